@@ -1,0 +1,70 @@
+# RightLevel and flatwater. `make help` lists what there is; `make demo` and `make test` need only Python >= 3.11 and make.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/uv/bin/uv
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+DEMO_DATA ?= .demo
+PORT ?= 8000
+
+.PHONY: help demo test check format lint types contracts quick bench pins browser clean
+
+help: ## What can be done here
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -c 'import sys; bad = sys.version_info < (3, 11) or (3, 14) <= sys.version_info < (3, 14, 5); sys.exit("This needs Python 3.11 or later (but not 3.14.0-3.14.4, whose collector leaks); this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.13 ...") if bad else None'
+	@echo "[1/3] fetching uv into .tools (from PyPI, once)"
+	@$(PYTHON) -m venv .tools/uv || { echo "python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	@.tools/uv/bin/python -m pip install --quiet --disable-pip-version-check uv || { echo "uv could not be fetched from PyPI: is there a network, or a pip index set for this machine?"; rm -rf .tools/uv; exit 1; }
+
+$(READY): $(UV) requirements/runtime.txt flatwater/pyproject.toml rightlevel/pyproject.toml
+	@echo "[2/3] making .venv and installing the pinned packages"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@echo "[3/3] installing flatwater and rightlevel, editable"
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flatwater -e rightlevel
+	@touch $@
+
+$(DEV_READY): $(READY) requirements/dev.txt
+	@echo "installing the pinned tools for tests and checks"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(READY) ## Set everything up and open a running platform with a realistic programme in it
+	@$(BIN)/rightlevel demo --data $(DEMO_DATA) --port $(PORT)
+
+browser: $(DEV_READY)
+	@$(BIN)/python rightlevel/tests/find_browser.py
+
+test: $(DEV_READY) browser ## Set everything up and run every test, the browser's included
+	$(BIN)/pytest
+
+quick: $(DEV_READY) ## The tests without the browser
+	$(BIN)/pytest -m "not browser" -q
+
+check: $(DEV_READY) lint types contracts test ## Format, lint, types, import contracts, tests
+
+format: $(DEV_READY) ## Format the code
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: $(DEV_READY)
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(DEV_READY)
+	$(BIN)/basedpyright
+
+contracts: $(DEV_READY)
+	$(BIN)/lint-imports --config pyproject.toml
+
+bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long; see benchmarks/README.md)
+	$(BIN)/python -m benchmarks
+
+pins: $(UV) ## Compile requirements/*.txt again from requirements/*.in
+	cd requirements && for f in runtime dev; do ../$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" $$f.in -o $$f.txt; done
+
+clean: ## Remove what make made (not the demo's data)
+	rm -rf $(VENV) .tools .pytest_cache .ruff_cache

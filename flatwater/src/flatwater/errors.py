@@ -1,0 +1,88 @@
+"""The refusals: what a service answers when keeping a promise means saying not now.
+
+Each class's docstring is its default message, written for the person who reads it.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class Refused(Exception):
+    """The service can't do this now. Please try again."""
+
+    code = "refused"
+    status = 503
+    retry_after_s: float | None = 1.0
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message or inspect.cleandoc(type(self).__doc__ or "Refused."))
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+
+
+class PoolFull(Refused):
+    """Every database connection is busy and the queue for one is full. Please try again in a moment."""
+
+    code = "pool_full"
+
+
+class PoolTimeout(Refused):
+    """No database connection became free in time. Please try again in a moment."""
+
+    code = "pool_timeout"
+
+
+class DatabaseGone(Refused):
+    """The database can't be reached. Nothing of this request was saved unless you were told so."""
+
+    code = "database_gone"
+    retry_after_s = 5.0
+
+
+class DeadlineExceeded(Refused):
+    """This took longer than it may, so it was stopped. Nothing of it was saved."""
+
+    code = "deadline_exceeded"
+    status = 504
+
+
+class StatementTimeout(DeadlineExceeded):
+    """One question to the database took longer than it may, so it was stopped. Nothing was saved."""
+
+    code = "statement_timeout"
+
+
+class LockTimeout(Refused):
+    """Somebody else is changing the same thing. Please try again in a moment."""
+
+    code = "lock_timeout"
+    status = 409
+
+
+class RetriesExhausted(Refused):
+    """Others kept changing the same thing at the same time, so this was given up. Please try again."""
+
+    code = "retries_exhausted"
+
+
+class CommitUnknown(Refused):
+    """The connection broke while the answer to saving was on its way; send the same request again: its id
+    makes sure that it is saved once."""
+
+    code = "commit_unknown"
+
+
+class TooMany(Refused):
+    """Too many requests from you just now. Please wait a moment."""
+
+    code = "too_many_requests"
+    status = 429
+
+
+class TooBig(Refused):
+    """What was sent is larger than this may be."""
+
+    code = "too_big"
+    status = 413
+    retry_after_s = None
