@@ -1,0 +1,69 @@
+"""What goes back over the wire: a status, headers and bytes, made from what a handler returned or raised."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Created, Html, Raw, Redirect, Streamed
+from flatwater.errors import Refused
+from flatwater.inputs import InputInvalid
+from flatwater.paging import BadCursor
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+HTML = "text/html; charset=utf-8"
+
+_encoder = msgspec.json.Encoder()
+
+
+class Answer(msgspec.Struct):
+    """One response, whole, or streamed where `chunks` is set."""
+
+    status: int
+    content: bytes
+    content_type: str
+    headers: dict[str, str] = {}
+    chunks: AsyncIterator[bytes] | None = None
+
+
+def answer_with(result: Any) -> Answer:
+    """The response for what a handler returned; anything that is no answer type becomes JSON."""
+    if isinstance(result, Html):
+        return Answer(result.status, result.text.encode(), HTML, result.headers)
+    if isinstance(result, Redirect):
+        return Answer(result.status, b"", HTML, {"location": result.to, **result.headers})
+    if isinstance(result, Raw):
+        return Answer(result.status, result.content, result.content_type, result.headers)
+    if isinstance(result, Streamed):
+        return Answer(200, b"", result.content_type, result.headers, result.chunks)
+    if isinstance(result, Created):
+        return Answer(201, _encoder.encode(result.content), JSON, {"location": result.location})
+    if result is None:
+        return Answer(204, b"", JSON)
+    return Answer(200, _encoder.encode(result), JSON)
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
+    """A problem document. *Source*: RFC 9457; `code` is the stable name a program tells errors apart by."""
+    title = HTTPStatus(status).phrase
+    content = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+    return Answer(status, _encoder.encode(content), PROBLEM)
+
+
+def problem_for(error: Exception) -> Answer | None:
+    """The problem document for a refusal or unreadable input; None for what nobody expected."""
+    if isinstance(error, Refused):
+        answer = problem(error.status, error.code, str(error))
+        if error.retry_after_s is not None:
+            answer.headers = {"retry-after": str(max(1, ceil(error.retry_after_s)))}
+        return answer
+    if isinstance(error, InputInvalid):
+        return problem(422, "input_invalid", str(error), where=error.where)
+    if isinstance(error, BadCursor):
+        return problem(422, "bad_cursor", str(error), where="query.after")
+    return None

@@ -1,0 +1,275 @@
+"""The contracts as an ASGI application: route, read within bounds, identify, allow, decode, do, answer.
+
+The order is the promise: the body is read before a connection is taken and the answer is sent after it is given back,
+so a slow phone never holds one; who may call is settled before a word is said about the input; the transaction is
+committed before the answer leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from flatwater.answers import Answer, answer_with, problem, problem_for
+from flatwater.clock import Clock
+from flatwater.contract import Call, Endpoint, Registry
+from flatwater.errors import TooMany
+from flatwater.inputs import ClientLeft, Sent, decode_inputs, read_sent
+from flatwater.pool import Database
+from flatwater.rate_limit import MemoryRateLimiter
+from flatwater.routing import Routes
+from flatwater.transaction import Session
+
+log = logging.getLogger("flatwater.asgi")
+
+WATCH_AFTER_S = 0.1
+"""Only a request that lasts gets a watcher: a task costs more than most requests take."""
+
+
+class HasDatabase(Protocol):
+    @property
+    def database(self) -> Database: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+
+ActorT = TypeVar("ActorT")
+AppT = TypeVar("AppT", bound=HasDatabase)
+
+
+class NotAllowed(Exception):
+    """You may not do this."""
+
+
+class NotSignedIn(Exception):
+    """Please sign in first."""
+
+
+class House(Generic[ActorT, AppT]):
+    """What a service brings to its contracts; each part may be overridden."""
+
+    async def authenticate(self, call: Call[ActorT, AppT]) -> ActorT | None:
+        """Who is calling, read in the request's own session where it has one; None for a stranger."""
+        return None
+
+    def identity(self, call: Call[ActorT, AppT]) -> str:
+        """Whom a rate is counted for, known without asking the database."""
+        return call.address
+
+    async def explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
+        """The answer for what was raised; called after the request's transaction was rolled back."""
+        if isinstance(error, NotSignedIn):
+            return problem(401, "not_signed_in", str(error) or "Please sign in first.")
+        if isinstance(error, NotAllowed):
+            return problem(403, "not_allowed", str(error) or "You may not do this.")
+        expected = problem_for(error)
+        if expected is not None:
+            return expected
+        log.error("unexpected error in %s (%s)", call.endpoint.name, call.request_id, exc_info=error)
+        return problem(500, "unexpected", "Something went wrong on our side. It was written down.", id=call.request_id)
+
+    def headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
+        """Headers for every answer of this endpoint."""
+        return {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+
+
+Lifespan = Callable[[], AbstractAsyncContextManager[AppT]]
+
+
+class ContractApp(Generic[ActorT, AppT]):
+    """Serves a registry. *Errors*: ContractBroken when a route isn't whole, before anything starts.
+
+    `lifespan` opens and closes what the handlers work with (it has a `database` and a `clock`); `otherwise` answers
+    paths that no contract has (static files).
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        house: House[ActorT, AppT],
+        lifespan: Lifespan[AppT],
+        *,
+        otherwise: ASGIApp | None = None,
+        limiter: MemoryRateLimiter | None = None,
+    ) -> None:
+        registry.verify()
+        self.registry = registry
+        self._routes = Routes(registry)
+        self._house = house
+        self._lifespan = lifespan
+        self._otherwise = otherwise
+        self._limiter = limiter or MemoryRateLimiter()
+        self._app: AppT | None = None
+        self.clients_left = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        context = self._lifespan()
+        try:
+            self._app = await context.__aenter__()
+        except Exception as error:
+            log.exception("the service could not start")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._app = None
+        await context.__aexit__(None, None, None)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match = self._routes.match(scope["method"], scope["path"])
+        if match is None or match.endpoint is None:
+            if match is None and self._otherwise is not None:
+                await self._otherwise(scope, receive, send)
+                return
+            await _send(send, _no_route(match.methods if match else None), {}, head=scope["method"] == "HEAD")
+            return
+        if self._app is None:
+            raise RuntimeError("the lifespan has not started: serve this with an ASGI server that runs lifespans")
+        call = self._call(match.endpoint, self._app, scope)
+        sent = Sent()
+        watch = _Watch(receive) if call.endpoint.work != "write" else None
+        try:
+            sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
+            if watch is not None:
+                watch.start()
+            answer = await self._answer(call, match.parameters, sent)
+        except ClientLeft:
+            self.clients_left += 1
+            return
+        except asyncio.CancelledError:
+            if watch is None or not watch.client_left:
+                raise
+            _forget_cancel()
+            self.clients_left += 1
+            return
+        except Exception as error:  # noqa: BLE001  this is the edge: everything becomes an answer here, once
+            answer = await self._house.explain(error, call)
+        finally:
+            if watch is not None:
+                await watch.stop()
+            sent.discard()
+        await _send(send, answer, self._house.headers(call), call.cookies_to_set, head=scope["method"] == "HEAD")
+
+    def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
+        client = scope.get("client")
+        return Call(
+            endpoint=endpoint,
+            app=app,
+            database=app.database,
+            clock=app.clock,
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            path=scope["path"],
+            query_string=scope["query_string"].decode("latin-1"),
+            address=client[0] if client else "local",
+            request_id=uuid.uuid4().hex,
+        )
+
+    async def _answer(self, call: Call[ActorT, AppT], parameters: dict[str, str], sent: Sent) -> Answer:
+        endpoint = call.endpoint
+        decision = self._limiter.decide(endpoint.rate, self._house.identity(call))
+        if not decision.allowed:
+            raise TooMany(retry_after_s=decision.retry_after_s)
+
+        async def perform(session: Session | None) -> Answer:
+            call.session = session
+            call.cookies_to_set.clear()
+            call.actor = await self._house.authenticate(call)
+            if not endpoint.who.allows(call.actor):
+                raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
+            return answer_with(await endpoint.handler(call, **decode_inputs(call, parameters, sent)))
+
+        if endpoint.work == "read":
+            async with call.database.read(deadline_s=endpoint.deadline_s) as session:
+                return await perform(session)
+        if endpoint.work == "write":
+            return await call.database.run(perform, deadline_s=endpoint.deadline_s)
+        async with asyncio.timeout(endpoint.deadline_s):
+            return await perform(None)
+
+
+class _Watch:
+    """Cancels a request whose client has gone, so that its query ends on the server too.
+
+    Writes are not watched: one that has begun is finished, and the client's retry with the same id is told so.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._timer: asyncio.TimerHandle | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.client_left = False
+
+    def start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.client_left = True
+        self._task.cancel()
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None and not self._watcher.done():
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher])
+
+
+def _forget_cancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+def _no_route(methods: list[str] | None) -> Answer:
+    if methods is None:
+        return problem(404, "not_found", "There is nothing at this address.")
+    answer = problem(405, "method_not_allowed", f"This address takes {', '.join(methods)}.")
+    answer.headers = {"allow": ", ".join(methods)}
+    return answer
+
+
+async def _send(
+    send: Send, answer: Answer, headers: dict[str, str], cookies: list[str] | None = None, *, head: bool
+) -> None:
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in {**headers, **answer.headers}.items()]
+    raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies or ()]
+    raw.append((b"content-type", answer.content_type.encode("latin-1")))
+    if answer.chunks is None:
+        raw.append((b"content-length", str(len(answer.content)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    if answer.chunks is not None and not head:
+        await _send_chunks(send, answer.chunks)
+    else:
+        await send({"type": "http.response.body", "body": b"" if head else answer.content})
+
+
+async def _send_chunks(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+Perform = Callable[[Session | None], Awaitable[Answer]]

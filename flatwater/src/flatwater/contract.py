@@ -1,0 +1,322 @@
+"""The endpoint contract: what a route promises, declared where the route is.
+
+One registry of contracts is read by the router, OpenAPI, the permission matrix, rate limits, deadlines, tests and the
+audit. A route that leaves something out does not start: `Registry.verify` lists every gap at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.pool import Database
+from flatwater.rate_limit import RateClass
+from flatwater.transaction import Session
+
+Work = Literal["read", "write", "none"]
+"""What the handler is given: a read-only session, one read-write transaction, or no session (it opens its own)."""
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+UNSAFE = METHODS - {"GET"}
+MAX_DEADLINE_S = 300.0
+
+ActorT = TypeVar("ActorT")
+AppT = TypeVar("AppT")
+
+
+class ContractBroken(Exception):
+    """Some routes are not fully declared, so the service does not start."""
+
+
+class Who(Protocol):
+    """Who may call: answers for an actor (None is a stranger) and tells it in words."""
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def needs_actor(self) -> bool: ...
+
+    def allows(self, actor: Any) -> bool: ...
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A file that was sent, already on disk and within its ceiling; deleted when the answer is sent."""
+
+    filename: str
+    path: Path
+    size_bytes: int
+
+
+class Html(msgspec.Struct, frozen=True):
+    """A page."""
+
+    text: str
+    status: int = 200
+    headers: dict[str, str] = {}
+
+
+class Redirect(msgspec.Struct, frozen=True):
+    """Go and look there (303: with a GET)."""
+
+    to: str
+    status: int = 303
+    headers: dict[str, str] = {}
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """Bytes as they are."""
+
+    content: bytes
+    content_type: str
+    status: int = 200
+    headers: dict[str, str] = {}
+
+
+class Streamed(msgspec.Struct, frozen=True):
+    """Bytes that are made while they are sent; no database session is held meanwhile."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: str
+    headers: dict[str, str] = {}
+
+
+class Created(msgspec.Struct, frozen=True):
+    """A 201 with the thing made and where it is."""
+
+    content: Any
+    location: str
+
+
+class Call(Generic[ActorT, AppT]):
+    """What a handler is given beside its inputs."""
+
+    __slots__ = (
+        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "endpoint", "headers", "path",
+        "query_string", "request_id", "route", "state",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        endpoint: Endpoint,
+        app: AppT,
+        database: Database,
+        clock: Clock,
+        headers: Mapping[str, str],
+        path: str,
+        query_string: str,
+        address: str,
+        request_id: str,
+    ) -> None:
+        self.endpoint = endpoint
+        self.app = app
+        self.database = database
+        self.clock = clock
+        self.headers = headers
+        self.path = path
+        self.query_string = query_string
+        self.address = address
+        self.request_id = request_id
+        self.actor: ActorT | None = None
+        self.state: dict[str, Any] = {}
+        self.cookies_to_set: list[str] = []
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The database session of this request. *Errors*: RuntimeError where the route declared work='none'."""
+        if self._session is None:
+            raise RuntimeError(f"{self.endpoint.name} declared work='none' and has no session")
+        return self._session
+
+    @session.setter
+    def session(self, session: Session | None) -> None:
+        self._session = session
+
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One route and everything it promises. Sizes in bytes, times in seconds."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    who: Who
+    rate: RateClass
+    deadline_s: float
+    work: Work
+    handler: Handler
+    inputs: dict[str, Any]
+    output: Any
+    body_bytes: int = 0
+    page: PageLimit | None = None
+    tags: tuple[str, ...] = ()
+    statuses: dict[int, str] = {}
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether people look at it in a browser (it answers HTML)."""
+        return self.output is Html or Html in get_args(self.output)
+
+    def gaps(self) -> Iterator[str]:
+        """What this contract leaves out or contradicts, in words."""
+        if self.method not in METHODS:
+            yield f"method {self.method!r} is none of {sorted(METHODS)}"
+        if not self.path.startswith("/"):
+            yield "the path does not start with /"
+        if not self.summary:
+            yield "no summary (the handler's docstring)"
+        if not 0 < self.deadline_s <= MAX_DEADLINE_S:
+            yield f"deadline_s is not within 0 and {MAX_DEADLINE_S:.0f}"
+        if self.output is inspect.Signature.empty:
+            yield "no output type (the handler's return annotation)"
+        for name, kind in self.inputs.items():
+            if kind is inspect.Parameter.empty:
+                yield f"input {name!r} has no type"
+            if name not in INPUT_NAMES:
+                yield f"input {name!r} is none of {sorted(INPUT_NAMES)}"
+        yield from self._body_gaps()
+        yield from self._page_gaps()
+        if self.path_parameters and "path" not in self.inputs:
+            yield "has path parameters but takes no `path`"
+        if self.method == "GET" and self.work == "write":
+            yield "a GET never writes"
+
+    def _body_gaps(self) -> Iterator[str]:
+        takes_body = bool({"body", "form", "upload"} & self.inputs.keys())
+        if takes_body and self.body_bytes <= 0:
+            yield "takes a body but declares no body_bytes"
+        if takes_body and self.method == "GET":
+            yield "a GET takes no body"
+
+    def _page_gaps(self) -> Iterator[str]:
+        gives_many = get_origin(self.output) in (Page, list) or self.output is Page
+        if gives_many and self.page is None:
+            yield "gives many rows but declares no page"
+        if (self.page is not None) != ("page" in self.inputs):
+            yield "declares a page and takes `page`: both or neither"
+
+
+INPUT_NAMES = frozenset({"path", "query", "body", "form", "upload", "page"})
+
+
+class Registry:
+    """The routes of a service, in the order in which they were declared."""
+
+    def __init__(self) -> None:
+        self._endpoints: dict[str, Endpoint] = {}
+        self._faults: list[str] = []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(self._endpoints.values())
+
+    def __len__(self) -> int:
+        return len(self._endpoints)
+
+    def __getitem__(self, name: str) -> Endpoint:
+        return self._endpoints[name]
+
+    def endpoint(
+        self,
+        method: str,
+        path: str,
+        *,
+        who: Who,
+        rate: RateClass,
+        deadline_s: float,
+        work: Work,
+        body_bytes: int = 0,
+        page: PageLimit | None = None,
+        tags: tuple[str, ...] = (),
+        name: str | None = None,
+        statuses: dict[int, str] | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Declares a route over the handler; input and output types are the handler's own annotations.
+
+        The handler takes the call, then any of `path`, `query`, `body`, `form`, `upload` and `page` by name.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            hints = get_type_hints(handler)
+            parameters = list(inspect.signature(handler).parameters)[1:]
+            self._add(
+                Endpoint(
+                    name=name or handler.__name__,
+                    method=method,
+                    path=path,
+                    summary=(inspect.getdoc(handler) or "").split("\n")[0],
+                    who=who,
+                    rate=rate,
+                    deadline_s=deadline_s,
+                    work=work,
+                    handler=handler,
+                    inputs={each: hints.get(each, inspect.Parameter.empty) for each in parameters},
+                    output=hints.get("return", inspect.Signature.empty),
+                    body_bytes=body_bytes,
+                    page=page,
+                    tags=tags,
+                    statuses=statuses or {},
+                )
+            )
+            return handler
+
+        return declare
+
+    def _add(self, endpoint: Endpoint) -> None:
+        self._faults += [f"{endpoint.name} ({endpoint.method} {endpoint.path}): {gap}" for gap in endpoint.gaps()]
+        if endpoint.name in self._endpoints:
+            self._faults.append(f"{endpoint.name} is declared twice")
+        if any((each.method, each.path) == (endpoint.method, endpoint.path) for each in self):
+            self._faults.append(f"{endpoint.method} {endpoint.path} is declared twice")
+        self._endpoints[endpoint.name] = endpoint
+
+    def include(self, other: Registry) -> None:
+        """Takes over every route of another registry, gaps included."""
+        for endpoint in other:
+            self._add(endpoint)
+
+    def verify(self) -> None:
+        """Passes when every route is whole. *Errors*: ContractBroken, naming every gap of every route."""
+        if self._faults:
+            raise ContractBroken("\n".join(["Some routes are not fully declared:", *self._faults]))
+
+
+class Everyone:
+    """Anybody, signed in or not."""
+
+    description = "everyone"
+    needs_actor = False
+
+    def allows(self, actor: Any) -> bool:
+        return True
+
+
+class SignedIn:
+    """Anybody with an account in use."""
+
+    description = "everyone signed in"
+    needs_actor = True
+
+    def allows(self, actor: Any) -> bool:
+        return actor is not None
+
+
+# `page: PageRequest` is injected; naming the type here keeps handlers' annotations honest for the type checker.
+__all__ = [
+    "Call", "ContractBroken", "Created", "Endpoint", "Everyone", "Html", "PageRequest", "Raw", "Redirect", "Registry",
+    "SignedIn", "Streamed", "Upload", "Who",
+]  # fmt: skip

@@ -1,0 +1,685 @@
+-- The foundation: people, places, children, rounds, results, figures, imports.
+
+-- Words of the programme -----------------------------------------------------------------------------------------------
+
+create type role as enum ('admin', 'coordinator', 'mentor', 'teacher', 'viewer');
+create type subject as enum ('language', 'math');
+create type round_kind as enum ('baseline', 'midline', 'endline');
+create type round_state as enum ('planned', 'open', 'closed', 'frozen');
+create type outcome as enum ('assessed', 'absent', 'refused', 'left');
+create type entry_method as enum ('guided', 'direct', 'grid', 'import', 'device');
+create type place_kind as enum ('country', 'province', 'district', 'commune', 'village', 'cluster');
+create type student_status as enum ('active', 'left');
+create type import_state as enum ('waiting', 'reading', 'saving', 'done', 'faulty', 'failed', 'interrupted');
+
+-- Time-ordered ids (RFC 9562 version 7) on any server; PostgreSQL has its own only from 18 on.
+create function new_id() returns uuid language sql volatile parallel safe as $$
+    select encode(
+        set_bit(set_bit(
+            overlay(uuid_send(gen_random_uuid())
+                placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+            52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- What the programme's coordinators may set: grades, names. One row a key.
+create table setting (
+    key text primary key,
+    value jsonb not null,
+    changed_at timestamptz not null default now()
+);
+
+-- People -----------------------------------------------------------------------------------------------------------------
+
+create table person (
+    id bigint generated always as identity primary key,
+    username text not null constraint person_username_is_plain check (username ~ '^[a-z0-9][a-z0-9._@+-]{1,99}$'),
+    email text constraint person_email_has_at check (email like '%_@_%'),
+    display_name text not null constraint person_display_name_is_short check (length(display_name) between 1 and 200),
+    role role not null,
+    password_hash text,
+    language text not null default 'en',
+    is_active boolean not null default true,
+    version integer not null default 1,
+    created_at timestamptz not null default now(),
+    created_by bigint references person,
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text
+);
+create unique index person_username_is_unique on person (username) where deleted_at is null;
+create unique index person_email_is_unique on person (lower(email)) where deleted_at is null and email is not null;
+create index person_by_name on person (lower(display_name), id) where deleted_at is null;
+
+-- The token itself is never stored: token_hash is SHA-256 of it.
+create table person_session (
+    token_hash bytea primary key constraint person_session_hash_is_sha256 check (length(token_hash) = 32),
+    id uuid not null default new_id() unique,
+    person_id bigint not null references person,
+    csrf_token text not null,
+    created_at timestamptz not null default now(),
+    last_seen_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    address text not null,
+    device text not null default '' constraint person_session_device_is_short check (length(device) <= 200)
+);
+create index person_session_by_person on person_session (person_id, created_at desc);
+create index person_session_by_expiry on person_session (expires_at);
+
+create table api_token (
+    id uuid primary key default new_id(),
+    person_id bigint not null references person,
+    token_hash bytea not null unique constraint api_token_hash_is_sha256 check (length(token_hash) = 32),
+    label text not null default '' constraint api_token_label_is_short check (length(label) <= 100),
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    revoked_at timestamptz
+);
+create index api_token_by_person on api_token (person_id, created_at desc);
+
+-- Failed sign-ins, counted apart for accounts and addresses; one row each, updated in place, swept when cold.
+create table sign_in_failure (
+    kind text not null constraint sign_in_failure_kind_is_known check (kind in ('account', 'address')),
+    subject text not null,
+    failures integer not null,
+    last_failed_at timestamptz not null,
+    locked_until timestamptz not null,
+    primary key (kind, subject)
+);
+create index sign_in_failure_by_age on sign_in_failure (last_failed_at);
+
+create table audit_entry (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    role role,
+    action text not null,
+    resource text not null,
+    resource_id text,
+    outcome text not null constraint audit_entry_outcome_is_known check (outcome in ('done', 'denied', 'failed')),
+    before jsonb,
+    after jsonb,
+    reason text,
+    address text
+);
+create index audit_entry_by_time on audit_entry (at desc, id desc);
+create index audit_entry_by_person on audit_entry (person_id, id desc);
+create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+
+-- A write's id, made by the client, and what it was answered: the same id again gets the same answer and writes nothing.
+create table write_receipt (
+    write_id uuid primary key,
+    person_id bigint not null references person,
+    operation text not null,
+    answer jsonb,
+    created_at timestamptz not null default now()
+);
+create index write_receipt_by_age on write_receipt (created_at);
+
+-- Places, schools, years, classes ----------------------------------------------------------------------------------------
+
+create table place (
+    id bigint generated always as identity primary key,
+    parent_id bigint references place,
+    kind place_kind not null,
+    code text not null constraint place_code_is_short check (length(code) between 1 and 60),
+    name_local text not null constraint place_name_local_is_short check (length(name_local) between 1 and 200),
+    name_latin text not null default '' constraint place_name_latin_is_short check (length(name_latin) <= 200),
+    -- the country first, this place last: what counts roll up to, and what a scope by place looks in
+    lineage bigint[] not null default '{}',
+    version integer not null default 1,
+    created_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint place_only_countries_are_roots check ((parent_id is null) = (kind = 'country')),
+    constraint place_code_is_unique_below_its_parent unique nulls not distinct (parent_id, code)
+);
+create index place_by_parent on place (parent_id, lower(name_local), id);
+create index place_by_lineage on place using gin (lineage);
+
+create function keep_lineage() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'UPDATE' and new.parent_id is distinct from old.parent_id then
+        raise exception 'a place does not move' using errcode = 'check_violation', constraint = 'place_does_not_move';
+    end if;
+    new.lineage := coalesce((select lineage from place where id = new.parent_id), '{}') || new.id;
+    return new;
+end $$;
+create trigger place_keeps_lineage before insert or update of parent_id, lineage on place
+    for each row execute function keep_lineage();
+
+create table school (
+    id bigint generated always as identity primary key,
+    place_id bigint not null references place,
+    code text not null constraint school_code_is_short check (length(code) between 1 and 100),
+    name_local text not null constraint school_name_local_is_short check (length(name_local) between 1 and 200),
+    name_latin text not null default '' constraint school_name_latin_is_short check (length(name_latin) <= 200),
+    name_key text not null generated always as (lower(name_local || ' ' || name_latin || ' ' || code)) stored,
+    ownership text constraint school_ownership_is_known check (ownership in ('government', 'private', 'other')),
+    area text constraint school_area_is_known check (area in ('rural', 'urban')),
+    latitude double precision constraint school_latitude_is_on_earth check (latitude between -90 and 90),
+    longitude double precision constraint school_longitude_is_on_earth check (longitude between -180 and 180),
+    status text not null default 'open' constraint school_status_is_known check (status in ('open', 'closed')),
+    is_practice boolean not null default false,
+    version integer not null default 1,
+    created_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint school_position_is_whole check ((latitude is null) = (longitude is null))
+);
+-- Soft-deleted schools keep their code, so that restoring never collides.
+create unique index school_code_is_unique on school (code);
+create index school_by_place on school (place_id, lower(name_local), id) where deleted_at is null;
+create index school_by_name on school (lower(name_local), id) where deleted_at is null;
+
+create table school_year (
+    id bigint generated always as identity primary key,
+    name text not null constraint school_year_name_is_unique unique constraint school_year_name_is_short check (length(name) between 1 and 40),
+    starts_on date not null,
+    ends_on date not null,
+    is_current boolean not null default false,
+    version integer not null default 1,
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint school_year_ends_after_start check (starts_on < ends_on),
+    -- Years do not overlap; btree_gist is contrib, and a range alone needs none of it.
+    constraint school_years_do_not_overlap exclude using gist (daterange(starts_on, ends_on, '[]') with &&) where (deleted_at is null)
+);
+create unique index school_year_only_one_is_current on school_year (is_current) where is_current;
+
+create table class (
+    id bigint generated always as identity primary key,
+    school_id bigint not null references school,
+    school_year_id bigint not null references school_year,
+    grade smallint not null constraint class_grade_is_possible check (grade between 1 and 12),
+    section text not null default '' constraint class_section_is_short check (length(section) <= 20),
+    version integer not null default 1,
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint class_is_unique unique (school_id, school_year_id, grade, section),
+    constraint class_in_school_is_unique unique (id, school_id)
+);
+
+create table assignment (
+    id bigint generated always as identity primary key,
+    person_id bigint not null references person,
+    school_id bigint not null references school,
+    subject subject not null,
+    class_id bigint,
+    from_on date not null default current_date,
+    to_on date,
+    ended_at timestamptz,
+    created_at timestamptz not null default now(),
+    created_by bigint references person,
+    constraint assignment_ends_after_start check (to_on >= from_on),
+    constraint assignment_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
+);
+create unique index assignment_is_unique_while_active on assignment (person_id, school_id, subject, class_id)
+    nulls not distinct where ended_at is null;
+create index assignment_by_school on assignment (school_id, subject) where ended_at is null;
+
+-- Children ---------------------------------------------------------------------------------------------------------------
+
+create table student (
+    id uuid primary key default new_id(),
+    school_id bigint not null references school,
+    school_year_id bigint not null references school_year,
+    class_id bigint,
+    code text not null constraint student_code_is_short check (length(code) between 1 and 40),
+    name text not null constraint student_name_is_short check (length(name) between 1 and 200),
+    -- the name folded for finding and ordering (case, marks, digits); made by students.model.name_key
+    name_key text not null,
+    sex smallint not null constraint student_sex_is_iso_5218 check (sex in (0, 1, 2, 9)),
+    grade smallint not null constraint student_grade_is_possible check (grade between 1 and 12),
+    birth_on date,
+    age smallint constraint student_age_is_possible check (age between 3 and 25),
+    guardian_contact text constraint student_guardian_contact_is_short check (length(guardian_contact) <= 200),
+    guardian_consent_on date,
+    status student_status not null default 'active',
+    left_on date,
+    left_reason text,
+    version integer not null default 1,
+    created_at timestamptz not null default now(),
+    changed_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint student_contact_needs_consent check (guardian_contact is null or guardian_consent_on is not null),
+    constraint student_leaving_has_a_day check ((status = 'left') = (left_on is not null)),
+    constraint student_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
+);
+create unique index student_code_is_unique_in_its_school on student (school_id, code) where deleted_at is null;
+create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
+create index student_by_name on student (name_key text_pattern_ops, id) where deleted_at is null;
+create index student_by_class on student (class_id) where class_id is not null;
+
+-- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
+create table past_enrolment (
+    id bigint generated always as identity primary key,
+    student_id uuid not null references student,
+    school_id bigint not null references school,
+    school_year_id bigint not null references school_year,
+    class_id bigint references class,
+    grade smallint not null,
+    until_on date not null,
+    reason text not null
+);
+create index past_enrolment_by_student on past_enrolment (student_id, id);
+
+-- Rounds, results --------------------------------------------------------------------------------------------------------
+
+create table scale (
+    id smallint generated always as identity primary key,
+    subject subject not null,
+    name text not null,
+    version integer not null default 1,
+    is_default boolean not null default false,
+    constraint scale_version_is_unique unique (subject, name, version)
+);
+create unique index scale_only_one_default on scale (subject) where is_default;
+
+create table scale_level (
+    scale_id smallint not null references scale,
+    rank smallint not null constraint scale_level_rank_is_counted check (rank between 1 and 9),
+    code text not null,
+    colour text not null constraint scale_level_colour_is_hex check (colour ~ '^#[0-9a-f]{6}$'),
+    label jsonb not null,
+    primary key (scale_id, rank),
+    constraint scale_level_code_is_unique unique (scale_id, code)
+);
+
+create table round (
+    id bigint generated always as identity primary key,
+    school_year_id bigint not null references school_year,
+    kind round_kind not null,
+    starts_on date not null,
+    ends_on date not null,
+    state round_state not null default 'planned',
+    version integer not null default 1,
+    created_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    deleted_by bigint references person,
+    delete_reason text,
+    constraint round_ends_after_start check (starts_on <= ends_on)
+);
+create unique index round_is_unique_in_its_year on round (school_year_id, kind) where deleted_at is null;
+alter table round add constraint rounds_do_not_overlap
+    exclude using gist (daterange(starts_on, ends_on, '[]') with &&) where (deleted_at is null);
+
+-- What is different for one school in one round: its dates, and whether it is locked.
+create table round_school (
+    round_id bigint not null references round,
+    school_id bigint not null references school,
+    starts_on date,
+    ends_on date,
+    locked_at timestamptz,
+    locked_by bigint references person,
+    lock_reason text,
+    primary key (round_id, school_id),
+    constraint round_school_ends_after_start check (starts_on <= ends_on)
+);
+
+-- id is the id of the write that made the row, so a repeated write finds its own row.
+-- school_id, class_id, grade and sex are the child's at the time: what figures count under.
+create table result (
+    id uuid primary key,
+    student_id uuid not null references student,
+    round_id bigint not null references round,
+    school_id bigint not null references school,
+    class_id bigint,
+    assessor_id bigint not null references person,
+    tested_on date not null,
+    version integer not null default 1,
+    subject subject not null,
+    outcome outcome not null,
+    method entry_method not null,
+    rank smallint constraint result_rank_is_counted check (rank between 1 and 9),
+    grade smallint not null,
+    sex smallint not null,
+    tool smallint constraint result_tool_is_1_to_4 check (tool between 1 and 4),
+    assent boolean,
+    is_selected boolean not null default false,
+    is_verified boolean not null default false,
+    locked_at timestamptz,
+    created_at timestamptz not null default now(),
+    changed_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    notes text constraint result_notes_are_short check (length(notes) <= 500),
+    constraint result_level_only_when_assessed check ((outcome = 'assessed') = (rank is not null))
+);
+create unique index result_is_unique on result (student_id, round_id, subject) where deleted_at is null;
+create index result_by_school on result (school_id, round_id, subject) where deleted_at is null;
+
+-- Every later change of a result, by the id of the write that made it; with it one child's history reads on a line.
+create table result_change (
+    write_id uuid primary key,
+    result_id uuid not null references result,
+    version integer not null,
+    at timestamptz not null default now(),
+    person_id bigint not null references person,
+    before jsonb not null,
+    after jsonb not null,
+    reason text
+);
+create index result_change_by_result on result_change (result_id, version);
+
+-- Figures: kept by the triggers below in the transaction of every write, whichever way it comes ----------------------------
+
+create table school_count (
+    round_id bigint not null,
+    subject subject not null,
+    school_id bigint not null,
+    grade smallint not null,
+    sex smallint not null,
+    absent bigint not null, refused bigint not null, went bigint not null,
+    rank_1 bigint not null, rank_2 bigint not null, rank_3 bigint not null, rank_4 bigint not null, rank_5 bigint not null,
+    rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
+    primary key (school_id, round_id, subject, grade, sex)
+) with (fillfactor = 70);
+
+-- Each place holds 8 shards of every count, so that writers of different schools seldom wait for one row.
+create table place_count (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    absent bigint not null, refused bigint not null, went bigint not null,
+    rank_1 bigint not null, rank_2 bigint not null, rank_3 bigint not null, rank_4 bigint not null, rank_5 bigint not null,
+    rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
+create table school_enrolled (
+    school_year_id bigint not null,
+    school_id bigint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (school_id, school_year_id, grade, sex)
+) with (fillfactor = 70);
+
+create table place_enrolled (
+    school_year_id bigint not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (place_id, school_year_id, grade, sex, shard)
+) with (fillfactor = 70);
+
+create type result_delta as (
+    round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint,
+    absent bigint, refused bigint, went bigint,
+    rank_1 bigint, rank_2 bigint, rank_3 bigint, rank_4 bigint, rank_5 bigint, rank_6 bigint, rank_7 bigint, rank_8 bigint, rank_9 bigint
+);
+create type enrolled_delta as (school_year_id bigint, school_id bigint, grade smallint, sex smallint, children bigint);
+
+-- Rows are taken in key order everywhere, so two writers can wait for each other but never deadlock.
+create function add_place_counts(deltas result_delta[]) returns void language sql as $$
+    insert into place_count as c (
+        place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+    select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 8)::smallint, sum(d.absent), sum(d.refused), sum(d.went),
+        sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8), sum(d.rank_9)
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    join place p on p.id = s.place_id
+    cross join unnest(p.lineage) unit
+    group by 1, 2, 3, 4, 5, 6
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+        absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+        rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+        rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+        rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
+$$;
+
+create function add_school_counts(deltas result_delta[]) returns void language sql as $$
+    insert into school_count as c (
+        school_id, round_id, subject, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+    select d.school_id, d.round_id, d.subject, d.grade, d.sex, d.absent, d.refused, d.went,
+        d.rank_1, d.rank_2, d.rank_3, d.rank_4, d.rank_5, d.rank_6, d.rank_7, d.rank_8, d.rank_9
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    order by 1, 2, 3, 4, 5
+    on conflict (school_id, round_id, subject, grade, sex) do update set
+        absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+        rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+        rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+        rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9
+$$;
+
+-- What a live result adds under: the one definition that triggers and the reconcile command count by.
+create view counted_result as
+    select r.round_id, r.subject, r.school_id, r.grade, r.sex,
+        count(*) filter (where outcome = 'absent') as absent,
+        count(*) filter (where outcome = 'refused') as refused,
+        count(*) filter (where outcome = 'left') as went,
+        count(*) filter (where rank = 1) as rank_1, count(*) filter (where rank = 2) as rank_2,
+        count(*) filter (where rank = 3) as rank_3, count(*) filter (where rank = 4) as rank_4,
+        count(*) filter (where rank = 5) as rank_5, count(*) filter (where rank = 6) as rank_6,
+        count(*) filter (where rank = 7) as rank_7, count(*) filter (where rank = 8) as rank_8,
+        count(*) filter (where rank = 9) as rank_9
+    from result r
+    join school s on s.id = r.school_id
+    where r.deleted_at is null and not s.is_practice
+    group by r.round_id, r.subject, r.school_id, r.grade, r.sex;
+
+create function keep_result_counts() returns trigger language plpgsql as $$
+declare
+    deltas result_delta[];
+begin
+    if tg_op = 'INSERT' then
+        deltas := array(
+            select row(round_id, subject, school_id, grade, sex,
+                count(*) filter (where outcome = 'absent'), count(*) filter (where outcome = 'refused'), count(*) filter (where outcome = 'left'),
+                count(*) filter (where rank = 1), count(*) filter (where rank = 2), count(*) filter (where rank = 3),
+                count(*) filter (where rank = 4), count(*) filter (where rank = 5), count(*) filter (where rank = 6),
+                count(*) filter (where rank = 7), count(*) filter (where rank = 8), count(*) filter (where rank = 9))::result_delta
+            from new_rows where deleted_at is null
+            group by round_id, subject, school_id, grade, sex);
+    elsif tg_op = 'DELETE' then
+        deltas := array(
+            select row(round_id, subject, school_id, grade, sex,
+                -count(*) filter (where outcome = 'absent'), -count(*) filter (where outcome = 'refused'), -count(*) filter (where outcome = 'left'),
+                -count(*) filter (where rank = 1), -count(*) filter (where rank = 2), -count(*) filter (where rank = 3),
+                -count(*) filter (where rank = 4), -count(*) filter (where rank = 5), -count(*) filter (where rank = 6),
+                -count(*) filter (where rank = 7), -count(*) filter (where rank = 8), -count(*) filter (where rank = 9))::result_delta
+            from old_rows where deleted_at is null
+            group by round_id, subject, school_id, grade, sex);
+    else
+        deltas := array(
+            select row(round_id, subject, school_id, grade, sex,
+                coalesce(sum(sign) filter (where outcome = 'absent'), 0), coalesce(sum(sign) filter (where outcome = 'refused'), 0),
+                coalesce(sum(sign) filter (where outcome = 'left'), 0),
+                coalesce(sum(sign) filter (where rank = 1), 0), coalesce(sum(sign) filter (where rank = 2), 0), coalesce(sum(sign) filter (where rank = 3), 0),
+                coalesce(sum(sign) filter (where rank = 4), 0), coalesce(sum(sign) filter (where rank = 5), 0), coalesce(sum(sign) filter (where rank = 6), 0),
+                coalesce(sum(sign) filter (where rank = 7), 0), coalesce(sum(sign) filter (where rank = 8), 0), coalesce(sum(sign) filter (where rank = 9), 0))::result_delta
+            from (
+                select 1 as sign, round_id, subject, school_id, grade, sex, outcome, rank from new_rows where deleted_at is null
+                union all
+                select -1, round_id, subject, school_id, grade, sex, outcome, rank from old_rows where deleted_at is null) changed
+            group by round_id, subject, school_id, grade, sex);
+    end if;
+    if cardinality(deltas) > 0 then
+        perform add_school_counts(deltas);
+        perform add_place_counts(deltas);
+    end if;
+    return null;
+end $$;
+create trigger result_counts_on_insert after insert on result referencing new table as new_rows
+    for each statement execute function keep_result_counts();
+create trigger result_counts_on_update after update on result referencing old table as old_rows new table as new_rows
+    for each statement execute function keep_result_counts();
+create trigger result_counts_on_delete after delete on result referencing old table as old_rows
+    for each statement execute function keep_result_counts();
+
+create function add_place_enrolled(deltas enrolled_delta[]) returns void language sql as $$
+    insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)
+    select unit, d.school_year_id, d.grade, d.sex, (s.id % 8)::smallint, sum(d.children)
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    join place p on p.id = s.place_id
+    cross join unnest(p.lineage) unit
+    where d.children <> 0
+    group by 1, 2, 3, 4, 5
+    order by 1, 2, 3, 4, 5
+    on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children
+$$;
+
+create function add_school_enrolled(deltas enrolled_delta[]) returns void language sql as $$
+    insert into school_enrolled as c (school_id, school_year_id, grade, sex, children)
+    select d.school_id, d.school_year_id, d.grade, d.sex, d.children
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    where d.children <> 0
+    order by 1, 2, 3, 4
+    on conflict (school_id, school_year_id, grade, sex) do update set children = c.children + excluded.children
+$$;
+
+create view counted_student as
+    select st.school_year_id, st.school_id, st.grade, st.sex, count(*) as children
+    from student st
+    join school s on s.id = st.school_id
+    where st.deleted_at is null and st.status = 'active' and not s.is_practice
+    group by st.school_year_id, st.school_id, st.grade, st.sex;
+
+create function keep_enrolled_counts() returns trigger language plpgsql as $$
+declare
+    deltas enrolled_delta[];
+begin
+    if tg_op = 'INSERT' then
+        deltas := array(
+            select row(school_year_id, school_id, grade, sex, count(*))::enrolled_delta
+            from new_rows where deleted_at is null and status = 'active'
+            group by school_year_id, school_id, grade, sex);
+    elsif tg_op = 'DELETE' then
+        deltas := array(
+            select row(school_year_id, school_id, grade, sex, -count(*))::enrolled_delta
+            from old_rows where deleted_at is null and status = 'active'
+            group by school_year_id, school_id, grade, sex);
+    else
+        deltas := array(
+            select row(school_year_id, school_id, grade, sex, sum(sign))::enrolled_delta
+            from (
+                select 1 as sign, school_year_id, school_id, grade, sex from new_rows where deleted_at is null and status = 'active'
+                union all
+                select -1, school_year_id, school_id, grade, sex from old_rows where deleted_at is null and status = 'active') changed
+            group by school_year_id, school_id, grade, sex
+            having sum(sign) <> 0);
+    end if;
+    if cardinality(deltas) > 0 then
+        perform add_school_enrolled(deltas);
+        perform add_place_enrolled(deltas);
+    end if;
+    return null;
+end $$;
+create trigger enrolled_counts_on_insert after insert on student referencing new table as new_rows
+    for each statement execute function keep_enrolled_counts();
+create trigger enrolled_counts_on_update after update on student referencing old table as old_rows new table as new_rows
+    for each statement execute function keep_enrolled_counts();
+create trigger enrolled_counts_on_delete after delete on student referencing old table as old_rows
+    for each statement execute function keep_enrolled_counts();
+
+-- A school that changes its place, or becomes or stops being a practice school, takes its counts along.
+create function take_school_out_of_counts() returns trigger language plpgsql as $$
+begin
+    if not old.is_practice then
+        perform add_place_counts(array(
+            select row(round_id, subject, school_id, grade, sex, -absent, -refused, -went,
+                -rank_1, -rank_2, -rank_3, -rank_4, -rank_5, -rank_6, -rank_7, -rank_8, -rank_9)::result_delta
+            from school_count where school_id = old.id));
+        perform add_place_enrolled(array(
+            select row(school_year_id, school_id, grade, sex, -children)::enrolled_delta
+            from school_enrolled where school_id = old.id));
+        delete from school_count where school_id = old.id;
+        delete from school_enrolled where school_id = old.id;
+    end if;
+    return new;
+end $$;
+create trigger school_leaves_its_counts before update of place_id, is_practice on school for each row
+    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function take_school_out_of_counts();
+
+create function put_school_into_counts() returns trigger language plpgsql as $$
+declare
+    results result_delta[];
+    children enrolled_delta[];
+begin
+    results := array(
+        select row(round_id, subject, school_id, grade, sex, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::result_delta
+        from counted_result where school_id = new.id);
+    children := array(
+        select row(school_year_id, school_id, grade, sex, children)::enrolled_delta
+        from counted_student where school_id = new.id);
+    perform add_school_counts(results);
+    perform add_place_counts(results);
+    perform add_school_enrolled(children);
+    perform add_place_enrolled(children);
+    return null;
+end $$;
+create trigger school_joins_its_counts after update of place_id, is_practice on school for each row
+    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function put_school_into_counts();
+
+-- Imports ----------------------------------------------------------------------------------------------------------------
+
+create table import_run (
+    id uuid primary key default new_id(),
+    kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
+    filename text not null,
+    is_dry_run boolean not null default false,
+    state import_state not null default 'waiting',
+    person_id bigint references person,
+    started_at timestamptz not null default now(),
+    ended_at timestamptz,
+    bytes_done bigint not null default 0,
+    bytes_total bigint not null default 0,
+    rows_read bigint not null default 0,
+    added bigint not null default 0,
+    changed bigint not null default 0,
+    unchanged bigint not null default 0,
+    faults bigint not null default 0,
+    message text
+);
+create index import_run_by_time on import_run (started_at desc, id);
+
+create table import_fault (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint not null,
+    row_number bigint not null,
+    column_name text not null,
+    value text not null,
+    rule text not null,
+    primary key (run_id, number)
+);
+
+-- What everyone starts with ------------------------------------------------------------------------------------------------
+
+insert into setting (key, value) values ('grades', '[3, 4, 5]'), ('programme_name', '"RightLevel"');
+
+insert into scale (subject, name, version, is_default) values ('language', 'TaRL', 1, true), ('math', 'TaRL', 1, true);
+insert into scale_level (scale_id, rank, code, colour, label)
+select s.id, l.rank, l.code, l.colour, jsonb_build_object('en', l.en, 'km', l.km)
+from scale s
+join (values
+    ('language'::subject, 1, 'beginner', '#b2182b', 'Beginner', 'ដំបូង'),
+    ('language', 2, 'letter', '#ef8a62', 'Letters', 'តួអក្សរ'),
+    ('language', 3, 'word', '#fddbc7', 'Words', 'ពាក្យ'),
+    ('language', 4, 'paragraph', '#d1e5f0', 'Paragraph', 'កថាខណ្ឌ'),
+    ('language', 5, 'story', '#67a9cf', 'Story', 'រឿង'),
+    ('language', 6, 'comprehension1', '#2f79b5', 'Comprehension 1', 'យល់ន័យ១'),
+    ('language', 7, 'comprehension2', '#134a7c', 'Comprehension 2', 'យល់ន័យ២'),
+    ('math', 1, 'beginner', '#b2182b', 'Beginner', 'ដំបូង'),
+    ('math', 2, 'number_1digit', '#ef8a62', '1-digit numbers', 'លេខ១ខ្ទង'),
+    ('math', 3, 'number_2digit', '#fddbc7', '2-digit numbers', 'លេខ២ខ្ទង'),
+    ('math', 4, 'subtraction', '#d1e5f0', 'Subtraction', 'ប្រមាណវិធីដក'),
+    ('math', 5, 'division', '#67a9cf', 'Division', 'ប្រមាណវិធីចែក'),
+    ('math', 6, 'word_problems', '#2f79b5', 'Word problems', 'ចំណោទ')
+) as l (subject, rank, code, colour, en, km) on l.subject = s.subject;
