@@ -591,6 +591,8 @@ create trigger enrolled_counts_on_delete after delete on student referencing old
 -- A school that changes its place, or becomes or stops being a practice school, takes its counts along.
 create function take_school_out_of_counts() returns trigger language plpgsql as $$
 begin
+    -- A result saved meanwhile would be counted where the school was: writers wait the moment this rare change takes.
+    lock table result, student in share row exclusive mode;
     if not old.is_practice then
         perform add_place_counts(array(
             select row(round_id, subject, school_id, grade, sex, -absent, -refused, -went,
