@@ -611,20 +611,20 @@ create trigger school_leaves_its_counts before update of place_id, is_practice o
 
 create function put_school_into_counts() returns trigger language plpgsql as $$
 declare
-    results result_delta[];
-    children enrolled_delta[];
+    result_deltas result_delta[];
+    enrolled_deltas enrolled_delta[];
 begin
-    results := array(
+    result_deltas := array(
         select row(round_id, subject, school_id, grade, sex, absent, refused, went,
             rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::result_delta
         from counted_result where school_id = new.id);
-    children := array(
+    enrolled_deltas := array(
         select row(school_year_id, school_id, grade, sex, children)::enrolled_delta
         from counted_student where school_id = new.id);
-    perform add_school_counts(results);
-    perform add_place_counts(results);
-    perform add_school_enrolled(children);
-    perform add_place_enrolled(children);
+    perform add_school_counts(result_deltas);
+    perform add_place_counts(result_deltas);
+    perform add_school_enrolled(enrolled_deltas);
+    perform add_place_enrolled(enrolled_deltas);
     return null;
 end $$;
 create trigger school_joins_its_counts after update of place_id, is_practice on school for each row
