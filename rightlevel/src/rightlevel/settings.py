@@ -1,0 +1,52 @@
+"""Typed settings, read once at the start; only assembly and commands read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+MEGABYTE = 1_000_000
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What an operator may choose. Sizes in bytes, times in seconds."""
+
+    data_folder: Path = Path("data")
+    memory_bytes: int = 150 * MEGABYTE
+    host: str = "127.0.0.1"
+    port: int = 8000
+    pool_connections: int = 3
+    session_idle_s: float = 14 * 86_400
+    session_life_s: float = 90 * 86_400
+    cookie_is_secure: bool = False
+    """Set where the service is reached through https, which every real one is."""
+    trusted_origins: tuple[str, ...] = ()
+    """Addresses under which a proxy shows this service, when they differ from the Host header."""
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **chosen: object) -> Settings:
+    """Settings from RIGHTLEVEL_* variables, overridden by what was chosen on the command line.
+
+    *Errors*: ValueError naming the variable whose value has the wrong form.
+    """
+    environment = os.environ if environment is None else environment
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    values: dict[str, object] = {}
+    for name in fields:
+        variable = f"RIGHTLEVEL_{name.upper()}"
+        if variable in environment:
+            values[name] = environment[variable].split(",") if name == "trusted_origins" else environment[variable]
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"A setting has the wrong form: {error} (from RIGHTLEVEL_* or the command line)") from error
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)

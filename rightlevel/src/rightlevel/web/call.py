@@ -1,0 +1,51 @@
+"""What every handler here is given, and the allowances that routes declare."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from flatwater.contract import Call
+from flatwater.rate_limit import RateClass
+from rightlevel.assembly import Platform
+from rightlevel.programme.errors import Forbidden
+from rightlevel.programme.permissions import Actor
+
+Ask: TypeAlias = Call[Actor, Platform]
+
+# A shared school address must not starve forty teachers, so allowances are per session or token where there is one.
+READS = RateClass("reads", per_s=200, burst=2_000)
+WRITES = RateClass("writes", per_s=200, burst=2_000)
+SIGN_IN = RateClass("sign_in", per_s=1, burst=60)
+IMPORTS = RateClass("imports", per_s=0.2, burst=20)
+
+READ_S = 5.0
+WRITE_S = 10.0
+SMALL_BODY = 64 * 1024
+CLASS_BODY = 1024 * 1024
+
+
+class ById(msgspec.Struct, frozen=True):
+    """A path with the number of the thing in it."""
+
+    id: int
+
+
+class ByUuid(msgspec.Struct, frozen=True):
+    """A path with the child's or result's id in it."""
+
+    id: str
+
+
+class Deletion(msgspec.Struct, frozen=True):
+    """Why something is removed."""
+
+    reason: str = ""
+
+
+def actor_of(call: Ask) -> Actor:
+    """Who is calling, on a route that only the signed-in may call. *Errors*: Forbidden for a stranger."""
+    if call.actor is None:
+        raise Forbidden
+    return call.actor

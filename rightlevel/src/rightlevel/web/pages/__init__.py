@@ -1,0 +1,1 @@
+"""The pages: HTML that works without JavaScript, one module a feature, each with a `routes` registry."""
