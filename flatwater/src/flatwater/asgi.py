@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -20,7 +20,7 @@ from flatwater.answers import Answer, answer_with, problem, problem_for
 from flatwater.clock import Clock
 from flatwater.contract import Call, Endpoint, Registry
 from flatwater.errors import TooMany
-from flatwater.inputs import ClientLeft, Sent, decode_inputs, read_sent
+from flatwater.inputs import ClientLeft, decode_inputs, read_sent
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter
 from flatwater.routing import Routes
@@ -62,6 +62,13 @@ class House(Generic[ActorT, AppT]):
     def identity(self, call: Call[ActorT, AppT]) -> str:
         """Whom a rate is counted for, known without asking the database."""
         return call.address
+
+    async def recall(self, call: Call[ActorT, AppT]) -> Answer | None:
+        """The answer this very write was given before, if it was; claims its id in the write's transaction if not."""
+        return None
+
+    async def remember(self, call: Call[ActorT, AppT], answer: Answer) -> None:
+        """Keeps the answer of a write, in the write's transaction, for the same request coming again."""
 
     async def explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         """The answer for what was raised; called after the request's transaction was rolled back."""
@@ -143,13 +150,12 @@ class ContractApp(Generic[ActorT, AppT]):
         if self._app is None:
             raise RuntimeError("the lifespan has not started: serve this with an ASGI server that runs lifespans")
         call = self._call(match.endpoint, self._app, scope)
-        sent = Sent()
         watch = _Watch(receive) if call.endpoint.work != "write" else None
         try:
-            sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
+            call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
             if watch is not None:
                 watch.start()
-            answer = await self._answer(call, match.parameters, sent)
+            answer = await self._answer(call, match.parameters)
         except ClientLeft:
             self.clients_left += 1
             return
@@ -164,7 +170,7 @@ class ContractApp(Generic[ActorT, AppT]):
         finally:
             if watch is not None:
                 await watch.stop()
-            sent.discard()
+            call.sent.discard()
         await _send(send, answer, self._house.headers(call), call.cookies_to_set, head=scope["method"] == "HEAD")
 
     def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
@@ -181,7 +187,7 @@ class ContractApp(Generic[ActorT, AppT]):
             request_id=uuid.uuid4().hex,
         )
 
-    async def _answer(self, call: Call[ActorT, AppT], parameters: dict[str, str], sent: Sent) -> Answer:
+    async def _answer(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
         endpoint = call.endpoint
         decision = self._limiter.decide(endpoint.rate, self._house.identity(call))
         if not decision.allowed:
@@ -193,7 +199,12 @@ class ContractApp(Generic[ActorT, AppT]):
             call.actor = await self._house.authenticate(call)
             if not endpoint.who.allows(call.actor):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
-            return answer_with(await endpoint.handler(call, **decode_inputs(call, parameters, sent)))
+            if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
+                return known
+            answer = answer_with(await endpoint.handler(call, **decode_inputs(call, parameters)))
+            if endpoint.work == "write":
+                await self._house.remember(call, answer)
+            return answer
 
         if endpoint.work == "read":
             async with call.database.read(deadline_s=endpoint.deadline_s) as session:
@@ -270,6 +281,3 @@ async def _send_chunks(send: Send, chunks: AsyncIterator[bytes]) -> None:
     async for chunk in chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-Perform = Callable[[Session | None], Awaitable[Answer]]

@@ -54,6 +54,19 @@ class Upload(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class Sent(msgspec.Struct):
+    """The body of one request: its bytes, or its form fields and file."""
+
+    content: bytes = b""
+    fields: dict[str, list[str]] = {}
+    upload: Upload | None = None
+
+    def discard(self) -> None:
+        """Deletes the uploaded file, if one came and nobody took it over."""
+        if self.upload is not None:
+            self.upload.path.unlink(missing_ok=True)
+
+
 class Html(msgspec.Struct, frozen=True):
     """A page."""
 
@@ -99,7 +112,7 @@ class Call(Generic[ActorT, AppT]):
 
     __slots__ = (
         "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "endpoint", "headers", "path",
-        "query_string", "request_id", "route", "state",
+        "query_string", "request_id", "sent", "state",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +138,7 @@ class Call(Generic[ActorT, AppT]):
         self.address = address
         self.request_id = request_id
         self.actor: ActorT | None = None
+        self.sent = Sent()
         self.state: dict[str, Any] = {}
         self.cookies_to_set: list[str] = []
         self._session: Session | None = None

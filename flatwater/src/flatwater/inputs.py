@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from flatwater.contract import Call, Endpoint, Upload
+from flatwater.contract import Call, Endpoint, Sent, Upload
 from flatwater.errors import TooBig
 from flatwater.paging import PageRequest
 
@@ -33,19 +33,6 @@ class InputInvalid(Exception):
 
 class ClientLeft(Exception):
     """The client closed the connection before it had sent everything."""
-
-
-class Sent(msgspec.Struct):
-    """The body of one request: its bytes, or its form fields and file."""
-
-    content: bytes = b""
-    fields: dict[str, list[str]] = {}
-    upload: Upload | None = None
-
-    def discard(self) -> None:
-        """Deletes the uploaded file, if one came."""
-        if self.upload is not None:
-            self.upload.path.unlink(missing_ok=True)
 
 
 async def read_sent(endpoint: Endpoint, scope: Scope, receive: Receive, headers: dict[str, str]) -> Sent:
@@ -125,9 +112,10 @@ def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
     return fields
 
 
-def decode_inputs(call: Call[Any, Any], parameters: dict[str, str], sent: Sent) -> dict[str, Any]:
+def decode_inputs(call: Call[Any, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """The handler's keyword arguments, typed as the contract says. *Errors*: InputInvalid."""
     inputs: dict[str, Any] = {}
+    sent = call.sent
     if not call.endpoint.inputs:
         return inputs
     query = parse_fields(call.query_string, where="query")

@@ -1,0 +1,29 @@
+"""Accounts: people, their passwords, sessions and tokens; who is asking, and with what reach.
+
+Public: sign-in and sessions (`sign_in`, `sign_out`, `list_sessions`, `revoke_session`, `change_password`), people
+(`create_person`, `list_people`, `read_person`, `change_person`, `set_active`, `delete_person`, `restore_person`, `reset_password`),
+tokens (`create_token`, `list_tokens`, `revoke_token`), and `actor_by_session`, `actor_by_token`.
+"""
+
+from rightlevel.programme.accounts.model import NewPerson, Person, PersonChange, SessionRow, SignedIn, TokenMade, TokenRow
+from rightlevel.programme.accounts.passwords import PasswordHasher, generate_password
+from rightlevel.programme.accounts.people import (
+    create_person,
+    delete_person,
+    list_people,
+    read_person,
+    reset_password,
+    restore_person,
+    set_active,
+    change_person,
+)
+from rightlevel.programme.accounts.sign_in import SignInRefused, change_password, sign_in, sign_out
+from rightlevel.programme.accounts.store import actor_by_session, actor_by_token
+from rightlevel.programme.accounts.tokens import create_token, list_sessions, list_tokens, revoke_session, revoke_token
+
+__all__ = [
+    "NewPerson", "PasswordHasher", "Person", "PersonChange", "SessionRow", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",
+    "actor_by_session", "actor_by_token", "change_password", "change_person", "create_person", "create_token", "delete_person",
+    "generate_password", "list_people", "list_sessions", "list_tokens", "read_person", "reset_password", "restore_person",
+    "revoke_session", "revoke_token", "set_active", "sign_in", "sign_out",
+]  # fmt: skip

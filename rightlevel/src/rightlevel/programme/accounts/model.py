@@ -1,0 +1,187 @@
+"""People and their keys: frozen values and the rules about them, without SQL, HTTP or a clock."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
+from rightlevel.programme.permissions import RANK, ROLES, Actor, Role
+
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,99}")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+MIN_PASSWORD_CHARS = 10
+MAX_PASSWORD_CHARS = 200
+LANGUAGES = ("en", "km")
+
+FREE_FAILURES = {"account": 5, "address": 50}
+"""Failures before a lock; an address is a whole school's, so it gets ten times an account's."""
+FIRST_LOCK_S = 30.0
+LONGEST_LOCK_S = 3_600.0
+FORGET_FAILURES_S = 86_400.0
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody with an account."""
+
+    id: int
+    username: str
+    email: str | None
+    display_name: str
+    role: Role
+    language: str
+    is_active: bool
+    version: int
+    is_deleted: bool
+
+
+class NewPerson(msgspec.Struct, frozen=True):
+    """What is needed to make an account; without a password one is generated."""
+
+    username: str
+    display_name: str
+    role: str
+    email: str | None = None
+    language: str = "en"
+    password: str | None = None
+
+
+class PersonChange(msgspec.Struct, frozen=True):
+    """What may be changed about an account; what is None stays."""
+
+    version: int
+    display_name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    language: str | None = None
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """A fresh session: the token goes into the cookie and is kept nowhere else."""
+
+    token: str
+    person_id: int
+    language: str
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """One place where a person is signed in."""
+
+    id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str
+    device: str
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """An API token without the token itself."""
+
+    id: str
+    label: str
+    created_at: datetime
+    expires_at: datetime
+    is_revoked: bool
+
+
+class TokenMade(msgspec.Struct, frozen=True):
+    """A new API token; `token` is shown this once."""
+
+    id: str
+    token: str
+    expires_at: datetime
+
+
+def lock_s(kind: str, failures: int) -> float:
+    """For how long a sign-in is locked after so many failures: nothing, then 30 s doubling up to an hour."""
+    over = failures - FREE_FAILURES[kind]
+    return 0.0 if over < 0 else min(FIRST_LOCK_S * 2 ** min(over, 10), LONGEST_LOCK_S)
+
+
+def failures_after(before: int, last_failed_at: datetime | None, now: datetime) -> int:
+    """The count with one more failure; a day without any starts again at one."""
+    if last_failed_at is None or now - last_failed_at > timedelta(seconds=FORGET_FAILURES_S):
+        return 1
+    return before + 1
+
+
+def may_manage(actor: Actor, role: Role) -> bool:
+    """Whether this actor may give, take or act on this role: only roles below their own, and admins admins."""
+    return RANK[role] < RANK[actor.role] or actor.role == "admin"
+
+
+def require_manage(actor: Actor, role: Role) -> None:
+    """Passes when the actor stands above the role. *Errors*: Forbidden."""
+    if not may_manage(actor, role):
+        raise Forbidden("Only somebody above this role may do that.")
+
+
+def password_faults(password: str) -> list[Fault]:
+    """What is wrong with a password. *Source*: NIST SP 800-63B: length counts, composition rules don't."""
+    if len(password) < MIN_PASSWORD_CHARS:
+        return [Fault("password", f"At least {MIN_PASSWORD_CHARS} characters")]
+    if len(password) > MAX_PASSWORD_CHARS:
+        return [Fault("password", f"At most {MAX_PASSWORD_CHARS} characters")]
+    if len(set(password)) < 4:
+        return [Fault("password", "At least four different characters")]
+    return []
+
+
+def check_new_person(new: NewPerson) -> Role:
+    """The role of a well-formed new account. *Errors*: Invalid with every fault."""
+    faults = [] if USERNAME.fullmatch(new.username) else [
+        Fault("username", "Small letters, digits and . _ @ + - ; at least two", new.username)
+    ]  # fmt: skip
+    faults += _display_name_faults(new.display_name) + _email_faults(new.email) + _language_faults(new.language)
+    role = next((each for each in ROLES if each == new.role), None)
+    if role is None:
+        faults.append(Fault("role", f"One of: {', '.join(ROLES)}", new.role))
+    if new.password is not None:
+        faults += password_faults(new.password)
+    if faults or role is None:
+        raise Invalid(faults=tuple(faults))
+    return role
+
+
+def check_person_change(person: Person, change: PersonChange, actor: Actor) -> dict[str, Any]:
+    """The columns to set. *Errors*: Invalid, Forbidden (own role, or one not below one's own)."""
+    faults = _email_faults(change.email)
+    faults += _display_name_faults(change.display_name) if change.display_name is not None else []
+    faults += _language_faults(change.language) if change.language is not None else []
+    role = next((each for each in ROLES if each == change.role), None)
+    if change.role is not None and role is None:
+        faults.append(Fault("role", f"One of: {', '.join(ROLES)}", change.role))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    if role is not None and role != person.role:
+        if person.id == actor.person_id:
+            raise Forbidden("Nobody changes their own role.")
+        require_manage(actor, role)
+    return {
+        "display_name": person.display_name if change.display_name is None else change.display_name.strip(),
+        "email": person.email if change.email is None else change.email or None,
+        "role": role or person.role,
+        "language": change.language or person.language,
+    }
+
+
+class LastAdmin(Conflict):
+    """This is the last admin, who can't be removed. Make another admin first."""
+
+    code = "last_admin"
+
+
+def _display_name_faults(name: str) -> list[Fault]:
+    return [] if 1 <= len(name.strip()) <= 200 else [Fault("display_name", "Between 1 and 200 characters", name[:50])]
+
+
+def _email_faults(email: str | None) -> list[Fault]:
+    return [] if not email or EMAIL.fullmatch(email) else [Fault("email", "An address like name@example.org", email[:80])]
+
+
+def _language_faults(language: str) -> list[Fault]:
+    return [] if language in LANGUAGES else [Fault("language", f"One of: {', '.join(LANGUAGES)}", language)]

@@ -1,0 +1,159 @@
+"""What is done to accounts: make, change, switch off, remove, bring back, give a new password."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts import store
+from rightlevel.programme.accounts.model import (
+    LastAdmin,
+    NewPerson,
+    Person,
+    PersonChange,
+    check_new_person,
+    check_person_change,
+    require_manage,
+)
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, NotFound, Stale
+from rightlevel.programme.permissions import Actor, require
+
+
+async def create_person(
+    session: Session, actor: Actor | None, new: NewPerson, *, password_hash: str
+) -> Person:
+    """A new account. `actor` is None only for the command line. *Errors*: Invalid, Forbidden, AlreadyTaken."""
+    role = check_new_person(new)
+    if actor is not None:
+        require(actor, "create", "person")
+        require_manage(actor, role)
+    try:
+        person_id = await store.insert_person(
+            session,
+            username=new.username,
+            email=new.email or None,
+            display_name=new.display_name.strip(),
+            role=role,
+            password_hash=password_hash,
+            language=new.language,
+            created_by=actor.person_id if actor else None,
+        )
+    except ConstraintViolated as error:
+        raise _taken(error, new.username) from error
+    person = await store.find_person(session, person_id)
+    await write_audit(session, actor, "create", "person", person_id, after=msgspec.to_builtins(person))
+    return person
+
+
+def _taken(error: ConstraintViolated, username: str) -> AlreadyTaken:
+    field = "email" if error.constraint == "person_email_is_unique" else "username"
+    return AlreadyTaken(faults=(Fault(field, "Somebody has this already", username),))
+
+
+async def list_people(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    role: str | None = None,
+    search: str | None = None,
+    deleted: bool = False,
+) -> Page[Person]:
+    """Accounts by name. *Cost*: one statement."""
+    require(actor, "read", "person")
+    return await store.page_of_people(session, page, role=role, search=search, deleted=deleted)
+
+
+async def read_person(session: Session, actor: Actor, person_id: int) -> Person:
+    """One account; anybody may read their own. *Errors*: NotFound, Forbidden."""
+    if person_id != actor.person_id:
+        require(actor, "read", "person")
+    return await store.find_person(session, person_id)
+
+
+async def change_person(session: Session, actor: Actor, person_id: int, change: PersonChange) -> Person:
+    """Changes name, e-mail, language or role. *Errors*: Stale, Invalid, Forbidden, LastAdmin, AlreadyTaken."""
+    person = await _manageable(session, actor, "change", person_id)
+    fields = check_person_change(person, change, actor)
+    if person.role == "admin" and fields["role"] != "admin":
+        await _require_another_admin(session, person_id)
+    try:
+        changed = await store.change_person_row(session, person_id, change.version, fields)
+    except ConstraintViolated as error:
+        raise _taken(error, str(fields["email"])) from error
+    if not changed:
+        raise Stale(current=msgspec.to_builtins(person), yours=msgspec.to_builtins(change))
+    before = {name: getattr(person, name) for name in fields}
+    await write_audit(session, actor, "change", "person", person_id, before=before, after=fields)
+    return await store.find_person(session, person_id)
+
+
+async def set_active(session: Session, actor: Actor, person_id: int, *, is_active: bool) -> Person:
+    """Switches an account on or off; off ends all its sessions at once. *Errors*: Forbidden, LastAdmin."""
+    person = await _manageable(session, actor, "change", person_id)
+    if not is_active:
+        await _require_removable(session, actor, person)
+        await store.end_sessions_of(session, person_id)
+    await store.set_active_flag(session, person_id, is_active=is_active)
+    deed = "activate" if is_active else "deactivate"
+    await write_audit(session, actor, deed, "person", person_id)
+    return await store.find_person(session, person_id)
+
+
+async def delete_person(session: Session, actor: Actor, person_id: int, *, reason: str, clock: Clock) -> None:
+    """Takes an account out of use, restorably, and ends its sessions. *Errors*: Forbidden, LastAdmin."""
+    person = await _manageable(session, actor, "delete", person_id)
+    await _require_removable(session, actor, person)
+    if not await store.delete_person_row(session, person_id, by=actor.person_id, reason=reason, now=clock.now()):
+        raise NotFound
+    await store.end_sessions_of(session, person_id)
+    await write_audit(session, actor, "delete", "person", person_id, reason=reason)
+
+
+async def restore_person(session: Session, actor: Actor, person_id: int) -> Person:
+    """Brings a deleted account back. *Errors*: AlreadyTaken when its name was given away meanwhile."""
+    person = await _manageable(session, actor, "restore", person_id)
+    try:
+        if not await store.restore_person_row(session, person_id):
+            raise NotFound
+    except ConstraintViolated as error:
+        raise _taken(error, person.username) from error
+    await write_audit(session, actor, "restore", "person", person_id)
+    return await store.find_person(session, person_id)
+
+
+async def reset_password(session: Session, actor: Actor | None, person_id: int, *, password_hash: str) -> Person:
+    """Sets the password of somebody below and ends all their sessions. `actor` is None only for the command line."""
+    person = (
+        await _manageable(session, actor, "change", person_id)
+        if actor is not None
+        else await store.find_person(session, person_id)
+    )
+    await store.set_password_hash(session, person_id, password_hash)
+    await store.end_sessions_of(session, person_id)
+    await write_audit(session, actor, "reset_password", "person", person_id)
+    return person
+
+
+async def _manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:
+    """The account, locked, if this actor stands above it (or it is their own)."""
+    require(actor, action, "person")
+    person = await store.find_person(session, person_id, for_update=True)
+    if person.id != actor.person_id:
+        require_manage(actor, person.role)
+    return person
+
+
+async def _require_removable(session: Session, actor: Actor, person: Person) -> None:
+    if person.role == "admin":
+        await _require_another_admin(session, person.id)
+    if person.id == actor.person_id:
+        raise Forbidden("Nobody removes their own account.")
+
+
+async def _require_another_admin(session: Session, person_id: int) -> None:
+    if not set(await store.admins_in_use(session)) - {person_id}:
+        raise LastAdmin

@@ -1,0 +1,200 @@
+-- name: actor_by_session
+-- Who holds this session, with everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
+select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
+    h.schools, h.subjects, h.classes
+from person_session s
+join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
+left join lateral (
+    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+        array_agg(a.class_id order by a.id) as classes
+    from assignment a
+    where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+) h on true
+where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_at > %(idle_since)s
+
+-- name: actor_by_token
+-- Who holds this API token, with everything assigned to them today. Served by api_token's unique hash.
+select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
+    h.schools, h.subjects, h.classes
+from api_token t
+join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
+left join lateral (
+    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+        array_agg(a.class_id order by a.id) as classes
+    from assignment a
+    where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+) h on true
+where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at is null
+
+-- name: key_by_login
+-- The account that signs in under a username or e-mail. Served by person_username_is_unique and person_email_is_unique.
+select id, password_hash, language, role
+from person
+where (username = %(login)s or lower(email) = %(login)s) and is_active and deleted_at is null
+limit 1
+
+-- name: key_by_person
+-- The password hash of one person. Served by the primary key.
+select id, password_hash, language, role
+from person
+where id = %(person_id)s and deleted_at is null
+
+-- name: locked_until
+-- Until when the account or the address may not try again. Served by the primary key.
+select max(locked_until) as locked_until
+from sign_in_failure
+where (kind = 'account' and subject = %(login)s) or (kind = 'address' and subject = %(address)s)
+
+-- name: failure_for_update
+-- The count of failures, locked until it is raised. Served by the primary key.
+select failures, last_failed_at
+from sign_in_failure
+where kind = %(kind)s and subject = %(subject)s
+for update
+
+-- name: save_failure
+-- Keeps the count of failures: one row an account or address.
+insert into sign_in_failure (kind, subject, failures, last_failed_at, locked_until)
+values (%(kind)s, %(subject)s, %(failures)s, %(now)s, %(locked_until)s)
+on conflict (kind, subject) do update
+set failures = excluded.failures, last_failed_at = excluded.last_failed_at, locked_until = excluded.locked_until
+
+-- name: forget_failures
+-- An account that signed in starts again at none. Served by the primary key.
+delete from sign_in_failure
+where kind = 'account' and subject = %(login)s
+
+-- name: insert_session
+-- Opens a session.
+insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, device)
+values (%(token_hash)s, %(person_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s, %(address)s, %(device)s)
+
+-- name: end_oldest_sessions
+-- Keeps a person's sessions at a bound: the newest stay. Served by person_session_by_person.
+delete from person_session
+where token_hash in (
+    select token_hash from person_session where person_id = %(person_id)s order by created_at desc offset %(kept)s limit 1000)
+
+-- name: end_session
+-- Ends one session by its public id, if it is this person's. Served by the unique id.
+delete from person_session
+where id = %(id)s::uuid and person_id = %(person_id)s
+
+-- name: end_sessions_of
+-- Ends every session of a person, but for one that may stay. Served by person_session_by_person.
+delete from person_session
+where person_id = %(person_id)s
+--? but_one: and id <> %(kept_id)s::uuid
+
+-- name: list_sessions
+-- Where a person is signed in, newest first. Served by person_session_by_person.
+select id::text, created_at, last_seen_at, expires_at, address, device
+from person_session
+where person_id = %(person_id)s
+--? after: and (created_at, id) < (%(after_at)s, %(after_id)s::uuid)
+order by created_at desc, id desc
+limit %(rows)s
+
+-- name: touch_sessions
+-- Notes when sessions were last used; many at once, once a minute. Served by the unique id.
+update person_session
+set last_seen_at = %(now)s
+where id = any(%(ids)s::uuid[])
+
+-- name: insert_token
+-- Makes an API token.
+insert into api_token (person_id, token_hash, label, created_at, expires_at)
+values (%(person_id)s, %(token_hash)s, %(label)s, %(now)s, %(expires_at)s)
+returning id::text as id
+
+-- name: list_tokens
+-- A person's tokens, newest first. Served by api_token_by_person.
+select id::text, label, created_at, expires_at, revoked_at is not null as is_revoked
+from api_token
+where person_id = %(person_id)s
+--? after: and (created_at, id) < (%(after_at)s, %(after_id)s::uuid)
+order by created_at desc, id desc
+limit %(rows)s
+
+-- name: count_tokens
+-- How many usable tokens a person has. Served by api_token_by_person.
+select count(*) as tokens
+from api_token
+where person_id = %(person_id)s and revoked_at is null and expires_at > %(now)s
+
+-- name: revoke_token
+-- Ends a token, if it is this person's. Served by the primary key.
+update api_token
+set revoked_at = %(now)s
+where id = %(id)s::uuid and person_id = %(person_id)s and revoked_at is null
+
+-- name: insert_person
+-- Makes an account.
+insert into person (username, email, display_name, role, password_hash, language, created_by)
+values (%(username)s, %(email)s, %(display_name)s, %(role)s::role, %(password_hash)s, %(language)s, %(created_by)s)
+returning id
+
+-- name: read_person
+-- One account. Served by the primary key.
+select id, username, email, display_name, role, language, is_active, version, deleted_at is not null as is_deleted
+from person
+where id = %(person_id)s
+--? for_update: for update
+
+-- name: person_by_username
+-- One live account by its username. Served by person_username_is_unique.
+select id, username, email, display_name, role, language, is_active, version, false as is_deleted
+from person
+where username = %(username)s and deleted_at is null
+
+-- name: list_people
+-- Accounts by name. Served by person_by_name.
+select id, username, email, display_name, role, language, is_active, version, deleted_at is not null as is_deleted
+from person
+where true
+--? live: and deleted_at is null
+--? deleted: and deleted_at is not null
+--? by_role: and role = %(role)s::role
+--? by_search: and (lower(display_name) like %(search)s or username like %(search)s)
+--? after: and (lower(display_name), id) > (%(after_name)s, %(after_id)s)
+order by lower(display_name), id
+limit %(rows)s
+
+-- name: change_person
+-- Changes an account if it is still the version that was read.
+update person
+set display_name = %(display_name)s, email = %(email)s, role = %(role)s::role, language = %(language)s, version = version + 1
+where id = %(person_id)s and version = %(version)s and deleted_at is null
+
+-- name: set_password
+-- Keeps a new password hash.
+update person
+set password_hash = %(password_hash)s, version = version + 1
+where id = %(person_id)s and deleted_at is null
+
+-- name: set_active
+-- Switches an account on or off.
+update person
+set is_active = %(is_active)s, version = version + 1
+where id = %(person_id)s and deleted_at is null
+
+-- name: delete_person
+-- Takes an account out of use, restorably.
+update person
+set deleted_at = %(now)s, deleted_by = %(by)s, delete_reason = %(reason)s, version = version + 1
+where id = %(person_id)s and deleted_at is null
+
+-- name: restore_person
+-- Brings a deleted account back.
+update person
+set deleted_at = null, deleted_by = null, delete_reason = null, version = version + 1
+where id = %(person_id)s and deleted_at is not null
+
+-- name: lock_admins
+-- The admins in use, locked so that two removals at once can't take the last two. Bounded by their number.
+select id
+from person
+where role = 'admin' and is_active and deleted_at is null
+order by id
+limit 1000
+for update

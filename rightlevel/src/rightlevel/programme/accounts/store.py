@@ -1,0 +1,269 @@
+"""The only file that knows the columns of person, person_session, api_token and sign_in_failure."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import Query, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.accounts.model import Person, SessionRow, TokenRow
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
+
+_queries = load_queries(__package__ or "")
+_actor_by_session = _queries["actor_by_session"]
+_actor_by_token = _queries["actor_by_token"]
+
+_EVERYTHING = Scope(is_everything=True)
+NOTHING = Scope()
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What a sign-in is checked against."""
+
+    id: int
+    password_hash: str | None
+    language: str
+    role: Role
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """How often a sign-in failed before."""
+
+    failures: int
+    last_failed_at: datetime
+
+
+class _ActorRow(msgspec.Struct, frozen=True):
+    id: int
+    role: str
+    username: str
+    display_name: str
+    language: str
+    session_id: str | None
+    csrf_token: str
+    schools: list[int] | None
+    subjects: list[str] | None
+    classes: list[int | None] | None
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a token. A token has 256 random bits, so a plain hash can't be guessed back."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def actor_by_session(
+    session: Session, token: str, clock: Clock, *, address: str, idle_s: float
+) -> Actor | None:
+    """Who holds this session now, read from the database. *Cost*: one statement, one row."""
+    now = clock.now()
+    values = {
+        "token_hash": digest(token), "now": now, "today": now.date(), "idle_since": now - timedelta(seconds=idle_s),
+    }  # fmt: skip
+    return _actor(await session.fetch_one(_actor_by_session, values, into=_ActorRow), address)
+
+
+async def actor_by_token(session: Session, token: str, clock: Clock, *, address: str) -> Actor | None:
+    """Who holds this API token now. *Cost*: one statement, one row."""
+    now = clock.now()
+    values = {"token_hash": digest(token), "now": now, "today": now.date()}
+    return _actor(await session.fetch_one(_actor_by_token, values, into=_ActorRow), address)
+
+
+def _actor(row: _ActorRow | None, address: str) -> Actor | None:
+    if row is None:
+        return None
+    role = cast("Role", row.role)
+    return Actor(
+        person_id=row.id,
+        role=role,
+        username=row.username,
+        display_name=row.display_name,
+        language=row.language,
+        scope=_scope(role, row),
+        address=address,
+        session_id=row.session_id,
+        csrf_token=row.csrf_token,
+    )
+
+
+def _scope(role: Role, row: _ActorRow) -> Scope:
+    """Leaders and viewers reach every school (what of it, the permission table says); field staff what is assigned."""
+    if role in ("admin", "coordinator", "viewer"):
+        return _EVERYTHING
+    if not row.schools:
+        return NOTHING
+    subjects = cast("list[Subject]", row.subjects)
+    return Scope(held=tuple(map(Held, row.schools, subjects, row.classes or [])))
+
+
+def _query(name: str) -> Query:
+    return _queries[name]
+
+
+async def key_by_login(session: Session, login: str) -> Key | None:
+    return await session.fetch_one(_query("key_by_login"), {"login": login}, into=Key)
+
+
+async def key_by_person(session: Session, person_id: int) -> Key:
+    key = await session.fetch_one(_query("key_by_person"), {"person_id": person_id}, into=Key)
+    if key is None:
+        raise NotFound
+    return key
+
+
+async def locked_until(session: Session, login: str, address: str) -> datetime | None:
+    return await session.fetch_value(_query("locked_until"), {"login": login, "address": address})
+
+
+async def failure_for_update(session: Session, kind: str, subject: str) -> Failure | None:
+    return await session.fetch_one(_query("failure_for_update"), {"kind": kind, "subject": subject}, into=Failure)
+
+
+async def save_failure(
+    session: Session, kind: str, subject: str, *, failures: int, now: datetime, until: datetime
+) -> None:
+    values = {"kind": kind, "subject": subject, "failures": failures, "now": now, "locked_until": until}
+    await session.execute(_query("save_failure"), values)
+
+
+async def forget_failures(session: Session, login: str) -> None:
+    await session.execute(_query("forget_failures"), {"login": login})
+
+
+async def insert_session(session: Session, **values: Any) -> None:
+    await session.execute(_query("insert_session"), values)
+
+
+async def end_oldest_sessions(session: Session, person_id: int, *, kept: int) -> None:
+    await session.execute(_query("end_oldest_sessions"), {"person_id": person_id, "kept": kept})
+
+
+async def end_session(session: Session, person_id: int, session_id: str) -> int:
+    return await session.execute(_query("end_session"), {"id": session_id, "person_id": person_id})
+
+
+async def end_sessions_of(session: Session, person_id: int, *, kept_id: str | None = None) -> int:
+    query = _query("end_sessions_of")
+    if kept_id is not None:
+        query = query.plus("but_one")
+    return await session.execute(query, {"person_id": person_id, "kept_id": kept_id})
+
+
+async def page_of_sessions(session: Session, person_id: int, page: PageRequest) -> Page[SessionRow]:
+    after = page.key(tuple[datetime, str])
+    query = _query("list_sessions")
+    rows = await session.fetch_all(
+        query.plus("after") if after else query, _after_values(person_id, after, page), into=SessionRow
+    )
+    return page_of(rows, page, lambda row: (row.created_at, row.id))
+
+
+async def touch_sessions(session: Session, ids: list[str], now: datetime) -> int:
+    return await session.execute(_query("touch_sessions"), {"ids": ids, "now": now})
+
+
+async def insert_token(session: Session, **values: Any) -> str:
+    return cast("str", await session.fetch_value(_query("insert_token"), values))
+
+
+async def page_of_tokens(session: Session, person_id: int, page: PageRequest) -> Page[TokenRow]:
+    after = page.key(tuple[datetime, str])
+    query = _query("list_tokens")
+    rows = await session.fetch_all(
+        query.plus("after") if after else query, _after_values(person_id, after, page), into=TokenRow
+    )
+    return page_of(rows, page, lambda row: (row.created_at, row.id))
+
+
+def _after_values(person_id: int, after: tuple[datetime, str] | None, page: PageRequest) -> dict[str, Any]:
+    at, of = after or (None, None)
+    return {"person_id": person_id, "after_at": at, "after_id": of, "rows": page.rows_to_ask}
+
+
+async def count_tokens(session: Session, person_id: int, now: datetime) -> int:
+    return cast("int", await session.fetch_value(_query("count_tokens"), {"person_id": person_id, "now": now}))
+
+
+async def revoke_token_row(session: Session, person_id: int, token_id: str, now: datetime) -> int:
+    return await session.execute(_query("revoke_token"), {"id": token_id, "person_id": person_id, "now": now})
+
+
+async def insert_person(session: Session, **values: Any) -> int:
+    return cast("int", await session.fetch_value(_query("insert_person"), values))
+
+
+async def find_person(session: Session, person_id: int, *, for_update: bool = False) -> Person:
+    """One account. *Errors*: NotFound."""
+    query = _query("read_person")
+    row = await session.fetch_one(
+        query.plus("for_update") if for_update else query, {"person_id": person_id}, into=Person
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def find_person_by_username(session: Session, username: str) -> Person:
+    """One live account. *Errors*: NotFound."""
+    row = await session.fetch_one(_query("person_by_username"), {"username": username}, into=Person)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def page_of_people(
+    session: Session, page: PageRequest, *, role: str | None, search: str | None, deleted: bool
+) -> Page[Person]:
+    after = page.key(tuple[str, int])
+    parts = ["deleted" if deleted else "live"]
+    parts += ["by_role"] if role else []
+    parts += ["by_search"] if search else []
+    parts += ["after"] if after else []
+    name, number = after or (None, None)
+    values = {
+        "role": role, "search": f"{_like(search or '')}%", "after_name": name, "after_id": number, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_query("list_people").plus(*parts), values, into=Person)
+    return page_of(rows, page, lambda row: (row.display_name.lower(), row.id))
+
+
+def _like(text: str) -> str:
+    """Text for LIKE, meaning itself."""
+    return text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def change_person_row(session: Session, person_id: int, version: int, fields: dict[str, Any]) -> int:
+    return await session.execute(_query("change_person"), {**fields, "person_id": person_id, "version": version})
+
+
+async def set_password_hash(session: Session, person_id: int, password_hash: str) -> int:
+    return await session.execute(_query("set_password"), {"person_id": person_id, "password_hash": password_hash})
+
+
+async def set_active_flag(session: Session, person_id: int, *, is_active: bool) -> int:
+    return await session.execute(_query("set_active"), {"person_id": person_id, "is_active": is_active})
+
+
+async def delete_person_row(session: Session, person_id: int, *, by: int, reason: str, now: datetime) -> int:
+    values = {"person_id": person_id, "by": by, "reason": reason, "now": now}
+    return await session.execute(_query("delete_person"), values)
+
+
+async def restore_person_row(session: Session, person_id: int) -> int:
+    return await session.execute(_query("restore_person"), {"person_id": person_id})
+
+
+async def admins_in_use(session: Session) -> list[int]:
+    rows = await session.fetch_all(_query("lock_admins"), {}, into=_Id)
+    return [row.id for row in rows]
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: int

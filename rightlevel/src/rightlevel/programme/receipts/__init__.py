@@ -1,0 +1,8 @@
+"""Receipts: a write's client-made id and its answer, so that the same request again is answered again and writes nothing.
+
+Public: `claim_write`, `keep_answer`, `Receipt`, `WriteIdReused`.
+"""
+
+from rightlevel.programme.receipts.store import Receipt, WriteIdReused, claim_write, keep_answer
+
+__all__ = ["Receipt", "WriteIdReused", "claim_write", "keep_answer"]
