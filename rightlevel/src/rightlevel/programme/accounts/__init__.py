@@ -17,13 +17,13 @@ from rightlevel.programme.accounts.people import (
     set_active,
     change_person,
 )
-from rightlevel.programme.accounts.sign_in import SignInRefused, change_password, sign_in, sign_out
-from rightlevel.programme.accounts.store import actor_by_session, actor_by_token
+from rightlevel.programme.accounts.sign_in import SignInLocked, SignInRefused, change_password, sign_in, sign_out
+from rightlevel.programme.accounts.store import actor_by_session, actor_by_token, find_person_by_username, touch_sessions
 from rightlevel.programme.accounts.tokens import create_token, list_sessions, list_tokens, revoke_session, revoke_token
 
 __all__ = [
-    "NewPerson", "PasswordHasher", "Person", "PersonChange", "SessionRow", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",
-    "actor_by_session", "actor_by_token", "change_password", "change_person", "create_person", "create_token", "delete_person",
+    "NewPerson", "PasswordHasher", "Person", "PersonChange", "SessionRow", "SignInLocked", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",
+    "actor_by_session", "actor_by_token", "change_password", "change_person", "create_person", "create_token", "delete_person", "find_person_by_username",
     "generate_password", "list_people", "list_sessions", "list_tokens", "read_person", "reset_password", "restore_person",
-    "revoke_session", "revoke_token", "set_active", "sign_in", "sign_out",
+    "revoke_session", "revoke_token", "set_active", "sign_in", "sign_out", "touch_sessions",
 ]  # fmt: skip

@@ -1,0 +1,180 @@
+"""SQL that lives in files: named, explained in a sentence, and the only text that reaches the database.
+
+A file is a list of queries. Each starts with `-- name: list_students`, then comment lines that say what it answers,
+then the text with `%(name)s` parameters (a per cent sign itself is written `%%`). A line that starts with
+`--? by_school:` is an optional part: `query.plus("by_school")` is the same query with that line switched on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Final, LiteralString, cast
+
+import msgspec
+
+MAX_REMEMBERED_VARIANTS: Final = 256
+"""Variants kept for each query. More than this many combinations are built anew each time, so memory stays bounded."""
+
+_NAME = re.compile(r"^--\s*name:\s*(\S*)\s*$")
+_PART = re.compile(r"^\s*--\?\s*([a-z_][a-z0-9_]*)\s*:\s?(.*)$")
+_IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
+_COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_STAR = re.compile(r"\bselect\s+(?:distinct\s+|all\s+)?\*|\breturning\s+\*|\b\w+\s*\.\s*\*|,\s*\*", re.IGNORECASE)
+_SESSION_WIDE = re.compile(
+    r"^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|discard|reset|set\s+(?!local\b|constraints\b))\b",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(r"%\(([a-z_][a-z0-9_]*)\)s")
+_PER_CENT = re.compile(r"%(?!%|\([a-z_][a-z0-9_]*\)s)")
+
+
+class QueryFileBroken(ValueError):
+    """A file of queries can't be used as it is; the message says where and why."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    text: str
+    part: str | None = None
+
+
+class _Source(msgspec.Struct, frozen=True, eq=False):
+    """What all variants of one query share."""
+
+    lines: tuple[_Line, ...]
+    parts: frozenset[str]
+    variants: dict[frozenset[str], Query]
+
+
+class Query(msgspec.Struct, frozen=True, eq=False):
+    """One statement with its name and its sentence; only the loader makes them."""
+
+    name: str
+    sentence: str
+    text: LiteralString
+    parameters: frozenset[str]
+    chosen: frozenset[str]
+    source: _Source
+    shapes: set[type[object]]
+    """The row types whose fields were found to equal this query's columns (see flatwater.transaction)."""
+
+    def plus(self, *parts: str) -> Query:
+        """This query with these optional parts switched on. *Errors*: LookupError for a part it doesn't have."""
+        if not parts:
+            return self
+        chosen = self.chosen.union(parts)
+        known = self.source.variants.get(chosen)
+        if known is not None:
+            return known
+        if unknown := chosen - self.source.parts:
+            raise LookupError(f"query {self.name} has no part {', '.join(sorted(unknown))}")
+        variant = _variant(self.name, self.sentence, self.source, chosen)
+        if len(self.source.variants) < MAX_REMEMBERED_VARIANTS:
+            self.source.variants[chosen] = variant
+        return variant
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The optional parts this query has."""
+        return self.source.parts
+
+    def __repr__(self) -> str:
+        return f"<query {self.name}{''.join(f' +{part}' for part in sorted(self.chosen))}>"
+
+
+class Queries(Mapping[str, Query]):
+    """The queries of one file by name. *Errors*: LookupError that lists the names there are."""
+
+    def __init__(self, origin: str, queries: dict[str, Query]) -> None:
+        self._origin = origin
+        self._queries = queries
+
+    def __getitem__(self, name: str) -> Query:
+        try:
+            return self._queries[name]
+        except KeyError:
+            raise LookupError(f"{self._origin} has no query {name}; it has {', '.join(self._queries)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._queries)
+
+    def __len__(self) -> int:
+        return len(self._queries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._queries
+
+
+def load_queries(package: str, resource: str = "queries.sql") -> Queries:
+    """The queries of a file that is shipped with a package. *Errors*: QueryFileBroken, FileNotFoundError."""
+    return read_queries(files(package).joinpath(resource).read_text("utf-8"), origin=f"{package}/{resource}")
+
+
+def read_queries(text: str, *, origin: str) -> Queries:
+    """The queries in a file's text, which must come from a file of this code base. *Errors*: QueryFileBroken."""
+    queries: dict[str, Query] = {}
+    for name, lines in _blocks(text, origin):
+        where = f"{origin}: {name}"
+        if not _IDENTIFIER.match(name):
+            raise QueryFileBroken(f"{origin}: a query's name is lower case letters, digits and _, not {name!r}")
+        if name in queries:
+            raise QueryFileBroken(f"{where} is there twice")
+        queries[name] = _query(name, lines, where)
+    if not queries:
+        raise QueryFileBroken(f"{origin} holds no query")
+    return Queries(origin, queries)
+
+
+def _blocks(text: str, origin: str) -> Iterator[tuple[str, list[str]]]:
+    name: str | None = None
+    lines: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        heading = _NAME.match(line)
+        if heading is not None:
+            if name is not None:
+                yield name, lines
+            name, lines = heading[1], []
+        elif name is not None:
+            lines.append(line.rstrip())
+        elif line.strip() and not line.lstrip().startswith("--"):
+            raise QueryFileBroken(f"{origin}, line {number}: SQL before the first '-- name:' line")
+    if name is not None:
+        yield name, lines
+
+
+def _query(name: str, lines: list[str], where: str) -> Query:
+    sentence: list[str] = []
+    while lines and lines[0].startswith("--") and not _PART.match(lines[0]):
+        sentence.append(lines.pop(0).removeprefix("--").strip())
+    if not any(sentence):
+        raise QueryFileBroken(f"{where} lacks the sentence that says what it answers")
+    body = tuple(_line(line) for line in lines if line.strip())
+    if not any(line.part is None and not line.text.lstrip().startswith("--") for line in body):
+        raise QueryFileBroken(f"{where} has no SQL")
+    source = _Source(body, frozenset(line.part for line in body if line.part), {})
+    _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
+    if _PER_CENT.search("\n".join(line.text for line in body)):
+        raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
+    plain = _variant(name, " ".join(sentence).strip(), source, frozenset())
+    source.variants[frozenset()] = plain
+    return plain
+
+
+def _line(line: str) -> _Line:
+    part = _PART.match(line)
+    return _Line(line) if part is None else _Line(part[2], part[1])
+
+
+def _refuse_unsafe(text: str, where: str) -> None:
+    if _STAR.search(text):
+        raise QueryFileBroken(f"{where} names its columns, '*' does not")
+    if any(_SESSION_WIDE.match(statement) for statement in text.split(";")):
+        raise QueryFileBroken(f"{where} would change the session for others; transactions are the pool's, settings SET LOCAL")
+
+
+def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) -> Query:
+    text = "\n".join(line.text for line in source.lines if line.part is None or line.part in chosen).strip()
+    # The one place where text becomes literal: it came from a file of this code base and nothing was put into it.
+    vouched = cast("LiteralString", text.removesuffix(";"))
+    return Query(name, sentence, vouched, frozenset(_PARAMETER.findall(text)), chosen, source, set())

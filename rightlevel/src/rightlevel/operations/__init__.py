@@ -1,0 +1,1 @@
+"""Operations: upkeep, reconcile, and what else keeps a running platform right."""

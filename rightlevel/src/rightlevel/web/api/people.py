@@ -1,0 +1,253 @@
+"""People, sessions, tokens and the audit over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Created, Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.accounts import (
+    NewPerson,
+    Person,
+    PersonChange,
+    SessionRow,
+    TokenMade,
+    TokenRow,
+    change_password,
+    change_person,
+    create_person,
+    create_token,
+    delete_person,
+    generate_password,
+    list_people,
+    list_sessions,
+    list_tokens,
+    read_person,
+    reset_password,
+    restore_person,
+    revoke_session,
+    revoke_token,
+    set_active,
+)
+from rightlevel.programme.audit import AuditEntry, list_audit
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, Deletion, actor_of
+
+routes = Registry()
+
+
+class PeopleSearch(msgspec.Struct, frozen=True):
+    """Which people are asked for."""
+
+    role: str | None = None
+    search: str | None = None
+    deleted: bool = False
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who is asking, and what they reach."""
+
+    id: int
+    username: str
+    display_name: str
+    role: str
+    language: str
+    reaches_everything: bool
+    schools: list[int]
+
+
+class NewPassword(msgspec.Struct, frozen=True):
+    """An old and a new password."""
+
+    old: str
+    new: str
+
+
+class PersonMade(msgspec.Struct, frozen=True):
+    """An account and its generated password, shown this once (none when one was chosen)."""
+
+    person: Person
+    password: str | None
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """On or off."""
+
+    is_active: bool
+
+
+class NewToken(msgspec.Struct, frozen=True):
+    """What an API token is for and how long it lives."""
+
+    label: str = ""
+    days: int = 90
+
+
+class AuditSearch(msgspec.Struct, frozen=True):
+    """Which audit rows are asked for."""
+
+    person_id: int | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    outcome: str | None = None
+
+
+@routes.endpoint("GET", "/api/v1/me", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", tags=("people",))
+async def read_me(call: Ask) -> Me:
+    """Who is asking, with what role and reach."""
+    actor = actor_of(call)
+    return Me(
+        actor.person_id, actor.username, actor.display_name, actor.role, actor.language,
+        actor.scope.is_everything, actor.scope.schools(),
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/api/v1/me/password", who=May("manage", "self"), rate=SIGN_IN, deadline_s=30.0, work="none",
+    body_bytes=SMALL_BODY, tags=("people",),
+)  # fmt: skip
+async def change_my_password(call: Ask, *, body: NewPassword) -> None:
+    """Sets a new password and ends the other sessions."""
+    await change_password(call.database, call.app.passwords, actor_of(call), old=body.old, new=body.new)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/me/sessions", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("people",),
+)  # fmt: skip
+async def list_my_sessions(call: Ask, *, page: PageRequest) -> Page[SessionRow]:
+    """Where the asker is signed in, newest first."""
+    return await list_sessions(call.session, actor_of(call), page)
+
+
+@routes.endpoint(
+    "DELETE", "/api/v1/me/sessions/{id}", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    tags=("people",),
+)  # fmt: skip
+async def revoke_my_session(call: Ask, *, path: ByUuid) -> None:
+    """Ends one of the asker's sessions, at once everywhere."""
+    await revoke_session(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/me/tokens", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("people",),
+)  # fmt: skip
+async def list_my_tokens(call: Ask, *, page: PageRequest) -> Page[TokenRow]:
+    """The asker's API tokens, newest first, without the tokens themselves."""
+    return await list_tokens(call.session, actor_of(call), page)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/me/tokens", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("people",),
+)  # fmt: skip
+async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
+    """A new API token with the asker's own rights, shown this once."""
+    return await create_token(call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock)
+
+
+@routes.endpoint(
+    "DELETE", "/api/v1/me/tokens/{id}", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    tags=("people",),
+)  # fmt: skip
+async def revoke_my_token(call: Ask, *, path: ByUuid) -> None:
+    """Ends one of the asker's API tokens."""
+    await revoke_token(call.session, actor_of(call), path.id, call.clock)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/people", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("people",),
+)  # fmt: skip
+async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> Page[Person]:
+    """People by name."""
+    return await list_people(
+        call.session, actor_of(call), page, role=query.role, search=query.search, deleted=query.deleted
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/people", who=May("create", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
+    body_bytes=SMALL_BODY, tags=("people",),
+)  # fmt: skip
+async def add_person(call: Ask, *, body: NewPerson) -> Created:
+    """Makes an account; without a password one is generated and shown this once."""
+    password = body.password or generate_password()
+    password_hash = await call.app.passwords.hash(password)
+    actor = actor_of(call)
+    person = await call.database.run(
+        lambda session: create_person(session, actor, body, password_hash=password_hash), deadline_s=WRITE_S
+    )
+    return Created(PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}")
+
+
+@routes.endpoint(
+    "GET", "/api/v1/people/{id}", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", tags=("people",)
+)
+async def read_one_person(call: Ask, *, path: ById) -> Person:
+    """One account; anybody may read their own."""
+    return await read_person(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "PATCH", "/api/v1/people/{id}", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("people",),
+)  # fmt: skip
+async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Person:
+    """Changes name, e-mail, language or role."""
+    return await change_person(call.session, actor_of(call), path.id, body)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/people/{id}/active", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("people",),
+)  # fmt: skip
+async def switch_person(call: Ask, *, path: ById, body: Switch) -> Person:
+    """Switches an account on or off; off ends all its sessions."""
+    return await set_active(call.session, actor_of(call), path.id, is_active=body.is_active)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/people/{id}/password", who=May("change", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
+    tags=("people",),
+)  # fmt: skip
+async def reset_one_password(call: Ask, *, path: ById) -> PersonMade:
+    """Gives somebody below a generated password, shown this once, and ends all their sessions."""
+    password = generate_password()
+    password_hash = await call.app.passwords.hash(password)
+    actor = actor_of(call)
+    person = await call.database.run(
+        lambda session: reset_password(session, actor, path.id, password_hash=password_hash), deadline_s=WRITE_S
+    )
+    return PersonMade(person, password)
+
+
+@routes.endpoint(
+    "DELETE", "/api/v1/people/{id}", who=May("delete", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    tags=("people",),
+)  # fmt: skip
+async def delete_one_person(call: Ask, *, path: ById, query: Deletion) -> None:
+    """Takes an account out of use, restorably, and ends its sessions."""
+    await delete_person(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/people/{id}/restore", who=May("restore", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    tags=("people",),
+)  # fmt: skip
+async def restore_one_person(call: Ask, *, path: ById) -> Person:
+    """Brings a deleted account back."""
+    return await restore_person(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/audit", who=May("read", "audit"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("audit",),
+)  # fmt: skip
+async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
+    """Who did what, newest first; denied attempts included."""
+    return await list_audit(
+        call.session, page, person_id=query.person_id, resource=query.resource, resource_id=query.resource_id,
+        outcome=query.outcome,
+    )  # fmt: skip

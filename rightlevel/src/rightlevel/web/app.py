@@ -1,0 +1,72 @@
+"""The whole web room as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from flatwater.asgi import ContractApp
+from flatwater.contract import Registry
+from rightlevel.assembly import Platform, open_platform
+from rightlevel.database.server import Server
+from rightlevel.programme.permissions import Actor
+from rightlevel.settings import Settings
+from rightlevel.web import api, pages, service
+from rightlevel.web.house import RightLevelHouse
+from rightlevel.web.templating import error_page, not_found_page
+
+STATIC = Path(__file__).parent / "static"
+
+
+def all_routes() -> Registry:
+    """Every route there is: each module of `api` and `pages` that has `routes`, and the service's own."""
+    registry = Registry()
+    registry.include(service.routes)
+    registry.include(service.document_route(registry))
+    for room in (api, pages):
+        for module in sorted(iter_modules(room.__path__), key=lambda each: each.name):
+            found = getattr(import_module(f"{room.__name__}.{module.name}"), "routes", None)
+            if found is not None:
+                registry.include(found)
+    return registry
+
+
+def build_app(settings: Settings, *, server: Server | None = None) -> ContractApp[Actor, Platform]:
+    """The application; its lifespan opens the platform. *Errors*: ContractBroken before anything starts."""
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Platform]:
+        async with open_platform(settings, server=server) as platform:
+            yield platform
+
+    return ContractApp(all_routes(), RightLevelHouse(error_page), lifespan, otherwise=_Otherwise())
+
+
+class _Otherwise:
+    """Static files, and a friendly page for addresses that lead nowhere."""
+
+    def __init__(self) -> None:
+        self._static = StaticFiles(directory=STATIC)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/static/"):
+            inner = {**scope, "path": path.removeprefix("/static"), "root_path": ""}
+            await self._static(inner, receive, _cached(send))
+            return
+        await not_found_page(scope, receive, send)
+
+
+def _cached(send: Send) -> Send:
+    async def with_age(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"cache-control", b"public, max-age=3600")]  # type: ignore[misc]
+        await send(message)
+
+    return with_age  # type: ignore[return-value]

@@ -1,0 +1,242 @@
+"""What RightLevel brings to its contracts: who is calling, guarded cookies, repeated writes, and errors in the reader's language."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+
+from flatwater.answers import Answer, problem, problem_for
+from flatwater.asgi import House, NotAllowed, NotSignedIn
+from flatwater.contract import UNSAFE, Call
+from flatwater.errors import Refused
+from flatwater.inputs import InputInvalid
+from flatwater.paging import BadCursor
+from flatwater.transaction import Session
+from rightlevel.assembly import Platform
+from rightlevel.programme.accounts import actor_by_session, actor_by_token
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import Forbidden, Kind, NotFound, ProgrammeError
+from rightlevel.programme.permissions import Actor
+from rightlevel.programme.receipts import claim_write, keep_answer
+from rightlevel.web.call import Ask
+
+log = logging.getLogger("rightlevel.web")
+
+SESSION_COOKIE = "rl_session"
+AUTHENTICATE_S = 5.0
+STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
+MAX_KEPT_ANSWER_BYTES = 64 * 1024
+
+PAGE_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+API_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+
+ErrorPage = Callable[[Ask, int, Exception], str]
+"""Renders the page a person sees for an error, in their language."""
+
+
+class CrossSite(Forbidden):
+    """This form was not sent from our own page. Please go back, load the page again and send it once more."""
+
+    code = "cross_site"
+
+
+class BadWriteId(ProgrammeError):
+    """A write id is a UUID that the sender made for this one write."""
+
+    kind = "invalid"
+    code = "bad_write_id"
+
+
+class RightLevelHouse(House[Actor, Platform]):
+    """Authentication, receipts and error texts. `error_page` renders errors on pages."""
+
+    def __init__(self, error_page: ErrorPage) -> None:
+        self._error_page = error_page
+
+    def identity(self, call: Call[Actor, Platform]) -> str:
+        """The session or token where one is sent, so that a school's shared address starves nobody; else the address."""
+        token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
+        return token[:64] if token else call.address
+
+    async def authenticate(self, call: Call[Actor, Platform]) -> Actor | None:
+        """The actor of this request from its token or session; never from anything else that was sent."""
+        bearer = bearer_of(call)
+        cookie = None if bearer else cookie_of(call, SESSION_COOKIE)
+        if bearer is None and cookie is None:
+            if call.endpoint.method in UNSAFE:
+                require_same_site(call)
+            return None
+        if call.endpoint.work == "none":
+            async with call.database.read(deadline_s=AUTHENTICATE_S) as session:
+                actor = await self._actor(call, session, bearer, cookie)
+        else:
+            actor = await self._actor(call, call.session, bearer, cookie)
+        if actor is not None and cookie is not None:
+            if call.endpoint.method in UNSAFE:
+                require_same_site(call)
+                require_csrf_token(call, actor)
+            if actor.session_id is not None:
+                call.app.seen_sessions.note(actor.session_id)
+        return actor
+
+    async def _actor(
+        self, call: Ask, session: Session, bearer: str | None, cookie: str | None
+    ) -> Actor | None:
+        if bearer is not None:
+            return await actor_by_token(session, bearer, call.clock, address=call.address)
+        idle_s = call.app.settings.session_idle_s
+        return await actor_by_session(session, cookie or "", call.clock, address=call.address, idle_s=idle_s)
+
+    async def recall(self, call: Call[Actor, Platform]) -> Answer | None:
+        write_id = write_id_of(call)
+        if write_id is None or call.actor is None:
+            return None
+        operation = f"{call.endpoint.name} {call.path}"
+        receipt = await claim_write(call.session, write_id, call.actor.person_id, operation)
+        if receipt is None or receipt.answer is None:
+            return None
+        kept = msgspec.convert(receipt.answer, KeptAnswer)
+        headers = {"location": kept.location} if kept.location else {}
+        return Answer(kept.status, kept.content.encode(), kept.content_type, headers)
+
+    async def remember(self, call: Call[Actor, Platform], answer: Answer) -> None:
+        write_id = write_id_of(call)
+        if write_id is None or call.actor is None or len(answer.content) > MAX_KEPT_ANSWER_BYTES:
+            return
+        kept = KeptAnswer(
+            answer.status, answer.content.decode(), answer.content_type, answer.headers.get("location", "")
+        )
+        await keep_answer(call.session, write_id, msgspec.to_builtins(kept))
+
+    async def explain(self, error: Exception, call: Call[Actor, Platform]) -> Answer:
+        """The answer for an error: a problem document for the API, a page for people. Denied attempts are audited."""
+        if isinstance(error, Forbidden | NotAllowed):
+            await self._audit_denied(error, call)
+        if call.endpoint.is_page or not call.path.startswith("/api/"):
+            return self._explain_on_page(error, call)
+        return self._problem(error, call)
+
+    def _explain_on_page(self, error: Exception, call: Ask) -> Answer:
+        if isinstance(error, NotSignedIn) and call.endpoint.method == "GET":
+            return Answer(303, b"", "text/html", {"location": "/sign-in"})
+        status = self._problem(error, call).status
+        return Answer(status, self._error_page(call, status, error).encode(), "text/html; charset=utf-8")
+
+    def _problem(self, error: Exception, call: Ask) -> Answer:
+        if isinstance(error, ProgrammeError):
+            more = {"values": error.values} if error.values else {}
+            if error.faults:
+                more["faults"] = [msgspec.to_builtins(fault) for fault in error.faults]
+            return problem(STATUSES[error.kind], error.code, str(error), **more)
+        if isinstance(error, NotSignedIn):
+            return problem(401, "not_signed_in", NotSignedIn.__doc__ or "")
+        if isinstance(error, NotAllowed):
+            return problem(403, "forbidden", NotAllowed.__doc__ or "")
+        expected = problem_for(error)
+        if expected is not None:
+            return expected
+        log.error("unexpected error in %s (%s)", call.endpoint.name, call.request_id, exc_info=error)
+        text = "Something went wrong on our side. It was written down under this id."
+        return problem(500, "unexpected", text, id=call.request_id)
+
+    async def _audit_denied(self, error: Exception, call: Ask) -> None:
+        actor = call.actor
+        if actor is None:
+            return
+
+        async def write(session: Session) -> None:
+            reason = getattr(error, "code", "forbidden")
+            await write_audit(
+                session, actor, call.endpoint.name, "route", call.path[:200], outcome="denied", reason=reason
+            )
+
+        await call.database.run(write, deadline_s=AUTHENTICATE_S)
+
+    def headers(self, call: Call[Actor, Platform]) -> dict[str, str]:
+        return PAGE_HEADERS if call.endpoint.is_page else API_HEADERS
+
+
+class KeptAnswer(msgspec.Struct, frozen=True):
+    """What is kept of an answer for the same write coming again."""
+
+    status: int
+    content: str
+    content_type: str
+    location: str = ""
+
+
+EXPECTED = (ProgrammeError, Refused, InputInvalid, BadCursor, NotSignedIn, NotAllowed, NotFound)
+"""What may be raised without anybody being woken."""
+
+
+def bearer_of(call: Ask) -> str | None:
+    """The API token that was sent, if any."""
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
+
+
+def cookie_of(call: Ask, name: str) -> str | None:
+    """A cookie's value, if it was sent."""
+    for pair in call.headers.get("cookie", "").split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key == name:
+            return value or None
+    return None
+
+
+def write_id_of(call: Ask) -> str | None:
+    """The id that the client made for this write: the Idempotency-Key header, or a form's `write_id` field."""
+    given = call.headers.get("idempotency-key") or call.sent.fields.get("write_id", [""])[-1]
+    if not given:
+        return None
+    try:
+        return str(UUID(given.strip('"')))
+    except ValueError as error:
+        raise BadWriteId from error
+
+
+def require_same_site(call: Ask) -> None:
+    """Passes when the browser says that our own page sent this. *Source*: OWASP CSRF cheat sheet, Fetch Metadata.
+
+    Programs that are no browser send neither header; they can't be made to carry somebody's cookie either.
+    """
+    site = call.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise CrossSite
+    origin = call.headers.get("origin")
+    if origin is not None:
+        here = {call.headers.get("host", ""), *(urlsplit(each).netloc for each in call.app.settings.trusted_origins)}
+        if urlsplit(origin).netloc not in here:
+            raise CrossSite
+
+
+def require_csrf_token(call: Ask, actor: Actor) -> None:
+    """Passes when the session's own token came along, in the x-csrf-token header or a form's `csrf_token` field."""
+    given = call.headers.get("x-csrf-token") or call.sent.fields.get("csrf_token", [""])[-1]
+    if not hmac.compare_digest(given.encode(), actor.csrf_token.encode()):
+        raise CrossSite
+
+
+def session_cookie(token: str, *, life_s: float, is_secure: bool) -> str:
+    """The Set-Cookie value for a session."""
+    secure = "; Secure" if is_secure else ""
+    return f"{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+
+
+def no_session_cookie() -> str:
+    """The Set-Cookie value that removes the session's cookie."""
+    return f"{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"

@@ -1,0 +1,64 @@
+"""What a machine asks a service: is it well, which version is it, what does it offer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Everyone, Raw, Registry
+from flatwater.openapi import openapi
+from flatwater.queries import load_queries
+from rightlevel import __version__
+from rightlevel.operations.health import read_health
+from rightlevel.web.call import READ_S, READS, Ask
+
+routes = Registry()
+_queries = load_queries(__package__ or "")
+
+
+class Version(msgspec.Struct, frozen=True):
+    """Which program runs."""
+
+    version: str
+    schema: int
+
+
+@routes.endpoint("GET", "/healthz", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",))
+async def healthz(call: Ask) -> Raw:
+    """Whether program and database are well, with numbers; 503 when they are not."""
+    health = await read_health(call.app.database, call.app.server, call.app.settings.memory_bytes)
+    content = msgspec.json.encode(health)
+    return Raw(content, "application/json", 200 if health.status != "down" else 503)
+
+
+@routes.endpoint("GET", "/version", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("service",))
+async def version(call: Ask) -> Version:
+    """Which version of the program runs, and of the schema."""
+    return Version(__version__, await call.session.fetch_value(_queries["schema_number"], {}))
+
+
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": "rl_session"},
+}
+
+
+def document(registry: Registry) -> bytes:
+    """The OpenAPI document of all routes, as bytes."""
+    return msgspec.json.encode(openapi(registry, title="RightLevel", version=__version__, security=SECURITY))
+
+
+def document_route(registry: Registry) -> Registry:
+    """The route that serves the document of a registry, itself included; the bytes are made at the first request."""
+    own = Registry()
+    made: list[bytes] = []
+
+    @own.endpoint(
+        "GET", "/api/v1/openapi.json", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",)
+    )
+    async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
+        """This API, described for programs."""
+        if not made:
+            made.append(document(registry))
+        return Raw(made[0], "application/json")
+
+    return own
