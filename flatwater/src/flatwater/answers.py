@@ -51,7 +51,14 @@ def answer_with(result: Any) -> Answer:
 def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
     """A problem document. *Source*: RFC 9457; `code` is the stable name a program tells errors apart by."""
     title = HTTPStatus(status).phrase
-    content = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+    content = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **more,
+    }
     return Answer(status, _encoder.encode(content), PROBLEM)
 
 

@@ -80,7 +80,9 @@ class House(Generic[ActorT, AppT]):
         if expected is not None:
             return expected
         log.error("unexpected error in %s (%s)", call.endpoint.name, call.request_id, exc_info=error)
-        return problem(500, "unexpected", "Something went wrong on our side. It was written down.", id=call.request_id)
+        return problem(
+            500, "unexpected", "Something went wrong on our side. It was written down.", id=call.request_id
+        )
 
     def headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
         """Headers for every answer of this endpoint."""
@@ -148,7 +150,9 @@ class ContractApp(Generic[ActorT, AppT]):
             await _send(send, _no_route(match.methods if match else None), {}, head=scope["method"] == "HEAD")
             return
         if self._app is None:
-            raise RuntimeError("the lifespan has not started: serve this with an ASGI server that runs lifespans")
+            raise RuntimeError(
+                "the lifespan has not started: serve this with an ASGI server that runs lifespans"
+            )
         call = self._call(match.endpoint, self._app, scope)
         watch = _Watch(receive) if call.endpoint.work != "write" else None
         try:
@@ -171,7 +175,9 @@ class ContractApp(Generic[ActorT, AppT]):
             if watch is not None:
                 await watch.stop()
             call.sent.discard()
-        await _send(send, answer, self._house.headers(call), call.cookies_to_set, head=scope["method"] == "HEAD")
+        await _send(
+            send, answer, self._house.headers(call), call.cookies_to_set, head=scope["method"] == "HEAD"
+        )
 
     def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
         client = scope.get("client")
@@ -265,7 +271,10 @@ def _no_route(methods: list[str] | None) -> Answer:
 async def _send(
     send: Send, answer: Answer, headers: dict[str, str], cookies: list[str] | None = None, *, head: bool
 ) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in {**headers, **answer.headers}.items()]
+    raw = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in {**headers, **answer.headers}.items()
+    ]
     raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies or ()]
     raw.append((b"content-type", answer.content_type.encode("latin-1")))
     if answer.chunks is None:

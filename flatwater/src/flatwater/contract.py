@@ -291,7 +291,9 @@ class Registry:
         return declare
 
     def _add(self, endpoint: Endpoint) -> None:
-        self._faults += [f"{endpoint.name} ({endpoint.method} {endpoint.path}): {gap}" for gap in endpoint.gaps()]
+        self._faults += [
+            f"{endpoint.name} ({endpoint.method} {endpoint.path}): {gap}" for gap in endpoint.gaps()
+        ]
         if endpoint.name in self._endpoints:
             self._faults.append(f"{endpoint.name} is declared twice")
         if any((each.method, each.path) == (endpoint.method, endpoint.path) for each in self):

@@ -40,6 +40,14 @@ class DatabaseGone(Refused):
     retry_after_s = 5.0
 
 
+class DatabaseFull(Refused):
+    """The database has no room left. Nothing of this was saved; please tell whoever runs this service."""
+
+    code = "database_full"
+    status = 507
+    retry_after_s = 60.0
+
+
 class DeadlineExceeded(Refused):
     """This took longer than it may, so it was stopped. Nothing of it was saved."""
 

@@ -95,7 +95,9 @@ def _keep(file: UploadFile) -> Upload:
     with tempfile.NamedTemporaryFile(prefix="upload-", delete=False) as kept:
         file.file.seek(0)
         shutil.copyfileobj(file.file, kept)
-        return Upload(filename=Path(file.filename or "file").name, path=Path(kept.name), size_bytes=kept.tell())
+        return Upload(
+            filename=Path(file.filename or "file").name, path=Path(kept.name), size_bytes=kept.tell()
+        )
 
 
 def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
@@ -141,7 +143,12 @@ def _page_request(endpoint: Endpoint, query: dict[str, list[str]]) -> PageReques
     after = query.get("after", [""])[-1] or None
     if not asked:
         return PageRequest(endpoint.page.default, after)
-    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= endpoint.page.ceiling and len(asked) < 9):
+    if not (
+        asked.isascii()
+        and asked.isdigit()
+        and 1 <= int(asked[:9]) <= endpoint.page.ceiling
+        and len(asked) < 9
+    ):
         raise InputInvalid(f"limit is a whole number from 1 to {endpoint.page.ceiling}.", where="query.limit")
     return PageRequest(int(asked), after)
 
@@ -154,7 +161,9 @@ def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
     for field in msgspec.structs.fields(kind):
         given = [value for value in fields.get(field.encode_name, []) if value != ""]
         if given:
-            values[field.encode_name] = given if getattr(field.type, "__origin__", None) is list else given[-1]
+            values[field.encode_name] = (
+                given if getattr(field.type, "__origin__", None) is list else given[-1]
+            )
     return _convert(values, kind, where=where)
 
 

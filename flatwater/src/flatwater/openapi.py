@@ -120,10 +120,20 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             for name, kind in described["properties"].items()
         ]
     if endpoint.page is not None:
-        limit = {"type": "integer", "minimum": 1, "maximum": endpoint.page.ceiling, "default": endpoint.page.default}
+        limit = {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": endpoint.page.ceiling,
+            "default": endpoint.page.default,
+        }
         parameters += [
             {"name": "limit", "in": "query", "required": False, "schema": limit},
-            {"name": "after", "in": "query", "required": False, "schema": {"type": "string", "maxLength": 512}},
+            {
+                "name": "after",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 512},
+            },
         ]
     return parameters
 
@@ -143,7 +153,7 @@ def _responses(endpoint: Endpoint, schema: Any) -> dict[str, Any]:
         success = {"303": {"description": "Look there"}}
     else:
         success = {"200": {"description": "Done"}}
-    declared = {str(status): {"description": text, "content": problems} for status, text in endpoint.statuses.items()}
+    declared = {
+        str(status): {"description": text, "content": problems} for status, text in endpoint.statuses.items()
+    }
     return {**success, **declared, "default": {"description": "A problem", "content": problems}}
-
-

@@ -21,7 +21,9 @@ _NAME = re.compile(r"^--\s*name:\s*(\S*)\s*$")
 _PART = re.compile(r"^\s*--\?\s*([a-z_][a-z0-9_]*)\s*:\s?(.*)$")
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
-_STAR = re.compile(r"\bselect\s+(?:distinct\s+|all\s+)?\*|\breturning\s+\*|\b\w+\s*\.\s*\*|,\s*\*", re.IGNORECASE)
+_STAR = re.compile(
+    r"\bselect\s+(?:distinct\s+|all\s+)?\*|\breturning\s+\*|\b\w+\s*\.\s*\*|,\s*\*", re.IGNORECASE
+)
 _SESSION_WIDE = re.compile(
     r"^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|discard|reset|set\s+(?!local\b|constraints\b))\b",
     re.IGNORECASE,
@@ -94,7 +96,9 @@ class Queries(Mapping[str, Query]):
         try:
             return self._queries[name]
         except KeyError:
-            raise LookupError(f"{self._origin} has no query {name}; it has {', '.join(self._queries)}") from None
+            raise LookupError(
+                f"{self._origin} has no query {name}; it has {', '.join(self._queries)}"
+            ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._queries)
@@ -117,7 +121,9 @@ def read_queries(text: str, *, origin: str) -> Queries:
     for name, lines in _blocks(text, origin):
         where = f"{origin}: {name}"
         if not _IDENTIFIER.match(name):
-            raise QueryFileBroken(f"{origin}: a query's name is lower case letters, digits and _, not {name!r}")
+            raise QueryFileBroken(
+                f"{origin}: a query's name is lower case letters, digits and _, not {name!r}"
+            )
         if name in queries:
             raise QueryFileBroken(f"{where} is there twice")
         queries[name] = _query(name, lines, where)
@@ -170,7 +176,9 @@ def _refuse_unsafe(text: str, where: str) -> None:
     if _STAR.search(text):
         raise QueryFileBroken(f"{where} names its columns, '*' does not")
     if any(_SESSION_WIDE.match(statement) for statement in text.split(";")):
-        raise QueryFileBroken(f"{where} would change the session for others; transactions are the pool's, settings SET LOCAL")
+        raise QueryFileBroken(
+            f"{where} would change the session for others; transactions are the pool's, settings SET LOCAL"
+        )
 
 
 def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) -> Query:

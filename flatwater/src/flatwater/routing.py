@@ -57,7 +57,9 @@ class Routes:
             return None
         endpoint = node.endpoints.get("GET" if method == "HEAD" else method)
         names = endpoint.path_parameters if endpoint else ()
-        return Match(endpoint, dict(zip(names, values, strict=True)) if endpoint else {}, list(node.endpoints))
+        return Match(
+            endpoint, dict(zip(names, values, strict=True)) if endpoint else {}, list(node.endpoints)
+        )
 
     def _walk(self, node: _Node, parts: list[str], at: int, values: list[str]) -> _Node | None:
         if at == len(parts):

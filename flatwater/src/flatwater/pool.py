@@ -1,0 +1,386 @@
+"""The way to the database: a few connections with limits set on the server, a bounded queue for them, one kept apart.
+
+Reads run read-only and each statement by itself; writes run in one transaction and are done again when others
+came in between. Nothing waits without a bound: not for connecting, not for a connection, not for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, LiteralString, Self, TypeVar, cast
+
+import msgspec
+import psycopg_pool
+from psycopg import errors
+
+from flatwater.clock import Clock, SystemClock
+from flatwater.errors import (
+    CommitUnknown,
+    DatabaseGone,
+    DeadlineExceeded,
+    PoolFull,
+    PoolTimeout,
+    RetriesExhausted,
+)
+from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
+
+log = logging.getLogger("flatwater.pool")
+
+ResultT = TypeVar("ResultT")
+
+ATTEMPTS: Final = 6
+FIRST_PAUSE_S: Final = 0.01
+LONGEST_PAUSE_S: Final = 0.5
+OLDEST_SERVER: Final = 150_000
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the pool and its sessions may take. Times in seconds."""
+
+    connections: int = 3
+    waiting: int = 64
+    connect_s: float = 5.0
+    acquire_s: float = 5.0
+    statement_s: float = 30.0
+    idle_in_transaction_s: float = 30.0
+    lock_s: float = 5.0
+    idle_close_s: float = 60.0
+    network_silence_s: float = 10.0
+    prepared_statements: int = 64
+
+    def on_the_server(self) -> dict[str, str]:
+        """The session settings that hold these limits on the server. *Units*: milliseconds, as PostgreSQL shows them."""
+        return {
+            "statement_timeout": str(int(self.statement_s * 1000)),
+            "idle_in_transaction_session_timeout": str(int(self.idle_in_transaction_s * 1000)),
+            "lock_timeout": str(int(self.lock_s * 1000)),
+            "default_transaction_read_only": "on",
+        }
+
+
+class LimitsNotHeld(Exception):
+    """The database server did not take over the limits of our sessions, so the service does not start."""
+
+
+class PoolStatistics(msgspec.Struct, frozen=True):
+    """How the pool stands and what it has been through. Times in seconds."""
+
+    connections: int
+    idle: int
+    waiting: int
+    acquired: int
+    queued: int
+    refused: int
+    wait_s: float
+    connects_failed: int
+    connections_lost: int
+    deadlines_struck: int
+    retries: int
+
+
+class Database:
+    """One database, reached through a bounded pool. Open it, use it from one event loop, close it."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        limits: Limits | None = None,
+        application_name: str = "flatwater",
+        clock: Clock | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.clock = clock or SystemClock()
+        self._conninfo = conninfo
+        self._application_name = application_name
+        self._pool = self._new_pool(min_size=1, max_size=self.limits.connections, waiting=self.limits.waiting)
+        self._apart = self._new_pool(min_size=0, max_size=1, waiting=8)
+        self._deadlines_struck = 0
+        self._retries = 0
+        self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
+        self._releasing: set[asyncio.Task[None]] = set()
+        self._failures_seen = 0
+
+    def _new_pool(
+        self, *, min_size: int, max_size: int, waiting: int
+    ) -> psycopg_pool.AsyncConnectionPool[Connection]:
+        limits = self.limits
+        options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
+        return psycopg_pool.AsyncConnectionPool(
+            self._conninfo,
+            kwargs={
+                "autocommit": True,
+                "application_name": self._application_name,
+                "connect_timeout": max(2, int(limits.connect_s)),
+                "options": options,
+                "tcp_user_timeout": int(limits.network_silence_s * 1000),
+                "keepalives_idle": int(limits.network_silence_s),
+                "keepalives_interval": 3,
+                "keepalives_count": 3,
+            },
+            min_size=min_size,
+            max_size=max_size,
+            open=False,
+            configure=self._configure,
+            check=_refuse_dead,
+            timeout=limits.acquire_s,
+            max_waiting=waiting,
+            max_idle=limits.idle_close_s,
+            max_lifetime=3_600.0,
+            reconnect_timeout=limits.acquire_s,
+            num_workers=2,
+        )
+
+    async def _configure(self, connection: Connection) -> None:
+        connection.prepared_max = self.limits.prepared_statements
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Connects and makes sure that the server holds our limits. *Errors*: DatabaseGone, LimitsNotHeld."""
+        await self._pool.open()
+        try:
+            await self._pool.wait(timeout=self.limits.connect_s + 1)
+            await self._apart.open()
+            await self._verify()
+        except (psycopg_pool.PoolTimeout, errors.Error) as error:
+            await self.close()
+            raise DatabaseGone from error
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _verify(self) -> None:
+        async with self._pool.connection() as connection:
+            wanted = self.limits.on_the_server()
+            cursor = await connection.execute(
+                "select name, setting from pg_settings where name = any(%s)", [list(wanted)]
+            )
+            held = dict(await cursor.fetchall())
+            version = connection.info.server_version
+        wrong = [
+            f"{name} is {held.get(name)}, not {value}"
+            for name, value in wanted.items()
+            if held.get(name) != value
+        ]
+        if version < OLDEST_SERVER:
+            wrong.append(f"the server is version {version // 10_000}, and 15 is the oldest that works")
+        if wrong:
+            raise LimitsNotHeld(
+                "The database server does not keep our sessions' limits: " + "; ".join(wrong)
+                + ". A pooler in between may drop start-up options; connect to PostgreSQL itself."
+            )  # fmt: skip
+
+    async def close(self, drain_s: float = 5.0) -> None:
+        """Closes every connection, waiting up to `drain_s` for those in use."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + drain_s
+        while self._in_use() and loop.time() < until:  # noqa: ASYNC110  the pool tells no event
+            await asyncio.sleep(0.01)
+        if self._releasing:
+            await asyncio.wait(self._releasing, timeout=1.0)
+        await self._pool.close(timeout=2.0)
+        await self._apart.close(timeout=2.0)
+
+    def _in_use(self) -> int:
+        if self._pool.closed:
+            return 0
+        stats = self._pool.get_stats()
+        return stats.get("pool_size", 0) - stats.get("pool_available", 0)
+
+    def statistics(self) -> PoolStatistics:
+        """Counters since the start and the state now. *Cost*: no statement."""
+        stats = self._pool.get_stats()
+        return PoolStatistics(
+            connections=stats.get("pool_size", 0),
+            idle=stats.get("pool_available", 0),
+            waiting=stats.get("requests_waiting", 0),
+            acquired=stats.get("requests_num", 0),
+            queued=stats.get("requests_queued", 0),
+            refused=stats.get("requests_errors", 0),
+            wait_s=stats.get("requests_wait_ms", 0) / 1000,
+            connects_failed=stats.get("connections_errors", 0),
+            connections_lost=stats.get("connections_lost", 0) + stats.get("returns_bad", 0),
+            deadlines_struck=self._deadlines_struck,
+            retries=self._retries,
+        )
+
+    @asynccontextmanager
+    async def read(self, *, deadline_s: float) -> AsyncIterator[Session]:
+        """A read-only session; each statement sees what is committed when it starts.
+
+        *Errors*: PoolFull, PoolTimeout, DatabaseGone, DeadlineExceeded, StatementTimeout.
+        """
+        async with self._session(self._pool, deadline_s) as session:
+            yield session
+
+    @asynccontextmanager
+    async def snapshot(self, *, deadline_s: float) -> AsyncIterator[Session]:
+        """A read-only session in which every statement sees the same moment, for reports and streams."""
+        async with self._session(self._pool, deadline_s) as session:
+            await session.command("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            await self._allow(session, deadline_s)
+            yield session
+            await session.command("COMMIT")
+
+    @asynccontextmanager
+    async def transaction(self, *, deadline_s: float) -> AsyncIterator[Session]:
+        """One read-write transaction, committed when the block ends and rolled back when it raises.
+
+        *Errors*: those of `read`, and LockTimeout, ConstraintViolated, CommitUnknown, RetriesExhausted.
+        """
+        try:
+            async with self._writing(self._pool, deadline_s) as session:
+                yield session
+        except Serialization as error:
+            raise RetriesExhausted from error
+
+    @asynccontextmanager
+    async def operations(self, *, deadline_s: float, writes: bool = False) -> AsyncIterator[Session]:
+        """A session on the connection kept apart, so that looking after a busy database never queues behind it."""
+        if writes:
+            async with self._writing(self._apart, deadline_s) as session:
+                yield session
+        else:
+            async with self._session(self._apart, deadline_s) as session:
+                yield session
+
+    @asynccontextmanager
+    async def _writing(
+        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
+    ) -> AsyncIterator[Session]:
+        async with self._session(pool, deadline_s) as session:
+            await session.command("BEGIN READ WRITE")
+            await self._allow(session, deadline_s)
+            yield session
+            await session.commit()
+
+    async def _allow(self, session: Session, deadline_s: float) -> None:
+        """Work that was given more time than a session's limits gets it on the server too, for this transaction."""
+        if deadline_s > min(self.limits.statement_s, self.limits.idle_in_transaction_s):
+            milliseconds = cast("LiteralString", str(int(deadline_s * 1000)))
+            await session.command("SET LOCAL statement_timeout = " + milliseconds)
+            await session.command("SET LOCAL idle_in_transaction_session_timeout = " + milliseconds)
+
+    async def run(
+        self, work: Callable[[Session], Awaitable[ResultT]], *, deadline_s: float, idempotent: bool = False
+    ) -> ResultT:
+        """What the work returns, done in one transaction; done again when others came in between.
+
+        A commit whose answer was lost is done again only if the work says that twice is as good as once.
+        *Errors*: those of `transaction`; RetriesExhausted after six attempts. Pauses grow, with full jitter.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        last: Exception = DeadlineExceeded()
+        for attempt in range(ATTEMPTS):
+            left_s = until - loop.time()
+            if left_s <= 0:
+                raise DeadlineExceeded
+            try:
+                async with self._writing(self._pool, left_s) as session:
+                    result = await work(session)
+                return result
+            except Serialization as error:
+                last = error
+            except DatabaseGone as error:
+                # Nothing was committed. A server that restarts is back within the deadline more often than not.
+                last = error
+            except CommitUnknown as error:
+                if not idempotent:
+                    raise
+                last = error
+            self._retries += 1
+            pause_s = self._random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
+            if attempt == ATTEMPTS - 1 or loop.time() + pause_s > until:
+                break
+            await asyncio.sleep(pause_s)
+        if isinstance(last, Serialization):
+            raise RetriesExhausted from last
+        raise last
+
+    @asynccontextmanager
+    async def _session(
+        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
+    ) -> AsyncIterator[Session]:
+        connection = await self._acquire(pool, deadline_s)
+        deadline = Deadline(connection, deadline_s)
+        try:
+            yield Session(connection, deadline)
+        except asyncio.CancelledError:
+            if deadline.forgive():
+                raise DeadlineExceeded from None
+            raise
+        finally:
+            # The common end has no point at which a cancellation could come in; every other end gets a task of its own.
+            if deadline.has_struck or not _is_clean(connection) or _may_be_cancelled(pool):
+                await self._release_apart(pool, connection, deadline)
+            else:
+                await deadline.stop()
+                await pool.putconn(connection)
+
+    async def _acquire(
+        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
+    ) -> Connection:
+        try:
+            return await pool.getconn(min(self.limits.acquire_s, deadline_s))
+        except psycopg_pool.TooManyRequests as error:
+            raise PoolFull from error
+        except psycopg_pool.PoolTimeout as error:
+            if pool.get_stats().get("pool_size", 0) == 0 or self._is_unreachable(pool):
+                raise DatabaseGone from error
+            raise PoolTimeout from error
+        except psycopg_pool.PoolClosed as error:
+            raise DatabaseGone from error
+
+    def _is_unreachable(self, pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
+        """Whether connections are being looked for and none was got: the server is away, not busy."""
+        stats = pool.get_stats()
+        failures, self._failures_seen = stats.get("connections_errors", 0), self._failures_seen
+        newly_failed = failures > self._failures_seen
+        self._failures_seen = failures
+        return newly_failed and stats.get("pool_available", 0) == 0
+
+    async def _release_apart(
+        self, pool: psycopg_pool.AsyncConnectionPool[Connection], connection: Connection, deadline: Deadline
+    ) -> None:
+        """Gives a connection back clean, whatever happens to the task that held it."""
+        self._deadlines_struck += deadline.has_struck
+
+        async def release() -> None:
+            await deadline.stop()
+            try:
+                await settle(connection)
+            finally:
+                await pool.putconn(connection)
+
+        task = asyncio.get_running_loop().create_task(release(), name="flatwater release")
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
+        await asyncio.shield(task)
+
+
+def _is_clean(connection: Connection) -> bool:
+    return not connection.closed and connection.info.transaction_status.name == "IDLE"
+
+
+def _may_be_cancelled(pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
+    task = asyncio.current_task()
+    is_contended = pool._lock.locked()  # pyright: ignore[reportPrivateUsage]
+    return is_contended or (task is not None and task.cancelling() > 0)
+
+
+async def _refuse_dead(connection: Connection) -> None:
+    """Raises for a connection whose other side has gone. *Cost*: one look at the socket, no round trip."""
+    connection.pgconn.consume_input()
+    if connection.closed:
+        raise errors.OperationalError("the server closed this connection")

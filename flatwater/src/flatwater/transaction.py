@@ -1,0 +1,314 @@
+"""A session: what one piece of work may ask of the database, on one connection, until its deadline.
+
+The deadline is ours, because no driver's is reliable when a network goes silent: when it strikes, the query is
+cancelled on the server; half a second later the socket is shut; a task that waits for something else is cancelled.
+Whoever waited is free within the deadline and one second, and the connection goes back clean or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeVar, cast
+
+import msgspec
+from psycopg import AsyncConnection, AsyncCopy, AsyncCursor, AsyncServerCursor, errors, pq
+from psycopg.rows import args_row
+
+from flatwater.errors import (
+    CommitUnknown,
+    DatabaseFull,
+    DatabaseGone,
+    DeadlineExceeded,
+    LockTimeout,
+    PoolFull,
+    StatementTimeout,
+)
+from flatwater.queries import Query
+
+log = logging.getLogger("flatwater.transaction")
+
+RowT = TypeVar("RowT")
+Connection = AsyncConnection[tuple[Any, ...]]
+Parameters = Mapping[str, Any]
+
+CANCEL_S = 0.5
+"""How long the server may take to end a cancelled query before the socket is shut."""
+SETTLE_S = 0.25
+ROWS_PER_BATCH = 1_000
+
+ACTIVE = pq.TransactionStatus.ACTIVE
+IDLE = pq.TransactionStatus.IDLE
+
+
+class ConstraintViolated(Exception):
+    """The database refused a row because a rule of the schema says so.
+
+    `constraint` is the rule's name. The transaction is over unless this happened inside a savepoint.
+    """
+
+    def __init__(self, constraint: str, message: str) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+class Serialization(Exception):
+    """Others changed the same rows at the same time; the same work may succeed when it is done again."""
+
+
+class ShapeMismatch(TypeError):
+    """A query's columns are not the fields of the type that its rows should become."""
+
+
+class Session:
+    """One connection while one piece of work holds it. Made by `Database`; not for use by two tasks at once."""
+
+    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+        self._connection = connection
+        self._deadline = deadline
+        self._savepoints = 0
+
+    async def fetch_all(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> list[RowT]:
+        """Every row, as values of a type whose fields are the query's columns in order. *Cost*: all rows in memory."""
+        cursor = await self._run(query, parameters, into)
+        rows = await cursor.fetchall()
+        cursor._close()  # pyright: ignore[reportPrivateUsage]  close() would only await nothing
+        return rows
+
+    async def fetch_one(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> RowT | None:
+        """The first row, or None."""
+        cursor = await self._run(query, parameters, into)
+        row = await cursor.fetchone()
+        cursor._close()  # pyright: ignore[reportPrivateUsage]
+        return row
+
+    async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
+        """The first column of the first row. *Errors*: LookupError without a row."""
+        with translated(self._deadline):
+            cursor = await self._connection.execute(query.text, parameters)
+            row = await cursor.fetchone()
+        if row is None:
+            raise LookupError(f"{query.name} gave no row")
+        return row[0]
+
+    async def execute(self, query: Query, parameters: Parameters) -> int:
+        """Runs a statement; how many rows it touched."""
+        with translated(self._deadline):
+            cursor = await self._connection.execute(query.text, parameters)
+        return cursor.rowcount
+
+    async def _run(self, query: Query, parameters: Parameters, into: type[RowT]) -> AsyncCursor[RowT]:
+        with translated(self._deadline):
+            cursor = AsyncCursor(self._connection, row_factory=args_row(into))
+            await cursor.execute(query.text, parameters)
+        if into not in query.shapes:
+            _check_shape(query, [column.name for column in cursor.description or ()], into)
+        return cursor
+
+    @asynccontextmanager
+    async def copy_in(self, query: Query, parameters: Parameters | None = None) -> AsyncIterator[AsyncCopy]:
+        """Rows streamed into a table: `write` text or bytes of PostgreSQL's COPY text format."""
+        with translated(self._deadline):
+            async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
+                yield copy
+
+    async def copy_out(self, query: Query, parameters: Parameters | None = None) -> AsyncIterator[bytes]:
+        """The text of a COPY ... TO STDOUT, piece by piece."""
+        with translated(self._deadline):
+            async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
+                async for piece in copy:
+                    yield bytes(piece)
+
+    async def stream(
+        self, query: Query, parameters: Parameters, *, into: type[RowT], rows_per_batch: int = ROWS_PER_BATCH
+    ) -> AsyncIterator[RowT]:
+        """Row by row from a cursor on the server, in constant memory; needs a transaction."""
+        with translated(self._deadline):
+            async with AsyncServerCursor(
+                self._connection, f"stream_{id(query):x}", row_factory=args_row(into)
+            ) as cursor:
+                cursor.itersize = rows_per_batch
+                await cursor.execute(query.text, parameters)
+                if into not in query.shapes:
+                    _check_shape(query, [column.name for column in cursor.description or ()], into)
+                async for row in cursor:
+                    yield row
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail, by ConstraintViolated for one, without ending the whole transaction."""
+        self._savepoints += 1
+        name = cast("LiteralString", f"savepoint_{self._savepoints}")
+        await self.command("SAVEPOINT " + name)
+        try:
+            yield
+        except Exception:
+            if not self._deadline.has_struck and not self._connection.closed:
+                await self.command("ROLLBACK TO SAVEPOINT " + name)
+            raise
+        else:
+            await self.command("RELEASE SAVEPOINT " + name)
+        finally:
+            self._savepoints -= 1
+
+    async def command(self, text: LiteralString) -> str:
+        """A transaction command (BEGIN, SET LOCAL, SAVEPOINT ...), for this package. *Shape*: the server's status line."""
+        with translated(self._deadline):
+            cursor = await self._connection.execute(text, prepare=False)
+        return cursor.statusmessage or ""
+
+    async def commit(self) -> None:
+        """Commits. *Errors*: CommitUnknown when the answer to it was lost; RuntimeError when there was nothing left to commit."""
+        try:
+            status = await self.command("COMMIT")
+        except (DatabaseGone, DeadlineExceeded) as error:
+            raise CommitUnknown from error
+        if status != "COMMIT":
+            raise RuntimeError("an error inside this transaction was swallowed: the database rolled it back")
+
+
+def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
+    fields = [field.encode_name for field in msgspec.structs.fields(into)]
+    if columns != fields:
+        raise ShapeMismatch(
+            f"{query.name} gives {', '.join(columns)}; {into.__name__} takes {', '.join(fields)}"
+        )
+    query.shapes.add(into)
+
+
+class translated:  # noqa: N801  reads as a word where it is used
+    """Turns the driver's errors into ours; a plain class because it stands around every statement."""
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self, deadline: Deadline) -> None:
+        if deadline.has_struck:
+            raise DeadlineExceeded
+        self._deadline = deadline
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None or not isinstance(error, errors.Error):
+            return
+        ours = translate(error, has_struck=self._deadline.has_struck)
+        if ours is not None:
+            raise ours from error
+
+
+def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | None:
+    """What a driver's error means to us; None for a mistake in our own SQL, which stays as it is."""
+    state = error.sqlstate
+    if isinstance(error, errors.IntegrityError):
+        return ConstraintViolated(error.diag.constraint_name or "", str(error))
+    if state in ("40001", "40P01"):
+        return Serialization(str(error))
+    if state == "57014":
+        return DeadlineExceeded() if has_struck else StatementTimeout()
+    if state == "55P03":
+        return LockTimeout()
+    if state in ("53100", "53200"):
+        return DatabaseFull()
+    if state == "53300":
+        return PoolFull()
+    if state == "25P03":
+        return DeadlineExceeded()
+    if state is None or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05"):
+        if not isinstance(error, errors.OperationalError | errors.InterfaceError):
+            return None
+        return DeadlineExceeded() if has_struck else DatabaseGone()
+    return None
+
+
+class Deadline:
+    """Watches one piece of work on one connection and ends it when its time is up."""
+
+    def __init__(self, connection: Connection, deadline_s: float) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(deadline_s, self._strike)
+        self._cancelling: asyncio.Task[None] | None = None
+        self.has_struck = False
+        self.has_cancelled_task = False
+
+    def _strike(self) -> None:
+        self.has_struck = True
+        if self._is_active():
+            self._cancelling = self._loop.create_task(self._cancel_on_server())
+            self._timer = self._loop.call_later(CANCEL_S, self._shut)
+        else:
+            self._cancel_task()
+
+    async def _cancel_on_server(self) -> None:
+        try:
+            await self._connection.cancel_safe(timeout=CANCEL_S)
+        except Exception as error:  # noqa: BLE001  the socket is shut next; why the gentle way failed is worth a line
+            log.warning("a query could not be cancelled on the server: %s", error)
+
+    def _shut(self) -> None:
+        if self._is_active():
+            shut_socket(self._connection)
+        # The query wakes and ends by itself; a task that waits for something else in the middle of a COPY does not.
+        self._timer = self._loop.call_later(SETTLE_S, self._cancel_task)
+
+    def _cancel_task(self) -> None:
+        self._timer = None
+        self.has_cancelled_task = True
+        self._task.cancel()
+
+    def _is_active(self) -> bool:
+        return not self._connection.closed and self._connection.info.transaction_status == ACTIVE
+
+    async def stop(self) -> None:
+        """Ends the watch; waits (half a second at most) until no cancel request of ours can strike a later query."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._cancelling is not None:
+            await asyncio.wait([self._cancelling], timeout=2 * CANCEL_S)
+
+    def forgive(self) -> bool:
+        """Whether the cancellation now being seen is this deadline's own, which is then taken back."""
+        if not self.has_cancelled_task:
+            return False
+        self.has_cancelled_task = False
+        return self._task.uncancel() == 0
+
+
+def shut_socket(connection: Connection) -> None:
+    """Ends all traffic of a connection at once, without a word to the other side, which may be gone."""
+    try:
+        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
+    except (OSError, errors.Error):
+        return
+    try:
+        duplicate.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was faster
+    finally:
+        duplicate.close()
+
+
+async def settle(connection: Connection) -> None:
+    """Leaves a connection without transaction, or closed when that can't be had within half a second."""
+    if connection.closed or connection.info.transaction_status == IDLE:
+        return
+    for _ in range(2):
+        timer = asyncio.get_running_loop().call_later(CANCEL_S, shut_socket, connection)
+        try:
+            await connection.execute("ROLLBACK", prepare=False)
+        except errors.QueryCanceled:
+            continue  # a late cancel request was for the query before
+        except errors.Error:
+            break
+        finally:
+            timer.cancel()
+        if connection.info.transaction_status == IDLE:
+            return
+    await connection.close()
