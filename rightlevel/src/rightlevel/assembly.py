@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
 from flatwater.clock import Clock, SystemClock
 from flatwater.pool import Database, Limits
 from rightlevel.database.migrations import migrate
-from rightlevel.database.server import Server, open_server
+from rightlevel.database.errors import FolderInUse
+from rightlevel.database.server import AttachedServer, Say, Server, open_server
+from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.programme.accounts import PasswordHasher
 from rightlevel.settings import Settings
 
@@ -24,32 +26,42 @@ class Platform(msgspec.Struct, frozen=True):
     database: Database
     clock: Clock
     passwords: PasswordHasher
+    seen_sessions: SeenSessions
 
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, *, server: Server | None = None, clock: Clock | None = None
+    settings: Settings, *, server: Server | None = None, clock: Clock | None = None, say: Say | None = None
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running.
+    A server handed in is already running and is left running. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
     """
-    own = server is None
-    running = server or open_server(settings.data_folder, settings.memory_bytes, os.environ)
-    conninfo = running.start() if own else running.conninfo
-    try:
-        migrate(conninfo)
+    async with AsyncExitStack() as opened:
+        if server is None:
+            server = open_server(settings.data_folder, settings.memory_bytes, os.environ, say)
+            server.start()
+            opened.callback(server.stop)
+        migrate(server.conninfo)
         clock = clock or SystemClock()
-        database = Database(
-            conninfo, limits=Limits(connections=settings.pool_connections), application_name="rightlevel", clock=clock
-        )
-        await database.open()
+        limits = Limits(connections=settings.pool_connections)
+        database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
+        await opened.enter_async_context(database)
         passwords = PasswordHasher()
-        try:
-            yield Platform(settings, running, database, clock, passwords)
-        finally:
-            passwords.close()
-            await database.close()
-    finally:
-        if own:
-            running.stop()
+        opened.callback(passwords.close)
+        seen_sessions = SeenSessions()
+        await opened.enter_async_context(upkeep(database, seen_sessions, clock))
+        yield Platform(settings, server, database, clock, passwords, seen_sessions)
+
+
+@asynccontextmanager
+async def attach_or_open(settings: Settings, *, say: Say | None = None) -> AsyncIterator[Platform]:
+    """The platform of a data folder for one command: on the running server where one runs, else on its own for a while."""
+    try:
+        async with open_platform(settings, say=say) as platform:
+            yield platform
+            return
+    except FolderInUse:
+        attached = AttachedServer(settings.data_folder)
+    async with open_platform(settings, server=attached, say=say) as platform:
+        yield platform

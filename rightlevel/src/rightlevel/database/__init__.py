@@ -1,0 +1,1 @@
+"""The database room: a private PostgreSQL or an existing one, the schema and its migrations."""

