@@ -11,7 +11,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -126,19 +126,32 @@ class ContractApp(Generic[ActorT, AppT]):
         else:
             await send({"type": "websocket.close", "code": 1000})
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[AppT]:
+        """Opens what the handlers work with while the block runs; for whoever serves this without an ASGI lifespan."""
+        async with self._lifespan() as app:
+            self._app = app
+            try:
+                yield app
+            finally:
+                self._app = None
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        context = self._lifespan()
+        is_started = False
         try:
-            self._app = await context.__aenter__()
+            async with self.running():
+                is_started = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
         except Exception as error:
-            log.exception("the service could not start")
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            log.exception(
+                "the service could not start" if not is_started else "the service could not close cleanly"
+            )
+            await send(
+                {"type": f"lifespan.{'shutdown' if is_started else 'startup'}.failed", "message": str(error)}
+            )
             return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self._app = None
-        await context.__aexit__(None, None, None)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,8 +10,8 @@ import msgspec
 
 from flatwater.clock import Clock, SystemClock
 from flatwater.pool import Database, Limits
-from rightlevel.database.migrations import migrate
 from rightlevel.database.errors import FolderInUse
+from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.programme.accounts import PasswordHasher

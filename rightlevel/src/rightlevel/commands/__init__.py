@@ -8,10 +8,26 @@ import click
 
 COMMANDS = {
     "serve": ("rightlevel.commands.serve", "serve", "Run the platform."),
-    "demo": ("rightlevel.commands.demo", "demo", "Run a demonstration programme, made up from published figures."),
-    "import": ("rightlevel.commands.import_file", "import_command", "Import schools or students from a file."),
-    "generate": ("rightlevel.commands.generate", "generate", "Fill a data folder with made-up schools and children."),
-    "reconcile": ("rightlevel.commands.reconcile", "reconcile_command", "Recount every figure from its rows."),
+    "demo": (
+        "rightlevel.commands.demo",
+        "demo",
+        "Run a demonstration programme, made up from published figures.",
+    ),
+    "import": (
+        "rightlevel.commands.import_file",
+        "import_command",
+        "Import schools or students from a file.",
+    ),
+    "generate": (
+        "rightlevel.commands.generate",
+        "generate",
+        "Fill a data folder with made-up schools and children.",
+    ),
+    "reconcile": (
+        "rightlevel.commands.reconcile",
+        "reconcile_command",
+        "Recount every figure from its rows.",
+    ),
     "person": ("rightlevel.commands.person", "person", "Make people and give them passwords."),
     "token": ("rightlevel.commands.token", "token", "Make API tokens."),
     "openapi": ("rightlevel.commands.openapi", "openapi_command", "Print the OpenAPI document."),

@@ -36,7 +36,14 @@ def person() -> None:
 @data_option
 @json_option
 def add(
-    role: str, username: str, name: str | None, email: str | None, language: str, data_folder: Path | None, *, as_json: bool
+    role: str,
+    username: str,
+    name: str | None,
+    email: str | None,
+    language: str,
+    data_folder: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Make an account with a generated password, which is printed once."""
     password = generate_password()

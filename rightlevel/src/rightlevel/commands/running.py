@@ -33,7 +33,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="End with one
 def settings_for(data_folder: Path | None, **chosen: object) -> Settings:
     """The settings of one command. *Errors*: exits with 2 and a sentence when one has the wrong form."""
     try:
-        return read_settings(data_folder=None if data_folder is None else data_folder.absolute(), **chosen)
+        return read_settings(None, data_folder=None if data_folder is None else data_folder.absolute(), **chosen)
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_USAGE)
@@ -51,7 +51,9 @@ def with_platform(settings: Settings, work: Callable[[Platform], Awaitable[T]]) 
     except ProgrammeError as error:
         click.echo(str(error), err=True)
         for fault in error.faults:
-            click.echo(f"  {fault.field}: {fault.rule}" + (f" (was: {fault.value})" if fault.value else ""), err=True)
+            click.echo(
+                f"  {fault.field}: {fault.rule}" + (f" (was: {fault.value})" if fault.value else ""), err=True
+            )
         sys.exit(EXIT_REFUSED)
     except (Refused, DatabaseProblem) as error:
         click.echo(str(error), err=True)

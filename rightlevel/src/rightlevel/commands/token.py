@@ -40,4 +40,6 @@ def create(username: str, label: str, days: int, data_folder: Path | None, *, as
     if as_json:
         click.echo(msgspec.json.encode({**msgspec.to_builtins(made), "username": username}).decode())
     else:
-        click.echo(f"token      {made.token}\nexpires    {made.expires_at:%Y-%m-%d}\nSend it as: Authorization: Bearer TOKEN")
+        click.echo(
+            f"token      {made.token}\nexpires    {made.expires_at:%Y-%m-%d}\nSend it as: Authorization: Bearer TOKEN"
+        )

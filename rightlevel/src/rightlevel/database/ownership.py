@@ -53,11 +53,10 @@ class Runner:
         if self._owner is not None:
             os.chown(path, self._owner, self._owner)
 
-    def process_options(self) -> dict[str, object]:
-        """What `subprocess` needs for it."""
-        if self._owner is None:
-            return {}
-        return {"user": self._owner, "group": self._owner, "extra_groups": []}
+    @property
+    def groups(self) -> list[int] | None:
+        """Its further groups: none for somebody else, our own otherwise."""
+        return None if self._owner is None else []
 
 
 def _belongs_to_root(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import IO, Protocol
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from rightlevel.database.bounded_log import BoundedLog
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
@@ -129,6 +129,7 @@ class PrivateServer:
         self._socket_folder = ""
         self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
+        self._writer: threading.Thread | None = None
 
     @property
     def conninfo(self) -> str:
@@ -224,13 +225,13 @@ class PrivateServer:
         self._run_as.own(password)
         making = self._folder / "making"
         subprocess.run(["rm", "-rf", str(making)], check=True, timeout=STOP_S)
-        done: subprocess.CompletedProcess[str] = subprocess.run(
+        done = subprocess.run(
             self._run_as.command(
                 self._binaries / "initdb", "-D", making, "-U", NAME, "--pwfile", password, "--auth=scram-sha-256",
                 "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
             ),
             check=False, capture_output=True, text=True, timeout=START_S * 2, cwd="/",
-            **self._run_as.process_options(),  # type: ignore[arg-type]
+            user=self._run_as.user, group=self._run_as.user, extra_groups=self._run_as.groups,
         )  # fmt: skip
         if done.returncode != 0:
             raise ServerDidNotStart(
@@ -242,24 +243,26 @@ class PrivateServer:
     def _launch(self) -> None:
         settings = server_settings(self._memory_bytes, self._socket_folder)
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             self._run_as.command(self._binaries / "postgres", "-D", self._folder / "cluster", *options),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd="/",
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
-            **self._run_as.process_options(),  # type: ignore[arg-type]
+            user=self._run_as.user, group=self._run_as.user, extra_groups=self._run_as.groups,
         )  # fmt: skip
-        threading.Thread(
-            target=self._write_log, args=(self._process,), name="postgres log", daemon=True
-        ).start()
-        running = Running(self._process.pid, self._socket_folder)
+        self._process = process
+        self._writer = threading.Thread(
+            target=self._write_log, args=(process,), name="postgres log", daemon=True
+        )
+        self._writer.start()
+        running = Running(process.pid, self._socket_folder)
         (self._folder / "running.json").write_bytes(msgspec.json.encode(running))
 
     def _write_log(self, process: subprocess.Popen[bytes]) -> None:
-        if process.stderr is None or self._log is None:
-            return
-        with contextlib.suppress(ValueError):  # the log was closed by stop()
-            for line in process.stderr:
-                self._log.write(line)
+        """Until the last process of this server has ended, which is what ends the lines."""
+        if process.stderr is not None and self._log is not None:
+            with process.stderr as lines:
+                for line in lines:
+                    self._log.write(line)
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_S
@@ -317,6 +320,8 @@ class PrivateServer:
         if self._socket_folder and not self._socket_folder.startswith(str(self._root)):
             with contextlib.suppress(OSError):
                 Path(self._socket_folder).rmdir()
+        if self._writer is not None:
+            self._writer.join(timeout=STOP_S)
         if self._log is not None:
             self._log.close()
         if self._lock is not None:
@@ -405,4 +410,4 @@ def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
 
 def with_database(conninfo: str, name: str) -> str:
     """The same server, another database."""
-    return make_conninfo(**{**conninfo_to_dict(conninfo), "dbname": name})  # type: ignore[arg-type]
+    return make_conninfo(conninfo, dbname=name)

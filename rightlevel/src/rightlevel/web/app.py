@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -13,15 +13,15 @@ from starlette.types import Receive, Scope, Send
 
 from flatwater.asgi import ContractApp
 from flatwater.contract import Registry
-from rightlevel.assembly import Platform, open_platform
-from rightlevel.database.server import Server
+from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
-from rightlevel.settings import Settings
 from rightlevel.web import api, pages, service
 from rightlevel.web.house import RightLevelHouse
 from rightlevel.web.templating import error_page, not_found_page
 
 STATIC = Path(__file__).parent / "static"
+
+Opening = Callable[[], AbstractAsyncContextManager[Platform]]
 
 
 def all_routes() -> Registry:
@@ -37,15 +37,9 @@ def all_routes() -> Registry:
     return registry
 
 
-def build_app(settings: Settings, *, server: Server | None = None) -> ContractApp[Actor, Platform]:
-    """The application; its lifespan opens the platform. *Errors*: ContractBroken before anything starts."""
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[Platform]:
-        async with open_platform(settings, server=server) as platform:
-            yield platform
-
-    return ContractApp(all_routes(), RightLevelHouse(error_page), lifespan, otherwise=_Otherwise())
+def build_app(opening: Opening) -> ContractApp[Actor, Platform]:
+    """The application over a platform, which `opening` opens and closes. *Errors*: ContractBroken before anything starts."""
+    return ContractApp(all_routes(), RightLevelHouse(error_page), opening, otherwise=_Otherwise())
 
 
 class _Otherwise:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -138,7 +139,7 @@ class RightLevelHouse(House[Actor, Platform]):
 
     def _problem(self, error: Exception, call: Ask) -> Answer:
         if isinstance(error, ProgrammeError):
-            more = {"values": error.values} if error.values else {}
+            more: dict[str, Any] = {"values": error.values} if error.values else {}
             if error.faults:
                 more["faults"] = [msgspec.to_builtins(fault) for fault in error.faults]
             return problem(STATUSES[error.kind], error.code, str(error), **more)
@@ -219,7 +220,10 @@ def require_same_site(call: Ask) -> None:
         raise CrossSite
     origin = call.headers.get("origin")
     if origin is not None:
-        here = {call.headers.get("host", ""), *(urlsplit(each).netloc for each in call.app.settings.trusted_origins)}
+        here = {
+            call.headers.get("host", ""),
+            *(urlsplit(each).netloc for each in call.app.settings.trusted_origins),
+        }
         if urlsplit(origin).netloc not in here:
             raise CrossSite
 

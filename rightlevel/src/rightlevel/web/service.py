@@ -22,7 +22,9 @@ class Version(msgspec.Struct, frozen=True):
     schema: int
 
 
-@routes.endpoint("GET", "/healthz", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",))
+@routes.endpoint(
+    "GET", "/healthz", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",)
+)
 async def healthz(call: Ask) -> Raw:
     """Whether program and database are well, with numbers; 503 when they are not."""
     health = await read_health(call.app.database, call.app.server, call.app.settings.memory_bytes)
@@ -30,7 +32,9 @@ async def healthz(call: Ask) -> Raw:
     return Raw(content, "application/json", 200 if health.status != "down" else 503)
 
 
-@routes.endpoint("GET", "/version", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("service",))
+@routes.endpoint(
+    "GET", "/version", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("service",)
+)
 async def version(call: Ask) -> Version:
     """Which version of the program runs, and of the schema."""
     return Version(__version__, await call.session.fetch_value(_queries["schema_number"], {}))
@@ -53,7 +57,13 @@ def document_route(registry: Registry) -> Registry:
     made: list[bytes] = []
 
     @own.endpoint(
-        "GET", "/api/v1/openapi.json", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",)
+        "GET",
+        "/api/v1/openapi.json",
+        who=Everyone(),
+        rate=READS,
+        deadline_s=READ_S,
+        work="none",
+        tags=("service",),
     )
     async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
         """This API, described for programs."""

@@ -31,7 +31,19 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import AuditEntry, list_audit
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, Deletion, actor_of
+from rightlevel.web.call import (
+    READ_S,
+    READS,
+    SIGN_IN,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ById,
+    ByUuid,
+    Deletion,
+    actor_of,
+)
 
 routes = Registry()
 
@@ -92,7 +104,15 @@ class AuditSearch(msgspec.Struct, frozen=True):
     outcome: str | None = None
 
 
-@routes.endpoint("GET", "/api/v1/me", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", tags=("people",))
+@routes.endpoint(
+    "GET",
+    "/api/v1/me",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("people",),
+)
 async def read_me(call: Ask) -> Me:
     """Who is asking, with what role and reach."""
     actor = actor_of(call)
@@ -144,7 +164,9 @@ async def list_my_tokens(call: Ask, *, page: PageRequest) -> Page[TokenRow]:
 )  # fmt: skip
 async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
     """A new API token with the asker's own rights, shown this once."""
-    return await create_token(call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock)
+    return await create_token(
+        call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock
+    )
 
 
 @routes.endpoint(
@@ -183,7 +205,13 @@ async def add_person(call: Ask, *, body: NewPerson) -> Created:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/people/{id}", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", tags=("people",)
+    "GET",
+    "/api/v1/people/{id}",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("people",),
 )
 async def read_one_person(call: Ask, *, path: ById) -> Person:
     """One account; anybody may read their own."""
@@ -218,7 +246,8 @@ async def reset_one_password(call: Ask, *, path: ById) -> PersonMade:
     password_hash = await call.app.passwords.hash(password)
     actor = actor_of(call)
     person = await call.database.run(
-        lambda session: reset_password(session, actor, path.id, password_hash=password_hash), deadline_s=WRITE_S
+        lambda session: reset_password(session, actor, path.id, password_hash=password_hash),
+        deadline_s=WRITE_S,
     )
     return PersonMade(person, password)
 

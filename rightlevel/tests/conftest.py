@@ -1,0 +1,156 @@
+"""One private PostgreSQL for the whole run; each test in a transaction that is rolled back, or on a database of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+from starlette.types import ASGIApp
+
+from flatwater.clock import StandingClock
+from flatwater.pool import Database
+from flatwater.transaction import Session
+from rightlevel.assembly import open_platform
+from rightlevel.database.migrations import migrate
+from rightlevel.database.server import PrivateServer, Server, with_database
+from rightlevel.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from people import NOW, Cast, make_cast, token_of
+
+DEADLINE_S = 60.0
+_numbers = count(1)
+
+
+class OneDatabase(msgspec.Struct, frozen=True):
+    """One database on the run's server, shown as a server of its own."""
+
+    conninfo: str
+    process_ids_of: Server
+    is_private: bool = True
+
+    def start(self) -> str:
+        return self.conninfo
+
+    def stop(self) -> None:
+        """The run's server goes on."""
+
+    def process_ids(self) -> list[int]:
+        return self.process_ids_of.process_ids()
+
+
+class RolledBack(Exception):
+    """Ends a test's transaction."""
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
+    """A private server for the run, with the schema in its template database `migrated`."""
+    running = PrivateServer(tmp_path_factory.mktemp("server"), 150_000_000)
+    conninfo = running.start()
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("create database migrated")
+    migrate(with_database(conninfo, "migrated"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def new_database(server: PrivateServer) -> NewDatabase:
+    """Makes a migrated database of its own for whoever needs to commit."""
+    return NewDatabase(server)
+
+
+class NewDatabase(msgspec.Struct, frozen=True):
+    server: PrivateServer
+
+    def __call__(self) -> OneDatabase:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(self.server.conninfo, autocommit=True) as connection:
+            connection.execute(f"create database {name} template migrated")
+        return OneDatabase(with_database(self.server.conninfo, name), self.server)
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(NOW)
+
+
+@pytest.fixture(scope="session")
+async def database(new_database: NewDatabase, anyio_backend: object) -> AsyncIterator[Database]:
+    """A database whose tests roll back what they do. Commit nothing here."""
+    async with Database(new_database().conninfo) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def session(database: Database) -> AsyncIterator[Session]:
+    """A read-write session in a transaction that is rolled back."""
+    try:
+        async with database.transaction(deadline_s=DEADLINE_S) as opened:
+            yield opened
+            raise RolledBack
+    except RolledBack:
+        pass
+
+
+@pytest.fixture
+async def cast(session: Session) -> Cast:
+    return await make_cast(session)
+
+
+class Served(msgspec.Struct, frozen=True):
+    """The whole application over a database of its own, with the cast in it."""
+
+    app: ASGIApp
+    cast: Cast
+    database: Database
+    server: OneDatabase
+
+    def client(self, name: str | None = None, *, by: str = "bearer") -> httpx.AsyncClient:
+        """A client signed in as somebody of the cast: by bearer token, or by the session's cookie as a browser is."""
+        headers = {"authorization": f"Bearer {token_of(name)}"} if name and by == "bearer" else {}
+        cookies = {"rl_session": token_of(name)} if name and by == "cookie" else {}
+        if cookies:
+            headers["x-csrf-token"] = "csrf"
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers, cookies=cookies
+        )
+
+
+@asynccontextmanager
+async def serving(database: OneDatabase, folder: Path, **settings: object) -> AsyncIterator[Served]:
+    """The application, started, on a migrated database into which the cast is committed."""
+    async with Database(database.conninfo) as opened:
+        async with opened.transaction(deadline_s=DEADLINE_S) as session:
+            cast = await make_cast(session)
+        from rightlevel.web.app import build_app
+
+        chosen = {"data_folder": str(folder), **settings}
+        read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
+        app = build_app(lambda: open_platform(read, server=database, clock=StandingClock(NOW)))
+        async with app.running():
+            yield Served(app, cast, opened, database)
+
+
+@pytest.fixture(scope="session")
+async def served(
+    new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
+) -> AsyncIterator[Served]:
+    """One application for all tests that commit; they make their own rows and count nothing global."""
+    async with serving(new_database(), tmp_path_factory.mktemp("served")) as opened:
+        yield opened
