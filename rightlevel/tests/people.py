@@ -103,8 +103,8 @@ def token_of(name: str) -> str:
 async def make_cast(session: Session) -> Cast:
     """The cast, made in the session's transaction."""
 
-    async def make(name: str, **values: Any) -> Any:
-        return await session.fetch_value(QUERIES[name], values)
+    async def make(query: str, **values: Any) -> Any:
+        return await session.fetch_value(QUERIES[query], values)
 
     country = await make("place", parent=None, kind="country", code="XX", name="Exampleland")
     province = await make("place", parent=country, kind="province", code="P1", name="First Province")
