@@ -1,0 +1,78 @@
+"""Runs the measurements: all of them, or those named. Writes results.json and RESULTS.md beside itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.work import WORK, Figure, say
+
+BENCHES = ("start", "right", "import_rows", "read", "write", "dashboards", "memory")
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or list(BENCHES)
+    unknown = set(wanted) - set(BENCHES)
+    if unknown:
+        print(f"There is no measurement called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}.")
+        return 2
+    WORK.mkdir(exist_ok=True)
+    kept_before = json.loads((HERE / "results.json").read_text()) if (HERE / "results.json").exists() else {}
+    for name in wanted:
+        print(f"== {name}", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        figures = import_module(f"benchmarks.{name}").measure(say)
+        kept_before[name] = {
+            "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
+            "seconds": round(time.monotonic() - began),
+            "figures": [msgspec.to_builtins(figure) for figure in figures],
+        }
+        for figure in figures:
+            print(line(figure))
+    (HERE / "results.json").write_text(json.dumps(kept_before, indent=1) + "\n")
+    (HERE / "RESULTS.md").write_text(as_page(kept_before))
+    missed = [
+        figure["name"]
+        for each in kept_before.values()
+        for figure in each["figures"]
+        if figure["is_kept"] is False
+    ]
+    if missed:
+        print("NOT KEPT: " + "; ".join(missed))
+    return 1 if missed else 0
+
+
+def line(figure: Figure) -> str:
+    kept = {True: "kept", False: "NOT KEPT", None: ""}[figure.is_kept]
+    return (
+        f"{figure.name:48} {figure.value:>14,.3f} {figure.unit:12} {figure.promise:24} {kept}  {figure.floor}"
+    )
+
+
+def as_page(results: dict[str, dict[str, object]]) -> str:
+    text = ["# Measured", "", "Written by `make bench`; how each is measured stands in README.md.", ""]
+    for name, each in results.items():
+        text += [f"## {name}", "", f"{each['at']}, {each['machine']}, took {each['seconds']} s.", ""]
+        text += ["| what | measured | promised | kept | beside |", "|---|---|---|---|---|"]
+        for raw in each["figures"]:  # type: ignore[attr-defined]
+            figure = msgspec.convert(raw, Figure)
+            kept = {True: "yes", False: "**no**", None: ""}[figure.is_kept]
+            text.append(
+                f"| {figure.name} | {figure.value:,.3f} {figure.unit} | {figure.promise} | {kept} | {figure.floor} |"
+            )
+        text.append("")
+    return "\n".join(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Read: a list of children over HTTP, signed in, 16 clients, one process, beside a bare handler with the same SQL.
+
+The bare handler runs exactly the statements that our request runs (who is asking, then the list) and returns the rows that
+PostgreSQL made into JSON itself, with no routing, types, limits, deadlines or errors around them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import Load, Outcome, Request, run_load
+from benchmarks.work import ROOT, WORK, Figure, Service, free_port, generated, service, token_for
+
+CLIENTS = 16
+SECONDS = 10.0
+SHARE = 0.60
+P99_MS = 20.0
+HUNDRED_PER_S = 2_000.0
+
+
+def measure(say: Callable[[str], None]) -> list[Figure]:
+    with generated(1_000, 100_000) as folder:
+        token = token_for(folder, "bench.coordinator", "coordinator")
+        with service(folder) as running:
+            school = running.get("/api/v1/schools?limit=1", token)["items"][0]["id"]
+            say("50 and 100 children of a school, by turns with the floor")
+            rounds: dict[str, list[Outcome]] = {"ours_50": [], "bare_50": [], "ours_100": []}
+            with _bare(running, token, school, 50) as bare_port:
+                for _ in range(3):
+                    rounds["ours_50"].append(_load(running.port, school, 50, token))
+                    rounds["bare_50"].append(_load(bare_port, school, 50, token))
+                    rounds["ours_100"].append(_load(running.port, school, 100, token))
+    return figures(rounds)
+
+
+def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
+    median = {name: sorted(outcomes, key=lambda each: each.per_s)[1] for name, outcomes in rounds.items()}
+    for name, outcomes in rounds.items():
+        bad = [each.statuses for each in outcomes if set(each.statuses) != {"200"}]
+        if bad:
+            raise RuntimeError(f"{name} was not all answered with 200: {bad}")
+    share = median["ours_50"].per_s / median["bare_50"].per_s
+    floor = f"bare handler: {median['bare_50'].per_s:,.0f}/s, p99 {median['bare_50'].p99_ms:.1f} ms"
+    return [
+        Figure("list of 50 children", median["ours_50"].per_s, "requests/s", "", None, floor),
+        Figure("share of the bare handler", 100 * share, "%", f">= {100 * SHARE:.0f} %", share >= SHARE, floor),
+        Figure("list of 50 children, p99", median["ours_50"].p99_ms, "ms", f"< {P99_MS:.0f} ms", median["ours_50"].p99_ms < P99_MS),
+        Figure(
+            "list of 100 children", median["ours_100"].per_s, "requests/s", f">= {HUNDRED_PER_S:,.0f}/s",
+            median["ours_100"].per_s >= HUNDRED_PER_S,
+        ),
+    ]  # fmt: skip
+
+
+def _load(port: int, school: int, rows: int, token: str) -> Outcome:
+    request = Request(
+        "GET", f"/api/v1/students?school_id={school}&limit={rows}", {"Authorization": f"Bearer {token}"}
+    )
+    return run_load(Load("127.0.0.1", port, [[request]] * CLIENTS, SECONDS))
+
+
+class _bare:  # noqa: N801
+    """The floor, served by a process of its own while the block runs."""
+
+    def __init__(self, running: Service, token: str, school: int, rows: int) -> None:
+        self._spec = WORK / "bare.json"
+        self._spec.write_text(json.dumps(same_sql(running.folder, token, school, rows)))
+        self._port = free_port()
+
+    def __enter__(self) -> int:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bare", str(self._port), str(self._spec)], cwd=ROOT
+        )
+        time.sleep(1.5)
+        return self._port
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(20)
+
+
+def same_sql(folder: Path, token: str, school: int, rows: int) -> dict[str, Any]:
+    """The statements of our request, the list's made into JSON by PostgreSQL."""
+    from datetime import UTC, datetime
+
+    from flatwater.queries import load_queries
+    from rightlevel.database.server import AttachedServer
+    from rightlevel.programme.accounts.store import digest
+
+    now = datetime.now(UTC)
+    by_token = load_queries("rightlevel.programme.accounts")["actor_by_token"]
+    listing = load_queries("rightlevel.programme.students")["list_students"].plus("by_school", "live")
+    who = {
+        "token_hash": "hex:" + digest(token).hex(),
+        "now": now.isoformat(),
+        "today": now.date().isoformat(),
+    }
+    children = f"select convert_to(json_agg(row_to_json(l))::text, 'UTF8') from ({listing.text}) l"
+    return {
+        "conninfo": AttachedServer(folder).conninfo,
+        "statements": [[by_token.text, who], [children, {"school_id": school, "rows": rows + 1}]],
+    }

@@ -1,0 +1,131 @@
+"""What the measurements share: a data folder with a generated programme, the running service, and what a figure is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).parent.parent
+WORK = Path(__file__).parent / ".work"
+COMMAND = str(Path(sys.executable).parent / "rightlevel")
+
+
+class Figure(msgspec.Struct):
+    """One measured figure beside its promise. `is_kept` is None where nothing was promised."""
+
+    name: str
+    value: float
+    unit: str
+    promise: str = ""
+    is_kept: bool | None = None
+    floor: str = ""
+
+
+def say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """One `rightlevel` command. *Errors*: RuntimeError with what it said."""
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, **more)
+    if done.returncode != 0:
+        raise RuntimeError(f"rightlevel {' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done
+
+
+def run_json(*words: str) -> dict[str, Any]:
+    """The last line that a command prints, which is JSON."""
+    return json.loads(run(*words, "--json").stdout.strip().splitlines()[-1])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def fresh(name: str) -> Path:
+    """An empty data folder."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@contextmanager
+def generated(schools: int, children: int, *, results: bool = False, name: str = "") -> Iterator[Path]:
+    """A data folder with a made-up programme; kept between runs, because making a million children takes a while."""
+    folder = WORK / (name or f"s{schools}-c{children}{'-r' if results else ''}")
+    if not (folder / "made").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        say(f"making {schools:,} schools and {children:,} children")
+        run("generate", "--schools", str(schools), "--children", str(children), "--seed", "1",
+            *(["--results"] if results else []), "--data", str(folder))  # fmt: skip
+        (folder / "made").touch()
+    yield folder
+
+
+class Service(msgspec.Struct):
+    """A running `rightlevel serve`."""
+
+    folder: Path
+    port: int
+    process: Any
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def service(folder: Path, *words: str, program: list[str] | None = None) -> Iterator[Service]:
+    """The service on a folder, for as long as the block runs."""
+    port = free_port()
+    process = subprocess.Popen(
+        [*(program or [COMMAND]), "serve", "--data", str(folder), "--port", str(port), *words], stdout=subprocess.DEVNULL,
+        env={**os.environ, "MALLOC_ARENA_MAX": "2"}, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        wait_for(port)
+        yield Service(folder, port, process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(port: int, path: str = "/version", within_s: float = 60.0) -> float:
+    """Seconds until the address answers."""
+    began = time.monotonic()
+    while time.monotonic() - began < within_s:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
+                return time.monotonic() - began
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError(f"nothing answers on port {port}")
+
+
+def token_for(folder: Path, username: str, role: str) -> str:
+    """A bearer token of a person made for it."""
+    try:
+        run("person", "add", "--role", role, "--username", username, "--data", str(folder))
+    except RuntimeError as error:
+        if "already" not in str(error):
+            raise
+    return run_json("token", "create", "--person", username, "--data", str(folder))["token"]
