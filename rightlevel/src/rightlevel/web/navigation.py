@@ -1,0 +1,38 @@
+"""Where one can go: the main pages in order, each for those whom the permission table lets read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rightlevel.programme.permissions import Actor, allowed
+from rightlevel.web.language import N_
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One entry: its address, its English name, its symbol in static/icons.svg, and the permission it needs."""
+
+    href: str
+    name: str
+    icon: str
+    action: str = "manage"
+    resource: str = "self"
+
+    def is_here(self, path: str) -> bool:
+        """Whether a page stands under this entry."""
+        return path == "/" if self.href == "/" else path == self.href or path.startswith(self.href + "/")
+
+
+WAYS = (
+    Way("/", N_("Home"), "home"),
+    Way("/people", N_("People"), "people", "read", "person"),
+    Way("/audit", N_("Who did what"), "audit", "read", "audit"),
+    Way("/account", N_("My account"), "account"),
+)
+"""In order of use: a phone shows the first four below and the rest under “More”."""
+
+
+def ways_of(actor: Actor | None) -> list[Way]:
+    """The entries this person may open; none for a stranger."""
+    if actor is None:
+        return []
+    return [way for way in WAYS if allowed(actor.role, way.action, way.resource)]

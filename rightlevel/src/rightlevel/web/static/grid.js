@@ -1,0 +1,69 @@
+// The class grid: says at each child whether the tap has reached the server, and tries again by itself when it has not.
+// Without this file the grid still saves: htmx per child, or "save all" without any script.
+(() => {
+  "use strict";
+  const RETRY_MS = 4000;
+  const BUSY = [429, 502, 503, 504];
+  const grid = document.querySelector(".grid");
+  if (!grid) return;
+  const waiting = new Set();
+  const rowOf = (event) => event.target.closest?.(".grid-row");
+
+  const say = (row, text, kind) => {
+    const said = document.createElement("span");
+    said.className = kind;
+    said.textContent = text;
+    row.querySelector(".grid-state").replaceChildren(said);
+  };
+
+  const again = (row) => {
+    waiting.add(row.id);
+    setTimeout(() => {
+      const still = document.getElementById(row.id);
+      if (still && waiting.delete(row.id)) still.dispatchEvent(new Event("change", { bubbles: true }));
+    }, RETRY_MS);
+  };
+
+  // Another choice is another write: it must not be taken for a repeat of the one whose answer was lost.
+  grid.addEventListener("change", (event) => {
+    const row = rowOf(event);
+    if (!row || event.target.type !== "radio") return;
+    waiting.delete(row.id);
+    if (row.dataset.sent && row.dataset.sent !== event.target.value && crypto.randomUUID) {
+      const id = crypto.randomUUID();
+      row.querySelector('[name="write_id"]').value = id;
+      row.querySelector('[name^="write."]').value = id;
+    }
+    row.dataset.sent = event.target.value;
+  }, true);
+
+  const unsent = (event) => {
+    const row = rowOf(event);
+    if (!row) return;
+    say(row, grid.dataset.unsaved, "bad");
+    again(row);
+  };
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    const row = rowOf(event);
+    if (row) say(row, grid.dataset.saving, "quiet");
+  });
+  document.body.addEventListener("htmx:sendError", unsent);
+  document.body.addEventListener("htmx:timeout", unsent);
+  document.body.addEventListener("htmx:responseError", (event) => {
+    const row = rowOf(event);
+    if (!row) return;
+    say(row, grid.dataset.failed, "bad");
+    if (BUSY.includes(event.detail.xhr.status)) again(row);
+  });
+  document.body.addEventListener("htmx:afterSettle", () => {
+    const here = grid.querySelectorAll('[name^="was."]:not([value=""])').length;
+    const bar = document.querySelector("#progress progress");
+    if (!bar) return;
+    const now = Number(grid.dataset.tested) + here - Number(grid.dataset.start);
+    bar.value = now;
+    bar.nextElementSibling.textContent = grid.dataset.words.replace("{done}", now).replace("{total}", bar.max);
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (waiting.size) event.preventDefault();
+  });
+})();

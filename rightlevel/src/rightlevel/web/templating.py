@@ -1,0 +1,256 @@
+"""Pages from templates: one environment, everything escaped, and nothing in a template that isn't defined."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+from uuid import uuid4
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.types import Receive, Scope, Send
+
+from flatwater.answers import problem
+from flatwater.asgi import NotAllowed, NotSignedIn
+from flatwater.contract import Html, Redirect
+from flatwater.errors import Refused
+from rightlevel import __version__
+from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
+from rightlevel.programme.permissions import Actor, allowed
+from rightlevel.web.call import Ask
+from rightlevel.web.house import PAGE_HEADERS, cookie_of
+from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
+from rightlevel.web.navigation import ways_of
+from rightlevel.web.words import word
+
+HERE = Path(__file__).parent
+NOTICE_COOKIE = "rl_notice"
+NOTICE_S = 60
+MAX_NOTICE_CHARS = 300
+
+
+def _static_addresses() -> dict[str, str]:
+    """The address of each static file with its own mark, so that browsers keep it exactly as long as it is the same."""
+    files = (path for path in (HERE / "static").iterdir() if path.is_file())
+    return {
+        path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}" for path in files
+    }
+
+
+_environment = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_static = _static_addresses()
+_environment.globals["version"] = __version__
+_environment.globals["languages"] = LANGUAGES
+_environment.globals["static"] = _static.__getitem__
+
+
+def language_of(call: Ask) -> Language:
+    """The language in which this caller reads."""
+    own = call.actor.language if call.actor is not None else None
+    return choose_language(own, cookie_of(call, LANGUAGE_COOKIE), call.headers.get("accept-language", ""))
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """One fault as a person reads it."""
+
+    field: str
+    name: str
+    text: str
+
+
+def render(
+    call: Ask, template: str, *, status: int = 200, error: ProgrammeError | None = None, **values: Any
+) -> Html:
+    """A page in the caller's language; `error` marks its fields and is told above the form. *Cost*: no query."""
+    language = language_of(call)
+    context = _context(language, call.actor, call.path, call.query_string)
+    context |= _error_context(language, error)
+    context["notice_text"] = _take_notice(call)
+    return Html(_environment.get_template(template).render(context | values), status)
+
+
+def _context(language: Language, actor: Actor | None, path: str, query: str) -> dict[str, Any]:
+    csrf = actor.csrf_token if actor is not None else ""
+
+    def may(action: str, resource: str) -> bool:
+        return actor is not None and allowed(actor.role, action, resource)
+
+    def with_query(**changes: object) -> str:
+        return _with_query(path, query, changes)
+
+    def translated_word(vocabulary: str, code: object) -> str:
+        return language.gettext(word(vocabulary, code))
+
+    return {
+        "_": language.gettext, "ngettext": language.ngettext, "language": language, "number": language.number,
+        "share": language.share, "date": language.date, "moment": language.moment, "word": translated_word,
+        "actor": actor, "may": may, "path": path, "with_query": with_query, "ways": ways_of(actor),
+        "here": path + (f"?{query}" if query else ""), "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
+        "write_id": lambda: _hidden("write_id", str(uuid4())),
+    }  # fmt: skip
+
+
+def _hidden(name: str, value: str) -> Markup:
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+
+
+def _with_query(path: str, query: str, changes: dict[str, object]) -> str:
+    kept = {name: value for name, value in parse_qsl(query, max_num_fields=100) if value}
+    kept |= {name: str(value) for name, value in changes.items()}
+    kept = {name: value for name, value in kept.items() if value and value != "None"}
+    return path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _error_context(language: Language, error: ProgrammeError | None) -> dict[str, Any]:
+    shown = [
+        Shown(fault.field, language.gettext(word("field", fault.field)), language.rule(fault.rule))
+        for fault in (error.faults if error is not None else ())
+    ]
+    by_field: dict[str, str] = {}
+    for each in shown:
+        by_field[each.field] = f"{by_field[each.field]}. {each.text}" if each.field in by_field else each.text
+    return {
+        "error_text": language.error(error) if error is not None else None,
+        "fault_list": shown,
+        "faults": by_field,
+    }
+
+
+class ShownAgain(ProgrammeError):
+    """This form is shown again."""
+
+    code = "shown_again"
+
+    def __init__(self, page: str, error: ProgrammeError) -> None:
+        super().__init__(error.text, faults=error.faults)
+        self.kind = error.kind
+        self.page = page
+
+
+def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -> NoReturn:
+    """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
+
+    Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
+    there has no form to go back to and is raised as it is.
+    """
+    if isinstance(error, Forbidden | NotFound):
+        raise error
+    raise ShownAgain(render(call, template, error=error, **values).text, error) from error
+
+
+def done(call: Ask, to: str, text: str = "") -> Redirect:
+    """Go and look there; the (translated) text is told once, on the next page."""
+    if text:
+        call.cookies_to_set.append(_notice_cookie(quote(text[:MAX_NOTICE_CHARS]), NOTICE_S))
+    return Redirect(to)
+
+
+def _take_notice(call: Ask) -> str:
+    kept = cookie_of(call, NOTICE_COOKIE)
+    if kept is None or call.endpoint.method != "GET":
+        return ""
+    call.cookies_to_set.append(_notice_cookie("", 0))
+    return unquote(kept)[:MAX_NOTICE_CHARS]
+
+
+def _notice_cookie(value: str, life_s: int) -> str:
+    return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}"
+
+
+def local_path(asked: str, otherwise: str = "/") -> str:
+    """An address of our own out of one that was sent; anything that could lead elsewhere gives `otherwise`."""
+    is_ours = asked.startswith("/") and not asked.startswith(("//", "/\\")) and "\\" not in asked
+    return asked if is_ours and asked.isascii() and asked.isprintable() and len(asked) < 1_000 else otherwise
+
+
+TITLES = {
+    401: N_("Please sign in"),
+    403: N_("You may not do this"),
+    404: N_("There is nothing here"),
+    409: N_("This could not be saved"),
+    410: N_("This is gone"),
+    413: N_("This is too big"),
+    422: N_("Something is not right"),
+    429: N_("A moment, please"),
+    500: N_("Something went wrong"),
+    503: N_("A moment, please"),
+    504: N_("This took too long"),
+}
+ADVICE = {
+    401: N_("Sign in and try again. What you typed is still there when you go back."),
+    403: N_("If you need this for your work, ask your coordinator."),
+    404: N_("The address may be mistyped, or what was here was removed or isn't assigned to you."),
+    409: N_("Go back, look at how it is now, and try again."),
+    422: N_("Go back, correct it and send it once more. What you typed is still there."),
+    429: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
+    500: N_("Go back and try again. If it happens again, tell your coordinator the number below."),
+    503: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
+    504: N_("Go back and try again. Nothing is saved twice."),
+}
+UNEXPECTED = N_("The mistake is on our side and was written down.")
+
+
+def error_page(call: Ask, status: int, error: Exception) -> str:
+    """The page a person sees for an error: what happened, what to do, and what is wrong with which field."""
+    if isinstance(error, ShownAgain):
+        return error.page
+    language = language_of(call)
+    problem_of_form = error if isinstance(error, ProgrammeError) else None
+    values = _context(language, call.actor, call.path, "") | _error_context(language, problem_of_form)
+    is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
+    values["request_id"] = call.request_id if is_unexpected else ""
+    return _error_text(status, values)
+
+
+def _sentence(language: Language, error: Exception) -> str:
+    if isinstance(error, ProgrammeError | Refused | NotAllowed | NotSignedIn):
+        return language.error(error)
+    return language.gettext(N_("What was sent can't be read here."))
+
+
+def _error_text(status: int, values: dict[str, Any]) -> str:
+    values |= {
+        "status": status,
+        "title": TITLES.get(status, TITLES[503 if status > 500 else 422]),
+        "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
+        "notice_text": "",
+    }
+    return _environment.get_template("error.html").render(values)
+
+
+async def not_found_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers an address that leads nowhere: a page for people, a problem for programs."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    path: str = scope["path"]
+    if path.startswith("/api/"):
+        answer = problem(404, "not_found", "There is nothing at this address.")
+        content, kind = answer.content, answer.content_type
+    else:
+        content, kind = _not_found_text(path, headers).encode(), "text/html; charset=utf-8"
+    raw = [(name.encode(), value.encode()) for name, value in PAGE_HEADERS.items()]
+    raw += [(b"content-type", kind.encode()), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": raw})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
+
+
+def _not_found_text(path: str, headers: dict[str, str]) -> str:
+    cookies = dict(pair.strip().partition("=")[::2] for pair in headers.get("cookie", "").split(";"))
+    language = choose_language(None, cookies.get(LANGUAGE_COOKIE), headers.get("accept-language", ""))
+    values = _context(language, None, path, "") | _error_context(language, None)
+    values |= {"error_text": language.gettext(N_("There is nothing at this address.")), "request_id": ""}
+    return _error_text(404, values)
+
+
+__all__ = ["done", "error_page", "escape", "language_of", "local_path", "not_found_page", "render", "show_again"]

@@ -1,0 +1,47 @@
+"""The names that people read for the codes that the database keeps, in English: keys of the catalogues."""
+
+from __future__ import annotations
+
+from rightlevel.web.language import N_
+
+WORDS: dict[str, dict[str, str]] = {
+    "role": {
+        "admin": N_("Admin"), "coordinator": N_("Coordinator"), "mentor": N_("Mentor"), "teacher": N_("Teacher"),
+        "viewer": N_("Viewer"),
+    },
+    "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
+    "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
+    "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},
+    "place": {
+        "country": N_("Country"), "province": N_("Province"), "district": N_("District"), "commune": N_("Commune"),
+        "village": N_("Village"), "cluster": N_("Cluster"),
+    },
+    "level": {
+        "beginner": N_("Beginner"), "letter": N_("Letters"), "word": N_("Words"), "paragraph": N_("Paragraph"),
+        "story": N_("Story"), "comprehension1": N_("Comprehension 1"), "comprehension2": N_("Comprehension 2"),
+        "number_1digit": N_("1-digit numbers"), "number_2digit": N_("2-digit numbers"),
+        "subtraction": N_("Subtraction"), "division": N_("Division"), "word_problems": N_("Word problems"),
+    },
+    "outcome": {
+        "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
+        "done": N_("Done"), "denied": N_("Denied"), "failed": N_("Failed"),
+    },
+    "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
+    "field": {
+        "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
+        "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),
+        "days": N_("Valid for (days)"), "label": N_("What it is for"), "reason": N_("Reason"),
+        "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
+        "to_on": N_("Until"), "code": N_("Code"), "name": N_("Name"), "name_local": N_("Name"),
+        "name_latin": N_("Name in Latin letters"), "grade": N_("Grade"), "section": N_("Section"), "sex": N_("Sex"),
+        "kind": N_("Kind"), "starts_on": N_("Starts"), "ends_on": N_("Ends"), "level": N_("Level"),
+        "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "notes": N_("Notes"),
+    },
+}  # fmt: skip
+"""Vocabulary → code → English. A code that is not here is shown as it is, its underscores as spaces."""
+
+
+def word(vocabulary: str, code: object) -> str:
+    """The English for a code. *Errors*: KeyError for a vocabulary that there is none of."""
+    text = str(code)
+    return WORDS[vocabulary].get(text, text.replace("_", " "))
