@@ -136,7 +136,7 @@ def check_new_person(new: NewPerson) -> Role:
     faults = [] if USERNAME.fullmatch(new.username) else [
         Fault("username", "Small letters, digits and . _ @ + - ; at least two", new.username)
     ]  # fmt: skip
-    faults += _display_name_faults(new.display_name) + _email_faults(new.email) + _language_faults(new.language)
+    faults += _display_name_faults(new.display_name) + _email_faults(new.email) + language_faults(new.language)
     role = next((each for each in ROLES if each == new.role), None)
     if role is None:
         faults.append(Fault("role", f"One of: {', '.join(ROLES)}", new.role))
@@ -151,7 +151,7 @@ def check_person_change(person: Person, change: PersonChange, actor: Actor) -> d
     """The columns to set. *Errors*: Invalid, Forbidden (own role, or one not below one's own)."""
     faults = _email_faults(change.email)
     faults += _display_name_faults(change.display_name) if change.display_name is not None else []
-    faults += _language_faults(change.language) if change.language is not None else []
+    faults += language_faults(change.language) if change.language is not None else []
     role = next((each for each in ROLES if each == change.role), None)
     if change.role is not None and role is None:
         faults.append(Fault("role", f"One of: {', '.join(ROLES)}", change.role))
@@ -183,5 +183,6 @@ def _email_faults(email: str | None) -> list[Fault]:
     return [] if not email or EMAIL.fullmatch(email) else [Fault("email", "An address like name@example.org", email[:80])]
 
 
-def _language_faults(language: str) -> list[Fault]:
+def language_faults(language: str) -> list[Fault]:
+    """What is wrong with a language's code."""
     return [] if language in LANGUAGES else [Fault("language", f"One of: {', '.join(LANGUAGES)}", language)]

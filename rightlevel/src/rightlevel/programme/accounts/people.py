@@ -15,10 +15,11 @@ from rightlevel.programme.accounts.model import (
     PersonChange,
     check_new_person,
     check_person_change,
+    language_faults,
     require_manage,
 )
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, NotFound, Stale
+from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
 
 
@@ -136,6 +137,16 @@ async def reset_password(session: Session, actor: Actor | None, person_id: int, 
     await store.end_sessions_of(session, person_id)
     await write_audit(session, actor, "reset_password", "person", person_id)
     return person
+
+
+async def choose_language(session: Session, actor: Actor, language: str) -> None:
+    """Keeps the language in which the actor reads. *Errors*: Invalid for one that there is not."""
+    require(actor, "manage", "self")
+    if faults := language_faults(language):
+        raise Invalid(faults=tuple(faults))
+    await store.set_language(session, actor.person_id, language)
+    before, after = {"language": actor.language}, {"language": language}
+    await write_audit(session, actor, "choose_language", "person", actor.person_id, before=before, after=after)
 
 
 async def _manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:

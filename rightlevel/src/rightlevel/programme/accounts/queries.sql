@@ -172,6 +172,12 @@ update person
 set password_hash = %(password_hash)s, version = version + 1
 where id = %(person_id)s and deleted_at is null
 
+-- name: set_language
+-- Keeps the language in which a person reads.
+update person
+set language = %(language)s, version = version + 1
+where id = %(person_id)s and deleted_at is null
+
 -- name: set_active
 -- Switches an account on or off.
 update person

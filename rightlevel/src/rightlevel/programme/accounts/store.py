@@ -247,6 +247,10 @@ async def set_password_hash(session: Session, person_id: int, password_hash: str
     return await session.execute(_query("set_password"), {"person_id": person_id, "password_hash": password_hash})
 
 
+async def set_language(session: Session, person_id: int, language: str) -> int:
+    return await session.execute(_query("set_language"), {"person_id": person_id, "language": language})
+
+
 async def set_active_flag(session: Session, person_id: int, *, is_active: bool) -> int:
     return await session.execute(_query("set_active"), {"person_id": person_id, "is_active": is_active})
 
