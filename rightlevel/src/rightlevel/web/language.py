@@ -43,8 +43,8 @@ class Language:
         self._texts = texts
         self._plural = plural
         self._locale = Locale.parse(code)
-        self.name = self._locale.display_name or code
-        self.direction = self._locale.text_direction
+        self.name: str = self._locale.display_name or code
+        self.direction: str = self._locale.text_direction
 
     def gettext(self, text: str, /, **values: Any) -> str:
         """The text in this language; `{name}` in it is filled from `values`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +24,7 @@ from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
 from rightlevel.programme.permissions import Actor, allowed
 from rightlevel.web.call import Ask
 from rightlevel.web.house import PAGE_HEADERS, cookie_of
-from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
+from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, NOTHING, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import word
 
@@ -33,12 +34,29 @@ NOTICE_S = 60
 MAX_NOTICE_CHARS = 300
 
 
+BROWSERS = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("UCBrowser", "UC Browser"),
+    ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
+)  # fmt: skip
+SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("CrOS", "Chromebook"),
+    ("Mac OS", "Mac"), ("Linux", "Linux"),
+)  # fmt: skip
+
+
 def _static_addresses() -> dict[str, str]:
     """The address of each static file with its own mark, so that browsers keep it exactly as long as it is the same."""
     files = (path for path in (HERE / "static").iterdir() if path.is_file())
     return {
         path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:10]}" for path in files
     }
+
+
+def device_name(user_agent: str) -> str:
+    """A browser and its system as people call them, out of a User-Agent header; good enough to know one's own phone."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
+    return " · ".join(each for each in (browser, system) if each) or user_agent[:40] or NOTHING
 
 
 _environment = Environment(
@@ -50,9 +68,14 @@ _environment = Environment(
     auto_reload=False,
 )
 _static = _static_addresses()
-_environment.globals["version"] = __version__
-_environment.globals["languages"] = LANGUAGES
-_environment.globals["static"] = _static.__getitem__
+_shared: dict[str, Any] = {
+    "version": __version__,
+    "languages": LANGUAGES,
+    "static": _static.__getitem__,
+    "languages_named": [(each.code, each.name) for each in LANGUAGES.values()],
+}
+_environment.globals.update(_shared)
+_environment.filters["device"] = device_name
 
 
 def language_of(call: Ask) -> Language:
@@ -92,9 +115,13 @@ def _context(language: Language, actor: Actor | None, path: str, query: str) -> 
     def translated_word(vocabulary: str, code: object) -> str:
         return language.gettext(word(vocabulary, code))
 
+    def named(vocabulary: str, codes: Iterable[object]) -> list[tuple[object, str]]:
+        return [(code, translated_word(vocabulary, code)) for code in codes]
+
     return {
         "_": language.gettext, "ngettext": language.ngettext, "language": language, "number": language.number,
         "share": language.share, "date": language.date, "moment": language.moment, "word": translated_word,
+        "named": named,
         "actor": actor, "may": may, "path": path, "with_query": with_query, "ways": ways_of(actor),
         "here": path + (f"?{query}" if query else ""), "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", str(uuid4())),
@@ -246,11 +273,22 @@ async def not_found_page(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _not_found_text(path: str, headers: dict[str, str]) -> str:
-    cookies = dict(pair.strip().partition("=")[::2] for pair in headers.get("cookie", "").split(";"))
-    language = choose_language(None, cookies.get(LANGUAGE_COOKIE), headers.get("accept-language", ""))
+    cookie = next(
+        (pair.strip() for pair in headers.get("cookie", "").split(";") if LANGUAGE_COOKIE in pair), ""
+    )
+    language = choose_language(None, cookie.partition("=")[2], headers.get("accept-language", ""))
     values = _context(language, None, path, "") | _error_context(language, None)
     values |= {"error_text": language.gettext(N_("There is nothing at this address.")), "request_id": ""}
     return _error_text(404, values)
 
 
-__all__ = ["done", "error_page", "escape", "language_of", "local_path", "not_found_page", "render", "show_again"]
+__all__ = [
+    "done",
+    "error_page",
+    "escape",
+    "language_of",
+    "local_path",
+    "not_found_page",
+    "render",
+    "show_again",
+]

@@ -27,6 +27,20 @@ WORDS: dict[str, dict[str, str]] = {
         "done": N_("Done"), "denied": N_("Denied"), "failed": N_("Failed"),
     },
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
+    "deed": {
+        "create": N_("Created"), "change": N_("Changed"), "delete": N_("Deleted"), "restore": N_("Brought back"),
+        "sign_in": N_("Signed in"), "sign_out": N_("Signed out"), "change_password": N_("Changed the password"),
+        "reset_password": N_("Gave a new password"), "activate": N_("Switched on"), "deactivate": N_("Switched off"),
+        "revoke": N_("Revoked"), "choose_language": N_("Chose a language"), "end": N_("Ended"), "lock": N_("Locked"),
+        "unlock": N_("Unlocked"), "open": N_("Opened"), "close": N_("Closed"), "enter": N_("Entered"),
+        "import": N_("Imported"), "undo": N_("Undone"),
+    },
+    "resource": {
+        "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
+        "place": N_("Place"), "class": N_("Class"), "school_year": N_("School year"), "student": N_("Child"),
+        "round": N_("Round"), "result": N_("Result"), "api_token": N_("API token"), "import": N_("Import"),
+        "route": N_("Page or address"),
+    },
     "field": {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
         "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),

@@ -1,0 +1,130 @@
+"""One's own account: password, language, where one is signed in, and API tokens."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.accounts import (
+    SessionRow,
+    change_password,
+    create_token,
+    list_sessions,
+    list_tokens,
+    read_person,
+    revoke_session,
+    revoke_token,
+)
+from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+OWN = May("manage", "self")
+SESSIONS = PageRequest(limit=20)
+"""As many as a person may have (programme/accounts), so one page shows them all."""
+
+
+class PasswordForm(msgspec.Struct, frozen=True):
+    """The present and the new password."""
+
+    old: str = ""
+    password: str = ""
+
+
+class TokenForm(msgspec.Struct, frozen=True):
+    """What a new API token is for and how long it lives."""
+
+    label: str = ""
+    days: str = "90"
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """A form that is only a button."""
+
+
+@routes.endpoint("GET", "/account", who=OWN, rate=READS, deadline_s=READ_S, work="read", tags=("pages",))
+async def account_page(call: Ask) -> Html:
+    """One's own account."""
+    return render(call, "account/account.html", **await _account(call, call.session))
+
+
+async def _account(call: Ask, session: Session) -> dict[str, object]:
+    actor = actor_of(call)
+    sessions: Page[SessionRow] = await list_sessions(session, actor, SESSIONS)
+    return {"sessions": sessions.items, "person": await read_person(session, actor, actor.person_id)}
+
+
+@routes.endpoint(
+    "POST", "/account/password", who=OWN, rate=SIGN_IN, deadline_s=30.0, work="none", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
+    """Sets a new password and signs out everywhere else."""
+    actor = actor_of(call)
+    try:
+        await change_password(call.database, call.app.passwords, actor, old=form.old, new=form.password)
+    except ProgrammeError as error:
+        async with call.database.read(deadline_s=READ_S) as session:
+            values = await _account(call, session)
+        show_again(call, "account/account.html", error, **values)
+    _ = language_of(call).gettext
+    return done(call, "/account", _("Your password is changed. Other devices are signed out."))
+
+
+@routes.endpoint(
+    "POST", "/account/sessions/{id}/end", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
+    """Signs out one other device at once."""
+    await revoke_session(call.session, actor_of(call), path.id)
+    _ = language_of(call).gettext
+    return done(call, "/account", _("That device is signed out."))
+
+
+@routes.endpoint(
+    "GET", "/account/tokens", who=OWN, rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
+)  # fmt: skip
+async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
+    """One's own API tokens, and the form for a new one."""
+    tokens = await list_tokens(call.session, actor_of(call), page)
+    return render(
+        call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=None, now=call.clock.now()
+    )
+
+
+@routes.endpoint(
+    "POST", "/account/tokens", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
+    """A new API token, shown this once."""
+    actor, now = actor_of(call), call.clock.now()
+    try:
+        days = int(form.days) if form.days.isascii() and form.days.isdigit() and len(form.days) < 6 else 0
+        if not form.label.strip():
+            raise Invalid(faults=(Fault("label", "Please fill this in"),))
+        made = await create_token(
+            call.session, actor, None, label=form.label.strip(), days=days, clock=call.clock
+        )
+    except ProgrammeError as error:
+        tokens = await list_tokens(call.session, actor, PageRequest())
+        show_again(call, "account/tokens.html", error, tokens=tokens, form=form, made=None, now=now)
+    tokens = await list_tokens(call.session, actor, PageRequest())
+    return render(call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now)
+
+
+@routes.endpoint(
+    "POST", "/account/tokens/{id}/revoke", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def revoke_own_token(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
+    """Ends one API token at once."""
+    await revoke_token(call.session, actor_of(call), path.id, call.clock)
+    _ = language_of(call).gettext
+    return done(call, "/account/tokens", _("The token is revoked."))

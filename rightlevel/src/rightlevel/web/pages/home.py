@@ -1,0 +1,15 @@
+"""The first page after signing in: what to do today."""
+
+from __future__ import annotations
+
+from flatwater.contract import Html, Registry, SignedIn
+from rightlevel.web.call import READ_S, READS, Ask
+from rightlevel.web.templating import render
+
+routes = Registry()
+
+
+@routes.endpoint("GET", "/", who=SignedIn(), rate=READS, deadline_s=READ_S, work="read", tags=("pages",))
+async def home_page(call: Ask) -> Html:
+    """The start page of whoever is signed in."""
+    return render(call, "home.html")

@@ -1,0 +1,237 @@
+"""People: find, make, change, give a new password, switch off, remove and bring back."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.accounts import (
+    NewPerson,
+    Person,
+    PersonChange,
+    change_person,
+    create_person,
+    delete_person,
+    generate_password,
+    list_people,
+    read_person,
+    reset_password,
+    restore_person,
+    set_active,
+)
+from rightlevel.programme.accounts.model import may_manage
+from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
+from rightlevel.programme.permissions import ROLES, May, Role
+from rightlevel.web.call import (
+    READ_S,
+    READS,
+    SIGN_IN,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ById,
+    Deletion,
+    actor_of,
+)
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+
+class PeopleWanted(msgspec.Struct, frozen=True):
+    """Which people are asked for."""
+
+    role: str = ""
+    search: str = ""
+    deleted: bool = False
+
+
+class PersonForm(msgspec.Struct, frozen=True):
+    """What the forms for a person send."""
+
+    username: str = ""
+    display_name: str = ""
+    email: str = ""
+    role: str = ""
+    language: str = ""
+    version: int = 0
+
+
+class ActiveForm(msgspec.Struct, frozen=True):
+    """Whether the account may be used."""
+
+    is_active: bool = False
+
+
+class NoFields(msgspec.Struct, frozen=True):
+    """A form that is only a button."""
+
+
+def roles_below(call: Ask) -> list[Role]:
+    """The roles that the caller may give, the commonest first."""
+    actor = actor_of(call)
+    return [role for role in reversed(ROLES) if may_manage(actor, role)]
+
+
+@routes.endpoint(
+    "GET", "/people", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("pages",),
+)  # fmt: skip
+async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> Html:
+    """People by name, with filters."""
+    role = query.role if query.role in ROLES else None
+    people = await list_people(
+        call.session,
+        actor_of(call),
+        page,
+        role=role,
+        search=query.search.strip() or None,
+        deleted=query.deleted,
+    )
+    return render(call, "people/list.html", people=people, query=query, roles=ROLES)
+
+
+@routes.endpoint(
+    "GET", "/people/new", who=May("create", "person"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def new_person_page(call: Ask) -> Html:
+    """The form for a new account."""
+    form = PersonForm(role="teacher", language=language_of(call).code)
+    return render(call, "people/new.html", form=form, roles=roles_below(call))
+
+
+@routes.endpoint(
+    "POST", "/people", who=May("create", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
+    """Makes an account with a generated password, which is shown this once."""
+    actor, password = actor_of(call), generate_password()
+    new = NewPerson(
+        form.username.strip().lower(), form.display_name, form.role, form.email.strip() or None, form.language
+    )
+    password_hash = await call.app.passwords.hash(password)
+    try:
+        person = await call.database.run(
+            lambda session: create_person(session, actor, new, password_hash=password_hash),
+            deadline_s=WRITE_S,
+        )
+    except ProgrammeError as error:
+        show_again(call, "people/new.html", error, form=form, roles=roles_below(call))
+    return render(call, "people/password.html", person=person, password=password, is_new=True)
+
+
+@routes.endpoint(
+    "GET", "/people/{id}", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def person_page(call: Ask, *, path: ById) -> Html:
+    """One account: what it is, and what can be done with it."""
+    person = await read_person(call.session, actor_of(call), path.id)
+    return render(call, "people/person.html", **_person(call, person, _form_of(person)))
+
+
+def _form_of(person: Person) -> PersonForm:
+    return PersonForm(
+        person.username, person.display_name, person.email or "", person.role, person.language, person.version
+    )
+
+
+def _person(call: Ask, person: Person, form: PersonForm) -> dict[str, Any]:
+    actor = actor_of(call)
+    is_self = person.id == actor.person_id
+    return {
+        "person": person, "form": form, "roles": roles_below(call), "is_self": is_self,
+        "is_below": not is_self and may_manage(actor, person.role), "is_stale": False,
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/people/{id}", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redirect:
+    """Changes name, e-mail, language or role."""
+    change = PersonChange(
+        form.version, form.display_name, form.email.strip(), form.role or None, form.language or None
+    )
+    try:
+        async with call.session.savepoint():
+            await change_person(call.session, actor_of(call), path.id, change)
+    except ProgrammeError as error:
+        await _show_person_again(call, path.id, form, error)
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("Saved."))
+
+
+async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error: ProgrammeError) -> NoReturn:
+    """The form with what was typed; of a stale one, over the version that is there now, so that a person decides."""
+    person = await read_person(call.session, actor_of(call), person_id)
+    is_stale = isinstance(error, Stale)
+    typed = msgspec.structs.replace(form, version=person.version) if is_stale else form
+    show_again(call, "people/person.html", error, **_person(call, person, typed) | {"is_stale": is_stale})
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/password", who=May("change", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
+    """Gives somebody a generated password, which is shown this once, and signs them out everywhere."""
+    actor, password = actor_of(call), generate_password()
+    password_hash = await call.app.passwords.hash(password)
+    person = await call.database.run(
+        lambda session: reset_password(session, actor, path.id, password_hash=password_hash),
+        deadline_s=WRITE_S,
+    )
+    return render(call, "people/password.html", person=person, password=password, is_new=False)
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/active", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redirect:
+    """Switches an account on or off; off signs it out everywhere at once."""
+    await set_active(call.session, actor_of(call), path.id, is_active=form.is_active)
+    _ = language_of(call).gettext
+    text = _("The account is switched on.") if form.is_active else _("The account is switched off.")
+    return done(call, f"/people/{path.id}", text)
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/delete", who=May("delete", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redirect:
+    """Removes an account, restorably, with a reason."""
+    try:
+        if not form.reason.strip():
+            raise Invalid(faults=(Fault("reason", "Please fill this in"),))
+        await delete_person(
+            call.session, actor_of(call), path.id, reason=form.reason.strip(), clock=call.clock
+        )
+    except ProgrammeError as error:
+        person = await read_person(call.session, actor_of(call), path.id)
+        show_again(call, "people/person.html", error, **_person(call, person, _form_of(person)))
+    _ = language_of(call).gettext
+    return done(call, "/people", _("The account is deleted. It can be brought back."))
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/restore", who=May("restore", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
+    """Brings a deleted account back."""
+    try:
+        async with call.session.savepoint():
+            await restore_person(call.session, actor_of(call), path.id)
+    except ProgrammeError as error:
+        person = await read_person(call.session, actor_of(call), path.id)
+        show_again(call, "people/person.html", error, **_person(call, person, _form_of(person)))
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("The account is back."))

@@ -1,0 +1,113 @@
+"""Signing in and out, and the language one reads."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Everyone, Html, Redirect, Registry, SignedIn
+from rightlevel.programme.accounts import choose_language, sign_in, sign_out
+from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.house import STATUSES, no_session_cookie, session_cookie
+from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
+from rightlevel.web.templating import local_path, render
+
+routes = Registry()
+
+SIGN_IN_S = 30.0
+"""Argon2 on a busy small server takes its turn; everybody signs in at eight in the morning."""
+LANGUAGE_LIFE_S = 400 * 86_400
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Where to go after signing in."""
+
+    next: str = "/"
+
+
+class SignInForm(msgspec.Struct, frozen=True):
+    """What the sign-in form sends."""
+
+    username: str = ""
+    password: str = ""
+    next: str = "/"
+
+
+class LanguageForm(msgspec.Struct, frozen=True):
+    """Which language, and the page to show in it."""
+
+    code: str = ""
+    next: str = "/"
+
+
+@routes.endpoint(
+    "GET", "/sign-in", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)
+async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
+    """The form to sign in with."""
+    if call.actor is not None:
+        return Redirect(local_path(query.next))
+    return render(call, "sign_in.html", form=SignInForm(next=local_path(query.next)))
+
+
+@routes.endpoint(
+    "POST", "/sign-in", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
+    """Signs in, or says why not."""
+    settings = call.app.settings
+    try:
+        _require_filled(form)
+        signed_in = await sign_in(
+            call.database, call.app.passwords, call.clock, username=form.username, password=form.password,
+            address=call.address, device=call.headers.get("user-agent", ""), life_s=settings.session_life_s,
+        )  # fmt: skip
+    except (Forbidden, Invalid) as error:
+        return _refused(call, form, error)
+    cookie = session_cookie(
+        signed_in.token, life_s=settings.session_life_s, is_secure=settings.cookie_is_secure
+    )
+    call.cookies_to_set += [cookie, language_cookie(signed_in.language)]
+    return Redirect(local_path(form.next))
+
+
+def _require_filled(form: SignInForm) -> None:
+    """Passes when both were typed: a blank one is no failed attempt. *Errors*: Invalid."""
+    blank = [name for name in ("username", "password") if not getattr(form, name).strip()]
+    if blank:
+        raise Invalid(faults=tuple(Fault(name, "Please fill this in") for name in blank))
+
+
+def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
+    again = SignInForm(username=form.username, next=local_path(form.next))
+    return render(call, "sign_in.html", status=STATUSES[error.kind], error=error, form=again)
+
+
+@routes.endpoint(
+    "POST", "/sign-out", who=SignedIn(), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
+    """Ends the session on this device."""
+    await sign_out(call.session, actor_of(call))
+    call.cookies_to_set.append(no_session_cookie())
+    return Redirect("/sign-in")
+
+
+@routes.endpoint(
+    "POST", "/language", who=Everyone(), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
+    """Shows this device, and whoever is signed in, everything in another language."""
+    if form.code in LANGUAGES:
+        call.cookies_to_set.append(language_cookie(form.code))
+        if call.actor is not None:
+            await choose_language(call.session, call.actor, form.code)
+    return Redirect(local_path(form.next))
+
+
+def language_cookie(code: str) -> str:
+    """The Set-Cookie value by which a device remembers its language."""
+    return f"{LANGUAGE_COOKIE}={code}; Path=/; SameSite=Lax; Max-Age={LANGUAGE_LIFE_S}"
