@@ -6,7 +6,7 @@ import hmac
 import logging
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -133,7 +133,9 @@ class RightLevelHouse(House[Actor, Platform]):
 
     def _explain_on_page(self, error: Exception, call: Ask) -> Answer:
         if isinstance(error, NotSignedIn) and call.endpoint.method == "GET":
-            return Answer(303, b"", "text/html", {"location": "/sign-in"})
+            asked = call.path + (f"?{call.query_string}" if call.query_string else "")
+            to = "/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}"
+            return Answer(303, b"", "text/html", {"location": to})
         status = self._problem(error, call).status
         return Answer(status, self._error_page(call, status, error).encode(), "text/html; charset=utf-8")
 
@@ -168,7 +170,7 @@ class RightLevelHouse(House[Actor, Platform]):
         await call.database.run(write, deadline_s=AUTHENTICATE_S)
 
     def headers(self, call: Call[Actor, Platform]) -> dict[str, str]:
-        return PAGE_HEADERS if call.endpoint.is_page else API_HEADERS
+        return API_HEADERS if call.path.startswith("/api/") else PAGE_HEADERS
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
