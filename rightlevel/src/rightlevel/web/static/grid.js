@@ -40,24 +40,24 @@
   const unsent = (event) => {
     const row = rowOf(event);
     if (!row) return;
-    say(row, grid.dataset.unsaved, "bad");
+    say(row, grid.dataset.unsaved, "bad-text");
     again(row);
   };
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     const row = rowOf(event);
-    if (row) say(row, grid.dataset.saving, "quiet");
+    if (row) say(row, grid.dataset.saving, "mute");
   });
   document.body.addEventListener("htmx:sendError", unsent);
   document.body.addEventListener("htmx:timeout", unsent);
   document.body.addEventListener("htmx:responseError", (event) => {
     const row = rowOf(event);
     if (!row) return;
-    say(row, grid.dataset.failed, "bad");
+    say(row, grid.dataset.failed, "bad-text");
     if (BUSY.includes(event.detail.xhr.status)) again(row);
   });
   document.body.addEventListener("htmx:afterSettle", () => {
     const here = grid.querySelectorAll('[name^="was."]:not([value=""])').length;
-    const bar = document.querySelector("#progress progress");
+    const bar = document.querySelector("#tested progress");
     if (!bar) return;
     const now = Number(grid.dataset.tested) + here - Number(grid.dataset.start);
     bar.value = now;
