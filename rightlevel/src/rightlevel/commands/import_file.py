@@ -1,0 +1,180 @@
+"""`rightlevel import`: schools or students from a CSV or XLSX file, all of it or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from flatwater.paging import PageRequest
+from rightlevel.assembly import Platform
+from rightlevel.commands.running import (
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    data_option,
+    json_option,
+    settings_for,
+    with_platform,
+)
+from rightlevel.operations.import_runner import ImportRequest, begin_import, perform_import
+from rightlevel.programme.exchange import (
+    KINDS,
+    ColumnMapping,
+    ImportFault,
+    ImportOutcome,
+    Kind,
+    MappingInvalid,
+    NewRun,
+    Progress,
+    read_mapping,
+)
+from rightlevel.programme.exchange.store import page_of_faults
+
+SHOWN_FAULTS = 50
+READ_S = 10.0
+LOOK_EVERY_S = 0.2
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The line of JSON that `--json` ends with."""
+
+    added: int
+    changed: int
+    unchanged: int
+    faults: int
+    rows: int
+    dry_run: bool
+    seconds: float
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--mapping", "mapping_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+    help="A TOML file that says which column fills which field (see docs/examples).",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would change and save nothing.")
+@data_option
+@json_option
+def import_command(
+    kind: str,
+    file: Path,
+    mapping_file: Path | None,
+    data_folder: Path | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import schools or students from FILE (CSV or XLSX): all of it, or nothing when something in it is wrong.
+
+    Rows are matched by key, a school by its code, a child by its school's code and its own; the same file again
+    changes nothing. Without --mapping, columns are found by their headers, in English or Khmer. A mapped column is taken
+    as it is: a blank cell clears what was there.
+    """
+    kind = cast("Kind", kind)
+    mapping = _mapping(mapping_file, kind)
+    new = NewRun(kind, file.name, dry_run, file.stat().st_size)
+    began = time.monotonic()
+
+    async def work(platform: Platform) -> tuple[ImportOutcome, list[ImportFault]]:
+        request = ImportRequest(new, file, mapping)
+        run_id = await begin_import(platform.database, platform.clock, request)
+        progress = Progress()
+        async with _shown(progress, file.name):
+            outcome = await perform_import(platform.database, platform.clock, run_id, request, progress)
+        async with platform.database.read(deadline_s=READ_S) as session:
+            page = await page_of_faults(session, run_id, PageRequest(SHOWN_FAULTS))
+        return outcome, page.items
+
+    outcome, faults = with_platform(settings_for(data_folder), work)
+    seconds = time.monotonic() - began
+    _tell(outcome, faults, seconds, to_stderr=as_json)
+    if as_json:
+        click.echo(msgspec.json.encode(_report(outcome, seconds)).decode())
+    sys.exit(EXIT_REFUSED if outcome.faults else 0)
+
+
+def _mapping(path: Path | None, kind: Kind) -> ColumnMapping | None:
+    if path is None:
+        return None
+    try:
+        return read_mapping(path.read_text("utf-8-sig"), kind)
+    except UnicodeDecodeError:
+        click.echo(f"{path} is not UTF-8 text.", err=True)
+    except MappingInvalid as invalid:
+        click.echo(f"{path}: {invalid}", err=True)
+        for fault in invalid.faults:
+            click.echo(
+                f"  {fault.field}: {fault.rule}" + (f" (was: {fault.value})" if fault.value else ""), err=True
+            )
+    sys.exit(EXIT_USAGE)
+
+
+@asynccontextmanager
+async def _shown(progress: Progress, name: str) -> AsyncIterator[None]:
+    """A moving bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]} rows"),
+        TimeElapsedColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        shown = bar.add_task(name, total=1.0, rows="0")
+
+        async def look() -> None:
+            while True:
+                part = progress.bytes_done / max(1, progress.bytes_total)
+                what = "Saving" if progress.state == "saving" else "Reading"
+                bar.update(shown, completed=part, description=f"{what} {name}", rows=f"{progress.rows:,}")
+                await asyncio.sleep(LOOK_EVERY_S)
+
+        task = asyncio.get_running_loop().create_task(look())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, to_stderr: bool) -> None:
+    def say(text: str) -> None:
+        click.echo(text, err=to_stderr)
+
+    if outcome.message:
+        say(outcome.message)
+    if outcome.faults:
+        say(f"{outcome.faults:,} errors in {outcome.rows:,} rows; nothing was saved.")
+        for fault in faults:
+            where = f"  row {fault.row_number}" + (f", {fault.column_name}" if fault.column_name else "")
+            say(f"{where}: {fault.value!r}: {fault.rule}" if fault.value else f"{where}: {fault.rule}")
+        if outcome.faults > len(faults):
+            say(f"  and {outcome.faults - len(faults):,} more")
+        return
+    would = "would be " if outcome.is_dry_run else ""
+    say(
+        f"{outcome.rows:,} rows in {seconds:.1f} s: {outcome.added:,} {would}added, {outcome.changed:,} {would}changed, "
+        f"{outcome.unchanged:,} as they were."
+        + (" Nothing was saved: this was a dry run." if outcome.is_dry_run else "")
+    )
+
+
+def _report(outcome: ImportOutcome, seconds: float) -> Report:
+    return Report(
+        outcome.added, outcome.changed, outcome.unchanged, outcome.faults, outcome.rows, outcome.is_dry_run, round(seconds, 3)
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""Imports in a running platform: uploaded files wait in a short queue and are imported one after another.
+
+The file itself is the only thing that waits; nothing of it is read before its turn. A run that a stopped program left
+behind is marked interrupted: nothing of it was saved, because a whole import is one transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.errors import Refused
+from flatwater.pool import Database
+from flatwater.transaction import Session
+from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.exchange import (
+    ColumnMapping,
+    ImportOutcome,
+    ImportRun,
+    NewRun,
+    Progress,
+    SheetFault,
+    end_left_runs,
+    fail_run,
+    import_sheet,
+    note_progress,
+    open_sheet,
+    read_run,
+    refuse_file,
+    start_run,
+)
+from rightlevel.programme.permissions import Actor, require
+
+log = logging.getLogger("rightlevel.operations.imports")
+
+MOST_WAITING: Final = 4
+IMPORT_S: Final = 3_600.0
+SHORT_S: Final = 10.0
+NOTE_EVERY_S: Final = 1.0
+UNEXPECTED: Final = "Something went wrong on our side, and nothing of this file was saved."
+
+
+class ImportsBusy(Refused):
+    """Several imports are waiting already. Please try again in a minute."""
+
+    code = "imports_busy"
+    retry_after_s = 60.0
+
+
+class ImportRequest(msgspec.Struct, frozen=True):
+    """A file to import: where it lies, what it is, who asks (None for the command line)."""
+
+    new: NewRun
+    path: Path
+    mapping: ColumnMapping | None = None
+    actor: Actor | None = None
+
+
+async def begin_import(
+    database: Database, clock: Clock, request: ImportRequest, *, is_waiting: bool = False
+) -> str:
+    """Writes down that an import begins, in a transaction of its own; its id. *Errors*: Forbidden."""
+
+    async def begin(session: Session) -> str:
+        return await start_run(session, request.actor, request.new, clock, is_waiting=is_waiting)
+
+    return await database.run(begin, deadline_s=SHORT_S)
+
+
+async def perform_import(
+    database: Database, clock: Clock, run_id: str, request: ImportRequest, progress: Progress
+) -> ImportOutcome:
+    """Imports the file in one transaction and ends its run, also when it fails.
+
+    *Errors*: ProgrammeError and Refused, after the run was marked failed; OSError when the file can't be read.
+    """
+    async with _noting(database, run_id, progress):
+        try:
+            return await _import(database, clock, run_id, request, progress)
+        except Exception as error:
+            message = str(error) if isinstance(error, ProgrammeError | Refused) else UNEXPECTED
+
+            async def fail(session: Session) -> None:
+                await fail_run(session, request.actor, run_id, request.new, progress.rows, message, clock)
+
+            # The error that ended the import is the one to be told, whatever becomes of writing it down.
+            with contextlib.suppress(Refused):
+                await database.run(fail, deadline_s=SHORT_S, idempotent=True)
+            raise
+
+
+async def _import(
+    database: Database, clock: Clock, run_id: str, request: ImportRequest, progress: Progress
+) -> ImportOutcome:
+    mapping, new = request.mapping, request.new
+    try:
+        sheet = await asyncio.to_thread(
+            open_sheet, request.path, sheet=mapping and mapping.sheet, encoding=mapping and mapping.encoding
+        )
+    except SheetFault as fault:
+        async with database.transaction(deadline_s=SHORT_S) as session:
+            return await refuse_file(session, request.actor, run_id, new, fault, clock)
+    with sheet:
+        progress.bytes_done, progress.bytes_total = sheet.progress()
+        async with database.transaction(deadline_s=IMPORT_S) as session:
+            return await import_sheet(session, request.actor, run_id, new, sheet, mapping, progress, clock)
+
+
+@asynccontextmanager
+async def _noting(database: Database, run_id: str, progress: Progress) -> AsyncIterator[None]:
+    """Writes the progress down every second while the block runs, over the connection kept apart."""
+
+    async def note() -> None:
+        while True:
+            await asyncio.sleep(NOTE_EVERY_S)
+            try:
+                async with database.operations(deadline_s=SHORT_S, writes=True) as session:
+                    await note_progress(session, run_id, progress)
+            except Refused as refused:
+                log.warning("an import's progress could not be written down: %s", refused)
+
+    task = asyncio.get_running_loop().create_task(note(), name="import progress")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    run_id: str
+    request: ImportRequest
+
+
+class ImportRunner:
+    """Takes files over and imports them one after another, in the order in which they came."""
+
+    def __init__(self, database: Database, clock: Clock, folder: Path) -> None:
+        self._database = database
+        self._clock = clock
+        self._folder = folder
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
+        self._taken = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Clears away what a stopped program left, then begins to take files."""
+        await asyncio.to_thread(_empty, self._folder)
+        await self._mark_left()
+        self._task = asyncio.get_running_loop().create_task(self._work(), name="imports")
+
+    async def stop(self) -> None:
+        """Ends the import that runs, which saves nothing, and marks it and those that wait as interrupted."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._task = None
+        with contextlib.suppress(Refused):
+            await self._mark_left()
+        await asyncio.to_thread(_empty, self._folder)
+
+    async def submit(self, request: ImportRequest) -> ImportRun:
+        """Takes over the file (it is moved away) and queues it. *Errors*: ImportsBusy, Forbidden."""
+        if request.actor is not None:
+            require(request.actor, "run", "import")
+        if self._taken >= MOST_WAITING:
+            raise ImportsBusy
+        self._taken += 1
+        kept = self._folder / uuid.uuid4().hex
+        try:
+            await asyncio.to_thread(shutil.move, request.path, kept)
+            own = msgspec.structs.replace(request, path=kept)
+            run_id = await begin_import(self._database, self._clock, own, is_waiting=True)
+            async with self._database.read(deadline_s=SHORT_S) as session:
+                run = await read_run(session, request.actor, run_id) if request.actor else None
+        except BaseException:
+            self._taken -= 1
+            kept.unlink(missing_ok=True)
+            raise
+        self._queue.put_nowait(_Waiting(run_id, own))
+        if run is None:
+            raise TypeError("only a person submits a file to a running platform")
+        return run
+
+    async def wait_until_idle(self) -> None:
+        """Waits until every file taken so far is imported; for tests and for stopping gently."""
+        await self._queue.join()
+
+    async def _work(self) -> None:
+        while True:
+            waiting = await self._queue.get()
+            self._taken -= 1
+            try:
+                await perform_import(self._database, self._clock, waiting.run_id, waiting.request, Progress())
+            except (ProgrammeError, Refused) as error:
+                log.warning("import %s failed: %s", waiting.run_id, error)
+            except Exception:
+                log.exception("import %s failed unexpectedly", waiting.run_id)
+            finally:
+                waiting.request.path.unlink(missing_ok=True)
+                self._queue.task_done()
+
+    async def _mark_left(self) -> None:
+        async def mark(session: Session) -> int:
+            return await end_left_runs(session, self._clock.now())
+
+        await self._database.run(mark, deadline_s=SHORT_S, idempotent=True)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)

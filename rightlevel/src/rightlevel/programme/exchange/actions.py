@@ -1,0 +1,247 @@
+"""Importing a file: read, judge everything, then save all of it or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Final
+
+from flatwater.clock import Clock, today
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import Conflict
+from rightlevel.programme.exchange import store
+from rightlevel.programme.exchange.fault_file import FaultFile
+from rightlevel.programme.exchange.fields import Kind
+from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
+from rightlevel.programme.exchange.model import ImportFault, ImportOutcome, ImportRun, NewRun, Progress
+from rightlevel.programme.exchange.row_plan import Block, HeadersInvalid, RowPlan, bind
+from rightlevel.programme.exchange.sheets import Sheet, SheetFault
+from rightlevel.programme.permissions import Actor, require
+
+KEEP_FAULTS: Final = timedelta(days=30)
+SHOWN_IGNORED: Final = 20
+
+
+class ImportCollided(Conflict):
+    """Somebody added the same schools or children while this import was running, so nothing of it was saved. Import it again."""
+
+    code = "import_collided"
+
+
+class _WhatWouldBe(Exception):
+    """Ends a dry run: what was done is undone."""
+
+
+async def start_run(
+    session: Session, actor: Actor | None, new: NewRun, clock: Clock, *, is_waiting: bool = False
+) -> str:
+    """Writes down that an import begins; its id. `actor` is None only for the command line. *Errors*: Forbidden."""
+    if actor is not None:
+        require(actor, "run", "import")
+    await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
+    person_id = actor.person_id if actor else None
+    return await store.start_run(
+        session, new, person_id=person_id, state="waiting" if is_waiting else "reading", now=clock.now()
+    )
+
+
+async def import_sheet(
+    session: Session,
+    actor: Actor | None,
+    run_id: str,
+    new: NewRun,
+    sheet: Sheet,
+    mapping: ColumnMapping | None,
+    progress: Progress,
+    clock: Clock,
+) -> ImportOutcome:
+    """Imports every row of the sheet in the session's transaction, or none when there is a fault; ends the run.
+
+    Rows are matched by key: a school by its code, a child by its school's code and its own. All faults are found
+    before anything is saved; they are kept with the run. Without a mapping the headers' own words are used.
+    *Errors*: Forbidden, ImportCollided. *Cost*: memory that does not grow with the file; one COPY, then a few
+    statements over all rows. Counts are locked only while rows are saved, after all reading and judging.
+    """
+    if actor is not None:
+        require(actor, "run", "import")
+    faults = FaultFile()
+    try:
+        await store.make_staging(session, new.kind)
+        terms = await store.read_terms(session, today(clock))
+        try:
+            if mapping is None or mapping.is_partial:
+                mapping = mapping_by_headers(new.kind, sheet, mapping)
+            plan = bind(mapping, sheet, terms)
+        except HeadersInvalid as invalid:
+            for fault in invalid.faults:
+                faults.add(*fault)
+            outcome = await _faulty(session, new, faults, progress)
+        else:
+            await _copy(session, new.kind, plan, sheet, faults, progress)
+            outcome = await _judge_and_save(session, new, plan, mapping, faults, progress, clock)
+    finally:
+        faults.close()
+    await _end(session, actor, run_id, new, outcome, clock)
+    return outcome
+
+
+async def refuse_file(
+    session: Session, actor: Actor | None, run_id: str, new: NewRun, fault: SheetFault, clock: Clock
+) -> ImportOutcome:
+    """Ends the run of a file that can't be opened as a sheet, with that one fault."""
+    faults = FaultFile()
+    try:
+        await store.make_staging(session, new.kind)
+        faults.add(fault.row or 0, "", "", fault.message)
+        outcome = await _faulty(session, new, faults, Progress())
+    finally:
+        faults.close()
+    await _end(session, actor, run_id, new, outcome, clock)
+    return outcome
+
+
+async def _copy(
+    session: Session, kind: Kind, plan: RowPlan, sheet: Sheet, faults: FaultFile, progress: Progress
+) -> None:
+    """Reads and converts in a thread while the block before is on its way to the database."""
+    blocks = _Ahead(plan.blocks(sheet, faults))
+    try:
+        async with store.copy_rows(session, kind) as copy:
+            while (block := await blocks.next()) is not None:
+                await copy.write(block.text)
+                progress.rows += block.rows
+                progress.bytes_done, progress.bytes_total = sheet.progress()
+    finally:
+        await blocks.close()
+
+
+class _Ahead:
+    """Blocks of an iterator, the next one always being made in a thread of its own. At most two are in memory."""
+
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks = blocks
+        self._thread = ThreadPoolExecutor(1, "import")
+        self._coming = self._begin()
+
+    def _begin(self) -> asyncio.Future[Block | None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, next, self._blocks, None)
+
+    async def next(self) -> Block | None:
+        block = await asyncio.shield(self._coming)
+        if block is not None:
+            self._coming = self._begin()
+        return block
+
+    async def close(self) -> None:
+        """Waits for the thread, which reads the file that is closed next."""
+        await asyncio.wait([self._coming])
+        if not self._coming.cancelled():
+            self._coming.exception()
+        self._thread.shutdown()
+
+
+async def _judge_and_save(
+    session: Session,
+    new: NewRun,
+    plan: RowPlan,
+    mapping: ColumnMapping,
+    faults: FaultFile,
+    progress: Progress,
+    clock: Clock,
+) -> ImportOutcome:
+    progress.state = "saving"
+    columns = {name: " + ".join(source.columns) for name, source in mapping.sources.items() if source.columns}
+    place = [label for name, label in columns.items() if name.startswith("place.")]
+    found = await store.find_faults(
+        session, new.kind, plan.mapped, columns | {"place": ", ".join(place) or "place"}
+    )
+    if found or faults.count:
+        return await _faulty(session, new, faults, progress, found)
+    added = changed = 0
+    try:
+        if new.is_dry_run:
+            try:
+                async with session.savepoint():
+                    added, changed = await _save(session, new.kind, plan, clock)
+                    raise _WhatWouldBe
+            except _WhatWouldBe:
+                pass
+        else:
+            added, changed = await _save(session, new.kind, plan, clock)
+    except ConstraintViolated as violated:
+        raise ImportCollided from violated
+    unchanged = progress.rows - added - changed
+    return ImportOutcome(progress.rows, added, changed, unchanged, 0, new.is_dry_run, _ignored(plan))
+
+
+async def _save(session: Session, kind: Kind, plan: RowPlan, clock: Clock) -> tuple[int, int]:
+    if kind == "schools":
+        return await store.apply_schools(session, plan.mapped)
+    return await store.apply_students(session, plan.mapped, clock.now())
+
+
+async def _faulty(
+    session: Session, new: NewRun, faults: FaultFile, progress: Progress, found: int = 0
+) -> ImportOutcome:
+    await store.copy_faults(session, faults.chunks())
+    return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
+
+
+def _ignored(plan: RowPlan) -> str | None:
+    if not plan.ignored:
+        return None
+    more = f" and {len(plan.ignored) - SHOWN_IGNORED} more" if len(plan.ignored) > SHOWN_IGNORED else ""
+    return f"Columns not used: {', '.join(plan.ignored[:SHOWN_IGNORED])}{more}."
+
+
+async def _end(
+    session: Session, actor: Actor | None, run_id: str, new: NewRun, outcome: ImportOutcome, clock: Clock
+) -> None:
+    if outcome.faults:
+        await store.keep_faults(session, run_id)
+    await store.end_run(session, run_id, "faulty" if outcome.faults else "done", outcome, clock.now())
+    told = {"kind": new.kind, "filename": new.filename, "rows": outcome.rows, "is_dry_run": new.is_dry_run}
+    counts = {name: getattr(outcome, name) for name in ("added", "changed", "unchanged", "faults")}
+    await write_audit(
+        session,
+        actor,
+        "run",
+        "import",
+        run_id,
+        after=told | counts,
+        outcome="failed" if outcome.faults else "done",
+    )
+
+
+async def fail_run(
+    session: Session, actor: Actor | None, run_id: str, new: NewRun, rows: int, message: str, clock: Clock
+) -> None:
+    """Ends a run that could not go on, in a transaction of its own."""
+    await store.end_run(session, run_id, "failed", ImportOutcome(rows, message=message[:500]), clock.now())
+    after = {"kind": new.kind, "filename": new.filename, "rows": rows}
+    await write_audit(
+        session, actor, "run", "import", run_id, after=after, outcome="failed", reason=message[:500]
+    )
+
+
+async def list_runs(session: Session, actor: Actor, page: PageRequest) -> Page[ImportRun]:
+    """Imports, newest first. *Errors*: Forbidden."""
+    require(actor, "run", "import")
+    return await store.page_of_runs(session, page)
+
+
+async def read_run(session: Session, actor: Actor, run_id: str) -> ImportRun:
+    """One import. *Errors*: Forbidden, NotFound."""
+    require(actor, "run", "import")
+    return await store.find_run(session, run_id)
+
+
+async def list_faults(session: Session, actor: Actor, run_id: str, page: PageRequest) -> Page[ImportFault]:
+    """The faults of an import in the order of its rows. *Errors*: Forbidden, NotFound."""
+    require(actor, "run", "import")
+    await store.find_run(session, run_id)
+    return await store.page_of_faults(session, run_id, page)

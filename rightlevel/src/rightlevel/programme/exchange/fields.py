@@ -1,0 +1,199 @@
+"""What can be imported: the target fields of each kind, how each cell is read, and the headers it is known under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from rightlevel.programme.exchange.sheets import normalised_header
+from rightlevel.programme.exchange.values import (
+    Convert,
+    Wrong,
+    choice_of,
+    code_of,
+    day_of,
+    decimal_of,
+    escaped,
+    grade_of,
+    text_of,
+    tidied,
+    uuid_of,
+    whole_number_of,
+)
+
+Kind = Literal["schools", "students"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+PLACE_KINDS: Final = ("country", "province", "district", "commune", "village", "cluster")
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the programme's settings and the day allow, read once for each import."""
+
+    grades: tuple[int, ...]
+    school_years: dict[str, int]
+    current_school_year_id: int | None
+    only_country: tuple[str, str] | None
+    """Code and name of the one country there is: files of one country need not name it."""
+    today: date
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One target field: its name in mappings, the staging columns it fills, and how a cell becomes their text."""
+
+    name: str
+    make: Callable[[Terms], Convert]
+    aliases: tuple[str, ...] = ()
+    is_needed: bool = False
+    is_unique: bool = False
+    """Whether nearly every row has its own value, so that remembering conversions is of no use."""
+    columns: int = 1
+    is_place: bool = False
+
+
+def _fixed(convert: Convert) -> Callable[[Terms], Convert]:
+    return lambda _terms: convert
+
+
+def _name_with_key(_terms: Terms) -> Convert:
+    from rightlevel.programme.students.model import name_key
+
+    convert_text = text_of(200, blank=None)
+
+    def convert(raw: str) -> str:
+        return convert_text(raw) + "\t" + escaped(name_key(tidied(raw)))
+
+    return convert
+
+
+def _school_year(terms: Terms) -> Convert:
+    shown = ", ".join(terms.school_years)
+    known = {normalised_header(name): str(year_id) for name, year_id in terms.school_years.items()}
+
+    def convert(raw: str) -> str:
+        key = normalised_header(raw)
+        if not key:
+            if terms.current_school_year_id is None:
+                raise Wrong("No school year is current: name one of them here")
+            return str(terms.current_school_year_id)
+        if key not in known:
+            raise Wrong(f"One of the school years {shown}")
+        return known[key]
+
+    return convert
+
+
+def _birth_day(terms: Terms) -> Convert:
+    return day_of(terms.today - timedelta(days=26 * 366), terms.today)
+
+
+_SEXES: Final = {
+    "2": ("female", "f", "girl", "woman", "ស្រី", "ស", "महिला", "लड़की", "عورت", "لڑکی"),
+    "1": ("male", "m", "boy", "man", "ប្រុស", "ប", "पुरुष", "लड़का", "مرد", "لڑکا"),
+    "0": ("not known", "unknown", "មិនដឹង"),
+    "9": ("not applicable", "other", "ផ្សេងទៀត"),
+}
+_YES_NO: Final = {"t": ("yes", "true", "y", "1", "បាទ", "ចាស"), "f": ("no", "false", "n", "0", "ទេ")}
+_OWNERSHIP: Final = {
+    "government": ("government", "govt", "public", "state", "រដ្ឋ", "សាធារណៈ"),
+    "private": ("private", "ឯកជន"),
+    "other": ("other", "ផ្សេងទៀត"),
+}
+_AREA: Final = {"rural": ("rural", "ជនបទ"), "urban": ("urban", "ទីក្រុង", "ទីប្រជុំជន")}
+_STATUS: Final = {"open": ("open", "active", "បើក"), "closed": ("closed", "inactive", "បិទ")}
+_PLACE_ALIASES: Final = {
+    "country": ("ប្រទេស",),
+    "province": ("region", "state", "ខេត្ត", "រាជធានី ខេត្ត"),
+    "district": ("ស្រុក", "ស្រុក ខណ្ឌ", "ក្រុង ស្រុក ខណ្ឌ"),
+    "commune": ("ឃុំ", "ឃុំ សង្កាត់", "សង្កាត់"),
+    "village": ("ភូមិ",),
+    "cluster": ("school cluster", "កម្រងសាលា"),
+}
+
+
+def _place_fields() -> tuple[Field, ...]:
+    fields: list[Field] = []
+    for kind in PLACE_KINDS:
+        name, code = f"place.{kind}", f"place.{kind}_code"
+        fields.append(
+            Field(
+                name,
+                _fixed(text_of(200)),
+                (kind, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
+                is_place=True,
+            )
+        )
+        fields.append(
+            Field(code, _fixed(code_of(60, blank="\\N")), (f"{kind}_code", f"{kind} code"), is_place=True)
+        )
+    return tuple(fields)
+
+
+FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
+    "schools": (
+        Field(
+            "code", _fixed(code_of(100)),
+            ("code", "school_code", "school code", "school id", "emis code", "emis", "លេខកូដសាលា", "លេខកូដសាលារៀន", "កូដសាលា"),
+            is_needed=True, is_unique=True,
+        ),
+        Field(
+            "name_local", _fixed(text_of(200, blank=None)),
+            ("name_local", "name", "school_name", "school name", "school", "ឈ្មោះសាលា", "ឈ្មោះសាលារៀន", "សាលារៀន", "ឈ្មោះ"),
+            is_needed=True, is_unique=True,
+        ),
+        Field("name_latin", _fixed(text_of(200, blank="")), ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង")),
+        Field("ownership", _fixed(choice_of(_OWNERSHIP)), ("ownership", "school type", "management", "ប្រភេទសាលា")),
+        Field("area", _fixed(choice_of(_AREA)), ("area", "location type", "តំបន់")),
+        Field("latitude", _fixed(decimal_of(-90, 90)), ("latitude", "lat", "រយៈទទឹង"), is_unique=True),
+        Field("longitude", _fixed(decimal_of(-180, 180)), ("longitude", "lon", "lng", "long", "រយៈបណ្តោយ"), is_unique=True),
+        Field("is_practice", _fixed(choice_of(_YES_NO, blank="f")), ("is_practice", "practice", "practice school")),
+        Field("status", _fixed(choice_of(_STATUS, blank="open")), ("status", "ស្ថានភាព")),
+        *_place_fields(),
+    ),
+    "students": (
+        Field(
+            "school_code", _fixed(code_of(100)),
+            ("school_code", "school code", "school id", "emis code", "emis", "school", "លេខកូដសាលា", "លេខកូដសាលារៀន", "កូដសាលា"),
+            is_needed=True,
+        ),
+        Field(
+            "code", _fixed(code_of(40)),
+            ("code", "student_code", "student code", "student id", "roll number", "roll no", "admission no", "លេខកូដសិស្ស", "អត្តលេខសិស្ស", "អត្តលេខ", "លេខកូដ"),
+            is_needed=True, is_unique=True,
+        ),
+        Field(
+            "name", _name_with_key,
+            ("name", "student_name", "student name", "full name", "child name", "ឈ្មោះ", "ឈ្មោះសិស្ស", "គោត្តនាម និងនាម", "គោត្តនាម-នាម"),
+            is_needed=True, columns=2,
+        ),
+        Field("sex", _fixed(choice_of(_SEXES, blank=None)), ("sex", "gender", "ភេទ"), is_needed=True),
+        Field(
+            "grade", lambda terms: grade_of(terms.grades), ("grade", "standard", "std", "class", "ថ្នាក់ទី", "ថ្នាក់", "កម្រិតថ្នាក់"), is_needed=True
+        ),
+        Field("section", _fixed(code_of(20, blank="\\N")), ("section", "class section", "stream", "ក្រុម", "បន្ទប់")),
+        Field("birth_on", _birth_day, ("birth_on", "date of birth", "birth date", "birthdate", "dob", "ថ្ងៃខែឆ្នាំកំណើត", "ថ្ងៃកំណើត")),
+        Field("age", _fixed(whole_number_of(3, 25)), ("age", "អាយុ")),
+        Field("school_year", _school_year, ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")),
+        Field("id", _fixed(uuid_of), ("id", "uuid", "student_uuid", "rightlevel id"), is_unique=True),
+    ),
+}  # fmt: skip
+"""In the order of the staging tables' columns; a school's place comes last, from all its fields together."""
+
+
+def field_named(kind: Kind, name: str) -> Field | None:
+    """The field with this name in mappings, if there is one."""
+    return next((field for field in FIELDS[kind] if field.name == name), None)
+
+
+def needed_fields(kind: Kind) -> list[str]:
+    """What every file of this kind must bring."""
+    return [field.name for field in FIELDS[kind] if field.is_needed]
+
+
+def plain(value: Any) -> str:
+    """A constant from a mapping as the cell it stands for."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,417 @@
+-- name: allow_import_memory
+-- Gives this transaction what sorting and matching a file need, and no more: the whole server has a budget.
+select set_config('work_mem', '12MB', true), set_config('hash_mem_multiplier', '1', true), set_config('jit', 'off', true)
+
+-- name: read_terms
+-- What rows are judged by: the grades of the programme, and the one country where there is one (two are read to know).
+select (select value from setting where key = 'grades') as grades,
+    array(select array[c.code, c.name_local] from place c where c.kind = 'country' and c.deleted_at is null order by c.id limit 2) as countries
+
+-- name: read_school_years
+-- Every school year in use, newest first; they do not overlap, so there are few.
+select id, name, is_current from school_year where deleted_at is null order by starts_on desc limit 200
+
+-- name: drop_staging
+-- Removes the staging tables of an import before, in the same session.
+drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.staged_school, pg_temp.matched_school,
+    pg_temp.staged_path, pg_temp.found_fault
+
+-- name: make_found_fault
+-- Makes the table that faults are gathered in; it goes with the transaction.
+create temporary table found_fault (
+    id bigint generated always as identity, row_number bigint, column_name text, value text, rule text
+) on commit drop
+
+-- name: copy_found_faults
+-- Takes the faults found while reading.
+copy found_fault (row_number, column_name, value, rule) from stdin
+
+-- name: make_staged_student
+-- Makes the table that a file's children are copied into; it goes with the transaction.
+create temporary table staged_student (
+    row_number bigint, is_whole boolean, school_code text, code text, name text, name_key text, sex smallint,
+    grade smallint, section text, birth_on date, age smallint, school_year_id bigint, id uuid
+) on commit drop
+
+-- name: copy_staged_students
+-- Takes a file's children.
+copy staged_student (row_number, is_whole, school_code, code, name, name_key, sex, grade, section, birth_on, age, school_year_id, id)
+from stdin
+
+-- name: analyze_staged_student
+-- Tells the planner how many rows there are; nobody else does it for a temporary table.
+analyze staged_student
+
+-- name: make_matched_student
+-- Makes the table of the file's children that are already there.
+create temporary table matched_student (
+    row_number bigint, student_id uuid, class_id bigint, is_changed boolean
+) on commit drop
+
+-- name: find_children_of_unknown_schools
+-- Notes rows whose school is not there or deleted. Served by school_code_is_unique.
+with found as (
+    select s.row_number, s.school_code, sc.id is null as is_unknown
+    from staged_student s
+    left join school sc on sc.code = s.school_code
+    where s.school_code is not null and (sc.id is null or sc.deleted_at is not null)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, left(school_code, 200),
+        case when is_unknown then 'No school has this code' else 'This school was deleted: restore it first' end
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_repeated_children
+-- Notes every row whose school and code another row of the file has too, and names that row. *Cost*: one hash of the file.
+with repeated as (
+    select school_code, code, min(row_number) as first_row, max(row_number) as last_row
+    from staged_student
+    where school_code is not null and code is not null
+    group by school_code, code
+    having count(*) > 1),
+found as (
+    select s.row_number, s.code, case when s.row_number = r.first_row then r.last_row else r.first_row end as other_row
+    from staged_student s
+    join repeated r on r.school_code = s.school_code and r.code = s.code),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, 'The same child is also in row ' || other_row
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_deleted_classes
+-- Notes rows whose class was deleted. Served by class_is_unique.
+with found as (
+    select s.row_number, s.section
+    from staged_student s
+    join school sc on sc.code = s.school_code
+    join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
+    where c.deleted_at is not null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, section, 'This class was deleted: restore it first'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_clashing_ids
+-- Notes rows whose id is another child's, or not the id of the child they match. Served by student_pkey and the code's index.
+with repeated as (
+    select id from staged_student where id is not null group by id having count(*) > 1),
+found as (
+    select s.row_number, s.id,
+        case when r.id is not null then 'Another row has the same id'
+            when mine.id is not null then 'The child with this code has another id'
+            else 'Another child has this id' end as rule
+    from staged_student s
+    left join repeated r on r.id = s.id
+    left join school sc on sc.code = s.school_code
+    left join student other on other.id = s.id
+    left join student mine on mine.school_id = sc.id and mine.code = s.code and mine.deleted_at is null
+    where s.id is not null and (r.id is not null or (mine.id is not null and mine.id <> s.id)
+        or (mine.id is null and other.id is not null))),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, id::text, rule from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: create_classes
+-- Makes the classes that the file names and that are not there.
+insert into class (school_id, school_year_id, grade, section)
+select distinct sc.id, s.school_year_id, s.grade, s.section
+from staged_student s
+join school sc on sc.code = s.school_code
+where s.section is not null
+order by 1, 2, 3, 4
+on conflict on constraint class_is_unique do nothing
+
+-- name: match_students
+-- Finds the children that are already there and whether the file changes them. Served by student_code_is_unique_in_its_school.
+-- A child keeps its class while the file names none and the grade stays.
+insert into matched_student (row_number, student_id, class_id, is_changed)
+select m.row_number, m.student_id, m.class_id, m.differs or m.class_id is distinct from m.class_now
+from (
+    select s.row_number, st.id as student_id, st.class_id as class_now,
+        case when s.section is not null then c.id
+            when now_in.grade = s.grade and now_in.school_year_id = s.school_year_id
+--? section: and now_in.section = ''
+            then now_in.id end as class_id,
+        st.name <> s.name or st.sex <> s.sex or st.grade <> s.grade or st.school_year_id <> s.school_year_id
+--? birth_on: or st.birth_on is distinct from s.birth_on
+--? age: or st.age is distinct from s.age
+        as differs
+    from staged_student s
+    join school sc on sc.code = s.school_code
+    join student st on st.school_id = sc.id and st.code = s.code and st.deleted_at is null
+    left join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
+    left join class now_in on now_in.id = st.class_id) m
+
+-- name: analyze_matched_student
+-- Tells the planner how many were matched.
+analyze matched_student
+
+-- name: keep_past_enrolments
+-- Writes down where children were that the file moves to another school year.
+insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, until_on, reason)
+select st.id, st.school_id, st.school_year_id, st.class_id, st.grade, least(y.ends_on, %(today)s::date), 'import'
+from matched_student m
+join staged_student s on s.row_number = m.row_number
+join student st on st.id = m.student_id
+join school_year y on y.id = st.school_year_id
+where m.is_changed and st.school_year_id <> s.school_year_id
+    and m.row_number > %(after)s and m.row_number <= %(up_to)s
+
+-- name: change_students
+-- Changes the children that differ from the file; a mapped column is taken as it is, its blanks included.
+update student st
+set name = s.name, name_key = s.name_key, sex = s.sex, grade = s.grade, school_year_id = s.school_year_id,
+--? birth_on: birth_on = s.birth_on,
+--? age: age = s.age,
+    class_id = m.class_id, version = st.version + 1, changed_at = %(now)s
+from matched_student m
+join staged_student s on s.row_number = m.row_number
+where m.is_changed and st.id = m.student_id and m.row_number > %(after)s and m.row_number <= %(up_to)s
+    and s.row_number > %(after)s and s.row_number <= %(up_to)s
+
+-- name: add_students
+-- Adds the children that are not there, in the order of their school, which the indexes take twice as fast.
+insert into student (id, school_id, school_year_id, class_id, code, name, name_key, sex, grade, birth_on, age, created_at, changed_at)
+select coalesce(s.id, new_id()), sc.id, s.school_year_id, c.id, s.code, s.name, s.name_key, s.sex, s.grade, s.birth_on, s.age,
+    %(now)s, %(now)s
+from staged_student s
+join school sc on sc.code = s.school_code
+left join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
+where s.row_number > %(after)s and s.row_number <= %(up_to)s
+    and not exists (
+        select 1 from matched_student m
+        where m.row_number = s.row_number and m.row_number > %(after)s and m.row_number <= %(up_to)s)
+order by sc.id, s.code
+
+-- name: last_staged_student
+-- The highest row number staged.
+select coalesce(max(row_number), 0) as row_number from staged_student
+
+-- name: make_staged_school
+-- Makes the table that a file's schools are copied into; it goes with the transaction.
+create temporary table staged_school (
+    row_number bigint, is_whole boolean, code text, name_local text, name_latin text, ownership text, area text,
+    latitude double precision, longitude double precision, is_practice boolean, status text, path text[]
+) on commit drop
+
+-- name: copy_staged_schools
+-- Takes a file's schools.
+copy staged_school (row_number, is_whole, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status, path)
+from stdin
+
+-- name: analyze_staged_school
+-- Tells the planner how many rows there are.
+analyze staged_school
+
+-- name: make_staged_path
+-- Makes the table of the file's different places; each path is four texts a level: kind, code, name, whether the code was given.
+create temporary table staged_path (
+    path text[] primary key, parent_id bigint, place_id bigint, is_missing boolean not null default false, deleted_name text
+) on commit drop
+
+-- name: make_matched_school
+-- Makes the table of the file's schools that are already there.
+create temporary table matched_school (row_number bigint, school_id bigint, is_changed boolean) on commit drop
+
+-- name: stage_paths
+-- The different places of the file.
+insert into staged_path (path) select distinct path from staged_school where path is not null
+
+-- name: forget_paths
+-- Starts finding places from the top again.
+update staged_path set parent_id = null, place_id = null, is_missing = false
+
+-- name: resolve_places
+-- Goes one level down every path, by code or, where the file gave no code, by name. Served by place_by_parent.
+update staged_path p
+set parent_id = p.place_id, place_id = found.id, is_missing = found.id is null,
+    deleted_name = coalesce(p.deleted_name, found.deleted_name)
+from (
+    select o.path, pl.id, case when pl.deleted_at is not null then pl.name_local end as deleted_name
+    from staged_path o
+    left join lateral (
+        select a.id, a.deleted_at, a.name_local
+        from place a
+        where (a.code = o.path[%(at)s + 1]
+            or (o.path[%(at)s + 3] = 'f' and a.kind = o.path[%(at)s]::place_kind
+                and lower(o.path[%(at)s + 2]) in (lower(a.name_local), lower(a.name_latin))))
+--? root: and a.parent_id is null
+--? below: and a.parent_id = o.place_id
+        order by a.code = o.path[%(at)s + 1] desc, a.deleted_at is not null, a.id
+        limit 1) pl on true
+    where o.path[%(at)s] is not null and not o.is_missing) found
+where found.path = p.path
+
+-- name: create_places
+-- Makes the places of one level that are not there.
+insert into place (parent_id, kind, code, name_local)
+select distinct on (p.parent_id, p.path[%(at)s + 1]) p.parent_id, p.path[%(at)s]::place_kind, p.path[%(at)s + 1], p.path[%(at)s + 2]
+from staged_path p
+where p.is_missing
+order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
+
+-- name: attach_created_places
+-- Gives the paths the places made for them. Served by place_code_is_unique_below_its_parent.
+update staged_path p
+set place_id = a.id, is_missing = false
+from place a
+where p.is_missing and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
+
+-- name: find_repeated_schools
+-- Notes every row whose code another row of the file has too, and names that row.
+with repeated as (
+    select code, min(row_number) as first_row, max(row_number) as last_row
+    from staged_school where code is not null group by code having count(*) > 1),
+found as (
+    select s.row_number, s.code, case when s.row_number = r.first_row then r.last_row else r.first_row end as other_row
+    from staged_school s
+    join repeated r on r.code = s.code),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, 'The same school is also in row ' || other_row
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_deleted_schools
+-- Notes rows whose school was deleted. Served by school_code_is_unique.
+with found as (
+    select s.row_number, s.code
+    from staged_school s
+    join school sc on sc.code = s.code
+    where sc.deleted_at is not null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, 'This school was deleted: restore it first'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_half_positions
+-- Notes rows with a latitude and no longitude, or the other way round.
+with found as (
+    select row_number, latitude, longitude from staged_school
+    where is_whole and (latitude is null) <> (longitude is null)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, coalesce(latitude, longitude)::text, 'Latitude and longitude come together'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_deleted_places
+-- Notes rows whose place, or one above it, was deleted.
+with found as (
+    select s.row_number, p.deleted_name
+    from staged_school s
+    join staged_path p on p.path = s.path
+    where p.deleted_name is not null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, deleted_name, 'This place was deleted: restore it first'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: match_schools
+-- Finds the schools that are already there and whether the file changes them. Served by school_code_is_unique.
+insert into matched_school (row_number, school_id, is_changed)
+select s.row_number, sc.id, sc.name_local <> s.name_local or sc.place_id <> p.place_id
+--? name_latin: or sc.name_latin <> s.name_latin
+--? ownership: or sc.ownership is distinct from s.ownership
+--? area: or sc.area is distinct from s.area
+--? latitude: or sc.latitude is distinct from s.latitude or sc.longitude is distinct from s.longitude
+--? is_practice: or sc.is_practice <> s.is_practice
+--? status: or sc.status <> s.status
+from staged_school s
+join staged_path p on p.path = s.path
+join school sc on sc.code = s.code
+
+-- name: change_schools
+-- Changes the schools that differ from the file; a mapped column is taken as it is, its blanks included.
+update school sc
+set name_local = s.name_local, place_id = p.place_id,
+--? name_latin: name_latin = s.name_latin,
+--? ownership: ownership = s.ownership,
+--? area: area = s.area,
+--? latitude: latitude = s.latitude, longitude = s.longitude,
+--? is_practice: is_practice = s.is_practice,
+--? status: status = s.status,
+    version = sc.version + 1
+from matched_school m
+join staged_school s on s.row_number = m.row_number
+join staged_path p on p.path = s.path
+where m.is_changed and sc.id = m.school_id
+
+-- name: add_schools
+-- Adds the schools that are not there.
+insert into school (place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status)
+select p.place_id, s.code, s.name_local, coalesce(s.name_latin, ''), s.ownership, s.area, s.latitude, s.longitude,
+    coalesce(s.is_practice, false), coalesce(s.status, 'open')
+from staged_school s
+join staged_path p on p.path = s.path
+where not exists (select 1 from matched_school m where m.row_number = s.row_number)
+order by s.row_number
+
+-- name: start_run
+-- Writes down that an import begins.
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total)
+values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s)
+returning id::text as id
+
+-- name: forget_old_faults
+-- Drops the faults of runs long past, oldest first, one batch a run. Served by import_run_by_time and the faults' primary key.
+delete from import_fault
+where run_id in (
+    select r.id from import_run r
+    where r.started_at < %(before)s and exists (select 1 from import_fault f where f.run_id = r.id)
+    order by r.started_at
+    limit 3)
+
+-- name: note_progress
+-- How far a run is.
+update import_run
+set state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s
+where id = %(id)s::uuid and ended_at is null
+
+-- name: keep_faults
+-- Keeps the faults of a run in the order of their rows, up to a bound.
+insert into import_fault (run_id, number, row_number, column_name, value, rule)
+select %(id)s::uuid, row_number() over (order by f.row_number, f.id), f.row_number, f.column_name, f.value, f.rule
+from found_fault f
+order by f.row_number, f.id
+limit %(most)s
+
+-- name: end_run
+-- Writes down how a run ended.
+update import_run
+set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read)s, bytes_done = bytes_total, added = %(added)s,
+    changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, message = %(message)s
+where id = %(id)s::uuid
+
+-- name: end_left_runs
+-- Marks the runs that a stopped program left behind.
+update import_run
+set state = 'interrupted', ended_at = %(now)s, message = 'The program stopped before this import ended; nothing of it was saved.'
+where state in ('waiting', 'reading', 'saving')
+    and started_at < %(now)s
+
+-- name: list_runs
+-- The newest imports first, after a given one. Served by import_run_by_time.
+select r.id::text as id, r.kind, r.filename, r.is_dry_run, r.state, p.username, r.started_at, r.ended_at, r.bytes_done, r.bytes_total,
+    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message
+from import_run r
+left join person p on p.id = r.person_id
+where true
+--? one: and r.id = %(id)s::uuid
+--? after: and (r.started_at, r.id) < (%(started_at)s, %(id)s::uuid)
+order by r.started_at desc, r.id desc
+limit %(rows)s
+
+-- name: list_faults
+-- The faults of a run in the order of its rows, after a given one. Served by the primary key.
+select number, row_number, column_name, value, rule
+from import_fault
+where run_id = %(id)s::uuid and number > %(after)s
+order by number
+limit %(rows)s

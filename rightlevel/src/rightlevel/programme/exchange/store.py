@@ -1,0 +1,216 @@
+"""The only file that knows the columns of the staging tables, import_run and import_fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.exchange.fault_file import MOST_KEPT
+from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind, Terms
+from rightlevel.programme.exchange.model import (
+    ImportFault,
+    ImportOutcome,
+    ImportRun,
+    NewRun,
+    Progress,
+    RunState,
+)
+
+_queries = load_queries(__package__ or "")
+ROWS_PER_STATEMENT: Final = 100_000
+"""PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
+
+_STAGING: Final[dict[Kind, tuple[str, ...]]] = {
+    "students": ("make_staged_student", "make_matched_student"),
+    "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
+}
+_OPTIONAL: Final[dict[Kind, tuple[str, ...]]] = {
+    "students": ("birth_on", "age"),
+    "schools": ("name_latin", "ownership", "area", "latitude", "is_practice", "status"),
+}
+
+
+class _SchoolYear(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+    is_current: bool
+
+
+class _TermsRow(msgspec.Struct, frozen=True):
+    grades: Any
+    countries: list[list[str]] | None
+
+
+async def read_terms(session: Session, today: date) -> Terms:
+    """What the rows of an import are judged by."""
+    row = await session.fetch_one(_queries["read_terms"], {}, into=_TermsRow)
+    years = await session.fetch_all(_queries["read_school_years"], {}, into=_SchoolYear)
+    countries = [] if row is None or row.countries is None else row.countries
+    grades = msgspec.convert(row.grades, list[int]) if row is not None and row.grades else [3, 4, 5]
+    return Terms(
+        grades=tuple(sorted(grades)),
+        school_years={year.name: year.id for year in years},
+        current_school_year_id=next((year.id for year in years if year.is_current), None),
+        only_country=(countries[0][0], countries[0][1]) if len(countries) == 1 else None,
+        today=today,
+    )
+
+
+async def make_staging(session: Session, kind: Kind) -> None:
+    """Empty staging tables that go with the transaction."""
+    await session.execute(_queries["allow_import_memory"], {})
+    await session.execute(_queries["drop_staging"], {})
+    for name in ("make_found_fault", *_STAGING[kind]):
+        await session.execute(_queries[name], {})
+
+
+def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
+    """Takes rows into the staging table."""
+    return session.copy_in(_queries[f"copy_staged_{kind}"])
+
+
+async def copy_faults(session: Session, chunks: Iterable[bytes]) -> None:
+    """Takes the faults found while reading."""
+    async with session.copy_in(_queries["copy_found_faults"]) as copy:
+        for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def find_faults(session: Session, kind: Kind, mapped: frozenset[str], columns: dict[str, str]) -> int:
+    """Looks for what only all rows together or the database can tell; how many faults there are."""
+    await session.execute(_queries[f"analyze_staged_{kind[:-1]}"], {})
+    checks: list[tuple[str, str]]
+    if kind == "students":
+        checks = [("find_children_of_unknown_schools", "school_code"), ("find_repeated_children", "code")]
+        checks += [("find_deleted_classes", "section")] if "section" in mapped else []
+        checks += [("find_clashing_ids", "id")] if "id" in mapped else []
+    else:
+        await _resolve_places(session)
+        checks = [
+            ("find_repeated_schools", "code"),
+            ("find_deleted_schools", "code"),
+            ("find_deleted_places", "place"),
+        ]
+        checks += [("find_half_positions", "latitude")] if "latitude" in mapped else []
+    count = 0
+    for name, field in checks:
+        values = {"column": columns.get(field, field), "most": MOST_KEPT}
+        count += await session.fetch_value(_queries[name], values)
+    return count
+
+
+async def _resolve_places(session: Session) -> None:
+    await session.execute(_queries["stage_paths"], {})
+    for level in range(len(PLACE_KINDS)):
+        await session.execute(_resolve(level), {"at": 4 * level + 1})
+
+
+def _resolve(level: int) -> Any:
+    return _queries["resolve_places"].plus("below" if level else "root")
+
+
+async def apply_schools(session: Session, mapped: frozenset[str]) -> tuple[int, int]:
+    """Adds places and schools, changes those that differ; how many were added and changed."""
+    await session.execute(_queries["forget_paths"], {})
+    for level in range(len(PLACE_KINDS)):
+        at = {"at": 4 * level + 1}
+        await session.execute(_resolve(level), at)
+        if await session.execute(_queries["create_places"], at):
+            await session.execute(_queries["attach_created_places"], at)
+    parts = [name for name in _OPTIONAL["schools"] if name in mapped]
+    await session.execute(_queries["match_schools"].plus(*parts), {})
+    changed = await session.execute(_queries["change_schools"].plus(*parts), {})
+    return await session.execute(_queries["add_schools"], {}), changed
+
+
+async def apply_students(session: Session, mapped: frozenset[str], now: datetime) -> tuple[int, int]:
+    """Adds classes and children, changes those that differ; how many were added and changed."""
+    parts = [name for name in _OPTIONAL["students"] if name in mapped]
+    if "section" in mapped:
+        await session.execute(_queries["create_classes"], {})
+    matching = [*parts, "section"] if "section" in mapped else parts
+    matched = await session.execute(_queries["match_students"].plus(*matching), {})
+    await session.execute(_queries["analyze_matched_student"], {})
+    last = await session.fetch_value(_queries["last_staged_student"], {})
+    added = changed = 0
+    for after in range(0, last, ROWS_PER_STATEMENT):
+        some = {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now, "today": now.date()}
+        if matched:
+            await session.execute(_queries["keep_past_enrolments"], some)
+            changed += await session.execute(_queries["change_students"].plus(*parts), some)
+        added += await session.execute(_queries["add_students"], some)
+    return added, changed
+
+
+async def start_run(
+    session: Session, new: NewRun, *, person_id: int | None, state: RunState, now: datetime
+) -> str:
+    """Writes down that an import begins; its id."""
+    values = msgspec.structs.asdict(new) | {"state": state, "person_id": person_id, "now": now}
+    return await session.fetch_value(_queries["start_run"], values)
+
+
+async def forget_old_faults(session: Session, before: datetime) -> int:
+    """Drops some of the faults of runs before a moment."""
+    return await session.execute(_queries["forget_old_faults"], {"before": before})
+
+
+async def note_progress(session: Session, run_id: str, progress: Progress) -> None:
+    """Writes down how far a run is."""
+    values = {"id": run_id, "state": progress.state, "rows_read": progress.rows}
+    sizes = {"bytes_done": progress.bytes_done, "bytes_total": progress.bytes_total}
+    await session.execute(_queries["note_progress"], values | sizes)
+
+
+async def keep_faults(session: Session, run_id: str) -> None:
+    """Keeps the faults found, in the order of their rows, up to the bound."""
+    await session.execute(_queries["keep_faults"], {"id": run_id, "most": MOST_KEPT})
+
+
+async def end_run(
+    session: Session, run_id: str, state: RunState, outcome: ImportOutcome, now: datetime
+) -> None:
+    """Writes down how a run ended."""
+    values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
+    counts = {name: getattr(outcome, name) for name in ("added", "changed", "unchanged", "faults")}
+    await session.execute(_queries["end_run"], values | counts)
+
+
+async def end_left_runs(session: Session, now: datetime) -> int:
+    """Marks the runs that a stopped program left; how many."""
+    return await session.execute(_queries["end_left_runs"], {"now": now})
+
+
+async def find_run(session: Session, run_id: str) -> ImportRun:
+    """One import. *Errors*: NotFound."""
+    found = await session.fetch_one(
+        _queries["list_runs"].plus("one"), {"id": run_id, "rows": 1}, into=ImportRun
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def page_of_runs(session: Session, page: PageRequest) -> Page[ImportRun]:
+    """Imports, newest first."""
+    after = page.key(tuple[datetime, str])
+    values = {"rows": page.rows_to_ask, "started_at": after and after[0], "id": after and after[1]}
+    query = _queries["list_runs"].plus("after") if after else _queries["list_runs"]
+    runs = await session.fetch_all(query, values, into=ImportRun)
+    return page_of(runs, page, lambda run: (run.started_at, run.id))
+
+
+async def page_of_faults(session: Session, run_id: str, page: PageRequest) -> Page[ImportFault]:
+    """The faults of a run in the order of its rows."""
+    after = page.key(tuple[int])
+    values = {"id": run_id, "after": after[0] if after else 0, "rows": page.rows_to_ask}
+    faults = await session.fetch_all(_queries["list_faults"], values, into=ImportFault)
+    return page_of(faults, page, lambda fault: (fault.number,))

@@ -1,0 +1,81 @@
+"""Imports over HTTP: send a file, watch it, read what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from flatwater.contract import Raw, Registry, Upload
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.operations.import_runner import ImportRequest
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.exchange import (
+    ImportFault,
+    ImportRun,
+    NewRun,
+    list_faults,
+    list_runs,
+    read_mapping,
+    read_run,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import IMPORTS, READ_S, READS, Ask, ByUuid, actor_of
+
+routes = Registry()
+
+UPLOAD_BYTES = 256 * 1024 * 1024
+"""A million children are about 80 MB as CSV."""
+SUBMIT_S = 60.0
+MANY_FAULTS = PageLimit(100)
+
+
+class ImportForm(msgspec.Struct, frozen=True):
+    """What the sent file holds, how its columns are to be read (TOML; else by their headers), and whether only to try."""
+
+    kind: Literal["schools", "students"]
+    mapping: str = ""
+    dry_run: bool = False
+
+
+@routes.endpoint(
+    "POST", "/api/v1/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none",
+    body_bytes=UPLOAD_BYTES, tags=("imports",),
+    statuses={202: "The file waits for its turn; the run is at the address in `location`."},
+)  # fmt: skip
+async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Raw:
+    """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
+    if upload is None:
+        raise Invalid(faults=(Fault("file", "A file is needed"),))
+    mapping = read_mapping(form.mapping, form.kind) if form.mapping.strip() else None
+    new = NewRun(form.kind, upload.filename[:200], form.dry_run, upload.size_bytes)
+    run = await call.app.imports.submit(ImportRequest(new, upload.path, mapping, actor_of(call)))
+    where = {"location": f"/api/v1/imports/{run.id}"}
+    return Raw(msgspec.json.encode(run), "application/json", 202, where)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/imports", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("imports",),
+)  # fmt: skip
+async def list_imports(call: Ask, *, page: PageRequest) -> Page[ImportRun]:
+    """Imports, newest first."""
+    return await list_runs(call.session, actor_of(call), page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/imports/{id}", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("imports",),
+)  # fmt: skip
+async def read_import(call: Ask, *, path: ByUuid) -> ImportRun:
+    """One import: how far it is, or how it ended."""
+    return await read_run(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/imports/{id}/faults", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
+    page=MANY_FAULTS, tags=("imports",),
+)  # fmt: skip
+async def list_import_faults(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ImportFault]:
+    """What is wrong in the file, by row and column; the first 100,000 are kept for 30 days."""
+    return await list_faults(call.session, actor_of(call), path.id, page)
