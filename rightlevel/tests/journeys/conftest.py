@@ -1,0 +1,124 @@
+"""A real browser on the real service: uvicorn on a free port, over a database of its own with the cast in it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from conftest import OneDatabase, Served, serving
+from find_browser import ADVICE, browser_path
+from journey import PASSWORD, START_S, Device, Site
+from playwright.sync_api import Browser, sync_playwright
+
+from flatwater.queries import read_queries
+from rightlevel.programme.accounts import PasswordHasher
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+QUERIES = read_queries(
+    """
+-- name: give_password
+-- Lets everybody of the cast sign in.
+update person set password_hash = %(password_hash)s where password_hash is null
+""",
+    origin="tests/journeys/conftest.py",
+)
+
+
+@pytest.fixture(scope="session")
+def site(new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service on a free port, in a thread with a loop of its own."""
+    started: list[Site | BaseException] = []
+    is_started, stop = threading.Event(), threading.Event()
+
+    def live() -> None:
+        try:
+            asyncio.run(_live(new_database(), tmp_path_factory.mktemp("journeys"), started, is_started, stop))
+        except BaseException as error:
+            started.insert(0, error)
+            is_started.set()
+            raise
+
+    thread = threading.Thread(target=live, name="site", daemon=True)
+    thread.start()
+    assert is_started.wait(START_S), "the service did not start"
+    if isinstance(started[0], BaseException):
+        raise started[0]
+    yield started[0]
+    stop.set()
+    thread.join(START_S)
+
+
+async def _live(
+    database: OneDatabase,
+    folder: Path,
+    started: list[Any],
+    is_started: threading.Event,
+    stop: threading.Event,
+) -> None:
+    async with serving(database, folder) as served:
+        await _give_passwords(served)
+        async with _listening(served) as url:
+            started.append(Site(url, served, asyncio.get_running_loop()))
+            is_started.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.05)
+
+
+async def _give_passwords(served: Served) -> None:
+    hasher = PasswordHasher()
+    password_hash = await hasher.hash(PASSWORD)
+    hasher.close()
+    async with served.database.transaction(deadline_s=START_S) as session:
+        await session.execute(QUERIES["give_password"], {"password_hash": password_hash})
+
+
+@asynccontextmanager
+async def _listening(served: Served) -> AsyncIterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            served.app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        serving_task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.02)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await serving_task
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the run."""
+    path = browser_path()
+    if path is None:
+        pytest.fail(ADVICE)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def device(browser: Browser, site: Site) -> Iterator[Device]:
+    """Windows for one test; a page that complains (an error, a blocked script) fails it."""
+    opened = Device(browser, site)
+    yield opened
+    opened.close()
+    assert opened.complaints == []
