@@ -110,6 +110,11 @@ class Queries(Mapping[str, Query]):
         return name in self._queries
 
 
+def like_text(text: str) -> str:
+    """Text for a lower-cased LIKE, every character meaning itself."""
+    return text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 def load_queries(package: str, resource: str = "queries.sql") -> Queries:
     """The queries of a file that is shipped with a package. *Errors*: QueryFileBroken, FileNotFoundError."""
     return read_queries(files(package).joinpath(resource).read_text("utf-8"), origin=f"{package}/{resource}")

@@ -1,0 +1,97 @@
+"""What is done to assignments: list, make, end, look up."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.clock import Clock, SystemClock, today
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts.store import find_person
+from rightlevel.programme.assignments import store
+from rightlevel.programme.assignments.model import ASSIGNABLE, Assignment, NewAssignment, assignment_faults
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, NotFound
+from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.schools import class_of_school, school_for_write
+
+
+async def list_assignments(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    person_id: int | None = None,
+    school_id: int | None = None,
+    active: bool = True,
+) -> Page[Assignment]:
+    """Assignments of a person, of a school or all, in the order made. *Cost*: one statement."""
+    require(actor, "read", "assignment")
+    return await store.page_of_assignments(
+        session, page, person_id=person_id, school_id=school_id, active=active
+    )
+
+
+async def create_assignment(session: Session, actor: Actor, new: NewAssignment, clock: Clock) -> Assignment:
+    """A new assignment, in force from its first day on the very next request. *Errors*: Invalid with every fault, AlreadyTaken."""
+    require(actor, "create", "assignment")
+    faults = assignment_faults(new, today(clock)) + await _reference_faults(session, new)
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    fields = {**msgspec.structs.asdict(new), "from_on": new.from_on or today(clock)}
+    try:
+        assignment_id = await store.insert_assignment(session, {**fields, "created_by": actor.person_id})
+    except ConstraintViolated as error:
+        raise AlreadyTaken(faults=(Fault("school_id", "This is assigned to this person already"),)) from error
+    await write_audit(
+        session, actor, "create", "assignment", assignment_id, after=msgspec.to_builtins(fields)
+    )
+    return await store.find_assignment(session, assignment_id)
+
+
+async def _reference_faults(session: Session, new: NewAssignment) -> list[Fault]:
+    faults: list[Fault] = []
+    try:
+        person = await find_person(session, new.person_id)
+        if person.role not in ASSIGNABLE:
+            faults.append(
+                Fault("person_id", "Only mentors and teachers are assigned to schools", person.role)
+            )
+        if person.is_deleted or not person.is_active:
+            faults.append(Fault("person_id", "This account is not in use", person.username))
+    except NotFound:
+        faults.append(Fault("person_id", "There is no such person", str(new.person_id)))
+    try:
+        await school_for_write(session, new.school_id)
+    except NotFound:
+        faults.append(Fault("school_id", "There is no such school", str(new.school_id)))
+    if new.class_id is not None and await class_of_school(session, new.class_id, new.school_id) is None:
+        faults.append(Fault("class_id", "This class is not one of this school", str(new.class_id)))
+    return faults
+
+
+async def end_assignment(session: Session, actor: Actor, assignment_id: int, clock: Clock) -> Assignment:
+    """Ends an assignment at once: from the next request on nobody acts on it. *Errors*: NotFound."""
+    require(actor, "end", "assignment")
+    if not await store.end_assignment_row(session, assignment_id, clock.now()):
+        raise NotFound
+    ended = await store.find_assignment(session, assignment_id)
+    await write_audit(session, actor, "end", "assignment", assignment_id, before=msgspec.to_builtins(ended))
+    return ended
+
+
+async def assigned_schools(
+    session: Session,
+    person_id: int,
+    subject: Subject | None = None,
+    active_only: bool = True,
+    bypass_cache: bool = False,
+    clock: Clock | None = None,
+) -> list[int]:
+    """The ids of the schools assigned to somebody, sorted. *Cost*: one statement, at most 10,000 ids.
+
+    It always reads the database; `bypass_cache` is what a write asks for once a cache stands before it.
+    """
+    del bypass_cache
+    day = today(clock or SystemClock())
+    return await store.schools_of(session, person_id, subject=subject, active_only=active_only, today=day)

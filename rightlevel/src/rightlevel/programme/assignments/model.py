@@ -1,0 +1,51 @@
+"""What an assignment says."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+
+from rightlevel.programme.errors import Fault
+from rightlevel.programme.permissions import Subject
+
+ASSIGNABLE = ("mentor", "teacher")
+SUBJECTS: tuple[Subject, ...] = ("language", "math")
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """One assignment with the names that a list shows."""
+
+    id: int
+    person_id: int
+    person_name: str
+    school_id: int
+    school_name: str
+    subject: str
+    class_id: int | None
+    class_grade: int | None
+    class_section: str | None
+    from_on: date
+    to_on: date | None
+    ended_at: datetime | None
+
+
+class NewAssignment(msgspec.Struct, frozen=True):
+    """What an assignment needs; it begins today unless told otherwise."""
+
+    person_id: int
+    school_id: int
+    subject: str
+    class_id: int | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+
+
+def assignment_faults(new: NewAssignment, today: date) -> list[Fault]:
+    """What is wrong with an assignment by itself."""
+    faults: list[Fault] = []
+    if new.subject not in SUBJECTS:
+        faults.append(Fault("subject", f"One of: {', '.join(SUBJECTS)}", new.subject))
+    if new.to_on is not None and new.to_on < (new.from_on or today):
+        faults.append(Fault("to_on", "Not before the first day", new.to_on.isoformat()))
+    return faults

@@ -1,0 +1,62 @@
+"""The only file that knows the columns of assignment."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.assignments.model import Assignment
+from rightlevel.programme.errors import NotFound
+
+_queries = load_queries(__package__ or "")
+
+
+class _SchoolId(msgspec.Struct, frozen=True):
+    school_id: int
+
+
+async def page_of_assignments(
+    session: Session, page: PageRequest, *, person_id: int | None, school_id: int | None, active: bool
+) -> Page[Assignment]:
+    after = page.key(tuple[int])
+    wanted = {
+        "active": active, "by_person": person_id is not None, "by_school": school_id is not None, "after": after is not None,
+    }  # fmt: skip
+    values = {
+        "person_id": person_id, "school_id": school_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["list_assignments"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    rows = await session.fetch_all(query, values, into=Assignment)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_assignment(session: Session, assignment_id: int) -> Assignment:
+    """One assignment. *Errors*: NotFound."""
+    row = await session.fetch_one(
+        _queries["read_assignment"], {"assignment_id": assignment_id}, into=Assignment
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def insert_assignment(session: Session, values: dict[str, Any]) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_assignment"], values))
+
+
+async def end_assignment_row(session: Session, assignment_id: int, now: datetime) -> int:
+    return await session.execute(_queries["end_assignment"], {"assignment_id": assignment_id, "now": now})
+
+
+async def schools_of(
+    session: Session, person_id: int, *, subject: str | None, active_only: bool, today: date
+) -> list[int]:
+    query = _queries["assigned_schools"]
+    parts = [*(["active"] if active_only else []), *(["by_subject"] if subject else [])]
+    values = {"person_id": person_id, "subject": subject, "today": today}
+    return [row.school_id for row in await session.fetch_all(query.plus(*parts), values, into=_SchoolId)]

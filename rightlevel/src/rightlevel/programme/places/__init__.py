@@ -1,0 +1,28 @@
+"""Places: the tree from country to village, on which schools hang.
+
+Public: `list_places`, `read_place`, `create_place`, `change_place`, `delete_place`, `restore_place`; `Place`, `PlaceRow`, `NewPlace`, `PlaceChange`.
+"""
+
+from rightlevel.programme.places.actions import (
+    change_place,
+    create_place,
+    delete_place,
+    list_places,
+    read_place,
+    restore_place,
+)
+from rightlevel.programme.places.model import (
+    KINDS,
+    NewPlace,
+    Place,
+    PlaceChange,
+    PlaceKind,
+    PlaceName,
+    PlaceRow,
+    kinds_below,
+)
+
+__all__ = [
+    "KINDS", "NewPlace", "Place", "PlaceChange", "PlaceKind", "PlaceName", "PlaceRow", "change_place", "create_place",
+    "delete_place", "kinds_below", "list_places", "read_place", "restore_place",
+]  # fmt: skip

@@ -1,0 +1,60 @@
+-- name: list_places
+-- Places by name, below one place or everywhere. Served by place_by_parent.
+select id, parent_id, kind::text as kind, code, name_local, name_latin, version
+from place
+where true
+--? live: and deleted_at is null
+--? deleted: and deleted_at is not null
+--? by_parent: and parent_id = %(parent_id)s
+--? roots: and parent_id is null
+--? by_kind: and kind = %(kind)s::place_kind
+--? by_search: and (lower(name_local) like %(search)s or lower(name_latin) like %(search)s or lower(code) like %(search)s)
+--? after: and (lower(name_local), id) > (select lower(k.name_local), k.id from place k where k.id = %(after_id)s)
+order by lower(name_local), id
+limit %(rows)s
+
+-- name: read_place
+-- One place. Served by the primary key.
+select id, parent_id, kind::text as kind, code, name_local, name_latin, version, deleted_at is not null as is_deleted
+from place
+where id = %(place_id)s
+--? for_update: for update
+
+-- name: lineage_of
+-- The way from the country to a place, bounded by the depth of the tree. Served by the primary key.
+select above.id, above.kind::text as kind, above.name_local, above.name_latin
+from place p
+cross join unnest(p.lineage) with ordinality as step (id, depth)
+join place above on above.id = step.id
+where p.id = %(place_id)s
+order by step.depth
+limit 20
+
+-- name: insert_place
+-- Makes a place.
+insert into place (parent_id, kind, code, name_local, name_latin)
+values (%(parent_id)s, %(kind)s::place_kind, %(code)s, %(name_local)s, %(name_latin)s)
+returning id
+
+-- name: change_place
+-- Changes a place if it is still the version that was read.
+update place
+set code = %(code)s, name_local = %(name_local)s, name_latin = %(name_latin)s, version = version + 1
+where id = %(place_id)s and version = %(version)s and deleted_at is null
+
+-- name: count_live_below
+-- Whether anything live hangs on a place. Served by place_by_parent and school_by_place.
+select (select count(*) from place where parent_id = %(place_id)s and deleted_at is null)
+    + (select count(*) from school where place_id = %(place_id)s and deleted_at is null) as live
+
+-- name: delete_place
+-- Takes a place out of use, restorably.
+update place
+set deleted_at = %(now)s, deleted_by = %(by)s, delete_reason = %(reason)s, version = version + 1
+where id = %(place_id)s and deleted_at is null
+
+-- name: restore_place
+-- Brings a place back.
+update place
+set deleted_at = null, deleted_by = null, delete_reason = null, version = version + 1
+where id = %(place_id)s and deleted_at is not null

@@ -1,0 +1,86 @@
+"""The only file that knows the columns of place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import like_text, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.places.model import Place, PlaceName, PlaceRow
+
+_queries = load_queries(__package__ or "")
+
+
+class _PlaceRow(msgspec.Struct, frozen=True):
+    id: int
+    parent_id: int | None
+    kind: str
+    code: str
+    name_local: str
+    name_latin: str
+    version: int
+    is_deleted: bool
+
+
+async def page_of_places(
+    session: Session,
+    page: PageRequest,
+    *,
+    parent_id: int | None,
+    kind: str | None,
+    search: str | None,
+    deleted: bool,
+) -> Page[PlaceRow]:
+    after = page.key(tuple[int])
+    wanted = {
+        "deleted": deleted, "live": not deleted, "by_parent": parent_id is not None, "by_kind": kind is not None,
+        "roots": parent_id is None and not search and not deleted and kind is None, "by_search": bool(search), "after": after is not None,
+    }  # fmt: skip
+    values = {
+        "parent_id": parent_id, "kind": kind, "search": f"%{like_text(search or '')}%", "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["list_places"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    rows = await session.fetch_all(query, values, into=PlaceRow)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_place(session: Session, place_id: int, *, for_update: bool = False) -> Place:
+    """One place with its lineage. *Errors*: NotFound."""
+    query = _queries["read_place"]
+    row = await session.fetch_one(
+        query.plus("for_update") if for_update else query, {"place_id": place_id}, into=_PlaceRow
+    )
+    if row is None:
+        raise NotFound
+    lineage = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
+    return Place(*msgspec.structs.astuple(row), lineage)
+
+
+async def insert_place(session: Session, **values: Any) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_place"], values))
+
+
+async def change_place_row(session: Session, place_id: int, version: int, fields: dict[str, Any]) -> int:
+    return await session.execute(
+        _queries["change_place"], {**fields, "place_id": place_id, "version": version}
+    )
+
+
+async def count_live_below(session: Session, place_id: int) -> int:
+    return cast("int", await session.fetch_value(_queries["count_live_below"], {"place_id": place_id}))
+
+
+async def delete_place_row(session: Session, place_id: int, *, by: int, reason: str, now: datetime) -> int:
+    return await session.execute(
+        _queries["delete_place"], {"place_id": place_id, "by": by, "reason": reason, "now": now}
+    )
+
+
+async def restore_place_row(session: Session, place_id: int) -> int:
+    return await session.execute(_queries["restore_place"], {"place_id": place_id})

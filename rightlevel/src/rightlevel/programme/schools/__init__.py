@@ -1,0 +1,55 @@
+"""Schools, school years and classes.
+
+Public: schools (`list_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`), years
+(`list_years`, `read_year`, `create_year`, `change_year`, `delete_year`, `restore_year`, `current_year`), classes (`list_classes`, `read_class`,
+`create_class`, `change_class`, `delete_class`, `restore_class`), `read_grades`, `school_for_write`.
+"""
+
+from rightlevel.programme.schools.actions import (
+    change_school,
+    create_school,
+    delete_school,
+    list_schools,
+    read_school,
+    restore_school,
+    school_for_write,
+)
+from rightlevel.programme.schools.classes import (
+    change_class,
+    class_of_school,
+    create_class,
+    delete_class,
+    list_classes,
+    read_class,
+    restore_class,
+)
+from rightlevel.programme.schools.model import (
+    ClassChange,
+    ClassRow,
+    NewClass,
+    NewSchool,
+    NewYear,
+    School,
+    SchoolChange,
+    SchoolRow,
+    SchoolSearch,
+    SchoolYear,
+    YearChange,
+)
+from rightlevel.programme.schools.years import (
+    change_year,
+    create_year,
+    current_year,
+    delete_year,
+    list_years,
+    read_grades,
+    read_year,
+    restore_year,
+)
+
+__all__ = [
+    "ClassChange", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
+    "YearChange", "change_class", "change_school", "change_year", "class_of_school", "create_class", "create_school", "create_year",
+    "current_year", "delete_class", "delete_school", "delete_year", "list_classes", "list_schools", "list_years", "read_class",
+    "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write",
+]  # fmt: skip

@@ -1,0 +1,144 @@
+"""What is done to schools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.schools import store
+from rightlevel.programme.schools.model import (
+    NewSchool,
+    School,
+    SchoolChange,
+    SchoolRow,
+    SchoolSearch,
+    school_faults,
+)
+
+
+async def list_schools(
+    session: Session, actor: Actor, page: PageRequest, asked: SchoolSearch | None = None
+) -> Page[SchoolRow]:
+    """Schools by name, for field staff those assigned to them. *Cost*: one statement."""
+    require(actor, "read", "school")
+    asked = asked or SchoolSearch()
+    if asked.deleted:
+        require(actor, "restore", "school")
+    return await store.page_of_schools(session, page, asked, actor.scope)
+
+
+async def read_school(session: Session, actor: Actor, school_id: int) -> School:
+    """One school. *Errors*: NotFound, also for field staff to whom it isn't assigned."""
+    require(actor, "read", "school")
+    if not actor.scope.reaches_school(school_id):
+        raise NotFound
+    school = await store.find_school(session, school_id)
+    if school.is_deleted:
+        require(actor, "restore", "school")
+    return school
+
+
+async def school_for_write(session: Session, school_id: int) -> School:
+    """A live school, held so that it can't be removed or moved until this transaction ends. *Errors*: NotFound."""
+    school = await store.find_school(session, school_id, lock="for_share")
+    if school.is_deleted:
+        raise NotFound
+    return school
+
+
+async def create_school(session: Session, actor: Actor, new: NewSchool) -> School:
+    """A new school. *Errors*: Invalid with every fault, AlreadyTaken for its code."""
+    require(actor, "create", "school")
+    fields = await _checked(session, new)
+    try:
+        school_id = await store.insert_school(session, fields)
+    except ConstraintViolated as error:
+        raise _taken(new.code) from error
+    await write_audit(session, actor, "create", "school", school_id, after=fields)
+    return await store.find_school(session, school_id)
+
+
+async def _checked(session: Session, new: NewSchool) -> dict[str, Any]:
+    faults = school_faults(new)
+    if not await store.is_live_place(session, new.place_id):
+        faults.append(Fault("place_id", "There is no such place", str(new.place_id)))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    fields = msgspec.structs.asdict(new)
+    return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _taken(code: str) -> AlreadyTaken:
+    return AlreadyTaken(
+        faults=(Fault("code", "Another school has this code (it may have been removed)", code),)
+    )
+
+
+async def change_school(session: Session, actor: Actor, school_id: int, change: SchoolChange) -> School:
+    """Changes a school. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken.
+
+    A move to another place, or in or out of practice, takes its counts along in this same transaction.
+    """
+    require(actor, "change", "school")
+    school = await store.find_school(session, school_id, lock="for_update")
+    if school.is_deleted:
+        raise NotFound
+    given = {
+        name: value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not None and name != "version"
+    }
+    before = {name: getattr(school, name) for name in NewSchool.__struct_fields__}
+    fields = await _checked(session, NewSchool(**{**before, **given}))
+    try:
+        changed = await store.change_school_row(session, school_id, change.version, fields)
+    except ConstraintViolated as error:
+        raise _taken(fields["code"]) from error
+    if not changed:
+        raise Stale(current=msgspec.to_builtins(school), yours=msgspec.to_builtins(change))
+    touched = {name for name in fields if fields[name] != before[name]}
+    await write_audit(
+        session, actor, "change", "school", school_id,
+        before={name: before[name] for name in touched}, after={name: fields[name] for name in touched},
+    )  # fmt: skip
+    return await store.find_school(session, school_id)
+
+
+async def delete_school(session: Session, actor: Actor, school_id: int, *, reason: str, clock: Clock) -> None:
+    """Takes a school out of use, restorably. *Errors*: NotFound, InUse while it has children."""
+    require(actor, "delete", "school")
+    await store.find_school(session, school_id, lock="for_update")
+    if await store.count_live_students(session, school_id):
+        raise InUse
+    if not await store.delete_row(
+        session, "school", school_id, by=actor.person_id, reason=reason, now=clock.now()
+    ):
+        raise NotFound
+    await write_audit(session, actor, "delete", "school", school_id, reason=reason)
+
+
+async def restore_school(session: Session, actor: Actor, school_id: int) -> School:
+    """Brings a school back. *Errors*: NotFound; Invalid while its place is away."""
+    require(actor, "restore", "school")
+    school = await store.find_school(session, school_id, lock="for_update")
+    if not await store.is_live_place(session, school.place_id):
+        raise Invalid(
+            faults=(Fault("place_id", "This place was removed; restore it first", str(school.place_id)),)
+        )
+    if not await store.restore_row(session, "school", school_id):
+        raise NotFound
+    await write_audit(session, actor, "restore", "school", school_id)
+    return await store.find_school(session, school_id)
+
+
+def require_reach(actor: Actor, school_id: int) -> None:
+    """Passes when anything at this school is within the actor's reach. *Errors*: OutOfScope."""
+    if not actor.scope.reaches_school(school_id):
+        raise OutOfScope

@@ -1,0 +1,157 @@
+"""The only file that knows the columns of school, school_year and class."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import like_text, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Scope
+from rightlevel.programme.schools.model import ClassRow, School, SchoolRow, SchoolSearch, SchoolYear
+
+_queries = load_queries(__package__ or "")
+
+
+def _parts(wanted: dict[str, bool]) -> tuple[str, ...]:
+    return tuple(part for part, is_wanted in wanted.items() if is_wanted)
+
+
+async def page_of_schools(
+    session: Session, page: PageRequest, asked: SchoolSearch, scope: Scope
+) -> Page[SchoolRow]:
+    after = page.key(tuple[int])
+    parts = _parts({
+        "live": not asked.deleted, "deleted": asked.deleted, "by_place": asked.place_id is not None, "by_search": bool(asked.search),
+        "by_status": asked.status is not None, "by_practice": asked.is_practice is not None,
+        "in_scope": not scope.is_everything, "after": after is not None,
+    })  # fmt: skip
+    values = {
+        "place_id": asked.place_id, "search": f"%{like_text(asked.search or '')}%", "status": asked.status,
+        "is_practice": asked.is_practice, "scope_schools": scope.schools(), "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["list_schools"].plus(*parts), values, into=SchoolRow)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_school(session: Session, school_id: int, *, lock: str | None = None) -> School:
+    """One school, deleted or not. *Errors*: NotFound."""
+    query = _queries["read_school"]
+    row = await session.fetch_one(query.plus(lock) if lock else query, {"school_id": school_id}, into=School)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def insert_school(session: Session, values: dict[str, Any]) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_school"], values))
+
+
+async def change_school_row(session: Session, school_id: int, version: int, fields: dict[str, Any]) -> int:
+    return await session.execute(
+        _queries["change_school"], {**fields, "school_id": school_id, "version": version}
+    )
+
+
+async def count_live_students(session: Session, school_id: int) -> int:
+    return cast("int", await session.fetch_value(_queries["count_live_students"], {"school_id": school_id}))
+
+
+async def is_live_place(session: Session, place_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["live_place"], {"place_id": place_id}))
+
+
+async def delete_row(session: Session, noun: str, row_id: int, *, by: int, reason: str, now: datetime) -> int:
+    """Soft-deletes one school, year or class."""
+    return await session.execute(
+        _queries[f"delete_{noun}"], {f"{noun}_id": row_id, "by": by, "reason": reason, "now": now}
+    )
+
+
+async def restore_row(session: Session, noun: str, row_id: int) -> int:
+    return await session.execute(_queries[f"restore_{noun}"], {f"{noun}_id": row_id})
+
+
+async def page_of_years(session: Session, page: PageRequest, *, deleted: bool) -> Page[SchoolYear]:
+    after = page.key(tuple[int])
+    parts = _parts({"live": not deleted, "deleted": deleted, "after": after is not None})
+    values = {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(_queries["list_years"].plus(*parts), values, into=SchoolYear)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_year(
+    session: Session, year_id: int, *, live: bool = True, for_update: bool = False
+) -> SchoolYear:
+    """One school year. *Errors*: NotFound."""
+    query = _queries["read_year"].plus(*_parts({"live": live, "for_update": for_update}))
+    row = await session.fetch_one(query, {"year_id": year_id}, into=SchoolYear)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def current_year(session: Session) -> SchoolYear | None:
+    """The current school year, if one is."""
+    return await session.fetch_one(_queries["current_year"], {}, into=SchoolYear)
+
+
+async def insert_year(session: Session, values: dict[str, Any]) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_year"], values))
+
+
+async def change_year_row(session: Session, year_id: int, version: int, fields: dict[str, Any]) -> int:
+    return await session.execute(_queries["change_year"], {**fields, "year_id": year_id, "version": version})
+
+
+async def no_year_is_current(session: Session, *, but: int) -> None:
+    await session.execute(_queries["no_year_is_current"], {"year_id": but})
+
+
+async def count_year_uses(session: Session, year_id: int) -> int:
+    return cast("int", await session.fetch_value(_queries["count_year_uses"], {"year_id": year_id}))
+
+
+async def page_of_classes(
+    session: Session, page: PageRequest, school_id: int, *, year_id: int | None, deleted: bool, scope: Scope
+) -> Page[ClassRow]:
+    after = page.key(tuple[int])
+    parts = _parts({
+        "by_year": year_id is not None, "live": not deleted, "deleted": deleted, "in_scope": not scope.is_everything,
+        "after": after is not None,
+    })  # fmt: skip
+    values = {
+        "school_id": school_id, "school_year_id": year_id, "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["list_classes"].plus(*parts), values, into=ClassRow)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_class(
+    session: Session, class_id: int, *, live: bool = True, for_update: bool = False
+) -> ClassRow:
+    """One class. *Errors*: NotFound."""
+    query = _queries["read_class"].plus(*_parts({"live": live, "for_update": for_update}))
+    row = await session.fetch_one(query, {"class_id": class_id}, into=ClassRow)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def insert_class(session: Session, values: dict[str, Any]) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_class"], values))
+
+
+async def change_class_row(session: Session, class_id: int, version: int, fields: dict[str, Any]) -> int:
+    return await session.execute(
+        _queries["change_class"], {**fields, "class_id": class_id, "version": version}
+    )
+
+
+async def read_grades(session: Session) -> list[int]:
+    """The grades of the programme, from the settings, in order."""
+    return sorted(cast("list[int]", await session.fetch_value(_queries["read_grades"], {})))
