@@ -65,6 +65,10 @@ class Language:
         """Whether the catalogue has this text (English has every one)."""
         return self.code == SOURCE or text in self._texts
 
+    def knows_rule(self, text: str) -> bool:
+        """Whether the catalogue has this rule as it stands or with its numbers as `#`."""
+        return self.knows(text) or self.knows(_DIGITS.sub("#", text))
+
     def rule(self, text: str) -> str:
         """The rule a fault names, translated: as it stands, with its numbers as `#`, or up to its list of codes."""
         if text in self._texts:

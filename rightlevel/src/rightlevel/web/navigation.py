@@ -25,7 +25,7 @@ class Way(msgspec.Struct, frozen=True):
 WAYS = (
     Way("/", N_("Home"), "home"),
     Way("/people", N_("People"), "people", "read", "person"),
-    Way("/audit", N_("Who did what"), "audit", "read", "audit"),
+    Way("/audit", N_("Activity"), "audit", "read", "audit"),
     Way("/account", N_("My account"), "account"),
 )
 """In order of use: a phone shows the first four below and the rest under “More”."""

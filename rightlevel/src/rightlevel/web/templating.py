@@ -24,7 +24,7 @@ from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
 from rightlevel.programme.permissions import Actor, allowed
 from rightlevel.web.call import Ask
 from rightlevel.web.house import PAGE_HEADERS, cookie_of
-from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, NOTHING, Language, choose_language
+from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import word
 
@@ -56,7 +56,7 @@ def device_name(user_agent: str) -> str:
     """A browser and its system as people call them, out of a User-Agent header; good enough to know one's own phone."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in SYSTEMS if mark in user_agent), "")
-    return " · ".join(each for each in (browser, system) if each) or user_agent[:40] or NOTHING
+    return " · ".join(each for each in (browser, system) if each) or user_agent[:40]
 
 
 _environment = Environment(

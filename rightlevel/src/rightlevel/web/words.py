@@ -28,12 +28,12 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
-        "create": N_("Created"), "change": N_("Changed"), "delete": N_("Deleted"), "restore": N_("Brought back"),
-        "sign_in": N_("Signed in"), "sign_out": N_("Signed out"), "change_password": N_("Changed the password"),
-        "reset_password": N_("Gave a new password"), "activate": N_("Switched on"), "deactivate": N_("Switched off"),
-        "revoke": N_("Revoked"), "choose_language": N_("Chose a language"), "end": N_("Ended"), "lock": N_("Locked"),
-        "unlock": N_("Unlocked"), "open": N_("Opened"), "close": N_("Closed"), "enter": N_("Entered"),
-        "import": N_("Imported"), "undo": N_("Undone"),
+        "create": N_("Create"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
+        "sign_in": N_("Sign in"), "sign_out": N_("Sign out"), "change_password": N_("Change the password"),
+        "reset_password": N_("Give a new password"), "activate": N_("Switch on"), "deactivate": N_("Switch off"),
+        "revoke": N_("Revoke"), "choose_language": N_("Choose a language"), "end": N_("End"), "lock": N_("Lock"),
+        "unlock": N_("Unlock"), "open": N_("Open it"), "close": N_("Close"), "enter": N_("Enter"),
+        "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from flatwater.contract import Html, Redirect, Registry
@@ -53,7 +55,7 @@ async def account_page(call: Ask) -> Html:
     return render(call, "account/account.html", **await _account(call, call.session))
 
 
-async def _account(call: Ask, session: Session) -> dict[str, object]:
+async def _account(call: Ask, session: Session) -> dict[str, Any]:
     actor = actor_of(call)
     sessions: Page[SessionRow] = await list_sessions(session, actor, SESSIONS)
     return {"sessions": sessions.items, "person": await read_person(session, actor, actor.person_id)}

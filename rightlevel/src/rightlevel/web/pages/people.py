@@ -41,6 +41,8 @@ from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
 
+BY_COMMONNESS: tuple[Role, ...] = ("teacher", "mentor", "viewer", "coordinator", "admin")
+
 
 class PeopleWanted(msgspec.Struct, frozen=True):
     """Which people are asked for."""
@@ -74,7 +76,7 @@ class NoFields(msgspec.Struct, frozen=True):
 def roles_below(call: Ask) -> list[Role]:
     """The roles that the caller may give, the commonest first."""
     actor = actor_of(call)
-    return [role for role in reversed(ROLES) if may_manage(actor, role)]
+    return [role for role in BY_COMMONNESS if may_manage(actor, role)]
 
 
 @routes.endpoint(

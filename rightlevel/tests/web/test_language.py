@@ -1,0 +1,167 @@
+"""Every text that people see is in every language, whole and with its blanks."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+from jinja2.ext import babel_extract
+
+import rightlevel.programme
+import rightlevel.web
+from flatwater.errors import Refused
+from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.web.language import LANGUAGES, LOCALES, Language, choose_language
+from rightlevel.web.templating import ShownAgain, local_path
+
+ROOT = Path(rightlevel.__file__).parent
+KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+OTHERS = [code for code in LANGUAGES if code != "en"]
+BLANK = re.compile(r"\{(\w+)\}")
+
+
+def key(message: str | tuple[str, ...]) -> str:
+    return message if isinstance(message, str) else message[0]
+
+
+def texts_of_templates() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "web/templates").rglob("*.html")):
+        with path.open("rb") as file:
+            for line, _, message, _ in babel_extract(file, tuple(KEYWORDS), (), {"trimmed": "false"}):
+                for each in [message] if isinstance(message, str) else (message or ())[:1]:
+                    if each:
+                        yield each, f"{path.relative_to(ROOT)}:{line}"
+
+
+def texts_of_code() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "web").rglob("*.py")):
+        with path.open("rb") as file:
+            for line, message, *_ in extract("python", file, KEYWORDS):
+                yield key(message), f"{path.relative_to(ROOT)}:{line}"
+
+
+def texts_of_errors() -> Iterator[tuple[str, str]]:
+    for room in (rightlevel.programme, rightlevel.web):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    for kind in (*_below(ProgrammeError), *_below(Refused)):
+        if kind.__module__.split(".")[0] in ("rightlevel", "flatwater") and kind is not ShownAgain:
+            yield " ".join((kind.__doc__ or "").split()), kind.__module__
+
+
+def _below(kind: type) -> Iterator[type]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _below(each)
+
+
+def texts_of_faults() -> Iterator[tuple[str, str]]:
+    """The rules that faults name and the sentences that errors are raised with, numbers as #."""
+    names = {each.__name__ for each in _below(ProgrammeError)}
+    for path in sorted(ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            place = {"Fault": 1, **dict.fromkeys(names, 0)}.get(node.func.id)
+            if place is None or len(node.args) <= place:
+                continue
+            text = _literal(node.args[place])
+            if text:
+                yield text, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def _literal(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value
+    elif isinstance(node, ast.JoinedStr):
+        parts = [part.value if isinstance(part, ast.Constant) else "1" for part in node.values]
+        text = "".join(str(part) for part in parts)
+    else:
+        return None
+    return text.partition(": ")[0] + ":" if text.startswith("One of: ") else text
+
+
+SOURCES = {
+    "templates": texts_of_templates, "code": texts_of_code, "errors": texts_of_errors, "faults": texts_of_faults,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_text_is_translated(source: str, code: str) -> None:
+    language = LANGUAGES[code]
+    knows = language.knows_rule if source == "faults" else language.knows
+    found = list(SOURCES[source]())
+    assert found
+    assert sorted({f"{text}   ({where})" for text, where in found if not knows(text)}) == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_translations_keep_the_blanks_and_do_not_contradict_each_other(code: str) -> None:
+    seen: dict[str, str] = {}
+    for path in sorted((LOCALES / code).glob("*.po")):
+        for message in read_po(BytesIO(path.read_bytes()), locale=code, abort_invalid=True):
+            if not message.id or not message.string:
+                continue
+            given = message.string if isinstance(message.string, str) else message.string[0]
+            wanted = set(BLANK.findall(key(message.id)))
+            assert set(BLANK.findall(given)) >= wanted - {"n"}, (path.name, message.id)
+            assert key(message.id).count("#") == given.count("#"), (path.name, message.id)
+            assert seen.setdefault(key(message.id), given) == given, (path.name, message.id)
+
+
+def test_the_account_decides_then_the_device_then_the_browser_then_english() -> None:
+    assert choose_language("km", "en", "en").code == "km"
+    assert choose_language(None, "km", "en").code == "km"
+    assert choose_language(None, None, "fr-FR, km-KH;q=0.8, en;q=0.5").code == "km"
+    assert choose_language(None, "xx", "en;q=0.1, km;q=0.9").code == "km"
+    assert choose_language(None, None, "fr, *;q=nonsense").code == "en"
+
+
+def test_a_faults_rule_is_translated_with_its_numbers_and_codes() -> None:
+    language = Language(
+        "km", {"At least # characters": ("យ៉ាងតិច # តួអក្សរ",), "One of:": ("មួយក្នុងចំណោម៖",)}, lambda n: 0
+    )
+    assert language.rule("At least 10 characters") == "យ៉ាងតិច 10 តួអក្សរ"
+    assert language.rule("One of: en, km") == "មួយក្នុងចំណោម៖ en, km"
+    assert language.rule("something new") == "something new"
+
+
+def test_an_error_says_its_own_sentence_with_its_values() -> None:
+    english = LANGUAGES["en"]
+    assert english.error(Invalid(faults=(Fault("a", "b"),))).startswith("Some of what was entered")
+    assert english.error(ProgrammeError("Wait {wait_s} seconds", wait_s=5)) == "Wait 5 seconds"
+
+
+def test_a_share_of_nothing_is_a_dash() -> None:
+    english = LANGUAGES["en"]
+    assert (english.share(None), english.share(0.125, 1), english.number(1234567)) == (
+        "–",
+        "12.5%",
+        "1,234,567",
+    )
+
+
+def test_plurals_follow_the_language() -> None:
+    english = LANGUAGES["en"]
+    assert english.ngettext("{n} child", "{n} children", 1) == "1 child"
+    assert english.ngettext("{n} child", "{n} children", 1200) == "1,200 children"
+
+
+@pytest.mark.parametrize(
+    "asked", ["//evil.example", "/\\evil.example", "https://evil.example", "evil", "", "/a\nb", "/\u0441"]
+)
+def test_only_our_own_addresses_are_gone_to(asked: str) -> None:
+    assert local_path(asked) == "/"
+
+
+def test_our_own_addresses_are_gone_to() -> None:
+    assert local_path("/people?role=teacher&after=x") == "/people?role=teacher&after=x"
