@@ -344,6 +344,8 @@ create table result (
     assent boolean,
     is_selected boolean not null default false,
     is_verified boolean not null default false,
+    -- its child was removed: it counts nowhere until the child is restored (a trigger on student keeps this)
+    is_hidden boolean not null default false,
     locked_at timestamptz,
     created_at timestamptz not null default now(),
     changed_at timestamptz not null default now(),
@@ -470,7 +472,7 @@ create view counted_result as
         count(*) filter (where rank = 9) as rank_9
     from result r
     join school s on s.id = r.school_id
-    where r.deleted_at is null and not s.is_practice
+    where r.deleted_at is null and not r.is_hidden and not s.is_practice
     group by r.round_id, r.subject, r.school_id, r.grade, r.sex;
 
 create function keep_result_counts() returns trigger language plpgsql as $$
@@ -484,7 +486,7 @@ begin
                 count(*) filter (where rank = 1), count(*) filter (where rank = 2), count(*) filter (where rank = 3),
                 count(*) filter (where rank = 4), count(*) filter (where rank = 5), count(*) filter (where rank = 6),
                 count(*) filter (where rank = 7), count(*) filter (where rank = 8), count(*) filter (where rank = 9))::result_delta
-            from new_rows where deleted_at is null
+            from new_rows where deleted_at is null and not is_hidden
             group by round_id, subject, school_id, grade, sex);
     elsif tg_op = 'DELETE' then
         deltas := array(
@@ -493,7 +495,7 @@ begin
                 -count(*) filter (where rank = 1), -count(*) filter (where rank = 2), -count(*) filter (where rank = 3),
                 -count(*) filter (where rank = 4), -count(*) filter (where rank = 5), -count(*) filter (where rank = 6),
                 -count(*) filter (where rank = 7), -count(*) filter (where rank = 8), -count(*) filter (where rank = 9))::result_delta
-            from old_rows where deleted_at is null
+            from old_rows where deleted_at is null and not is_hidden
             group by round_id, subject, school_id, grade, sex);
     else
         deltas := array(
@@ -504,9 +506,9 @@ begin
                 coalesce(sum(sign) filter (where rank = 4), 0), coalesce(sum(sign) filter (where rank = 5), 0), coalesce(sum(sign) filter (where rank = 6), 0),
                 coalesce(sum(sign) filter (where rank = 7), 0), coalesce(sum(sign) filter (where rank = 8), 0), coalesce(sum(sign) filter (where rank = 9), 0))::result_delta
             from (
-                select 1 as sign, round_id, subject, school_id, grade, sex, outcome, rank from new_rows where deleted_at is null
+                select 1 as sign, round_id, subject, school_id, grade, sex, outcome, rank from new_rows where deleted_at is null and not is_hidden
                 union all
-                select -1, round_id, subject, school_id, grade, sex, outcome, rank from old_rows where deleted_at is null) changed
+                select -1, round_id, subject, school_id, grade, sex, outcome, rank from old_rows where deleted_at is null and not is_hidden) changed
             group by round_id, subject, school_id, grade, sex);
     end if;
     if cardinality(deltas) > 0 then
@@ -521,6 +523,14 @@ create trigger result_counts_on_update after update on result referencing old ta
     for each statement execute function keep_result_counts();
 create trigger result_counts_on_delete after delete on result referencing old table as old_rows
     for each statement execute function keep_result_counts();
+
+create function hide_results_of_student() returns trigger language plpgsql as $$
+begin
+    update result set is_hidden = new.deleted_at is not null where student_id = new.id and deleted_at is null;
+    return null;
+end $$;
+create trigger student_hides_its_results after update of deleted_at on student for each row
+    when ((old.deleted_at is null) <> (new.deleted_at is null)) execute function hide_results_of_student();
 
 create function add_place_enrolled(deltas enrolled_delta[]) returns void language sql as $$
     insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from flatwater.clock import Clock
@@ -65,7 +67,7 @@ async def create_class(session: Session, actor: Actor, new: NewClass) -> ClassRo
             year_id = year.id
     if faults:
         raise Invalid(faults=tuple(faults))
-    fields = {
+    fields: dict[str, Any] = {
         "school_id": new.school_id,
         "school_year_id": year_id,
         "grade": new.grade,
@@ -93,7 +95,7 @@ async def change_class(session: Session, actor: Actor, class_id: int, change: Cl
     """Changes grade or section. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken."""
     require(actor, "change", "class")
     found = await store.find_class(session, class_id, for_update=True)
-    fields = {
+    fields: dict[str, Any] = {
         "grade": found.grade if change.grade is None else change.grade,
         "section": found.section if change.section is None else change.section.strip(),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from flatwater.clock import Clock
@@ -62,7 +64,7 @@ async def change_year(session: Session, actor: Actor, year_id: int, change: Year
     """Changes name, days, or which year is current. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken."""
     require(actor, "change", "school_year")
     year = await store.find_year(session, year_id, for_update=True)
-    fields = {
+    fields: dict[str, Any] = {
         "name": year.name if change.name is None else change.name.strip(),
         "starts_on": change.starts_on or year.starts_on,
         "ends_on": change.ends_on or year.ends_on,

@@ -1,0 +1,108 @@
+-- name: list_students
+-- Children by name. Served by student_by_school, student_by_name and student_by_class.
+select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
+from student
+where true
+--? live: and deleted_at is null
+--? deleted: and deleted_at is not null
+--? by_school: and school_id = %(school_id)s
+--? by_class: and class_id = %(class_id)s
+--? by_grade: and grade = %(grade)s
+--? by_sex: and sex = %(sex)s
+--? by_status: and status = %(status)s::student_status
+--? by_search: and (name_key like %(search)s or code = %(code)s)
+--? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
+--? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+order by name_key, id
+limit %(rows)s
+
+-- name: count_students
+-- How many children a list has, counted up to a bound. Served by the same indexes as the list.
+select count(*) as children
+from (
+    select 1
+    from student
+    where true
+    --? live: and deleted_at is null
+    --? deleted: and deleted_at is not null
+    --? by_school: and school_id = %(school_id)s
+    --? by_class: and class_id = %(class_id)s
+    --? by_grade: and grade = %(grade)s
+    --? by_sex: and sex = %(sex)s
+    --? by_status: and status = %(status)s::student_status
+    --? by_search: and (name_key like %(search)s or code = %(code)s)
+    --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
+    limit %(bound)s
+) counted
+
+-- name: count_enrolled
+-- How many active children are enrolled in the current year, from the kept counts. Served by the country's rows of place_enrolled.
+select coalesce(sum(e.children), 0)::bigint as children
+from place_enrolled e
+join school_year y on y.id = e.school_year_id and y.is_current
+join place p on p.id = e.place_id and p.parent_id is null
+
+-- name: read_student
+-- One child. Served by the primary key.
+select id::text as id, school_id, school_year_id, class_id, code, name, sex, grade, birth_on, age, guardian_contact,
+    guardian_consent_on, status::text as status, left_on, left_reason, version, deleted_at is not null as is_deleted
+from student
+where id = %(student_id)s::uuid
+--? for_update: for update
+
+-- name: insert_student
+-- Enrols a child; the same id again adds nothing.
+insert into student (id, school_id, school_year_id, class_id, code, name, name_key, sex, grade, birth_on, age, guardian_contact, guardian_consent_on)
+values (coalesce(%(id)s::uuid, new_id()), %(school_id)s, %(school_year_id)s, %(class_id)s, %(code)s, %(name)s, %(name_key)s, %(sex)s,
+    %(grade)s, %(birth_on)s, %(age)s, %(guardian_contact)s, %(guardian_consent_on)s)
+on conflict (id) do nothing
+returning id::text as id
+
+-- name: change_student
+-- Changes a child if it is still the version that was read.
+update student
+set school_id = %(school_id)s, school_year_id = %(school_year_id)s, class_id = %(class_id)s, code = %(code)s, name = %(name)s,
+    name_key = %(name_key)s, sex = %(sex)s, grade = %(grade)s, birth_on = %(birth_on)s, age = %(age)s,
+    guardian_contact = %(guardian_contact)s, guardian_consent_on = %(guardian_consent_on)s, version = version + 1, changed_at = %(now)s
+where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null
+
+-- name: set_status
+-- Marks a child as left, or as back, if it is still the version that was read.
+update student
+set status = %(status)s::student_status, left_on = %(left_on)s, left_reason = %(reason)s, version = version + 1, changed_at = %(now)s
+where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null and status <> %(status)s::student_status
+
+-- name: insert_past_enrolment
+-- Writes down where a child was until now.
+insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, until_on, reason)
+select id, school_id, school_year_id, class_id, grade, %(until_on)s, %(reason)s
+from student
+where id = %(student_id)s::uuid
+
+-- name: list_past_enrolments
+-- Where a child was, in order. Served by past_enrolment_by_student.
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason
+from past_enrolment e
+join school s on s.id = e.school_id
+where e.student_id = %(student_id)s::uuid
+--? after: and e.id > %(after_id)s
+order by e.id
+limit %(rows)s
+
+-- name: settled_results
+-- Whether a child has results that nobody may take away: verified or locked. Served by result_is_unique.
+select count(*) as settled
+from result
+where student_id = %(student_id)s::uuid and deleted_at is null and (is_verified or locked_at is not null)
+
+-- name: delete_student
+-- Takes a child out of use, restorably; a trigger hides its results.
+update student
+set deleted_at = %(now)s, deleted_by = %(by)s, delete_reason = %(reason)s, version = version + 1
+where id = %(student_id)s::uuid and deleted_at is null
+
+-- name: restore_student
+-- Brings a child back, and its results.
+update student
+set deleted_at = null, deleted_by = null, delete_reason = null, version = version + 1
+where id = %(student_id)s::uuid and deleted_at is not null

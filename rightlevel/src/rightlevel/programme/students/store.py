@@ -1,0 +1,145 @@
+"""The only file that knows the columns of student and past_enrolment."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, cast
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import like_text, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Scope
+from rightlevel.programme.students.model import (
+    PastEnrolment,
+    Student,
+    StudentRow,
+    StudentSearch,
+    ascii_digits,
+    is_uuid,
+    name_key,
+)
+
+_queries = load_queries(__package__ or "")
+_list = _queries["list_students"]
+COUNTED_UP_TO = 10_000
+"""A filtered list is counted exactly up to here; an unfiltered one is counted exactly from the kept counts."""
+
+
+def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any]]:
+    parts = ["deleted" if asked.deleted else "live"]
+    parts += [
+        f"by_{name}"
+        for name in ("grade", "sex", "status", "search")
+        if getattr(asked, name) not in (None, "")
+    ]
+    parts += ["by_school"] if asked.school_id is not None else []
+    parts += ["by_class"] if asked.class_id is not None else []
+    parts += [] if scope.is_everything else ["in_scope"]
+    text = asked.search or ""
+    values = {
+        "school_id": asked.school_id, "class_id": asked.class_id, "grade": asked.grade, "sex": asked.sex, "status": asked.status,
+        "search": f"{like_text(name_key(text))}%", "code": ascii_digits(text.strip()),
+        "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
+    }  # fmt: skip
+    return parts, values
+
+
+async def page_of_students(
+    session: Session, page: PageRequest, asked: StudentSearch, scope: Scope
+) -> Page[StudentRow]:
+    parts, values = _asked(asked, scope)
+    after = page.key(tuple[str])
+    values |= {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(_list.plus(*parts, *(["after"] if after else [])), values, into=StudentRow)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def count_students(session: Session, asked: StudentSearch, scope: Scope) -> int:
+    parts, values = _asked(asked, scope)
+    query = _queries["count_students"].plus(*parts)
+    return cast("int", await session.fetch_value(query, {**values, "bound": COUNTED_UP_TO + 1}))
+
+
+async def count_enrolled(session: Session) -> int:
+    return cast("int", await session.fetch_value(_queries["count_enrolled"], {}))
+
+
+async def find_student(session: Session, student_id: str, *, for_update: bool = False) -> Student:
+    """One child, deleted or not. *Errors*: NotFound."""
+    if not is_uuid(student_id):
+        raise NotFound
+    query = _queries["read_student"]
+    row = await session.fetch_one(
+        query.plus("for_update") if for_update else query, {"student_id": student_id}, into=Student
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def insert_student(session: Session, columns: dict[str, Any]) -> str | None:
+    """The id of the new child; None when that id was there already."""
+    try:
+        return cast("str", await session.fetch_value(_queries["insert_student"], columns))
+    except LookupError:
+        return None
+
+
+async def change_student_row(
+    session: Session, student_id: str, version: int, columns: dict[str, Any], now: datetime
+) -> int:
+    return await session.execute(
+        _queries["change_student"], {**columns, "student_id": student_id, "version": version, "now": now}
+    )
+
+
+async def set_status(
+    session: Session,
+    student_id: str,
+    version: int,
+    *,
+    status: str,
+    left_on: date | None,
+    reason: str | None,
+    now: datetime,
+) -> int:
+    values = {
+        "student_id": student_id,
+        "version": version,
+        "status": status,
+        "left_on": left_on,
+        "reason": reason,
+        "now": now,
+    }
+    return await session.execute(_queries["set_status"], values)
+
+
+async def insert_past_enrolment(session: Session, student_id: str, *, until_on: date, reason: str) -> None:
+    values = {"student_id": student_id, "until_on": until_on, "reason": reason}
+    await session.execute(_queries["insert_past_enrolment"], values)
+
+
+async def page_of_past_enrolments(
+    session: Session, student_id: str, page: PageRequest
+) -> Page[PastEnrolment]:
+    after = page.key(tuple[int])
+    query = _queries["list_past_enrolments"]
+    values = {"student_id": student_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(query.plus("after") if after else query, values, into=PastEnrolment)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def count_settled_results(session: Session, student_id: str) -> int:
+    return cast("int", await session.fetch_value(_queries["settled_results"], {"student_id": student_id}))
+
+
+async def delete_student_row(
+    session: Session, student_id: str, *, by: int, reason: str, now: datetime
+) -> int:
+    values = {"student_id": student_id, "by": by, "reason": reason, "now": now}
+    return await session.execute(_queries["delete_student"], values)
+
+
+async def restore_student_row(session: Session, student_id: str) -> int:
+    return await session.execute(_queries["restore_student"], {"student_id": student_id})
