@@ -1,0 +1,237 @@
+"""What is done to rounds: plan, open, close, reopen; another date or a lock for one school."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from flatwater.clock import Clock, today
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
+from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.rounds import store
+from rightlevel.programme.rounds.model import STEPS, NewRound, Round, RoundChange, RoundSchool, date_faults
+from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
+
+STATES = ("planned", "open", "closed", "frozen")
+
+
+class NoSuchStep(Conflict):
+    """A round goes from planned to open to closed, and from closed back to open with a reason. Freezing is not there yet."""
+
+    code = "no_such_step"
+
+
+async def list_rounds(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    school_year_id: int | None = None,
+    state: str | None = None,
+    deleted: bool = False,
+) -> Page[Round]:
+    """Rounds, the latest first. *Cost*: one statement."""
+    require(actor, "restore" if deleted else "read", "round")
+    if state is not None and state not in STATES:
+        raise Invalid(faults=(Fault("state", f"One of: {', '.join(STATES)}", state),))
+    return await store.page_of_rounds(
+        session, page, school_year_id=school_year_id, state=state, deleted=deleted
+    )
+
+
+async def read_round(session: Session, actor: Actor, round_id: int) -> Round:
+    """One round. *Errors*: NotFound."""
+    require(actor, "read", "round")
+    found = await store.find_round(session, round_id)
+    if found.is_deleted:
+        require(actor, "restore", "round")
+    return found
+
+
+async def current_round(session: Session, actor: Actor, clock: Clock) -> Round | None:
+    """The round to work in: the open one, else the one that began last."""
+    require(actor, "read", "round")
+    return await store.current_round(session, today(clock))
+
+
+async def create_round(session: Session, actor: Actor, new: NewRound) -> Round:
+    """A new planned round. *Errors*: Invalid with every fault, AlreadyTaken when the year has this kind."""
+    require(actor, "create", "round")
+    year = await _year(session, actor, new.school_year_id)
+    await _require_dates(session, new.kind, new.starts_on, new.ends_on, year, round_id=0)
+    fields = {**msgspec.structs.asdict(new), "school_year_id": year.id}
+    try:
+        round_id = await store.insert_round(session, fields)
+    except ConstraintViolated as error:
+        raise _collision(error, new.kind) from error
+    await write_audit(session, actor, "create", "round", round_id, after=msgspec.to_builtins(fields))
+    return await store.find_round(session, round_id)
+
+
+async def _year(session: Session, actor: Actor, year_id: int | None) -> SchoolYear:
+    try:
+        year = (
+            await read_year(session, actor, year_id) if year_id is not None else await current_year(session)
+        )
+    except NotFound:
+        year = None
+    if year is None:
+        raise Invalid(faults=(Fault("school_year_id", "There is no such school year", str(year_id or "")),))
+    return year
+
+
+async def _require_dates(
+    session: Session, kind: str, starts_on: date, ends_on: date, year: SchoolYear, *, round_id: int
+) -> None:
+    others = await store.other_rounds(session, year.id, but=round_id)
+    faults = date_faults(
+        kind, starts_on, ends_on, (year.starts_on, year.ends_on), [each for each in others if each[0] != kind]
+    )
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+def _collision(error: ConstraintViolated, kind: str) -> Exception:
+    if error.constraint == "rounds_do_not_overlap":
+        return Invalid(faults=(Fault("starts_on", "Another round has some of these days"),))
+    return AlreadyTaken(faults=(Fault("kind", "This school year has this round already", kind),))
+
+
+async def change_round(session: Session, actor: Actor, round_id: int, change: RoundChange) -> Round:
+    """Changes a round's days. *Errors*: NotFound, Stale with both, Invalid."""
+    require(actor, "change", "round")
+    found = await _live(session, round_id)
+    starts_on, ends_on = change.starts_on or found.starts_on, change.ends_on or found.ends_on
+    year = await _year(session, actor, found.school_year_id)
+    await _require_dates(session, found.kind, starts_on, ends_on, year, round_id=round_id)
+    try:
+        changed = await store.change_round_row(session, round_id, change.version, starts_on, ends_on)
+    except ConstraintViolated as error:
+        raise _collision(error, found.kind) from error
+    if not changed:
+        raise Stale(current=msgspec.to_builtins(found), yours=msgspec.to_builtins(change))
+    before = {"starts_on": found.starts_on.isoformat(), "ends_on": found.ends_on.isoformat()}
+    after = {"starts_on": starts_on.isoformat(), "ends_on": ends_on.isoformat()}
+    await write_audit(session, actor, "change", "round", round_id, before=before, after=after)
+    return await store.find_round(session, round_id)
+
+
+async def _live(session: Session, round_id: int) -> Round:
+    found = await store.find_round(session, round_id, for_update=True)
+    if found.is_deleted:
+        raise NotFound
+    return found
+
+
+async def set_round_state(
+    session: Session, actor: Actor, round_id: int, *, version: int, state: str, reason: str = ""
+) -> Round:
+    """Opens, closes or reopens a round. *Errors*: NotFound, NoSuchStep, Stale, Invalid without a reason where one is needed."""
+    require(actor, "change", "round")
+    found = await _live(session, round_id)
+    if (found.state, state) not in STEPS:
+        raise NoSuchStep
+    if STEPS[found.state, state] and not reason.strip():
+        raise Invalid(faults=(Fault("reason", "Opening a closed round again needs a reason"),))
+    if not await store.set_state(session, round_id, version, before=found.state, state=state):
+        raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
+    await write_audit(
+        session, actor, "change_state", "round", round_id, before={"state": found.state}, after={"state": state}, reason=reason or None
+    )  # fmt: skip
+    return await store.find_round(session, round_id)
+
+
+async def delete_round(session: Session, actor: Actor, round_id: int, *, reason: str, clock: Clock) -> None:
+    """Takes a round out of use, restorably. *Errors*: NotFound, InUse once it has results."""
+    require(actor, "delete", "round")
+    await _live(session, round_id)
+    if await store.has_results(session, round_id):
+        raise InUse
+    await store.delete_round_row(session, round_id, by=actor.person_id, reason=reason, now=clock.now())
+    await write_audit(session, actor, "delete", "round", round_id, reason=reason)
+
+
+async def restore_round(session: Session, actor: Actor, round_id: int) -> Round:
+    """Brings a round back. *Errors*: NotFound; Invalid or AlreadyTaken when another has its days or its kind by now."""
+    require(actor, "restore", "round")
+    found = await store.find_round(session, round_id, for_update=True)
+    try:
+        if not await store.restore_round_row(session, round_id):
+            raise NotFound
+    except ConstraintViolated as error:
+        raise _collision(error, found.kind) from error
+    await write_audit(session, actor, "restore", "round", round_id)
+    return await store.find_round(session, round_id)
+
+
+async def list_round_schools(
+    session: Session, actor: Actor, round_id: int, page: PageRequest
+) -> Page[RoundSchool]:
+    """The schools that have their own days or are locked in a round. *Cost*: one statement."""
+    require(actor, "lock", "round")
+    return await store.page_of_round_schools(session, round_id, page)
+
+
+async def set_school_dates(
+    session: Session,
+    actor: Actor,
+    round_id: int,
+    school_id: int,
+    *,
+    starts_on: date | None,
+    ends_on: date | None,
+) -> RoundSchool:
+    """Gives a school its own days in a round (None is the round's). *Errors*: NotFound, Invalid."""
+    require(actor, "lock", "round")
+    found = await _live(session, round_id)
+    if (starts_on or found.starts_on) > (ends_on or found.ends_on):
+        raise Invalid(faults=(Fault("ends_on", "Not before the first day", str(ends_on or "")),))
+    await school_for_write(session, school_id)
+    await store.set_school_dates(session, round_id, school_id, starts_on, ends_on)
+    after = {"school_id": school_id, "starts_on": str(starts_on), "ends_on": str(ends_on)}
+    await write_audit(session, actor, "change", "round", round_id, after=after)
+    return await _round_school(session, round_id, school_id)
+
+
+async def _round_school(session: Session, round_id: int, school_id: int) -> RoundSchool:
+    return (await store.page_of_round_schools(session, round_id, PageRequest(1), school_id=school_id)).items[
+        0
+    ]
+
+
+async def lock_school(
+    session: Session, actor: Actor, round_id: int, school_id: int, *, reason: str, clock: Clock
+) -> RoundSchool:
+    """Locks a school in a round: nothing of it changes any more. *Errors*: NotFound, Invalid without a reason."""
+    require(actor, "lock", "round")
+    if not reason.strip():
+        raise Invalid(faults=(Fault("reason", "A lock needs a reason"),))
+    await _live(session, round_id)
+    await school_for_write(session, school_id)
+    await store.lock_school_row(
+        session, round_id, school_id, by=actor.person_id, reason=reason.strip()[:200], now=clock.now()
+    )
+    await write_audit(
+        session, actor, "lock", "round", round_id, after={"school_id": school_id}, reason=reason
+    )
+    return await _round_school(session, round_id, school_id)
+
+
+async def unlock_school(
+    session: Session, actor: Actor, round_id: int, school_id: int, *, reason: str
+) -> RoundSchool:
+    """Unlocks a school in a round. *Errors*: NotFound when it isn't locked, Invalid without a reason."""
+    require(actor, "lock", "round")
+    if not reason.strip():
+        raise Invalid(faults=(Fault("reason", "Unlocking needs a reason"),))
+    await _live(session, round_id)
+    if not await store.unlock_school_row(session, round_id, school_id):
+        raise NotFound
+    await write_audit(
+        session, actor, "unlock", "round", round_id, after={"school_id": school_id}, reason=reason
+    )
+    return await _round_school(session, round_id, school_id)

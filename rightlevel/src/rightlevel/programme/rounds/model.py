@@ -1,0 +1,89 @@
+"""Rounds: frozen values, their order and the states they go through."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal, get_args
+
+import msgspec
+
+from rightlevel.programme.errors import Fault
+
+RoundKind = Literal["baseline", "midline", "endline"]
+KINDS: tuple[RoundKind, ...] = get_args(RoundKind)
+
+STEPS: dict[tuple[str, str], bool] = {
+    ("planned", "open"): False,
+    ("open", "closed"): False,
+    ("closed", "open"): True,
+}
+"""(from, to) → whether it needs a reason. Freezing comes with its snapshot, not before."""
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One round."""
+
+    id: int
+    school_year_id: int
+    year_name: str
+    kind: str
+    starts_on: date
+    ends_on: date
+    state: str
+    version: int
+    is_deleted: bool
+
+
+class NewRound(msgspec.Struct, frozen=True):
+    """What a round needs; without a year it is the current one's."""
+
+    kind: str
+    starts_on: date
+    ends_on: date
+    school_year_id: int | None = None
+
+
+class RoundChange(msgspec.Struct, frozen=True):
+    """What may change about a round; what is None stays."""
+
+    version: int
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class RoundSchool(msgspec.Struct, frozen=True):
+    """What is different for one school in one round."""
+
+    round_id: int
+    school_id: int
+    school_name: str
+    starts_on: date | None
+    ends_on: date | None
+    locked_at: datetime | None
+    lock_reason: str | None
+
+
+def date_faults(
+    kind: str, starts_on: date, ends_on: date, year: tuple[date, date], others: list[tuple[str, date, date]]
+) -> list[Fault]:
+    """Everything wrong with a round's days: outside its year, out of order or overlapping with the year's other rounds."""
+    faults: list[Fault] = []
+    if kind not in KINDS:
+        return [Fault("kind", f"One of: {', '.join(KINDS)}", kind)]
+    if starts_on > ends_on:
+        faults.append(Fault("ends_on", "Not before the first day", ends_on.isoformat()))
+    if starts_on < year[0] or ends_on > year[1]:
+        faults.append(
+            Fault("starts_on", f"Within the school year, {year[0]} to {year[1]}", starts_on.isoformat())
+        )
+    for other, begins, ends in others:
+        is_before = KINDS.index(other) < KINDS.index(kind)
+        if is_before and starts_on <= ends:
+            faults.append(
+                Fault("starts_on", f"After the {other}, which ends on {ends}", starts_on.isoformat())
+            )
+        if not is_before and ends_on >= begins:
+            faults.append(
+                Fault("ends_on", f"Before the {other}, which begins on {begins}", ends_on.isoformat())
+            )
+    return faults

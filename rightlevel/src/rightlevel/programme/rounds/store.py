@@ -1,0 +1,127 @@
+"""The only file that knows the columns of round and round_school."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.rounds.model import Round, RoundSchool
+
+_queries = load_queries(__package__ or "")
+
+
+class _Days(msgspec.Struct, frozen=True):
+    kind: str
+    starts_on: date
+    ends_on: date
+
+
+async def page_of_rounds(
+    session: Session, page: PageRequest, *, school_year_id: int | None, state: str | None, deleted: bool
+) -> Page[Round]:
+    after = page.key(tuple[int])
+    wanted = {
+        "live": not deleted, "deleted": deleted, "by_year": school_year_id is not None, "by_state": state is not None,
+        "after": after is not None,
+    }  # fmt: skip
+    values = {
+        "school_year_id": school_year_id,
+        "state": state,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    query = _queries["list_rounds"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    rows = await session.fetch_all(query, values, into=Round)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_round(session: Session, round_id: int, *, for_update: bool = False) -> Round:
+    """One round, deleted or not. *Errors*: NotFound."""
+    query = _queries["read_round"]
+    row = await session.fetch_one(
+        query.plus("for_update") if for_update else query, {"round_id": round_id}, into=Round
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def other_rounds(session: Session, school_year_id: int, *, but: int) -> list[tuple[str, date, date]]:
+    values = {"school_year_id": school_year_id, "round_id": but}
+    return [
+        (row.kind, row.starts_on, row.ends_on)
+        for row in await session.fetch_all(_queries["other_rounds"], values, into=_Days)
+    ]
+
+
+async def current_round(session: Session, today: date) -> Round | None:
+    return await session.fetch_one(_queries["current_round"], {"today": today}, into=Round)
+
+
+async def insert_round(session: Session, values: dict[str, Any]) -> int:
+    return cast("int", await session.fetch_value(_queries["insert_round"], values))
+
+
+async def change_round_row(
+    session: Session, round_id: int, version: int, starts_on: date, ends_on: date
+) -> int:
+    values = {"round_id": round_id, "version": version, "starts_on": starts_on, "ends_on": ends_on}
+    return await session.execute(_queries["change_round"], values)
+
+
+async def set_state(session: Session, round_id: int, version: int, *, before: str, state: str) -> int:
+    values = {"round_id": round_id, "version": version, "before": before, "state": state}
+    return await session.execute(_queries["set_round_state"], values)
+
+
+async def has_results(session: Session, round_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["count_results"], {"round_id": round_id}))
+
+
+async def delete_round_row(session: Session, round_id: int, *, by: int, reason: str, now: datetime) -> int:
+    return await session.execute(
+        _queries["delete_round"], {"round_id": round_id, "by": by, "reason": reason, "now": now}
+    )
+
+
+async def restore_round_row(session: Session, round_id: int) -> int:
+    return await session.execute(_queries["restore_round"], {"round_id": round_id})
+
+
+async def page_of_round_schools(
+    session: Session, round_id: int, page: PageRequest, *, school_id: int | None = None
+) -> Page[RoundSchool]:
+    after = page.key(tuple[int])
+    parts = [*(["by_school"] if school_id is not None else []), *(["after"] if after else [])]
+    values = {
+        "round_id": round_id,
+        "school_id": school_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(_queries["list_round_schools"].plus(*parts), values, into=RoundSchool)
+    return page_of(rows, page, lambda row: (row.school_id,))
+
+
+async def set_school_dates(
+    session: Session, round_id: int, school_id: int, starts_on: date | None, ends_on: date | None
+) -> None:
+    values = {"round_id": round_id, "school_id": school_id, "starts_on": starts_on, "ends_on": ends_on}
+    await session.execute(_queries["set_school_dates"], values)
+
+
+async def lock_school_row(
+    session: Session, round_id: int, school_id: int, *, by: int, reason: str, now: datetime
+) -> None:
+    values = {"round_id": round_id, "school_id": school_id, "by": by, "reason": reason, "now": now}
+    await session.execute(_queries["lock_school"], values)
+
+
+async def unlock_school_row(session: Session, round_id: int, school_id: int) -> int:
+    return await session.execute(_queries["unlock_school"], {"round_id": round_id, "school_id": school_id})

@@ -1,0 +1,176 @@
+"""Rounds over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from flatwater.contract import Created, Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.permissions import May
+from rightlevel.programme.rounds import (
+    NewRound,
+    Round,
+    RoundChange,
+    RoundSchool,
+    change_round,
+    create_round,
+    delete_round,
+    list_round_schools,
+    list_rounds,
+    lock_school,
+    read_round,
+    restore_round,
+    set_round_state,
+    set_school_dates,
+    unlock_school,
+)
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, Deletion, actor_of
+
+routes = Registry()
+
+
+class RoundSearch(msgspec.Struct, frozen=True):
+    """Which rounds are asked for."""
+
+    school_year_id: int | None = None
+    state: str | None = None
+    deleted: bool = False
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """The state that a round goes to; reopening needs a reason."""
+
+    version: int
+    state: str
+    reason: str = ""
+
+
+class RoundAndSchool(msgspec.Struct, frozen=True):
+    """A path with a round and a school in it."""
+
+    id: int
+    school_id: int
+
+
+class SchoolDays(msgspec.Struct, frozen=True):
+    """A school's own days; null means the round's."""
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why."""
+
+    reason: str
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("rounds",),
+)  # fmt: skip
+async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -> Page[Round]:
+    """Rounds, the latest first."""
+    return await list_rounds(
+        call.session,
+        actor_of(call),
+        page,
+        school_year_id=query.school_year_id,
+        state=query.state,
+        deleted=query.deleted,
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/rounds", who=May("create", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("rounds",), statuses={201: "made"},
+)  # fmt: skip
+async def create_one_round(call: Ask, *, body: NewRound) -> Created:
+    """Plans a round."""
+    made = await create_round(call.session, actor_of(call), body)
+    return Created(made, f"/api/v1/rounds/{made.id}")
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("rounds",),
+)  # fmt: skip
+async def read_one_round(call: Ask, *, path: ById) -> Round:
+    """One round."""
+    return await read_round(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "PATCH", "/api/v1/rounds/{id}", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("rounds",),
+)  # fmt: skip
+async def change_one_round(call: Ask, *, path: ById, body: RoundChange) -> Round:
+    """Changes a round's days; a stale version gets 409 with both."""
+    return await change_round(call.session, actor_of(call), path.id, body)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/rounds/{id}/state", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("rounds",),
+)  # fmt: skip
+async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
+    """Opens, closes or reopens a round."""
+    return await set_round_state(
+        call.session, actor_of(call), path.id, version=body.version, state=body.state, reason=body.reason
+    )
+
+
+@routes.endpoint(
+    "DELETE", "/api/v1/rounds/{id}", who=May("delete", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("rounds",),
+)  # fmt: skip
+async def delete_one_round(call: Ask, *, path: ById, query: Deletion) -> None:
+    """Takes a round without results out of use, restorably."""
+    await delete_round(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/rounds/{id}/restore", who=May("restore", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("rounds",),
+)  # fmt: skip
+async def restore_one_round(call: Ask, *, path: ById) -> Round:
+    """Brings a round back."""
+    return await restore_round(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}/schools", who=May("lock", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("rounds",),
+)  # fmt: skip
+async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> Page[RoundSchool]:
+    """The schools that have their own days or are locked in a round."""
+    return await list_round_schools(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "PUT", "/api/v1/rounds/{id}/schools/{school_id}", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("rounds",),
+)  # fmt: skip
+async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
+    """Gives a school its own days in a round."""
+    return await set_school_dates(
+        call.session, actor_of(call), path.id, path.school_id, starts_on=body.starts_on, ends_on=body.ends_on
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/rounds/{id}/schools/{school_id}/lock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("rounds",),
+)  # fmt: skip
+async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
+    """Locks a school in a round."""
+    return await lock_school(
+        call.session, actor_of(call), path.id, path.school_id, reason=body.reason, clock=call.clock
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/rounds/{id}/schools/{school_id}/unlock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("rounds",),
+)  # fmt: skip
+async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
+    """Unlocks a school in a round."""
+    return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
