@@ -23,6 +23,8 @@ from rightlevel.programme.accounts import (
     set_active,
 )
 from rightlevel.programme.accounts.model import may_manage
+from rightlevel.programme.assignments import list_assignments
+from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
 from rightlevel.programme.permissions import ROLES, May, Role
 from rightlevel.web.call import (
@@ -128,12 +130,13 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/people/{id}", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET", "/people/{id}", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("pages",),
 )  # fmt: skip
-async def person_page(call: Ask, *, path: ById) -> Html:
+async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """One account: what it is, and what can be done with it."""
     person = await read_person(call.session, actor_of(call), path.id)
-    return render(call, "people/person.html", **_person(call, person, _form_of(person)))
+    return render(call, "people/person.html", **await _person(call, person, _form_of(person), page))
 
 
 def _form_of(person: Person) -> PersonForm:
@@ -142,12 +145,18 @@ def _form_of(person: Person) -> PersonForm:
     )
 
 
-def _person(call: Ask, person: Person, form: PersonForm) -> dict[str, Any]:
+async def _person(
+    call: Ask, person: Person, form: PersonForm, page: PageRequest | None = None
+) -> dict[str, Any]:
     actor = actor_of(call)
+    assignments = None
+    if person.role in ASSIGNABLE:
+        assignments = await list_assignments(call.session, actor, page or PageRequest(), person_id=person.id)
     is_self = person.id == actor.person_id
     return {
         "person": person, "form": form, "roles": roles_below(call), "is_self": is_self,
         "is_below": not is_self and may_manage(actor, person.role), "is_stale": False,
+        "assignments": assignments,
     }  # fmt: skip
 
 
@@ -174,7 +183,9 @@ async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error:
     person = await read_person(call.session, actor_of(call), person_id)
     is_stale = isinstance(error, Stale)
     typed = msgspec.structs.replace(form, version=person.version) if is_stale else form
-    show_again(call, "people/person.html", error, **_person(call, person, typed) | {"is_stale": is_stale})
+    show_again(
+        call, "people/person.html", error, **await _person(call, person, typed) | {"is_stale": is_stale}
+    )
 
 
 @routes.endpoint(
@@ -218,7 +229,7 @@ async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redire
         )
     except ProgrammeError as error:
         person = await read_person(call.session, actor_of(call), path.id)
-        show_again(call, "people/person.html", error, **_person(call, person, _form_of(person)))
+        show_again(call, "people/person.html", error, **await _person(call, person, _form_of(person)))
     _ = language_of(call).gettext
     return done(call, "/people", _("The account is deleted. It can be brought back."))
 
@@ -234,6 +245,6 @@ async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redir
             await restore_person(call.session, actor_of(call), path.id)
     except ProgrammeError as error:
         person = await read_person(call.session, actor_of(call), path.id)
-        show_again(call, "people/person.html", error, **_person(call, person, _form_of(person)))
+        show_again(call, "people/person.html", error, **await _person(call, person, _form_of(person)))
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The account is back."))

@@ -1,0 +1,138 @@
+"""Assigning a mentor or teacher: find the school, choose subjects and class; and ending it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.accounts import read_person
+from rightlevel.programme.assignments import NewAssignment, create_assignment, end_assignment
+from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.permissions import May
+from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+CLASSES = PageRequest(limit=100)
+"""More classes than a school has."""
+
+
+class SchoolWanted(msgspec.Struct, frozen=True):
+    """Which school is looked for."""
+
+    search: str = ""
+
+
+class PersonAndSchool(msgspec.Struct, frozen=True):
+    """A path with somebody and a school in it."""
+
+    id: int
+    school: int
+
+
+class PersonAndAssignment(msgspec.Struct, frozen=True):
+    """A path with somebody and one of their assignments in it."""
+
+    id: int
+    assignment: int
+
+
+class AssignmentForm(msgspec.Struct, frozen=True):
+    """What the form for an assignment sends; no subject chosen is a fault, both make two assignments."""
+
+    subject: list[str] = []
+    class_id: str = ""
+    from_on: str = ""
+    to_on: str = ""
+
+
+class OnlyButton(msgspec.Struct, frozen=True):
+    """A form that is only a button."""
+
+
+@routes.endpoint(
+    "GET", "/people/{id}/assign", who=May("create", "assignment"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("pages",),
+)  # fmt: skip
+async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page: PageRequest) -> Html:
+    """The schools from which to choose one for somebody."""
+    actor = actor_of(call)
+    person = await read_person(call.session, actor, path.id)
+    search = SchoolSearch(search=query.search.strip() or None)
+    schools = await list_schools(call.session, actor, page, search)
+    return render(call, "people/choose_school.html", person=person, schools=schools, query=query)
+
+
+@routes.endpoint(
+    "GET", "/people/{id}/assign/{school}", who=May("create", "assignment"), rate=READS, deadline_s=READ_S,
+    work="read", tags=("pages",),
+)  # fmt: skip
+async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
+    """The form that assigns a school to somebody."""
+    form = AssignmentForm(subject=["language", "math"], from_on=call.clock.now().date().isoformat())
+    return render(call, "people/assign.html", form=form, **await _around(call, path))
+
+
+async def _around(call: Ask, path: PersonAndSchool) -> dict[str, Any]:
+    actor = actor_of(call)
+    classes = await list_classes(call.session, actor, CLASSES, school_id=path.school)
+    return {
+        "person": await read_person(call.session, actor, path.id),
+        "school": await read_school(call.session, actor, path.school),
+        "classes": [(each.id, f"{each.grade} {each.section}".strip()) for each in classes.items],
+    }
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/assign/{school}", who=May("create", "assignment"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
+    """Assigns a school to somebody, in one subject or both."""
+    try:
+        async with call.session.savepoint():
+            for new in _new_assignments(path, form):
+                await create_assignment(call.session, actor_of(call), new, call.clock)
+    except ProgrammeError as error:
+        show_again(call, "people/assign.html", error, form=form, **await _around(call, path))
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("The school is assigned."))
+
+
+def _new_assignments(path: PersonAndSchool, form: AssignmentForm) -> list[NewAssignment]:
+    """One assignment for each subject. *Errors*: Invalid with every fault of form."""
+    faults: list[Fault] = []
+    from_on, to_on = _day("from_on", form.from_on, faults), _day("to_on", form.to_on, faults)
+    if not form.subject:
+        faults.append(Fault("subject", "Please choose one"))
+    class_id = int(form.class_id) if form.class_id.isascii() and form.class_id.isdigit() else None
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    return [
+        NewAssignment(path.id, path.school, subject, class_id, from_on, to_on) for subject in form.subject
+    ]
+
+
+def _day(field: str, text: str, faults: list[Fault]) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        faults.append(Fault(field, "A day, for example 2026-11-23", text[:20]))
+        return None
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/assignments/{assignment}/end", who=May("end", "assignment"), rate=WRITES,
+    deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def end_assignment_here(call: Ask, *, path: PersonAndAssignment, form: OnlyButton) -> Redirect:
+    """Ends an assignment from the very next request on."""
+    await end_assignment(call.session, actor_of(call), path.assignment, call.clock)
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("The assignment is ended."))
