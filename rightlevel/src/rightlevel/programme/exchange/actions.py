@@ -79,7 +79,8 @@ async def import_sheet(
         except HeadersInvalid as invalid:
             for fault in invalid.faults:
                 faults.add(*fault)
-            outcome = await _faulty(session, new, faults, progress)
+            await store.copy_faults(session, faults)
+            outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
             outcome = await _judge_and_save(session, new, plan, mapping, faults, progress, clock)
@@ -97,7 +98,8 @@ async def refuse_file(
     try:
         await store.make_staging(session, new.kind)
         faults.add(fault.row or 0, "", "", fault.message)
-        outcome = await _faulty(session, new, faults, Progress())
+        await store.copy_faults(session, faults)
+        outcome = _faulty(new, faults, Progress())
     finally:
         faults.close()
     await _end(session, actor, run_id, new, outcome, clock)
@@ -154,13 +156,14 @@ async def _judge_and_save(
     clock: Clock,
 ) -> ImportOutcome:
     progress.state = "saving"
+    await store.copy_faults(session, faults)
     columns = {name: " + ".join(source.columns) for name, source in mapping.sources.items() if source.columns}
     place = [label for name, label in columns.items() if name.startswith("place.")]
     found = await store.find_faults(
         session, new.kind, plan.mapped, columns | {"place": ", ".join(place) or "place"}
     )
     if found or faults.count:
-        return await _faulty(session, new, faults, progress, found)
+        return _faulty(new, faults, progress, found)
     added = changed = 0
     try:
         if new.is_dry_run:
@@ -184,10 +187,7 @@ async def _save(session: Session, kind: Kind, plan: RowPlan, clock: Clock) -> tu
     return await store.apply_students(session, plan.mapped, clock.now())
 
 
-async def _faulty(
-    session: Session, new: NewRun, faults: FaultFile, progress: Progress, found: int = 0
-) -> ImportOutcome:
-    await store.copy_faults(session, faults.chunks())
+def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) -> ImportOutcome:
     return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
 
 

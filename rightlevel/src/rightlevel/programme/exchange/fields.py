@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -23,6 +23,7 @@ from rightlevel.programme.exchange.values import (
     uuid_of,
     whole_number_of,
 )
+from rightlevel.programme.students.model import OLDEST, YOUNGEST, name_key
 
 Kind = Literal["schools", "students"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -58,8 +59,6 @@ def _fixed(convert: Convert) -> Callable[[Terms], Convert]:
 
 
 def _name_with_key(_terms: Terms) -> Convert:
-    from rightlevel.programme.students.model import name_key
-
     convert_text = text_of(200, blank=None)
 
     def convert(raw: str) -> str:
@@ -86,14 +85,15 @@ def _school_year(terms: Terms) -> Convert:
 
 
 def _birth_day(terms: Terms) -> Convert:
-    return day_of(terms.today - timedelta(days=26 * 366), terms.today)
+    earliest, latest = date(terms.today.year - OLDEST, 1, 1), date(terms.today.year - YOUNGEST, 12, 31)
+    return day_of(earliest, latest, f"A day that makes the child {YOUNGEST} to {OLDEST} years old")
 
 
 _SEXES: Final = {
     "2": ("female", "f", "girl", "woman", "ស្រី", "ស", "महिला", "लड़की", "عورت", "لڑکی"),
     "1": ("male", "m", "boy", "man", "ប្រុស", "ប", "पुरुष", "लड़का", "مرد", "لڑکا"),
     "0": ("not known", "unknown", "មិនដឹង"),
-    "9": ("not applicable", "other", "ផ្សេងទៀត"),
+    "9": ("not applicable",),
 }
 _YES_NO: Final = {"t": ("yes", "true", "y", "1", "បាទ", "ចាស"), "f": ("no", "false", "n", "0", "ទេ")}
 _OWNERSHIP: Final = {
@@ -174,7 +174,7 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         ),
         Field("section", _fixed(code_of(20, blank="\\N")), ("section", "class section", "stream", "ក្រុម", "បន្ទប់")),
         Field("birth_on", _birth_day, ("birth_on", "date of birth", "birth date", "birthdate", "dob", "ថ្ងៃខែឆ្នាំកំណើត", "ថ្ងៃកំណើត")),
-        Field("age", _fixed(whole_number_of(3, 25)), ("age", "អាយុ")),
+        Field("age", _fixed(whole_number_of(YOUNGEST, OLDEST)), ("age", "អាយុ")),
         Field("school_year", _school_year, ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")),
         Field("id", _fixed(uuid_of), ("id", "uuid", "student_uuid", "rightlevel id"), is_unique=True),
     ),

@@ -1,6 +1,9 @@
 -- name: allow_import_memory
 -- Gives this transaction what sorting and matching a file need, and no more: the whole server has a budget.
-select set_config('work_mem', '12MB', true), set_config('hash_mem_multiplier', '1', true), set_config('jit', 'off', true)
+-- Reading ahead is off because it may take every buffer of a small temp_buffers, and the next scan then fails (PostgreSQL 18).
+select set_config('work_mem', '12MB', true) as work_mem, set_config('hash_mem_multiplier', '1', true) as hashes,
+    set_config('jit', 'off', true) as jit, set_config('effective_io_concurrency', '0', true) as reads_ahead,
+    set_config('maintenance_io_concurrency', '0', true) as analyze_ahead
 
 -- name: read_terms
 -- What rows are judged by: the grades of the programme, and the one country where there is one (two are read to know).
@@ -47,6 +50,16 @@ analyze staged_student
 create temporary table matched_student (
     row_number bigint, student_id uuid, class_id bigint, is_changed boolean
 ) on commit drop
+
+-- name: hold_schools
+-- Keeps the file's schools as they are until the end: none is deleted between judging and saving. Served by school_code_is_unique.
+select count(*) as schools
+from (
+    select sc.id
+    from school sc
+    where sc.code in (select s.school_code from staged_student s)
+    order by sc.id
+    for share) held
 
 -- name: find_children_of_unknown_schools
 -- Notes rows whose school is not there or deleted. Served by school_code_is_unique.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Final
@@ -13,7 +12,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.exchange.fault_file import MOST_KEPT
+from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
 from rightlevel.programme.exchange.fields import PLACE_KINDS, Kind, Terms
 from rightlevel.programme.exchange.model import (
     ImportFault,
@@ -77,10 +76,12 @@ def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
     return session.copy_in(_queries[f"copy_staged_{kind}"])
 
 
-async def copy_faults(session: Session, chunks: Iterable[bytes]) -> None:
+async def copy_faults(session: Session, faults: FaultFile) -> None:
     """Takes the faults found while reading."""
+    if not faults.kept:
+        return
     async with session.copy_in(_queries["copy_found_faults"]) as copy:
-        for chunk in chunks:
+        for chunk in faults.chunks():
             await copy.write(chunk)
 
 
@@ -89,6 +90,7 @@ async def find_faults(session: Session, kind: Kind, mapped: frozenset[str], colu
     await session.execute(_queries[f"analyze_staged_{kind[:-1]}"], {})
     checks: list[tuple[str, str]]
     if kind == "students":
+        await session.fetch_value(_queries["hold_schools"], {})
         checks = [("find_children_of_unknown_schools", "school_code"), ("find_repeated_children", "code")]
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []

@@ -163,7 +163,7 @@ def decimal_of(lowest: float, highest: float) -> Convert:
     return convert
 
 
-def day_of(earliest: date, latest: date) -> Convert:
+def day_of(earliest: date, latest: date, rule: str) -> Convert:
     """A day: 2016-03-31, 2016/3/31, or day first as registers write it: 31/3/2016, 31.3.2016, 31-3-2016."""
 
     def convert(raw: str) -> str:
@@ -181,7 +181,7 @@ def day_of(earliest: date, latest: date) -> Convert:
         except ValueError:
             raise Wrong("There is no such day; written as 2016-03-31 or 31/03/2016") from None
         if not earliest <= day <= latest:
-            raise Wrong(f"A day from {earliest} to {latest}")
+            raise Wrong(rule)
         return day.isoformat()
 
     return convert
