@@ -1,12 +1,13 @@
 """Schools, school years and classes.
 
-Public: schools (`list_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`), years
+Public: schools (`list_schools`, `count_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`), years
 (`list_years`, `read_year`, `create_year`, `change_year`, `delete_year`, `restore_year`, `current_year`), classes (`list_classes`, `read_class`,
 `create_class`, `change_class`, `delete_class`, `restore_class`), `read_grades`, `school_for_write`.
 """
 
 from rightlevel.programme.schools.actions import (
     change_school,
+    count_schools,
     create_school,
     delete_school,
     list_schools,
@@ -49,7 +50,7 @@ from rightlevel.programme.schools.years import (
 
 __all__ = [
     "ClassChange", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
-    "YearChange", "change_class", "change_school", "change_year", "class_of_school", "create_class", "create_school", "create_year",
+    "YearChange", "change_class", "change_school", "change_year", "class_of_school", "count_schools", "create_class", "create_school", "create_year",
     "current_year", "delete_class", "delete_school", "delete_year", "list_classes", "list_schools", "list_years", "read_class",
     "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write",
 ]  # fmt: skip

@@ -34,6 +34,15 @@ async def list_schools(
     return await store.page_of_schools(session, page, asked, actor.scope)
 
 
+async def count_schools(session: Session, actor: Actor, asked: SchoolSearch | None = None) -> int:
+    """How many schools `list_schools` has in all; 100,001 means more than 100,000. *Cost*: one statement."""
+    require(actor, "read", "school")
+    asked = asked or SchoolSearch()
+    if asked.deleted:
+        require(actor, "restore", "school")
+    return await store.count_schools(session, asked, actor.scope)
+
+
 async def read_school(session: Session, actor: Actor, school_id: int) -> School:
     """One school. *Errors*: NotFound, also for field staff to whom it isn't assigned."""
     require(actor, "read", "school")

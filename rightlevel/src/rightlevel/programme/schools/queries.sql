@@ -20,6 +20,23 @@ where true
 order by lower(s.name_local), s.id
 limit %(rows)s
 
+-- name: count_schools
+-- How many schools list_schools has in all. Served by school_by_name and place_by_lineage; it stops after 100,001.
+select count(*) as schools
+from (
+    select 1
+    from school s
+    join place p on p.id = s.place_id
+    where true
+--? live: and s.deleted_at is null
+--? deleted: and s.deleted_at is not null
+--? by_place: and p.lineage @> array[%(place_id)s::bigint]
+--? by_search: and s.name_key like %(search)s
+--? by_status: and s.status = %(status)s
+--? by_practice: and s.is_practice = %(is_practice)s
+--? in_scope: and s.id = any(%(scope_schools)s)
+    limit 100001) found
+
 -- name: read_school
 -- One school. Served by the primary key.
 select id, place_id, code, name_local, name_latin, ownership, area, latitude, longitude, status, is_practice, version,

@@ -23,18 +23,33 @@ async def page_of_schools(
     session: Session, page: PageRequest, asked: SchoolSearch, scope: Scope
 ) -> Page[SchoolRow]:
     after = page.key(tuple[int])
-    parts = _parts({
-        "live": not asked.deleted, "deleted": asked.deleted, "by_place": asked.place_id is not None, "by_search": bool(asked.search),
-        "by_status": asked.status is not None, "by_practice": asked.is_practice is not None,
-        "in_scope": not scope.is_everything, "after": after is not None,
-    })  # fmt: skip
+    parts = [*_school_parts(asked, scope), *_parts({"after": after is not None})]
     values = {
-        "place_id": asked.place_id, "search": f"%{like_text(asked.search or '')}%", "status": asked.status,
-        "is_practice": asked.is_practice, "scope_schools": scope.schools(), "after_id": after[0] if after else None,
+        **_school_values(asked, scope),
+        "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
-    }  # fmt: skip
+    }
     rows = await session.fetch_all(_queries["list_schools"].plus(*parts), values, into=SchoolRow)
     return page_of(rows, page, lambda row: (row.id,))
+
+
+async def count_schools(session: Session, asked: SchoolSearch, scope: Scope) -> int:
+    query = _queries["count_schools"].plus(*_school_parts(asked, scope))
+    return await session.fetch_value(query, _school_values(asked, scope))
+
+
+def _school_parts(asked: SchoolSearch, scope: Scope) -> list[str]:
+    return list(_parts({
+        "live": not asked.deleted, "deleted": asked.deleted, "by_place": asked.place_id is not None, "by_search": bool(asked.search),
+        "by_status": asked.status is not None, "by_practice": asked.is_practice is not None, "in_scope": not scope.is_everything,
+    }))  # fmt: skip
+
+
+def _school_values(asked: SchoolSearch, scope: Scope) -> dict[str, Any]:
+    return {
+        "place_id": asked.place_id, "search": f"%{like_text(asked.search or '')}%", "status": asked.status,
+        "is_practice": asked.is_practice, "scope_schools": scope.schools(),
+    }  # fmt: skip
 
 
 async def find_school(session: Session, school_id: int, *, lock: str | None = None) -> School:
