@@ -1,0 +1,238 @@
+"""Imports in a running platform: one after another, watched from outside, and nothing of one that was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from people import NOW, Cast, make_cast
+
+from flatwater.clock import StandingClock
+from flatwater.paging import PageRequest
+from flatwater.pool import Database
+from flatwater.queries import read_queries
+from rightlevel.operations import import_runner
+from rightlevel.operations.import_runner import (
+    ImportRequest,
+    ImportRunner,
+    ImportsBusy,
+    begin_import,
+    perform_import,
+)
+from rightlevel.programme.errors import Forbidden
+from rightlevel.programme.exchange import (
+    ImportCollided,
+    ImportRun,
+    NewRun,
+    Progress,
+    list_faults,
+    list_runs,
+    read_run,
+)
+
+pytestmark = pytest.mark.anyio
+HEADER = "school_code,code,name,sex,grade\n"
+QUERIES = read_queries(
+    """
+-- name: count
+-- How many children have this code.
+select count(*) as n from student where code = %(code)s
+-- name: lock
+-- Holds the whole table.
+lock table student in share row exclusive mode
+-- name: add
+-- Adds a child.
+insert into student (school_id, school_year_id, code, name, name_key, sex, grade)
+values (%(school)s, %(year)s, %(code)s, 'x', 'x', 1, 3)
+-- name: leave
+-- A run that nobody ended.
+insert into import_run (kind, filename, state, started_at) values ('schools', 'left.csv', 'saving', '2020-01-01') returning id::text as id
+""",
+    origin="test_import_runner",
+)
+
+
+class Running(msgspec.Struct, frozen=True):
+    database: Database
+    cast: Cast
+    clock: StandingClock
+    folder: Path
+
+    def request(
+        self, text: str, *, kind: Any = "students", dry: bool = False, name: str = "up.csv"
+    ) -> ImportRequest:
+        path = self.folder / name
+        path.write_text(HEADER + text)
+        return ImportRequest(NewRun(kind, name, dry, path.stat().st_size), path, None, self.cast.coordinator)
+
+    async def run_of(self, run_id: str) -> ImportRun:
+        async with self.database.read(deadline_s=5) as session:
+            return await read_run(session, self.cast.coordinator, run_id)
+
+    async def count(self, code: str) -> int:
+        async with self.database.read(deadline_s=5) as session:
+            return await session.fetch_value(QUERIES["count"], {"code": code})
+
+
+@pytest.fixture(scope="module")
+async def running(
+    new_database: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
+) -> AsyncIterator[Running]:
+    async with Database(new_database().conninfo) as database:
+        async with database.transaction(deadline_s=30) as session:
+            cast = await make_cast(session)
+        yield Running(database, cast, StandingClock(NOW), tmp_path_factory.mktemp("uploads"))
+
+
+@pytest.fixture
+async def runner(running: Running, tmp_path: Path) -> AsyncIterator[ImportRunner]:
+    made = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_file_waits_is_imported_and_goes(
+    running: Running, runner: ImportRunner, tmp_path: Path
+) -> None:
+    request = running.request("A,R1,One,f,3\nA,R2,Two,m,4\n")
+    run = await runner.submit(request)
+    assert (run.state, run.username, run.filename) == ("waiting", "coordinator", "up.csv")
+    assert not request.path.exists(), "the file was taken over"
+    await runner.wait_until_idle()
+    done = await running.run_of(run.id)
+    assert (done.state, done.added, done.rows_read, done.bytes_done) == ("done", 2, 2, done.bytes_total)
+    assert done.ended_at is not None
+    assert list((tmp_path / "imports").iterdir()) == []
+    assert await running.count("R1") == 1
+
+
+async def test_a_faulty_file_keeps_its_faults_and_saves_nothing(
+    running: Running, runner: ImportRunner
+) -> None:
+    run = await runner.submit(running.request("A,F1,Good,f,3\nA,F2,,f,3\n"))
+    await runner.wait_until_idle()
+    assert (await running.run_of(run.id)).state == "faulty"
+    async with running.database.read(deadline_s=5) as session:
+        page = await list_faults(session, running.cast.admin, run.id, PageRequest(10))
+    assert [(fault.row_number, fault.column_name) for fault in page.items] == [(3, "name")]
+    assert await running.count("F1") == 0
+
+
+async def test_what_is_no_sheet_is_a_faulty_run(running: Running, runner: ImportRunner) -> None:
+    request = running.request("")
+    request.path.write_bytes(b"%PDF-1.7 and so on")
+    run = await runner.submit(request)
+    await runner.wait_until_idle()
+    ended = await running.run_of(run.id)
+    assert (ended.state, ended.faults) == ("faulty", 1)
+
+
+async def test_files_wait_in_a_short_queue_and_come_in_their_order(
+    running: Running, runner: ImportRunner
+) -> None:
+    runs: list[ImportRun] = []
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        runs.append(await runner.submit(running.request("A,Q0,x,f,3\n")))
+        while (await running.run_of(runs[0].id)).state == "waiting":
+            await asyncio.sleep(0.02)
+        requests = [running.request(f"A,Q{n},x,f,3\n", name=f"{n}.csv") for n in range(1, 5)]
+        runs += [await runner.submit(request) for request in requests]
+        with pytest.raises(ImportsBusy):
+            await runner.submit(running.request("A,Q9,x,f,3\n"))
+    await runner.wait_until_idle()
+    ended = [await running.run_of(run.id) for run in runs]
+    assert [run.state for run in ended] == ["done"] * 5
+    assert (await running.count("Q4"), await running.count("Q9")) == (1, 0)
+
+
+async def test_progress_is_seen_while_a_file_is_saved(
+    running: Running, runner: ImportRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "NOTE_EVERY_S", 0.02)
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        run = await runner.submit(running.request("".join(f"A,P{n},x,f,3\n" for n in range(2500))))
+        seen = run
+        while (seen.state, seen.rows_read) != ("saving", 2500):
+            await asyncio.sleep(0.02)
+            seen = await running.run_of(run.id)
+        assert seen.bytes_done == seen.bytes_total
+        assert await running.count("P1") == 0, "nothing is seen before everything is saved"
+    await runner.wait_until_idle()
+    assert (await running.run_of(run.id)).state == "done"
+
+
+async def test_a_stopped_platform_saves_nothing_of_the_file_and_says_so(
+    running: Running, tmp_path: Path
+) -> None:
+    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await runner.start()
+    running.clock.advance(1)
+    async with running.database.transaction(deadline_s=30) as blocking:
+        await blocking.execute(QUERIES["lock"], {})
+        first = await runner.submit(running.request("A,S1,x,f,3\n"))
+        second = await runner.submit(running.request("A,S2,x,f,3\n"))
+        while (await running.run_of(first.id)).state == "waiting":
+            await asyncio.sleep(0.02)
+        running.clock.advance(1)
+        await runner.stop()
+    assert [(await running.run_of(run.id)).state for run in (first, second)] == ["interrupted"] * 2
+    assert (await running.count("S1"), await running.count("S2")) == (0, 0)
+    assert list((tmp_path / "imports").iterdir()) == []
+
+
+async def test_runs_that_a_dead_program_left_are_marked_when_the_next_one_starts(
+    running: Running, tmp_path: Path
+) -> None:
+    async with running.database.transaction(deadline_s=30) as session:
+        left = await session.fetch_value(QUERIES["leave"], {})
+    folder = tmp_path / "imports"
+    folder.mkdir()
+    (folder / "old").write_text("left behind")
+    runner = ImportRunner(running.database, running.clock, folder)
+    await runner.start()
+    assert (await running.run_of(left)).state == "interrupted"
+    assert not (folder / "old").exists()
+    await runner.stop()
+
+
+async def test_somebody_adding_the_same_child_meanwhile_ends_the_import_with_words(running: Running) -> None:
+    request = running.request("A,C1,x,f,3\n")
+    run_id = await begin_import(running.database, running.clock, request)
+    async with running.database.transaction(deadline_s=30) as other:
+        values = {"school": running.cast.school_a, "year": running.cast.school_year, "code": "C1"}
+        await other.execute(QUERIES["add"], values)
+        importing = asyncio.create_task(
+            perform_import(running.database, running.clock, run_id, request, Progress())
+        )
+        await asyncio.sleep(0.5)
+        assert not importing.done(), "it waits for the other to say whether the child is there"
+    with pytest.raises(ImportCollided):
+        await importing
+    ended = await running.run_of(run_id)
+    assert (ended.state, "Import it again" in (ended.message or "")) == ("failed", True)
+    assert await running.count("C1") == 1
+
+
+async def test_only_leaders_send_files(running: Running, runner: ImportRunner) -> None:
+    request = msgspec.structs.replace(running.request("A,L1,x,f,3\n"), actor=running.cast.teacher)
+    with pytest.raises(Forbidden):
+        await runner.submit(request)
+    assert request.path.exists()
+
+
+async def test_runs_are_listed_newest_first_page_by_page(running: Running) -> None:
+    async with running.database.read(deadline_s=5) as session:
+        everything = await list_runs(session, running.cast.admin, PageRequest(1000))
+        first = await list_runs(session, running.cast.admin, PageRequest(2))
+        rest = await list_runs(session, running.cast.admin, PageRequest(1000, first.next))
+    assert [*first.items, *rest.items] == everything.items
+    assert [run.started_at for run in everything.items] == sorted(
+        (run.started_at for run in everything.items), reverse=True
+    )
