@@ -120,7 +120,15 @@ def rows(count: int, prefix: str) -> Iterator[tuple[int, str, str, str, int, str
     for number in range(count):
         school, child = divmod(number, each)
         name = f"{FIRST[number * 7 % len(FIRST)]} {LAST[number * 13 % len(LAST)]} {number % 97}"
-        yield school, f"{prefix}{number:07d}", name, "FM"[number % 2], 3 + child % 3, "AB"[child % 2], 8 + number % 5
+        yield (
+            school,
+            f"{prefix}{number:07d}",
+            name,
+            "FM"[number % 2],
+            3 + child % 3,
+            "AB"[child % 2],
+            8 + number % 5,
+        )
 
 
 FIRST = ("Bopha", "Chan", "Dara", "Kosal", "Amina", "Ravi", "Noor", "ចាន់ដារ៉ា", "សុភា", "Inès", "आरव", "Maly")
@@ -158,7 +166,9 @@ def _floor(conninfo: str, folder: Path) -> float:
         year = connection.execute("select id from school_year").fetchone()[0]  # type: ignore[index]
         classes: dict[tuple[Any, ...], int] = {
             (school, grade, section): one
-            for one, school, grade, section in connection.execute("select id, school_id, grade, section from class")
+            for one, school, grade, section in connection.execute(
+                "select id, school_id, grade, section from class"
+            )
         }
         with finished.open("w", encoding="utf-8") as file:
             for school, code, name, sex, grade, section, age in rows(ROWS, "M"):
@@ -196,5 +206,9 @@ def _import(file: Path, data: Path, server: PrivateServer, expected: dict[str, i
 def _highest_mb(process_id: int) -> float:
     with contextlib.suppress(OSError, StopIteration):
         status = Path(f"/proc/{process_id}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024 / 1e6
+        return (
+            next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+            * 1024
+            / 1e6
+        )
     return 0.0

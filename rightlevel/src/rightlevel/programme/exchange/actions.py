@@ -14,11 +14,12 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict
 from rightlevel.programme.exchange import store
+from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import FaultFile
 from rightlevel.programme.exchange.fields import Kind
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import ImportFault, ImportOutcome, ImportRun, NewRun, Progress
-from rightlevel.programme.exchange.row_plan import Block, HeadersInvalid, RowPlan, bind
+from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.permissions import Actor, require
 

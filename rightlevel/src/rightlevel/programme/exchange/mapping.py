@@ -99,7 +99,7 @@ def _pairs(text: str) -> list[tuple[str, str]] | None:
 
 class _Reader:
     def __init__(self, kind: Kind) -> None:
-        self.kind = kind
+        self.kind: Kind = kind
         self.faults: list[Fault] = []
 
     def pairs(self, pairs: list[tuple[str, str]]) -> ColumnMapping:
@@ -148,13 +148,13 @@ class _Reader:
 
     def _source(self, name: str, value: Any) -> Source | None:
         if isinstance(value, str):
-            value = {"column": value}
-        if not isinstance(value, dict):
-            self._fault(
-                name, 'A table, as in {column = "NAME"}, {join = ["A", "B"]} or {constant = "text"}', value
-            )
+            table: dict[str, Any] = {"column": value}
+        elif isinstance(value, dict):
+            table = cast("dict[str, Any]", value)
+        else:
+            rule = 'A table, as in {column = "NAME"}, {join = ["A", "B"]} or {constant = "text"}'
+            self._fault(name, rule, value)
             return None
-        table = cast("dict[str, Any]", value)
         unknown = [key for key in table if key not in _SOURCE_KEYS]
         if unknown:
             self._fault(
@@ -178,7 +178,7 @@ class _Reader:
                 self._fault(f"{name}.column", "The text of one header", table["column"])
                 return ("",)
             return (table["column"],)
-        columns = table.get("join", ["none", "none"])
+        columns: Any = table.get("join", ["none", "none"])
         if not _is_texts(columns) or not 2 <= len(columns) <= MOST_JOINED:
             self._fault(f"{name}.join", f"A list of 2 to {MOST_JOINED} headers", columns)
             return ()
@@ -199,7 +199,7 @@ class _Reader:
         return plain(constant)
 
     def _values(self, name: str, table: dict[str, Any]) -> dict[str, str] | None:
-        values = table.get("values")
+        values: Any = table.get("values")
         if values is None:
             return None
         if not isinstance(values, dict) or not all(
@@ -210,7 +210,7 @@ class _Reader:
         return {value_key(key): plain(value) for key, value in cast("dict[str, Any]", values).items()}
 
     def _transforms(self, name: str, table: dict[str, Any]) -> tuple[str, ...]:
-        transforms = table.get("transform", [])
+        transforms: Any = table.get("transform", [])
         transforms = [transforms] if isinstance(transforms, str) else transforms
         if not _is_texts(transforms) or not set(transforms) <= TRANSFORMS.keys():
             self._fault(f"{name}.transform", f"Some of {', '.join(TRANSFORMS)}", transforms)

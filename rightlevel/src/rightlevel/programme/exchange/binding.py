@@ -1,0 +1,174 @@
+"""A mapping bound to one sheet: which column of the file becomes which column of the staging table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rightlevel.programme.exchange.fields import FIELDS, PLACE_KINDS, Field, Terms
+from rightlevel.programme.exchange.mapping import ColumnMapping, Source
+from rightlevel.programme.exchange.place_path import Part, Step, path_faults, path_text
+from rightlevel.programme.exchange.row_plan import Column, Explained, RowPlan
+from rightlevel.programme.exchange.sheets import Sheet, SheetFault
+from rightlevel.programme.exchange.source_text import rule_broken, shown, with_source
+from rightlevel.programme.exchange.values import NULL, Convert, Remembered, Wrong, escaped
+
+SHOWN_HEADERS = 60
+
+
+class HeadersInvalid(Exception):
+    """The mapping does not fit the sheet; `faults` says why, as row, column, value and rule."""
+
+    def __init__(self, faults: list[tuple[int, str, str, str]]) -> None:
+        super().__init__("; ".join(rule for _, _, _, rule in faults))
+        self.faults = faults
+
+
+def bind(mapping: ColumnMapping, sheet: Sheet, terms: Terms) -> RowPlan:
+    """The plan for this sheet. *Errors*: HeadersInvalid, with one fault for all headers that are not there."""
+    binder = _Binder(mapping, sheet, terms)
+    columns = binder.columns()
+    if binder.faults:
+        raise HeadersInvalid(binder.faults)
+    used = {index for column in columns for index in column.indexes}
+    ignored = tuple(header for index, header in enumerate(sheet.headers) if header and index not in used)
+    return RowPlan(columns, frozenset(mapping.sources), ignored)
+
+
+class _Binder:
+    def __init__(self, mapping: ColumnMapping, sheet: Sheet, terms: Terms) -> None:
+        self._mapping = mapping
+        self._sheet = sheet
+        self._terms = terms
+        self._not_there: list[str] = []
+        self.faults: list[tuple[int, str, str, str]] = []
+
+    def columns(self) -> list[Column]:
+        kind, sources = self._mapping.kind, self._mapping.sources
+        columns = [
+            self._column(field, sources.get(field.name)) for field in FIELDS[kind] if not field.is_place
+        ]
+        if kind == "schools":
+            columns.append(self._place_column())
+        missing = [field.name for field in FIELDS[kind] if field.is_needed and field.name not in sources]
+        if kind == "schools" and not any(name.startswith("place.") for name in sources):
+            missing.append("place.district (or another place)")
+        if ("latitude" in sources) != ("longitude" in sources):
+            missing.append("longitude" if "latitude" in sources else "latitude")
+        if missing or self._not_there:
+            self._fault_headers(missing)
+        return columns
+
+    def _fault_headers(self, missing: list[str]) -> None:
+        said: list[str] = []
+        if self._not_there:
+            said.append(
+                f"The mapping names columns that the file does not have: {', '.join(self._not_there)}."
+            )
+        if missing:
+            said.append(f"No column was found for: {', '.join(missing)}.")
+        repeated = self._sheet.repeated
+        named = [
+            f"{header} (repeated)" if header in repeated else header
+            for header in self._sheet.headers
+            if header
+        ]
+        there = ", ".join(named[:SHOWN_HEADERS])
+        more = f" and {len(named) - SHOWN_HEADERS} more" if len(named) > SHOWN_HEADERS else ""
+        rule = " ".join([*said, f"The file has: {there}{more}."])
+        self.faults.append((self._sheet.header_row, ", ".join([*self._not_there, *missing]), "", rule))
+
+    def _column(self, field: Field, source: Source | None) -> Column:
+        convert = field.make(self._terms)
+        blank = "\t".join([NULL] * field.columns)
+        if source is None:
+            return Column((), self._unmapped(field, blank), convert, _nothing)
+        if not source.columns:
+            return Column((), self._constant(field.name, source, convert), convert, _nothing)
+        indexes = self._indexes(source)
+        whole = with_source(source, convert)
+        label = " + ".join(source.columns)
+
+        def explain(key: Any) -> Explained:
+            return [(label, shown(key, source.joint), rule) for rule in rule_broken(whole, key)]
+
+        remembered = None if field.is_unique else Remembered(whole)
+        return Column(indexes, blank, whole, explain, remembered)
+
+    def _unmapped(self, field: Field, blank: str) -> str:
+        if field.name != "school_year":
+            return blank
+        if self._terms.current_school_year_id is None:
+            rule = "No school year is current. Make one current, or bring a column school_year."
+            self.faults.append((self._sheet.header_row, "school_year", "", rule))
+        return str(self._terms.current_school_year_id)
+
+    def _constant(self, name: str, source: Source, convert: Convert) -> str:
+        try:
+            return with_source(source, convert)(source.constant)
+        except Wrong as wrong:
+            self.faults.append((self._sheet.header_row, name, source.constant, wrong.rule))
+            return NULL
+
+    def _indexes(self, source: Source) -> tuple[int, ...]:
+        indexes: list[int] = []
+        for name in source.columns:
+            try:
+                indexes.append(self._sheet.column_index(name))
+            except SheetFault as fault:
+                if fault.code == "no_such_column":
+                    self._not_there.append(name)
+                else:
+                    self.faults.append((self._sheet.header_row, name, "", fault.message))
+                indexes.append(0)
+        return tuple(indexes)
+
+    def _place_column(self) -> Column:
+        """All place fields of a row as one path, the country first; paths repeat, so each is worked out once."""
+        steps: list[Step] = []
+        indexes: list[int] = []
+        for kind in PLACE_KINDS:
+            parts = [self._place_part(f"place.{kind}{suffix}", indexes) for suffix in ("", "_code")]
+            if any(part is not None for part in parts):
+                steps.append(Step(kind, parts[0], parts[1]))
+        if steps and steps[0].kind != "country":
+            self._put_country_first(steps)
+
+        def convert(key: Any) -> str:
+            cells: tuple[str, ...] = (key,) if isinstance(key, str) else key
+            return path_text(steps, cells)
+
+        def explain(key: Any) -> Explained:
+            cells: tuple[str, ...] = (key,) if isinstance(key, str) else key
+            return path_faults(steps, cells)
+
+        if not indexes:
+            return Column((), self._constant_path(steps), convert, explain)
+        return Column(tuple(indexes), NULL, convert, explain, Remembered(convert))
+
+    def _place_part(self, name: str, indexes: list[int]) -> Part | None:
+        source = self._mapping.sources.get(name)
+        field = next(field for field in FIELDS["schools"] if field.name == name)
+        if source is None:
+            return None
+        start = len(indexes)
+        indexes += self._indexes(source)
+        label = " + ".join(source.columns) or name
+        return Part(label, start, len(indexes), source, with_source(source, field.make(self._terms)))
+
+    def _put_country_first(self, steps: list[Step]) -> None:
+        only = self._terms.only_country
+        if only is None:
+            rule = "There is no one country yet, so the file must name its own: place.country or a column country."
+            self.faults.append((self._sheet.header_row, "place.country", "", rule))
+            return
+        code, name = (Source(constant=text) for text in only)
+        steps.insert(0, Step("country", Part("", 0, 0, name, escaped), Part("", 0, 0, code, escaped)))
+
+    def _constant_path(self, steps: list[Step]) -> str:
+        faults = path_faults(steps, ()) if steps else []
+        self.faults += [(self._sheet.header_row, *fault) for fault in faults]
+        return NULL if faults or not steps else path_text(steps, ())
+
+
+def _nothing(_key: Any) -> Explained:
+    return []
