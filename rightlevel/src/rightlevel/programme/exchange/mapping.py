@@ -205,7 +205,8 @@ class _Reader:
         if not isinstance(values, dict) or not all(
             isinstance(each, str | int | float) for each in cast("dict[str, Any]", values).values()
         ):
-            self._fault(f"{name}.values", 'A table, as in {"1" = "government", "2" = "private"}', values)
+            rule = 'A table, as in {"1" = "government", "2" = "private"}'
+            self._fault(f"{name}.values", rule, cast("object", values))
             return None
         return {value_key(key): plain(value) for key, value in cast("dict[str, Any]", values).items()}
 
