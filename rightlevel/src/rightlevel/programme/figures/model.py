@@ -1,0 +1,183 @@
+"""Figures: definitions as data, and the arithmetic from counts to shares. Nothing is invented: no children, no share."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import Subject
+
+
+class FigureQuery(msgspec.Struct, frozen=True):
+    """Which children are meant: a round and subject, somewhere (or everywhere in reach), of a grade or sex."""
+
+    round_id: int
+    subject: str
+    place_id: int | None = None
+    school_id: int | None = None
+    grade: int | None = None
+    sex: int | None = None
+
+
+class BehindQuery(msgspec.Struct, frozen=True):
+    """Which children of a school stand behind a figure: those at a rank, of an outcome, or without a result (`missing`)."""
+
+    round_id: int
+    subject: str
+    school_id: int
+    grade: int | None = None
+    sex: int | None = None
+    rank: int | None = None
+    outcome: str | None = None
+
+
+class IndicatorDefinition(msgspec.Struct, frozen=True):
+    """What an indicator counts: children at these ranks or above (or below), of those assessed."""
+
+    code: str
+    subject: Subject
+    name: str
+    definition: str
+    from_rank: int
+    to_rank: int
+
+
+INDICATORS: tuple[IndicatorDefinition, ...] = (
+    IndicatorDefinition("reads_story", "language", "Reads a story", "Children at the level story or above ÷ children assessed", 5, 9),
+    IndicatorDefinition("paragraph_up", "language", "Paragraph and up", "Children at the level paragraph or above ÷ children assessed", 4, 9),
+    IndicatorDefinition("cannot_read_words", "language", "Can't read words", "Children at the levels beginner and letters ÷ children assessed", 1, 2),
+    IndicatorDefinition("does_division", "math", "Does division", "Children at the level division or above ÷ children assessed", 5, 9),
+    IndicatorDefinition("subtraction_up", "math", "Subtraction and up", "Children at the level subtraction or above ÷ children assessed", 4, 9),
+)  # fmt: skip
+"""*Source*: product.md section 7; `reads_story`, `does_division` and `subtraction_up` are ASER's headlines."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Children by outcome and rank, and how many are enrolled."""
+
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        return (
+            self.rank_1, self.rank_2, self.rank_3, self.rank_4, self.rank_5, self.rank_6, self.rank_7, self.rank_8, self.rank_9,
+        )  # fmt: skip
+
+    @property
+    def assessed(self) -> int:
+        return sum(self.ranks)
+
+
+class LevelCount(msgspec.Struct, frozen=True):
+    """Children at exactly one level; `share` is of those assessed, None where nobody was."""
+
+    rank: int
+    code: str
+    name: str
+    colour: str
+    count: int
+    share: float | None
+
+
+class Indicator(msgspec.Struct, frozen=True):
+    """One indicator with its definition, what it counts and of how many; `share` is None where the denominator is none."""
+
+    code: str
+    name: str
+    definition: str
+    numerator: int
+    denominator: int
+    share: float | None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled."""
+
+    assessed: int
+    absent: int
+    refused: int
+    left: int
+    enrolled: int
+    coverage: float | None
+    levels: list[LevelCount]
+    indicators: list[Indicator]
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """The figures of one grade, one sex or one round."""
+
+    key: str
+    label: str
+    figures: Figures
+
+
+class UnitFigures(msgspec.Struct, frozen=True):
+    """The figures of one place or school below another place."""
+
+    is_school: bool
+    id: int
+    code: str
+    name_local: str
+    name_latin: str
+    figures: Figures
+
+
+class ChildBehind(msgspec.Struct, frozen=True):
+    """One child behind a figure."""
+
+    student_id: str
+    code: str
+    name: str
+    sex: int
+    grade: int
+    class_id: int | None
+    outcome: str | None
+    level: str | None
+    tested_on: date | None
+
+
+def share_of(part: int, whole: int) -> float | None:
+    """part ÷ whole, or None where there is nothing to divide by."""
+    return part / whole if whole > 0 else None
+
+
+def figures_of(counts: Counts, subject: Subject) -> Figures:
+    """The figures that follow from counts."""
+    assessed = counts.assessed
+    levels = [
+        LevelCount(level.rank, level.code, level.name, level.colour, counts.ranks[level.rank - 1], share_of(counts.ranks[level.rank - 1], assessed))
+        for level in SCALES[subject]
+    ]  # fmt: skip
+    indicators: list[Indicator] = []
+    for each in INDICATORS:
+        if each.subject == subject:
+            numerator = sum(counts.ranks[each.from_rank - 1 : each.to_rank])
+            indicators.append(
+                Indicator(
+                    each.code, each.name, each.definition, numerator, assessed, share_of(numerator, assessed)
+                )
+            )
+    return Figures(
+        assessed,
+        counts.absent,
+        counts.refused,
+        counts.went,
+        counts.enrolled,
+        share_of(assessed, counts.enrolled),
+        levels,
+        indicators,
+    )

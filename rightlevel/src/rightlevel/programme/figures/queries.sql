@@ -1,0 +1,254 @@
+-- name: place_figures
+-- The counts of a place, or of all countries, from their 8 shards. Served by the primary keys of place_count and place_enrolled.
+with unit as materialized (
+    select id
+    from place
+    where true
+    --? by_place: and id = %(place_id)s
+    --? everywhere: and parent_id is null and deleted_at is null
+), enrolled as (
+    select coalesce(sum(e.children), 0)::bigint as children
+    from unit
+    join place_enrolled e on e.place_id = unit.id
+    where e.school_year_id = (select school_year_id from round where id = %(round_id)s)
+    --? by_grade: and e.grade = %(grade)s
+    --? by_sex: and e.sex = %(sex)s
+)
+select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
+    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
+    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
+    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
+    (select children from enrolled) as enrolled
+from unit
+join place_count c on c.place_id = unit.id
+where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
+--? by_grade: and c.grade = %(grade)s
+--? by_sex: and c.sex = %(sex)s
+
+-- name: school_figures
+-- The counts of some schools. Served by the primary keys of school_count and school_enrolled.
+with unit as materialized (
+    select s.id
+    from school s
+    join place p on p.id = s.place_id
+    where s.deleted_at is null
+    --? by_school: and s.id = %(school_id)s
+    --? in_scope: and s.id = any(%(scope_schools)s)
+    --? by_place: and p.lineage @> array[%(place_id)s::bigint]
+), enrolled as (
+    select coalesce(sum(e.children), 0)::bigint as children
+    from unit
+    join school_enrolled e on e.school_id = unit.id
+    where e.school_year_id = (select school_year_id from round where id = %(round_id)s)
+    --? by_grade: and e.grade = %(grade)s
+    --? by_sex: and e.sex = %(sex)s
+)
+select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
+    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
+    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
+    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
+    (select children from enrolled) as enrolled
+from unit
+join school_count c on c.school_id = unit.id
+where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
+--? by_grade: and c.grade = %(grade)s
+--? by_sex: and c.sex = %(sex)s
+
+-- name: place_breakdown
+-- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count and place_enrolled.
+with unit as materialized (
+    select id
+    from place
+    where true
+    --? by_place: and id = %(place_id)s
+    --? everywhere: and parent_id is null and deleted_at is null
+), year as materialized (
+    select school_year_id from round where id = %(round_id)s
+), key as (
+    --? of_rounds: select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from round r, year where r.school_year_id = year.school_year_id and r.deleted_at is null
+    --? of_grades: select g.grade::bigint as key, to_char(g.grade, '000') as place_in_order, g.grade::text as label from generate_series(1, 12) g (grade)
+    --? of_sexes: select s.sex::bigint as key, s.sex::text as place_in_order, s.sex::text as label from unnest(array[1, 2, 0, 9]) s (sex)
+), counted as (
+    --? of_rounds: select c.round_id as key,
+    --? of_grades: select c.grade::bigint as key,
+    --? of_sexes: select c.sex::bigint as key,
+        sum(c.absent) as absent, sum(c.refused) as refused, sum(c.went) as went, sum(c.rank_1) as rank_1, sum(c.rank_2) as rank_2,
+        sum(c.rank_3) as rank_3, sum(c.rank_4) as rank_4, sum(c.rank_5) as rank_5, sum(c.rank_6) as rank_6, sum(c.rank_7) as rank_7,
+        sum(c.rank_8) as rank_8, sum(c.rank_9) as rank_9
+    from unit
+    join place_count c on c.place_id = unit.id
+    where c.subject = %(subject)s::subject
+    --? of_rounds: and c.round_id in (select key from key)
+    --? of_grades: and c.round_id = %(round_id)s
+    --? of_sexes: and c.round_id = %(round_id)s
+    --? by_grade: and c.grade = %(grade)s
+    --? by_sex: and c.sex = %(sex)s
+    group by 1
+), enrolled as (
+    --? of_rounds: select 0::bigint as key,
+    --? of_grades: select e.grade::bigint as key,
+    --? of_sexes: select e.sex::bigint as key,
+        sum(e.children) as children
+    from unit
+    join place_enrolled e on e.place_id = unit.id
+    where e.school_year_id = (select school_year_id from year)
+    --? by_grade: and e.grade = %(grade)s
+    --? by_sex: and e.sex = %(sex)s
+    group by 1
+)
+select key.key, key.label,
+    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
+    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
+    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
+    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
+    coalesce(e.children, 0)::bigint as enrolled
+from key
+left join counted c on c.key = key.key
+--? of_rounds: left join enrolled e on e.key = 0
+--? of_grades: left join enrolled e on e.key = key.key
+--? of_sexes: left join enrolled e on e.key = key.key
+--? of_grades: where c.key is not null or e.key is not null
+--? of_sexes: where c.key is not null or e.key is not null
+order by key.place_in_order
+limit 20
+
+-- name: school_breakdown
+-- The counts of some schools, apart by round, grade or sex. Served by the primary keys of school_count and school_enrolled.
+with unit as materialized (
+    select s.id
+    from school s
+    join place p on p.id = s.place_id
+    where s.deleted_at is null
+    --? by_school: and s.id = %(school_id)s
+    --? in_scope: and s.id = any(%(scope_schools)s)
+    --? by_place: and p.lineage @> array[%(place_id)s::bigint]
+), year as materialized (
+    select school_year_id from round where id = %(round_id)s
+), key as (
+    --? of_rounds: select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from round r, year where r.school_year_id = year.school_year_id and r.deleted_at is null
+    --? of_grades: select g.grade::bigint as key, to_char(g.grade, '000') as place_in_order, g.grade::text as label from generate_series(1, 12) g (grade)
+    --? of_sexes: select s.sex::bigint as key, s.sex::text as place_in_order, s.sex::text as label from unnest(array[1, 2, 0, 9]) s (sex)
+), counted as (
+    --? of_rounds: select c.round_id as key,
+    --? of_grades: select c.grade::bigint as key,
+    --? of_sexes: select c.sex::bigint as key,
+        sum(c.absent) as absent, sum(c.refused) as refused, sum(c.went) as went, sum(c.rank_1) as rank_1, sum(c.rank_2) as rank_2,
+        sum(c.rank_3) as rank_3, sum(c.rank_4) as rank_4, sum(c.rank_5) as rank_5, sum(c.rank_6) as rank_6, sum(c.rank_7) as rank_7,
+        sum(c.rank_8) as rank_8, sum(c.rank_9) as rank_9
+    from unit
+    join school_count c on c.school_id = unit.id
+    where c.subject = %(subject)s::subject
+    --? of_rounds: and c.round_id in (select key from key)
+    --? of_grades: and c.round_id = %(round_id)s
+    --? of_sexes: and c.round_id = %(round_id)s
+    --? by_grade: and c.grade = %(grade)s
+    --? by_sex: and c.sex = %(sex)s
+    group by 1
+), enrolled as (
+    --? of_rounds: select 0::bigint as key,
+    --? of_grades: select e.grade::bigint as key,
+    --? of_sexes: select e.sex::bigint as key,
+        sum(e.children) as children
+    from unit
+    join school_enrolled e on e.school_id = unit.id
+    where e.school_year_id = (select school_year_id from year)
+    --? by_grade: and e.grade = %(grade)s
+    --? by_sex: and e.sex = %(sex)s
+    group by 1
+)
+select key.key, key.label,
+    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
+    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
+    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
+    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
+    coalesce(e.children, 0)::bigint as enrolled
+from key
+left join counted c on c.key = key.key
+--? of_rounds: left join enrolled e on e.key = 0
+--? of_grades: left join enrolled e on e.key = key.key
+--? of_sexes: left join enrolled e on e.key = key.key
+--? of_grades: where c.key is not null or e.key is not null
+--? of_sexes: where c.key is not null or e.key is not null
+order by key.place_in_order
+limit 20
+
+-- name: figures_below
+-- The places and schools that hang on a place (or the countries, or one's own schools), by name, each with its counts. Places come first.
+-- Served by place_by_parent, school_by_place and the primary keys of the count tables.
+with unit as (
+    --? places: select false as is_school, p.id, p.code, p.name_local, p.name_latin, lower(p.name_local) as sort_name
+    --? places: from place p where p.deleted_at is null
+    --? below: and p.parent_id = %(place_id)s
+    --? countries: and p.parent_id is null
+    --? both: union all
+    --? schools: select true as is_school, s.id, s.code, s.name_local, s.name_latin, lower(s.name_local) as sort_name
+    --? schools: from school s where s.deleted_at is null and not s.is_practice
+    --? schools_below: and s.place_id = %(place_id)s
+    --? schools_in_scope: and s.id = any(%(scope_schools)s)
+), page as (
+    select u.is_school, u.id, u.code, u.name_local, u.name_latin, u.sort_name
+    from unit u
+    --? after: where (u.is_school, u.sort_name, u.id) > (%(after_is_school)s, %(after_name)s, %(after_id)s)
+    order by u.is_school, u.sort_name, u.id
+    limit %(rows)s
+)
+select page.is_school, page.id, page.code, page.name_local, page.name_latin, page.sort_name,
+    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
+    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
+    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
+    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
+    coalesce(e.children, 0)::bigint as enrolled
+from page
+left join lateral (
+    select sum(a.absent) as absent, sum(a.refused) as refused, sum(a.went) as went, sum(a.rank_1) as rank_1, sum(a.rank_2) as rank_2,
+        sum(a.rank_3) as rank_3, sum(a.rank_4) as rank_4, sum(a.rank_5) as rank_5, sum(a.rank_6) as rank_6, sum(a.rank_7) as rank_7,
+        sum(a.rank_8) as rank_8, sum(a.rank_9) as rank_9
+    from (
+        select absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+        from place_count
+        where not page.is_school and place_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+        union all
+        select absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+        from school_count
+        where page.is_school and school_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+    ) a
+) c on true
+left join lateral (
+    select sum(a.children) as children
+    from (
+        select children
+        from place_enrolled
+        where not page.is_school and place_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s)
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+        union all
+        select children
+        from school_enrolled
+        where page.is_school and school_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s)
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+    ) a
+) e on true
+order by page.is_school, page.sort_name, page.id
+
+-- name: children_behind
+-- The children of one school that stand behind a figure, by name. Served by student_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
+from student st
+left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+where st.school_id = %(school_id)s and st.deleted_at is null
+--? by_grade: and coalesce(r.grade, st.grade) = %(grade)s
+--? by_sex: and coalesce(r.sex, st.sex) = %(sex)s
+--? by_rank: and r.rank = %(rank)s
+--? by_outcome: and r.outcome = %(outcome)s::outcome
+--? missing: and r.id is null and st.status = 'active'
+--? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+--? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+order by st.name_key, st.id
+limit %(rows)s

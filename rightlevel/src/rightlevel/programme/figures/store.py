@@ -1,0 +1,153 @@
+"""The only file that knows the columns of the count tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.figures.model import (
+    BehindQuery,
+    ChildBehind,
+    Counts,
+    FigureQuery,
+    Slice,
+    UnitFigures,
+    figures_of,
+)
+from rightlevel.programme.permissions import Scope, Subject
+
+_queries = load_queries(__package__ or "")
+NOTHING = Counts(*([0] * 13))
+_COUNTS = len(Counts.__struct_fields__)
+
+
+class _KeyedCounts(msgspec.Struct, frozen=True):
+    key: int
+    label: str
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
+
+
+class _UnitCounts(msgspec.Struct, frozen=True):
+    is_school: bool
+    id: int
+    code: str
+    name_local: str
+    name_latin: str
+    sort_name: str
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
+
+
+def _counts(row: msgspec.Struct) -> Counts:
+    return Counts(*msgspec.structs.astuple(row)[-_COUNTS:])
+
+
+def _by_schools(asked: FigureQuery, scope: Scope) -> bool:
+    """Whether schools are summed: for one school, and for those who reach only some."""
+    return asked.school_id is not None or not scope.is_everything
+
+
+def _filters(asked: FigureQuery, scope: Scope) -> list[str]:
+    parts = [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
+    parts += ["by_place"] if asked.place_id is not None and asked.school_id is None else []
+    if _by_schools(asked, scope):
+        parts += ["by_school"] if asked.school_id is not None else []
+        parts += [] if scope.is_everything else ["in_scope"]
+    elif asked.place_id is None:
+        parts.append("everywhere")
+    return parts
+
+
+def _values(asked: FigureQuery, subject: Subject, scope: Scope) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(asked), "scope_schools": scope.schools(subject)}
+
+
+async def read_counts(session: Session, asked: FigureQuery, subject: Subject, scope: Scope) -> Counts:
+    query = _queries["school_figures" if _by_schools(asked, scope) else "place_figures"].plus(
+        *_filters(asked, scope)
+    )
+    return await session.fetch_one(query, _values(asked, subject, scope), into=Counts) or NOTHING
+
+
+async def read_slices(
+    session: Session, asked: FigureQuery, subject: Subject, scope: Scope, *, by: str
+) -> list[Slice]:
+    query = _queries["school_breakdown" if _by_schools(asked, scope) else "place_breakdown"]
+    rows = await session.fetch_all(
+        query.plus(f"of_{by}", *_filters(asked, scope)), _values(asked, subject, scope), into=_KeyedCounts
+    )
+    return [Slice(str(row.key), row.label, figures_of(_counts(row), subject)) for row in rows]
+
+
+async def page_below(
+    session: Session, asked: FigureQuery, subject: Subject, scope: Scope, page: PageRequest
+) -> Page[UnitFigures]:
+    after = page.key(tuple[bool, str, int])
+    parts = [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
+    if not scope.is_everything:
+        parts += ["schools", "schools_in_scope"]
+    elif asked.place_id is None:
+        parts += ["places", "countries"]
+    else:
+        parts += ["places", "below", "both", "schools", "schools_below"]
+    is_school, name, number = after or (None, None, None)
+    values = {
+        **_values(asked, subject, scope), "rows": page.rows_to_ask, "after_is_school": is_school, "after_name": name, "after_id": number,
+    }  # fmt: skip
+    query = _queries["figures_below"].plus(*parts, *(["after"] if after else []))
+    found = page_of(
+        await session.fetch_all(query, values, into=_UnitCounts),
+        page,
+        lambda row: (row.is_school, row.sort_name, row.id),
+    )
+    units = [
+        UnitFigures(
+            row.is_school, row.id, row.code, row.name_local, row.name_latin, figures_of(_counts(row), subject)
+        )
+        for row in found.items
+    ]
+    return Page(units, found.next)
+
+
+async def page_of_children(
+    session: Session, asked: BehindQuery, subject: Subject, scope: Scope, page: PageRequest
+) -> Page[ChildBehind]:
+    after = page.key(tuple[str])
+    parts = [f"by_{name}" for name in ("grade", "sex", "rank") if getattr(asked, name) is not None]
+    if asked.outcome is not None:
+        parts.append("missing" if asked.outcome == "missing" else "by_outcome")
+    parts += [] if scope.is_everything else ["in_scope"]
+    values = {
+        **msgspec.structs.asdict(asked), "scope_schools": scope.whole_schools(subject), "scope_classes": scope.classes(subject),
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["children_behind"].plus(*parts, *(["after"] if after else []))
+    rows = await session.fetch_all(query, values, into=ChildBehind)
+    return page_of(rows, page, lambda row: (row.student_id,))

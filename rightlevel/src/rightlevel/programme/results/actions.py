@@ -1,0 +1,253 @@
+"""What is done to results: enter and change them, show a class, one child's history, take one away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID, uuid4
+
+import msgspec
+
+from flatwater.clock import Clock, today
+from flatwater.paging import Page, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
+from rightlevel.programme.results import store
+from rightlevel.programme.results.model import (
+    REFUSALS,
+    SUBJECTS,
+    Facts,
+    ResultAnswer,
+    ResultChange,
+    ResultWrite,
+    SheetRow,
+    StudentResult,
+    current_of,
+    judge,
+    warnings_of,
+    was_overridden,
+    write_faults,
+)
+from rightlevel.programme.students import Student, read_student
+
+MAX_WRITES = 200
+"""A device sends a class or two at once; more comes in more requests."""
+LOOKS = 3
+"""How often writes are judged when others are faster: unseen, seen, and once more."""
+
+
+class ResultHeld(Conflict):
+    """This result can't be removed: it is verified or locked, or its round is closed or its school locked."""
+
+    code = "result_held"
+
+
+async def enter_results(
+    session: Session, actor: Actor, writes: Sequence[ResultWrite], clock: Clock
+) -> list[ResultAnswer]:
+    """What became of each write, in order. A write that is refused never holds up the others.
+
+    *Errors*: Forbidden; Invalid for none or more than MAX_WRITES, or an id sent twice. *Cost*: two statements, whatever the
+    number; two more when somebody else was writing the same at the same moment.
+    """
+    require(actor, "enter", "result")
+    _require_batch(writes)
+    answers: dict[int, ResultAnswer] = {}
+    for number, write in enumerate(writes):
+        faults = write_faults(write)
+        if faults:
+            answers[number] = ResultAnswer(write.id, "invalid", message=REFUSALS["invalid"], faults=faults)
+    numbers = [number for number in range(len(writes)) if number not in answers]
+    for look in range(LOOKS):
+        if not numbers:
+            break
+        is_last = look == LOOKS - 1
+        numbers = await _look_and_write(
+            session, actor, writes, numbers, answers, clock, is_first=look == 0, is_last=is_last
+        )
+    return [answers[number] for number in range(len(writes))]
+
+
+def _require_batch(writes: Sequence[ResultWrite]) -> None:
+    if not 1 <= len(writes) <= MAX_WRITES:
+        raise Invalid(
+            faults=(Fault("writes", f"Between 1 and {MAX_WRITES} results at once", str(len(writes))),)
+        )
+    if len({write.id for write in writes}) != len(writes):
+        raise Invalid(faults=(Fault("id", "Every write has an id of its own; one was sent twice"),))
+    if len({(write.student_id, write.round_id, write.subject) for write in writes}) != len(writes):
+        raise Invalid(faults=(Fault("student_id", "One result for a child, round and subject at a time"),))
+
+
+async def _look_and_write(
+    session: Session, actor: Actor, writes: Sequence[ResultWrite], numbers: list[int], answers: dict[int, ResultAnswer],
+    clock: Clock, *, is_first: bool, is_last: bool,
+) -> list[int]:  # fmt: skip
+    """Judges some writes, saves what may be, answers what is settled; the numbers of those to look at again.
+
+    A statement sees what was committed when it began. Whatever looks taken or stale at first may be this very write, done a
+    moment ago on another connection, so it is looked at again by a statement that begins now.
+    """
+    day = today(clock)
+    facts = await store.read_facts(session, [writes[number] for number in numbers])
+    judged: list[tuple[int, Facts]] = []
+    again: list[int] = []
+    for number, fact in zip(numbers, facts, strict=True):
+        code = judge(actor, writes[number], fact, day)
+        if code in ("saved", "changed"):
+            judged.append((number, fact))
+        elif code in ("conflict", "stale") and is_first:
+            again.append(number)
+        else:
+            answers[number] = _answer(code, writes[number], fact)
+    if judged:
+        again += await _save(session, actor, writes, judged, answers, clock, day)
+    if is_last and again:
+        raise Stale  # others write the same over and over; the whole request is tried again by its sender
+    return sorted(again)
+
+
+async def _save(
+    session: Session, actor: Actor, writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]],
+    answers: dict[int, ResultAnswer], clock: Clock, day: date,
+) -> list[int]:  # fmt: skip
+    overridden = sorted(
+        {code for number, fact in judged for code in was_overridden(writes[number], fact, day)}
+    )
+    written = await store.write_results(
+        session, actor, [(writes[number], fact) for number, fact in judged], clock.now(), overridden
+    )
+    beaten: list[int] = []
+    for number, fact in judged:
+        write = writes[number]
+        done = written.get(str(UUID(write.id)))
+        if done is None:
+            beaten.append(number)
+            continue
+        code = "saved" if fact.result_id is None else "changed"
+        answers[number] = ResultAnswer(
+            write.id, code, done.result_id, done.version, warnings=warnings_of(write, fact)
+        )
+    return beaten
+
+
+def _answer(code: str, write: ResultWrite, facts: Facts) -> ResultAnswer:
+    if code == "repeated":
+        return ResultAnswer(
+            write.id,
+            facts.done_as or "",
+            facts.done_result_id,
+            facts.done_version,
+            warnings=warnings_of(write, facts),
+        )
+    current = (
+        current_of(write, facts)
+        if code in ("conflict", "stale", "not_yours", "verified", "result_locked")
+        else None
+    )
+    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current)
+
+
+async def class_sheet(
+    session: Session, actor: Actor, page: PageRequest, *, school_id: int, round_id: int, subject: str,
+    class_id: int | None = None, grade: int | None = None,
+) -> Page[SheetRow]:  # fmt: skip
+    """The children of a class, grade or school by name, each with its result. *Errors*: Forbidden, OutOfScope. *Cost*: one statement."""
+    require(actor, "read", "result")
+    known = _subject(subject)
+    if not actor.scope.is_everything and known not in actor.scope.subjects(school_id):
+        raise OutOfScope
+    return await store.page_of_sheet(
+        session,
+        page,
+        school_id=school_id,
+        round_id=round_id,
+        subject=known,
+        class_id=class_id,
+        grade=grade,
+        scope=actor.scope,
+    )
+
+
+def _subject(text: str) -> Subject:
+    if text == "language":
+        return "language"
+    if text == "math":
+        return "math"
+    raise Invalid(faults=(Fault("subject", f"One of: {', '.join(SUBJECTS)}", text[:60]),))
+
+
+async def _child_and_subjects(
+    session: Session, actor: Actor, student_id: str
+) -> tuple[Student, list[Subject]]:
+    """The child and the subjects of it that the actor may see."""
+    require(actor, "read", "result")
+    student = await read_student(session, actor, student_id)
+    held: list[Subject] = [
+        subject for subject in SUBJECTS if actor.scope.covers(student.school_id, subject=subject, class_id=student.class_id)
+    ]  # fmt: skip
+    return student, held
+
+
+async def results_of_student(
+    session: Session, actor: Actor, student_id: str, page: PageRequest
+) -> Page[StudentResult]:
+    """Every result of a child in the order of its rounds, in the actor's subjects. *Errors*: NotFound. *Cost*: two statements."""
+    _, subjects = await _child_and_subjects(session, actor, student_id)
+    return await store.page_of_results(session, student_id, subjects, page)
+
+
+async def history_of_student(
+    session: Session, actor: Actor, student_id: str, page: PageRequest
+) -> Page[ResultChange]:
+    """Every later change of a child's results, newest first. *Errors*: NotFound. *Cost*: two statements."""
+    _, subjects = await _child_and_subjects(session, actor, student_id)
+    return await store.page_of_changes(session, student_id, subjects, page)
+
+
+async def read_result(session: Session, actor: Actor, result_id: str) -> StudentResult:
+    """One result. *Errors*: NotFound, also when out of scope. *Cost*: two statements."""
+    _require_uuid(result_id)
+    found = await store.find_result(session, result_id)
+    _, subjects = await _child_and_subjects(session, actor, found.student_id)
+    if found.subject not in subjects:
+        raise NotFound
+    return found
+
+
+def _require_uuid(text: str) -> None:
+    try:
+        UUID(text)
+    except ValueError as error:
+        raise NotFound from error
+
+
+async def delete_result(
+    session: Session, actor: Actor, result_id: str, *, version: int, reason: str, clock: Clock
+) -> None:
+    """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld.
+
+    A coordinator with a reason goes past a lock or a closed round.
+    """
+    require(actor, "delete", "result")
+    _require_uuid(result_id)
+    held = await store.lock_result(session, result_id)
+    require_scope(actor, held.school_id, subject=_subject(held.subject), class_id=held.class_id)
+    is_held = held.is_locked or held.is_verified or held.school_is_locked or held.round_state != "open"
+    if is_held and not (allowed(actor.role, "override", "result") and reason.strip()):
+        raise ResultHeld
+    removed = await store.delete_result_row(
+        session,
+        held,
+        version,
+        write_id=str(uuid4()),
+        person_id=actor.person_id,
+        reason=reason,
+        now=clock.now(),
+    )
+    if not removed:
+        raise Stale(current=msgspec.to_builtins(held), yours={"version": version})
+    before = {"outcome": held.outcome, "rank": held.rank, "round_id": held.round_id, "subject": held.subject}
+    await write_audit(session, actor, "delete", "result", result_id, before=before, reason=reason or None)

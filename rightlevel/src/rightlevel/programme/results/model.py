@@ -1,0 +1,320 @@
+"""Results: frozen values and the one write guard, pure: what may be written is decided here and nowhere else."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+import msgspec
+
+from rightlevel.programme.errors import Fault
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import Actor, Subject, allowed
+
+Outcome = Literal["assessed", "absent", "refused", "left"]
+Method = Literal["guided", "direct", "grid", "device"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+METHODS: tuple[Method, ...] = get_args(Method)
+SUBJECTS: tuple[Subject, ...] = get_args(Subject)
+MAX_NOTES = 500
+MAX_REASON = 200
+
+REFUSALS: dict[str, str] = {
+    "invalid": "Some of what was entered can't be right. Please look at the marked fields.",
+    "write_id_reused": "This write id was already used for something else. Make a new one for every new write.",
+    "not_found": "This child is not there, or not yours to see.",
+    "out_of_scope": "This school or subject is not assigned to you.",
+    "no_round": "There is no such round.",
+    "student_left": "This child had left the school by that day.",
+    "date_in_future": "The day of the test is in the future.",
+    "date_outside_round": "The day of the test is outside the round's days.",
+    "round_not_open": "This round is not open.",
+    "school_locked": "This school is locked in this round.",
+    "result_locked": "This result is locked.",
+    "verified": "This result is verified, so it can't be changed.",
+    "not_yours": "A mentor changes only what they entered themselves.",
+    "conflict": "There is a result already. Look at both and decide.",
+    "stale": "Somebody changed this in the meantime. Look at both and decide.",
+}
+"""Each code a write can be refused with, and its sentence (a catalogue key)."""
+
+OVERRIDABLE = frozenset(
+    {"date_outside_round", "round_not_open", "school_locked", "result_locked", "verified"}
+)
+FORBIDDING = frozenset({"out_of_scope", "not_yours"})
+
+
+class ResultWrite(msgspec.Struct, frozen=True):
+    """One result to save. `id` is made by the sender for this one write; `version` is that of the result it changes.
+
+    `reason` is a coordinator's, for writing past a closed round or a lock.
+    """
+
+    id: str
+    student_id: str
+    round_id: int
+    subject: str
+    tested_on: date
+    outcome: str = "assessed"
+    level: str | None = None
+    tool: int | None = None
+    assent: bool | None = None
+    is_selected: bool = False
+    method: str = "direct"
+    notes: str | None = None
+    version: int | None = None
+    reason: str | None = None
+
+
+class CurrentResult(msgspec.Struct, frozen=True):
+    """A result as it stands on the server."""
+
+    id: str
+    version: int
+    outcome: str
+    level: str | None
+    tested_on: date
+    assessor_id: int
+    notes: str | None
+
+
+class ResultAnswer(msgspec.Struct, frozen=True):
+    """What became of one write: `saved` or `changed`, else a refusal's code and sentence.
+
+    The same write again gets the same answer. `current` is what is there when two must be looked at.
+    """
+
+    id: str
+    code: str
+    result_id: str | None = None
+    version: int | None = None
+    message: str = ""
+    current: CurrentResult | None = None
+    warnings: list[str] = []
+    faults: list[Fault] = []
+
+    @property
+    def is_saved(self) -> bool:
+        return self.code in ("saved", "changed")
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What one write is judged by, read and locked in the write's own transaction."""
+
+    number: int
+    school_id: int | None
+    class_id: int | None
+    grade: int | None
+    sex: int | None
+    student_left_on: date | None
+    student_is_deleted: bool
+    round_kind: str | None
+    round_state: str | None
+    starts_on: date | None
+    ends_on: date | None
+    school_is_locked: bool
+    has_baseline: bool
+    result_id: str | None
+    result_version: int | None
+    result_outcome: str | None
+    result_rank: int | None
+    result_tested_on: date | None
+    result_assessor_id: int | None
+    result_notes: str | None
+    result_is_locked: bool
+    result_is_verified: bool
+    done_as: str | None
+    """`saved` or `changed` when this very write id was done before, `other` when it was somebody's for something else."""
+    done_result_id: str | None
+    done_version: int | None
+
+
+class SheetRow(msgspec.Struct, frozen=True):
+    """One child on a class sheet, with the result of the round and subject where there is one."""
+
+    student_id: str
+    code: str
+    name: str
+    sex: int
+    grade: int
+    class_id: int | None
+    result_id: str | None
+    version: int | None
+    outcome: str | None
+    level: str | None
+    tested_on: date | None
+    is_locked: bool
+    is_verified: bool
+
+
+class StudentResult(msgspec.Struct, frozen=True):
+    """One result of a child, with the words that a history shows."""
+
+    id: str
+    student_id: str
+    round_id: int
+    round_kind: str
+    year_name: str
+    school_id: int
+    subject: str
+    outcome: str
+    rank: int | None
+    level: str | None
+    tested_on: date
+    tool: int | None
+    assent: bool | None
+    is_selected: bool
+    method: str
+    notes: str | None
+    assessor_name: str
+    version: int
+    is_locked: bool
+    is_verified: bool
+    changed_at: datetime
+
+
+class ResultChange(msgspec.Struct, frozen=True):
+    """One change of a result: what it was and became, by whom and when."""
+
+    write_id: str
+    result_id: str
+    version: int
+    at: datetime
+    person_name: str
+    before: Any
+    after: Any
+    reason: str | None
+
+
+_RANKS = {(subject, level.code): level.rank for subject, scale in SCALES.items() for level in scale}
+_CODES = {(subject, level.rank): level.code for subject, scale in SCALES.items() for level in scale}
+
+
+def rank_of_write(write: ResultWrite) -> int | None:
+    """The rank that a write gives."""
+    return _RANKS.get((write.subject, write.level or "")) if write.outcome == "assessed" else None
+
+
+def level_code(subject: str, rank: int | None) -> str | None:
+    """A level's code by its rank."""
+    return None if rank is None else _CODES.get((subject, rank))
+
+
+def write_faults(write: ResultWrite) -> list[Fault]:
+    """Everything wrong with a write by itself."""
+    faults: list[Fault] = []
+    faults += [
+        Fault(field, "A UUID", given[:60])
+        for field, given in (("id", write.id), ("student_id", write.student_id))
+        if not _is_uuid(given)
+    ]
+    faults += [
+        Fault(field, f"One of: {', '.join(known)}", given[:60])
+        for field, given, known in (
+            ("subject", write.subject, SUBJECTS), ("outcome", write.outcome, OUTCOMES), ("method", write.method, METHODS),
+        )
+        if given not in known
+    ]  # fmt: skip
+    if write.outcome == "assessed" and write.subject in SUBJECTS and rank_of_write(write) is None:
+        codes = ", ".join(level.code for level in SCALES[write.subject])
+        faults.append(Fault("level", f"One of: {codes}", (write.level or "")[:60]))
+    if write.outcome != "assessed" and write.level is not None:
+        faults.append(Fault("level", "Only an assessed child has a level", write.level[:60]))
+    if write.tool is not None and not 1 <= write.tool <= 4:
+        faults.append(Fault("tool", "Between 1 and 4", str(write.tool)))
+    if write.notes is not None and len(write.notes) > MAX_NOTES:
+        faults.append(Fault("notes", f"At most {MAX_NOTES} characters"))
+    if write.reason is not None and len(write.reason) > MAX_REASON:
+        faults.append(Fault("reason", f"At most {MAX_REASON} characters"))
+    return faults
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
+    """The one write guard: `saved`, `changed`, `repeated`, or the code of the first rule that the write breaks."""
+    if facts.done_as == "other":
+        return "write_id_reused"
+    if facts.done_as is not None:
+        return "repeated"
+    if facts.school_id is None or facts.student_is_deleted:
+        return "not_found"
+    if not actor.scope.covers(facts.school_id, class_id=facts.class_id):
+        return "not_found"
+    if not actor.scope.covers(facts.school_id, subject=_subject(write), class_id=facts.class_id):
+        return "out_of_scope"
+    broken = next(iter(_broken(write, facts, today, may_override=_overrides(actor, write))), None)
+    if broken is not None:
+        return broken
+    return _judge_against_present(actor, write, facts)
+
+
+def _subject(write: ResultWrite) -> Subject:
+    return "math" if write.subject == "math" else "language"
+
+
+def _overrides(actor: Actor, write: ResultWrite) -> bool:
+    return allowed(actor.role, "override", "result") and bool(write.reason and write.reason.strip())
+
+
+def _broken(write: ResultWrite, facts: Facts, today: date, *, may_override: bool) -> list[str]:
+    """The rules of time and locks that the write breaks, in the order in which a person can mend them."""
+    if facts.round_state is None or facts.starts_on is None or facts.ends_on is None:
+        return ["no_round"]
+    left_on = facts.student_left_on
+    rules = {
+        "round_not_open": facts.round_state != "open",
+        "school_locked": facts.school_is_locked,
+        "date_in_future": write.tested_on > today,
+        "date_outside_round": not facts.starts_on <= write.tested_on <= facts.ends_on,
+        "student_left": left_on is not None and write.tested_on > left_on and write.outcome != "left",
+        "verified": facts.result_is_verified,
+        "result_locked": facts.result_is_locked,
+    }
+    return [
+        code for code, is_broken in rules.items() if is_broken and not (may_override and code in OVERRIDABLE)
+    ]
+
+
+def _judge_against_present(actor: Actor, write: ResultWrite, facts: Facts) -> str:
+    if facts.result_id is None:
+        return "saved" if write.version is None else "stale"
+    if write.version is None:
+        return "conflict"
+    if actor.role == "mentor" and facts.result_assessor_id != actor.person_id:
+        return "not_yours"
+    return "changed" if write.version == facts.result_version else "stale"
+
+
+def was_overridden(write: ResultWrite, facts: Facts, today: date) -> list[str]:
+    """The rules that a saved write went past with a reason, for the audit."""
+    return [code for code in _broken(write, facts, today, may_override=False) if code in OVERRIDABLE]
+
+
+def warnings_of(write: ResultWrite, facts: Facts) -> list[str]:
+    """What a person should know about a write that was saved nevertheless."""
+    if facts.round_kind in ("midline", "endline") and write.outcome == "assessed" and not facts.has_baseline:
+        return ["no_baseline"]
+    return []
+
+
+def current_of(write: ResultWrite, facts: Facts) -> CurrentResult | None:
+    """The result that is there."""
+    if facts.result_id is None or facts.result_tested_on is None:
+        return None
+    return CurrentResult(
+        id=facts.result_id,
+        version=facts.result_version or 1,
+        outcome=facts.result_outcome or "",
+        level=level_code(write.subject, facts.result_rank),
+        tested_on=facts.result_tested_on,
+        assessor_id=facts.result_assessor_id or 0,
+        notes=facts.result_notes,
+    )

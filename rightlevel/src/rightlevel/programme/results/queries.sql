@@ -1,0 +1,177 @@
+-- name: facts
+-- Everything that some writes are judged by, one row each, locked in the order of its keys: children and rounds against change, results
+-- for change. Served by the primary keys and result_is_unique.
+with wanted as materialized (
+    select w.number, w.write_id, w.student_id, w.round_id, w.subject
+    from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
+        as w (number, write_id, student_id, round_id, subject)
+), children as materialized (
+    select id, school_id, class_id, grade, sex, status, left_on, deleted_at
+    from student
+    where id = any(%(student_ids)s::uuid[])
+    order by id
+    for share
+), rounds as materialized (
+    select id, school_year_id, kind, state, starts_on, ends_on
+    from round
+    where id = any(%(round_ids)s::bigint[]) and deleted_at is null
+    order by id
+    for share
+), present as materialized (
+    select r.id, r.student_id, r.round_id, r.subject, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
+        r.locked_at, r.is_verified
+    from result r
+    where r.student_id = any(%(student_ids)s::uuid[]) and r.round_id = any(%(round_ids)s::bigint[]) and r.deleted_at is null
+    order by r.id
+    for update
+)
+select w.number, st.school_id, st.class_id, st.grade, st.sex,
+    case when st.status = 'left' then st.left_on end as student_left_on,
+    st.deleted_at is not null as student_is_deleted,
+    rd.kind::text as round_kind, rd.state::text as round_state,
+    coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
+    own.locked_at is not null as school_is_locked,
+    rd.kind is not null and rd.kind <> 'baseline' and exists (
+        select 1
+        from result b
+        join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
+        where b.student_id = w.student_id and b.subject = w.subject and b.deleted_at is null and b.outcome = 'assessed') as has_baseline,
+    r.id::text as result_id, r.version as result_version, r.outcome::text as result_outcome, r.rank as result_rank,
+    r.tested_on as result_tested_on, r.assessor_id as result_assessor_id, r.notes as result_notes,
+    r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified,
+    case
+        when made.id is not null and (made.student_id, made.round_id, made.subject) = (w.student_id, w.round_id, w.subject) then 'saved'
+        when change.write_id is not null and (changed.student_id, changed.round_id, changed.subject) = (w.student_id, w.round_id, w.subject)
+            then 'changed'
+        when made.id is not null or change.write_id is not null then 'other'
+    end as done_as,
+    coalesce(made.id, change.result_id)::text as done_result_id,
+    case when made.id is not null then 1 else change.version end as done_version
+from wanted w
+left join children st on st.id = w.student_id
+left join rounds rd on rd.id = w.round_id
+left join round_school own on own.round_id = rd.id and own.school_id = st.school_id
+left join present r on r.student_id = w.student_id and r.round_id = w.round_id and r.subject = w.subject
+left join result made on made.id = w.write_id
+left join result_change change on change.write_id = w.write_id
+left join result changed on changed.id = change.result_id
+order by w.number
+
+-- name: write_results
+-- Saves judged writes, new ones and changes, with their history and one audit row, in one statement; the write ids that were saved.
+-- What another was faster to save is left out and judged again.
+with wanted as materialized (
+    select w.write_id, w.result_id, w.version, w.student_id, w.round_id, w.subject, w.outcome, w.rank, w.tested_on, w.tool, w.assent,
+        w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason
+    from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(versions)s::integer[], %(student_ids)s::uuid[], %(round_ids)s::bigint[],
+        %(subjects)s::subject[], %(outcomes)s::outcome[], %(ranks)s::smallint[], %(tested)s::date[], %(tools)s::smallint[],
+        %(assents)s::boolean[], %(selected)s::boolean[], %(methods)s::entry_method[], %(notes)s::text[], %(school_ids)s::bigint[],
+        %(class_ids)s::bigint[], %(grades)s::smallint[], %(sexes)s::smallint[], %(befores)s::jsonb[], %(afters)s::jsonb[], %(reasons)s::text[])
+        as w (write_id, result_id, version, student_id, round_id, subject, outcome, rank, tested_on, tool, assent, is_selected, method,
+            notes, school_id, class_id, grade, sex, before, after, reason)
+), added as (
+    insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex,
+        tool, assent, is_selected, notes, created_at, changed_at)
+    select write_id, student_id, round_id, school_id, class_id, %(person_id)s, tested_on, subject, outcome, method, rank, grade, sex,
+        tool, assent, is_selected, notes, %(now)s, %(now)s
+    from wanted
+    where result_id is null
+    order by student_id, subject
+    on conflict do nothing
+    returning id, version
+), changed as (
+    update result r
+    set outcome = w.outcome, rank = w.rank, tested_on = w.tested_on, tool = w.tool, assent = w.assent, is_selected = w.is_selected,
+        method = w.method, notes = w.notes, version = r.version + 1, changed_at = %(now)s
+    from wanted w
+    where r.id = w.result_id and r.version = w.version and r.deleted_at is null
+    returning r.id, r.version, w.write_id, w.before, w.after, w.reason
+), kept as (
+    insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
+    select write_id, id, version, %(now)s, %(person_id)s, before, after, reason
+    from changed
+), written as (
+    select id as write_id, id as result_id, version from added
+    union all
+    select write_id, id, version from changed
+), audited as (
+    insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+    select %(person_id)s, %(role)s::role, 'enter', 'result', min(result_id::text), 'done',
+        jsonb_build_object('count', count(*), 'round_id', min(%(round_id)s::bigint), 'results', jsonb_agg(result_id), 'overridden', %(overridden)s::text[]),
+        %(reason)s, %(address)s
+    from written
+    having count(*) > 0
+)
+select write_id::text as write_id, result_id::text as result_id, version
+from written
+
+-- name: class_sheet
+-- The children of a school, class or grade by name, each with its result of a round and subject. Served by student_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id,
+    r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
+    r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified
+from student st
+left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+where st.school_id = %(school_id)s and st.deleted_at is null and (st.status = 'active' or r.id is not null)
+--? by_class: and st.class_id = %(class_id)s
+--? by_grade: and st.grade = %(grade)s
+--? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+--? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+order by st.name_key, st.id
+limit %(rows)s
+
+-- name: student_results
+-- Every live result of a child in the order of its rounds. Served by result_is_unique.
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.version, r.locked_at is not null as is_locked, r.is_verified,
+    r.changed_at
+from result r
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+where r.deleted_at is null
+--? by_student: and r.student_id = %(student_id)s::uuid
+--? by_subjects: and r.subject = any(%(subjects)s::subject[])
+--? by_id: and r.id = %(result_id)s::uuid
+--? after: and (rd.starts_on, r.id) > (select k.starts_on, %(after_id)s::uuid from round k where k.id = (select round_id from result where id = %(after_id)s::uuid))
+order by rd.starts_on, r.id
+limit %(rows)s
+
+-- name: student_changes
+-- Every later change of a child's results, newest first. Served by result_is_unique and result_change_by_result.
+select c.write_id::text as write_id, c.result_id::text as result_id, c.version, c.at, p.display_name as person_name, c.before, c.after, c.reason
+from result r
+join result_change c on c.result_id = r.id
+join person p on p.id = c.person_id
+where r.student_id = %(student_id)s::uuid and r.subject = any(%(subjects)s::subject[])
+--? after: and (c.at, c.write_id) < (select k.at, k.write_id from result_change k where k.write_id = %(after_id)s::uuid)
+order by c.at desc, c.write_id desc
+limit %(rows)s
+
+-- name: lock_result
+-- One live result with what its removal is judged by, locked. Served by the primary key.
+select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, r.class_id, r.subject::text as subject, r.version,
+    r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
+    exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked
+from result r
+join round rd on rd.id = r.round_id
+where r.id = %(result_id)s::uuid and r.deleted_at is null
+for update of r
+for share of rd
+
+-- name: delete_result
+-- Takes a result out of the figures, and keeps what it was.
+with removed as (
+    update result
+    set deleted_at = %(now)s, version = version + 1, changed_at = %(now)s
+    where id = %(result_id)s::uuid and version = %(version)s and deleted_at is null
+    returning id, version
+)
+insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
+select %(write_id)s::uuid, id, version, %(now)s, %(person_id)s, %(before)s::jsonb, '{"deleted": true}'::jsonb, %(reason)s
+from removed

@@ -1,0 +1,201 @@
+"""The only file that knows the columns of result and result_change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Actor, Scope, Subject
+from rightlevel.programme.results.model import (
+    Facts,
+    ResultChange,
+    ResultWrite,
+    SheetRow,
+    StudentResult,
+    level_code,
+    rank_of_write,
+)
+
+_queries = load_queries(__package__ or "")
+_facts = _queries["facts"]
+_write = _queries["write_results"]
+_sheet = _queries["class_sheet"]
+_encoder = msgspec.json.Encoder()
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A write that is in the table now."""
+
+    write_id: str
+    result_id: str
+    version: int
+
+
+class LockedResult(msgspec.Struct, frozen=True):
+    """A result held for removal, with what that is judged by."""
+
+    id: str
+    student_id: str
+    round_id: int
+    school_id: int
+    class_id: int | None
+    subject: str
+    version: int
+    outcome: str
+    rank: int | None
+    is_locked: bool
+    is_verified: bool
+    round_state: str
+    school_is_locked: bool
+
+
+async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Facts]:
+    """What the writes are judged by, in their order, locked. *Cost*: one statement."""
+    values = {
+        "numbers": list(range(len(writes))),
+        "write_ids": [write.id for write in writes],
+        "student_ids": [write.student_id for write in writes],
+        "round_ids": [write.round_id for write in writes],
+        "subjects": [write.subject for write in writes],
+    }
+    return await session.fetch_all(_facts, values, into=Facts)
+
+
+async def write_results(
+    session: Session,
+    actor: Actor,
+    judged: Sequence[tuple[ResultWrite, Facts]],
+    now: datetime,
+    overridden: list[str],
+) -> dict[str, Written]:
+    """The writes that were saved, by write id. *Cost*: one statement; counts are kept by its triggers."""
+    writes = [write for write, _ in judged]
+    facts = [fact for _, fact in judged]
+    values: dict[str, Any] = {
+        "write_ids": [w.id for w in writes], "result_ids": [f.result_id for f in facts], "versions": [w.version for w in writes],
+        "student_ids": [w.student_id for w in writes], "round_ids": [w.round_id for w in writes],
+        "subjects": [w.subject for w in writes], "outcomes": [w.outcome for w in writes],
+        "ranks": [rank_of_write(w) for w in writes], "tested": [w.tested_on for w in writes], "tools": [w.tool for w in writes],
+        "assents": [w.assent for w in writes], "selected": [w.is_selected for w in writes], "methods": [w.method for w in writes],
+        "notes": [w.notes or None for w in writes], "school_ids": [f.school_id for f in facts],
+        "class_ids": [f.class_id for f in facts], "grades": [f.grade for f in facts], "sexes": [f.sex for f in facts],
+        "befores": [_before(w, f) for w, f in judged], "afters": [_after(w, f) for w, f in judged],
+        "reasons": [w.reason or None for w in writes],
+        "person_id": actor.person_id, "role": actor.role, "address": actor.address, "now": now, "overridden": overridden,
+        "reason": next((w.reason for w in writes if w.reason), None), "round_id": writes[0].round_id,
+    }  # fmt: skip
+    rows = await session.fetch_all(_write, values, into=Written)
+    return {row.write_id: row for row in rows}
+
+
+def _before(write: ResultWrite, facts: Facts) -> str | None:
+    if facts.result_id is None:
+        return None
+    kept = {
+        "outcome": facts.result_outcome, "level": level_code(write.subject, facts.result_rank), "tested_on": facts.result_tested_on,
+        "notes": facts.result_notes,
+    }  # fmt: skip
+    return _encoder.encode(kept).decode()
+
+
+def _after(write: ResultWrite, facts: Facts) -> str | None:
+    if facts.result_id is None:
+        return None
+    kept = {
+        "outcome": write.outcome,
+        "level": write.level,
+        "tested_on": write.tested_on,
+        "notes": write.notes,
+    }
+    return _encoder.encode(kept).decode()
+
+
+async def page_of_sheet(
+    session: Session, page: PageRequest, *, school_id: int, round_id: int, subject: Subject, class_id: int | None,
+    grade: int | None, scope: Scope,
+) -> Page[SheetRow]:  # fmt: skip
+    after = page.key(tuple[str])
+    wanted = {
+        "by_class": class_id is not None, "by_grade": grade is not None, "in_scope": not scope.is_everything, "after": after is not None,
+    }  # fmt: skip
+    values = {
+        "school_id": school_id, "round_id": round_id, "subject": subject, "class_id": class_id, "grade": grade,
+        "scope_schools": scope.whole_schools(subject), "scope_classes": scope.classes(subject),
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(
+        _sheet.plus(*(part for part, is_wanted in wanted.items() if is_wanted)), values, into=SheetRow
+    )
+    return page_of(rows, page, lambda row: (row.student_id,))
+
+
+async def page_of_results(
+    session: Session, student_id: str, subjects: list[Subject], page: PageRequest
+) -> Page[StudentResult]:
+    after = page.key(tuple[str])
+    query = _queries["student_results"].plus("by_student", "by_subjects", *(["after"] if after else []))
+    values = {
+        "student_id": student_id,
+        "subjects": subjects,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(query, values, into=StudentResult)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_result(session: Session, result_id: str) -> StudentResult:
+    """One live result. *Errors*: NotFound."""
+    query = _queries["student_results"].plus("by_id")
+    row = await session.fetch_one(query, {"result_id": result_id, "rows": 1}, into=StudentResult)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def page_of_changes(
+    session: Session, student_id: str, subjects: list[Subject], page: PageRequest
+) -> Page[ResultChange]:
+    after = page.key(tuple[str])
+    query = _queries["student_changes"]
+    values = {
+        "student_id": student_id,
+        "subjects": subjects,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(query.plus("after") if after else query, values, into=ResultChange)
+    return page_of(rows, page, lambda row: (row.write_id,))
+
+
+async def lock_result(session: Session, result_id: str) -> LockedResult:
+    """One live result, locked. *Errors*: NotFound."""
+    row = await session.fetch_one(_queries["lock_result"], {"result_id": result_id}, into=LockedResult)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def delete_result_row(
+    session: Session,
+    held: LockedResult,
+    version: int,
+    *,
+    write_id: str,
+    person_id: int,
+    reason: str,
+    now: datetime,
+) -> int:
+    before = {"outcome": held.outcome, "level": level_code(held.subject, held.rank)}
+    values = {
+        "result_id": held.id, "version": version, "write_id": write_id, "person_id": person_id, "reason": reason or None, "now": now,
+        "before": _encoder.encode(before).decode(),
+    }  # fmt: skip
+    return await session.execute(_queries["delete_result"], values)

@@ -1,0 +1,144 @@
+"""Results over HTTP: one, a batch, a class sheet, one child's."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Created, Raw, Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.permissions import May
+from rightlevel.programme.results import (
+    ResultAnswer,
+    ResultChange,
+    ResultWrite,
+    SheetRow,
+    StudentResult,
+    class_sheet,
+    delete_result,
+    enter_results,
+    history_of_student,
+    read_result,
+    results_of_student,
+)
+from rightlevel.programme.results.model import FORBIDDING
+from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+
+routes = Registry()
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Up to 200 results; each is answered by itself."""
+
+    writes: list[ResultWrite]
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """What became of each write, in the order sent."""
+
+    answers: list[ResultAnswer]
+
+
+class SheetQuery(msgspec.Struct, frozen=True):
+    """Which class sheet is asked for."""
+
+    school_id: int
+    round_id: int
+    subject: str
+    class_id: int | None = None
+    grade: int | None = None
+
+
+class ResultRemoval(msgspec.Struct, frozen=True):
+    """Which version is removed, and why."""
+
+    version: int
+    reason: str = ""
+
+
+_CONFLICTS = frozenset(
+    {"conflict", "stale", "round_not_open", "school_locked", "result_locked", "verified", "write_id_reused"}
+)
+
+
+def _status(code: str) -> int:
+    if code in FORBIDDING:
+        return 403
+    if code == "not_found":
+        return 404
+    return 409 if code in _CONFLICTS else 422
+
+
+@routes.endpoint(
+    "POST", "/api/v1/results", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("results",), statuses={201: "saved", 409: "refused, with what is there"},
+)  # fmt: skip
+async def enter_one_result(call: Ask, *, body: ResultWrite) -> ResultAnswer | Created | Raw:
+    """Saves one result, or changes one; the same write again gets the same answer."""
+    answer = (await enter_results(call.session, actor_of(call), [body], call.clock))[0]
+    if answer.code == "saved":
+        return Created(answer, f"/api/v1/results/{answer.result_id}")
+    if answer.code == "changed":
+        return answer
+    status = _status(answer.code)
+    content = {
+        "type": "about:blank", "title": "Refused", "status": status, "code": answer.code, "detail": answer.message,
+        "current": answer.current, "yours": body, "faults": answer.faults,
+    }  # fmt: skip
+    return Raw(msgspec.json.encode(content), "application/problem+json", status)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/results/batch", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    tags=("results",),
+)  # fmt: skip
+async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
+    """Saves up to 200 results; each is answered by itself, and one that is refused holds up no other."""
+    return Answers(await enter_results(call.session, actor_of(call), body.writes, call.clock))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/results/{id}", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", tags=("results",),
+)  # fmt: skip
+async def read_one_result(call: Ask, *, path: ByUuid) -> StudentResult:
+    """One result."""
+    return await read_result(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "DELETE", "/api/v1/results/{id}", who=May("delete", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("results",),
+)  # fmt: skip
+async def delete_one_result(call: Ask, *, path: ByUuid, query: ResultRemoval) -> None:
+    """Takes a result out of the figures; what it was is kept."""
+    await delete_result(
+        call.session, actor_of(call), path.id, version=query.version, reason=query.reason, clock=call.clock
+    )
+
+
+@routes.endpoint(
+    "GET", "/api/v1/class-sheet", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("results",),
+)  # fmt: skip
+async def read_class_sheet(call: Ask, *, query: SheetQuery, page: PageRequest) -> Page[SheetRow]:
+    """The children of a class, grade or school by name, each with its result of a round and subject."""
+    return await class_sheet(
+        call.session, actor_of(call), page, school_id=query.school_id, round_id=query.round_id, subject=query.subject,
+        class_id=query.class_id, grade=query.grade,
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/api/v1/students/{id}/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("results",),
+)  # fmt: skip
+async def list_student_results(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[StudentResult]:
+    """Every result of a child in the order of its rounds."""
+    return await results_of_student(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/students/{id}/history", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("results",),
+)  # fmt: skip
+async def list_student_history(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ResultChange]:
+    """Every later change of a child's results, newest first."""
+    return await history_of_student(call.session, actor_of(call), path.id, page)
