@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from conftest import OneDatabase, Served, serving
 from find_browser import ADVICE, browser_path
-from journey import PASSWORD, START_S, Device, Site
-from playwright.sync_api import Browser, sync_playwright
+from journey import PASSWORD, PATIENCE_MS, START_S, Device, Site
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from flatwater.queries import read_queries
 from rightlevel.programme.accounts import PasswordHasher
@@ -29,6 +29,9 @@ QUERIES = read_queries(
 -- name: give_password
 -- Lets everybody of the cast sign in.
 update person set password_hash = %(password_hash)s where password_hash is null
+-- name: everybody_reads_english
+-- Undoes the choices of earlier journeys.
+update person set language = 'en' where language <> 'en'
 """,
     origin="tests/journeys/conftest.py",
 )
@@ -109,6 +112,7 @@ def browser() -> Iterator[Browser]:
     path = browser_path()
     if path is None:
         pytest.fail(ADVICE)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
@@ -118,7 +122,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def device(browser: Browser, site: Site) -> Iterator[Device]:
     """Windows for one test; a page that complains (an error, a blocked script) fails it."""
+    site.run(_start_in_english)
     opened = Device(browser, site)
     yield opened
     opened.close()
     assert opened.complaints == []
+
+
+async def _start_in_english(served: Served) -> None:
+    async with served.database.transaction(deadline_s=START_S) as session:
+        await session.execute(QUERIES["everybody_reads_english"], {})
