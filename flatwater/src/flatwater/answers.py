@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from math import ceil
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -13,6 +14,7 @@ from flatwater.contract import Created, Html, Raw, Redirect, Streamed
 from flatwater.errors import Refused
 from flatwater.inputs import InputInvalid
 from flatwater.paging import BadCursor
+from flatwater.transaction import ValueRefused
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -36,16 +38,21 @@ def answer_with(result: Any) -> Answer:
     if isinstance(result, Html):
         return Answer(result.status, result.text.encode(), HTML, result.headers)
     if isinstance(result, Redirect):
-        return Answer(result.status, b"", HTML, {"location": result.to, **result.headers})
+        return Answer(result.status, b"", HTML, {"location": _address(result.to), **result.headers})
     if isinstance(result, Raw):
         return Answer(result.status, result.content, result.content_type, result.headers)
     if isinstance(result, Streamed):
         return Answer(200, b"", result.content_type, result.headers, result.chunks)
     if isinstance(result, Created):
-        return Answer(201, _encoder.encode(result.content), JSON, {"location": result.location})
+        return Answer(201, _encoder.encode(result.content), JSON, {"location": _address(result.location)})
     if result is None:
         return Answer(204, b"", JSON)
     return Answer(200, _encoder.encode(result), JSON)
+
+
+def _address(text: str) -> str:
+    """An address as a header may carry it: whatever isn't ASCII, a space or a line's end is percent-encoded."""
+    return quote(text, safe=":/?#[]@!$&'()*+,;=%~")
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
@@ -73,4 +80,6 @@ def problem_for(error: Exception) -> Answer | None:
         return problem(422, "input_invalid", str(error), where=error.where)
     if isinstance(error, BadCursor):
         return problem(422, "bad_cursor", str(error), where="query.after")
+    if isinstance(error, ValueRefused):
+        return problem(422, "value_refused", str(error))
     return None

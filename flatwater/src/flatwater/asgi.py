@@ -1,6 +1,6 @@
-"""The contracts as an ASGI application: route, read within bounds, identify, allow, decode, do, answer.
+"""The contracts as an ASGI application: route, count, read within bounds, identify, allow, decode, do, answer.
 
-The order is the promise: the body is read before a connection is taken and the answer is sent after it is given back,
+The order is the promise: who asks too often is refused before the body is read; the body is read before a connection is taken and the answer is sent after it is given back,
 so a slow phone never holds one; who may call is settled before a word is said about the input; the transaction is
 committed before the answer leaves.
 """
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,15 +20,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flatwater.answers import Answer, answer_with, problem, problem_for
 from flatwater.clock import Clock
 from flatwater.contract import Call, Endpoint, Registry
-from flatwater.errors import TooMany
+from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter
-from flatwater.routing import Routes
+from flatwater.routing import Match, Routes
 from flatwater.transaction import Session
 
 log = logging.getLogger("flatwater.asgi")
 
+_BREAKS_HEADERS = re.compile(r"[\r\n\0]")
 WATCH_AFTER_S = 0.1
 """Only a request that lasts gets a watcher: a task costs more than most requests take."""
 
@@ -160,37 +162,47 @@ class ContractApp(Generic[ActorT, AppT]):
             if match is None and self._otherwise is not None:
                 await self._otherwise(scope, receive, send)
                 return
-            await _send(send, _no_route(match.methods if match else None), {}, head=scope["method"] == "HEAD")
+            answer = _no_route(match.methods if match else None)
+            await _send(send, answer, _head(answer, {}, []), is_head=scope["method"] == "HEAD")
             return
         if self._app is None:
             raise RuntimeError(
                 "the lifespan has not started: serve this with an ASGI server that runs lifespans"
             )
-        call = self._call(match.endpoint, self._app, scope)
-        watch = _Watch(receive) if call.endpoint.work != "write" else None
+        await self._serve_endpoint(self._call(match.endpoint, self._app, scope), match, scope, receive, send)
+
+    async def _serve_endpoint(
+        self, call: Call[ActorT, AppT], match: Match, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         try:
-            call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
-            if watch is not None:
-                watch.start()
-            answer = await self._answer(call, match.parameters)
+            answer = await self._answer(call, match.parameters, scope, receive)
+            head = _head(answer, self._house.headers(call), call.cookies_to_set)
         except ClientLeft:
             self.clients_left += 1
             return
-        except asyncio.CancelledError:
-            if watch is None or not watch.client_left:
-                raise
-            _forget_cancel()
-            self.clients_left += 1
-            return
         except Exception as error:  # noqa: BLE001  this is the edge: everything becomes an answer here, once
-            answer = await self._house.explain(error, call)
+            call.cookies_to_set.clear()
+            answer = await self._explain(error, call)
+            head = _head(answer, self._house.headers(call), call.cookies_to_set)
         finally:
-            if watch is not None:
-                await watch.stop()
             call.sent.discard()
-        await _send(
-            send, answer, self._house.headers(call), call.cookies_to_set, head=scope["method"] == "HEAD"
-        )
+        is_head = scope["method"] == "HEAD"
+        if answer.chunks is None:
+            await _send(send, answer, head, is_head=is_head)
+        elif not await _stream(send, receive, answer, answer.chunks, head, is_head=is_head):
+            self.clients_left += 1
+
+    async def _explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
+        try:
+            answer = await self._house.explain(error, call)
+        except Exception as second:  # explaining may need a database that has just gone
+            expected = problem_for(second)
+            if expected is None:
+                log.error("an error in %s could not be explained", call.endpoint.name, exc_info=second)
+            answer = expected or problem(500, "unexpected", "Something went wrong on our side.")
+        if isinstance(error, TooSlow):
+            answer.headers = {**answer.headers, "connection": "close"}
+        return answer
 
     def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
         client = scope.get("client")
@@ -206,15 +218,34 @@ class ContractApp(Generic[ActorT, AppT]):
             request_id=uuid.uuid4().hex,
         )
 
-    async def _answer(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
-        endpoint = call.endpoint
-        decision = self._limiter.decide(endpoint.rate, self._house.identity(call))
+    async def _answer(
+        self, call: Call[ActorT, AppT], parameters: dict[str, str], scope: Scope, receive: Receive
+    ) -> Answer:
+        decision = self._limiter.decide(call.endpoint.rate, self._house.identity(call))
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
+        call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
+        # A write that has begun is finished; the client's retry with the same id is told so.
+        if call.endpoint.work != "read" and call.endpoint.method != "GET":
+            return await self._perform(call, parameters)
+        watch = _Watch(receive)
+        watch.start(WATCH_AFTER_S)
+        try:
+            return await self._perform(call, parameters)
+        except asyncio.CancelledError:
+            if not watch.client_left:
+                raise
+            raise ClientLeft from None
+        finally:
+            await watch.stop()
+
+    async def _perform(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
+        endpoint = call.endpoint
 
         async def perform(session: Session | None) -> Answer:
             call.session = session
             call.cookies_to_set.clear()
+            call.state.clear()
             call.actor = await self._house.authenticate(call)
             if not endpoint.who.allows(call.actor):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
@@ -230,15 +261,18 @@ class ContractApp(Generic[ActorT, AppT]):
                 return await perform(session)
         if endpoint.work == "write":
             return await call.database.run(perform, deadline_s=endpoint.deadline_s)
-        async with asyncio.timeout(endpoint.deadline_s):
-            return await perform(None)
+        limit = asyncio.timeout(endpoint.deadline_s)
+        try:
+            async with limit:
+                return await perform(None)
+        except TimeoutError as error:
+            if limit.expired():
+                raise DeadlineExceeded from error
+            raise
 
 
 class _Watch:
-    """Cancels a request whose client has gone, so that its query ends on the server too.
-
-    Writes are not watched: one that has begun is finished, and the client's retry with the same id is told so.
-    """
+    """Cancels the task that makes an answer when the client for whom it is made has gone; its query then ends too."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -247,8 +281,8 @@ class _Watch:
         self._watcher: asyncio.Task[None] | None = None
         self.client_left = False
 
-    def start(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
+    def start(self, after_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._begin)
 
     def _begin(self) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._look())
@@ -260,17 +294,17 @@ class _Watch:
         self._task.cancel()
 
     async def stop(self) -> None:
+        """Ends the watch and takes its cancellation back, come or still to come."""
         if self._timer is not None:
             self._timer.cancel()
         if self._watcher is not None and not self._watcher.done():
             self._watcher.cancel()
             await asyncio.wait([self._watcher])
-
-
-def _forget_cancel() -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
+        if self.client_left:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            if self._task.uncancel() > 0:
+                raise asyncio.CancelledError  # somebody else cancels too
 
 
 def _no_route(methods: list[str] | None) -> Answer:
@@ -281,25 +315,55 @@ def _no_route(methods: list[str] | None) -> Answer:
     return answer
 
 
-async def _send(
-    send: Send, answer: Answer, headers: dict[str, str], cookies: list[str] | None = None, *, head: bool
-) -> None:
-    raw = [
-        (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in {**headers, **answer.headers}.items()
-    ]
-    raw += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies or ()]
-    raw.append((b"content-type", answer.content_type.encode("latin-1")))
-    if answer.chunks is None:
-        raw.append((b"content-length", str(len(answer.content)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    if answer.chunks is not None and not head:
-        await _send_chunks(send, answer.chunks)
-    else:
-        await send({"type": "http.response.body", "body": b"" if head else answer.content})
+def _head(answer: Answer, headers: dict[str, str], cookies: list[str]) -> list[tuple[bytes, bytes]]:
+    """The answer's headers as they are sent. *Errors*: ValueError for one that would end its line early."""
+    named = {name.lower(): value for name, value in (*headers.items(), *answer.headers.items())}
+    has_content = answer.status not in (204, 304)
+    if has_content:
+        named.setdefault("content-type", answer.content_type)
+    if has_content and answer.chunks is None:
+        named["content-length"] = str(len(answer.content))
+    pairs = [*named.items(), *(("set-cookie", cookie) for cookie in cookies)]
+    for name, value in pairs:
+        if _BREAKS_HEADERS.search(name + value):
+            raise ValueError(f"the header {name!r} holds a line's end")
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-async def _send_chunks(send: Send, chunks: AsyncIterator[bytes]) -> None:
-    async for chunk in chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+async def _send(send: Send, answer: Answer, head: list[tuple[bytes, bytes]], *, is_head: bool) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": head})
+    await send({"type": "http.response.body", "body": b"" if is_head else answer.content})
+
+
+async def _stream(
+    send: Send,
+    receive: Receive,
+    answer: Answer,
+    chunks: AsyncIterator[bytes],
+    head: list[tuple[bytes, bytes]],
+    *,
+    is_head: bool,
+) -> bool:
+    """Sends what is made while it is sent, and ends the making when the client leaves; whether it stayed.
+
+    An error on the way goes up: the server then cuts the connection, which tells the client that this isn't all.
+    """
+    watch = _Watch(receive)
+    watch.start(0)
+    try:
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        if not is_head:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except asyncio.CancelledError:
+        if not watch.client_left:
+            raise
+        return False
+    finally:
+        try:
+            await watch.stop()
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+    return True

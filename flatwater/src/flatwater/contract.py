@@ -7,9 +7,11 @@ audit. A route that leaves something out does not start: `Registry.verify` lists
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Generic, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -25,6 +27,7 @@ Work = Literal["read", "write", "none"]
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 UNSAFE = METHODS - {"GET"}
 MAX_DEADLINE_S = 300.0
+_PATH_PART = re.compile(r"[^{}]*|\{[a-z_][a-z0-9_]*\}")
 
 ActorT = TypeVar("ActorT")
 AppT = TypeVar("AppT")
@@ -182,6 +185,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
     @property
+    def place(self) -> str:
+        """The path with its parameters' names taken out: two endpoints with the same place answer the same addresses."""
+        return "/".join("{}" if part.startswith("{") else part for part in self.path.split("/"))
+
+    @property
+    def takes_body(self) -> bool:
+        return bool({"body", "form", "upload"} & self.inputs.keys())
+
+    @property
     def is_page(self) -> bool:
         """Whether people look at it in a browser (it answers HTML)."""
         return self.output is Html or Html in get_args(self.output)
@@ -190,8 +202,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """What this contract leaves out or contradicts, in words."""
         if self.method not in METHODS:
             yield f"method {self.method!r} is none of {sorted(METHODS)}"
-        if not self.path.startswith("/"):
-            yield "the path does not start with /"
+        if self.work not in get_args(Work):
+            yield f"work {self.work!r} is none of {sorted(get_args(Work))}"
+        yield from self._path_gaps()
         if not self.summary:
             yield "no summary (the handler's docstring)"
         if not 0 < self.deadline_s <= MAX_DEADLINE_S:
@@ -205,27 +218,54 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
                 yield f"input {name!r} is none of {sorted(INPUT_NAMES)}"
         yield from self._body_gaps()
         yield from self._page_gaps()
-        if self.path_parameters and "path" not in self.inputs:
-            yield "has path parameters but takes no `path`"
         if self.method == "GET" and self.work == "write":
             yield "a GET never writes"
 
+    def _path_gaps(self) -> Iterator[str]:
+        if not self.path.startswith("/"):
+            yield "the path does not start with /"
+        if not all(_PATH_PART.fullmatch(part) for part in self.path.split("/")):
+            yield "a path parameter is a whole part of the path, like {id}"
+        named = self.path_parameters
+        if len(set(named)) != len(named):
+            yield "a path parameter is there twice"
+        if named and "path" not in self.inputs:
+            yield "has path parameters but takes no `path`"
+        elif named and (missing := _fields_of(self.inputs["path"]) ^ set(named)):
+            yield f"the path's parameters are not the fields of its type: {', '.join(sorted(missing))}"
+        elif "path" in self.inputs and not named:
+            yield "takes `path` but has no path parameters"
+
     def _body_gaps(self) -> Iterator[str]:
-        takes_body = bool({"body", "form", "upload"} & self.inputs.keys())
-        if takes_body and self.body_bytes <= 0:
+        if self.takes_body and self.body_bytes <= 0:
             yield "takes a body but declares no body_bytes"
-        if takes_body and self.method == "GET":
+        if self.takes_body and self.method == "GET":
             yield "a GET takes no body"
+        if "body" in self.inputs and {"form", "upload"} & self.inputs.keys():
+            yield "a body is JSON or a form, not both"
 
     def _page_gaps(self) -> Iterator[str]:
-        gives_many = get_origin(self.output) in (Page, list) or self.output is Page
-        if gives_many and self.page is None:
+        kinds = {get_origin(each) or each for each in (self.output, *_alternatives(self.output))}
+        if kinds & {Page, list} and self.page is None:
             yield "gives many rows but declares no page"
         if (self.page is not None) != ("page" in self.inputs):
             yield "declares a page and takes `page`: both or neither"
+        if "page" in self.inputs and (taken := _fields_of(self.inputs.get("query")) & {"limit", "after"}):
+            yield f"{', '.join(sorted(taken))} belong to the page, not to the query"
 
 
 INPUT_NAMES = frozenset({"path", "query", "body", "form", "upload", "page"})
+
+
+def _fields_of(kind: Any) -> set[str]:
+    """The names that a struct's fields have on the wire; none for anything else."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return set()
+    return set(kind.__struct_encode_fields__)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else ()
 
 
 class Registry:
@@ -265,43 +305,46 @@ class Registry:
         """
 
         def declare(handler: Handler) -> Handler:
-            hints = get_type_hints(handler)
+            hints = get_type_hints(handler, include_extras=True)
             parameters = list(inspect.signature(handler).parameters)[1:]
-            self._add(
-                Endpoint(
-                    name=name or handler.__name__,
-                    method=method,
-                    path=path,
-                    summary=(inspect.getdoc(handler) or "").split("\n")[0],
-                    who=who,
-                    rate=rate,
-                    deadline_s=deadline_s,
-                    work=work,
-                    handler=handler,
-                    inputs={each: hints.get(each, inspect.Parameter.empty) for each in parameters},
-                    output=hints.get("return", inspect.Signature.empty),
-                    body_bytes=body_bytes,
-                    page=page,
-                    tags=tags,
-                    statuses=statuses or {},
-                )
+            endpoint = Endpoint(
+                name=name or handler.__name__,
+                method=method,
+                path=path,
+                summary=(inspect.getdoc(handler) or "").split("\n")[0],
+                who=who,
+                rate=rate,
+                deadline_s=deadline_s,
+                work=work,
+                handler=handler,
+                inputs={each: hints.get(each, inspect.Parameter.empty) for each in parameters},
+                output=hints.get("return", inspect.Signature.empty),
+                body_bytes=body_bytes,
+                page=page,
+                tags=tags,
+                statuses=statuses or {},
             )
+            self._faults += [f"{endpoint.name} ({method} {path}): {gap}" for gap in endpoint.gaps()]
+            self._add(endpoint)
             return handler
 
         return declare
 
     def _add(self, endpoint: Endpoint) -> None:
-        self._faults += [
-            f"{endpoint.name} ({endpoint.method} {endpoint.path}): {gap}" for gap in endpoint.gaps()
-        ]
         if endpoint.name in self._endpoints:
             self._faults.append(f"{endpoint.name} is declared twice")
-        if any((each.method, each.path) == (endpoint.method, endpoint.path) for each in self):
-            self._faults.append(f"{endpoint.method} {endpoint.path} is declared twice")
+        for each in self:
+            if each.place != endpoint.place:
+                continue
+            if each.method == endpoint.method:
+                self._faults.append(f"{endpoint.method} {endpoint.path} is declared twice")
+            elif each.path != endpoint.path:
+                self._faults.append(f"{each.path} and {endpoint.path} name the same part differently")
         self._endpoints[endpoint.name] = endpoint
 
     def include(self, other: Registry) -> None:
         """Takes over every route of another registry, gaps included."""
+        self._faults += other._faults
         for endpoint in other:
             self._add(endpoint)
 

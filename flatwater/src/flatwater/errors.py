@@ -5,8 +5,6 @@ Each class's docstring is its default message, written for the person who reads 
 
 from __future__ import annotations
 
-import inspect
-
 
 class Refused(Exception):
     """The service can't do this now. Please try again."""
@@ -16,7 +14,7 @@ class Refused(Exception):
     retry_after_s: float | None = 1.0
 
     def __init__(self, message: str | None = None, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message or inspect.cleandoc(type(self).__doc__ or "Refused."))
+        super().__init__(message or " ".join((type(self).__doc__ or "Refused.").split()))
         if retry_after_s is not None:
             self.retry_after_s = retry_after_s
 
@@ -86,6 +84,14 @@ class TooMany(Refused):
 
     code = "too_many_requests"
     status = 429
+
+
+class TooSlow(Refused):
+    """What was sent took too long to arrive. Please try again when the connection is better."""
+
+    code = "too_slow"
+    status = 408
+    retry_after_s = None
 
 
 class TooBig(Refused):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
-from pathlib import Path
-from typing import Any, cast
+from functools import lru_cache
+from pathlib import Path, PureWindowsPath
+from typing import IO, Any, cast, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from flatwater.contract import Call, Endpoint, Sent, Upload
-from flatwater.errors import TooBig
+from flatwater.errors import TooBig, TooSlow
 from flatwater.paging import PageRequest
 
 MAX_FIELDS = 2_000
 BODY_READ_S = 60.0
 """A class of forty results is 8 kB, which 2G carries in seconds; a body that takes a minute is not arriving."""
+
+_LIST_TYPES = (list, set, frozenset, tuple)
+_WHERE = re.compile(r"(?P<message>.*?) - at (?:`key` in )?`\$(?P<at>.*)`", re.DOTALL)
 
 
 class InputInvalid(Exception):
@@ -32,21 +39,24 @@ class InputInvalid(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed the connection before it had sent everything."""
+    """The client closed the connection before it had its answer."""
 
 
 async def read_sent(endpoint: Endpoint, scope: Scope, receive: Receive, headers: dict[str, str]) -> Sent:
-    """What the request carries. *Errors*: TooBig, InputInvalid, ClientLeft, TimeoutError after BODY_READ_S."""
+    """What the request carries. *Errors*: TooBig, TooSlow after BODY_READ_S, InputInvalid, ClientLeft."""
     if endpoint.body_bytes == 0:
         return Sent()
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > endpoint.body_bytes:
-        raise TooBig(f"At most {endpoint.body_bytes:,} bytes may be sent here; this is {int(declared):,}.")
+    if declared.isascii() and declared.isdigit() and int(declared[:15]) > endpoint.body_bytes:
+        raise TooBig(f"At most {endpoint.body_bytes:,} bytes may be sent here.")
     bounded = _bounded(receive, endpoint.body_bytes)
-    async with asyncio.timeout(BODY_READ_S):
-        if "upload" in endpoint.inputs:
-            return await _read_multipart(scope, bounded)
-        content = await _read_all(bounded)
+    try:
+        async with asyncio.timeout(BODY_READ_S):
+            if "upload" in endpoint.inputs:
+                return await _read_multipart(scope, bounded)
+            content = await _read_all(bounded)
+    except TimeoutError as error:
+        raise TooSlow from error
     if "form" in endpoint.inputs:
         return Sent(fields=parse_fields(content.decode("utf-8", "replace"), where="form"))
     return Sent(content=content)
@@ -72,32 +82,55 @@ async def _read_all(receive: Receive) -> bytes:
     message = await receive()
     if not message.get("more_body"):
         return cast("bytes", message.get("body", b""))
-    chunks = [message.get("body", b"")]
+    # One growing buffer: a client that sends a byte at a time would make a list cost many times the ceiling.
+    content = bytearray(message.get("body", b""))
     while message.get("more_body"):
         message = await receive()
-        chunks.append(message.get("body", b""))
-    return b"".join(chunks)
+        content += message.get("body", b"")
+    return bytes(content)
 
 
 async def _read_multipart(scope: Scope, receive: Receive) -> Sent:
-    request = Request(scope, receive)
-    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
-        sent = Sent(fields={})
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                sent.upload = await asyncio.to_thread(_keep, value)
-            else:
-                sent.fields.setdefault(name, []).append(value)
+    # Without `app` in the scope the parser raises its own exception, not an HTTP answer of a framework around us.
+    request = Request({key: value for key, value in scope.items() if key != "app"}, receive)
+    sent = Sent()
+    try:
+        async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+            for name, value in form.multi_items():
+                if not isinstance(value, UploadFile):
+                    sent.fields.setdefault(name, []).append(value)
+                elif value.filename:  # a browser sends an empty part without a name when no file was chosen
+                    sent.upload = await _keep(value, value.filename)
+    except (MultiPartException, FormParserError) as error:
+        raise InputInvalid(f"The form can't be read: {error}", where="form") from error
+    except BaseException:
+        sent.discard()
+        raise
     return sent
 
 
-def _keep(file: UploadFile) -> Upload:
-    with tempfile.NamedTemporaryFile(prefix="upload-", delete=False) as kept:
-        file.file.seek(0)
-        shutil.copyfileobj(file.file, kept)
-        return Upload(
-            filename=Path(file.filename or "file").name, path=Path(kept.name), size_bytes=kept.tell()
-        )
+async def _keep(file: UploadFile, filename: str) -> Upload:
+    kept = tempfile.NamedTemporaryFile(prefix="upload-", delete=False)  # noqa: SIM115  closed two lines down
+    path = Path(kept.name)
+    try:
+        with kept:
+            size_bytes = await asyncio.to_thread(_copy, file.file, kept)
+    except BaseException:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  one system call
+        raise
+    return Upload(filename=_plain_name(filename), path=path, size_bytes=size_bytes)
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> int:
+    source.seek(0)
+    shutil.copyfileobj(source, target)
+    return target.tell()
+
+
+def _plain_name(filename: str) -> str:
+    """A file's name without folders of either kind of system and without what can't be shown."""
+    name = PureWindowsPath(filename).name
+    return "".join(letter for letter in name if letter.isprintable()) or "file"
 
 
 def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
@@ -131,10 +164,16 @@ def decode_inputs(call: Call[Any, Any], parameters: dict[str, str]) -> dict[str,
         elif name == "form":
             inputs[name] = _from_fields(sent.fields, kind, where="form")
         elif name == "upload":
-            inputs[name] = sent.upload
+            inputs[name] = _upload(sent.upload, kind)
         else:
             inputs[name] = _decode_json(sent.content, kind)
     return inputs
+
+
+def _upload(upload: Upload | None, kind: Any) -> Upload | None:
+    if upload is None and kind is Upload:
+        raise InputInvalid("Please send a file, as multipart/form-data.", where="upload")
+    return upload
 
 
 def _page_request(endpoint: Endpoint, query: dict[str, list[str]]) -> PageRequest:
@@ -144,10 +183,7 @@ def _page_request(endpoint: Endpoint, query: dict[str, list[str]]) -> PageReques
     if not asked:
         return PageRequest(endpoint.page.default, after)
     if not (
-        asked.isascii()
-        and asked.isdigit()
-        and 1 <= int(asked[:9]) <= endpoint.page.ceiling
-        and len(asked) < 9
+        asked.isascii() and asked.isdigit() and len(asked) < 9 and 1 <= int(asked) <= endpoint.page.ceiling
     ):
         raise InputInvalid(f"limit is a whole number from 1 to {endpoint.page.ceiling}.", where="query.limit")
     return PageRequest(int(asked), after)
@@ -158,28 +194,47 @@ def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return fields
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        given = [value for value in fields.get(field.encode_name, []) if value != ""]
+    for name, is_list in _fields_of(kind):
+        given = [value for value in fields.get(name, []) if value != ""]
         if given:
-            values[field.encode_name] = (
-                given if getattr(field.type, "__origin__", None) is list else given[-1]
-            )
+            values[name] = given if is_list else given[-1]
     return _convert(values, kind, where=where)
+
+
+@lru_cache(maxsize=1_024)
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """Each field's name on the wire and whether it takes many values. *Cost*: resolving annotations, once a type."""
+    return tuple((field.encode_name, _is_list(field.type)) for field in msgspec.structs.fields(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a list, a list or nothing, or an annotated list."""
+    origin = get_origin(kind)
+    if kind in _LIST_TYPES or origin in _LIST_TYPES:
+        return True
+    return origin is not None and any(_is_list(each) for each in get_args(kind) if not isinstance(each, str))
 
 
 def _convert(values: Any, kind: Any, *, where: str) -> Any:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at `$")
-        raise InputInvalid(message, where=where + at.rstrip("`")) from error
+        raise _at(error, where) from error
 
 
 def _decode_json(content: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
-        message, _, at = str(error).partition(" - at `$")
-        raise InputInvalid(message, where="body" + at.rstrip("`")) from error
+        raise _at(error, "body") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputInvalid(f"The body is not JSON: {error}.", where="body") from error
+    except RecursionError as error:
+        raise InputInvalid("The body is nested too deeply.", where="body") from error
+
+
+def _at(error: msgspec.ValidationError, where: str) -> InputInvalid:
+    found = _WHERE.fullmatch(str(error))
+    if found is None:
+        return InputInvalid(str(error), where=where)
+    return InputInvalid(found["message"], where=where + found["at"])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Final, LiteralString, Self, TypeVar, cast
+from typing import Any, Final, LiteralString, Self, TypeVar, cast
 
 import msgspec
 import psycopg_pool
@@ -103,6 +103,7 @@ class Database:
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
         self._releasing: set[asyncio.Task[None]] = set()
+        self._held = 0
         self._failures_seen = 0
 
     def _new_pool(
@@ -126,7 +127,6 @@ class Database:
             max_size=max_size,
             open=False,
             configure=self._configure,
-            check=_refuse_dead,
             timeout=limits.acquire_s,
             max_waiting=waiting,
             max_idle=limits.idle_close_s,
@@ -184,18 +184,12 @@ class Database:
         """Closes every connection, waiting up to `drain_s` for those in use."""
         loop = asyncio.get_running_loop()
         until = loop.time() + drain_s
-        while self._in_use() and loop.time() < until:  # noqa: ASYNC110  the pool tells no event
+        while self._held and loop.time() < until:  # noqa: ASYNC110  a rare wait, not worth an event
             await asyncio.sleep(0.01)
         if self._releasing:
             await asyncio.wait(self._releasing, timeout=1.0)
         await self._pool.close(timeout=2.0)
         await self._apart.close(timeout=2.0)
-
-    def _in_use(self) -> int:
-        if self._pool.closed:
-            return 0
-        stats = self._pool.get_stats()
-        return stats.get("pool_size", 0) - stats.get("pool_available", 0)
 
     def statistics(self) -> PoolStatistics:
         """Counters since the start and the state now. *Cost*: no statement."""
@@ -248,8 +242,11 @@ class Database:
     async def operations(self, *, deadline_s: float, writes: bool = False) -> AsyncIterator[Session]:
         """A session on the connection kept apart, so that looking after a busy database never queues behind it."""
         if writes:
-            async with self._writing(self._apart, deadline_s) as session:
-                yield session
+            try:
+                async with self._writing(self._apart, deadline_s) as session:
+                    yield session
+            except Serialization as error:
+                raise RetriesExhausted from error
         else:
             async with self._session(self._apart, deadline_s) as session:
                 yield session
@@ -299,10 +296,10 @@ class Database:
                 if not idempotent:
                     raise
                 last = error
-            self._retries += 1
             pause_s = self._random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
             if attempt == ATTEMPTS - 1 or loop.time() + pause_s > until:
                 break
+            self._retries += 1
             await asyncio.sleep(pause_s)
         if isinstance(last, Serialization):
             raise RetriesExhausted from last
@@ -312,27 +309,46 @@ class Database:
     async def _session(
         self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
     ) -> AsyncIterator[Session]:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
         connection = await self._acquire(pool, deadline_s)
-        deadline = Deadline(connection, deadline_s)
+        self._held += 1
+        deadline = Deadline(connection, until - loop.time())
+        session = Session(connection, deadline)
         try:
-            yield Session(connection, deadline)
+            yield session
         except asyncio.CancelledError:
             if deadline.forgive():
                 raise DeadlineExceeded from None
             raise
         finally:
+            deadline.disarm()
+            deadline.forgive()
             # The common end has no point at which a cancellation could come in; every other end gets a task of its own.
-            if deadline.has_struck or not _is_clean(connection) or _may_be_cancelled(pool):
-                await self._release_apart(pool, connection, deadline)
-            else:
-                await deadline.stop()
+            is_common = _is_clean(connection) and not deadline.has_struck and not session.has_streams
+            if is_common and not _may_be_cancelled(pool):
+                self._held -= 1
                 await pool.putconn(connection)
+            else:
+                await self._release_apart(pool, connection, session, deadline)
 
     async def _acquire(
         self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
     ) -> Connection:
+        """A connection whose other side is there as far as its socket tells; dead ones are replaced on the way."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(self.limits.acquire_s, deadline_s)
+        while True:
+            connection = await self._take(pool, until - loop.time())
+            if _is_alive(connection):
+                return connection
+            await pool.putconn(connection)
+
+    async def _take(self, pool: psycopg_pool.AsyncConnectionPool[Connection], wait_s: float) -> Connection:
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancellations = task.cancelling()
         try:
-            return await pool.getconn(min(self.limits.acquire_s, deadline_s))
+            connection = await pool.getconn(wait_s)
         except psycopg_pool.TooManyRequests as error:
             raise PoolFull from error
         except psycopg_pool.PoolTimeout as error:
@@ -341,6 +357,11 @@ class Database:
             raise PoolTimeout from error
         except psycopg_pool.PoolClosed as error:
             raise DatabaseGone from error
+        if task.cancelling() > cancellations:
+            # Python 3.11's wait_for forgets a cancellation that comes together with what it waited for.
+            self._apart_from_here(pool.putconn(connection))
+            raise asyncio.CancelledError
+        return connection
 
     def _is_unreachable(self, pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
         """Whether connections are being looked for and none was got: the server is away, not busy."""
@@ -351,22 +372,31 @@ class Database:
         return newly_failed and stats.get("pool_available", 0) == 0
 
     async def _release_apart(
-        self, pool: psycopg_pool.AsyncConnectionPool[Connection], connection: Connection, deadline: Deadline
+        self,
+        pool: psycopg_pool.AsyncConnectionPool[Connection],
+        connection: Connection,
+        session: Session,
+        deadline: Deadline,
     ) -> None:
         """Gives a connection back clean, whatever happens to the task that held it."""
         self._deadlines_struck += deadline.has_struck
 
         async def release() -> None:
-            await deadline.stop()
             try:
-                await settle(connection)
+                await deadline.stop()
+                await settle(connection, session)
             finally:
+                self._held -= 1
                 await pool.putconn(connection)
 
-        task = asyncio.get_running_loop().create_task(release(), name="flatwater release")
+        await asyncio.shield(self._apart_from_here(release()))
+
+    def _apart_from_here(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs in a task of its own, which nobody cancels."""
+        task = asyncio.get_running_loop().create_task(work, name="flatwater release")
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)
-        await asyncio.shield(task)
+        return task
 
 
 def _is_clean(connection: Connection) -> bool:
@@ -375,12 +405,18 @@ def _is_clean(connection: Connection) -> bool:
 
 def _may_be_cancelled(pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
     task = asyncio.current_task()
-    is_contended = pool._lock.locked()  # pyright: ignore[reportPrivateUsage]
+    is_contended = pool._lock.locked() or bool(pool._waiting)  # pyright: ignore[reportPrivateUsage]
     return is_contended or (task is not None and task.cancelling() > 0)
 
 
-async def _refuse_dead(connection: Connection) -> None:
-    """Raises for a connection whose other side has gone. *Cost*: one look at the socket, no round trip."""
-    connection.pgconn.consume_input()
-    if connection.closed:
-        raise errors.OperationalError("the server closed this connection")
+def _is_alive(connection: Connection) -> bool:
+    """Whether the other side is there, as far as the socket tells. *Cost*: two looks at the socket, no round trip.
+
+    The first look may find the server's last words; only the second then finds that it closed.
+    """
+    try:
+        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()
+    except errors.Error:
+        return False
+    return not connection.closed

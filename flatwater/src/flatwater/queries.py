@@ -17,19 +17,21 @@ import msgspec
 MAX_REMEMBERED_VARIANTS: Final = 256
 """Variants kept for each query. More than this many combinations are built anew each time, so memory stays bounded."""
 
-_NAME = re.compile(r"^--\s*name:\s*(\S*)\s*$")
+_NAME = re.compile(r"^\s*--\s*name:\s*(.*?)\s*$")
 _PART = re.compile(r"^\s*--\?\s*([a-z_][a-z0-9_]*)\s*:\s?(.*)$")
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _STAR = re.compile(
-    r"\bselect\s+(?:distinct\s+|all\s+)?\*|\breturning\s+\*|\b\w+\s*\.\s*\*|,\s*\*", re.IGNORECASE
+    r"\bselect\s+(?:distinct\s+(?:on\s*\([^)]*\)\s*)?|all\s+)?\*|\breturning\s+\*|(?:\b[a-z_]\w*|[\")])\s*\.\s*\*|,\s*\*",
+    re.IGNORECASE,
 )
 _SESSION_WIDE = re.compile(
     r"^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|discard|reset|set\s+(?!local\b|constraints\b))\b",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"%\(([a-z_][a-z0-9_]*)\)s")
-_PER_CENT = re.compile(r"%(?!%|\([a-z_][a-z0-9_]*\)s)")
+_PER_CENT = re.compile(r"(?:%%|%\([a-z_][a-z0-9_]*\)s)|(%)")
+"""What a per cent sign may begin, and in its group one that begins neither."""
 
 
 class QueryFileBroken(ValueError):
@@ -165,7 +167,7 @@ def _query(name: str, lines: list[str], where: str) -> Query:
         raise QueryFileBroken(f"{where} has no SQL")
     source = _Source(body, frozenset(line.part for line in body if line.part), {})
     _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
-    if _PER_CENT.search("\n".join(line.text for line in body)):
+    if any(_PER_CENT.findall("\n".join(line.text for line in body))):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
     plain = _variant(name, " ".join(sentence).strip(), source, frozenset())
     source.variants[frozenset()] = plain

@@ -26,6 +26,10 @@ class RateClass(msgspec.Struct, frozen=True):
             raise ValueError(f"a rate class allows something: {self}")
 
 
+MAX_IDENTITY_CHARS = 128
+"""Whoever sends a header of 64 kB as an identity does not get 64 kB of memory for it."""
+
+
 class Decision(msgspec.Struct, frozen=True):
     """Whether to go on; if not, in how many seconds to ask again."""
 
@@ -37,7 +41,7 @@ GO_ON = Decision(allowed=True)
 
 
 class MemoryRateLimiter:
-    """Decides per (class, identity) in this process. *Cost*: under 2 µs; at most `max_identities` floats.
+    """Decides per (class, identity) in this process. *Cost*: under 2 µs; at most `max_identities` floats and short names.
 
     When full, the identity that asked longest ago is forgotten: an attacker with many addresses can reset a stranger's
     allowance, never exhaust the memory.
@@ -55,7 +59,7 @@ class MemoryRateLimiter:
 
     def decide(self, rate: RateClass, identity: str, cost: int = 1) -> Decision:
         now = self._clock.monotonic()
-        key = (rate.name, identity)
+        key = (rate.name, identity[:MAX_IDENTITY_CHARS])
         spacing_s = 1.0 / rate.per_s
         arrival = max(self._arrivals.get(key, now), now) + spacing_s * cost
         early_s = arrival - now - spacing_s * rate.burst

@@ -48,7 +48,7 @@ class Routes:
 
     def match(self, method: str, path: str) -> Match | None:
         """The endpoint at this path, or None where nothing is. HEAD is answered by GET's endpoint."""
-        if len(path) > MAX_PATH_CHARS:
+        if len(path) > MAX_PATH_CHARS or "\0" in path:
             return None
         parts = path.split("/")[1:]
         values: list[str] = []
@@ -57,9 +57,9 @@ class Routes:
             return None
         endpoint = node.endpoints.get("GET" if method == "HEAD" else method)
         names = endpoint.path_parameters if endpoint else ()
-        return Match(
-            endpoint, dict(zip(names, values, strict=True)) if endpoint else {}, list(node.endpoints)
-        )
+        parameters = dict(zip(names, values, strict=True)) if endpoint else {}
+        methods = [*node.endpoints, *(["HEAD"] if "GET" in node.endpoints else [])]
+        return Match(endpoint, parameters, methods)
 
     def _walk(self, node: _Node, parts: list[str], at: int, values: list[str]) -> _Node | None:
         if at == len(parts):

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeVar, cast
 
 import msgspec
@@ -43,6 +43,14 @@ ROWS_PER_BATCH = 1_000
 
 ACTIVE = pq.TransactionStatus.ACTIVE
 IDLE = pq.TransactionStatus.IDLE
+INTRANS = pq.TransactionStatus.INTRANS
+INERROR = pq.TransactionStatus.INERROR
+
+UNFIT_VALUES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
+"""Too long, out of range, no date, no such date, no such character, not of its type, a character that text has not.
+
+*Source*: PostgreSQL, Appendix A, class 22. The other codes of that class are mistakes in our own SQL.
+"""
 
 
 class ConstraintViolated(Exception):
@@ -54,6 +62,10 @@ class ConstraintViolated(Exception):
     def __init__(self, constraint: str, message: str) -> None:
         super().__init__(message)
         self.constraint = constraint
+
+
+class ValueRefused(Exception):
+    """A value that was sent can't be kept: it is too large, not of its kind, or holds a character that no text has."""
 
 
 class Serialization(Exception):
@@ -71,6 +83,8 @@ class Session:
         self._connection = connection
         self._deadline = deadline
         self._savepoints = 0
+        self._streams: list[AsyncGenerator[Any, None]] = []
+        self._streams_begun = 0
 
     async def fetch_all(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> list[RowT]:
         """Every row, as values of a type whose fields are the query's columns in order. *Cost*: all rows in memory."""
@@ -116,27 +130,57 @@ class Session:
             async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
                 yield copy
 
-    async def copy_out(self, query: Query, parameters: Parameters | None = None) -> AsyncIterator[bytes]:
+    def copy_out(self, query: Query, parameters: Parameters | None = None) -> AsyncIterator[bytes]:
         """The text of a COPY ... TO STDOUT, piece by piece."""
+        return self._kept(self._copy_out(query, parameters))
+
+    async def _copy_out(self, query: Query, parameters: Parameters | None) -> AsyncGenerator[bytes, None]:
         with translated(self._deadline):
             async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
                 async for piece in copy:
                     yield bytes(piece)
 
-    async def stream(
+    def stream(
         self, query: Query, parameters: Parameters, *, into: type[RowT], rows_per_batch: int = ROWS_PER_BATCH
     ) -> AsyncIterator[RowT]:
         """Row by row from a cursor on the server, in constant memory; needs a transaction."""
+        self._streams_begun += 1
+        name = f"stream_{self._streams_begun}"
+        return self._kept(self._stream(query, parameters, into, rows_per_batch, name))
+
+    async def _stream(
+        self, query: Query, parameters: Parameters, into: type[RowT], rows_per_batch: int, name: str
+    ) -> AsyncGenerator[RowT, None]:
         with translated(self._deadline):
-            async with AsyncServerCursor(
-                self._connection, f"stream_{id(query):x}", row_factory=args_row(into)
-            ) as cursor:
+            async with AsyncServerCursor(self._connection, name, row_factory=args_row(into)) as cursor:
                 cursor.itersize = rows_per_batch
                 await cursor.execute(query.text, parameters)
                 if into not in query.shapes:
                     _check_shape(query, [column.name for column in cursor.description or ()], into)
                 async for row in cursor:
                     yield row
+
+    def _kept(self, rows: AsyncGenerator[RowT, None]) -> AsyncGenerator[RowT, None]:
+        """Keeps hold of a stream: one that its reader left early is closed by this session, on this session's connection.
+
+        The garbage collector would close it later, in the middle of whoever has the connection by then.
+        """
+        self._streams = [each for each in self._streams if _is_unfinished(each)]
+        self._streams.append(rows)
+        return rows
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether a stream was begun and not read to its end."""
+        return any(_is_unfinished(each) for each in self._streams)
+
+    async def close_streams(self) -> None:
+        """Ends the streams that were left early. Nothing that goes wrong here matters more than what comes next."""
+        streams, self._streams = self._streams, []
+        for rows in streams:
+            if _is_unfinished(rows):
+                with suppress(Exception):
+                    await rows.aclose()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -148,7 +192,8 @@ class Session:
             yield
         except Exception:
             if not self._deadline.has_struck and not self._connection.closed:
-                await self.command("ROLLBACK TO SAVEPOINT " + name)
+                # Rolled back alone it would stay, and a thousand failures in a loop would nest a thousand deep.
+                await self.command("ROLLBACK TO SAVEPOINT " + name + "; RELEASE SAVEPOINT " + name)
             raise
         else:
             await self.command("RELEASE SAVEPOINT " + name)
@@ -163,12 +208,24 @@ class Session:
 
     async def commit(self) -> None:
         """Commits. *Errors*: CommitUnknown when the answer to it was lost; RuntimeError when there was nothing left to commit."""
+        if self.has_streams:
+            await self.close_streams()
+        if self._deadline.has_struck:
+            raise DeadlineExceeded  # COMMIT was never sent, so nothing about it is unknown
+        if self._connection.closed:
+            raise DatabaseGone
         try:
             status = await self.command("COMMIT")
         except (DatabaseGone, DeadlineExceeded) as error:
+            if self._connection.info.transaction_status in (IDLE, INTRANS, INERROR):
+                raise  # the server answered: it did not commit
             raise CommitUnknown from error
         if status != "COMMIT":
             raise RuntimeError("an error inside this transaction was swallowed: the database rolled it back")
+
+
+def _is_unfinished(stream: AsyncGenerator[Any, None]) -> bool:
+    return getattr(stream, "ag_frame", None) is not None
 
 
 def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
@@ -206,6 +263,8 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
     state = error.sqlstate
     if isinstance(error, errors.IntegrityError):
         return ConstraintViolated(error.diag.constraint_name or "", str(error))
+    if state in UNFIT_VALUES or (state is None and isinstance(error, errors.DataError)):
+        return ValueRefused(" ".join((ValueRefused.__doc__ or "").split()))
     if state in ("40001", "40P01"):
         return Serialization(str(error))
     if state == "57014":
@@ -216,7 +275,7 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
         return DatabaseFull()
     if state == "53300":
         return PoolFull()
-    if state == "25P03":
+    if state in ("25P03", "25P04"):
         return DeadlineExceeded()
     if state is None or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05"):
         if not isinstance(error, errors.OperationalError | errors.InterfaceError):
@@ -265,11 +324,15 @@ class Deadline:
     def _is_active(self) -> bool:
         return not self._connection.closed and self._connection.info.transaction_status == ACTIVE
 
-    async def stop(self) -> None:
-        """Ends the watch; waits (half a second at most) until no cancel request of ours can strike a later query."""
+    def disarm(self) -> None:
+        """From now on this strikes nobody."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    async def stop(self) -> None:
+        """Ends the watch; waits (half a second at most) until no cancel request of ours can strike a later query."""
+        self.disarm()
         if self._cancelling is not None:
             await asyncio.wait([self._cancelling], timeout=2 * CANCEL_S)
 
@@ -295,8 +358,12 @@ def shut_socket(connection: Connection) -> None:
         duplicate.close()
 
 
-async def settle(connection: Connection) -> None:
+async def settle(connection: Connection, session: Session) -> None:
     """Leaves a connection without transaction, or closed when that can't be had within half a second."""
+    if session.has_streams:
+        timer = asyncio.get_running_loop().call_later(CANCEL_S, shut_socket, connection)
+        await session.close_streams()
+        timer.cancel()
     if connection.closed or connection.info.transaction_status == IDLE:
         return
     for _ in range(2):
