@@ -13,6 +13,7 @@ from flatwater.pool import Database, Limits
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
+from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.programme.accounts import PasswordHasher
 from rightlevel.settings import Settings
@@ -27,15 +28,21 @@ class Platform(msgspec.Struct, frozen=True):
     clock: Clock
     passwords: PasswordHasher
     seen_sessions: SeenSessions
+    imports: ImportRunner
 
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, *, server: Server | None = None, clock: Clock | None = None, say: Say | None = None
+    settings: Settings,
+    *,
+    server: Server | None = None,
+    clock: Clock | None = None,
+    say: Say | None = None,
+    is_service: bool = True,
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
+    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
         if server is None:
@@ -51,17 +58,21 @@ async def open_platform(
         opened.callback(passwords.close)
         seen_sessions = SeenSessions()
         await opened.enter_async_context(upkeep(database, seen_sessions, clock))
-        yield Platform(settings, server, database, clock, passwords, seen_sessions)
+        imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        if is_service:
+            await imports.start()
+            opened.push_async_callback(imports.stop)
+        yield Platform(settings, server, database, clock, passwords, seen_sessions, imports)
 
 
 @asynccontextmanager
 async def attach_or_open(settings: Settings, *, say: Say | None = None) -> AsyncIterator[Platform]:
     """The platform of a data folder for one command: on the running server where one runs, else on its own for a while."""
     try:
-        async with open_platform(settings, say=say) as platform:
+        async with open_platform(settings, say=say, is_service=False) as platform:
             yield platform
             return
     except FolderInUse:
         attached = AttachedServer(settings.data_folder)
-    async with open_platform(settings, server=attached, say=say) as platform:
+    async with open_platform(settings, server=attached, say=say, is_service=False) as platform:
         yield platform

@@ -45,6 +45,7 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
         "autovacuum_worker_slots": "1",
         "autovacuum_naptime": "20s",
         "jit": "off",
+        "deadlock_timeout": "200ms",
         "random_page_cost": "1.1",
         "huge_pages": "off",
         "password_encryption": "scram-sha-256",

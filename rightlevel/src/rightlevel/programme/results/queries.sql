@@ -1,6 +1,7 @@
 -- name: facts
--- Everything that some writes are judged by, one row each, locked in the order of its keys: children and rounds against change, results
--- for change. Served by the primary keys and result_is_unique.
+-- Everything that some writes are judged by, one row each. Children are locked first, in the order of their ids, so that writers of the
+-- same child wait for each other and never deadlock; then rounds against change and results for change.
+-- Served by the primary keys and result_is_unique.
 with wanted as materialized (
     select w.number, w.write_id, w.student_id, w.round_id, w.subject
     from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
@@ -10,7 +11,7 @@ with wanted as materialized (
     from student
     where id = any(%(student_ids)s::uuid[])
     order by id
-    for share
+    for no key update
 ), rounds as materialized (
     select id, school_year_id, kind, state, starts_on, ends_on
     from round
@@ -21,7 +22,7 @@ with wanted as materialized (
     select r.id, r.student_id, r.round_id, r.subject, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
         r.locked_at, r.is_verified
     from result r
-    where r.student_id = any(%(student_ids)s::uuid[]) and r.round_id = any(%(round_ids)s::bigint[]) and r.deleted_at is null
+    where r.student_id in (select id from children) and r.round_id = any(%(round_ids)s::bigint[]) and r.deleted_at is null
     order by r.id
     for update
 )

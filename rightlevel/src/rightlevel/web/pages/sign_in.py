@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Everyone, Html, Redirect, Registry, SignedIn
+from flatwater.contract import Everyone, Html, Redirect, Registry
 from rightlevel.programme.accounts import choose_language, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
+from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
 from rightlevel.web.house import STATUSES, no_session_cookie, session_cookie
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
@@ -85,7 +86,7 @@ def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/sign-out", who=SignedIn(), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST", "/sign-out", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("pages",),
 )  # fmt: skip
 async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
