@@ -61,7 +61,7 @@ where id = %(round_id)s and version = %(version)s and state = %(before)s::round_
 -- name: count_results
 -- Whether a round has live results. Served by result_by_school's heap in the worst case; bounded by one row found.
 select count(*) as live
-from (select 1 from result where round_id = %(round_id)s and deleted_at is null limit 1) some
+from (select 1 from result where round_id = %(round_id)s and deleted_at is null limit 1) few
 
 -- name: delete_round
 -- Takes a round out of use, restorably.

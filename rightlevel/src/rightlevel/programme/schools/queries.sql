@@ -64,7 +64,7 @@ where id = %(school_id)s and version = %(version)s and deleted_at is null
 -- name: count_live_students
 -- How many live children a school has, up to a few. Served by student_by_school.
 select count(*) as live
-from (select 1 from student where school_id = %(school_id)s and deleted_at is null limit 5) some
+from (select 1 from student where school_id = %(school_id)s and deleted_at is null limit 5) few
 
 -- name: live_place
 -- Whether a place is there and live. Served by the primary key.
