@@ -11,6 +11,7 @@ pytestmark = pytest.mark.browser
 PAGES = ("/", "/account", "/account/tokens", "/people", "/people/new", "/audit", "/nowhere")
 SMALL_TARGETS = """
 () => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
+  .filter(each => each.checkVisibility())
   .map(each => [each, (each.closest('label') || each).getBoundingClientRect()])
   .filter(([each, box]) => box.width && box.height && (box.height < 44 || box.width < 44))
   .filter(([each]) => !each.closest('p, .skip, .notice') && !each.matches('li > div > a, th a'))

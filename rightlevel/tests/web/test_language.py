@@ -80,13 +80,10 @@ def texts_of_faults() -> Iterator[tuple[str, str]]:
 
 def _literal(node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        text = node.value
-    elif isinstance(node, ast.JoinedStr):
-        parts = [part.value if isinstance(part, ast.Constant) else "1" for part in node.values]
-        text = "".join(str(part) for part in parts)
-    else:
-        return None
-    return text.partition(": ")[0] + ":" if text.startswith("One of: ") else text
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in node.values)
+    return None
 
 
 SOURCES = {
@@ -126,12 +123,17 @@ def test_the_account_decides_then_the_device_then_the_browser_then_english() -> 
     assert choose_language(None, None, "fr, *;q=nonsense").code == "en"
 
 
-def test_a_faults_rule_is_translated_with_its_numbers_and_codes() -> None:
-    language = Language(
-        "km", {"At least # characters": ("យ៉ាងតិច # តួអក្សរ",), "One of:": ("មួយក្នុងចំណោម៖",)}, lambda n: 0
-    )
+def test_a_faults_rule_is_translated_with_its_numbers_and_names() -> None:
+    texts = {
+        "At least # characters": ("យ៉ាងតិច # តួអក្សរ",), "One of: #": ("មួយក្នុងចំណោម៖ #",), "Baseline": ("តេស្តដើមគ្រា",),
+        "After the #, which ends on #": ("ក្រោយ# ដែលចប់នៅ #",),
+    }  # fmt: skip
+    language = Language("km", texts, lambda _: 0)
     assert language.rule("At least 10 characters") == "យ៉ាងតិច 10 តួអក្សរ"
     assert language.rule("One of: en, km") == "មួយក្នុងចំណោម៖ en, km"
+    assert (
+        language.rule("After the baseline, which ends on 2026-11-30") == "ក្រោយតេស្តដើមគ្រា ដែលចប់នៅ 2026-11-30"
+    )
     assert language.rule("something new") == "something new"
 
 

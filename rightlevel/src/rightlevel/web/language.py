@@ -27,8 +27,6 @@ LANGUAGE_COOKIE = "rl_language"
 NOTHING = "–"
 """What a figure shows that has no denominator: never an invented zero."""
 
-_DIGITS = re.compile(r"\d+")
-
 
 def N_(text: str) -> str:  # noqa: N802  the name that extractors of texts know
     """The text itself; marks one that is translated later."""
@@ -41,6 +39,11 @@ class Language:
     def __init__(self, code: str, texts: Mapping[str, tuple[str, ...]], plural: Callable[[int], int]) -> None:
         self.code = code
         self._texts = texts
+        self._rules = [
+            (_rule_pattern(each), texts[each][0])
+            for each in sorted(texts, key=len, reverse=True)
+            if "#" in each
+        ]
         self._plural = plural
         self._locale = Locale.parse(code)
         self.name: str = self._locale.display_name or code
@@ -66,19 +69,23 @@ class Language:
         return self.code == SOURCE or text in self._texts
 
     def knows_rule(self, text: str) -> bool:
-        """Whether the catalogue has this rule as it stands or with its numbers as `#`."""
-        return self.knows(text) or self.knows(_DIGITS.sub("#", text))
+        """Whether the catalogue has this rule as it stands or with `#` for its numbers and names."""
+        return self.knows(text) or any(pattern.fullmatch(text) for pattern, _ in self._rules)
 
     def rule(self, text: str) -> str:
-        """The rule a fault names, translated: as it stands, with its numbers as `#`, or up to its list of codes."""
+        """The rule a fault names, translated: as it stands, or by the entry with `#` for its numbers and names."""
         if text in self._texts:
             return self.gettext(text)
-        numbers = iter(_DIGITS.findall(text))
-        pattern = _DIGITS.sub("#", text)
-        if pattern in self._texts:
-            return re.sub("#", lambda _: next(numbers, ""), self._texts[pattern][0])
-        head, colon, codes = text.partition(": ")
-        return f"{self.gettext(head + ':')} {codes}" if colon else text
+        for pattern, translated in self._rules:
+            if found := pattern.fullmatch(text):
+                first, *rest = translated.split("#")
+                filled = [self._name(each) + part for each, part in zip(found.groups(), rest, strict=True)]
+                return first + "".join(filled)
+        return text
+
+    def _name(self, text: str) -> str:
+        """A code in the middle of a rule (baseline), as people call it; anything else as it is."""
+        return self.gettext(text.capitalize()) if text.isalpha() else text
 
     def error(self, error: Exception) -> str:
         """What an error says to the person who reads it: its own text, else its kind's where only that is translated."""
@@ -112,6 +119,10 @@ class Language:
             return NOTHING
         here = value.astimezone()
         return f"{self.date(here)}, {format_time(here, 'HH:mm', locale=self._locale)}"
+
+
+def _rule_pattern(text: str) -> re.Pattern[str]:
+    return re.compile("(.+?)".join(map(re.escape, text.split("#"))))
 
 
 class _Blanks(dict[str, Any]):
