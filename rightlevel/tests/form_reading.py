@@ -70,7 +70,9 @@ def form_at(answer: httpx.Response, action: str | None = None) -> Form:
     return found[0]
 
 
-async def send(client: httpx.AsyncClient, answer: httpx.Response, action: str | None = None, **typed: Any) -> httpx.Response:
+async def send(
+    client: httpx.AsyncClient, answer: httpx.Response, action: str | None = None, **typed: Any
+) -> httpx.Response:
     """Fills a form of the page in and sends it as a browser does, without following the redirect."""
     form = form_at(answer, action)
     fields = form.fields | {name: str(value) for name, value in typed.items()}

@@ -24,7 +24,15 @@ class Way(msgspec.Struct, frozen=True):
 
 WAYS = (
     Way("/", N_("Home"), "home"),
+    Way("/schools", N_("Schools"), "school", "read", "school"),
+    Way("/students", N_("Children"), "child", "read", "student"),
+    Way("/figures", N_("Figures"), "figures", "read", "figure"),
+    Way("/rounds", N_("Rounds"), "round", "read", "round"),
+    Way("/imports", N_("Imports"), "import", "run", "import"),
+    Way("/places", N_("Places"), "place", "create", "place"),
+    Way("/years", N_("School years"), "round", "create", "school_year"),
     Way("/people", N_("People"), "people", "read", "person"),
+    Way("/deleted", N_("Deleted things"), "out", "restore", "student"),
     Way("/audit", N_("Activity"), "audit", "read", "audit"),
     Way("/account", N_("My account"), "account"),
 )

@@ -24,7 +24,16 @@ FIELD_PAGES = (
     "/schools/{school_a}/students/new", "/students/{child}", "/students/{child}/edit", "/rounds", "/rounds/{round}",
     "/years", "/figures", "/figures?school={school_a}",
 )  # fmt: skip
-VIEWER_PAGES = ("/", "/schools", "/schools/{school_a}", "/places", "/rounds", "/rounds/{round}", "/years", "/figures")
+VIEWER_PAGES = (
+    "/",
+    "/schools",
+    "/schools/{school_a}",
+    "/places",
+    "/rounds",
+    "/rounds/{round}",
+    "/years",
+    "/figures",
+)
 NOT_FOR = {
     "mentor": ("/schools/new", "/schools/{school_a}/edit", "/places/new", "/rounds/new", "/years/new", "/imports", "/deleted"),
     "teacher": ("/schools/new", "/schools/{school_a}/edit", "/places/new", "/rounds/new", "/years/new", "/imports"),
@@ -53,13 +62,17 @@ async def test_a_page_opens_for_those_it_is_for(served: Served, role: str, path:
     assert answer.text.count("<h1") == 1
 
 
-@pytest.mark.parametrize(("role", "path"), [(role, each) for role, paths in NOT_FOR.items() for each in paths])
+@pytest.mark.parametrize(
+    ("role", "path"), [(role, each) for role, paths in NOT_FOR.items() for each in paths]
+)
 async def test_a_page_stays_shut_for_others(served: Served, role: str, path: str) -> None:
     async with served.client(role, by="cookie") as client:
         assert (await client.get(at(served, path))).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/schools/{school_b}", "/schools/{school_b}/students", "/schools/{school_b}/students/new"])
+@pytest.mark.parametrize(
+    "path", ["/schools/{school_b}", "/schools/{school_b}/students", "/schools/{school_b}/students/new"]
+)
 async def test_another_school_is_not_opened(served: Served, path: str) -> None:
     async with served.client("teacher", by="cookie") as client:
         answer = await client.get(at(served, path))
@@ -76,7 +89,9 @@ async def test_a_viewer_sees_no_child(served: Served) -> None:
 async def test_a_school_is_added_changed_deleted_and_brought_back(served: Served) -> None:
     async with served.client("coordinator", by="cookie") as client:
         form = await client.get(f"/schools/new?place_id={served.cast.district_1}")
-        saved = await send(client, form, code="GAMMA", name_local="សាលាហ្គាម៉ា", latitude="11,5", longitude="104.9")
+        saved = await send(
+            client, form, code="GAMMA", name_local="សាលាហ្គាម៉ា", latitude="11,5", longitude="104.9"
+        )
         assert saved.status_code == 303, saved.text
         school = saved.headers["location"]
         edit = await client.get(f"{school}/edit")
@@ -171,7 +186,9 @@ async def test_a_child_leaves_returns_is_deleted_and_brought_back(served: Served
 async def test_the_number_of_children_is_that_of_the_pages(served: Served) -> None:
     school = served.cast.school_b
     async with served.client("teacher_elsewhere", by="cookie") as client:
-        total = int(re.search(r"<strong>(\d+) child", (await client.get(f"/schools/{school}/students")).text)[1])  # type: ignore[index]
+        total = int(
+            re.search(r"<strong>(\d+) child", (await client.get(f"/schools/{school}/students")).text)[1]
+        )  # type: ignore[index]
         seen, path = 0, f"/schools/{school}/students?limit=2"
         while path:
             page = await client.get(path)
@@ -184,7 +201,9 @@ async def test_the_number_of_children_is_that_of_the_pages(served: Served) -> No
 async def test_years_rounds_and_classes_are_kept(served: Served) -> None:
     async with served.client("coordinator", by="cookie") as client:
         form = await client.get("/years/new")
-        assert (await send(client, form, name="2027", starts_on="2027-01-01", ends_on="2027-12-31")).status_code == 303
+        assert (
+            await send(client, form, name="2027", starts_on="2027-01-01", ends_on="2027-12-31")
+        ).status_code == 303
         wrong = await send(client, form, name="2028", starts_on="soon", ends_on="", write_id="")
         assert wrong.status_code == 422
         years = await client.get("/years")
@@ -200,7 +219,9 @@ async def test_years_rounds_and_classes_are_kept(served: Served) -> None:
         assert (await send(client, page, f"{round_}/state/closed", reason="Over")).status_code == 303
         page = await client.get(round_)
         assert (await send(client, page, f"{round_}/state/open")).status_code == 422
-        assert (await send(client, page, f"{round_}/state/open", reason="Too early", write_id="")).status_code == 303
+        assert (
+            await send(client, page, f"{round_}/state/open", reason="Too early", write_id="")
+        ).status_code == 303
         school = f"{round_}/schools/{served.cast.school_b}"
         page = await client.get(school)
         assert (await send(client, page, f"{school}/lock", reason="Checked")).status_code == 303

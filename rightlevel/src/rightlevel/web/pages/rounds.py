@@ -1,0 +1,329 @@
+"""Rounds: plan, open, close, open again; other days or a lock for one school."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
+from rightlevel.programme.permissions import May, allowed
+from rightlevel.programme.rounds import (
+    NewRound,
+    Round,
+    RoundChange,
+    change_round,
+    create_round,
+    delete_round,
+    list_round_schools,
+    list_rounds,
+    lock_school,
+    read_round,
+    set_round_state,
+    set_school_dates,
+    unlock_school,
+)
+from rightlevel.programme.schools import SchoolSearch, current_year, list_schools, list_years, read_school
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+ALL = PageRequest(CEILING_ROWS)
+FOUND = PageRequest(20)
+
+STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
+    "planned": [("open", N_("Open this round"), N_("From then on results can be entered."), False)],
+    "open": [
+        (
+            "closed",
+            N_("Close this round"),
+            N_("From then on nobody but a coordinator can change results."),
+            False,
+        )
+    ],
+    "closed": [
+        ("open", N_("Open this round again"), N_("Results can then be entered and changed again."), True)
+    ],
+}
+"""State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
+
+
+class RoundForm(msgspec.Struct, frozen=True):
+    """What the forms for a round send."""
+
+    school_year_id: int | None = None
+    kind: str = ""
+    starts_on: str = ""
+    ends_on: str = ""
+    version: int = 0
+
+
+class SchoolSought(msgspec.Struct, frozen=True):
+    """Which school is sought, to lock it or to give it other days."""
+
+    search: str = ""
+
+
+class SchoolInRound(msgspec.Struct, frozen=True):
+    """The way to a school in a round."""
+
+    id: int
+    school_id: int
+
+
+class StateStep(msgspec.Struct, frozen=True):
+    """The way to a state of a round."""
+
+    id: int
+    state: str
+
+
+class DaysForm(msgspec.Struct, frozen=True):
+    """A school's own days in a round; an empty one is the round's."""
+
+    starts_on: str = ""
+    ends_on: str = ""
+
+
+@routes.endpoint(
+    "GET", "/rounds", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("pages",),
+)  # fmt: skip
+async def rounds_page(call: Ask, *, page: PageRequest) -> Html:
+    """Rounds, the latest first."""
+    return render(call, "rounds/list.html", page=await list_rounds(call.session, actor_of(call), page))
+
+
+@routes.endpoint(
+    "GET", "/rounds/new", who=May("create", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def new_round_page(call: Ask) -> Html:
+    """The form for a round."""
+    year = await current_year(call.session)
+    form = RoundForm(year.id if year else None)
+    return render(call, "rounds/form.html", **await _new_form(call, form))
+
+
+async def _new_form(call: Ask, form: RoundForm) -> dict[str, Any]:
+    years = await list_years(call.session, actor_of(call), ALL)
+    return {"round": None, "form": form, "years": [(each.id, each.name) for each in years.items], "now": []}
+
+
+@routes.endpoint(
+    "POST", "/rounds/new", who=May("create", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
+    """Plans a round."""
+    typed = Typed()
+    starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            new = NewRound(form.kind, starts_on, ends_on, form.school_year_id)
+            round_ = await create_round(call.session, actor_of(call), new)
+    except ProgrammeError as error:
+        show_again(call, "rounds/form.html", error, **await _new_form(call, form))
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{round_.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/rounds/{id}", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("pages",),
+)  # fmt: skip
+async def round_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
+    """One round: its days, what can be done next, and which schools are locked in it."""
+    return render(call, "rounds/one.html", **await _one(call, path.id, query.search.strip(), page))
+
+
+async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict[str, Any]:
+    actor, language = actor_of(call), language_of(call)
+    round_ = await read_round(call.session, actor, round_id)
+    may_lock = allowed(actor.role, "lock", "round")
+    special = await list_round_schools(call.session, actor, round_id, page) if may_lock else None
+    found = (
+        await list_schools(call.session, actor, FOUND, SchoolSearch(search)) if may_lock and search else None
+    )
+    steps = [
+        (state, language.gettext(name), language.gettext(told), asks)
+        for state, name, told, asks in STEPS.get(round_.state, [])
+    ]
+    return {"round": round_, "steps": steps, "special": special, "found": found, "search": search}
+
+
+async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoReturn:
+    show_again(call, "rounds/one.html", error, **await _one(call, round_id, "", PageRequest(50)))
+
+
+@routes.endpoint(
+    "GET", "/rounds/{id}/edit", who=May("change", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def edit_round_page(call: Ask, *, path: ById) -> Html:
+    """The form that changes a round's days."""
+    round_ = await read_round(call.session, actor_of(call), path.id)
+    return render(call, "rounds/form.html", **_edit(round_, _form_of(round_)))
+
+
+def _edit(round_: Round, form: RoundForm) -> dict[str, Any]:
+    return {"round": round_, "form": form, "years": [], "now": []}
+
+
+def _form_of(round_: Round) -> RoundForm:
+    days = round_.starts_on.isoformat(), round_.ends_on.isoformat()
+    return RoundForm(round_.school_year_id, round_.kind, *days, round_.version)
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/edit", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redirect:
+    """Changes a round's days."""
+    typed = Typed()
+    starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            await change_round(
+                call.session, actor_of(call), path.id, RoundChange(form.version, starts_on, ends_on)
+            )
+    except ProgrammeError as error:
+        round_ = await read_round(call.session, actor_of(call), path.id)
+        again = msgspec.structs.replace(form, version=round_.version) if isinstance(error, Stale) else form
+        show_again(call, "rounds/form.html", error, **_edit(round_, again) | {"now": now_there(error, form)})
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/state/{state}", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def set_round_state_here(call: Ask, *, path: StateStep, form: Reason) -> Redirect:
+    """Opens, closes or reopens a round."""
+    try:
+        async with call.session.savepoint():
+            await set_round_state(
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                state=path.state,
+                reason=form.reason,
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/delete", who=May("delete", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
+    """Takes a round away, restorably, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await delete_round(
+                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, "/rounds", _("Deleted. It can be brought back under “Deleted things”."))
+
+
+@routes.endpoint(
+    "GET", "/rounds/{id}/schools/{school_id}", who=May("lock", "round"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("pages",),
+)  # fmt: skip
+async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
+    """One school in one round: its own days, and its lock."""
+    return render(call, "rounds/school.html", **await _school(call, path))
+
+
+async def _school(call: Ask, path: SchoolInRound, form: DaysForm | None = None) -> dict[str, Any]:
+    actor = actor_of(call)
+    round_ = await read_round(call.session, actor, path.id)
+    school = await read_school(call.session, actor, path.school_id)
+    if round_.is_deleted or school.is_deleted:
+        raise NotFound
+    special = await list_round_schools(call.session, actor, path.id, ALL)
+    own = next((each for each in special.items if each.school_id == path.school_id), None)
+    days = [each.isoformat() if each else "" for each in ((own.starts_on, own.ends_on) if own else ())]
+    return {"round": round_, "school": school, "own": own, "form": form or DaysForm(*days)}
+
+
+async def _school_again(
+    call: Ask, path: SchoolInRound, error: ProgrammeError, form: DaysForm | None = None
+) -> NoReturn:
+    show_again(call, "rounds/school.html", error, **await _school(call, path, form))
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/schools/{school_id}/days", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
+    """Gives a school its own days in a round."""
+    typed = Typed()
+    starts_on, ends_on = (
+        typed.day_or_none("starts_on", form.starts_on),
+        typed.day_or_none("ends_on", form.ends_on),
+    )
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            await set_school_dates(
+                call.session, actor_of(call), path.id, path.school_id, starts_on=starts_on, ends_on=ends_on
+            )
+    except ProgrammeError as error:
+        await _school_again(call, path, error, form)
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/schools/{school_id}/lock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+    """Locks a school in a round, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await lock_school(
+                call.session,
+                actor_of(call),
+                path.id,
+                path.school_id,
+                reason=reason_of(form),
+                clock=call.clock,
+            )
+    except ProgrammeError as error:
+        await _school_again(call, path, error)
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is locked in this round."))
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/schools/{school_id}/unlock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+    """Unlocks a school in a round, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
+    except ProgrammeError as error:
+        await _school_again(call, path, error)
+    _ = language_of(call).gettext
+    return done(
+        call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is unlocked in this round.")
+    )

@@ -1,0 +1,294 @@
+"""Schools: find, look, add, change, take away and bring back; their classes."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.errors import ProgrammeError, Stale
+from rightlevel.programme.permissions import May, allowed
+from rightlevel.programme.places import read_place
+from rightlevel.programme.schools import (
+    ClassRow,
+    NewClass,
+    NewSchool,
+    School,
+    SchoolChange,
+    SchoolSearch,
+    change_school,
+    count_schools,
+    create_class,
+    create_school,
+    current_year,
+    delete_class,
+    delete_school,
+    list_classes,
+    list_schools,
+    read_school,
+    restore_class,
+    restore_school,
+)
+from rightlevel.programme.students import StudentSearch, count_students
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.places import place_choices
+from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+ALL = PageRequest(CEILING_ROWS)
+
+
+class SchoolsWanted(msgspec.Struct, frozen=True):
+    """Which schools are asked for."""
+
+    search: str = ""
+    place_id: int | None = None
+
+
+class SchoolForm(msgspec.Struct, frozen=True):
+    """What the forms for a school send."""
+
+    code: str = ""
+    name_local: str = ""
+    name_latin: str = ""
+    place_id: int | None = None
+    ownership: str = ""
+    area: str = ""
+    latitude: str = ""
+    longitude: str = ""
+    is_practice: bool = False
+    version: int = 0
+
+
+class ClassForm(msgspec.Struct, frozen=True):
+    """What the form for a class sends."""
+
+    grade: int = 0
+    section: str = ""
+    school_year_id: int | None = None
+
+
+class ClassOfSchool(msgspec.Struct, frozen=True):
+    """The way to a class of a school."""
+
+    id: int
+    class_id: int
+
+
+@routes.endpoint(
+    "GET", "/schools", who=May("read", "school"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("pages",),
+)  # fmt: skip
+async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
+    """Schools by name, with their exact number."""
+    actor = actor_of(call)
+    asked = SchoolSearch(search=query.search.strip() or None, place_id=query.place_id)
+    return render(
+        call, "schools/list.html", query=query, page=await list_schools(call.session, actor, page, asked),
+        total=await count_schools(call.session, actor, asked), places=await place_choices(call, query.place_id),
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/schools/new", who=May("create", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def new_school_page(call: Ask, *, query: SchoolsWanted) -> Html:
+    """The form for a school."""
+    form = SchoolForm(place_id=query.place_id)
+    return render(call, "schools/form.html", **await _form(call, None, form))
+
+
+async def _form(call: Ask, school: School | None, form: SchoolForm) -> dict[str, Any]:
+    return {"school": school, "form": form, "places": await place_choices(call, form.place_id), "now": []}
+
+
+def _fields(form: SchoolForm) -> dict[str, Any]:
+    """What was typed, as the actions take it. *Errors*: Invalid for what can't be read as a number."""
+    typed = Typed()
+    latitude = typed.decimal_or_none("latitude", form.latitude)
+    longitude = typed.decimal_or_none("longitude", form.longitude)
+    if form.place_id is None:
+        typed.needed("place_id")
+    typed.check()
+    return {
+        "place_id": form.place_id, "code": form.code, "name_local": form.name_local, "name_latin": form.name_latin,
+        "ownership": form.ownership or None, "area": form.area or None, "latitude": latitude, "longitude": longitude,
+        "is_practice": form.is_practice,
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/schools/new", who=May("create", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_school_here(call: Ask, *, form: SchoolForm) -> Redirect:
+    """Adds a school."""
+    try:
+        async with call.session.savepoint():
+            school = await create_school(call.session, actor_of(call), NewSchool(**_fields(form)))
+    except ProgrammeError as error:
+        show_again(call, "schools/form.html", error, **await _form(call, None, form))
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{school.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/schools/{id}", who=May("read", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def school_page(call: Ask, *, path: ById) -> Html:
+    """One school: what is tested there, its children and classes."""
+    return render(call, "schools/one.html", **await _one(call, path.id))
+
+
+async def _one(call: Ask, school_id: int) -> dict[str, Any]:
+    actor, session = actor_of(call), call.session
+    school = await read_school(session, actor, school_id)
+    place = await read_place(session, actor, school.place_id)
+    year = await current_year(session)
+    may_see = allowed(actor.role, "read", "student") and not school.is_deleted
+    round_ = await round_of_today(call)
+    classes = (
+        await list_classes(session, actor, ALL, school_id=school_id, school_year_id=year.id) if year else None
+    )
+    return {
+        "school": school, "place_names": [each.name_local for each in place.lineage], "year": year, "round": round_,
+        "may_see_children": may_see, "classes": classes.items if classes else [], "class_form": ClassForm(),
+        "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active")) if may_see else 0,
+        "rows": await work_at(call, school_id, round_) if may_see and round_ else [],
+        "grades": await grade_choices(call), "deleted_classes": await _deleted_classes(call, school_id),
+    }  # fmt: skip
+
+
+async def _deleted_classes(call: Ask, school_id: int) -> list[ClassRow]:
+    actor = actor_of(call)
+    if not allowed(actor.role, "restore", "class"):
+        return []
+    return (await list_classes(call.session, actor, ALL, school_id=school_id, deleted=True)).items
+
+
+async def _one_again(call: Ask, school_id: int, error: ProgrammeError, **more: Any) -> NoReturn:
+    show_again(call, "schools/one.html", error, **await _one(call, school_id) | more)
+
+
+@routes.endpoint(
+    "GET", "/schools/{id}/edit", who=May("change", "school"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("pages",),
+)  # fmt: skip
+async def edit_school_page(call: Ask, *, path: ById) -> Html:
+    """The form that changes a school."""
+    school = await read_school(call.session, actor_of(call), path.id)
+    return render(call, "schools/form.html", **await _form(call, school, _form_of(school)))
+
+
+def _form_of(school: School) -> SchoolForm:
+    return SchoolForm(
+        school.code, school.name_local, school.name_latin, school.place_id, school.ownership or "", school.area or "",
+        "" if school.latitude is None else str(school.latitude),
+        "" if school.longitude is None else str(school.longitude), school.is_practice, school.version,
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/edit", who=May("change", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redirect:
+    """Changes a school."""
+    try:
+        async with call.session.savepoint():
+            change = SchoolChange(form.version, **_fields(form))
+            await change_school(call.session, actor_of(call), path.id, change)
+    except ProgrammeError as error:
+        school = await read_school(call.session, actor_of(call), path.id)
+        typed = msgspec.structs.replace(form, version=school.version) if isinstance(error, Stale) else form
+        more = await _form(call, school, typed) | {"now": now_there(error, form)}
+        show_again(call, "schools/form.html", error, **more)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/delete", who=May("delete", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
+    """Takes a school away, restorably, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await delete_school(
+                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, "/schools", _("Deleted. It can be brought back under “Deleted things”."))
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/restore", who=May("restore", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
+    """Brings a school back."""
+    try:
+        async with call.session.savepoint():
+            await restore_school(call.session, actor_of(call), path.id)
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}", _("It is back."))
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/classes", who=May("create", "class"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redirect:
+    """Adds a class to a school."""
+    new = NewClass(path.id, form.grade, form.section, form.school_year_id)
+    try:
+        async with call.session.savepoint():
+            await create_class(call.session, actor_of(call), new)
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error, class_form=form)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}#classes", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/classes/{class_id}/delete", who=May("delete", "class"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> Redirect:
+    """Takes a class away, restorably, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await delete_class(
+                call.session, actor_of(call), path.class_id, reason=reason_of(form), clock=call.clock
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(
+        call, f"/schools/{path.id}#classes", _("Deleted. It can be brought back under “Deleted things”.")
+    )
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/classes/{class_id}/restore", who=May("restore", "class"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def restore_class_here(call: Ask, *, path: ClassOfSchool, form: NoFields) -> Redirect:
+    """Brings a class back."""
+    try:
+        async with call.session.savepoint():
+            await restore_class(call.session, actor_of(call), path.class_id)
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}#classes", _("It is back."))

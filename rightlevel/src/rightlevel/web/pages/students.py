@@ -1,0 +1,320 @@
+"""Children: find them all, add one in four fields, look at one on one page, change, left and returned, take away."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.errors import ProgrammeError, Stale
+from rightlevel.programme.permissions import May
+from rightlevel.programme.schools import list_classes, read_class, read_school
+from rightlevel.programme.students import (
+    NewStudent,
+    Student,
+    StudentChange,
+    StudentSearch,
+    change_student,
+    count_students,
+    create_student,
+    delete_student,
+    list_students,
+    mark_left,
+    mark_returned,
+    read_student,
+    restore_student,
+)
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.history import history_lines
+from rightlevel.web.pages.work import grade_choices
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+ALL = PageRequest(CEILING_ROWS)
+MANY = PageLimit(50)
+
+
+class ChildrenWanted(msgspec.Struct, frozen=True):
+    """Which children are asked for."""
+
+    search: str = ""
+    grade: int | None = None
+    status: str = ""
+
+
+class ChildForm(msgspec.Struct, frozen=True):
+    """What the forms for a child send; the everyday one only code, name, sex and grade."""
+
+    code: str = ""
+    name: str = ""
+    sex: int | None = None
+    grade: int | None = None
+    class_id: int | None = None
+    birth_on: str = ""
+    age: str = ""
+    guardian_contact: str = ""
+    guardian_consent_on: str = ""
+    version: int = 0
+    another: str = ""
+
+
+class LeavingForm(msgspec.Struct, frozen=True):
+    """Since when and why a child is not at school any more."""
+
+    left_on: str = ""
+    reason: str = ""
+    version: int = 0
+
+
+class VersionForm(msgspec.Struct, frozen=True):
+    """Which version the person had before their eyes."""
+
+    version: int = 0
+
+
+@routes.endpoint(
+    "GET", "/students", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=MANY,
+    tags=("pages",),
+)  # fmt: skip
+async def students_page(call: Ask, *, query: ChildrenWanted, page: PageRequest) -> Html:
+    """Every child within reach, by name."""
+    return render(call, "students/list.html", school=None, **await _children(call, query, page, None))
+
+
+@routes.endpoint(
+    "GET", "/schools/{id}/students", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read",
+    page=MANY, tags=("pages",),
+)  # fmt: skip
+async def students_of_school_page(call: Ask, *, path: ById, query: ChildrenWanted, page: PageRequest) -> Html:
+    """Every child of a school, by name."""
+    school = await read_school(call.session, actor_of(call), path.id)
+    return render(call, "students/list.html", school=school, **await _children(call, query, page, path.id))
+
+
+async def _children(
+    call: Ask, query: ChildrenWanted, page: PageRequest, school_id: int | None
+) -> dict[str, Any]:
+    status = "left" if query.status == "left" else "active"
+    asked = StudentSearch(school_id, grade=query.grade, search=query.search.strip() or None, status=status)
+    actor = actor_of(call)
+    rows = await list_students(call.session, actor, page, asked)
+    return {
+        "query": query, "page": rows, "total": await count_students(call.session, actor, asked),
+        "grades": await grade_choices(call), "schools": await _names(call, {each.school_id for each in rows.items}, school_id),
+    }  # fmt: skip
+
+
+async def _names(call: Ask, school_ids: set[int], shown: int | None) -> dict[int, str]:
+    """The names of the schools on one page of children. *Cost*: one statement a school, on its key."""
+    wanted = school_ids - {shown}
+    return {each: (await read_school(call.session, actor_of(call), each)).name_local for each in wanted}
+
+
+@routes.endpoint(
+    "GET", "/schools/{id}/students/new", who=May("create", "student"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("pages",),
+)  # fmt: skip
+async def new_student_page(call: Ask, *, path: ById, query: ChildForm) -> Html:
+    """The everyday form: code, name, sex, grade."""
+    return render(call, "students/form.html", **await _form(call, path.id, None, query))
+
+
+async def _form(call: Ask, school_id: int, student: Student | None, form: ChildForm) -> dict[str, Any]:
+    actor, language = actor_of(call), language_of(call)
+    school = await read_school(call.session, actor, school_id)
+    classes = await list_classes(call.session, actor, ALL, school_id=school_id)
+    year_id = max((each.school_year_id for each in classes.items), default=0)
+    return {
+        "school": school, "student": student, "form": form, "grades": await grade_choices(call, short=True), "now": [],
+        "classes": [
+            (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
+            for each in classes.items if each.school_year_id == year_id
+        ],
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/students/new", who=May("create", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_student_here(call: Ask, *, path: ById, form: ChildForm) -> Redirect:
+    """Adds a child, and asks for the next one where that was wished."""
+    try:
+        async with call.session.savepoint():
+            student = await create_student(call.session, actor_of(call), _new(path.id, form), call.clock)
+    except ProgrammeError as error:
+        show_again(call, "students/form.html", error, **await _form(call, path.id, None, form))
+    _ = language_of(call).gettext
+    text = _("{name} is saved.", name=student.name)
+    if form.another:
+        same_class = f"&class_id={student.class_id}" if student.class_id is not None else ""
+        return done(call, f"/schools/{path.id}/students/new?grade={student.grade}{same_class}", text)
+    return done(call, f"/students/{student.id}", text)
+
+
+def _new(school_id: int, form: ChildForm) -> NewStudent:
+    typed = Typed()
+    for field in ("sex", "grade"):
+        if getattr(form, field) is None:
+            typed.needed(field)
+    for field in ("code", "name"):
+        if not getattr(form, field).strip():
+            typed.needed(field)
+    typed.check()
+    return NewStudent(school_id, form.code, form.name, form.sex or 0, form.grade or 0, form.class_id)
+
+
+@routes.endpoint(
+    "GET", "/students/{id}", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def student_page(call: Ask, *, path: ByUuid) -> Html:
+    """One child: who it is, and its levels, one line a subject."""
+    return render(call, "students/one.html", **await _one(call, path.id))
+
+
+async def _one(call: Ask, student_id: str) -> dict[str, Any]:
+    actor, language = actor_of(call), language_of(call)
+    student = await read_student(call.session, actor, student_id)
+    school = await read_school(call.session, actor, student.school_id)
+    class_name = ""
+    if student.class_id is not None:
+        section = (await read_class(call.session, actor, student.class_id)).section
+        class_name = language.gettext("Class {section}", section=section) if section else ""
+    history = {} if student.is_deleted else await history_lines(call, student)
+    return {
+        "student": student, "school": school, "class_name": class_name, "today": today(call.clock), **history,
+    }  # fmt: skip
+
+
+async def _one_again(call: Ask, student_id: str, error: ProgrammeError) -> NoReturn:
+    show_again(call, "students/one.html", error, **await _one(call, student_id))
+
+
+@routes.endpoint(
+    "GET", "/students/{id}/edit", who=May("change", "student"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("pages",),
+)  # fmt: skip
+async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
+    """The form that changes a child's record."""
+    student = await read_student(call.session, actor_of(call), path.id)
+    return render(
+        call, "students/form.html", **await _form(call, student.school_id, student, _form_of(student))
+    )
+
+
+def _form_of(student: Student) -> ChildForm:
+    born, agreed = student.birth_on, student.guardian_consent_on
+    return ChildForm(
+        student.code, student.name, student.sex, student.grade, student.class_id, born.isoformat() if born else "",
+        "" if student.age is None else str(student.age), student.guardian_contact or "",
+        agreed.isoformat() if agreed else "", student.version,
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/students/{id}/edit", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_student_here(call: Ask, *, path: ByUuid, form: ChildForm) -> Redirect:
+    """Changes a child's record."""
+    try:
+        async with call.session.savepoint():
+            await change_student(call.session, actor_of(call), path.id, _change(form), call.clock)
+    except ProgrammeError as error:
+        student = await read_student(call.session, actor_of(call), path.id)
+        typed = msgspec.structs.replace(form, version=student.version) if isinstance(error, Stale) else form
+        more = await _form(call, student.school_id, student, typed) | {"now": now_there(error, form)}
+        show_again(call, "students/form.html", error, **more)
+    _ = language_of(call).gettext
+    return done(call, f"/students/{path.id}", _("Saved."))
+
+
+def _change(form: ChildForm) -> StudentChange:
+    typed = Typed()
+    born = typed.day_or_none("birth_on", form.birth_on)
+    agreed = typed.day_or_none("guardian_consent_on", form.guardian_consent_on)
+    age = typed.whole_or_none("age", form.age)
+    typed.check()
+    return StudentChange(
+        form.version, code=form.code, name=form.name, class_id=form.class_id, birth_on=born, age=age,
+        sex=msgspec.UNSET if form.sex is None else form.sex, grade=msgspec.UNSET if form.grade is None else form.grade,
+        guardian_contact=form.guardian_contact.strip() or None, guardian_consent_on=agreed,
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/students/{id}/left", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Redirect:
+    """Marks a child as having left school."""
+    typed = Typed()
+    left_on = typed.day("left_on", form.left_on)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            await mark_left(
+                call.session, actor_of(call), path.id, version=form.version, left_on=left_on, reason=form.reason,
+                clock=call.clock,
+            )  # fmt: skip
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/students/{path.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/students/{id}/returned", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -> Redirect:
+    """Marks a child as back at school."""
+    try:
+        async with call.session.savepoint():
+            await mark_returned(call.session, actor_of(call), path.id, version=form.version, clock=call.clock)
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/students/{path.id}", _("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/students/{id}/delete", who=May("delete", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
+    """Takes a child's record away, restorably, with a reason."""
+    student = await read_student(call.session, actor_of(call), path.id)
+    try:
+        async with call.session.savepoint():
+            await delete_student(
+                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(
+        call,
+        f"/schools/{student.school_id}/students",
+        _("Deleted. It can be brought back under “Deleted things”."),
+    )
+
+
+@routes.endpoint(
+    "POST", "/students/{id}/restore", who=May("restore", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def restore_student_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
+    """Brings a child's record back."""
+    try:
+        async with call.session.savepoint():
+            await restore_student(call.session, actor_of(call), path.id)
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    return done(call, f"/students/{path.id}", _("It is back."))

@@ -1,0 +1,66 @@
+"""What the pages of the programme share: the round people work in, the grades to choose from, and what is tested where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.rounds import Round, current_round
+from rightlevel.programme.schools import read_grades
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.language import Language
+from rightlevel.web.templating import language_of
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How far a class or grade is in one subject, and where one goes on."""
+
+    title: str
+    subject: str
+    tested: int
+    enrolled: int
+    url: str
+
+
+async def round_of_today(call: Ask) -> Round | None:
+    """The open round, else the one that began last."""
+    return await current_round(call.session, actor_of(call), call.clock)
+
+
+async def grade_choices(call: Ask, *, short: bool = False) -> list[tuple[int, str]]:
+    """The programme's grades for a select or for chips."""
+    _ = language_of(call).gettext
+    grades = await read_grades(call.session)
+    return [(each, str(each) if short else _("Grade {number}", number=each)) for each in grades]
+
+
+def class_name(language: Language, grade: int, section: str) -> str:
+    """A class as people call it."""
+    return f"{language.gettext('Grade {number}', number=grade)} {section}".strip()
+
+
+def group_of(row: ClassProgress) -> str:
+    """The name of a class, or of a grade's children without one, in the address of a grid."""
+    return f"class-{row.class_id}" if row.class_id is not None else f"grade-{row.grade}"
+
+
+async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -> dict[int, list[Work]]:
+    """School → its classes in each subject that the actor has there, with what is tested. *Cost*: one statement."""
+    actor, language = actor_of(call), language_of(call)
+    work: dict[int, list[Work]] = {each: [] for each in school_ids}
+    for row in await class_progress(call.session, actor, school_ids, round_.id):
+        for subject in actor.scope.subjects(row.school_id):
+            if actor.scope.covers(row.school_id, subject=subject, class_id=row.class_id):
+                url = (
+                    f"/schools/{row.school_id}/grid?round={round_.id}&subject={subject}&group={group_of(row)}"
+                )
+                title = class_name(language, row.grade, row.section)
+                work[row.school_id].append(Work(title, subject, row.tested(subject), row.enrolled, url))
+    return work
+
+
+async def work_at(call: Ask, school_id: int, round_: Round) -> list[Work]:
+    """The classes of one school, with what is tested."""
+    return (await work_of_schools(call, [school_id], round_))[school_id]

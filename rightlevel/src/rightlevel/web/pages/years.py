@@ -1,0 +1,130 @@
+"""School years: which there are, and which one we are in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.errors import ProgrammeError, Stale
+from rightlevel.programme.permissions import May
+from rightlevel.programme.schools import (
+    NewYear,
+    SchoolYear,
+    YearChange,
+    change_year,
+    create_year,
+    delete_year,
+    list_years,
+    read_year,
+)
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+
+class YearForm(msgspec.Struct, frozen=True):
+    """What the form for a school year sends."""
+
+    name: str = ""
+    starts_on: str = ""
+    ends_on: str = ""
+    is_current: bool = False
+    version: int = 0
+
+
+def _form_of(year: SchoolYear) -> YearForm:
+    return YearForm(
+        year.name, year.starts_on.isoformat(), year.ends_on.isoformat(), year.is_current, year.version
+    )
+
+
+@routes.endpoint(
+    "GET", "/years", who=May("read", "school_year"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("pages",),
+)  # fmt: skip
+async def years_page(call: Ask, *, page: PageRequest) -> Html:
+    """School years, newest first."""
+    return render(call, "years/list.html", page=await list_years(call.session, actor_of(call), page))
+
+
+@routes.endpoint(
+    "GET", "/years/new", who=May("create", "school_year"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def new_year_page(call: Ask) -> Html:
+    """The form for a school year."""
+    return render(call, "years/form.html", year=None, form=YearForm(), now=[])
+
+
+@routes.endpoint(
+    "POST", "/years/new", who=May("create", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
+    """Adds a school year."""
+    typed = Typed()
+    new = NewYear(
+        form.name, typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on), form.is_current
+    )
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            await create_year(call.session, actor_of(call), new)
+    except ProgrammeError as error:
+        show_again(call, "years/form.html", error, year=None, form=form, now=[])
+    _ = language_of(call).gettext
+    return done(call, "/years", _("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/years/{id}", who=May("change", "school_year"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def year_page(call: Ask, *, path: ById) -> Html:
+    """The form that changes a school year."""
+    year = await read_year(call.session, actor_of(call), path.id)
+    return render(call, "years/form.html", year=year, form=_form_of(year), now=[])
+
+
+@routes.endpoint(
+    "POST", "/years/{id}", who=May("change", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_year_here(call: Ask, *, path: ById, form: YearForm) -> Redirect:
+    """Changes name, days, or which year we are in."""
+    typed = Typed()
+    starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
+    change = YearChange(form.version, form.name, starts_on, ends_on, form.is_current)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            await change_year(call.session, actor_of(call), path.id, change)
+    except ProgrammeError as error:
+        show_again(call, "years/form.html", error, **await _again(call, path.id, form, error))
+    _ = language_of(call).gettext
+    return done(call, "/years", _("Saved."))
+
+
+async def _again(call: Ask, year_id: int, form: YearForm, error: ProgrammeError) -> dict[str, Any]:
+    year = await read_year(call.session, actor_of(call), year_id)
+    typed = msgspec.structs.replace(form, version=year.version) if isinstance(error, Stale) else form
+    return {"year": year, "form": typed, "now": now_there(error, form)}
+
+
+@routes.endpoint(
+    "POST", "/years/{id}/delete", who=May("delete", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_year_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
+    """Takes a school year away, restorably, with a reason."""
+    try:
+        async with call.session.savepoint():
+            await delete_year(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
+    except ProgrammeError as error:
+        year = await read_year(call.session, actor_of(call), path.id)
+        show_again(call, "years/form.html", error, year=year, form=_form_of(year), now=[])
+    _ = language_of(call).gettext
+    return done(call, "/years", _("Deleted. It can be brought back under “Deleted things”."))

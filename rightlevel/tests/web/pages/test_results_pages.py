@@ -1,0 +1,260 @@
+"""Levels are entered on the grid and on a child's own page: with a tap, with one button, or by two people at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from conftest import OneDatabase, Served, serving
+from form_reading import form_at, send
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def site(
+    new_database: Callable[[], OneDatabase], tmp_path: Path, anyio_backend: object
+) -> AsyncIterator[Served]:
+    """An application of its own for each test: results are unique to a child."""
+    async with serving(new_database(), tmp_path) as opened:
+        yield opened
+
+
+def grid_of(site: Served, subject: str = "language", group: str = "") -> str:
+    return f"/schools/{site.cast.school_a}/grid?round={site.cast.round}&subject={subject}&group={group}"
+
+
+async def tap(client: httpx.AsyncClient, path: str, student: str, choice: str, **more: str) -> httpx.Response:
+    """What htmx sends for a tap on one child of the grid."""
+    fields = {"student": student, "write_id": str(uuid4()), f"choice.{student}": choice}
+    fields |= {f"{name}.{student}": value for name, value in more.items() if name != "write_id"}
+    fields |= {"write_id": more["write_id"]} if "write_id" in more else {}
+    return await client.post(path.replace("/grid?", "/grid/row?"), data=fields)
+
+
+async def test_the_grid_shows_every_child_of_the_class_with_every_level(site: Served) -> None:
+    async with site.client("mentor", by="cookie") as client:
+        page = await client.get(grid_of(site, group=f"class-{site.cast.class_3a}"))
+        whole = await client.get(grid_of(site))
+    assert page.status_code == 200, page.text
+    assert page.text.count('class="grid-row"') == 3
+    assert whole.text.count('class="grid-row"') == 5
+    assert page.text.count('type="radio"') == 3 * (7 + 3)
+    assert "0 of 3 tested" in page.text
+
+
+async def test_a_tap_saves_one_child_and_says_so(site: Served) -> None:
+    child = site.cast.students_a[0]
+    async with site.client("teacher", by="cookie") as client:
+        answer = await tap(client, grid_of(site), child, "story")
+        assert answer.status_code == 200, answer.text
+        assert "On the server" in answer.text
+        page = await client.get(grid_of(site))
+        assert re.search(rf'name="choice\.{child}" value="story" checked', page.text)
+        assert "1 of 5 tested" in page.text
+
+
+async def test_the_same_tap_sent_again_is_one_result_with_the_same_answer(site: Served) -> None:
+    child, write_id = site.cast.students_a[0], str(uuid4())
+    async with site.client("teacher", by="cookie") as client:
+        one = await tap(client, grid_of(site), child, "word", write_id=write_id)
+        two = await tap(client, grid_of(site), child, "word", write_id=write_id)
+    assert (one.status_code, two.status_code) == (200, 200)
+    assert one.text == two.text
+
+
+async def test_of_two_people_who_tap_the_same_child_the_second_sees_both_and_decides(site: Served) -> None:
+    child = site.cast.students_a[0]
+    async with (
+        site.client("teacher", by="cookie") as teacher,
+        site.client("coordinator", by="cookie") as other,
+    ):
+        assert (await tap(other, grid_of(site), child, "paragraph")).status_code == 200
+        beaten = await tap(teacher, grid_of(site), child, "story")
+        assert beaten.status_code == 409
+        assert beaten.headers["hx-retarget"] == f"#child-{child}"
+        assert "<dd>Paragraph</dd>" in beaten.text
+        assert "<dd>Story</dd>" in beaten.text
+        assert "checked" not in beaten.text
+        version = re.search(rf'name="version\.{child}" value="(\d+)"', beaten.text)
+        decided = await tap(teacher, grid_of(site), child, "story", version=version[1])  # type: ignore[index]
+        assert decided.status_code == 200, decided.text
+
+
+async def test_the_same_level_from_two_people_is_no_conflict(site: Served) -> None:
+    child = site.cast.students_a[0]
+    async with (
+        site.client("teacher", by="cookie") as teacher,
+        site.client("coordinator", by="cookie") as other,
+    ):
+        assert (await tap(other, grid_of(site), child, "paragraph")).status_code == 200
+        assert (await tap(teacher, grid_of(site), child, "paragraph")).status_code == 200
+
+
+async def test_save_all_saves_a_class_without_any_script(site: Served) -> None:
+    a, b, c = site.cast.students_a[:3]
+    path = grid_of(site, "math", f"class-{site.cast.class_3a}")
+    async with site.client("teacher", by="cookie") as client:
+        page = await client.get(path)
+        typed = {f"choice.{a}": "division", f"choice.{b}": "absent", f"choice.{c}": "number_1digit"}
+        saved = await send(client, page, **typed)
+        assert saved.status_code == 303, saved.text
+        assert saved.headers["location"] == path
+        page = await client.get(path)
+        assert "3 of 3 tested" in page.text
+        assert page.text.count(" checked") == 3
+        nothing = await send(client, page)
+        assert nothing.status_code == 303
+        changed = await send(client, await client.get(path), **{f"choice.{c}": "number_2digit"})
+        assert changed.status_code == 303
+        assert re.search(rf'name="choice\.{c}" value="number_2digit" checked', (await client.get(path)).text)
+
+
+async def test_save_all_keeps_what_it_can_and_tells_of_the_child_that_changed_meanwhile(site: Served) -> None:
+    a, b = site.cast.students_a[:2]
+    path = grid_of(site)
+    async with (
+        site.client("teacher", by="cookie") as client,
+        site.client("coordinator", by="cookie") as other,
+    ):
+        page = await client.get(path)
+        assert (await tap(other, path, a, "letter")).status_code == 200
+        again = await send(client, page, **{f"choice.{a}": "word", f"choice.{b}": "story"})
+        assert again.status_code == 409
+        assert "<dd>Letters</dd>" in again.text
+        assert "<dd>Words</dd>" in again.text
+        assert re.search(rf'name="choice\.{b}" value="story" checked', again.text)
+        assert (await send(client, again, **{f"choice.{a}": "word"})).status_code == 303
+        assert "2 of 5 tested" in (await client.get(path)).text
+
+
+async def test_nothing_is_entered_in_a_closed_round(site: Served) -> None:
+    child = site.cast.students_a[0]
+    async with (
+        site.client("teacher", by="cookie") as client,
+        site.client("coordinator", by="cookie") as leader,
+    ):
+        round_ = f"/rounds/{site.cast.round}"
+        page = await leader.get(round_)
+        assert (await send(leader, page, f"{round_}/state/closed")).status_code == 303
+        grid = await client.get(grid_of(site))
+        assert grid.text.count("disabled") == 5
+        assert "Save all" not in grid.text
+        refused = await tap(client, grid_of(site), child, "story")
+        assert refused.status_code == 409
+        assert "This round is not open" in refused.text
+
+
+async def test_another_school_or_subject_is_denied(site: Served) -> None:
+    async with site.client("teacher_elsewhere", by="cookie") as client:
+        assert (await client.get(grid_of(site))).status_code == 404
+        theirs = f"/schools/{site.cast.school_b}/grid?round={site.cast.round}&subject=math"
+        assert (await client.get(theirs)).status_code == 403
+        child = site.cast.students_b[0]
+        assert (await tap(client, theirs, child, "division")).status_code == 403
+        mine = theirs.replace("math", "language")
+        assert (await tap(client, mine, site.cast.students_a[0], "story")).status_code == 403
+
+
+def entry_of(site: Served, subject: str = "language") -> str:
+    return f"/students/{site.cast.students_a[0]}/results/{site.cast.round}/{subject}"
+
+
+async def test_one_child_is_entered_with_one_button(site: Served) -> None:
+    path = entry_of(site)
+    async with site.client("mentor", by="cookie") as client:
+        page = await client.get(path)
+        assert page.text.count('name="choice"') == 10
+        saved = await send(client, page, choice="comprehension1")
+        assert saved.status_code == 303, saved.text
+        child = await client.get(saved.headers["location"])
+        assert "Comprehension 1" in child.text
+        page = await client.get(path)
+        assert 'aria-pressed="true"' in page.text
+        assert (await send(client, page, choice="comprehension2")).status_code == 303
+
+
+async def test_of_two_entries_the_second_person_sees_both_values_and_decides(site: Served) -> None:
+    path = entry_of(site)
+    async with (
+        site.client("teacher", by="cookie") as teacher,
+        site.client("coordinator", by="cookie") as other,
+    ):
+        mine, theirs = await teacher.get(path), await other.get(path)
+        assert (await send(other, theirs, choice="letter")).status_code == 303
+        both = await send(teacher, mine, choice="word")
+        assert both.status_code == 409
+        assert "On the server: Letters" in both.text
+        assert "Yours: Words" in both.text
+        assert (await send(teacher, both, choice="word")).status_code == 303
+
+
+async def test_a_coordinator_corrects_in_a_closed_round_with_a_reason(site: Served) -> None:
+    path, round_ = entry_of(site), f"/rounds/{site.cast.round}"
+    async with (
+        site.client("coordinator", by="cookie") as client,
+        site.client("teacher", by="cookie") as teacher,
+    ):
+        assert (await send(client, await client.get(round_), f"{round_}/state/closed")).status_code == 303
+        assert "disabled" in (await teacher.get(path)).text
+        page = await client.get(path)
+        assert "reason" in form_at(page).fields
+        refused = await send(client, page, choice="story")
+        assert refused.status_code == 409
+        saved = await send(client, refused, choice="story", reason="Entered on paper")
+        assert saved.status_code == 303, saved.text
+
+
+async def test_a_result_is_removed_with_a_reason(site: Served) -> None:
+    path = entry_of(site)
+    async with site.client("teacher", by="cookie") as client:
+        assert (await send(client, await client.get(path), choice="story")).status_code == 303
+        page = await client.get(path)
+        assert (await send(client, page, f"{path}/delete")).status_code == 422
+        assert (
+            await send(client, page, f"{path}/delete", reason="Wrong child", write_id="")
+        ).status_code == 303
+        assert "pressed" not in (await client.get(path)).text
+
+
+async def test_figures_follow_what_was_entered(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        for child, level in zip(site.cast.students_a, ("story", "story", "word", "letter"), strict=False):
+            assert (await tap(client, grid_of(site), child, level)).status_code == 200
+        own = await client.get(f"/figures?school={site.cast.school_a}&subject=language")
+        assert "50%" in own.text
+        assert "4 of 5" in own.text
+        assert "Alpha" in own.text
+        missing = await client.get(f"/figures?school={site.cast.school_a}&subject=language&outcome=missing")
+        assert missing.text.count('<a href="/students/') == 1
+        at_story = await client.get(f"/figures?school={site.cast.school_a}&subject=language&rank=5")
+        assert at_story.text.count('<a href="/students/') == 2
+    async with site.client("viewer", by="cookie") as client:
+        home = await client.get("/")
+        assert "n = 4" in home.text
+        where: str | None = "/figures"
+        for _ in range(4):
+            page = await client.get(where or "")
+            assert "/students/" not in page.text
+            below = re.search(r'<th scope="row"><a href="(/figures[^"]+)"', page.text)
+            where = below[1].replace("&amp;", "&") if below else None
+            if where is None:
+                break
+        assert "school=" in str(page.request.url)
+
+
+async def test_home_shows_how_far_each_class_is(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        assert (await tap(client, grid_of(site), site.cast.students_a[0], "story")).status_code == 200
+        home = await client.get("/")
+        assert "1 of 3 tested" in home.text
+        link = re.search(r'<a class="work" href="([^"]+)"', home.text)
+        assert (await client.get(link[1].replace("&amp;", "&"))).status_code == 200  # type: ignore[index]
+    async with site.client("stranger", by="cookie") as client:
+        assert "No school is assigned to you yet" in (await client.get("/")).text
+    async with site.client("coordinator", by="cookie") as client:
+        assert "of 8 tested" in (await client.get("/")).text
