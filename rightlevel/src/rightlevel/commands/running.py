@@ -33,7 +33,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="End with one
 def settings_for(data_folder: Path | None, **chosen: object) -> Settings:
     """The settings of one command. *Errors*: exits with 2 and a sentence when one has the wrong form."""
     try:
-        return read_settings(None, data_folder=None if data_folder is None else data_folder.absolute(), **chosen)
+        return read_settings(
+            None, data_folder=None if data_folder is None else data_folder.absolute(), **chosen
+        )
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_USAGE)

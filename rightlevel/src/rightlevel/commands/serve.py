@@ -74,6 +74,8 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serving())
+    except KeyboardInterrupt:
+        click.echo("Stopped; everything is closed.")
     except (Refused, DatabaseProblem) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_REFUSED)

@@ -1,0 +1,55 @@
+"""`rightlevel demo`: a running platform with a realistic programme in it, from nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rightlevel.assembly import Platform
+from rightlevel.commands.running import data_option, settings_for, with_platform
+from rightlevel.commands.serve import run_server
+from rightlevel.operations.made_up import Demo, build_demo
+from rightlevel.operations.made_up.building import is_empty
+from rightlevel.operations.made_up.demo import PEOPLE
+from rightlevel.programme.accounts import generate_password
+from rightlevel.settings import MEGABYTE
+
+DEADLINE_S = 300.0
+
+
+@click.command()
+@click.option("--port", type=int, default=None, help="Where to listen (default: 8000).")
+@click.option(
+    "--memory", "memory_mb", type=int, default=None, help="The budget for everything, in MB (default: 150)."
+)
+@data_option
+def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> None:
+    """Run a demonstration programme: made once, then only started again."""
+    memory_bytes = None if memory_mb is None else memory_mb * MEGABYTE
+    settings = settings_for(data_folder or Path("demo-data"), port=port, memory_bytes=memory_bytes)
+    made = with_platform(settings, _make)
+    address = f"http://{settings.host}:{settings.port}"
+    if made is None:
+        click.echo("The demonstration is there already; its passwords were shown when it was made.")
+        click.echo(f"  a new one:  rightlevel person reset --username teacher --data {settings.data_folder}")
+    else:
+        click.echo(f"Made {made.schools} schools, {made.children:,} children and {made.results:,} results.")
+        click.echo("Sign in with one of these; the passwords are shown this once:")
+        for person in made.people:
+            click.echo(f"  {person.username:12} {person.password}")
+    click.echo(f"Open {address} (Ctrl-C ends it)")
+    run_server(settings)
+
+
+async def _make(platform: Platform) -> Demo | None:
+    async with platform.database.read(deadline_s=DEADLINE_S) as session:
+        if not await is_empty(session):
+            return None
+    click.echo("Making the demonstration programme:")
+    hashes: dict[str, tuple[str, str]] = {}
+    for username, _, _ in PEOPLE:
+        password = generate_password()
+        hashes[username] = (password, await platform.passwords.hash(password))
+    async with platform.database.transaction(deadline_s=DEADLINE_S) as session:
+        return await build_demo(session, hashes, platform.clock, lambda text: click.echo(f"  {text}"))
