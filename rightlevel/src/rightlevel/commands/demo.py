@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
 
 from rightlevel.assembly import Platform
 from rightlevel.commands.running import data_option, settings_for, with_platform
-from rightlevel.commands.serve import run_server
 from rightlevel.operations.made_up import Demo, build_demo
 from rightlevel.operations.made_up.building import is_empty
 from rightlevel.operations.made_up.demo import PEOPLE
 from rightlevel.programme.accounts import generate_password
-from rightlevel.settings import MEGABYTE
+from rightlevel.settings import MEGABYTE, Settings
 
 DEADLINE_S = 300.0
 
@@ -39,7 +40,23 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
         for person in made.people:
             click.echo(f"  {person.username:12} {person.password}")
     click.echo(f"Open {address} (Ctrl-C ends it)")
-    run_server(settings)
+    serve_instead(settings, memory_mb)
+
+
+def serve_instead(settings: Settings, memory_mb: int | None) -> None:
+    """Becomes `rightlevel serve`: what making took of memory is given back with the old process."""
+    words = [
+        "serve",
+        "--data",
+        str(settings.data_folder),
+        "--port",
+        str(settings.port),
+        "--host",
+        settings.host,
+    ]
+    words += ["--memory", str(memory_mb)] if memory_mb else []
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "rightlevel", *words])  # noqa: S606
 
 
 async def _make(platform: Platform) -> Demo | None:
