@@ -23,7 +23,7 @@ from rightlevel import __version__
 from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
 from rightlevel.programme.permissions import Actor, allowed
 from rightlevel.web.call import Ask
-from rightlevel.web.house import PAGE_HEADERS, cookie_of
+from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import word
@@ -215,6 +215,7 @@ TITLES = {
     504: N_("This took too long"),
 }
 ADVICE = {
+    400: "",
     401: N_("Sign in and try again. What you typed is still there when you go back."),
     403: N_("If you need this for your work, ask your coordinator."),
     404: N_("The address may be mistyped, or what was here was removed or isn't assigned to you."),
@@ -238,7 +239,10 @@ def error_page(call: Ask, status: int, error: Exception) -> str:
     is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
     values["request_id"] = call.request_id if is_unexpected else ""
-    return _error_text(status, values)
+    is_cross_site = isinstance(
+        error, CrossSite
+    )  # a page left open for long: nothing to ask the coordinator about
+    return _error_text(HTTPStatus.BAD_REQUEST if is_cross_site else status, values)
 
 
 def _sentence(language: Language, error: Exception) -> str:
@@ -248,9 +252,12 @@ def _sentence(language: Language, error: Exception) -> str:
 
 
 def _error_text(status: int, values: dict[str, Any]) -> str:
+    title: str = values["_"](TITLES.get(status, TITLES[503 if status > 500 else 422]))
+    if values["error_text"].rstrip(".។") == title:
+        values["error_text"] = ""
     values |= {
         "status": status,
-        "title": TITLES.get(status, TITLES[503 if status > 500 else 422]),
+        "title": title,
         "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
         "notice_text": "",
     }
