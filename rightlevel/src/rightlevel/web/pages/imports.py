@@ -99,8 +99,7 @@ async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """One import: how far it is, how it ended, and what is wrong in the file."""
     run = await read_run(call.session, actor_of(call), path.id)
     faults = await list_faults(call.session, actor_of(call), path.id, page)
-    rule = language_of(call).rule
-    return render(call, "imports/one.html", **_run(run), page=faults, rule=rule, is_fragment=False)
+    return render(call, "imports/one.html", **_run(call, run), page=faults, is_fragment=False)
 
 
 @routes.endpoint(
@@ -110,10 +109,10 @@ async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
 async def import_progress(call: Ask, *, path: ByUuid) -> Html:
     """How far an import is: the part of its page that asks for itself every second."""
     run = await read_run(call.session, actor_of(call), path.id)
-    answer = render(call, "imports/progress.html", **_run(run), is_fragment=True)
+    answer = render(call, "imports/progress.html", **_run(call, run), is_fragment=True)
     # Once it is over, the whole page is asked for, with its faults.
     return answer if run.state in RUNNING else msgspec.structs.replace(answer, headers={"hx-refresh": "true"})
 
 
-def _run(run: ImportRun) -> dict[str, Any]:
-    return {"run": run, "is_running": run.state in RUNNING}
+def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
+    return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(call).rule}

@@ -95,7 +95,7 @@ async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
     return {
         "student": entry.student, "school": await read_school(call.session, actor, entry.student.school_id),
         "round": entry.round, "subject": entry.subject, "scale": SCALES[entry.subject], "was": entry.was,
-        "chosen": entry.was, "version": result.version if result else None, "may_enter": not is_held or may_override,
+        "chosen": entry.was, "result_version": result.version if result else None, "may_enter": not is_held or may_override,
         "needs_reason": is_held and may_override, "is_stale": False, "yours": "", "reason": "",
         "may_delete": allowed(actor.role, "delete", "result"), "action": _address(entry),
     } | more  # fmt: skip
@@ -160,7 +160,7 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
             "is_stale": True,
             "was": there,
             "chosen": "",
-            "version": answer.current.version,
+            "result_version": answer.current.version,
             "yours": form.choice,
         }
     elif answer.code in OVERRIDABLE and allowed(actor_of(call).role, "override", "result"):

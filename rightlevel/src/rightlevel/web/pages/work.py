@@ -56,9 +56,14 @@ async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -
                 url = (
                     f"/schools/{row.school_id}/grid?round={round_.id}&subject={subject}&group={group_of(row)}"
                 )
-                title = class_name(language, row.grade, row.section)
+                title = _title(language, row)
                 work[row.school_id].append(Work(title, subject, row.tested(subject), row.enrolled, url))
     return work
+
+
+def _title(language: Language, row: ClassProgress) -> str:
+    name = class_name(language, row.grade, row.section)
+    return name if row.class_id is not None else language.gettext("{grade}, without a class", grade=name)
 
 
 async def work_at(call: Ask, school_id: int, round_: Round) -> list[Work]:

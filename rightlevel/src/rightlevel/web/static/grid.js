@@ -7,6 +7,8 @@
   const grid = document.querySelector(".grid");
   if (!grid) return;
   const waiting = new Set();
+  // Every tap is saved by itself, so the button need not stand in the way of the children.
+  document.querySelector(".grid-save")?.classList.add("is-at-end");
   const rowOf = (event) => event.target.closest?.(".grid-row");
 
   const say = (row, text, kind) => {
