@@ -116,7 +116,7 @@ class ContractApp(Generic[ActorT, AppT]):
         self._house = house
         self._lifespan = lifespan
         self._otherwise = otherwise
-        self._limiter = limiter or MemoryRateLimiter()
+        self._limiter = MemoryRateLimiter() if limiter is None else limiter  # an empty one is false
         self._app: AppT | None = None
         self.clients_left = 0
 

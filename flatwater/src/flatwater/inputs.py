@@ -129,8 +129,8 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> int:
 
 def _plain_name(filename: str) -> str:
     """A file's name without folders of either kind of system and without what can't be shown."""
-    name = PureWindowsPath(filename).name
-    return "".join(letter for letter in name if letter.isprintable()) or "file"
+    name = "".join(letter for letter in PureWindowsPath(filename).name if letter.isprintable())
+    return name if name.strip(". ") else "file"
 
 
 def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
