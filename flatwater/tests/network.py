@@ -117,6 +117,12 @@ class Onlooker:
         )
         return [(state, text) for state, text in await cursor.fetchall()]
 
+    async def wait_until_gone(self, name: str, *, but: int = 0, within_s: float = 3.0) -> None:
+        """Until an application has so many sessions; the server takes a moment to end one that was closed."""
+        async with asyncio.timeout(within_s):
+            while len(await self.sessions(name)) > but:
+                await asyncio.sleep(0.005)
+
     async def running(self, name: str, words: str) -> int:
         """How many sessions of an application are in the middle of a statement with these words."""
         return sum(state == "active" and words in text for state, text in await self.sessions(name))

@@ -224,7 +224,10 @@ class Database:
             await session.command("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             await self._allow(session, deadline_s)
             yield session
-            await session.command("COMMIT")
+            if (
+                not session.has_streams
+            ):  # one that was left early is closed, and all rolled back, on the way out
+                await session.command("COMMIT")
 
     @asynccontextmanager
     async def transaction(self, *, deadline_s: float) -> AsyncIterator[Session]:
