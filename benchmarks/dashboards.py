@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.load import Load, Outcome, Request, run_load
-from benchmarks.work import Figure, generated, service, token_for
+from benchmarks.work import Figure, generated, service, tokens_for
 from rightlevel.database.server import PrivateServer
 
 FEW = 100_000
@@ -28,7 +28,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         children = max(50_000, wanted // 6)
         with generated(max(500, children // 100), children, name=f"dashboards-{wanted}") as folder:
             fill(folder, wanted, say)
-            token = token_for(folder, "bench.viewer", "viewer")
+            token = tokens_for(folder, "viewer")[0]
             with service(folder) as running:
                 round_id = running.get("/api/v1/rounds?limit=1", token)["items"][0]["id"]
                 paths = {

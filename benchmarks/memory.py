@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.load import Load, Request, run_load
-from benchmarks.work import Figure, Service, generated, service, token_for
+from benchmarks.work import Figure, Service, generated, service, tokens_for
 
 BUDGET_MB = 150.0
 REQUESTS = 200_000
@@ -26,13 +26,13 @@ CLIENTS = 8
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     with generated(10_000, 1_000_000) as folder:
-        token = token_for(folder, "bench.coordinator", "coordinator")
+        tokens = tokens_for(folder, "coordinator", CLIENTS)
         with service(folder) as running:
-            slope, low, high = _slope(running, token, say)
+            slope, low, high = _slope(running, tokens, say)
             health = running.get("/healthz")
             program_mb, database_mb = health["program_bytes"] / 1e6, health["database_bytes"] / 1e6
         with service(folder, program=LEAKING) as leaking:
-            leak, leak_low, leak_high = _slope(leaking, token, say)
+            leak, leak_low, leak_high = _slope(leaking, tokens, say)
     total_mb = program_mb + database_mb
     is_flat = low > -WITHIN_BYTES and high < WITHIN_BYTES
     is_seen = leak_low > WITHIN_BYTES
@@ -64,9 +64,9 @@ def _mixed(running: Service, token: str) -> list[Request]:
     return requests
 
 
-def _slope(running: Service, token: str, say: Callable[[str], None]) -> tuple[float, float, float]:
+def _slope(running: Service, tokens: list[str], say: Callable[[str], None]) -> tuple[float, float, float]:
     """Bytes a request by least squares, with its 95 % interval; the residuals' correlation widens it."""
-    requests = _mixed(running, token)
+    requests = [_mixed(running, token) for token in tokens]
     _send(running, requests, WARM_UP)
     counts, sizes = [], []
     for sample in range(SAMPLES):
@@ -78,9 +78,13 @@ def _slope(running: Service, token: str, say: Callable[[str], None]) -> tuple[fl
     return slope, low, high
 
 
-def _send(running: Service, requests: list[Request], count: int) -> None:
-    each = [(requests * (count // CLIENTS // len(requests) + 1))[: count // CLIENTS]] * CLIENTS
-    run_load(Load("127.0.0.1", running.port, each, 600.0, warm_s=0.0, repeat=False))
+def _send(running: Service, requests: list[list[Request]], count: int) -> None:
+    share = count // len(requests)
+    each = [(mine * (share // len(mine) + 1))[:share] for mine in requests]
+    outcome = run_load(Load("127.0.0.1", running.port, each, 600.0, warm_s=0.0, repeat=False))
+    unexpected = set(outcome.statuses) - {"200", "401", "404", "422", "429"}
+    if unexpected:
+        raise RuntimeError(f"answers that were not meant: {outcome.statuses}")
 
 
 def _private_bytes(process_id: int) -> int:

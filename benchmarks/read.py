@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Load, Outcome, Request, run_load
-from benchmarks.work import ROOT, WORK, Figure, Service, free_port, generated, service, token_for
+from benchmarks.work import ROOT, WORK, Figure, Service, free_port, generated, service, tokens_for
 
 CLIENTS = 16
 SECONDS = 10.0
@@ -26,16 +26,17 @@ HUNDRED_PER_S = 2_000.0
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     with generated(1_000, 100_000) as folder:
-        token = token_for(folder, "bench.coordinator", "coordinator")
+        tokens = tokens_for(folder, "coordinator", CLIENTS)
+        token = tokens[0]
         with service(folder) as running:
             school = running.get("/api/v1/schools?limit=1", token)["items"][0]["id"]
             say("50 and 100 children of a school, by turns with the floor")
             rounds: dict[str, list[Outcome]] = {"ours_50": [], "bare_50": [], "ours_100": []}
             with _bare(running, token, school, 50) as bare_port:
                 for _ in range(3):
-                    rounds["ours_50"].append(_load(running.port, school, 50, token))
-                    rounds["bare_50"].append(_load(bare_port, school, 50, token))
-                    rounds["ours_100"].append(_load(running.port, school, 100, token))
+                    rounds["ours_50"].append(_load(running.port, school, 50, tokens))
+                    rounds["bare_50"].append(_load(bare_port, school, 50, tokens))
+                    rounds["ours_100"].append(_load(running.port, school, 100, tokens))
     return figures(rounds)
 
 
@@ -58,11 +59,10 @@ def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _load(port: int, school: int, rows: int, token: str) -> Outcome:
-    request = Request(
-        "GET", f"/api/v1/students?school_id={school}&limit={rows}", {"Authorization": f"Bearer {token}"}
-    )
-    return run_load(Load("127.0.0.1", port, [[request]] * CLIENTS, SECONDS))
+def _load(port: int, school: int, rows: int, tokens: list[str]) -> Outcome:
+    path = f"/api/v1/students?school_id={school}&limit={rows}"
+    clients = [[Request("GET", path, {"Authorization": f"Bearer {token}"})] for token in tokens]
+    return run_load(Load("127.0.0.1", port, clients, SECONDS))
 
 
 class _bare:  # noqa: N801

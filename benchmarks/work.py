@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,6 +93,14 @@ class Service(msgspec.Struct):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
+    def post(self, path: str, body: Any, token: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), headers
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
 
 @contextmanager
 def service(folder: Path, *words: str, program: list[str] | None = None) -> Iterator[Service]:
@@ -121,11 +130,18 @@ def wait_for(port: int, path: str = "/version", within_s: float = 60.0) -> float
     raise TimeoutError(f"nothing answers on port {port}")
 
 
-def token_for(folder: Path, username: str, role: str) -> str:
-    """A bearer token of a person made for it."""
-    try:
-        run("person", "add", "--role", role, "--username", username, "--data", str(folder))
-    except RuntimeError as error:
-        if "already" not in str(error):
-            raise
-    return run_json("token", "create", "--person", username, "--data", str(folder))["token"]
+def tokens_for(folder: Path, role: str, count: int = 1) -> list[str]:
+    """Bearer tokens of a person made for it: one for each device, because allowances are per token."""
+    username = f"bench.{uuid.uuid4().hex[:12]}"
+    run("person", "add", "--role", role, "--username", username, "--data", str(folder))
+    first = run_json("token", "create", "--person", username, "--data", str(folder))["token"]
+    if count == 1:
+        return [first]
+    with service(folder) as running:
+        return [
+            first,
+            *(
+                running.post("/api/v1/me/tokens", {"label": "bench"}, first)["token"]
+                for _ in range(count - 1)
+            ),
+        ]

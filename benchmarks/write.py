@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 
 from benchmarks.load import Load, Outcome, Request, run_load
-from benchmarks.work import Figure, Service, fresh, run, say, service, token_for
+from benchmarks.work import Figure, Service, fresh, run, say, service, tokens_for
 from rightlevel.database.server import AttachedServer
 
 DEVICES = 16
@@ -33,13 +33,13 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     folder = fresh("write")
     say("making 800 schools and 100,000 children")
     run("generate", "--schools", "800", "--children", "100000", "--seed", "2", "--data", str(folder))
-    token = token_for(folder, "bench.coordinator", "coordinator")
+    tokens = tokens_for(folder, "coordinator", DEVICES)
     with service(folder) as running:
         children = Children(folder)
         say(f"{DEVICES} devices, {SINGLES:,} results each, one at a time")
-        single = _send_singles(running, token, children)
+        single = _send_singles(running, tokens, children)
         say(f"{DEVICES} devices, {CLASSES} classes each, {CLASS} results at a time")
-        batch = _send_batches(running, token, children)
+        batch = _send_batches(running, tokens, children)
         say("the floor: the same rows without a program around them")
         floor_s = asyncio.run(_floor(children))
     found = run("reconcile", "--json", "--data", str(folder))
@@ -99,9 +99,9 @@ def _request(path: str, token: str, body: Any) -> Request:
     return Request("POST", path, headers, msgspec.json.encode(body).decode())
 
 
-def _send_singles(running: Service, token: str, children: Children) -> Outcome:
+def _send_singles(running: Service, tokens: list[str], children: Children) -> Outcome:
     clients = []
-    for _ in range(DEVICES):
+    for token in tokens:
         picked = [child for _, each in children.classes(SINGLES // CLASS) for child in each]
         clients.append(
             [_request("/api/v1/results", token, children.write(child, n)) for n, child in enumerate(picked)]
@@ -111,13 +111,18 @@ def _send_singles(running: Service, token: str, children: Children) -> Outcome:
     )
 
 
-def _send_batches(running: Service, token: str, children: Children) -> Outcome:
-    clients = []
-    for _ in range(DEVICES):
-        clients.append([
-            _request("/api/v1/results/batch", token, {"writes": [children.write(child, n) for n, child in enumerate(each)]})
+def _send_batches(running: Service, tokens: list[str], children: Children) -> Outcome:
+    clients = [
+        [
+            _request(
+                "/api/v1/results/batch",
+                token,
+                {"writes": [children.write(child, n) for n, child in enumerate(each)]},
+            )
             for _, each in children.classes(CLASSES)
-        ])  # fmt: skip
+        ]
+        for token in tokens
+    ]
     return _checked(
         run_load(Load("127.0.0.1", running.port, clients, 120.0, warm_s=0.0, repeat=False)), {"200"}
     )

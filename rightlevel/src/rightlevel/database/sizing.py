@@ -34,7 +34,6 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
         "max_replication_slots": "0",
         "max_wal_size": "512MB",
         "min_wal_size": "64MB",
-        "wal_compression": "on",
         # One process does everything a small server needs: parallel plans and I/O workers cost memory by the process.
         "io_method": "sync",
         "max_worker_processes": "2",

@@ -122,7 +122,7 @@ async def _save(
     beaten: list[int] = []
     for number, fact in judged:
         write = writes[number]
-        done = written.get(str(UUID(write.id)))
+        done = written.get(write.id.lower())
         if done is None:
             beaten.append(number)
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,14 +56,27 @@ class LockedResult(msgspec.Struct, frozen=True):
     school_is_locked: bool
 
 
+def _plain(values: Iterable[object]) -> str:
+    """An array as PostgreSQL reads it, of values that need no quoting: ids, numbers, days and codes, checked before.
+
+    Building the text here costs a fifth of what the driver's general way does, and a class has twenty arrays.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def _texts(values: list[str | None]) -> list[str | None] | str:
+    """An array of free text, left to the driver, unless there is none."""
+    return values if any(value is not None for value in values) else _plain(values)
+
+
 async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Facts]:
     """What the writes are judged by, in their order, locked. *Cost*: one statement."""
     values = {
-        "numbers": list(range(len(writes))),
-        "write_ids": [write.id for write in writes],
-        "student_ids": [write.student_id for write in writes],
-        "round_ids": [write.round_id for write in writes],
-        "subjects": [write.subject for write in writes],
+        "numbers": _plain(range(len(writes))),
+        "write_ids": _plain(write.id for write in writes),
+        "student_ids": _plain(write.student_id for write in writes),
+        "round_ids": _plain(write.round_id for write in writes),
+        "subjects": _plain(write.subject for write in writes),
     }
     return await session.fetch_all(_facts, values, into=Facts)
 
@@ -79,19 +92,22 @@ async def write_results(
     writes = [write for write, _ in judged]
     facts = [fact for _, fact in judged]
     values: dict[str, Any] = {
-        "write_ids": [w.id for w in writes], "result_ids": [f.result_id for f in facts], "versions": [w.version for w in writes],
-        "student_ids": [w.student_id for w in writes], "round_ids": [w.round_id for w in writes],
-        "subjects": [w.subject for w in writes], "outcomes": [w.outcome for w in writes],
-        "ranks": [rank_of_write(w) for w in writes], "tested": [w.tested_on for w in writes], "tools": [w.tool for w in writes],
-        "assents": [w.assent for w in writes], "selected": [w.is_selected for w in writes], "methods": [w.method for w in writes],
-        "notes": [w.notes or None for w in writes], "school_ids": [f.school_id for f in facts],
-        "class_ids": [f.class_id for f in facts], "grades": [f.grade for f in facts], "sexes": [f.sex for f in facts],
-        "befores": [_before(w, f) for w, f in judged], "afters": [_after(w, f) for w, f in judged],
-        "reasons": [w.reason or None for w in writes],
+        "write_ids": _plain(w.id for w in writes), "result_ids": _plain(f.result_id for f in facts),
+        "versions": _plain(w.version for w in writes), "student_ids": _plain(w.student_id for w in writes),
+        "round_ids": _plain(w.round_id for w in writes), "subjects": _plain(w.subject for w in writes),
+        "outcomes": _plain(w.outcome for w in writes), "ranks": _plain(rank_of_write(w) for w in writes),
+        "tested": _plain(w.tested_on for w in writes), "tools": _plain(w.tool for w in writes),
+        "assents": _plain(w.assent for w in writes), "selected": _plain(w.is_selected for w in writes),
+        "methods": _plain(w.method for w in writes), "notes": _texts([w.notes or None for w in writes]),
+        "school_ids": _plain(f.school_id for f in facts), "class_ids": _plain(f.class_id for f in facts),
+        "grades": _plain(f.grade for f in facts), "sexes": _plain(f.sex for f in facts),
+        "befores": _texts([_before(w, f) for w, f in judged]), "afters": _texts([_after(w, f) for w, f in judged]),
+        "reasons": _texts([w.reason or None for w in writes]),
         "person_id": actor.person_id, "role": actor.role, "address": actor.address, "now": now, "overridden": overridden,
         "reason": next((w.reason for w in writes if w.reason), None), "round_id": writes[0].round_id,
     }  # fmt: skip
-    rows = await session.fetch_all(_write, values, into=Written)
+    has_changes = any(fact.result_id is not None for fact in facts)
+    rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
     return {row.write_id: row for row in rows}
 
 
