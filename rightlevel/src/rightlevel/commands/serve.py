@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +18,9 @@ from flatwater.errors import Refused
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.settings import MEGABYTE, Settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 DRAIN_S = 10
 
@@ -68,17 +73,39 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
             click.echo(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
-            await uvicorn.Server(config).serve()
+            await _serve(config)
+        click.echo("Stopped; everything is closed.")
 
     _refuse_taken_port(settings)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serving())
-    except KeyboardInterrupt:
-        click.echo("Stopped; everything is closed.")
     except (Refused, DatabaseProblem) as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_REFUSED)
+
+
+async def _serve(config: uvicorn.Config) -> None:
+    """Serves until SIGTERM or SIGINT; a second one doesn't wait for requests.
+
+    uvicorn raises the signal again when it is done, which would end this process before its database is shut down.
+    """
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    server = Server(config)
+
+    def end() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    await server.serve()
 
 
 def _refuse_taken_port(settings: Settings) -> None:
