@@ -11,7 +11,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
-from rightlevel.programme.errors import Invalid, NotFound, OutOfScope
+from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.progress import ClassProgress, class_progress
@@ -180,7 +180,7 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
     student_id = _sent(form, "student")
     write = _write_of(call, grid, form, student_id, _sent(form, "write_id"))
     if write is None:
-        raise Invalid
+        raise NotFound
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     row = _row_after(call, write, answer)
     if not row.is_stale:

@@ -40,6 +40,7 @@
     const row = rowOf(event);
     if (!row || event.target.type !== "radio") return;
     waiting.delete(row.id);
+    row.querySelector(".both")?.remove(); // the person has decided
     if (row.dataset.sent && row.dataset.sent !== event.target.value) {
       const id = newId();
       row.querySelector('[name="write_id"]').value = id;
