@@ -93,6 +93,8 @@ class Network:
                 if asker is not None and self._cut_at is not None and self._cut_at in content:
                     self._cut_at = None
                     asker.transport.abort()
+                if writer.is_closing():
+                    break
                 writer.write(content)
                 await writer.drain()
         writer.close()

@@ -420,12 +420,11 @@ async def test_what_nobody_expected_is_logged_once_and_told_without_details(
 
 
 async def test_what_is_expected_is_not_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:
-    asked = {"json": {"author": 1}, "headers": AS_SOK}
     answers = [
         await served.client.get("/busy"),
         await served.client.get("/late"),
         await served.client.get("/late/without"),
-        await served.client.post("/notes", **asked),
+        await served.client.post("/notes", json={"author": 1}, headers=AS_SOK),
         await served.client.get("/notes?after=damaged"),
         await served.client.get("/notes?limit=11"),
         await served.client.post("/notes", content=b"{", headers=AS_SOK),
@@ -571,7 +570,7 @@ async def test_a_client_that_leaves_ends_its_query_on_the_server(served: Served,
 async def test_a_write_is_finished_when_its_client_leaves(served: Served, onlooker: Onlooker) -> None:
     body = json.dumps(NOTE)
     _, writer = await served.send(
-        f"POST /notes?seconds=0.4 HTTP/1.1\nhost: x\nx-name: Sok\ncontent-length: {len(body)}\n\n{body}"
+        f"POST /notes?seconds=0.2 HTTP/1.1\nhost: x\nx-name: Sok\ncontent-length: {len(body)}\n\n{body}"
     )
     await onlooker.wait_until_running("flatwater", "pg_sleep")
     writer.close()
@@ -582,7 +581,7 @@ async def test_a_write_is_finished_when_its_client_leaves(served: Served, onlook
 
 
 async def test_a_write_without_our_session_is_finished_too(served: Served, onlooker: Onlooker) -> None:
-    _, writer = await served.send('POST /apart HTTP/1.1\nhost: x\ncontent-length: 16\n\n{"seconds": 0.4}')
+    _, writer = await served.send('POST /apart HTTP/1.1\nhost: x\ncontent-length: 16\n\n{"seconds": 0.2}')
     await onlooker.wait_until_running("flatwater", "pg_sleep")
     writer.close()
     async with asyncio.timeout(2):

@@ -1,6 +1,6 @@
 import asyncio
 import tempfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -58,7 +58,7 @@ def endpoint(kinds: dict[str, Any], *, body_bytes: int = CEILING, page: PageLimi
 
 
 def arriving(chunks: Iterable[bytes], *, then_leaves: bool = False) -> Receive:
-    async def messages() -> Any:
+    async def messages() -> AsyncIterator[Message]:
         for chunk in chunks:
             yield {"type": "http.request", "body": chunk, "more_body": True}
         if not then_leaves:

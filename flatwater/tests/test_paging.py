@@ -27,7 +27,7 @@ def test_a_page_tells_where_to_go_on_only_when_there_is_more() -> None:
     assert first.next is not None
     assert PageRequest(after=first.next).key(tuple[str, int]) == ("b", 2)
     assert page_of(rows, PageRequest(limit=3), lambda row: (row.id,)) == Page(rows)
-    assert page_of([], PageRequest(limit=3), lambda row: (row.id,)) == Page([])
+    assert page_of(list[Row](), PageRequest(limit=3), lambda row: (row.id,)) == Page([])
 
 
 def test_one_row_more_than_shown_is_asked_for() -> None:

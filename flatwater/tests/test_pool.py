@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import psycopg
 import pytest
-from conftest import RunningServer
 from network import Network, Onlooker, query
+from running_server import RunningServer
 
-from flatwater import pool as pool_module
 from flatwater.errors import (
     CommitUnknown,
     DatabaseGone,
@@ -138,8 +137,8 @@ async def test_operations_do_not_queue_behind_a_busy_pool(database: Database) ->
 async def test_a_database_that_is_not_there_is_told_within_its_time(tmp_path: object) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseGone):
-        await Database(f"host={tmp_path} dbname=x", limits=Limits(connect_s=0.2)).open()
-    assert time.monotonic() - began < 3
+        await Database(f"host={tmp_path} dbname=x", limits=Limits(connect_s=0.1)).open()
+    assert time.monotonic() - began < 1
 
 
 async def test_a_database_that_was_not_opened_or_is_closed_is_gone(conninfo: str) -> None:
@@ -207,12 +206,12 @@ async def test_those_who_gave_up_waiting_do_not_keep_others_out(conninfo: str) -
 
 async def test_time_in_the_queue_counts_towards_the_deadline(conninfo: str) -> None:
     async with opened(conninfo, connections=1, acquire_s=2.0) as database:
-        holder = asyncio.create_task(sleep(database, 0.3))
-        await asyncio.sleep(0.05)
+        holder = asyncio.create_task(sleep(database, 0.15))
+        await asyncio.sleep(0.02)
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
-            await sleep(database, 5, deadline_s=0.5)
-        assert time.monotonic() - began < 0.75
+            await sleep(database, 5, deadline_s=0.25)
+        assert time.monotonic() - began < 0.25 + 0.2
         await holder
 
 
@@ -275,7 +274,7 @@ async def test_after_the_deadline_a_session_asks_nothing_more(database: Database
 async def test_a_deadline_that_strikes_while_giving_back_strikes_nobody_else(database: Database) -> None:
     async def close_to_the_deadline(number: int) -> None:
         began = asyncio.get_running_loop().time()
-        with contextlib.suppress(DeadlineExceeded, ZeroDivisionError):
+        with contextlib.suppress(DeadlineExceeded, PoolTimeout, ZeroDivisionError):
             async with database.transaction(deadline_s=0.02) as session:
                 await session.fetch_value(ONE, {})
                 left_s = 0.02 - (asyncio.get_running_loop().time() - began)
@@ -284,7 +283,8 @@ async def test_a_deadline_that_strikes_while_giving_back_strikes_nobody_else(dat
                     raise ZeroDivisionError
         await asyncio.sleep(0.001)
 
-    for batch in range(40):
+    await assert_whole(database)
+    for batch in range(15):
         await asyncio.gather(*(close_to_the_deadline(batch * 3 + number) for number in range(3)))
     await assert_whole(database)
 
@@ -318,7 +318,7 @@ async def _until_silent(network: Network, session: Session, kind: str) -> None:
     elif kind == "copy out":
         async for _ in session.copy_out(query("copy (select n from generate_series(1, 100) as n) to stdout")):
             pass
-    else:
+    elif kind == "no statement":
         await asyncio.sleep(30)
 
 
@@ -330,7 +330,7 @@ async def test_when_the_network_falls_silent_the_caller_is_free_soon_after_the_d
         await network.open()
         async with opened(network.conninfo, connections=2) as database:
             began = time.monotonic()
-            with pytest.raises(DeadlineExceeded):
+            with pytest.raises(CommitUnknown if kind == "commit" else DeadlineExceeded):
                 async with database.transaction(deadline_s=0.2) as session:
                     await _until_silent(network, session, kind)
             waited_s = time.monotonic() - began
@@ -340,13 +340,14 @@ async def test_when_the_network_falls_silent_the_caller_is_free_soon_after_the_d
         await network.close()
         return waited_s
 
-    waited = await asyncio.gather(*(work(kind) for kind in ("query", "copy in", "copy out", "no statement")))
+    kinds = ("query", "copy in", "copy out", "no statement", "commit")
+    waited = await asyncio.gather(*(work(kind) for kind in kinds))
     assert max(waited) < 0.2 + 1.0
-    assert await onlooker.value("select count(*) from note") == 0
+    await _until_count(onlooker, 1)  # the commit, which the network brought along in the end
 
 
 async def test_a_silent_network_is_told_from_a_busy_pool(network: Network) -> None:
-    async with opened(network.conninfo, connections=1, connect_s=2.0, acquire_s=0.5) as database:
+    async with opened(network.conninfo, connections=1, connect_s=2.0, acquire_s=0.2) as database:
         network.fall_silent()
         with pytest.raises(DeadlineExceeded):
             await sleep(database, 0, deadline_s=0.1)
@@ -400,21 +401,6 @@ async def _until_count(onlooker: Onlooker, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_commit_that_the_network_swallows_is_unknown_within_the_deadline(
-    network: Network, onlooker: Onlooker
-) -> None:
-    async with opened(network.conninfo) as database:
-        began = time.monotonic()
-        with pytest.raises(CommitUnknown):
-            async with database.transaction(deadline_s=0.1) as session:
-                await session.execute(ADD, {"words": "swallowed"})
-                network.fall_silent()
-        assert time.monotonic() - began < 1.1
-        network.speak()
-        await assert_whole(database)
-    await _until_count(onlooker, 1)
-
-
 async def test_a_commit_that_the_server_stops_is_known_not_to_have_happened(
     database: Database, onlooker: Onlooker
 ) -> None:
@@ -455,22 +441,31 @@ async def test_a_connection_lost_before_the_commit_is_no_unknown_commit(
 async def test_no_addition_is_lost_when_many_add_serializably(database: Database, onlooker: Onlooker) -> None:
     await onlooker.connection.execute("insert into counter values ('a', 0)")
 
-    async def add(session: Session) -> None:
+    async def add(
+        session: Session, all_have_read: asyncio.Barrier, have_waited: set[int], number: int
+    ) -> None:
         await session.command("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
         value = await session.fetch_value(READ_COUNTER, {"name": "a"})
-        await asyncio.sleep(0)
+        if number not in have_waited:
+            have_waited.add(number)
+            await all_have_read.wait()
         await session.execute(SET_COUNTER, {"name": "a", "value": value + 1})
 
-    done = 0
-    for _ in range(10):
-        results = await asyncio.gather(
-            *(database.run(add, deadline_s=DEADLINE_S) for _ in range(3)), return_exceptions=True
+    async def three_at_once() -> None:
+        together, waited = asyncio.Barrier(3), set[int]()
+        await asyncio.gather(
+            *(
+                database.run(
+                    lambda session, number=n: add(session, together, waited, number), deadline_s=DEADLINE_S
+                )
+                for n in range(3)
+            )
         )
-        assert all(result is None or isinstance(result, RetriesExhausted) for result in results)
-        done += sum(result is None for result in results)
-    assert await onlooker.value("select value from counter") == done
-    assert done >= 25
-    assert database.statistics().retries > 0
+
+    for _ in range(10):
+        await three_at_once()
+    assert await onlooker.value("select value from counter") == 30
+    assert database.statistics().retries >= 20
 
 
 async def test_a_deadlock_is_done_again(database: Database, onlooker: Onlooker) -> None:
@@ -521,7 +516,7 @@ async def test_retries_are_bounded_in_number_and_their_pauses_jittered(
         pauses.append(seconds)
         await real_sleep(0)
 
-    monkeypatch.setattr(pool_module.asyncio, "sleep", noted_sleep)
+    monkeypatch.setattr("flatwater.pool.asyncio.sleep", noted_sleep)
     for _ in range(20):
         with pytest.raises(RetriesExhausted):
             await database.run(_always_in_the_way, deadline_s=DEADLINE_S)
@@ -571,11 +566,10 @@ async def test_a_mistake_in_the_work_is_not_done_again(database: Database) -> No
 # --- cancellations
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 async def test_two_hundred_cancellations_at_any_moment_leave_the_pool_whole(
-    conninfo: str, onlooker: Onlooker, seed: int
+    conninfo: str, onlooker: Onlooker
 ) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(5)
 
     async def read(database: Database) -> None:
         await sleep(database, chance.uniform(0, 0.008))
@@ -615,7 +609,7 @@ async def test_two_hundred_cancellations_at_any_moment_leave_the_pool_whole(
             for _ in range(20)
             for outcome in await asyncio.gather(*(cancelled(database) for _ in range(10)))
         ]
-        assert 100 < sum(outcomes)
+        assert sum(outcomes) > 100
         await until(lambda: database._held == 0)  # pyright: ignore[reportPrivateUsage]
         await assert_whole(database)
         assert len(await onlooker.sessions("flatwater")) <= 4

@@ -37,7 +37,8 @@ FILL = query(
     "insert into note (author, words) select 'many', n::text from generate_series(1, %(rows)s::int) as n"
 )
 COPY = query("copy note (author, words) from stdin")
-COPY_OUT = query("copy (select n from generate_series(1, 200000) as n) to stdout")
+COPY_OUT = query("copy (select n from generate_series(1, 2000) as n) to stdout")
+LONG_COPY_OUT = query("copy (select n from generate_series(1, 500000) as n) to stdout")
 NUMBERS = query("select n from generate_series(1, %(last)s::int) as n")
 SLEEP = query("select pg_sleep(%(seconds)s)")
 ALL_THREE = {"author": "Sok", "words": "one"}
@@ -152,7 +153,7 @@ async def test_savepoints_that_fail_do_not_pile_up(writing: Session) -> None:
         with pytest.raises(ConstraintViolated):
             async with writing.savepoint():
                 await writing.execute(ADD, ALL_THREE)
-    with pytest.raises(psycopg.Error, match="savepoint_1.* does not exist"):
+    with pytest.raises(psycopg.Error, match="does not exist"):
         await writing.command("RELEASE SAVEPOINT savepoint_1")
 
 
@@ -216,8 +217,8 @@ async def test_a_copy_whose_source_fails_takes_nothing_in(writing: Session) -> N
 
 async def test_a_copy_goes_out_piece_by_piece(writing: Session) -> None:
     pieces = [piece async for piece in writing.copy_out(COPY_OUT)]
-    assert len(pieces) == 200_000
-    assert b"".join(pieces).endswith(b"\n200000\n")
+    assert len(pieces) == 2_000
+    assert b"".join(pieces).endswith(b"\n2000\n")
 
 
 async def test_a_stream_gives_all_rows_and_holds_few(writing: Session) -> None:
@@ -241,7 +242,7 @@ async def test_a_stream_needs_a_transaction(database: Database) -> None:
 
 async def test_a_stream_that_is_left_early_disturbs_nobody(conninfo: str) -> None:
     async with Database(conninfo, limits=Limits(connections=1)) as database:
-        for _ in range(20):
+        for _ in range(5):
             async with database.snapshot(deadline_s=DEADLINE_S) as session:
                 async for row in session.stream(NUMBERS, {"last": 10}, into=Number, rows_per_batch=2):
                     if row.n == 3:
@@ -258,13 +259,13 @@ async def test_a_copy_that_is_left_early_frees_the_connection_and_never_saves_ha
     async with Database(conninfo, limits=Limits(connections=1)) as database:
         for opened in (database.read, database.snapshot):
             async with opened(deadline_s=DEADLINE_S) as session:
-                async for _ in session.copy_out(COPY_OUT):
+                async for _ in session.copy_out(LONG_COPY_OUT):
                     break
         # To end a COPY the server has to be cancelled, and that ends its transaction.
         with pytest.raises(RuntimeError, match="rolled it back"):
             async with database.transaction(deadline_s=DEADLINE_S) as session:
                 await session.execute(ADD, ALL_THREE)
-                async for _ in session.copy_out(COPY_OUT):
+                async for _ in session.copy_out(LONG_COPY_OUT):
                     break
         async with database.read(deadline_s=DEADLINE_S) as session:
             assert await session.fetch_value(COUNT, {}) == 0
@@ -296,19 +297,19 @@ async def test_a_read_sees_what_is_committed_and_a_snapshot_one_moment(
 
 
 async def test_a_statement_is_stopped_by_the_server_at_its_limit(conninfo: str) -> None:
-    async with Database(conninfo, limits=Limits(statement_s=0.1)) as database:
-        async with database.read(deadline_s=DEADLINE_S) as session:
-            with pytest.raises(StatementTimeout):
-                await session.fetch_value(SLEEP, {"seconds": 5})
-            assert await session.fetch_value(COUNT, {}) == 0
+    limits = Limits(statement_s=0.1)
+    async with Database(conninfo, limits=limits) as database, database.read(deadline_s=DEADLINE_S) as session:
+        with pytest.raises(StatementTimeout):
+            await session.fetch_value(SLEEP, {"seconds": 5})
+        assert await session.fetch_value(COUNT, {}) == 0
 
 
 async def test_work_that_was_given_more_time_gets_it_on_the_server_too(conninfo: str) -> None:
     limits = Limits(statement_s=0.1, idle_in_transaction_s=0.1)
     async with Database(conninfo, limits=limits) as database:
         async with database.transaction(deadline_s=2.0) as session:
-            await session.fetch_value(SLEEP, {"seconds": 0.2})
-            await asyncio.sleep(0.2)
+            await session.fetch_value(SLEEP, {"seconds": 0.13})
+            await asyncio.sleep(0.13)
             assert await session.fetch_value(COUNT, {}) == 0
         async with database.read(deadline_s=2.0) as session:
             assert (
@@ -337,14 +338,10 @@ async def test_a_transaction_that_idles_too_long_is_ended_by_the_server(conninfo
         with pytest.raises((DeadlineExceeded, DatabaseGone)):
             async with database.snapshot(deadline_s=0.1) as session:
                 await session.command("SET LOCAL idle_in_transaction_session_timeout = 20")
-                await _asleep_unseen(0.08)
+                await asyncio.sleep(0.08)
                 await session.fetch_value(COUNT, {})
         async with database.read(deadline_s=DEADLINE_S) as session:
             assert await session.fetch_value(COUNT, {}) == 0
-
-
-async def _asleep_unseen(seconds: float) -> None:
-    await asyncio.sleep(seconds)
 
 
 # --- what errors mean

@@ -149,7 +149,7 @@ class Database:
         """Connects and makes sure that the server holds our limits. *Errors*: DatabaseGone, LimitsNotHeld."""
         await self._pool.open()
         try:
-            await self._pool.wait(timeout=self.limits.connect_s + 1)
+            await self._pool.wait(timeout=self.limits.connect_s)
             await self._apart.open()
             await self._verify()
         except (psycopg_pool.PoolTimeout, errors.Error) as error:
