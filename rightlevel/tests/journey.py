@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conftest import Served
 from playwright.sync_api import Browser, BrowserContext, Page
+from serving import Served
 
 PASSWORD = "three words in a row"
 PHONE = {"width": 360, "height": 740}

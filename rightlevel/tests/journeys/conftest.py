@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import OneDatabase, Served, serving
 from find_browser import ADVICE, browser_path
 from journey import PASSWORD, PATIENCE_MS, START_S, Device, Site
 from playwright.sync_api import Browser, expect, sync_playwright
+from serving import OneDatabase, Served, serving
 
 from flatwater.queries import read_queries
 from rightlevel.programme.accounts import PasswordHasher

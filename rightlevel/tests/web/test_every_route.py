@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from conftest import OneDatabase, Served, serving
 from people import NAMES, Cast
+from serving import OneDatabase, Served, serving
 
 from flatwater.contract import Endpoint
 from rightlevel.programme.permissions import ROLES, TABLE, May, allowed

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 import pytest
-from conftest import Served
+from serving import Served
 
 from flatwater.queries import read_queries
 

@@ -2,10 +2,10 @@ import random
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from conftest import OneDatabase
 from hypothesis import given
 from hypothesis import strategies as st
 from people import NOW
+from serving import OneDatabase
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest

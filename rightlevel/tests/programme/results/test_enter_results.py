@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from conftest import OneDatabase
 from people import NOW, Cast, make_cast
+from serving import OneDatabase
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Served
+from serving import Served
 
 pytestmark = pytest.mark.anyio
 HEADER = "school_code,code,name,sex,grade\n"

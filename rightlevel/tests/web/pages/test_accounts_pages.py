@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import Served
+from serving import Served
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from conftest import OneDatabase, Served, serving
 from form_reading import form_at, send
+from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
 

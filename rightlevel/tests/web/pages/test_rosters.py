@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Served
 from form_reading import form_at, send
+from serving import Served
 
 pytestmark = pytest.mark.anyio
 

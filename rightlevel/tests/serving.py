@@ -1,0 +1,85 @@
+"""Databases of their own, and the whole application over one: for tests that commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import httpx
+import msgspec
+import psycopg
+from people import NOW, Cast, make_cast, token_of
+from starlette.types import ASGIApp
+
+from flatwater.clock import StandingClock
+from flatwater.pool import Database
+from rightlevel.assembly import open_platform
+from rightlevel.database.server import PrivateServer, Server, with_database
+from rightlevel.settings import Settings
+
+DEADLINE_S = 60.0
+_numbers = count(1)
+
+
+class OneDatabase(msgspec.Struct, frozen=True):
+    """One database on the run's server, shown as a server of its own."""
+
+    conninfo: str
+    process_ids_of: Server
+    is_private: bool = True
+
+    def start(self) -> str:
+        return self.conninfo
+
+    def stop(self) -> None:
+        """The run's server goes on."""
+
+    def process_ids(self) -> list[int]:
+        return self.process_ids_of.process_ids()
+
+
+class NewDatabase(msgspec.Struct, frozen=True):
+    server: PrivateServer
+
+    def __call__(self) -> OneDatabase:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(self.server.conninfo, autocommit=True) as connection:
+            connection.execute(f"create database {name} template migrated")
+        return OneDatabase(with_database(self.server.conninfo, name), self.server)
+
+
+class Served(msgspec.Struct, frozen=True):
+    """The whole application over a database of its own, with the cast in it."""
+
+    app: ASGIApp
+    cast: Cast
+    database: Database
+    server: OneDatabase
+
+    def client(self, name: str | None = None, *, by: str = "bearer") -> httpx.AsyncClient:
+        """A client signed in as somebody of the cast: by bearer token, or by the session's cookie as a browser is."""
+        headers = {"authorization": f"Bearer {token_of(name)}"} if name and by == "bearer" else {}
+        cookies = {"rl_session": token_of(name)} if name and by == "cookie" else {}
+        if cookies:
+            headers["x-csrf-token"] = "csrf"
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers, cookies=cookies
+        )
+
+
+@asynccontextmanager
+async def serving(database: OneDatabase, folder: Path, **settings: object) -> AsyncIterator[Served]:
+    """The application, started, on a migrated database into which the cast is committed."""
+    async with Database(database.conninfo) as opened:
+        async with opened.transaction(deadline_s=DEADLINE_S) as session:
+            cast = await make_cast(session)
+        from rightlevel.web.app import build_app
+
+        chosen = {"data_folder": str(folder), **settings}
+        read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
+        app = build_app(lambda: open_platform(read, server=database, clock=StandingClock(NOW)))
+        async with app.running():
+            yield Served(app, cast, opened, database)
