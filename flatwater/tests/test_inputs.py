@@ -68,7 +68,7 @@ def arriving(chunks: Iterable[bytes], *, then_leaves: bool = False) -> Receive:
     iterator = messages()
 
     async def receive() -> Message:
-        return cast("Message", await anext(iterator))
+        return await anext(iterator)
 
     return receive
 

@@ -354,8 +354,6 @@ async def test_a_silent_network_is_told_from_a_busy_pool(network: Network) -> No
         with pytest.raises((DatabaseGone, PoolTimeout)):
             await ask(database)
         network.speak()
-        network.cut()
-        assert await database.run(_count, deadline_s=DEADLINE_S) == 0
 
 
 async def _count(session: Session) -> int:
@@ -634,11 +632,11 @@ async def test_closing_waits_for_those_at_work(conninfo: str, onlooker: Onlooker
 async def test_closing_does_not_wait_for_ever(conninfo: str, onlooker: Onlooker) -> None:
     database = Database(conninfo)
     await database.open()
-    work = asyncio.create_task(sleep(database, 0.4))
+    work = asyncio.create_task(sleep(database, 0.25))
     await onlooker.wait_until_running("flatwater", "pg_sleep")
     began = time.monotonic()
     await database.close(drain_s=0.05)
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 0.2
     await work
     await onlooker.wait_until_gone("flatwater")
 

@@ -242,7 +242,7 @@ async def test_a_stream_needs_a_transaction(database: Database) -> None:
 
 async def test_a_stream_that_is_left_early_disturbs_nobody(conninfo: str) -> None:
     async with Database(conninfo, limits=Limits(connections=1)) as database:
-        for _ in range(5):
+        for _ in range(2):
             async with database.snapshot(deadline_s=DEADLINE_S) as session:
                 async for row in session.stream(NUMBERS, {"last": 10}, into=Number, rows_per_batch=2):
                     if row.n == 3:
