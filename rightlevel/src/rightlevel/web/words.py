@@ -49,6 +49,10 @@ WORDS: dict[str, dict[str, str]] = {
         "to_on": N_("Until"), "code": N_("Code"), "name": N_("Name"), "name_local": N_("Name"),
         "name_latin": N_("Name in Latin letters"), "grade": N_("Grade"), "section": N_("Section"), "sex": N_("Sex"),
         "kind": N_("Kind"), "starts_on": N_("Starts"), "ends_on": N_("Ends"), "level": N_("Level"),
+        "place_id": N_("Place"), "parent_id": N_("Place"), "school_year_id": N_("School year"),
+        "ownership": N_("Ownership"), "area": N_("Area"), "latitude": N_("Latitude"), "longitude": N_("Longitude"),
+        "birth_on": N_("Birth date"), "age": N_("Age in years"), "guardian_contact": N_("Guardian's contact"),
+        "guardian_consent_on": N_("Guardian agreed on"), "left_on": N_("Since when?"), "file": N_("File (CSV or XLSX)"),
         "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "notes": N_("Notes"),
     },
 }  # fmt: skip

@@ -112,8 +112,9 @@ def _fields(form: SchoolForm) -> dict[str, Any]:
     typed = Typed()
     latitude = typed.decimal_or_none("latitude", form.latitude)
     longitude = typed.decimal_or_none("longitude", form.longitude)
-    if form.place_id is None:
-        typed.needed("place_id")
+    for field in ("code", "name_local", "place_id"):
+        if not getattr(form, field):
+            typed.needed(field)
     typed.check()
     return {
         "place_id": form.place_id, "code": form.code, "name_local": form.name_local, "name_latin": form.name_latin,
