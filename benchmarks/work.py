@@ -93,10 +93,10 @@ class Service(msgspec.Struct):
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
-    def post(self, path: str, body: Any, token: str) -> Any:
+    def post(self, path: str, body: Any, token: str, method: str = "POST") -> Any:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), headers
+            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), headers, method=method
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)

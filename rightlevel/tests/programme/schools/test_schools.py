@@ -18,6 +18,7 @@ from rightlevel.programme.schools import (
     SchoolSearch,
     YearChange,
     change_class,
+    change_grades,
     change_school,
     change_year,
     create_class,
@@ -197,3 +198,13 @@ async def test_classes_are_kept_by_school_grade_and_section(
     await delete_class(session, cast.coordinator, made.id, reason="merged", clock=clock)
     assert len((await list_classes(session, cast.teacher, PageRequest(), school_id=cast.school_a)).items) == 1
     await restore_class(session, cast.coordinator, made.id)
+
+
+async def test_an_admin_sets_the_grades_and_nobody_else(session: Session, cast: Cast) -> None:
+    assert await change_grades(session, cast.admin, [2, 1, 2, 8]) == [1, 2, 8]
+    assert await read_grades(session) == [1, 2, 8]
+    for wrong in ([], [0], [13]):
+        with pytest.raises(Invalid):
+            await change_grades(session, cast.admin, wrong)
+    with pytest.raises(Forbidden):
+        await change_grades(session, cast.coordinator, [3])

@@ -198,3 +198,9 @@ where id = %(class_id)s and deleted_at is not null
 select value
 from setting
 where key = 'grades'
+
+-- name: save_grades
+-- Sets the grades of the programme. Served by the primary key.
+update setting
+set value = %(grades)s::jsonb, changed_at = now()
+where key = 'grades'

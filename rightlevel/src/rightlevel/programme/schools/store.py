@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
+import msgspec
+
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
@@ -170,3 +172,7 @@ async def change_class_row(session: Session, class_id: int, version: int, fields
 async def read_grades(session: Session) -> list[int]:
     """The grades of the programme, from the settings, in order."""
     return sorted(cast("list[int]", await session.fetch_value(_queries["read_grades"], {})))
+
+
+async def save_grades(session: Session, grades: list[int]) -> None:
+    await session.execute(_queries["save_grades"], {"grades": msgspec.json.encode(grades).decode()})

@@ -20,6 +20,7 @@ from rightlevel.programme.schools import (
     SchoolYear,
     YearChange,
     change_class,
+    change_grades,
     change_school,
     change_year,
     create_class,
@@ -32,6 +33,7 @@ from rightlevel.programme.schools import (
     list_schools,
     list_years,
     read_class,
+    read_grades,
     read_school,
     read_year,
     restore_class,
@@ -218,3 +220,26 @@ async def delete_one_class(call: Ask, *, path: ById, query: Deletion) -> None:
 async def restore_one_class(call: Ask, *, path: ById) -> ClassRow:
     """Brings a class back."""
     return await restore_class(call.session, actor_of(call), path.id)
+
+
+class Grades(msgspec.Struct, frozen=True):
+    """The grades that the programme works with."""
+
+    grades: list[int]
+
+
+@routes.endpoint(
+    "GET", "/api/v1/settings/grades", who=May("read", "class"), rate=READS, deadline_s=READ_S, work="read", tags=("settings",),
+)  # fmt: skip
+async def read_programme_grades(call: Ask) -> Grades:
+    """The grades of the programme."""
+    return Grades(await read_grades(call.session))
+
+
+@routes.endpoint(
+    "PUT", "/api/v1/settings/grades", who=May("change", "setting"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("settings",),
+)  # fmt: skip
+async def change_programme_grades(call: Ask, *, body: Grades) -> Grades:
+    """Sets the grades of the programme."""
+    return Grades(await change_grades(call.session, actor_of(call), body.grades))
