@@ -35,8 +35,8 @@ async def home_page(call: Ask, *, page: PageRequest) -> Html:
     role = actor_of(call).role
     if role == "viewer":
         values = await figures_values(call, FiguresWanted(), PageRequest(50))
-        nothing: Page[Any] = Page([])
-        return render(call, "figures/page.html", **values | {"page": nothing})
+        values["page"] = Page[Any]([])  # what lies further down is found under Figures
+        return render(call, "figures/page.html", **values)
     if role in ("admin", "coordinator"):
         return render(call, "home/lead.html", **await _lead(call))
     return render(call, "home/work.html", **await _work(call, page))

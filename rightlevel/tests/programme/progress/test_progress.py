@@ -1,0 +1,44 @@
+"""How far classes are, within reach only."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from people import NOW, Cast
+
+from flatwater.clock import StandingClock
+from flatwater.transaction import Session
+from rightlevel.programme.errors import Forbidden, Invalid
+from rightlevel.programme.progress import class_progress
+from rightlevel.programme.results import ResultWrite, enter_results
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_children_and_results_are_counted_by_class(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    write = ResultWrite(str(uuid4()), cast.students_a[0], cast.round, "math", NOW.date(), level="division")
+    await enter_results(session, cast.teacher, [write], clock)
+    rows = await class_progress(session, cast.mentor, [cast.school_a], cast.round)
+    assert sum(row.enrolled for row in rows) == 5
+    of_class = next(row for row in rows if row.class_id == cast.class_3a)
+    assert (of_class.enrolled, of_class.tested("math"), of_class.tested("language")) == (3, 1, 0)
+
+
+async def test_a_practice_school_counts_here(session: Session, cast: Cast) -> None:
+    rows = await class_progress(session, cast.coordinator, [cast.practice_school], cast.round)
+    assert all(row.school_id == cast.practice_school for row in rows)
+
+
+async def test_nothing_is_told_of_a_school_out_of_reach(session: Session, cast: Cast) -> None:
+    assert await class_progress(session, cast.teacher, [cast.school_b], cast.round) == []
+    assert await class_progress(session, cast.stranger, [cast.school_a], cast.round) == []
+
+
+async def test_a_viewer_is_refused_and_so_are_too_many_schools(session: Session, cast: Cast) -> None:
+    with pytest.raises(Forbidden):
+        await class_progress(session, cast.viewer, [cast.school_a], cast.round)
+    with pytest.raises(Invalid):
+        await class_progress(session, cast.coordinator, list(range(51)), cast.round)
