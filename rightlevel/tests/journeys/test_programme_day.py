@@ -52,7 +52,7 @@ def row_of(page: Page, name: str) -> Locator:
 
 def tap(page: Page, name: str, level: str) -> None:
     """Touches a level as a finger does."""
-    row_of(page, name).locator(f'label[title="{level}"]').click()
+    row_of(page, name).get_by_label(level, exact=True).click()
 
 
 def test_a_mentor_tests_a_class_and_the_figures_follow(device: Device, site: Site) -> None:
