@@ -5,9 +5,18 @@ Public: sign-in and sessions (`sign_in`, `sign_out`, `list_sessions`, `revoke_se
 tokens (`create_token`, `list_tokens`, `revoke_token`), and `actor_by_session`, `actor_by_token`.
 """
 
-from rightlevel.programme.accounts.model import NewPerson, Person, PersonChange, SessionRow, SignedIn, TokenMade, TokenRow
+from rightlevel.programme.accounts.model import (
+    NewPerson,
+    Person,
+    PersonChange,
+    SessionRow,
+    SignedIn,
+    TokenMade,
+    TokenRow,
+)
 from rightlevel.programme.accounts.passwords import PasswordHasher, generate_password
 from rightlevel.programme.accounts.people import (
+    change_person,
     choose_language,
     create_person,
     delete_person,
@@ -16,11 +25,27 @@ from rightlevel.programme.accounts.people import (
     reset_password,
     restore_person,
     set_active,
-    change_person,
 )
-from rightlevel.programme.accounts.sign_in import SignInLocked, SignInRefused, change_password, sign_in, sign_out
-from rightlevel.programme.accounts.store import actor_by_session, actor_by_token, find_person_by_username, touch_sessions
-from rightlevel.programme.accounts.tokens import create_token, list_sessions, list_tokens, revoke_session, revoke_token
+from rightlevel.programme.accounts.sign_in import (
+    SignInLocked,
+    SignInRefused,
+    change_password,
+    sign_in,
+    sign_out,
+)
+from rightlevel.programme.accounts.store import (
+    actor_by_session,
+    actor_by_token,
+    find_person_by_username,
+    touch_sessions,
+)
+from rightlevel.programme.accounts.tokens import (
+    create_token,
+    list_sessions,
+    list_tokens,
+    revoke_session,
+    revoke_token,
+)
 
 __all__ = [
     "NewPerson", "PasswordHasher", "Person", "PersonChange", "SessionRow", "SignInLocked", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",

@@ -73,7 +73,7 @@ values (%(token_hash)s, %(person_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expir
 -- Keeps a person's sessions at a bound: the newest stay. Served by person_session_by_person.
 delete from person_session
 where token_hash in (
-    select token_hash from person_session where person_id = %(person_id)s order by created_at desc offset %(kept)s limit 1000)
+    select token_hash from person_session where person_id = %(person_id)s order by created_at desc, id desc offset %(kept)s limit 1000)
 
 -- name: end_session
 -- Ends one session by its public id, if it is this person's. Served by the unique id.
