@@ -206,12 +206,12 @@ async def test_those_who_gave_up_waiting_do_not_keep_others_out(conninfo: str) -
 
 async def test_time_in_the_queue_counts_towards_the_deadline(conninfo: str) -> None:
     async with opened(conninfo, connections=1, acquire_s=2.0) as database:
-        holder = asyncio.create_task(sleep(database, 0.15))
+        holder = asyncio.create_task(sleep(database, 0.25))
         await asyncio.sleep(0.02)
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
-            await sleep(database, 5, deadline_s=0.25)
-        assert time.monotonic() - began < 0.25 + 0.2
+            await sleep(database, 5, deadline_s=0.3)
+        assert time.monotonic() - began < 0.3 + 0.2
         await holder
 
 
@@ -318,6 +318,9 @@ async def _until_silent(network: Network, session: Session, kind: str) -> None:
     elif kind == "copy out":
         async for _ in session.copy_out(query("copy (select n from generate_series(1, 100) as n) to stdout")):
             pass
+    elif kind == "swallowed":
+        with pytest.raises(DeadlineExceeded):
+            await session.fetch_value(ONE, {})
     elif kind == "no statement":
         await asyncio.sleep(30)
 
@@ -340,7 +343,7 @@ async def test_when_the_network_falls_silent_the_caller_is_free_soon_after_the_d
         await network.close()
         return waited_s
 
-    kinds = ("query", "copy in", "copy out", "no statement", "commit")
+    kinds = ("query", "copy in", "copy out", "swallowed", "no statement", "commit")
     waited = await asyncio.gather(*(work(kind) for kind in kinds))
     assert max(waited) < 0.2 + 1.0
     await _until_count(onlooker, 1)  # the commit, which the network brought along in the end
@@ -485,7 +488,7 @@ async def test_a_deadlock_is_done_again(database: Database, onlooker: Onlooker) 
         database.run(lambda session: add(session, "b", "a"), deadline_s=DEADLINE_S),
     )
     assert await onlooker.value("select string_agg(value::text, ',') from counter") == "2,2"
-    assert database.statistics().retries == 1
+    assert 1 <= database.statistics().retries < ATTEMPTS  # the second try may meet the other one again
     await onlooker.connection.execute("alter system reset deadlock_timeout")
     await onlooker.connection.execute("select pg_reload_conf()")
 
@@ -596,7 +599,9 @@ async def test_two_hundred_cancellations_at_any_moment_leave_the_pool_whole(
     async def cancelled(database: Database) -> bool:
         task = asyncio.ensure_future(chance.choice(kinds)(database))
         await asyncio.sleep(chance.uniform(0, 0.010))
-        task.cancel()
+        for _ in range(chance.choice([1, 1, 2, 3])):  # somebody may be impatient
+            task.cancel()
+            await asyncio.sleep(chance.choice([0, 0.0005]))
         await asyncio.wait([task])
         assert task.cancelled() or task.exception() is None
         return task.cancelled()
@@ -613,6 +618,24 @@ async def test_two_hundred_cancellations_at_any_moment_leave_the_pool_whole(
         assert len(await onlooker.sessions("flatwater")) <= 4
         assert database.statistics().connections == 3
         assert await onlooker.value("select count(*) from pg_locks where locktype = 'transactionid'") == 0
+
+
+async def test_a_cancellation_that_comes_together_with_the_connection_is_not_lost(conninfo: str) -> None:
+    async def hold() -> None:
+        async with database.read(deadline_s=DEADLINE_S):
+            await asyncio.Event().wait()
+
+    async with opened(conninfo, connections=1) as database:
+        for ticks in range(12):
+            async with database.read(deadline_s=DEADLINE_S):
+                waiter = asyncio.create_task(hold())
+                await until(lambda: database.statistics().waiting == 1)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            waiter.cancel()
+            await asyncio.wait([waiter], timeout=1)
+            assert waiter.cancelled(), ticks
+        await assert_whole(database)
 
 
 # --- closing, and a server that dies

@@ -328,8 +328,7 @@ class Database:
             deadline.disarm()
             deadline.forgive()
             # The common end has no point at which a cancellation could come in; every other end gets a task of its own.
-            is_common = _is_clean(connection) and not deadline.has_struck and not session.has_streams
-            if is_common and not _may_be_cancelled(pool):
+            if _is_clean(connection) and not deadline.has_struck and not _may_be_cancelled(pool):
                 self._held -= 1
                 await pool.putconn(connection)
             else:
