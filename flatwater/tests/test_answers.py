@@ -1,10 +1,11 @@
+import gzip
 import json
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
-from flatwater.answers import Answer, answer_with, problem, problem_for
+from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.contract import Created, Html, Raw, Redirect, Streamed
 from flatwater.errors import DatabaseGone, TooBig, TooMany
 from flatwater.inputs import InputInvalid
@@ -97,3 +98,33 @@ def test_unreadable_input_says_where() -> None:
 
 def test_what_nobody_expected_has_no_problem_document() -> None:
     assert problem_for(RuntimeError("a bug")) is None
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_squeezed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, gzip;q=0.5", True),
+        ("*", True),
+        ("", False),
+        ("gzip;q=0", False),
+        ("br", False),
+    ],
+)
+def test_a_long_text_is_squeezed_for_those_who_take_it(accepted: str, is_squeezed: bool) -> None:
+    page = "<li>សិស្ស</li>" * 500
+    answer = squeezed(answer_with(Html(page)), accepted)
+    assert (answer.headers.get("content-encoding") == "gzip") == is_squeezed
+    assert answer.headers["vary"] == "accept-encoding"
+    plain = gzip.decompress(answer.content) if is_squeezed else answer.content
+    assert plain.decode() == page
+    assert len(answer.content) < 500 or not is_squeezed
+
+
+def test_what_is_short_or_no_text_is_left_as_it_is() -> None:
+    for answer in (
+        answer_with(Html("short")),
+        answer_with(Raw(b"x" * 5_000, "image/png")),
+        answer_with(None),
+    ):
+        assert squeezed(answer, "gzip") is answer

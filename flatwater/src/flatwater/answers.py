@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from math import ceil
@@ -48,6 +49,42 @@ def answer_with(result: Any) -> Answer:
     if result is None:
         return Answer(204, b"", JSON)
     return Answer(200, _encoder.encode(result), JSON)
+
+
+SQUEEZE_FROM_BYTES = 1_400
+"""What fits into one packet is not worth squeezing."""
+SQUEEZE_LEVEL = 4
+"""A class grid of 119 kB becomes 8 kB in about a millisecond."""
+_SQUEEZABLE = ("text/", JSON, PROBLEM, "image/svg+xml", "application/javascript")
+
+
+def squeezed(answer: Answer, accepted: str) -> Answer:
+    """The answer gzipped, where it is text, whole and worth it, and the client's Accept-Encoding takes gzip.
+
+    Pages hold a secret (the form token) beside what a visitor typed; that their length can't be used to guess it rests on
+    the session's cookie being SameSite: another site can't have pages made for somebody.
+    """
+    if (
+        len(answer.content) < SQUEEZE_FROM_BYTES
+        or answer.chunks is not None
+        or "content-encoding" in answer.headers
+    ):
+        return answer
+    if not answer.content_type.startswith(_SQUEEZABLE):
+        return answer
+    vary = {"vary": "accept-encoding", **answer.headers}
+    if not _takes_gzip(accepted):
+        return msgspec.structs.replace(answer, headers=vary)
+    content = gzip.compress(answer.content, SQUEEZE_LEVEL, mtime=0)
+    return msgspec.structs.replace(answer, content=content, headers={**vary, "content-encoding": "gzip"})
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for each in accepted.lower().split(","):
+        name, _, weight = each.strip().partition(";")
+        if name.strip() in ("gzip", "*"):
+            return weight.strip().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def _address(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from flatwater.answers import Answer, answer_with, problem, problem_for
+from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.clock import Clock
 from flatwater.contract import Call, Endpoint, Registry
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
@@ -176,6 +176,7 @@ class ContractApp(Generic[ActorT, AppT]):
     ) -> None:
         try:
             answer = await self._answer(call, match.parameters, scope, receive)
+            answer = squeezed(answer, call.headers.get("accept-encoding", ""))
             head = _head(answer, self._house.headers(call), call.cookies_to_set)
         except ClientLeft:
             self.clients_left += 1

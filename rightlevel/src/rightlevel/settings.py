@@ -38,12 +38,16 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: object
     for name in fields:
         variable = f"RIGHTLEVEL_{name.upper()}"
         if variable in environment:
-            values[name] = environment[variable].split(",") if name == "trusted_origins" else environment[variable]
+            values[name] = (
+                environment[variable].split(",") if name == "trusted_origins" else environment[variable]
+            )
     values |= {name: value for name, value in chosen.items() if value is not None}
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise ValueError(f"A setting has the wrong form: {error} (from RIGHTLEVEL_* or the command line)") from error
+        raise ValueError(
+            f"A setting has the wrong form: {error} (from RIGHTLEVEL_* or the command line)"
+        ) from error
 
 
 def _decode(kind: type, value: object) -> object:

@@ -190,7 +190,9 @@ async def test_each_role_is_let_in_or_refused_as_the_table_says(house: Served, e
         assert answer.status_code != 500, f"{name}: {answer.text}"
         if allowed(ROLE_OF[name], endpoint.who.action, endpoint.who.resource):  # type: ignore[arg-type]
             assert answer.status_code != 401, name
-            if endpoint.method == "GET" and endpoint.who.resource != "self":  # one's own things; others' are refused inside
+            if (
+                endpoint.method == "GET" and endpoint.who.resource != "self"
+            ):  # one's own things; others' are refused inside
                 assert answer.status_code != 403, f"{name} is allowed but was refused: {answer.text}"
         else:
             assert answer.status_code == 403, f"{name} got {answer.status_code}"

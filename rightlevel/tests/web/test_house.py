@@ -77,7 +77,12 @@ async def test_a_form_from_another_site_changes_nothing(served: Served) -> None:
 
 async def test_the_same_write_again_is_answered_again_and_done_once(served: Served) -> None:
     key = {"idempotency-key": str(uuid.uuid4())}
-    place = {"kind": "province", "parent_id": served.cast.country, "code": f"W-{uuid.uuid4()}", "name_local": "Again"}
+    place = {
+        "kind": "province",
+        "parent_id": served.cast.country,
+        "code": f"W-{uuid.uuid4()}",
+        "name_local": "Again",
+    }
     async with served.client("coordinator") as client:
         first = await client.post("/api/v1/places", json=place, headers=key)
         again = await client.post("/api/v1/places", json=place, headers=key)

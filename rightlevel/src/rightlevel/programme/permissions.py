@@ -111,7 +111,8 @@ class Scope(msgspec.Struct, frozen=True):
         if self.is_everything:
             return True
         return any(
-            h.school_id == school_id and (h.class_id is None or h.class_id == class_id) for h in self._of(subject)
+            h.school_id == school_id and (h.class_id is None or h.class_id == class_id)
+            for h in self._of(subject)
         )
 
     def reaches_school(self, school_id: int) -> bool:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -46,7 +47,7 @@ class _Otherwise:
     """Static files, and a friendly page for addresses that lead nowhere."""
 
     def __init__(self) -> None:
-        self._static = StaticFiles(directory=STATIC)
+        self._static = GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=1_400, compresslevel=5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

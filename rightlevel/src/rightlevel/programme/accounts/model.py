@@ -16,6 +16,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 200
 LANGUAGES = ("en", "km")
+_ROLES: dict[str, Role] = {role: role for role in ROLES}
 
 FREE_FAILURES = {"account": 5, "address": 50}
 """Failures before a lock; an address is a whole school's, so it gets ten times an account's."""
@@ -136,8 +137,10 @@ def check_new_person(new: NewPerson) -> Role:
     faults = [] if USERNAME.fullmatch(new.username) else [
         Fault("username", "Small letters, digits and . _ @ + - ; at least two", new.username)
     ]  # fmt: skip
-    faults += _display_name_faults(new.display_name) + _email_faults(new.email) + language_faults(new.language)
-    role = next((each for each in ROLES if each == new.role), None)
+    faults += (
+        _display_name_faults(new.display_name) + _email_faults(new.email) + language_faults(new.language)
+    )
+    role = _ROLES.get(new.role)
     if role is None:
         faults.append(Fault("role", f"One of: {', '.join(ROLES)}", new.role))
     if new.password is not None:
@@ -152,7 +155,7 @@ def check_person_change(person: Person, change: PersonChange, actor: Actor) -> d
     faults = _email_faults(change.email)
     faults += _display_name_faults(change.display_name) if change.display_name is not None else []
     faults += language_faults(change.language) if change.language is not None else []
-    role = next((each for each in ROLES if each == change.role), None)
+    role = _ROLES.get(change.role or "")
     if change.role is not None and role is None:
         faults.append(Fault("role", f"One of: {', '.join(ROLES)}", change.role))
     if faults:
@@ -176,11 +179,19 @@ class LastAdmin(Conflict):
 
 
 def _display_name_faults(name: str) -> list[Fault]:
-    return [] if 1 <= len(name.strip()) <= 200 else [Fault("display_name", "Between 1 and 200 characters", name[:50])]
+    return (
+        []
+        if 1 <= len(name.strip()) <= 200
+        else [Fault("display_name", "Between 1 and 200 characters", name[:50])]
+    )
 
 
 def _email_faults(email: str | None) -> list[Fault]:
-    return [] if not email or EMAIL.fullmatch(email) else [Fault("email", "An address like name@example.org", email[:80])]
+    return (
+        []
+        if not email or EMAIL.fullmatch(email)
+        else [Fault("email", "An address like name@example.org", email[:80])]
+    )
 
 
 def language_faults(language: str) -> list[Fault]:

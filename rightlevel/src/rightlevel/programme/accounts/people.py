@@ -108,7 +108,9 @@ async def delete_person(session: Session, actor: Actor, person_id: int, *, reaso
     """Takes an account out of use, restorably, and ends its sessions. *Errors*: Forbidden, LastAdmin."""
     person = await _manageable(session, actor, "delete", person_id)
     await _require_removable(session, actor, person)
-    if not await store.delete_person_row(session, person_id, by=actor.person_id, reason=reason, now=clock.now()):
+    if not await store.delete_person_row(
+        session, person_id, by=actor.person_id, reason=reason, now=clock.now()
+    ):
         raise NotFound
     await store.end_sessions_of(session, person_id)
     await write_audit(session, actor, "delete", "person", person_id, reason=reason)
@@ -126,7 +128,9 @@ async def restore_person(session: Session, actor: Actor, person_id: int) -> Pers
     return await store.find_person(session, person_id)
 
 
-async def reset_password(session: Session, actor: Actor | None, person_id: int, *, password_hash: str) -> Person:
+async def reset_password(
+    session: Session, actor: Actor | None, person_id: int, *, password_hash: str
+) -> Person:
     """Sets the password of somebody below and ends all their sessions. `actor` is None only for the command line."""
     person = (
         await _manageable(session, actor, "change", person_id)
@@ -146,7 +150,9 @@ async def choose_language(session: Session, actor: Actor, language: str) -> None
         raise Invalid(faults=tuple(faults))
     await store.set_language(session, actor.person_id, language)
     before, after = {"language": actor.language}, {"language": language}
-    await write_audit(session, actor, "choose_language", "person", actor.person_id, before=before, after=after)
+    await write_audit(
+        session, actor, "choose_language", "person", actor.person_id, before=before, after=after
+    )
 
 
 async def _manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:

@@ -65,7 +65,9 @@ async def sign_in(
         if key is None or not is_right:
             await _count_failure(session, login, address, clock.now())
             return None
-        return await _open_session(session, key, login, address=address, device=device, clock=clock, life_s=life_s)
+        return await _open_session(
+            session, key, login, address=address, device=device, clock=clock, life_s=life_s
+        )
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:
@@ -81,7 +83,9 @@ def _refuse_locked(until: datetime | None, now: datetime) -> None:
 async def _count_failure(session: Session, login: str, address: str, now: datetime) -> None:
     for kind, subject in (("account", login), ("address", address)):
         before = await store.failure_for_update(session, kind, subject)
-        failures = failures_after(before.failures if before else 0, before.last_failed_at if before else None, now)
+        failures = failures_after(
+            before.failures if before else 0, before.last_failed_at if before else None, now
+        )
         until = now + timedelta(seconds=lock_s(kind, failures))
         await store.save_failure(session, kind, subject, failures=failures, now=now, until=until)
     await write_audit(session, None, "sign_in", "session", login, outcome="denied", address=address)

@@ -123,7 +123,9 @@ async def locked_until(session: Session, login: str, address: str) -> datetime |
 
 
 async def failure_for_update(session: Session, kind: str, subject: str) -> Failure | None:
-    return await session.fetch_one(_query("failure_for_update"), {"kind": kind, "subject": subject}, into=Failure)
+    return await session.fetch_one(
+        _query("failure_for_update"), {"kind": kind, "subject": subject}, into=Failure
+    )
 
 
 async def save_failure(
@@ -188,7 +190,9 @@ def _after_values(person_id: int, after: tuple[datetime, str] | None, page: Page
 
 
 async def count_tokens(session: Session, person_id: int, now: datetime) -> int:
-    return cast("int", await session.fetch_value(_query("count_tokens"), {"person_id": person_id, "now": now}))
+    return cast(
+        "int", await session.fetch_value(_query("count_tokens"), {"person_id": person_id, "now": now})
+    )
 
 
 async def revoke_token_row(session: Session, person_id: int, token_id: str, now: datetime) -> int:
@@ -240,11 +244,15 @@ def _like(text: str) -> str:
 
 
 async def change_person_row(session: Session, person_id: int, version: int, fields: dict[str, Any]) -> int:
-    return await session.execute(_query("change_person"), {**fields, "person_id": person_id, "version": version})
+    return await session.execute(
+        _query("change_person"), {**fields, "person_id": person_id, "version": version}
+    )
 
 
 async def set_password_hash(session: Session, person_id: int, password_hash: str) -> int:
-    return await session.execute(_query("set_password"), {"person_id": person_id, "password_hash": password_hash})
+    return await session.execute(
+        _query("set_password"), {"person_id": person_id, "password_hash": password_hash}
+    )
 
 
 async def set_language(session: Session, person_id: int, language: str) -> int:

@@ -62,16 +62,25 @@ async def create_token(
     token = "rl_" + secrets.token_urlsafe(32)
     expires_at = now + timedelta(days=days)
     token_id = await store.insert_token(
-        session, person_id=person_id, token_hash=store.digest(token), label=label[:100], now=now, expires_at=expires_at
+        session,
+        person_id=person_id,
+        token_hash=store.digest(token),
+        label=label[:100],
+        now=now,
+        expires_at=expires_at,
     )
-    await write_audit(session, actor, "create", "api_token", token_id, after={"person_id": person_id, "label": label})
+    await write_audit(
+        session, actor, "create", "api_token", token_id, after={"person_id": person_id, "label": label}
+    )
     return TokenMade(token_id, token, expires_at)
 
 
 async def revoke_token(session: Session, actor: Actor, token_id: str, clock: Clock) -> None:
     """Ends one of the actor's own tokens. *Errors*: NotFound."""
     require(actor, "manage", "self")
-    if not _is_uuid(token_id) or not await store.revoke_token_row(session, actor.person_id, token_id, clock.now()):
+    if not _is_uuid(token_id) or not await store.revoke_token_row(
+        session, actor.person_id, token_id, clock.now()
+    ):
         raise NotFound
     await write_audit(session, actor, "revoke", "api_token", token_id)
 

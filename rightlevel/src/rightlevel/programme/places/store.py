@@ -59,7 +59,7 @@ async def find_place(session: Session, place_id: int, *, for_update: bool = Fals
     if row is None:
         raise NotFound
     lineage = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
-    return Place(*msgspec.structs.astuple(row), lineage)
+    return Place(**msgspec.structs.asdict(row), lineage=lineage)
 
 
 async def insert_place(session: Session, **values: Any) -> int:
