@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import psycopg
 from benchmarks.load import Load, Outcome, Request, run_load
 from benchmarks.work import Figure, Service, fresh, run, say, service, tokens_for
 from rightlevel.database.server import AttachedServer
+from rightlevel.programme.ids import time_ordered_id
 
 DEVICES = 16
 ONE_PER_S = 1_000.0
@@ -89,7 +89,7 @@ class Children:
 
     def write(self, child: str, number: int) -> dict[str, Any]:
         return {
-            "id": str(uuid.uuid4()), "student_id": child, "round_id": self.round_id, "subject": "math", "outcome": "assessed",
+            "id": time_ordered_id(), "student_id": child, "round_id": self.round_id, "subject": "math", "outcome": "assessed",
             "level": LEVELS[number % len(LEVELS)], "tested_on": self.tested_on, "method": "grid",
         }  # fmt: skip
 

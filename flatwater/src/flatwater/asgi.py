@@ -261,7 +261,7 @@ class ContractApp(Generic[ActorT, AppT]):
             async with call.database.read(deadline_s=endpoint.deadline_s) as session:
                 return await perform(session)
         if endpoint.work == "write":
-            return await call.database.run(perform, deadline_s=endpoint.deadline_s)
+            return await call.database.run(perform, deadline_s=endpoint.deadline_s, plans="generic")
         limit = asyncio.timeout(endpoint.deadline_s)
         try:
             async with limit:

@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final, LiteralString, Self, TypeVar, cast
+from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
 
 import msgspec
 import psycopg_pool
@@ -36,6 +36,13 @@ ATTEMPTS: Final = 6
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 OLDEST_SERVER: Final = 150_000
+
+Plans = Literal["auto", "generic"]
+BEGINNINGS: Final[dict[Plans, LiteralString]] = {
+    "auto": "BEGIN READ WRITE",
+    "generic": "BEGIN READ WRITE; SET LOCAL plan_cache_mode = force_generic_plan",
+}
+"""How a write begins: one round trip either way."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -256,10 +263,10 @@ class Database:
 
     @asynccontextmanager
     async def _writing(
-        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
+        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float, *, plans: Plans = "auto"
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s) as session:
-            await session.command("BEGIN READ WRITE")
+            await session.command(BEGINNINGS[plans])
             await self._allow(session, deadline_s)
             yield session
             await session.commit()
@@ -272,10 +279,17 @@ class Database:
             await session.command("SET LOCAL idle_in_transaction_session_timeout = " + milliseconds)
 
     async def run(
-        self, work: Callable[[Session], Awaitable[ResultT]], *, deadline_s: float, idempotent: bool = False
+        self,
+        work: Callable[[Session], Awaitable[ResultT]],
+        *,
+        deadline_s: float,
+        idempotent: bool = False,
+        plans: Plans = "auto",
     ) -> ResultT:
         """What the work returns, done in one transaction; done again when others came in between.
 
+        `plans="generic"` is for short writes: each statement is planned once a connection instead of whenever the planner
+        finds that these very values are a little cheaper, which for one row takes longer than the statement itself.
         A commit whose answer was lost is done again only if the work says that twice is as good as once.
         *Errors*: those of `transaction`; RetriesExhausted after six attempts. Pauses grow, with full jitter.
         """
@@ -287,7 +301,7 @@ class Database:
             if left_s <= 0:
                 raise DeadlineExceeded
             try:
-                async with self._writing(self._pool, left_s) as session:
+                async with self._writing(self._pool, left_s, plans=plans) as session:
                     result = await work(session)
                 return result
             except Serialization as error:

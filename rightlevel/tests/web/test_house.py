@@ -211,3 +211,15 @@ async def test_pages_can_not_be_framed_or_kept(served: Served) -> None:
     assert headers["x-frame-options"] == "DENY"
     assert headers["cache-control"] == "no-store"
     assert "default-src 'self'" in headers["content-security-policy"]
+
+
+async def test_a_made_up_cookie_buys_no_more_attempts_to_sign_in(served: Served) -> None:
+    statuses: list[int] = []
+    async with served.client() as client:
+        for number in range(80):
+            headers = {"cookie": f"rl_session=made-up-{number}", "origin": "http://test"}
+            answer = await client.post("/sign-in", data={"username": "", "password": ""}, headers=headers)
+            statuses.append(answer.status_code)
+            if answer.status_code == 429:
+                assert answer.headers["retry-after"]
+    assert statuses.count(429) >= 10

@@ -69,7 +69,12 @@ class RightLevelHouse(House[Actor, Platform]):
         self._error_page = error_page
 
     def identity(self, call: Call[Actor, Platform]) -> str:
-        """The session or token where one is sent, so that a school's shared address starves nobody; else the address."""
+        """The session or token where one is sent, so that a school's shared address starves nobody; else the address.
+
+        Where strangers may come in, the address: a made-up cookie for each attempt must not buy more attempts.
+        """
+        if not call.endpoint.who.needs_actor:
+            return call.address
         token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
         return token[:64] if token else call.address
 
@@ -136,8 +141,9 @@ class RightLevelHouse(House[Actor, Platform]):
             asked = call.path + (f"?{call.query_string}" if call.query_string else "")
             to = "/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}"
             return Answer(303, b"", "text/html", {"location": to})
-        status = self._problem(error, call).status
-        return Answer(status, self._error_page(call, status, error).encode(), "text/html; charset=utf-8")
+        known = self._problem(error, call)
+        page = self._error_page(call, known.status, error).encode()
+        return Answer(known.status, page, "text/html; charset=utf-8", known.headers)
 
     def _problem(self, error: Exception, call: Ask) -> Answer:
         if isinstance(error, ProgrammeError):

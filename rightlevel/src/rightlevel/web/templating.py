@@ -8,7 +8,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote, urlencode
-from uuid import uuid4
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,6 +20,7 @@ from flatwater.contract import Html, Redirect
 from flatwater.errors import Refused
 from rightlevel import __version__
 from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
+from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, allowed
 from rightlevel.web.call import Ask
 from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of
@@ -124,7 +124,7 @@ def _context(language: Language, actor: Actor | None, path: str, query: str) -> 
         "named": named,
         "actor": actor, "may": may, "path": path, "with_query": with_query, "ways": ways_of(actor),
         "here": path + (f"?{query}" if query else ""), "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
-        "write_id": lambda: _hidden("write_id", str(uuid4())),
+        "write_id": lambda: _hidden("write_id", time_ordered_id()),
     }  # fmt: skip
 
 

@@ -382,7 +382,7 @@ create table school_count (
     primary key (school_id, round_id, subject, grade, sex)
 ) with (fillfactor = 70);
 
--- Each place holds 8 shards of every count, so that writers of different schools seldom wait for one row.
+-- Each place holds 32 shards of every count, so that writers of different schools seldom wait for one row.
 create table place_count (
     round_id bigint not null,
     subject subject not null,
@@ -427,7 +427,7 @@ create function add_place_counts(deltas result_delta[]) returns void language sq
     insert into place_count as c (
         place_id, round_id, subject, grade, sex, shard, absent, refused, went,
         rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
-    select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 8)::smallint, sum(d.absent), sum(d.refused), sum(d.went),
+    select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 32)::smallint, sum(d.absent), sum(d.refused), sum(d.went),
         sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8), sum(d.rank_9)
     from unnest(deltas) d
     join school s on s.id = d.school_id and not s.is_practice
@@ -533,7 +533,7 @@ create trigger student_hides_its_results after update of deleted_at on student f
 
 create function add_place_enrolled(deltas enrolled_delta[]) returns void language sql as $$
     insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)
-    select unit, d.school_year_id, d.grade, d.sex, (s.id % 8)::smallint, sum(d.children)
+    select unit, d.school_year_id, d.grade, d.sex, (s.id % 32)::smallint, sum(d.children)
     from unnest(deltas) d
     join school s on s.id = d.school_id and not s.is_practice
     join place p on p.id = s.place_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -13,6 +13,7 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
 from rightlevel.programme.results.model import (
@@ -242,7 +243,7 @@ async def delete_result(
         session,
         held,
         version,
-        write_id=str(uuid4()),
+        write_id=time_ordered_id(),
         person_id=actor.person_id,
         reason=reason,
         now=clock.now(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
@@ -12,6 +11,7 @@ from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, OutOfScope
+from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.progress import ClassProgress, class_progress
@@ -152,7 +152,9 @@ def _row_of(row: SheetRow) -> GridRow:
     was = _choice(row.outcome, row.level)
     on = row.tested_on.isoformat() if row.tested_on else ""
     is_locked = row.is_locked or row.is_verified
-    return GridRow(row.student_id, row.name, row.code, str(uuid4()), row.version, was, was, on, is_locked)
+    return GridRow(
+        row.student_id, row.name, row.code, time_ordered_id(), row.version, was, was, on, is_locked
+    )
 
 
 def _day(call: Ask, round_: Round) -> date:
@@ -257,7 +259,7 @@ def _write_of(
         return None
     is_other = choice in OTHERS
     return ResultWrite(
-        write_id or str(uuid4()), student_id, grid.round.id, grid.subject, _tested_on(call, grid, form, student_id),
+        write_id or time_ordered_id(), student_id, grid.round.id, grid.subject, _tested_on(call, grid, form, student_id),
         outcome=choice if is_other else "assessed", level=None if is_other else choice, method="grid",
         version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
     )  # fmt: skip
@@ -277,7 +279,7 @@ def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
     """What the row says after a write. *Errors*: OutOfScope, which is denied and not shown."""
     if answer.code in ("out_of_scope", "not_found"):
         raise OutOfScope
-    choice, fresh = _choice(write.outcome, write.level), str(uuid4())
+    choice, fresh = _choice(write.outcome, write.level), time_ordered_id()
     on = write.tested_on.isoformat()
     if answer.is_saved:
         return GridRow(write.student_id, "", "", fresh, answer.version, choice, choice, on)

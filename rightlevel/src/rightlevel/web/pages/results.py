@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any, NoReturn
-from uuid import uuid4
 
 import msgspec
 
@@ -12,6 +11,7 @@ from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, ProgrammeError, Stale
+from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject, allowed, require_scope
 from rightlevel.programme.results import (
@@ -124,7 +124,7 @@ async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) ->
     entry = await _entry(call, path)
     is_other = form.choice in OTHERS
     write = ResultWrite(
-        form.write_id or str(uuid4()), path.id, path.round_id, path.subject, _tested_on(call, entry),
+        form.write_id or time_ordered_id(), path.id, path.round_id, path.subject, _tested_on(call, entry),
         outcome=form.choice if is_other else "assessed", level=None if is_other else form.choice,
         version=form.version, reason=form.reason.strip() or None,
     )  # fmt: skip
