@@ -31,8 +31,8 @@ LEVELS = ("beginner", "number_1digit", "number_2digit", "subtraction", "division
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     folder = fresh("write")
-    say("making 800 schools and 100,000 children")
-    run("generate", "--schools", "800", "--children", "100000", "--seed", "2", "--data", str(folder))
+    say("making 900 schools and 112,500 children")
+    run("generate", "--schools", "900", "--children", "112500", "--seed", "2", "--data", str(folder))
     tokens = tokens_for(folder, "coordinator", DEVICES)
     with service(folder) as running:
         children = Children(folder)
@@ -68,15 +68,13 @@ class Children:
             self.tested_on = connection.execute(
                 "select least(current_date, ends_on)::text from round where id = %s", [self.round_id]
             ).fetchone()[0]  # type: ignore[index]
-            schools: dict[int, list[str]] = {}
-            for school, child in connection.execute(
-                "select school_id, id::text from student where status = 'active' order by school_id, id"
+            classes: dict[int, list[str]] = {}
+            for class_id, child in connection.execute(
+                "select class_id, id::text from student where status = 'active' order by class_id, id"
             ):
-                schools.setdefault(school, []).append(child)
+                classes.setdefault(class_id, []).append(child)
         self._classes = [
-            (school, children[at : at + CLASS])
-            for school, children in schools.items()
-            for at in range(0, len(children) - CLASS + 1, CLASS)
+            (class_id, children[:CLASS]) for class_id, children in classes.items() if len(children) >= CLASS
         ]
         self._next = 0
 

@@ -1,10 +1,14 @@
+import asyncio
+from collections.abc import Callable
 from datetime import date
 
 import pytest
-from people import Cast
+from people import Cast, make_cast
+from serving import OneDatabase
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
+from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.results import ResultWrite, enter_results
@@ -149,3 +153,34 @@ async def test_a_school_has_its_own_days_and_its_own_lock(
         await unlock_school(session, cast.coordinator, cast.round, cast.school_a, reason="again")
     with pytest.raises(Forbidden):
         await lock_school(session, cast.teacher, cast.round, cast.school_a, reason="x", clock=clock)
+
+
+async def test_a_round_closes_after_what_is_being_entered_and_before_what_comes_next(
+    new_database: Callable[[], OneDatabase], clock: StandingClock
+) -> None:
+    async with Database(new_database().conninfo) as database:
+        async with database.transaction(deadline_s=10) as session:
+            cast = await make_cast(session)
+        first, second = (
+            ResultWrite(student, student, cast.round, "math", date(2026, 11, 20), level="division")
+            for student in cast.students_a[:2]
+        )
+
+        async def close() -> None:
+            async with database.transaction(deadline_s=10) as session:
+                await set_round_state(session, cast.coordinator, cast.round, version=1, state="closed")
+                await asyncio.sleep(0.2)
+
+        async def enter_second() -> str:
+            async with database.transaction(deadline_s=10) as session:
+                return (await enter_results(session, cast.teacher, [second], clock))[0].code
+
+        async with database.transaction(deadline_s=10) as session:
+            assert (await enter_results(session, cast.teacher, [first], clock))[0].code == "saved"
+            closing = asyncio.create_task(close())
+            await asyncio.sleep(0.2)
+            assert not closing.done()
+            entering = asyncio.create_task(enter_second())
+            await asyncio.sleep(0.1)
+        await closing
+        assert await entering == "round_not_open"

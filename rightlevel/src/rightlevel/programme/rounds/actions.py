@@ -121,6 +121,8 @@ async def change_round(session: Session, actor: Actor, round_id: int, change: Ro
 
 
 async def _live(session: Session, round_id: int) -> Round:
+    """The round, held against change and against results that are being entered. *Errors*: NotFound."""
+    await store.hold_results(session)
     found = await store.find_round(session, round_id, for_update=True)
     if found.is_deleted:
         raise NotFound

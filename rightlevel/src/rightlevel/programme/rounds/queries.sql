@@ -1,3 +1,8 @@
+-- name: hold_results
+-- Waits for the writes of results that are under way, and lets no other begin before this transaction ends: what is being entered is judged
+-- either wholly before or wholly after a round changes. Writes take milliseconds; the session's lock limit bounds the wait.
+lock table result in exclusive mode
+
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,

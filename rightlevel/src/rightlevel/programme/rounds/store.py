@@ -52,6 +52,11 @@ async def find_round(session: Session, round_id: int, *, for_update: bool = Fals
     return row
 
 
+async def hold_results(session: Session) -> None:
+    """Before a round is changed: lets the writes of results under way end, and holds the next ones back."""
+    await session.execute(_queries["hold_results"], {})
+
+
 async def other_rounds(session: Session, school_year_id: int, *, but: int) -> list[tuple[str, date, date]]:
     values = {"school_year_id": school_year_id, "round_id": but}
     return [
