@@ -36,6 +36,7 @@ DISTRICTS: Final = 10
 MOST_SCHOOLS: Final = 200_000
 MOST_CHILDREN: Final = 20_000_000
 SCHOOLS_PER_STATEMENT: Final = 5_000
+CHILDREN_PER_MS: Final = 30
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -127,18 +128,17 @@ def _children(
     chance = random.Random(size.seed + 1)  # noqa: S311
     at = _since(clock)
     share, rest = divmod(size.children, len(school_ids))
+    made = 0
     for index, school_id in enumerate(school_ids):
         for place in range(share + (index < rest)):
             which = place % len(GRADES)
+            made += 1
+            # As an import makes them: some thirty in a millisecond, so children of a school lie together in every index.
+            child_id = a_uuid(at + made // CHILDREN_PER_MS, chance)
+            class_id = class_ids[index * len(GRADES) + which]
             yield (
                 place + 1,
-                Child(
-                    a_uuid(at, chance),
-                    school_id,
-                    class_ids[index * len(GRADES) + which],
-                    GRADES[which],
-                    1 + (place // len(GRADES)) % 2,
-                ),
+                Child(child_id, school_id, class_id, GRADES[which], 1 + (place // len(GRADES)) % 2),
             )
 
 

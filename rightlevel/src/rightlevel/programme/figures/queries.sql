@@ -1,5 +1,5 @@
 -- name: place_figures
--- The counts of a place, or of all countries, from their 8 shards. Served by the primary keys of place_count and place_enrolled.
+-- The counts of a place, or of all countries, from their 32 shards. Served by the primary keys of place_count and place_enrolled.
 with unit as materialized (
     select id
     from place
