@@ -15,7 +15,7 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
     """
     if memory_bytes < SMALLEST_BUDGET:
         raise ValueError(f"The memory budget must be at least {SMALLEST_BUDGET // MEGABYTE} MB.")
-    shared_mb = min(max(16, memory_bytes * 16 // 100 // MEGABYTE), 8_192)
+    shared_mb = min(max(16, memory_bytes * 21 // 100 // MEGABYTE), 8_192)
     work_mb = min(max(2, memory_bytes * 2 // 100 // MEGABYTE), 64)
     return {
         "listen_addresses": "",
