@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -67,15 +68,16 @@ def fresh(name: str) -> Path:
 
 @contextmanager
 def generated(schools: int, children: int, *, results: bool = False, name: str = "") -> Iterator[Path]:
-    """A data folder with a made-up programme; kept between runs, because making a million children takes a while."""
+    """A data folder with a made-up programme; kept between runs of one schema, because making a million takes a while."""
     folder = WORK / (name or f"s{schools}-c{children}{'-r' if results else ''}")
-    if not (folder / "made").exists():
+    made = hashlib.sha256((ROOT / "rightlevel/src/rightlevel/database/schema.sql").read_bytes()).hexdigest()
+    if not (folder / "made").exists() or (folder / "made").read_text() != made:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         say(f"making {schools:,} schools and {children:,} children")
         run("generate", "--schools", str(schools), "--children", str(children), "--seed", "1",
             *(["--results"] if results else []), "--data", str(folder))  # fmt: skip
-        (folder / "made").touch()
+        (folder / "made").write_text(made)
     yield folder
 
 

@@ -236,18 +236,34 @@ left join lateral (
 order by page.is_school, page.sort_name, page.id
 
 -- name: children_behind
--- The children of one school that stand behind a figure, by name. Served by student_by_school and result_is_unique.
+-- The children that stand behind a figure of one school, by name: those tested when they were there, wherever they are now, and those there
+-- now who have no result. So the list is as long as the figure says. Served by student_by_school, result_by_school and result_is_unique.
+with candidate as materialized (
+    select id
+    from student
+    where school_id = %(school_id)s and deleted_at is null
+    union
+    select student_id
+    from result
+    where school_id = %(school_id)s and round_id = %(round_id)s and subject = %(subject)s::subject and deleted_at is null and not is_hidden
+)
 select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
-from student st
-left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
+from candidate c
+join student st on st.id = c.id
+left join lateral (
+    select e.id, e.school_id, e.subject, e.outcome, e.rank, e.grade, e.sex, e.tested_on
+    from result e
+    where e.student_id = c.id and e.round_id = %(round_id)s and e.subject = %(subject)s::subject and e.deleted_at is null
+    limit 1
+) r on true
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where st.school_id = %(school_id)s and st.deleted_at is null
+where st.deleted_at is null and coalesce(r.school_id, st.school_id) = %(school_id)s
 --? by_grade: and coalesce(r.grade, st.grade) = %(grade)s
 --? by_sex: and coalesce(r.sex, st.sex) = %(sex)s
 --? by_rank: and r.rank = %(rank)s
 --? by_outcome: and r.outcome = %(outcome)s::outcome
---? missing: and r.id is null and st.status = 'active'
+--? missing: and r.id is null and st.status = 'active' and st.school_year_id = (select school_year_id from round where id = %(round_id)s)
 --? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id

@@ -17,6 +17,7 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
 from rightlevel.programme.results.model import (
+    FORBIDDING,
     REFUSALS,
     SUBJECTS,
     Facts,
@@ -51,7 +52,7 @@ async def enter_results(
     """What became of each write, in order. A write that is refused never holds up the others.
 
     *Errors*: Forbidden; Invalid for none or more than MAX_WRITES, or an id sent twice. *Cost*: two statements, whatever the
-    number; two more when somebody else was writing the same at the same moment.
+    number; two more when somebody else was writing the same at the same moment, and one when something was denied.
     """
     require(actor, "enter", "result")
     _require_batch(writes)
@@ -68,7 +69,18 @@ async def enter_results(
         numbers = await _look_and_write(
             session, actor, writes, numbers, answers, clock, is_first=look == 0, is_last=is_last
         )
-    return [answers[number] for number in range(len(writes))]
+    settled = [answers[number] for number in range(len(writes))]
+    await _audit_denied(session, actor, settled)
+    return settled
+
+
+async def _audit_denied(session: Session, actor: Actor, answers: list[ResultAnswer]) -> None:
+    """One audit row for the writes of a request that were beyond the actor. Nothing is raised for them, so the house sees none."""
+    denied = [answer for answer in answers if answer.code in FORBIDDING]
+    if denied:
+        after = {"count": len(denied), "writes": [answer.id for answer in denied]}
+        reason = ", ".join(sorted({answer.code for answer in denied}))
+        await write_audit(session, actor, "enter", "result", after=after, reason=reason, outcome="denied")
 
 
 def _require_batch(writes: Sequence[ResultWrite]) -> None:
@@ -230,12 +242,12 @@ async def delete_result(
 ) -> None:
     """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld.
 
-    A coordinator with a reason goes past a lock or a closed round.
+    Who may is judged by where the child is now, as everywhere; the lock is that of the school it counts at. A coordinator with a reason goes past a lock or a closed round.
     """
     require(actor, "delete", "result")
     _require_uuid(result_id)
     held = await store.lock_result(session, result_id)
-    require_scope(actor, held.school_id, subject=_subject(held.subject), class_id=held.class_id)
+    require_scope(actor, held.child_school_id, subject=_subject(held.subject), class_id=held.child_class_id)
     is_held = held.is_locked or held.is_verified or held.school_is_locked or held.round_state != "open"
     if is_held and not (allowed(actor.role, "override", "result") and reason.strip()):
         raise ResultHeld

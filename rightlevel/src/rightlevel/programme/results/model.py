@@ -20,6 +20,8 @@ METHODS: tuple[Method, ...] = get_args(Method)
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 MAX_NOTES = 500
 MAX_REASON = 200
+MAX_ID = 2**63 - 1
+MAX_VERSION = 2**31 - 1
 
 REFUSALS: dict[str, str] = {
     "invalid": "Some of what was entered can't be right. Please look at the marked fields.",
@@ -224,10 +226,22 @@ def write_faults(write: ResultWrite) -> list[Fault]:
         faults.append(Fault("level", "Only an assessed child has a level", write.level[:60]))
     if write.tool is not None and not 1 <= write.tool <= 4:
         faults.append(Fault("tool", "Between 1 and 4", str(write.tool)))
-    if write.notes is not None and len(write.notes) > MAX_NOTES:
-        faults.append(Fault("notes", f"At most {MAX_NOTES} characters"))
-    if write.reason is not None and len(write.reason) > MAX_REASON:
-        faults.append(Fault("reason", f"At most {MAX_REASON} characters"))
+    if not 1 <= write.round_id <= MAX_ID:
+        faults.append(Fault("round_id", f"A whole number from 1 to {MAX_ID}", str(write.round_id)[:60]))
+    if write.version is not None and not 1 <= write.version <= MAX_VERSION:
+        faults.append(Fault("version", f"A whole number from 1 to {MAX_VERSION}", str(write.version)[:60]))
+    faults += _text_faults("notes", write.notes, MAX_NOTES)
+    faults += _text_faults("reason", write.reason, MAX_REASON)
+    return faults
+
+
+def _text_faults(field: str, text: str | None, longest: int) -> list[Fault]:
+    """What is wrong with free text. A NUL is found here, because the database would refuse the whole batch for it."""
+    if not text:
+        return []
+    faults = [Fault(field, f"At most {longest} characters")] if len(text) > longest else []
+    if "\0" in text:
+        faults.append(Fault(field, "This holds a character that is no text"))
     return faults
 
 

@@ -21,12 +21,12 @@ with wanted as materialized (
 ), present as materialized (
     -- One look-up in result_is_unique by the child, and no other way: a plan made while the table was empty took the round's index, and
     -- read the whole round for each child ever after. A child has a few results; round and subject are compared one by one.
-    select r.id, r.student_id, r.round_id, r.subject, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
+    select r.id, r.student_id, r.round_id, r.subject, r.school_id, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
         r.locked_at, r.is_verified
     from children c
     join wanted w on w.student_id = c.id
     cross join lateral (
-        select e.id, e.student_id, e.round_id, e.subject, e.version, e.outcome, e.rank, e.tested_on, e.assessor_id, e.notes,
+        select e.id, e.student_id, e.round_id, e.subject, e.school_id, e.version, e.outcome, e.rank, e.tested_on, e.assessor_id, e.notes,
             e.locked_at, e.is_verified
         from result e
         where e.student_id = w.student_id and e.deleted_at is null
@@ -40,7 +40,15 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
     st.deleted_at is not null as student_is_deleted,
     rd.kind::text as round_kind, rd.state::text as round_state,
     coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
-    own.locked_at is not null as school_is_locked,
+    -- a child that moved leaves its result counted where it was, so that school's lock holds too
+    case
+        when own.locked_at is not null then true
+        when r.school_id <> st.school_id then exists (
+            select 1
+            from round_school e
+            where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null)
+        else false
+    end as school_is_locked,
     rd.kind is not null and rd.kind <> 'baseline' and exists (
         select 1
         from result b
@@ -164,13 +172,21 @@ order by c.at desc, c.write_id desc
 limit %(rows)s
 
 -- name: lock_result
--- One live result with what its removal is judged by, locked. Served by the primary key.
-select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, r.class_id, r.subject::text as subject, r.version,
+-- One live result with what its removal is judged by, locked; its child first, as whoever enters results does. Served by the primary keys.
+with child as materialized (
+    select id, school_id, class_id
+    from student
+    where id = (select student_id from result where id = %(result_id)s::uuid) and deleted_at is null
+    for no key update
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, child.school_id as child_school_id,
+    child.class_id as child_class_id, r.subject::text as subject, r.version,
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
     exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked
-from result r
+from child
+join result r on r.student_id = child.id
 join round rd on rd.id = r.round_id
-where r.id = %(result_id)s::uuid and r.deleted_at is null
+where r.id = %(result_id)s::uuid and r.deleted_at is null and not r.is_hidden
 for update of r
 for share of rd
 
