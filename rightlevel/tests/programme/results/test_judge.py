@@ -1,0 +1,171 @@
+"""The write guard by itself: every role, and every rule with nothing else broken."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from rightlevel.programme.permissions import Actor, Held, Role, Scope
+from rightlevel.programme.results.model import (
+    OVERRIDABLE,
+    REFUSALS,
+    Facts,
+    ResultWrite,
+    judge,
+    was_overridden,
+    write_faults,
+)
+
+TODAY = date(2026, 11, 23)
+ID, CHILD, RESULT = (f"00000000-0000-7000-8000-00000000000{n}" for n in range(3))
+ME, SOMEBODY = 7, 8
+SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
+
+FREE = Facts(
+    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, student_left_on=None, student_is_deleted=False, round_kind="baseline",
+    round_state="open", starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
+    result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
+    result_notes=None, result_is_locked=False, result_is_verified=False, done_as=None, done_result_id=None, done_version=None,
+)  # fmt: skip
+THERE = msgspec.structs.replace(
+    FREE, result_id=RESULT, result_version=2, result_outcome="assessed", result_rank=4, result_tested_on=TODAY, result_assessor_id=ME,
+)  # fmt: skip
+
+NEW: dict[str, Any] = {}
+CHANGE: dict[str, Any] = {"version": 2}
+
+
+def an_actor(role: Role, *held: Held) -> Actor:
+    scope = Scope(is_everything=role in ("admin", "coordinator"), held=held or (Held(SCHOOL, "math"),))
+    return Actor(ME, role, role, role.title(), "en", scope)
+
+
+def a_write(**more: Any) -> ResultWrite:
+    values = {"subject": "math", "level": "division", "tested_on": TODAY, **more}
+    return ResultWrite(id=ID, student_id=CHILD, round_id=1, **values)
+
+
+CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
+    ("nothing there", FREE, NEW, {}, "saved"),
+    ("one there, its version given", THERE, CHANGE, {}, "changed"),
+    ("one there, no version given", THERE, NEW, {}, "conflict"),
+    ("one there, another version given", THERE, {"version": 1}, {}, "stale"),
+    ("none there, a version given", FREE, CHANGE, {}, "stale"),
+    ("no such child", FREE, NEW, {"school_id": None, "class_id": None}, "not_found"),
+    ("a removed child", FREE, NEW, {"student_is_deleted": True}, "not_found"),
+    ("no such round", FREE, NEW, {"round_state": None, "starts_on": None, "ends_on": None}, "no_round"),
+    ("a planned round", FREE, NEW, {"round_state": "planned"}, "round_not_open"),
+    ("a closed round", FREE, NEW, {"round_state": "closed"}, "round_not_open"),
+    ("a frozen round", FREE, NEW, {"round_state": "frozen"}, "round_not_open"),
+    ("a locked school", FREE, NEW, {"school_is_locked": True}, "school_locked"),
+    ("a locked school, a change", THERE, CHANGE, {"school_is_locked": True}, "school_locked"),
+    ("a locked result", THERE, CHANGE, {"result_is_locked": True}, "result_locked"),
+    ("a verified result", THERE, CHANGE, {"result_is_verified": True}, "verified"),
+    ("tomorrow", FREE, {"tested_on": TODAY + timedelta(1)}, {}, "date_in_future"),
+    ("the day before the round", FREE, {"tested_on": date(2026, 10, 31)}, {}, "date_outside_round"),
+    ("the round's first day", FREE, {"tested_on": date(2026, 11, 1)}, {}, "saved"),
+    ("after the child left", FREE, NEW, {"student_left_on": date(2026, 11, 10)}, "student_left"),
+    ("the day the child left", FREE, {"tested_on": date(2026, 11, 10)}, {"student_left_on": date(2026, 11, 10)}, "saved"),
+    ("that the child left", FREE, {"outcome": "left", "level": None}, {"student_left_on": date(2026, 11, 10)}, "saved"),
+    ("done before", FREE, NEW, {"done_as": "saved"}, "repeated"),
+    ("done before, locked since", THERE, NEW, {"done_as": "saved", "result_is_locked": True, "round_state": "closed"}, "repeated"),
+    ("the id of another write", FREE, NEW, {"done_as": "other"}, "write_id_reused"),
+]  # fmt: skip
+ROLES: tuple[Role, ...] = ("admin", "coordinator", "mentor", "teacher")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("facts", "write", "known", "code"),
+    [each[1:] for each in CONDITIONS],
+    ids=[each[0].replace(" ", "_") for each in CONDITIONS],
+)
+def test_every_role_meets_every_rule(
+    role: Role, facts: Facts, write: dict[str, Any], known: dict[str, Any], code: str
+) -> None:
+    assert judge(an_actor(role), a_write(**write), msgspec.structs.replace(facts, **known), TODAY) == code
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("reason", [None, "", "  ", "the paper sheet was found"])
+@pytest.mark.parametrize(
+    ("facts", "write", "known", "code"),
+    [each[1:] for each in CONDITIONS if each[4] in OVERRIDABLE],
+    ids=[each[0].replace(" ", "_") for each in CONDITIONS if each[4] in OVERRIDABLE],
+)
+def test_only_leaders_with_a_reason_go_past_a_lock(
+    role: Role, reason: str | None, facts: Facts, write: dict[str, Any], known: dict[str, Any], code: str
+) -> None:
+    found = msgspec.structs.replace(facts, **known)
+    asked = a_write(**write, reason=reason)
+    verdict = judge(an_actor(role), asked, found, TODAY)
+    if role in ("admin", "coordinator") and reason and reason.strip():
+        assert verdict == ("changed" if facts is THERE else "saved")
+        assert was_overridden(asked, found, TODAY) == [code]
+    else:
+        assert verdict == code
+
+
+@pytest.mark.parametrize("code", ["date_in_future", "student_left", "no_round", "not_found", "stale", "conflict"])  # fmt: skip
+def test_no_reason_goes_past_what_can_not_be(code: str) -> None:
+    _, facts, write, known, _ = next(each for each in CONDITIONS if each[4] == code)
+    found = msgspec.structs.replace(facts, **known)
+    assert judge(an_actor("admin"), a_write(**write, reason="because"), found, TODAY) == code
+
+
+@pytest.mark.parametrize(
+    ("held", "subject", "code"),
+    [
+        ((Held(SCHOOL, "math"),), "math", "saved"),
+        ((Held(SCHOOL, "math", CLASS),), "math", "saved"),
+        ((Held(SCHOOL, "math", OTHER_CLASS),), "math", "not_found"),
+        ((Held(SCHOOL, "math"),), "language", "out_of_scope"),
+        ((Held(SCHOOL, "math", CLASS), Held(SCHOOL, "language", OTHER_CLASS)), "language", "out_of_scope"),
+        ((Held(ELSEWHERE, "math"), Held(ELSEWHERE, "language")), "math", "not_found"),
+    ],
+)
+@pytest.mark.parametrize("role", ["mentor", "teacher"])
+def test_field_staff_write_in_their_schools_classes_and_subjects(
+    role: Role, held: tuple[Held, ...], subject: str, code: str
+) -> None:
+    write = a_write(subject=subject, level="beginner")
+    assert judge(an_actor(role, *held), write, FREE, TODAY) == code
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_only_a_mentor_is_kept_from_what_others_entered(role: Role) -> None:
+    found = msgspec.structs.replace(THERE, result_assessor_id=SOMEBODY)
+    expected = "not_yours" if role == "mentor" else "changed"
+    assert judge(an_actor(role), a_write(version=2), found, TODAY) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"notes": "a\0b"}, "notes"), ({"reason": "a\0b"}, "reason"), ({"notes": "n" * 501}, "notes"), ({"reason": "r" * 201}, "reason"),
+        ({"round_id": 2**63}, "round_id"), ({"round_id": 0}, "round_id"), ({"version": 2**31}, "version"), ({"version": -1}, "version"),
+        ({"tool": 0}, "tool"), ({"tool": 5}, "tool"), ({"level": "story"}, "level"), ({"level": None}, "level"),
+        ({"outcome": "absent"}, "level"), ({"method": "import"}, "method"), ({"id": "not-a-uuid"}, "id"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_write_by_itself_is_found_before_the_database_sees_it(
+    given: dict[str, Any], field: str
+) -> None:
+    assert [fault.field for fault in write_faults(msgspec.structs.replace(a_write(), **given))] == [field]
+
+
+def test_a_write_at_its_bounds_is_whole() -> None:
+    at_bounds = {
+        "notes": "n" * 500,
+        "reason": "r" * 200,
+        "round_id": 2**63 - 1,
+        "version": 2**31 - 1,
+        "tool": 4,
+    }
+    assert write_faults(msgspec.structs.replace(a_write(), **at_bounds)) == []
+
+
+def test_every_refusal_has_a_sentence() -> None:
+    codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid"}
+    assert codes - {"saved", "changed", "repeated"} == set(REFUSALS)

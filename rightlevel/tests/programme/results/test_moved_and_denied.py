@@ -1,0 +1,152 @@
+"""Children who moved or were removed, and writes that are beyond somebody: what the guard holds, and what is written down."""
+
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from people import NOW, Cast
+
+from flatwater.clock import StandingClock
+from flatwater.paging import PageRequest
+from flatwater.queries import read_queries
+from flatwater.transaction import Session
+from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.errors import NotFound, OutOfScope
+from rightlevel.programme.figures import BehindQuery, FigureQuery, children_behind, read_figures
+from rightlevel.programme.permissions import Actor
+from rightlevel.programme.results import ResultWrite, delete_result, enter_results
+from rightlevel.programme.rounds import lock_school
+from rightlevel.programme.students import StudentChange, change_student, delete_student, restore_student
+
+pytestmark = pytest.mark.anyio
+
+
+class Denied(msgspec.Struct, frozen=True):
+    person_id: int
+    action: str
+    resource: str
+    count: int
+    writes: list[str]
+    reason: str
+
+
+QUERIES = read_queries(
+    """
+-- name: denied
+-- Every denied write of results.
+select person_id, action, resource, (after->>'count')::integer as count,
+    array(select jsonb_array_elements_text(after->'writes')) as writes, reason
+from audit_entry
+where outcome = 'denied'
+order by id
+""",
+    origin="test_moved_and_denied.py",
+)
+
+
+def a_write(cast: Cast, student: str, **more: Any) -> ResultWrite:
+    values = {"subject": "math", "level": "subtraction", "tested_on": NOW.date(), **more}
+    return ResultWrite(id=str(uuid4()), student_id=student, round_id=cast.round, **values)
+
+
+async def codes(session: Session, actor: Actor, clock: StandingClock, *writes: ResultWrite) -> list[str]:
+    return [answer.code for answer in await enter_results(session, actor, writes, clock)]
+
+
+@pytest.fixture
+async def moved(session: Session, cast: Cast, clock: StandingClock) -> ResultWrite:
+    """What a child of school A was entered with before it moved to school B."""
+    write = a_write(cast, cast.students_a[0])
+    assert await codes(session, cast.teacher, clock, write) == ["saved"]
+    change = StudentChange(version=1, school_id=cast.school_b)
+    await change_student(session, cast.coordinator, cast.students_a[0], change, clock)
+    return write
+
+
+async def test_the_lock_of_the_school_it_counts_at_holds_a_moved_childs_result(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    await lock_school(session, cast.coordinator, cast.round, cast.school_a, reason="review", clock=clock)
+    change = a_write(cast, moved.student_id, level="division", version=1)
+    assert await codes(session, cast.coordinator, clock, change) == ["school_locked"]
+    first_in_language = a_write(cast, moved.student_id, subject="language", level="word")
+    assert await codes(session, cast.coordinator, clock, first_in_language) == ["saved"]
+    with_reason = msgspec.structs.replace(change, reason="sheet found")
+    assert await codes(session, cast.coordinator, clock, with_reason) == ["changed"]
+
+
+async def test_who_may_remove_a_moved_childs_result_is_who_has_the_child_now(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    with pytest.raises(OutOfScope):
+        await delete_result(session, cast.teacher, moved.id, version=1, reason="", clock=clock)
+    language = a_write(cast, moved.student_id, subject="language", level="word")
+    assert await codes(session, cast.teacher_elsewhere, clock, language) == ["saved"]
+    await delete_result(session, cast.teacher_elsewhere, language.id, version=1, reason="", clock=clock)
+    assert (await reconcile(session)).different == 0
+
+
+async def test_the_children_behind_a_figure_are_as_many_as_it_says_after_one_moved(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    stayed = a_write(cast, cast.students_a[1])
+    assert await codes(session, cast.teacher, clock, stayed) == ["saved"]
+    for school, expected in ((cast.school_a, 2), (cast.school_b, 0)):
+        figures = await read_figures(session, cast.viewer, FigureQuery(cast.round, "math", school_id=school))
+        asked = BehindQuery(cast.round, "math", school, rank=4)
+        listed = (await children_behind(session, cast.coordinator, asked, PageRequest())).items
+        assert (figures.levels[3].count, len(listed)) == (expected, expected)
+        missing = BehindQuery(cast.round, "math", school, outcome="missing")
+        absent = (await children_behind(session, cast.coordinator, missing, PageRequest())).items
+        assert moved.student_id not in [child.student_id for child in absent]
+    mine = await children_behind(
+        session, cast.teacher, BehindQuery(cast.round, "math", cast.school_a, rank=4), PageRequest()
+    )
+    assert [child.student_id for child in mine.items] == [cast.students_a[1]]
+
+
+async def test_a_removed_childs_result_can_not_be_removed_and_comes_back_with_the_child(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    write = a_write(cast, cast.students_a[0])
+    assert await codes(session, cast.teacher, clock, write) == ["saved"]
+    await delete_student(session, cast.teacher, cast.students_a[0], reason="twice", clock=clock)
+    assert await codes(session, cast.teacher, clock, a_write(cast, cast.students_a[0], version=1)) == [
+        "not_found"
+    ]
+    with pytest.raises(NotFound):
+        await delete_result(session, cast.teacher, write.id, version=1, reason="", clock=clock)
+    await restore_student(session, cast.teacher, cast.students_a[0])
+    figures = await read_figures(session, cast.viewer, FigureQuery(cast.round, "math"))
+    assert (figures.assessed, (await reconcile(session)).different) == (1, 0)
+
+
+async def test_denied_writes_are_written_down_once_a_request(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    beyond = [a_write(cast, student) for student in cast.students_b[:2]]
+    allowed = a_write(cast, cast.students_b[2], subject="language", level="word")
+    found = await codes(session, cast.teacher_elsewhere, clock, *beyond, allowed)
+    assert found == ["out_of_scope", "out_of_scope", "saved"]
+    rows = await session.fetch_all(QUERIES["denied"], {}, into=Denied)
+    person = cast.teacher_elsewhere.person_id
+    assert rows == [Denied(person, "enter", "result", 2, [each.id for each in beyond], "out_of_scope")]
+
+
+async def test_what_is_refused_for_another_reason_is_no_denial(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    write = a_write(cast, cast.students_a[0])
+    assert await codes(session, cast.teacher, clock, write) == ["saved"]
+    assert await codes(session, cast.teacher, clock, a_write(cast, cast.students_a[0])) == ["conflict"]
+    assert await session.fetch_all(QUERIES["denied"], {}, into=Denied) == []
+
+
+@pytest.mark.parametrize("bad", [{"notes": "a\0b"}, {"round_id": 2**63}, {"version": 2**31}])
+async def test_a_write_that_the_database_could_not_take_holds_up_no_other(
+    session: Session, cast: Cast, clock: StandingClock, bad: dict[str, Any]
+) -> None:
+    poisoned = msgspec.structs.replace(a_write(cast, cast.students_a[0]), **bad)
+    found = await codes(session, cast.teacher, clock, poisoned, a_write(cast, cast.students_a[1]))
+    assert found == ["invalid", "saved"]
