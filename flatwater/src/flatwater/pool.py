@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
 
 import msgspec
+import psycopg
 import psycopg_pool
 from psycopg import errors
 
+from flatwater.announcing import Announcer, Way
 from flatwater.clock import Clock, SystemClock
 from flatwater.errors import (
     CommitUnknown,
@@ -99,7 +101,9 @@ class Database:
         limits: Limits | None = None,
         application_name: str = "flatwater",
         clock: Clock | None = None,
+        announce_by: Way = "notify",
     ) -> None:
+        self.announcer = Announcer(announce_by)
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
         self._conninfo = conninfo
@@ -117,19 +121,9 @@ class Database:
         self, *, min_size: int, max_size: int, waiting: int
     ) -> psycopg_pool.AsyncConnectionPool[Connection]:
         limits = self.limits
-        options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
         return psycopg_pool.AsyncConnectionPool(
             self._conninfo,
-            kwargs={
-                "autocommit": True,
-                "application_name": self._application_name,
-                "connect_timeout": max(2, int(limits.connect_s)),
-                "options": options,
-                "tcp_user_timeout": int(limits.network_silence_s * 1000),
-                "keepalives_idle": int(limits.network_silence_s),
-                "keepalives_interval": 3,
-                "keepalives_count": 3,
-            },
+            kwargs=self._connection_settings(),
             min_size=min_size,
             max_size=max_size,
             open=False,
@@ -141,6 +135,28 @@ class Database:
             reconnect_timeout=limits.acquire_s,
             num_workers=2,
         )
+
+    def _connection_settings(self) -> dict[str, Any]:
+        limits = self.limits
+        options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
+        return {
+            "autocommit": True,
+            "application_name": self._application_name,
+            "connect_timeout": max(2, int(limits.connect_s)),
+            "options": options,
+            "tcp_user_timeout": int(limits.network_silence_s * 1000),
+            "keepalives_idle": int(limits.network_silence_s),
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+        }
+
+    async def connect_apart(self, purpose: str) -> Connection:
+        """A connection outside the pool for something that lasts (listening), with the same limits; the caller closes it.
+
+        *Errors*: psycopg's own, for who keeps it alive must tell them apart.
+        """
+        settings = {**self._connection_settings(), "application_name": f"{self._application_name}/{purpose}"}
+        return await psycopg.AsyncConnection.connect(self._conninfo, **settings)
 
     async def _configure(self, connection: Connection) -> None:
         connection.prepared_max = self.limits.prepared_statements
@@ -265,7 +281,7 @@ class Database:
     async def _writing(
         self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float, *, plans: Plans = "auto"
     ) -> AsyncIterator[Session]:
-        async with self._session(pool, deadline_s) as session:
+        async with self._session(pool, deadline_s, is_writing=True) as session:
             await session.command(BEGINNINGS[plans])
             await self._allow(session, deadline_s)
             yield session
@@ -324,14 +340,18 @@ class Database:
 
     @asynccontextmanager
     async def _session(
-        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float
+        self,
+        pool: psycopg_pool.AsyncConnectionPool[Connection],
+        deadline_s: float,
+        *,
+        is_writing: bool = False,
     ) -> AsyncIterator[Session]:
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
         connection = await self._acquire(pool, deadline_s)
         self._held += 1
         deadline = Deadline(connection, until - loop.time())
-        session = Session(connection, deadline)
+        session = Session(connection, deadline, self.announcer, is_writing=is_writing)
         try:
             yield session
         except asyncio.CancelledError:

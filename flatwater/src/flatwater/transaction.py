@@ -19,6 +19,7 @@ import msgspec
 from psycopg import AsyncConnection, AsyncCopy, AsyncCursor, AsyncServerCursor, errors, pq
 from psycopg.rows import args_row
 
+from flatwater.announcing import MAX_DROPS, Announcer, Drop
 from flatwater.errors import (
     CommitUnknown,
     DatabaseFull,
@@ -79,9 +80,15 @@ class ShapeMismatch(TypeError):
 class Session:
     """One connection while one piece of work holds it. Made by `Database`; not for use by two tasks at once."""
 
-    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+    def __init__(
+        self, connection: Connection, deadline: Deadline, announcer: Announcer, *, is_writing: bool = False
+    ) -> None:
+        self.is_writing = is_writing
+        """Whether what is read here may decide a write, so that no cache may answer instead of the database."""
         self._connection = connection
         self._deadline = deadline
+        self._announcer = announcer
+        self._drops: set[Drop] = set()
         self._savepoints = 0
         self._streams: list[AsyncGenerator[Any, None]] = []
         self._streams_begun = 0
@@ -200,6 +207,17 @@ class Session:
         finally:
             self._savepoints -= 1
 
+    def invalidate(self, cache: str, *, key: str | None = None, tag: str | None = None) -> None:
+        """Makes every process forget a key, a tag or all of a cache when this transaction commits; nothing if it doesn't."""
+        if not self.is_writing:
+            raise RuntimeError("only a transaction that writes makes something stale")
+        if len(self._drops) >= MAX_DROPS:
+            self._drops = {Drop(drop.cache, "all") for drop in self._drops}
+        if key is not None:
+            self._drops.add(Drop(cache, "key", key))
+        else:
+            self._drops.add(Drop(cache, "all") if tag is None else Drop(cache, "tag", tag))
+
     async def command(self, text: LiteralString) -> str:
         """A transaction command (BEGIN, SET LOCAL, SAVEPOINT ...), for this package. *Shape*: the server's status line."""
         with translated(self._deadline):
@@ -214,12 +232,17 @@ class Session:
             raise DeadlineExceeded  # COMMIT was never sent, so nothing about it is unknown
         if self._connection.closed:
             raise DatabaseGone
+        if self._drops:
+            await self._announcer.announce(self, self._drops)
         try:
             status = await self.command("COMMIT")
         except (DatabaseGone, DeadlineExceeded) as error:
             if self._connection.info.transaction_status in (IDLE, INTRANS, INERROR):
                 raise  # the server answered: it did not commit
             raise CommitUnknown from error
+        finally:
+            if self._drops:  # also when nobody knows whether it was committed: forgetting is never wrong
+                self._announcer.committed(self._drops)
         if status != "COMMIT":
             raise RuntimeError("an error inside this transaction was swallowed: the database rolled it back")
 

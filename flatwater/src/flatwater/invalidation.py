@@ -1,0 +1,194 @@
+"""What was changed is forgotten in every process: told in the writer's own transaction, so it is never lost or early.
+
+A transaction collects what it makes stale (`session.invalidate`), and its commit tells it once, however much it is. The
+telling goes by NOTIFY, or where commits are many (NOTIFY takes a lock on the whole cluster at commit) or a pooler stands in
+between, by a row in an outbox that every process reads each second. A process that can't hear trusts nothing it keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from typing import Any, Final, Self
+
+import msgspec
+from psycopg import errors
+
+from flatwater.announcing import CHANNEL, Drop
+from flatwater.cache import Cache
+from flatwater.errors import Refused
+from flatwater.pool import Database
+from flatwater.queries import load_queries
+
+log = logging.getLogger("flatwater.invalidation")
+
+HEARTBEAT_S: Final = 2.0
+TRUST_S: Final = 5.0
+"""So long after a heartbeat was sent what is kept is trusted: a network that falls silent is noticed by then."""
+POLL_S: Final = 1.0
+POLL_TRUST_S: Final = 3.0
+KEPT_S: Final = 600.0
+ROWS_PER_POLL: Final = 10_000
+POLLS_PER_SWEEP: Final = 60
+LONGEST_PAUSE_S: Final = 5.0
+
+_queries = load_queries("flatwater")
+
+
+class HearingStatistics(msgspec.Struct, frozen=True):
+    """How well this process hears what others change."""
+
+    is_hearing: bool
+    heard: int
+    told: int
+    collapsed: int
+    lost: int
+
+
+class Invalidation:
+    """Keeps the caches of this process true to what any process on the database commits.
+
+    Enter it after the database is open; `watch` the caches before. *Errors*: none while it runs: whatever goes wrong with hearing
+    makes every watched cache stale until it works again, and is counted.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._caches: dict[str, Cache[Any]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._heard_first = asyncio.Event()
+        self._trusted_until = float("-inf")
+        self._random = random.Random()  # noqa: S311  spreads reconnections, guards no secret
+        self._heard = self._lost = 0
+
+    def watch(self, cache: Cache[Any]) -> None:
+        """From now on this cache is told of every change, and trusted only while changes can be heard."""
+        if cache.name in self._caches:
+            raise ValueError(f"two caches are called {cache.name}")
+        self._caches[cache.name] = cache
+        cache.trust_until(self._trusted_until)
+
+    def statistics(self) -> HearingStatistics:
+        """Counters since the start, and whether this process hears now."""
+        is_hearing = self._database.clock.monotonic() < self._trusted_until
+        announcer = self._database.announcer
+        return HearingStatistics(is_hearing, self._heard, announcer.told, announcer.collapsed, self._lost)
+
+    async def __aenter__(self) -> Self:
+        self._database.announcer.apply = self.apply
+        hear = self._listen if self._database.announcer.way == "notify" else self._poll
+        self._task = asyncio.get_running_loop().create_task(self._keep(hear), name="flatwater invalidation")
+        try:
+            await asyncio.wait_for(self._heard_first.wait(), TRUST_S)
+        except TimeoutError:
+            log.warning("changes by others can't be heard yet; nothing is given out of caches until they can")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._database.announcer.apply = None
+        self._distrust()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def apply(self, drops: Iterable[Drop]) -> None:
+        """Forgets in this process what was made stale; what is not kept here is none of its business."""
+        for drop in drops:
+            cache = self._caches.get(drop.cache)
+            if cache is None:
+                continue
+            if drop.kind == "tag":
+                cache.drop_tag(drop.what)
+            elif drop.kind == "key":
+                cache.drop(drop.what)
+            else:
+                cache.drop_all()
+
+    # The listener's side.
+
+    async def _keep(self, hear: Any) -> None:
+        pause_s = 0.1
+        while True:
+            began = self._database.clock.monotonic()
+            try:
+                await hear()
+            except (errors.Error, OSError, TimeoutError, Refused) as error:
+                self._lost += 1
+                log.warning("changes by others can't be heard, so caches are not used: %s", error)
+            finally:
+                self._distrust()
+            was_long = self._database.clock.monotonic() - began > LONGEST_PAUSE_S
+            pause_s = 0.1 if was_long else min(pause_s * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
+
+    async def _listen(self) -> None:
+        async with await self._database.connect_apart("listening") as connection:
+            await asyncio.wait_for(connection.execute("LISTEN " + CHANNEL), TRUST_S)
+            self._forget_all()  # what was said before we listened was not heard
+            while True:
+                sent = self._database.clock.monotonic()
+                await asyncio.wait_for(connection.execute("select 1", prepare=False), TRUST_S)
+                async for note in connection.notifies(timeout=0):
+                    self._hear(note.payload)
+                self._trust(sent + TRUST_S)
+                async for note in connection.notifies(timeout=HEARTBEAT_S):
+                    self._hear(note.payload)
+
+    async def _poll(self) -> None:
+        since, is_first, polls = 0, True, 0
+        seen: set[int] = set()
+        while True:
+            sent = self._database.clock.monotonic()
+            async with self._database.operations(deadline_s=TRUST_S) as session:
+                told = await session.fetch_all(
+                    _queries["read_outbox"], {"since": since, "rows": ROWS_PER_POLL}, into=_Told
+                )
+            if is_first or len(told) >= ROWS_PER_POLL:
+                self._forget_all()
+            else:
+                for each in told:
+                    if each.payload is not None and each.id not in seen:
+                        self._hear(each.payload)
+            seen = {each.id for each in told if each.id is not None}
+            since, is_first = told[0].oldest_running, False
+            self._trust(sent + POLL_TRUST_S)
+            polls += 1
+            if polls % POLLS_PER_SWEEP == 0:
+                async with self._database.operations(deadline_s=TRUST_S, writes=True) as session:
+                    await session.execute(
+                        _queries["sweep_outbox"], {"kept_s": KEPT_S, "rows": ROWS_PER_POLL}
+                    )
+            await asyncio.sleep(POLL_S)
+
+    def _hear(self, payload: str) -> None:
+        try:
+            drops = msgspec.json.decode(payload, type=list[Drop])
+        except msgspec.DecodeError:
+            log.error("somebody sent %r on %s, which is nothing we know: everything is forgotten", payload[:100], CHANNEL)
+            self._forget_all()
+            return
+        self._heard += 1
+        self.apply(drops)
+
+    def _forget_all(self) -> None:
+        for cache in self._caches.values():
+            cache.drop_all()
+
+    def _trust(self, until: float) -> None:
+        self._trusted_until = until
+        for cache in self._caches.values():
+            cache.trust_until(until)
+        self._heard_first.set()
+
+    def _distrust(self) -> None:
+        self._trusted_until = float("-inf")
+        for cache in self._caches.values():
+            cache.trust_until(self._trusted_until)
+
+
+class _Told(msgspec.Struct, frozen=True):
+    oldest_running: int
+    id: int | None
+    payload: str | None

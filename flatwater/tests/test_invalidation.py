@@ -1,0 +1,167 @@
+"""What one process commits is forgotten by all: by NOTIFY and by the outbox, over lost and silent connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import msgspec
+import psycopg
+import pytest
+from network import Network
+
+from flatwater import invalidation as module
+from flatwater.announcing import Way
+from flatwater.cache import MISSING, Cache
+from flatwater.invalidation import Invalidation
+from flatwater.pool import Database, Limits
+from flatwater.tables import OUTBOX
+from running_server import RunningServer
+
+pytestmark = pytest.mark.anyio
+
+
+class Process(msgspec.Struct):
+    """What one process has: its own pool, cache and ear."""
+
+    database: Database
+    cache: Cache[str]
+    invalidation: Invalidation
+
+
+@pytest.fixture(params=["notify", "outbox"])
+def way(request: pytest.FixtureRequest) -> Way:
+    return request.param
+
+
+@pytest.fixture
+async def processes(conninfo: str, way: Way) -> AsyncIterator[list[Process]]:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("drop table if exists flatwater_outbox")
+        connection.execute(OUTBOX)
+    async with AsyncExitStack() as opened:
+        yield [await start(opened, conninfo, way) for _ in range(2)]
+
+
+async def start(opened: AsyncExitStack, conninfo: str, way: Way) -> Process:
+    database = await opened.enter_async_context(Database(conninfo, limits=Limits(acquire_s=2.0), announce_by=way))
+    cache: Cache[str] = Cache("schools", entries=100, size_bytes=1_000_000, ttl_s=300)
+    invalidation = Invalidation(database)
+    invalidation.watch(cache)
+    await opened.enter_async_context(invalidation)
+    return Process(database, cache, invalidation)
+
+
+async def until(what: Callable[[], bool], *, wait_s: float = 6.0) -> None:
+    end = time.monotonic() + wait_s
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+def fill(*processes: Process) -> None:
+    for each in processes:
+        each.cache.put("a", "a", tags=("person:1",))
+        each.cache.put("b", "b", tags=("person:2",))
+
+
+def held(process: Process) -> list[str]:
+    return [key for key in ("a", "b") if process.cache.lookup(key) is not MISSING]
+
+
+@pytest.mark.parametrize(("drop", "left"), [({"tag": "person:1"}, ["b"]), ({"key": "b"}, ["a"]), ({}, [])])
+async def test_a_commit_is_heard_everywhere(
+    processes: list[Process], drop: dict[str, str], left: list[str]
+) -> None:
+    writer, other = processes
+    fill(writer, other)
+    async with writer.database.transaction(deadline_s=5) as session:
+        session.invalidate("schools", **drop)
+        assert held(writer) == held(other) == ["a", "b"], "not before the commit"
+    assert held(writer) == left, "the writer's own process forgets at once"
+    await until(lambda: held(other) == left)
+
+
+async def test_what_is_rolled_back_is_never_told(processes: list[Process]) -> None:
+    writer, other = processes
+    fill(writer, other)
+    with pytest.raises(ZeroDivisionError):
+        async with writer.database.transaction(deadline_s=5) as session:
+            session.invalidate("schools")
+            raise ZeroDivisionError
+    await asyncio.sleep(1.3)
+    assert held(writer) == held(other) == ["a", "b"]
+
+
+async def test_one_commit_tells_once_and_too_much_becomes_everything(processes: list[Process]) -> None:
+    writer, other = processes
+    fill(writer, other)
+    async with writer.database.transaction(deadline_s=5) as session:
+        for number in range(5_000):
+            session.invalidate("schools", tag=f"nobody:{number:06}")
+    await until(lambda: held(other) == [])
+    assert writer.database.announcer.told == 1
+
+
+async def test_a_transaction_that_only_reads_makes_nothing_stale(processes: list[Process]) -> None:
+    async with processes[0].database.read(deadline_s=5) as session:
+        with pytest.raises(RuntimeError, match="only a transaction that writes"):
+            session.invalidate("schools")
+
+
+async def test_a_transaction_that_commits_late_is_heard_after_one_that_began_later(
+    processes: list[Process],
+) -> None:
+    writer, other = processes
+    async with writer.database.transaction(deadline_s=10) as slow:
+        slow.invalidate("schools", key="a")
+        await slow.command("select pg_current_xact_id()")
+        async with writer.database.transaction(deadline_s=5) as quick:
+            quick.invalidate("schools", key="b")
+        fill(other)
+        await asyncio.sleep(2.2)
+        fill(other)
+    await until(lambda: held(other) == ["b"])
+
+
+async def test_nonsense_on_the_channel_makes_everything_forgotten(processes: list[Process], conninfo: str) -> None:
+    writer, other = processes
+    fill(other)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("select pg_notify('flatwater_invalidation', 'hello')")
+        connection.execute("insert into flatwater_outbox (payload) values ('hello')")
+    await until(lambda: held(other) == [])
+
+
+async def test_a_process_whose_listening_connection_is_cut_gives_out_nothing_until_it_is_back(
+    conninfo: str, onlooker: object
+) -> None:
+    async with AsyncExitStack() as opened:
+        process = await start(opened, conninfo, "notify")
+        fill(process)
+        assert held(process) == ["a", "b"]
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%/listening'"
+            )
+        await until(lambda: not process.invalidation.statistics().is_hearing)
+        assert held(process) == []
+        await until(lambda: process.invalidation.statistics().is_hearing)
+        assert len(process.cache) == 0, "what was said meanwhile was not heard"
+        fill(process)
+        assert held(process) == ["a", "b"]
+
+
+async def test_a_silent_network_is_noticed_within_the_trust(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TRUST_S", 1.0)
+    monkeypatch.setattr(module, "HEARTBEAT_S", 0.2)
+    async with AsyncExitStack() as opened:
+        process = await start(opened, network.conninfo, "notify")
+        fill(process)
+        network.fall_silent()
+        await asyncio.sleep(1.1)
+        assert held(process) == []
+        network.speak()
+        await until(lambda: process.invalidation.statistics().is_hearing, wait_s=10)
