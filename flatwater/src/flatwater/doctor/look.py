@@ -106,8 +106,8 @@ class Look:
 
     def __enter__(self) -> Self:
         try:
-            self._connection = psycopg.connect(
-                self._dsn, autocommit=True, row_factory=dict_row, **_connect_arguments(self._dsn)
+            self._connection = psycopg.Connection.connect(
+                _careful(self._dsn), autocommit=True, row_factory=dict_row, prepare_threshold=None
             )
         except psycopg.Error as error:
             raise CouldNotLook(_why_not_connected(error)) from error
@@ -203,16 +203,17 @@ class Look:
             line.shutdown(socket.SHUT_RDWR)
 
 
-def _connect_arguments(dsn: str) -> dict[str, str | int]:
+def _careful(dsn: str) -> str:
     given = conninfos.conninfo_to_dict(dsn)
     options = " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())
-    return {
-        "application_name": "flatwater doctor",
-        "connect_timeout": CONNECT_S,
-        "options": f"{given.get('options') or ''} {options}".strip(),
-        "tcp_user_timeout": 5_000,
-        "keepalives_idle": 5,
-    }
+    return conninfos.make_conninfo(
+        dsn,
+        application_name="flatwater doctor",
+        connect_timeout=CONNECT_S,
+        options=f"{given.get('options') or ''} {options}".strip(),
+        tcp_user_timeout=5_000,
+        keepalives_idle=5,
+    )
 
 
 def _why_not_connected(error: psycopg.Error) -> str:
@@ -246,13 +247,11 @@ def _is_local(host: str, server_address: str, backend_pid: int) -> bool:
 
 def machine_memory_bytes() -> int | None:
     """The memory this machine or container may use, or None where nothing tells. *Units*: bytes."""
-    found: list[int] = []
     try:
-        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-            if line.startswith("MemTotal:"):
-                found.append(int(line.split()[1]) * 1024)
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     except OSError:
         return None
+    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")]
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             said = Path(limit).read_text("ascii").strip()
