@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 import msgspec
 import psycopg
 from psycopg import conninfo as conninfos
-from psycopg.rows import dict_row
+from psycopg.rows import RowMaker, dict_row
 
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.model import NotExamined, Snapshot
@@ -106,8 +106,8 @@ class Look:
 
     def __enter__(self) -> Self:
         try:
-            self._connection = psycopg.Connection.connect(
-                _careful(self._dsn), autocommit=True, row_factory=dict_row, prepare_threshold=None
+            self._connection = psycopg.Connection[dict[str, object]].connect(
+                _careful(self._dsn), autocommit=True, row_factory=_by_name, prepare_threshold=None
             )
         except psycopg.Error as error:
             raise CouldNotLook(_why_not_connected(error)) from error
@@ -201,6 +201,10 @@ class Look:
         self._hung_up = f"The server did not answer within the {seconds:.0f} s a look may take."
         with socket.socket(fileno=os.dup(connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
+
+
+def _by_name(cursor: psycopg.Cursor[dict[str, object]]) -> RowMaker[dict[str, object]]:
+    return dict_row(cursor)
 
 
 def _careful(dsn: str) -> str:

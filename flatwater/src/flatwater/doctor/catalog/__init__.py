@@ -6,15 +6,17 @@ from importlib.resources import files
 
 from flatwater.queries import Queries, Query, QueryFileBroken, load_queries
 
+_PACKAGE = __name__
+
 
 def _every_file() -> Queries:
     found: dict[str, Query] = {}
-    for resource in sorted(each.name for each in files(__package__).iterdir() if each.name.endswith(".sql")):
-        for name, query in load_queries(__package__, resource).items():
+    for resource in sorted(each.name for each in files(_PACKAGE).iterdir() if each.name.endswith(".sql")):
+        for name, query in load_queries(_PACKAGE, resource).items():
             if name in found:
-                raise QueryFileBroken(f"{__package__}/{resource}: {name} is in another file too")
+                raise QueryFileBroken(f"{_PACKAGE}/{resource}: {name} is in another file too")
             found[name] = query
-    return Queries(__package__, found)
+    return Queries(_PACKAGE, found)
 
 
 queries = _every_file()
