@@ -16,7 +16,9 @@ from flatwater.clock import StandingClock
 pytestmark = pytest.mark.anyio
 
 
-def cache(entries: int = 100, size_bytes: int = 1_000_000, ttl_s: float = 300, **more: object) -> Cache[object]:
+def cache(
+    entries: int = 100, size_bytes: int = 1_000_000, ttl_s: float = 300, **more: object
+) -> Cache[object]:
     return Cache("things", entries=entries, size_bytes=size_bytes, ttl_s=ttl_s, **more)  # type: ignore[arg-type]
 
 
@@ -123,7 +125,9 @@ async def test_a_tag_drops_its_entries_and_no_others() -> None:
 async def test_a_bypass_reads_past_the_cache_and_leaves_it_as_it_was() -> None:
     kept = cache()
     kept.put("a", "kept")
-    assert await kept.read_through("a", Loader("inside my transaction"), bypass=True) == "inside my transaction"
+    assert (
+        await kept.read_through("a", Loader("inside my transaction"), bypass=True) == "inside my transaction"
+    )
     assert await kept.read_through("a", Loader("not asked"), bypass=False) == "kept"
     assert kept.statistics().bypassed == 1
 
@@ -205,7 +209,9 @@ def test_the_size_counts_what_a_value_holds() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["put", "look", "drop", "tag", "all"]), st.integers(0, 30), st.integers(0, 800)),
+        st.tuples(
+            st.sampled_from(["put", "look", "drop", "tag", "all"]), st.integers(0, 30), st.integers(0, 800)
+        ),
         max_size=200,
     )
 )

@@ -18,7 +18,6 @@ from flatwater.cache import MISSING, Cache
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
 from flatwater.tables import OUTBOX
-from running_server import RunningServer
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +45,9 @@ async def processes(conninfo: str, way: Way) -> AsyncIterator[list[Process]]:
 
 
 async def start(opened: AsyncExitStack, conninfo: str, way: Way) -> Process:
-    database = await opened.enter_async_context(Database(conninfo, limits=Limits(acquire_s=2.0), announce_by=way))
+    database = await opened.enter_async_context(
+        Database(conninfo, limits=Limits(acquire_s=2.0), announce_by=way)
+    )
     cache: Cache[str] = Cache("schools", entries=100, size_bytes=1_000_000, ttl_s=300)
     invalidation = Invalidation(database)
     invalidation.watch(cache)
@@ -126,8 +127,10 @@ async def test_a_transaction_that_commits_late_is_heard_after_one_that_began_lat
     await until(lambda: held(other) == ["b"])
 
 
-async def test_nonsense_on_the_channel_makes_everything_forgotten(processes: list[Process], conninfo: str) -> None:
-    writer, other = processes
+async def test_nonsense_on_the_channel_makes_everything_forgotten(
+    processes: list[Process], conninfo: str
+) -> None:
+    _, other = processes
     fill(other)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("select pg_notify('flatwater_invalidation', 'hello')")
@@ -154,7 +157,9 @@ async def test_a_process_whose_listening_connection_is_cut_gives_out_nothing_unt
         assert held(process) == ["a", "b"]
 
 
-async def test_a_silent_network_is_noticed_within_the_trust(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_network_is_noticed_within_the_trust(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "TRUST_S", 1.0)
     monkeypatch.setattr(module, "HEARTBEAT_S", 0.2)
     async with AsyncExitStack() as opened:

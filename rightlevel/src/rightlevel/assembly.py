@@ -9,13 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from flatwater.clock import Clock, SystemClock
+from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.upkeep import SeenSessions, upkeep
-from rightlevel.programme.accounts import PasswordHasher
+from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.settings import Settings
 
 
@@ -29,6 +30,8 @@ class Platform(msgspec.Struct, frozen=True):
     passwords: PasswordHasher
     seen_sessions: SeenSessions
     imports: ImportRunner
+    scopes: Scopes
+    invalidation: Invalidation
 
 
 @asynccontextmanager
@@ -59,10 +62,15 @@ async def open_platform(
         seen_sessions = SeenSessions()
         await opened.enter_async_context(upkeep(database, seen_sessions, clock))
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        scopes, invalidation = Scopes(clock), Invalidation(database)
+        invalidation.watch(scopes.cache)
         if is_service:
+            await opened.enter_async_context(invalidation)
             await imports.start()
             opened.push_async_callback(imports.stop)
-        yield Platform(settings, server, database, clock, passwords, seen_sessions, imports)
+        yield Platform(
+            settings, server, database, clock, passwords, seen_sessions, imports, scopes, invalidation
+        )
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from people import NOW, Cast, actor_now
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
 from flatwater.transaction import Session
+from rightlevel.programme.accounts import Scopes
 from rightlevel.programme.assignments import (
     NewAssignment,
     assigned_schools,
@@ -61,8 +62,8 @@ async def test_an_assignment_to_come_or_gone_by_counts_nothing(
     )
     await create_assignment(session, cast.coordinator, past, clock)
     assert (await actor_now(session, "stranger")).scope.schools() == []
-    assert await assigned_schools(session, person, clock=clock) == []
-    assert await assigned_schools(session, person, active_only=False, clock=clock) == [
+    assert await assigned_schools(session, person, scopes=Scopes(clock)) == []
+    assert await assigned_schools(session, person, active_only=False, scopes=Scopes(clock)) == [
         cast.school_a,
         cast.school_b,
     ]
@@ -71,14 +72,18 @@ async def test_an_assignment_to_come_or_gone_by_counts_nothing(
 async def test_the_look_up_gives_schools_by_subject(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    assert await assigned_schools(session, cast.teacher.person_id, "math", clock=clock) == [cast.school_a]
+    assert await assigned_schools(session, cast.teacher.person_id, "math", scopes=Scopes(clock)) == [
+        cast.school_a
+    ]
     assert (
         await assigned_schools(
-            session, cast.teacher_elsewhere.person_id, "math", bypass_cache=True, clock=clock
+            session, cast.teacher_elsewhere.person_id, "math", bypass_cache=True, scopes=Scopes(clock)
         )
         == []
     )
-    assert await assigned_schools(session, cast.teacher_elsewhere.person_id, clock=clock) == [cast.school_b]
+    assert await assigned_schools(session, cast.teacher_elsewhere.person_id, scopes=Scopes(clock)) == [
+        cast.school_b
+    ]
 
 
 async def test_what_is_wrong_is_named_at_once_and_nothing_is_assigned_twice(

@@ -2,7 +2,7 @@
 
 Public: sign-in and sessions (`sign_in`, `sign_out`, `list_sessions`, `revoke_session`, `change_password`), people
 (`create_person`, `list_people`, `read_person`, `change_person`, `set_active`, `delete_person`, `restore_person`, `reset_password`, `choose_language`),
-tokens (`create_token`, `list_tokens`, `revoke_token`), and `actor_by_session`, `actor_by_token`.
+tokens (`create_token`, `list_tokens`, `revoke_token`), `actor_by_session`, `actor_by_token`, and what is assigned to whom (`Scopes`, `forget_assignments`).
 """
 
 from rightlevel.programme.accounts.model import (
@@ -26,6 +26,7 @@ from rightlevel.programme.accounts.people import (
     restore_person,
     set_active,
 )
+from rightlevel.programme.accounts.scopes import Scopes, forget_assignments
 from rightlevel.programme.accounts.sign_in import (
     SignInLocked,
     SignInRefused,
@@ -48,8 +49,8 @@ from rightlevel.programme.accounts.tokens import (
 )
 
 __all__ = [
-    "NewPerson", "PasswordHasher", "Person", "PersonChange", "SessionRow", "SignInLocked", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",
-    "actor_by_session", "actor_by_token", "change_password", "change_person", "choose_language", "create_person", "create_token", "delete_person", "find_person_by_username",
+    "NewPerson", "PasswordHasher", "Person", "PersonChange", "Scopes", "SessionRow", "SignInLocked", "SignInRefused", "SignedIn", "TokenMade", "TokenRow",
+    "actor_by_session", "actor_by_token", "change_password", "change_person", "choose_language", "create_person", "create_token", "delete_person", "find_person_by_username", "forget_assignments",
     "generate_password", "list_people", "list_sessions", "list_tokens", "read_person", "reset_password", "restore_person",
     "revoke_session", "revoke_token", "set_active", "sign_in", "sign_out", "touch_sessions",
 ]  # fmt: skip

@@ -1,30 +1,38 @@
 -- name: actor_by_session
--- Who holds this session, with everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
-select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
-    h.schools, h.subjects, h.classes
+-- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
+select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token
+--? scope:     , h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
-left join lateral (
-    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
-        array_agg(a.class_id order by a.id) as classes
-    from assignment a
-    where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
-) h on true
+--? scope: left join lateral (
+--? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+--? scope:         array_agg(a.class_id order by a.id) as classes
+--? scope:     from assignment a
+--? scope:     where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+--? scope: ) h on true
 where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_at > %(idle_since)s
 
 -- name: actor_by_token
--- Who holds this API token, with everything assigned to them today. Served by api_token's unique hash.
-select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
-    h.schools, h.subjects, h.classes
+-- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
+select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token
+--? scope:     , h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
-left join lateral (
-    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
-        array_agg(a.class_id order by a.id) as classes
-    from assignment a
-    where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
-) h on true
+--? scope: left join lateral (
+--? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+--? scope:         array_agg(a.class_id order by a.id) as classes
+--? scope:     from assignment a
+--? scope:     where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+--? scope: ) h on true
 where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at is null
+
+-- name: held_by
+-- What is assigned to a person today. Served by assignment_is_unique_while_active.
+select school_id, subject::text as subject, class_id
+from assignment
+where person_id = %(person_id)s and ended_at is null and from_on <= %(today)s and (to_on is null or to_on >= %(today)s)
+order by id
+limit 10000
 
 -- name: key_by_login
 -- The account that signs in under a username or e-mail. Served by person_username_is_unique and person_email_is_unique.

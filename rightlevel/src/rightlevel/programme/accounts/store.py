@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
 _queries = load_queries(__package__ or "")
 _actor_by_session = _queries["actor_by_session"]
 _actor_by_token = _queries["actor_by_token"]
+_SCOPED = {query: query.plus("scope") for query in (_actor_by_session, _actor_by_token)}
 
 _EVERYTHING = Scope(is_everything=True)
 NOTHING = Scope()
@@ -40,7 +41,9 @@ class Failure(msgspec.Struct, frozen=True):
     last_failed_at: datetime
 
 
-class _ActorRow(msgspec.Struct, frozen=True):
+class Who(msgspec.Struct, frozen=True):
+    """Who holds a session or token, without what is assigned to them."""
+
     id: int
     role: str
     username: str
@@ -48,6 +51,9 @@ class _ActorRow(msgspec.Struct, frozen=True):
     language: str
     session_id: str | None
     csrf_token: str
+
+
+class _ActorRow(Who, frozen=True):
     schools: list[int] | None
     subjects: list[str] | None
     classes: list[int | None] | None
@@ -58,49 +64,89 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+class HeldBy(Protocol):
+    """Gives what a person holds today, possibly from a cache."""
+
+    async def held_by(self, session: Session, person_id: int) -> tuple[Held, ...]: ...
+
+
 async def actor_by_session(
-    session: Session, token: str, clock: Clock, *, address: str, idle_s: float
+    session: Session, token: str, clock: Clock, *, address: str, idle_s: float, scopes: HeldBy | None = None
 ) -> Actor | None:
-    """Who holds this session now, read from the database. *Cost*: one statement, one row."""
+    """Who holds this session now, read from the database. *Cost*: one statement, one row.
+
+    What is assigned to them comes from `scopes` where that is given and nothing is being written, else from the same statement.
+    """
     now = clock.now()
     values = {
         "token_hash": digest(token), "now": now, "today": now.date(), "idle_since": now - timedelta(seconds=idle_s),
     }  # fmt: skip
-    return _actor(await session.fetch_one(_actor_by_session, values, into=_ActorRow), address)
+    return await _actor(session, _actor_by_session, values, address, scopes)
 
 
-async def actor_by_token(session: Session, token: str, clock: Clock, *, address: str) -> Actor | None:
-    """Who holds this API token now. *Cost*: one statement, one row."""
+async def actor_by_token(
+    session: Session, token: str, clock: Clock, *, address: str, scopes: HeldBy | None = None
+) -> Actor | None:
+    """Who holds this API token now; otherwise as `actor_by_session`."""
     now = clock.now()
     values = {"token_hash": digest(token), "now": now, "today": now.date()}
-    return _actor(await session.fetch_one(_actor_by_token, values, into=_ActorRow), address)
+    return await _actor(session, _actor_by_token, values, address, scopes)
 
 
-def _actor(row: _ActorRow | None, address: str) -> Actor | None:
-    if row is None:
+async def _actor(
+    session: Session, query: Query, values: dict[str, Any], address: str, scopes: HeldBy | None
+) -> Actor | None:
+    if scopes is None or session.is_writing:
+        row = await session.fetch_one(_SCOPED[query], values, into=_ActorRow)
+        return None if row is None else _actor_of(row, address, _scope(row))
+    who = await session.fetch_one(query, values, into=Who)
+    if who is None:
         return None
-    role = cast("Role", row.role)
+    if who.role in EVERYWHERE:
+        return _actor_of(who, address, _EVERYTHING)
+    held = await scopes.held_by(session, who.id)
+    return _actor_of(who, address, Scope(held=held) if held else NOTHING)
+
+
+def _actor_of(who: Who, address: str, scope: Scope) -> Actor:
     return Actor(
-        person_id=row.id,
-        role=role,
-        username=row.username,
-        display_name=row.display_name,
-        language=row.language,
-        scope=_scope(role, row),
+        person_id=who.id,
+        role=cast("Role", who.role),
+        username=who.username,
+        display_name=who.display_name,
+        language=who.language,
+        scope=scope,
         address=address,
-        session_id=row.session_id,
-        csrf_token=row.csrf_token,
+        session_id=who.session_id,
+        csrf_token=who.csrf_token,
     )
 
 
-def _scope(role: Role, row: _ActorRow) -> Scope:
-    """Leaders and viewers reach every school (what of it, the permission table says); field staff what is assigned."""
-    if role in ("admin", "coordinator", "viewer"):
+EVERYWHERE = frozenset({"admin", "coordinator", "viewer"})
+"""Leaders and viewers reach every school (what of it, the permission table says); field staff what is assigned."""
+
+
+def _scope(row: _ActorRow) -> Scope:
+    if row.role in EVERYWHERE:
         return _EVERYTHING
     if not row.schools:
         return NOTHING
     subjects = cast("list[Subject]", row.subjects)
     return Scope(held=tuple(map(Held, row.schools, subjects, row.classes or [])))
+
+
+async def held_by(session: Session, person_id: int, today: date) -> tuple[Held, ...]:
+    """What is assigned to a person on a day. *Cost*: one statement, at most 10,000 rows."""
+    rows = await session.fetch_all(
+        _queries["held_by"], {"person_id": person_id, "today": today}, into=_HeldRow
+    )
+    return tuple(Held(row.school_id, cast("Subject", row.subject), row.class_id) for row in rows)
+
+
+class _HeldRow(msgspec.Struct, frozen=True):
+    school_id: int
+    subject: str
+    class_id: int | None
 
 
 def _query(name: str) -> Query:

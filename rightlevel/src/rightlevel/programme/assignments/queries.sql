@@ -36,12 +36,11 @@ update assignment
 set ended_at = %(now)s
 where id = %(assignment_id)s and ended_at is null
 
--- name: assigned_schools
--- The schools assigned to somebody. Served by assignment_is_unique_while_active.
+-- name: schools_ever_held
+-- The schools assigned to somebody now or in the past. Served by assignment_is_unique_while_active.
 select distinct school_id
 from assignment
 where person_id = %(person_id)s
---? active: and ended_at is null and from_on <= %(today)s and (to_on is null or to_on >= %(today)s)
 --? by_subject: and subject = %(subject)s::subject
 order by school_id
 limit 10000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -53,10 +53,12 @@ async def end_assignment_row(session: Session, assignment_id: int, now: datetime
     return await session.execute(_queries["end_assignment"], {"assignment_id": assignment_id, "now": now})
 
 
-async def schools_of(
-    session: Session, person_id: int, *, subject: str | None, active_only: bool, today: date
-) -> list[int]:
-    query = _queries["assigned_schools"]
-    parts = [*(["active"] if active_only else []), *(["by_subject"] if subject else [])]
-    values = {"person_id": person_id, "subject": subject, "today": today}
-    return [row.school_id for row in await session.fetch_all(query.plus(*parts), values, into=_SchoolId)]
+async def schools_ever_held(session: Session, person_id: int, *, subject: str | None) -> list[int]:
+    query = _queries["schools_ever_held"]
+    values = {"person_id": person_id, "subject": subject}
+    return [
+        row.school_id
+        for row in await session.fetch_all(
+            query.plus(*(["by_subject"] if subject else [])), values, into=_SchoolId
+        )
+    ]

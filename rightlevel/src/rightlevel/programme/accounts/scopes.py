@@ -1,0 +1,62 @@
+"""What is assigned to whom today, kept between reads and never between writes.
+
+Reads (lists, figures, pages) may use what another read found in the last five minutes, in every process forgotten by the
+very commit that changes an assignment. A session that writes always reads the database: whoever lost a school has lost
+it for the next thing they try to save, whatever any process still remembers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flatwater.cache import Cache
+from flatwater.clock import Clock, today
+from flatwater.transaction import Session
+from rightlevel.programme.accounts import store
+from rightlevel.programme.permissions import Held
+
+CACHE: Final = "assignments"
+ENTRIES: Final = 5_000
+SIZE_BYTES: Final = 3_000_000
+TTL_S: Final = 300.0
+HELD_BYTES: Final = 120
+
+
+def size_of_held(held: tuple[Held, ...]) -> int:
+    """*Units*: bytes; measured with `flatwater.cache.deep_size` on tuples of 1 to 100."""
+    return 60 + HELD_BYTES * len(held)
+
+
+class Scopes:
+    """The cache of assignments, by person and day, tagged by person and by school."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.cache: Cache[tuple[Held, ...]] = Cache(
+            CACHE, entries=ENTRIES, size_bytes=SIZE_BYTES, ttl_s=TTL_S, size_of=size_of_held, clock=clock
+        )
+        self._clock = clock
+
+    async def held_by(
+        self, session: Session, person_id: int, *, bypass_cache: bool = False
+    ) -> tuple[Held, ...]:
+        """What a person holds today. A session that writes bypasses the cache whether or not it is asked to.
+
+        *Cost*: nothing on a hit, else one statement.
+        """
+        day = today(self._clock)
+
+        async def load() -> tuple[Held, ...]:
+            return await store.held_by(session, person_id, day)
+
+        key = f"{person_id} {day}"
+        bypass = bypass_cache or session.is_writing
+        return await self.cache.read_through(key, load, bypass=bypass, tags=(tag_of_person(person_id),))
+
+
+def tag_of_person(person_id: int) -> str:
+    return f"person:{person_id}"
+
+
+def forget_assignments(session: Session, person_id: int | None = None) -> None:
+    """Makes every process forget, at this commit, what a person holds; or what anybody holds."""
+    session.invalidate(CACHE, tag=None if person_id is None else tag_of_person(person_id))
