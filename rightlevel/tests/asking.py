@@ -100,7 +100,8 @@ async def ask(client: httpx.AsyncClient, endpoint: Endpoint, ids: dict[str, Any]
 
 def with_ids(body: Any, ids: dict[str, Any]) -> Any:
     if isinstance(body, dict):
-        return {name: ids.get(name, with_ids(value, ids)) for name, value in body.items()}
+        more = {"outcome": "absent"} if "student_id" in body and "outcome" in ids else {}
+        return {name: ids.get(name, with_ids(value, ids)) for name, value in body.items()} | more
     if isinstance(body, list):
         return [with_ids(each, ids) for each in body]
     return body

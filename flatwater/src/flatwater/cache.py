@@ -76,7 +76,9 @@ class CacheStatistics(msgspec.Struct, frozen=True):
 class _Entry:
     __slots__ = ("expires_at", "hits", "is_main", "key", "size_bytes", "tags", "value")
 
-    def __init__(self, key: Hashable, value: Any, expires_at: float, size_bytes: int, tags: tuple[str, ...]) -> None:
+    def __init__(
+        self, key: Hashable, value: Any, expires_at: float, size_bytes: int, tags: tuple[str, ...]
+    ) -> None:
         self.key = key
         self.value = value
         self.expires_at = expires_at
@@ -246,7 +248,9 @@ class Cache(Generic[ValueT]):
         if error is not None:
             flight.result.exception()  # the last waiter may have left; nobody need be told then
 
-    def put(self, key: Hashable, value: ValueT, *, tags: tuple[str, ...] = (), ttl_s: float | None = None) -> None:
+    def put(
+        self, key: Hashable, value: ValueT, *, tags: tuple[str, ...] = (), ttl_s: float | None = None
+    ) -> None:
         """Keeps a value, unless it alone is larger than a tenth of the cache. Something older goes when there's no room."""
         size = self._size_of(value) + ENTRY_BYTES
         old = self._entries.get(key)
@@ -258,7 +262,7 @@ class Cache(Generic[ValueT]):
         life_s = (self._ttl_s if ttl_s is None else ttl_s) * (1 - self._jitter * self._random.random())
         entry = _Entry(key, value, self._now() + life_s, size, tags)
         was_here_lately = self._ghosts.pop(hash(key), MISSING) is None
-        self._put_in(entry, is_main=was_here_lately or old is not None and old.is_main)
+        self._put_in(entry, is_main=was_here_lately or (old is not None and old.is_main))
         for tag in tags:
             self._by_tag.setdefault(tag, set()).add(key)
         self._make_room()

@@ -157,16 +157,18 @@ class Invalidation:
             polls += 1
             if polls % POLLS_PER_SWEEP == 0:
                 async with self._database.operations(deadline_s=TRUST_S, writes=True) as session:
-                    await session.execute(
-                        _queries["sweep_outbox"], {"kept_s": KEPT_S, "rows": ROWS_PER_POLL}
-                    )
+                    await session.execute(_queries["sweep_outbox"], {"kept_s": KEPT_S, "rows": ROWS_PER_POLL})
             await asyncio.sleep(POLL_S)
 
     def _hear(self, payload: str) -> None:
         try:
             drops = msgspec.json.decode(payload, type=list[Drop])
         except msgspec.DecodeError:
-            log.error("somebody sent %r on %s, which is nothing we know: everything is forgotten", payload[:100], CHANNEL)
+            log.error(
+                "somebody sent %r on %s, which is nothing we know: everything is forgotten",
+                payload[:100],
+                CHANNEL,
+            )
             self._forget_all()
             return
         self._heard += 1
