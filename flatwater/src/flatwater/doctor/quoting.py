@@ -29,6 +29,18 @@ def literal(value: str | int | float) -> str:
     return sql.Literal(value).as_string().strip()
 
 
+def on_session(deed: str, *, pid: int, started: str, application_name: str, state: str) -> str:
+    """`pg_cancel_backend` or `pg_terminate_backend` on one session, if it is still that one and still in that state.
+
+    A pid is given away again, and a session that waited may work by now; so what was seen stands in the condition.
+    """
+    return (
+        f"select {deed}(pid) from pg_stat_activity where pid = {pid} "  # noqa: S608  a text to show; values are quoted
+        f"and backend_start = {literal(started)} and application_name = {literal(application_name)} "
+        f"and state = {literal(state)};"
+    )
+
+
 def statement_shape(statement: str) -> str:
     """A statement on one line with its values out and its length bounded: what was sent, not about whom."""
     one_line = " ".join(_VALUES.sub("?", statement).split())

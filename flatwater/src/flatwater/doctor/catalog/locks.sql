@@ -1,0 +1,64 @@
+-- name: blocked_sessions
+-- Each session that waits for a lock with each one that it waits for, the longest wait first.
+-- pg_blocking_pids stops the lock manager for a moment, so it is asked only for sessions that say they wait, and for at most 50.
+with waiting as (
+    select w.pid, w.application_name, w.query, w.state_change, w.query_start
+    from pg_stat_activity w
+    where w.wait_event_type = 'Lock' and w.backend_type = 'client backend'
+    order by w.query_start
+    limit 50
+)
+select w.pid,
+       coalesce(w.application_name, '') as application_name,
+       left(coalesce(w.query, ''), 400) as statement,
+--? from_14: coalesce(extract(epoch from clock_timestamp() - coalesce(l.waitstart, w.query_start)), 0)::float8 as waited_s,
+--? before_14: coalesce(extract(epoch from clock_timestamp() - w.query_start), 0)::float8 as waited_s,
+       coalesce(l.locktype, 'unknown') as kind,
+       coalesce(l.mode, '') as mode,
+       coalesce(l.relation::regclass::text, '') as subject,
+       b.pid as blocker_pid,
+       coalesce(b.started, '') as blocker_started,
+       coalesce(b.application_name, '') as blocker_application_name,
+       coalesce(b.role, '') as blocker_role,
+       coalesce(b.state, 'hidden') as blocker_state,
+       coalesce(b.in_state_s, 0)::float8 as blocker_in_state_s,
+       coalesce(b.in_transaction_s, 0)::float8 as blocker_in_transaction_s,
+       coalesce(b.statement, '') as blocker_statement
+from waiting w
+cross join lateral unnest(pg_blocking_pids(w.pid)) as by(pid)
+left join lateral (
+    select k.locktype, k.mode, k.relation, k.pid
+--? from_14: , k.waitstart
+    from pg_locks k where k.pid = w.pid and not k.granted limit 1
+) l on true
+left join lateral (
+    select a.backend_start::text as started, a.application_name, a.usename::text as role, a.state,
+           extract(epoch from clock_timestamp() - a.state_change) as in_state_s,
+           extract(epoch from clock_timestamp() - a.xact_start) as in_transaction_s,
+           left(a.query, 400) as statement
+    from pg_stat_activity a where a.pid = by.pid limit 1
+) s on true
+cross join lateral (select by.pid, s.started, s.application_name, s.role, s.state, s.in_state_s, s.in_transaction_s, s.statement) b
+order by waited_s desc, w.pid, b.pid
+limit 200
+
+-- name: queues_behind_strong_locks
+-- Tables for which a session waits to get a lock that shuts out readers or writers, with how many stand behind it.
+select l.relation::regclass::text as subject,
+       l.mode,
+       l.pid,
+       a.backend_start::text as started,
+       coalesce(a.application_name, '') as application_name,
+       coalesce(a.state, 'hidden') as state,
+       left(coalesce(a.query, ''), 400) as statement,
+       coalesce(extract(epoch from clock_timestamp() - a.query_start), 0)::float8 as waited_s,
+       (select count(*) from pg_locks q
+        where q.locktype = 'relation' and q.relation = l.relation and q.database = l.database
+          and not q.granted and q.pid <> l.pid)::int as behind
+from pg_locks l
+join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation' and not l.granted
+  and l.database = (select oid from pg_database where datname = current_database())
+  and l.mode in ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock')
+order by waited_s desc, l.pid
+limit 50

@@ -1,0 +1,133 @@
+"""The joined diagnosis: which of the known illnesses of application and database together this is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from flatwater.doctor.checks.blocking import Wait, all_waits, roots
+from flatwater.doctor.look import Look
+from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
+from flatwater.doctor.quoting import statement_shape
+from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, route_of, spent, terminate
+
+NAME: Final = "diagnosis"
+
+
+class Diagnosis(Struct, frozen=True):
+    """Tells a leak, a forgotten transaction, a pile-up behind one lock and a pool that is too small or too large apart.
+
+    *Source*: the guard's levels (5 connections are the target, 15 critical; idle over 5 minutes).
+    """
+
+    pool: int = 5
+    """Connections that an application has at most when all is well."""
+    leak: int = 8
+    forgotten_s: float = 1.0
+    name: str = NAME
+    title: str = "Application and database together"
+    why: str = "The same empty pool has four causes with four cures; each is told by joining routes, sessions and locks."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        if look.application is None:
+            raise NotExamined("No application was named (--application), so there is nothing to join.")
+        sessions = all_sessions(look)
+        mine = [each for each in sessions if each.application == look.application]
+        waits = all_waits(look)
+        found = [*self._pile_up(look, mine, waits), *self._forgotten(look, mine), *self._leak(look, mine)]
+        yield from found
+        if not found:
+            routes = _routes(each.route for each in mine if each.state != "idle")
+            yield Finding(
+                NAME, f"{NAME}/{look.application}", "ok",
+                f"{len(mine)} connections of {look.application}, none held up, forgotten or leaked{routes}.", self.why,
+                numbers={"connections": len(mine)},
+            )  # fmt: skip
+
+    def _pile_up(self, look: Look, mine: list[Session], waits: list[Wait]) -> Iterator[Finding]:
+        pids = {each.pid for each in mine}
+        for root, held_up in roots(waits).items():
+            behind = [each for each in _below(waits, root) if each.pid in pids]
+            if not behind:
+                continue
+            first = held_up[0]
+            share = len(behind) / max(len(mine), 1)
+            severity: Severity = "critical" if len(behind) >= self.pool or share >= 0.5 else "warning"
+            route = route_of(first.blocker_application_name)
+            held_by = (
+                f"route {route} of {look.application}"
+                if route
+                else first.blocker_application_name or first.blocker_role
+            )
+            yield Finding(
+                NAME, f"{NAME}/pile-up/{held_by}", severity,
+                f"{len(behind)} of {len(mine)} connections of {look.application} wait for one that {held_by} (pid {root}) holds "
+                f"on {first.subject or first.kind}, {first.blocker_state} for {spent(first.blocker_in_state_s)}"
+                f"{_routes(route_of(each.application_name) for each in behind)}. It last ran: "
+                f"{statement_shape(first.blocker_statement)}",
+                "The pool is not too small: its connections stand in one line. A bigger one only makes the line longer.",
+                (Cure(explanation=f"Cure blocking/{first.blocker_application_name or first.blocker_role}; "
+                      "then shorten that transaction."),),
+                {"waiting": len(behind), "connections": len(mine), "blocker_pid": root},
+            )  # fmt: skip
+
+    def _forgotten(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
+        forgotten = [
+            each
+            for each in mine
+            if each.state.startswith("idle in transaction") and each.in_state_s >= self.forgotten_s
+        ]
+        if not forgotten:
+            return
+        first = forgotten[0]
+        severity: Severity = (
+            "critical" if len(forgotten) >= self.pool or first.in_state_s >= 30 else "warning"
+        )
+        yield Finding(
+            NAME, f"{NAME}/forgotten/{first.route or look.application}", severity,
+            f"{len(forgotten)} of {len(mine)} connections of {look.application} sit in an open transaction, the longest for "
+            f"{spent(first.in_state_s)}{_routes(each.route for each in forgotten)}. It last ran: {statement_shape(first.statement)}",
+            "The code waits for something else (a call, a file, a person) inside a transaction, or lost its way out.",
+            tuple(terminate(look, each) for each in forgotten[:MAX_CURES]),
+            {"forgotten": len(forgotten), "connections": len(mine)},
+        )  # fmt: skip
+
+    def _leak(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
+        idle = [each for each in mine if each.state == "idle"]
+        if len(idle) <= self.leak:
+            return
+        statements = Counter(statement_shape(each.statement) for each in idle)
+        most, count = statements.most_common(1)[0]
+        yield Finding(
+            NAME, f"{NAME}/leak/{look.application}", "critical" if len(mine) > 15 else "warning",
+            f"{look.application} holds {len(idle)} connections that do nothing, of {len(mine)}"
+            f"{_routes(each.route for each in idle)}; {count} of them last ran: {most}",
+            "Connections are taken and not given back, made for each module or request, or there are more processes than the "
+            "pools were sized for.",
+            (*(terminate(look, each) for each in idle[: min(len(mine) - self.pool, MAX_CURES)]),
+             Cure(explanation="Make one pool for each process, in the application's lifespan, and give its connections back.")),
+            {"idle": len(idle), "connections": len(mine)},
+        )  # fmt: skip
+
+
+def _below(waits: list[Wait], root: int) -> list[Wait]:
+    found: dict[int, Wait] = {}
+    ahead = [root]
+    while ahead:
+        pid = ahead.pop()
+        for each in waits:
+            if each.blocker_pid == pid and each.pid not in found and each.pid != root:
+                found[each.pid] = each
+                ahead.append(each.pid)
+    return list(found.values())
+
+
+def _routes(names: Iterator[str]) -> str:
+    counted = Counter(each for each in names if each).most_common(4)
+    return f"; routes: {', '.join(f'{route} {count}' for route, count in counted)}" if counted else ""
+
+
+CHECK = Diagnosis()

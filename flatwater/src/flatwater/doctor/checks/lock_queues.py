@@ -1,0 +1,79 @@
+"""Lock queues: a change to a table's shape that waits makes everybody behind it wait too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from flatwater.doctor.catalog import queries
+from flatwater.doctor.look import Look
+from flatwater.doctor.model import Cure, Finding, Severity
+from flatwater.doctor.quoting import on_session, statement_shape
+from flatwater.doctor.sessions import spent
+
+NAME: Final = "lock_queues"
+
+
+class _Queue(Struct, frozen=True):
+    subject: str
+    mode: str
+    pid: int
+    started: str
+    application_name: str
+    state: str
+    statement: str
+    waited_s: float
+    behind: int
+
+
+class LockQueues(Struct, frozen=True):
+    """*Source*: 4 s is the lock time-out of flatwater's own migrations, so a well-behaved one has given up by then."""
+
+    critical_s: float = 4.0
+    name: str = NAME
+    title: str = "Lock queues"
+    why: str = "Locks are given in order: while a strong one waits, even reads that would not collide with who holds the table wait."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        queues = look.rows(queries["queues_behind_strong_locks"], into=_Queue)
+        for queue in queues:
+            yield self._finding(look, queue)
+        if not queues:
+            yield Finding(
+                NAME,
+                f"{NAME}/all",
+                "ok",
+                f"No change to a table of {look.database} waits for its lock.",
+                self.why,
+            )
+
+    def _finding(self, look: Look, queue: _Queue) -> Finding:
+        severity: Severity = "warning"
+        if queue.behind and queue.waited_s >= self.critical_s:
+            severity = "critical"
+        cancel = Cure(
+            sql=on_session(
+                "pg_cancel_backend",
+                pid=queue.pid,
+                started=queue.started,
+                application_name=queue.application_name,
+                state="active",
+            ),
+            undo=f"run it again: {statement_shape(queue.statement)}",
+            is_safe=look.belongs_to_application(queue.application_name),
+            explanation="Cancels the change, and everybody behind it goes on at once.",
+        )
+        again = Cure(sql="set lock_timeout = '4s';", undo="reset lock_timeout;",
+                     explanation="Before the change, in its session: it gives up by itself and is tried again later.")  # fmt: skip
+        return Finding(
+            NAME, f"{NAME}/{queue.subject}", severity,
+            f"{queue.application_name or 'A nameless session'} (pid {queue.pid}) waits for {queue.mode} on {queue.subject} "
+            f"for {spent(queue.waited_s)} with {queue.behind} behind it: {statement_shape(queue.statement)}",
+            self.why, (cancel, again),
+            {"behind": queue.behind, "waited_s": round(queue.waited_s, 1), "pid": queue.pid},
+        )  # fmt: skip
+
+
+CHECK = LockQueues()
