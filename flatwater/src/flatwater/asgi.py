@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -19,11 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.clock import Clock
-from flatwater.contract import Call, Endpoint, Registry
+from flatwater.contract import Call, ContractBroken, Endpoint, Registry
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
 from flatwater.pool import Database
-from flatwater.rate_limit import MemoryRateLimiter
+from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
+from flatwater.rate_limit_postgres import PostgresRateLimiter
 from flatwater.routing import Match, Routes
 from flatwater.transaction import Session
 
@@ -109,6 +110,7 @@ class ContractApp(Generic[ActorT, AppT]):
         *,
         otherwise: ASGIApp | None = None,
         limiter: MemoryRateLimiter | None = None,
+        rate_stores: Mapping[Store, RateStore] | None = None,
     ) -> None:
         registry.verify()
         self.registry = registry
@@ -116,7 +118,9 @@ class ContractApp(Generic[ActorT, AppT]):
         self._house = house
         self._lifespan = lifespan
         self._otherwise = otherwise
-        self._limiter = MemoryRateLimiter() if limiter is None else limiter  # an empty one is false
+        memory = MemoryRateLimiter() if limiter is None else limiter  # an empty one is false
+        self.rates = RateLimits(memory, dict(rate_stores or {}))
+        self._policies = {endpoint.rate.name: endpoint.rate.policy for endpoint in registry}
         self._app: AppT | None = None
         self.clients_left = 0
 
@@ -133,10 +137,18 @@ class ContractApp(Generic[ActorT, AppT]):
         """Opens what the handlers work with while the block runs; for whoever serves this without an ASGI lifespan."""
         async with self._lifespan() as app:
             self._app = app
+            self._require_stores(app)
             try:
                 yield app
             finally:
                 self._app = None
+
+    def _require_stores(self, app: AppT) -> None:
+        wanted = {endpoint.rate.store for endpoint in self.registry} - {"memory"}
+        if "durable" in wanted:
+            self.rates.stores.setdefault("durable", PostgresRateLimiter(app.database))
+        if missing := wanted - self.rates.stores.keys():
+            raise ContractBroken(f"rates are kept in stores that are not there: {', '.join(sorted(missing))}")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -177,14 +189,14 @@ class ContractApp(Generic[ActorT, AppT]):
         try:
             answer = await self._answer(call, match.parameters, scope, receive)
             answer = squeezed(answer, call.headers.get("accept-encoding", ""))
-            head = _head(answer, self._house.headers(call), call.cookies_to_set)
+            head = _head(answer, self._headers(call), call.cookies_to_set)
         except ClientLeft:
             self.clients_left += 1
             return
         except Exception as error:  # noqa: BLE001  this is the edge: everything becomes an answer here, once
             call.cookies_to_set.clear()
             answer = await self._explain(error, call)
-            head = _head(answer, self._house.headers(call), call.cookies_to_set)
+            head = _head(answer, self._headers(call), call.cookies_to_set)
         finally:
             call.sent.discard()
         is_head = scope["method"] == "HEAD"
@@ -192,6 +204,15 @@ class ContractApp(Generic[ActorT, AppT]):
             await _send(send, answer, head, is_head=is_head)
         elif not await _stream(send, receive, answer, answer.chunks, head, is_head=is_head):
             self.clients_left += 1
+
+    def _headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
+        headers = self._house.headers(call)
+        if call.decision is None:
+            return headers
+        rate = call.endpoint.rate
+        return {
+            **headers, "ratelimit-policy": self._policies[rate.name], "ratelimit": call.decision.header(rate),
+        }  # fmt: skip
 
     async def _explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         try:
@@ -222,7 +243,10 @@ class ContractApp(Generic[ActorT, AppT]):
     async def _answer(
         self, call: Call[ActorT, AppT], parameters: dict[str, str], scope: Scope, receive: Receive
     ) -> Answer:
-        decision = self._limiter.decide(call.endpoint.rate, self._house.identity(call))
+        rate, identity = call.endpoint.rate, self._house.identity(call)
+        memory = self.rates.memory
+        decision = memory.decide(rate, identity) if rate.store == "memory" else await self.rates.decide(rate, identity)
+        call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
         call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))

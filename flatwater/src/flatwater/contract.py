@@ -18,7 +18,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.pool import Database
-from flatwater.rate_limit import RateClass
+from flatwater.rate_limit import Decision, RateClass
 from flatwater.transaction import Session
 
 Work = Literal["read", "write", "none"]
@@ -114,7 +114,7 @@ class Call(Generic[ActorT, AppT]):
     """What a handler is given beside its inputs."""
 
     __slots__ = (
-        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "endpoint", "headers", "path",
+        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "path",
         "query_string", "request_id", "sent", "state",
     )  # fmt: skip
 
@@ -144,6 +144,7 @@ class Call(Generic[ActorT, AppT]):
         self.sent = Sent()
         self.state: dict[str, Any] = {}
         self.cookies_to_set: list[str] = []
+        self.decision: Decision | None = None
         self._session: Session | None = None
 
     @property
