@@ -89,6 +89,7 @@ class Look:
         self._dsn = dsn
         self._connection: psycopg.Connection[dict[str, object]] | None = None
         self._hung_up: str | None = None
+        self.has_probe_trouble = False
 
     @property
     def previous(self) -> Snapshot | None:
@@ -154,14 +155,17 @@ class Look:
         self.is_local = _is_local(self.connection.info.host, now.server_address, now.backend_pid)
         self.memory_bytes = machine_memory_bytes() if self.is_local else None
 
-    def refresh(self) -> None:
-        """Asks anew who looks and when, for the next look through the same connection. *Errors*: CouldNotLook."""
+    def begin_again(self, history: tuple[Snapshot, ...]) -> None:
+        """Starts the next look through the same connection. *Errors*: CouldNotLook."""
+        self.history = history
+        self.remembered = {}
         self._begin()
 
     def rows(
         self, query: Query, params: Mapping[str, object] | None = None, *, into: type[RowT]
     ) -> list[RowT]:
         """At most 200 rows of a catalog query. *Errors*: NotExamined where it is refused, too slow or waits for a lock."""
+        self.has_probe_trouble = False
         if self._hung_up is not None:
             raise NotExamined(self._hung_up)
         try:
@@ -169,6 +173,7 @@ class Look:
                 cursor.execute(query.text, params if params is not None else {})
                 found = cursor.fetchmany(MAX_ROWS)
         except psycopg.Error as error:
+            self.has_probe_trouble = not isinstance(error, psycopg.errors.LockNotAvailable)
             raise NotExamined(self._why_refused(query, error)) from error
         return [msgspec.convert(row, into, strict=False) for row in found]
 

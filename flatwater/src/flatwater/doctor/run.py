@@ -1,0 +1,128 @@
+"""Runs the checks through one look, each with its time, and gives the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+from flatwater.clock import Clock, SystemClock
+from flatwater.doctor.acknowledged import Acknowledged, quiet
+from flatwater.doctor.checks import ALL
+from flatwater.doctor.look import CouldNotLook, Look
+from flatwater.doctor.model import RANK, Check, Finding, NotExamined, Severity, Snapshot
+
+BUDGET_S: Final = 15.0
+"""All checks together. Forty checks of the three probes that most take, at a fifth of the 400 ms that one may."""
+SLOW_S: Final = 1.5
+"""A check that took this long is left out of the looks that follow: it costs the server more than it tells."""
+MAX_FINDINGS: Final = 50
+"""Findings of one check; what it finds beyond them is counted when those are cured."""
+
+
+class Report(Struct, frozen=True):
+    """What one look found. *Shape*: the worst first. *Units*: milliseconds in `took_ms`, by check."""
+
+    at: datetime
+    database: str
+    server_version: int
+    application: str | None
+    findings: tuple[Finding, ...]
+    acknowledged: tuple[Finding, ...]
+    took_ms: dict[str, float]
+
+    @property
+    def worst(self) -> Severity:
+        """The worst that was found; "not_examined" only when nothing could be looked at."""
+        examined: list[Severity] = [
+            each.severity for each in self.findings if each.severity != "not_examined"
+        ]
+        if not examined and not self.acknowledged:
+            return "not_examined"
+        worst: Severity = "ok"
+        for severity in examined:
+            worst = severity if RANK[severity] > RANK[worst] else worst
+        return worst
+
+    @property
+    def exit_code(self) -> int:
+        """0 for ok and notice, 1 for warning, 2 for critical, 3 when nothing could be looked at."""
+        return {"ok": 0, "notice": 0, "warning": 1, "critical": 2, "not_examined": 3}[self.worst]
+
+
+class Doctor:
+    """Runs the checks again and again and remembers which of them were refused or too slow, so that they rest."""
+
+    def __init__(
+        self, checks: Iterable[Check] = ALL, *, budget_s: float = BUDGET_S, clock: Clock | None = None
+    ) -> None:
+        self._checks = tuple(checks)
+        self._budget_s = budget_s
+        self._clock = clock or SystemClock()
+        self._off: dict[str, str] = {}
+
+    def examine(self, look: Look, acknowledged: tuple[Acknowledged, ...] = ()) -> Report:
+        """What every check says about this moment. *Cost*: at most the budget, one connection, one probe at a time.
+
+        *Errors*: none of a check's own: what a check could not do stands in the report as not examined.
+        """
+        until = self._clock.monotonic() + self._budget_s
+        hang_up = look.within(self._budget_s + 2.0)
+        found: list[Finding] = []
+        took_ms: dict[str, float] = {}
+        try:
+            for check in self._checks:
+                found.extend(self._one(check, look, until, took_ms))
+        finally:
+            hang_up.cancel()
+        now = self._clock.now()
+        loud = [each for each in found if not quiet(each, acknowledged, now)]
+        return Report(
+            at=look.at,
+            database=look.database,
+            server_version=look.version,
+            application=look.application,
+            findings=tuple(sorted(loud, key=lambda each: -RANK[each.severity])),
+            acknowledged=tuple(each for each in found if quiet(each, acknowledged, now)),
+            took_ms=took_ms,
+        )
+
+    def _one(self, check: Check, look: Look, until: float, took_ms: dict[str, float]) -> list[Finding]:
+        if check.name in self._off:
+            return [_not_examined(check, f"Switched off: {self._off[check.name]}")]
+        if self._clock.monotonic() > until:
+            return [
+                _not_examined(check, f"The {self._budget_s:.0f} s that a look may take were over before it.")
+            ]
+        began = time.perf_counter()
+        found: list[Finding] = []
+        try:
+            found.extend(islice(check.look(look), MAX_FINDINGS))
+            if not found:
+                found.append(_not_examined(check, "The check said nothing, which is not the same as well."))
+        except NotExamined as reason:
+            found.append(_not_examined(check, str(reason)))
+            if look.has_probe_trouble:
+                self._off[check.name] = str(reason)
+        except CouldNotLook as reason:
+            found.append(_not_examined(check, str(reason)))
+        except Exception as error:  # noqa: BLE001  one broken check must not hide what the others see; it is told
+            found.append(_not_examined(check, f"The check itself is broken: {type(error).__name__}: {error}"))
+        took_s = time.perf_counter() - began
+        took_ms[check.name] = round(took_s * 1000, 1)
+        if took_s > SLOW_S:
+            self._off[check.name] = f"it took {took_s:.1f} s in an earlier look."
+        return found
+
+
+def take_snapshot(look: Look) -> Snapshot:
+    """The numbers that this look leaves for the next."""
+    return Snapshot(look.at, dict(look.remembered))
+
+
+def _not_examined(check: Check, reason: str) -> Finding:
+    return Finding(check.name, f"{check.name}/not examined", "not_examined", reason, check.why)
