@@ -24,8 +24,8 @@ LOOK_S: Final = 10.0
 SHARED_BUCKETS: Final = 4_096
 
 ROWS_PER_BATCH: Final = 10_000
-PAGES_PER_BATCH: Final = 100
-"""A page of 8 kB holds at most 97 of these rows, so a batch is at most 10,000 rows."""
+PAGES_PER_BATCH: Final = 60
+"""A page of 8 kB holds at most 163 of the smallest of these rows (46 bytes and a pointer), so a batch takes nearly every page whole."""
 BATCH_S: Final = 10.0
 
 

@@ -14,6 +14,8 @@ from flatwater.pool import Database, Limits
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
+from rightlevel.operations.clean_up import CleanUp
+from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.programme.accounts import PasswordHasher, Scopes
@@ -32,6 +34,8 @@ class Platform(msgspec.Struct, frozen=True):
     imports: ImportRunner
     scopes: Scopes
     invalidation: Invalidation
+    clean_up: CleanUp
+    device_names: DeviceNames
 
 
 @asynccontextmanager
@@ -59,17 +63,28 @@ async def open_platform(
         await opened.enter_async_context(database)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
-        seen_sessions = SeenSessions()
-        await opened.enter_async_context(upkeep(database, seen_sessions, clock))
+        seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock)
+        device_names = await open_device_names(database)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
         scopes, invalidation = Scopes(clock), Invalidation(database)
         invalidation.watch(scopes.cache)
         if is_service:
             await opened.enter_async_context(invalidation)
+            await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, clock))
             await imports.start()
             opened.push_async_callback(imports.stop)
         yield Platform(
-            settings, server, database, clock, passwords, seen_sessions, imports, scopes, invalidation
+            settings,
+            server,
+            database,
+            clock,
+            passwords,
+            seen_sessions,
+            imports,
+            scopes,
+            invalidation,
+            clean_up,
+            device_names,
         )
 
 

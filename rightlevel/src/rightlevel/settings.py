@@ -23,8 +23,14 @@ class Settings(msgspec.Struct, frozen=True):
     session_life_s: float = 90 * 86_400
     cookie_is_secure: bool = False
     """Set where the service is reached through https, which every real one is."""
+    cron_secret: str = ""
+    """What a scheduler outside shows to set off a clean-up; without one there is no such address."""
     trusted_origins: tuple[str, ...] = ()
     """Addresses under which a proxy shows this service, when they differ from the Host header."""
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if "secret" not in name}
+        return f"Settings({shown})"
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **chosen: object) -> Settings:

@@ -19,9 +19,6 @@ select count(*) from person where username = %(username)s
 -- The newest denied attempt of somebody.
 select action || ' ' || resource_id from audit_entry
 where outcome = 'denied' and person_id = %(person)s order by id desc limit 1
--- name: end_assignments
--- Ends all of somebody's assignments.
-update assignment set ended_at = now() where person_id = %(person)s
 """,
     origin="test_house.py",
 )
@@ -155,10 +152,12 @@ async def test_a_denied_attempt_is_written_down(served: Served) -> None:
 async def test_an_ended_assignment_counts_on_the_very_next_request(served: Served) -> None:
     async with served.client("teacher_elsewhere") as client:
         assert (await client.get("/api/v1/me")).json()["schools"] == [served.cast.school_b]
-        await served.database.run(
-            lambda session: session.execute(QUERIES["end_assignments"], {"person": served.cast.teacher_elsewhere.person_id}),
-            deadline_s=5,
-        )  # fmt: skip
+        async with served.client("coordinator") as coordinator:
+            held = await coordinator.get(
+                "/api/v1/assignments", params={"person_id": served.cast.teacher_elsewhere.person_id}
+            )
+            for each in held.json()["items"]:
+                await coordinator.post(f"/api/v1/assignments/{each['id']}/end")
         assert (await client.get("/api/v1/me")).json()["schools"] == []
 
 

@@ -28,6 +28,11 @@ COMMANDS = {
         "reconcile_command",
         "Recount every figure from its rows.",
     ),
+    "clean-up": (
+        "rightlevel.commands.clean_up",
+        "clean_up_command",
+        "Take out what is only kept for a while.",
+    ),
     "person": ("rightlevel.commands.person", "person", "Make people and give them passwords."),
     "token": ("rightlevel.commands.token", "token", "Make API tokens."),
     "openapi": ("rightlevel.commands.openapi", "openapi_command", "Print the OpenAPI document."),

@@ -33,3 +33,26 @@ where (kind, subject) in (
 select count(*) as connections
 from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend'
+
+-- name: claim_clean_up
+-- Begins a clean-up that was last begun before it became due; no row when another process began it. Served by the primary key.
+insert into clean_up as c (name, started_at)
+values (%(name)s, %(now)s)
+on conflict (name) do update
+set started_at = %(now)s, ended_at = null
+where c.started_at < %(due)s
+returning name
+
+-- name: end_clean_up
+-- Keeps what a clean-up did. Served by the primary key.
+update clean_up
+set ended_at = %(now)s, removed = %(removed)s, batches = %(batches)s, longest_batch_s = %(longest_batch_s)s
+where name = %(name)s
+
+-- name: keep_signing_key
+-- Keeps a key at the first start; the first one stays.
+insert into signing_key (name, value) values (%(name)s, %(value)s) on conflict (name) do nothing
+
+-- name: read_signing_key
+-- A key by its name. Served by the primary key.
+select value from signing_key where name = %(name)s

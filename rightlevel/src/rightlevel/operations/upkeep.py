@@ -13,6 +13,7 @@ from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
+from rightlevel.operations.clean_up import CleanUp
 from rightlevel.programme.accounts import touch_sessions
 
 log = logging.getLogger("rightlevel.operations")
@@ -77,8 +78,8 @@ async def _sweep_one(database: Database, query: Query, values: dict[str, object]
     return total
 
 
-async def upkeep_round(database: Database, seen: SeenSessions, clock: Clock) -> None:
-    """One round: notes used sessions, then sweeps."""
+async def upkeep_round(database: Database, seen: SeenSessions, clean_up: CleanUp, clock: Clock) -> None:
+    """One round: notes used sessions, then sweeps, the rate limits too when that is due."""
     ids = seen.take()
     if ids:
 
@@ -87,17 +88,20 @@ async def upkeep_round(database: Database, seen: SeenSessions, clock: Clock) -> 
 
         await database.run(touch, deadline_s=DEADLINE_S, idempotent=True)
     await sweep(database, clock)
+    await clean_up.run_if_due()
 
 
 @asynccontextmanager
-async def upkeep(database: Database, seen: SeenSessions, clock: Clock) -> AsyncIterator[None]:
+async def upkeep(
+    database: Database, seen: SeenSessions, clean_up: CleanUp, clock: Clock
+) -> AsyncIterator[None]:
     """Runs a round every minute while the block runs."""
 
     async def rounds() -> None:
         while True:
             await asyncio.sleep(ROUND_S)
             try:
-                await upkeep_round(database, seen, clock)
+                await upkeep_round(database, seen, clean_up, clock)
             except Refused as refused:
                 # A busy or absent database is no reason to stop; the next round is a minute away.
                 log.warning("an upkeep round was refused: %s", refused)

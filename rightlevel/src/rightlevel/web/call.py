@@ -17,7 +17,7 @@ Ask: TypeAlias = Call[Actor, Platform]
 # A shared school address must not starve forty teachers, so allowances are per session or token where there is one.
 READS = RateClass("reads", per_s=200, burst=2_000)
 WRITES = RateClass("writes", per_s=200, burst=2_000)
-SIGN_IN = RateClass("sign_in", per_s=1, burst=60)
+SIGN_IN = RateClass("sign_in", per_s=1, burst=60, store="durable", when_store_fails="closed")
 IMPORTS = RateClass("imports", per_s=0.2, burst=20)
 
 READ_S = 5.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
@@ -29,6 +30,8 @@ from rightlevel.web.call import Ask
 log = logging.getLogger("rightlevel.web")
 
 SESSION_COOKIE = "rl_session"
+DEVICE_COOKIE = "rl_device"
+DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
@@ -69,14 +72,18 @@ class RightLevelHouse(House[Actor, Platform]):
         self._error_page = error_page
 
     def identity(self, call: Call[Actor, Platform]) -> str:
-        """The session or token where one is sent, so that a school's shared address starves nobody; else the address.
+        """The person (by their session or token), else the device, else the address: a school's shared address starves nobody.
 
-        Where strangers may come in, the address: a made-up cookie for each attempt must not buy more attempts.
+        Where strangers may come in no session counts, for a made-up one would buy more attempts; a device's name only counts
+        when it is one that we gave, on a sign-in that succeeded.
         """
-        if not call.endpoint.who.needs_actor:
-            return call.address
-        token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
-        return token[:64] if token else call.address
+        if call.endpoint.who.needs_actor:
+            token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
+            if token:
+                # A rate may be kept in a table: the token itself never is.
+                return "p " + sha256(token.encode()).hexdigest()[:32]
+        device = call.app.device_names.known(cookie_of(call, DEVICE_COOKIE))
+        return f"d {device}" if device else f"a {call.address}"
 
     async def authenticate(self, call: Call[Actor, Platform]) -> Actor | None:
         """The actor of this request from its token or session; never from anything else that was sent."""
@@ -251,6 +258,12 @@ def session_cookie(token: str, *, life_s: float, is_secure: bool) -> str:
     """The Set-Cookie value for a session."""
     secure = "; Secure" if is_secure else ""
     return f"{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+
+
+def device_cookie(name: str, *, is_secure: bool) -> str:
+    """The Set-Cookie value by which a device is known at the next sign-in."""
+    secure = "; Secure" if is_secure else ""
+    return f"{DEVICE_COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax; Max-Age={DEVICE_LIFE_S}{secure}"
 
 
 def no_session_cookie() -> str:

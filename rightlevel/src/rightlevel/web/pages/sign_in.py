@@ -9,7 +9,14 @@ from rightlevel.programme.accounts import choose_language, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
-from rightlevel.web.house import STATUSES, no_session_cookie, session_cookie
+from rightlevel.web.house import (
+    DEVICE_COOKIE,
+    STATUSES,
+    cookie_of,
+    device_cookie,
+    no_session_cookie,
+    session_cookie,
+)
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
 from rightlevel.web.templating import local_path, render
 
@@ -70,6 +77,9 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
         signed_in.token, life_s=settings.session_life_s, is_secure=settings.cookie_is_secure
     )
     call.cookies_to_set += [cookie, language_cookie(signed_in.language)]
+    if call.app.device_names.known(cookie_of(call, DEVICE_COOKIE)) is None:
+        name = call.app.device_names.new()
+        call.cookies_to_set.append(device_cookie(name, is_secure=settings.cookie_is_secure))
     return Redirect(local_path(form.next))
 
 

@@ -1,0 +1,89 @@
+"""Takes out allowances that are full again: daily at 02:00, whenever the table passes its target, and when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, time, timedelta
+from typing import Final
+
+from flatwater.clock import Clock
+from flatwater.pool import Database
+from flatwater.queries import load_queries
+from flatwater.rate_limit_postgres import Swept, count_rate_limits, sweep_rate_limits
+from flatwater.transaction import Session
+from rightlevel.programme.errors import Conflict
+
+log = logging.getLogger("rightlevel.operations")
+_queries = load_queries(__package__ or "")
+
+NAME: Final = "rate_limits"
+DAILY_AT: Final = time(2, 0)
+TARGET_ROWS: Final = 100_000
+"""*Source*: the service level of rate-limit rows (flatwater.baselines)."""
+AT_MOST_EVERY: Final = timedelta(minutes=5)
+DEADLINE_S: Final = 5.0
+
+
+class CleanUpRuns(Conflict):
+    """A clean-up is running already. Nothing more is needed."""
+
+    code = "clean_up_runs"
+
+
+def last_due(now: datetime) -> datetime:
+    """The latest 02:00 (UTC) that has passed."""
+    today = datetime.combine(now.date(), DAILY_AT, tzinfo=now.tzinfo)
+    return today if now >= today else today - timedelta(days=1)
+
+
+class CleanUp:
+    """The clean-up of one process; across processes the row of its last run says who does it."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._running = asyncio.Lock()
+
+    async def run_if_due(self) -> Swept | None:
+        """Sweeps if 02:00 has passed since the last time, or the table is over its target. *Cost*: two short statements if not."""
+        now = self._clock.now()
+        is_over = await count_rate_limits(self._database) > TARGET_ROWS
+        return await self._run(max(last_due(now), now - AT_MOST_EVERY if is_over else last_due(now)))
+
+    async def run_now(self) -> Swept:
+        """Sweeps at once. *Errors*: CleanUpRuns when this process is at it."""
+        if self._running.locked():
+            raise CleanUpRuns
+        swept = await self._run(self._clock.now() + timedelta(seconds=1))
+        if swept is None:
+            raise CleanUpRuns
+        return swept
+
+    async def _run(self, due: datetime) -> Swept | None:
+        if self._running.locked() or not await self._claim(due):
+            return None
+        async with self._running:
+            swept = await sweep_rate_limits(self._database)
+            await self._keep(swept)
+        log.info(
+            "rate limits: %d rows removed in %d batches, %d left", swept.removed, swept.batches, swept.left
+        )
+        return swept
+
+    async def _claim(self, due: datetime) -> bool:
+        async def claim(session: Session) -> bool:
+            values = {"name": NAME, "now": self._clock.now(), "due": due}
+            return await session.execute(_queries["claim_clean_up"], values) == 1
+
+        return await self._database.run(claim, deadline_s=DEADLINE_S)
+
+    async def _keep(self, swept: Swept) -> None:
+        async def keep(session: Session) -> int:
+            values = {
+                "name": NAME, "now": self._clock.now(), "removed": swept.removed, "batches": swept.batches,
+                "longest_batch_s": swept.longest_batch_s,
+            }  # fmt: skip
+            return await session.execute(_queries["end_clean_up"], values)
+
+        await self._database.run(keep, deadline_s=DEADLINE_S, idempotent=True)

@@ -1,0 +1,55 @@
+"""Devices that somebody signed in on are known again by a signed name, so that a shared address starves nobody."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hashlib import sha256
+from typing import Final
+
+from flatwater.pool import Database
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+
+_queries = load_queries(__package__ or "")
+
+NAME: Final = "device"
+DEADLINE_S: Final = 5.0
+ID_BYTES: Final = 12
+SIGNATURE_CHARS: Final = 32
+
+
+class DeviceNames:
+    """Gives devices names that only this deployment can have given. A name says nothing about anybody."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __repr__(self) -> str:
+        return "DeviceNames(...)"
+
+    def new(self) -> str:
+        """A name for a device on which somebody has just signed in."""
+        name = secrets.token_hex(ID_BYTES)
+        return f"{name}.{self._sign(name)}"
+
+    def known(self, given: str | None) -> str | None:
+        """The device's name, if we gave it; None for anything else. *Cost*: one HMAC, about 2 µs."""
+        name, _, signature = (given or "").partition(".")
+        if len(name) != 2 * ID_BYTES or not name.isascii() or not signature.isascii():
+            return None
+        return name if hmac.compare_digest(signature, self._sign(name)) else None
+
+    def _sign(self, name: str) -> str:
+        return hmac.new(self._key, name.encode(), sha256).hexdigest()[:SIGNATURE_CHARS]
+
+
+async def open_device_names(database: Database) -> DeviceNames:
+    """The deployment's own, with a key made at its first start and kept in its database."""
+
+    async def key(session: Session) -> bytes:
+        fresh = {"name": NAME, "value": secrets.token_bytes(32)}
+        await session.execute(_queries["keep_signing_key"], fresh)
+        return bytes(await session.fetch_value(_queries["read_signing_key"], {"name": NAME}))
+
+    return DeviceNames(await database.run(key, deadline_s=DEADLINE_S))
