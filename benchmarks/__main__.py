@@ -15,7 +15,7 @@ import msgspec
 
 from benchmarks.work import WORK, Figure, say
 
-BENCHES = ("start", "right", "import_rows", "read", "write", "dashboards", "memory")
+BENCHES = ("start", "right", "import_rows", "read", "write", "dashboards", "memory", "caches", "rates")
 HERE = Path(__file__).parent
 
 
