@@ -37,10 +37,10 @@ _LIMITS: Final = {
     "lock_timeout": str(LOCK_MS),
     "statement_timeout": str(STATEMENT_MS),
     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
-    # A sick server is short of processes and memory: a probe takes no workers and no compiler.
+    # A sick server is short of processes and memory: a probe takes no workers and no compiler. work_mem is left as it is,
+    # for a check tells it.
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
-    "work_mem": "2MB",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -57,13 +58,12 @@ def owners_of_ports(ports: frozenset[int]) -> dict[int, int]:
     if not inodes:
         return {}
     found: dict[int, int] = {}
-    for number, entry in enumerate(os.scandir("/proc")):
-        if number >= MAX_PROCESSES or len(found) == len(inodes):
-            break
-        if entry.name.isdigit():
-            for inode in _sockets(entry.name):
-                if inode in inodes:
-                    found[inodes[inode]] = int(entry.name)
+    with os.scandir("/proc") as entries:
+        for entry in islice(entries, MAX_PROCESSES):
+            if entry.name.isdigit():
+                found |= {inodes[inode]: int(entry.name) for inode in _sockets(entry.name) if inode in inodes}
+            if len(found) == len(inodes):
+                break
     return found
 
 

@@ -116,8 +116,7 @@ def frame(reading: Reading) -> str:
     lines = [
         f"flatwater watch  {reading.database}  PostgreSQL {reading.server_version // 10_000}  {reading.at:%H:%M:%S %Z}",
         "",
-        f"connections  {now.connections} of {now.allowed}: {now.active} active, {now.idle} idle, "
-        f"{now.forgotten} idle in transaction{_slope(reading.connections_slope, is_bytes=False)}",
+        f"connections  {now.connections} of {now.allowed}{_states(reading)}",
         f"statements   {_rate(reading)}, the longest {spent(now.longest_s)}",
         f"locks        {now.blocked} wait",
         f"memory       {_memory(reading)}",
@@ -135,6 +134,12 @@ def frame(reading: Reading) -> str:
         ]
     lines += [f"  not examined: {each}" for each in reading.not_seen]
     return "\n".join(_cut(line) for line in lines[:HEIGHT])
+
+
+def _states(reading: Reading) -> str:
+    now = reading.now
+    slope = _slope(reading.connections_slope, is_bytes=False)
+    return f": {now.active} active, {now.idle} idle, {now.forgotten} idle in transaction{slope}"
 
 
 def _cut(line: str) -> str:

@@ -1,12 +1,14 @@
 -- name: blocked_sessions
 -- Each session that waits for a lock with each one that it waits for, the longest wait first.
--- pg_blocking_pids stops the lock manager for a moment, so it is asked only for sessions that say they wait, and for at most 50.
-with waiting as (
-    select w.pid, w.application_name, w.query, w.state_change, w.query_start
-    from pg_stat_activity w
-    where w.wait_event_type = 'Lock' and w.backend_type = 'client backend'
-    order by w.query_start
-    limit 50
+-- pg_blocking_pids stops the lock manager for a moment, so it is asked only for sessions whose lock is not granted, and for at
+-- most 50. The list of locks tells them also to a role that may not see what other roles do.
+with ungranted as materialized (
+    select distinct on (k.pid) k.pid, k.locktype, k.mode, k.relation
+--? from_14: , k.waitstart
+    from pg_locks k where not k.granted and k.pid is not null order by k.pid limit 50
+), waiting as (
+    select a.pid, a.application_name, a.query, a.query_start
+    from ungranted u join pg_stat_activity a on a.pid = u.pid limit 50
 )
 select w.pid,
        coalesce(w.application_name, '') as application_name,
@@ -26,13 +28,9 @@ select w.pid,
        coalesce(b.statement, '') as blocker_statement
 from waiting w
 cross join lateral unnest(pg_blocking_pids(w.pid)) as by(pid)
+join ungranted l on l.pid = w.pid
 left join lateral (
-    select k.locktype, k.mode, k.relation, k.pid
---? from_14: , k.waitstart
-    from pg_locks k where k.pid = w.pid and not k.granted limit 1
-) l on true
-left join lateral (
-    select a.backend_start::text as started, a.application_name, a.usename::text as role, a.state,
+    select coalesce(a.backend_start::text, '') as started, a.application_name, a.usename::text as role, a.state,
            extract(epoch from clock_timestamp() - a.state_change) as in_state_s,
            extract(epoch from clock_timestamp() - a.xact_start) as in_transaction_s,
            left(a.query, 400) as statement
@@ -47,7 +45,7 @@ limit 200
 select l.relation::regclass::text as subject,
        l.mode,
        l.pid,
-       a.backend_start::text as started,
+       coalesce(a.backend_start::text, '') as started,
        coalesce(a.application_name, '') as application_name,
        coalesce(a.state, 'hidden') as state,
        left(coalesce(a.query, ''), 400) as statement,

@@ -1,7 +1,8 @@
 -- name: sessions
--- The sessions of clients, the ones longest in their state first; the look's own is left out. Statistics views have no index.
+-- The sessions of clients, the ones longest in their state first; the look's own is left out.
+-- A role without pg_read_all_stats sees other roles' without kind and state; they are told as hidden. Statistics views have no index.
 select a.pid,
-       a.backend_start::text as started,
+       coalesce(a.backend_start::text, '') as started,
        coalesce(a.application_name, '') as application_name,
        coalesce(a.usename::text, '') as role,
        coalesce(a.datname::text, '') as database,
@@ -18,7 +19,7 @@ select a.pid,
        left(coalesce(a.query, ''), 400) as statement
 from pg_stat_activity a
 left join pg_roles r on r.oid = a.usesysid
-where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+where coalesce(a.backend_type, 'client backend') = 'client backend' and a.datid is not null and a.pid <> pg_backend_pid()
 order by a.state_change nulls last, a.pid
 limit 200
 
@@ -31,7 +32,7 @@ select split_part(coalesce(a.application_name, ''), '/', 1) as application,
        coalesce(max(extract(epoch from clock_timestamp() - a.state_change)), 0)::float8 as longest_in_state_s,
        coalesce(max(extract(epoch from clock_timestamp() - a.backend_start)), 0)::float8 as oldest_s
 from pg_stat_activity a
-where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+where coalesce(a.backend_type, 'client backend') = 'client backend' and a.datid is not null and a.pid <> pg_backend_pid()
 group by 1, 2, 3
 order by 4 desc, 1, 2, 3
 limit 200
@@ -40,5 +41,5 @@ limit 200
 -- How many connections the server allows and how many are taken; one row.
 select current_setting('max_connections')::int as allowed,
        current_setting('superuser_reserved_connections')::int as reserved,
-       (select count(*) from pg_stat_activity where backend_type in ('client backend', 'walsender'))::int as taken
+       (select count(*) from pg_stat_activity where coalesce(backend_type, 'client backend') in ('client backend', 'walsender') and usesysid is not null)::int as taken
 limit 1

@@ -16,7 +16,7 @@ from pg_stat_activity a
 join pg_roles r on r.oid = a.usesysid
 join pg_database d on d.oid = a.datid
 cross join (values ('statement_timeout'), ('idle_in_transaction_session_timeout'), ('lock_timeout')) t(name)
-where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+where coalesce(a.backend_type, 'client backend') = 'client backend' and a.pid <> pg_backend_pid()
 --? one_application: and split_part(a.application_name, '/', 1) = %(application)s
 group by r.oid, r.rolname, d.oid, d.datname, t.name
 order by r.rolname, d.datname, t.name
@@ -34,8 +34,8 @@ limit 20
 
 -- name: server_processes
 -- Every process of the server with what it is for; clients first, the oldest first.
-select a.pid, a.backend_type as kind, coalesce(a.application_name, '') as application_name,
-       coalesce(a.usename::text, '') as role, a.backend_start::text as started, coalesce(a.state, '') as state,
+select a.pid, coalesce(a.backend_type, 'client backend') as kind, coalesce(a.application_name, '') as application_name,
+       coalesce(a.usename::text, '') as role, coalesce(a.backend_start::text, '') as started, coalesce(a.state, '') as state,
        coalesce(extract(epoch from clock_timestamp() - a.backend_start), 0)::float8 as age_s
 from pg_stat_activity a
 where a.pid <> pg_backend_pid()

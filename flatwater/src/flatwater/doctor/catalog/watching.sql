@@ -1,6 +1,6 @@
 -- name: watched_now
 -- The server in one row: connections by state, statements, waits for locks, and the counters of this database.
-select count(*) filter (where a.backend_type = 'client backend')::int as connections,
+select count(*) filter (where coalesce(a.backend_type, 'client backend') = 'client backend' and a.datid is not null)::int as connections,
        count(*) filter (where a.backend_type = 'client backend' and a.state = 'active')::int as active,
        count(*) filter (where a.backend_type = 'client backend' and a.state = 'idle')::int as idle,
        count(*) filter (where a.backend_type = 'client backend' and a.state like 'idle in transaction%%')::int as forgotten,

@@ -12,7 +12,7 @@ from flatwater.doctor.checks.blocking import Wait, all_waits, roots
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.doctor.quoting import statement_shape
-from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, route_of, spent, terminate
+from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, hidden, route_of, spent, terminate
 
 NAME: Final = "diagnosis"
 
@@ -36,8 +36,18 @@ class Diagnosis(Struct, frozen=True):
             raise NotExamined("No application was named (--application), so there is nothing to join.")
         sessions = all_sessions(look)
         mine = [each for each in sessions if each.application == look.application]
+        if not mine:
+            seen = (
+                ", ".join(sorted({each.application for each in sessions if each.application})[:8]) or "none"
+            )
+            raise NotExamined(f"No session bears the name {look.application}; the names there are: {seen}.")
         waits = all_waits(look)
-        found = [*self._pile_up(look, mine, waits), *self._forgotten(look, mine), *self._leak(look, mine)]
+        found = [
+            *self._pile_up(look, mine, waits),
+            *self._forgotten(look, mine),
+            *self._leak(look, mine),
+            *hidden(NAME, mine),
+        ]
         yield from found
         if not found:
             routes = _routes(each.route for each in mine if each.state != "idle")

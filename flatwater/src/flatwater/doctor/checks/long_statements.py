@@ -37,14 +37,15 @@ class LongStatements(Struct, frozen=True):
             by_name.setdefault(each.application_name or each.role, []).append(each)
         for name, group in by_name.items():
             yield self._finding(look, name, group)
-        if not long:
+        unseen = hidden(NAME, sessions)
+        if not long and not unseen:
             longest_s = max((each.statement_s for each in active), default=0.0)
             yield Finding(
                 NAME, f"{NAME}/all", "ok",
                 f"{len(active)} statements run, the longest for {spent(longest_s)}.", self.why,
                 numbers={"active": len(active), "longest_s": round(longest_s, 1)},
             )  # fmt: skip
-        yield from hidden(NAME, sessions)
+        yield from unseen
 
     def _finding(self, look: Look, name: str, group: list[Session]) -> Finding:
         first = group[0]

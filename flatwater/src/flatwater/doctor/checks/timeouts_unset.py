@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Cure, Finding
+from flatwater.doctor.model import Cure, Finding, NotExamined
 from flatwater.doctor.quoting import identifier
 
 NAME: Final = "timeouts_unset"
@@ -42,6 +42,10 @@ class TimeoutsUnset(Struct, frozen=True):
         if look.is_superuser:
             query = query.plus("from_files")
         begins = look.rows(query, {"application": look.application}, into=_Begins)
+        if not begins:
+            raise NotExamined(
+                f"No session of {look.application or 'a client'} is open, so no role is known to look at."
+            )
         unset: dict[tuple[str, str], list[_Begins]] = {}
         for each in begins:
             if each.value in {"0", "0s", "0ms"}:
@@ -56,7 +60,11 @@ class TimeoutsUnset(Struct, frozen=True):
             )  # fmt: skip
 
     def _finding(self, look: Look, role: str, database: str, settings: list[_Begins]) -> Finding:
-        unseen = "" if look.is_superuser else " (unless the server's own file sets them, which only a superuser may see)"
+        unseen = (
+            ""
+            if look.is_superuser
+            else " (unless the server's own file sets them, which only a superuser may see)"
+        )
         missing = [each.setting for each in settings]
         whose = f"role {identifier(role)} in database {identifier(database)}"
         cures = tuple(
