@@ -54,7 +54,9 @@ def room_for_sixteen() -> Iterator[str]:
     try:
         with psycopg.connect(server.conninfo, autocommit=True) as connection:
             connection.execute(tables.OUTBOX)
-            connection.execute("create table written (id bigint generated always as identity primary key, what text)")
+            connection.execute(
+                "create table written (id bigint generated always as identity primary key, what text)"
+            )
         yield server.conninfo
     finally:
         server.remove()
@@ -155,10 +157,14 @@ async def _commits(say: Callable[[str], None], conninfo: str, way: Way | None) -
     say(f"{WRITERS} writers for {WRITE_S:.0f} s, telling by {way or 'nothing'}")
     from flatwater.queries import read_queries
 
-    insert = read_queries("-- name: insert_one\n-- One row.\ninsert into written (what) values ('x')", origin="rates")["insert_one"]
+    insert = read_queries(
+        "-- name: insert_one\n-- One row.\ninsert into written (what) values ('x')", origin="rates"
+    )["insert_one"]
     done = 0
     until = time.perf_counter() + WRITE_S
-    async with Database(conninfo, limits=Limits(connections=WRITERS), announce_by=way or "notify") as database:
+    async with Database(
+        conninfo, limits=Limits(connections=WRITERS), announce_by=way or "notify"
+    ) as database:
 
         async def write() -> None:
             nonlocal done

@@ -21,6 +21,7 @@ from flatwater.cache import Cache
 from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import load_queries
+from flatwater.valkey import SharedCache
 
 log = logging.getLogger("flatwater.invalidation")
 
@@ -33,6 +34,7 @@ KEPT_S: Final = 600.0
 ROWS_PER_POLL: Final = 10_000
 POLLS_PER_SWEEP: Final = 60
 LONGEST_PAUSE_S: Final = 5.0
+MAX_TELLING: Final = 100
 
 _queries = load_queries("flatwater")
 
@@ -59,12 +61,17 @@ class Invalidation:
         self._caches: dict[str, Cache[Any]] = {}
         self._task: asyncio.Task[None] | None = None
         self._heard_first = asyncio.Event()
+        self._second_levels: list[SharedCache[Any]] = []
+        self._telling: set[asyncio.Task[None]] = set()
         self._trusted_until = float("-inf")
         self._random = random.Random()  # noqa: S311  spreads reconnections, guards no secret
         self._heard = self._lost = 0
 
-    def watch(self, cache: Cache[Any]) -> None:
+    def watch(self, cache: Cache[Any] | SharedCache[Any]) -> None:
         """From now on this cache is told of every change, and trusted only while changes can be heard."""
+        if isinstance(cache, SharedCache):
+            self._second_levels.append(cache)
+            cache = cache.first
         if cache.name in self._caches:
             raise ValueError(f"two caches are called {cache.name}")
         self._caches[cache.name] = cache
@@ -91,10 +98,12 @@ class Invalidation:
         self._distrust()
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task, *self._telling])
 
     def apply(self, drops: Iterable[Drop]) -> None:
         """Forgets in this process what was made stale; what is not kept here is none of its business."""
+        drops = list(drops)
+        self._tell_second_levels(drops)
         for drop in drops:
             cache = self._caches.get(drop.cache)
             if cache is None:
@@ -105,6 +114,15 @@ class Invalidation:
                 cache.drop(drop.what)
             else:
                 cache.drop_all()
+
+    def _tell_second_levels(self, drops: list[Drop]) -> None:
+        for second in self._second_levels:
+            if len(self._telling) >= MAX_TELLING:
+                second.owe_everything()  # it isn't used again before everything in it was forgotten
+                continue
+            task = asyncio.get_running_loop().create_task(second.forget(drops))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
     # The listener's side.
 
@@ -177,6 +195,8 @@ class Invalidation:
     def _forget_all(self) -> None:
         for cache in self._caches.values():
             cache.drop_all()
+        for second in self._second_levels:
+            second.owe_everything()
 
     def _trust(self, until: float) -> None:
         self._trusted_until = until

@@ -119,7 +119,9 @@ class MemoryRateLimiter:
     def decide(self, rate: RateClass, identity: str, cost: int | None = None) -> Decision:
         now = self._clock.monotonic()
         key = (rate.name, identity[:MAX_IDENTITY_CHARS])
-        decision, ahead_s = decide(rate, self._arrivals.get(key, now) - now, rate.cost if cost is None else cost)
+        decision, ahead_s = decide(
+            rate, self._arrivals.get(key, now) - now, rate.cost if cost is None else cost
+        )
         if not decision.allowed:
             self.refused += 1
             return decision

@@ -1,0 +1,114 @@
+"""The breaker: closed, open, half-open with one probe."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from flatwater.circuit_breaker import PROBE_S, BreakerOpen, CircuitBreaker
+from flatwater.clock import StandingClock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    return StandingClock(datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def opened(clock: StandingClock, failures: int = 5) -> CircuitBreaker:
+    breaker = CircuitBreaker("upstream", failures=failures, open_s=1.0, clock=clock)
+    for _ in range(failures):
+        breaker.admit()
+        breaker.failed()
+    return breaker
+
+
+def test_it_opens_after_so_many_failures_in_a_row_and_not_before(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("upstream", failures=3, clock=clock)
+    for succeeds in (False, False, True, False, False):
+        breaker.admit()
+        breaker.succeeded() if succeeds else breaker.failed()
+    assert breaker.state == "closed"
+    breaker.admit()
+    breaker.failed()
+    assert breaker.state == "open"
+
+
+def test_while_it_is_open_nobody_tries(clock: StandingClock) -> None:
+    breaker = opened(clock)
+    for _ in range(1_000):
+        with pytest.raises(BreakerOpen) as refused:
+            breaker.admit()
+    assert 0 < (refused.value.retry_after_s or 0) <= 1.0
+    assert breaker.statistics().refused == 1_000
+
+
+def test_half_open_lets_exactly_one_probe_through(clock: StandingClock) -> None:
+    breaker = opened(clock)
+    clock.advance(1.1)
+    assert breaker.state == "half_open"
+    breaker.admit()
+    for _ in range(100):
+        with pytest.raises(BreakerOpen):
+            breaker.admit()
+    assert breaker.statistics().probes == 1
+    breaker.succeeded()
+    assert breaker.state == "closed"
+    breaker.admit()
+
+
+def test_each_failed_probe_doubles_the_wait_up_to_a_bound(clock: StandingClock) -> None:
+    breaker = opened(clock)
+    waits: list[float] = []
+    for _ in range(9):
+        waited = 0.0
+        while True:
+            try:
+                breaker.admit()
+                break
+            except BreakerOpen:
+                clock.advance(0.1)
+                waited += 0.1
+        waits.append(waited)
+        breaker.failed()
+    assert 0.4 <= waits[0] <= 1.2
+    assert 7.5 <= waits[4] <= 16.2
+    assert max(waits) <= 30.2
+
+
+async def test_a_probe_that_was_cancelled_lets_the_next_one_probe(clock: StandingClock) -> None:
+    breaker = opened(clock)
+    clock.advance(1.1)
+
+    async def hang() -> None:
+        async with breaker:
+            await asyncio.sleep(60)
+
+    probe = asyncio.create_task(hang())
+    await asyncio.sleep(0)
+    probe.cancel()
+    await asyncio.wait([probe])
+    async with breaker:
+        pass
+    assert breaker.state == "closed"
+
+
+def test_a_probe_that_nobody_ended_does_not_keep_it_shut_for_ever(clock: StandingClock) -> None:
+    breaker = opened(clock)
+    clock.advance(1.1)
+    breaker.admit()
+    clock.advance(PROBE_S)
+    breaker.admit()
+
+
+async def test_what_is_raised_counts_as_a_failure(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("upstream", failures=1, clock=clock)
+    with pytest.raises(OSError, match="away"):
+        async with breaker:
+            raise OSError("away")
+    with pytest.raises(BreakerOpen):
+        async with breaker:
+            raise AssertionError("not tried")
