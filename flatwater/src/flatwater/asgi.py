@@ -245,7 +245,11 @@ class ContractApp(Generic[ActorT, AppT]):
     ) -> Answer:
         rate, identity = call.endpoint.rate, self._house.identity(call)
         memory = self.rates.memory
-        decision = memory.decide(rate, identity) if rate.store == "memory" else await self.rates.decide(rate, identity)
+        decision = (
+            memory.decide(rate, identity)
+            if rate.store == "memory"
+            else await self.rates.decide(rate, identity)
+        )
         call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)

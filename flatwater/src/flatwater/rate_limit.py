@@ -70,8 +70,12 @@ def decide(rate: RateClass, arrival_in_s: float, cost: int) -> tuple[Decision, f
     after_s = ahead_s + spacing_s * cost
     if after_s - room_s > 1e-9:
         left = int((room_s - ahead_s) / spacing_s + 1e-9)
-        return Decision(False, after_s - room_s, max(left, 0), ahead_s), ahead_s
-    return Decision(True, 0.0, int((room_s - after_s) / spacing_s + 1e-9), after_s), after_s
+        return Decision(
+            allowed=False, retry_after_s=after_s - room_s, remaining=max(left, 0), full_after_s=ahead_s
+        ), ahead_s
+    return Decision(
+        allowed=True, remaining=int((room_s - after_s) / spacing_s + 1e-9), full_after_s=after_s
+    ), after_s
 
 
 class RateStore(Protocol):

@@ -69,11 +69,20 @@ class PostgresRateLimiter:
         values = {"rule": rate.name, "identity": identity, "step_s": step_s, "room_s": room_s}
         taken = await session.fetch_one(_queries["take_rate"], values, into=_Row)
         if taken is not None:
-            return Decision(True, 0.0, int((room_s - taken.ahead_s) * rate.per_s + 1e-6), taken.ahead_s)
+            return Decision(
+                allowed=True,
+                remaining=int((room_s - taken.ahead_s) * rate.per_s + 1e-6),
+                full_after_s=taken.ahead_s,
+            )
         there = await session.fetch_one(_queries["read_rate"], values, into=_Row)
         ahead_s = 0.0 if there is None else max(there.ahead_s, 0.0)
         left = max(int((room_s - ahead_s) * rate.per_s + 1e-6), 0)
-        return Decision(False, max(ahead_s + step_s - room_s, 0.001), left, ahead_s)
+        return Decision(
+            allowed=False,
+            retry_after_s=max(ahead_s + step_s - room_s, 0.001),
+            remaining=left,
+            full_after_s=ahead_s,
+        )
 
 
 class Swept(msgspec.Struct, frozen=True):
