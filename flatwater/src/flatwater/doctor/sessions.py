@@ -9,7 +9,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding
-from flatwater.doctor.quoting import on_session
+from flatwater.doctor.quoting import identifier, on_session
 
 NO_UNDO: Final = "none; the application opens a new connection when it needs one"
 MAX_CURES: Final = 20
@@ -57,11 +57,12 @@ def all_sessions(look: Look) -> list[Session]:
     return look.rows(queries["sessions"], into=Session)
 
 
-def hidden(check: str, sessions: list[Session]) -> list[Finding]:
+def hidden(look: Look, check: str, sessions: list[Session]) -> list[Finding]:
     """A finding for sessions whose state this role may not see, if there are any: they were not looked at."""
     unseen = [each for each in sessions if each.state == "hidden"]
     if not unseen:
         return []
+    role = identifier(look.role)
     return [
         Finding(
             check,
@@ -69,8 +70,8 @@ def hidden(check: str, sessions: list[Session]) -> list[Finding]:
             "not_examined",
             f"{len(unseen)} sessions of other roles do not show their state to this role.",
             "What can't be seen can't be called healthy.",
-            (Cure(sql="grant pg_read_all_stats to current_user;", undo="revoke pg_read_all_stats from current_user;",
-                  explanation="As a superuser, with this role's name in place of current_user."),),
+            (Cure(sql=f"grant pg_read_all_stats to {role};", undo=f"revoke pg_read_all_stats from {role};",
+                  explanation="As a superuser."),),
             {"sessions": len(unseen)},
         )
     ]  # fmt: skip

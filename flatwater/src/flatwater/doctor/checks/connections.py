@@ -59,7 +59,7 @@ class Connections(Struct, frozen=True):
             yield self._application(look, mine, sessions)
         yield from self._idle(look, sessions)
         yield from self._idle_in_transaction(look, sessions)
-        yield from hidden(NAME, sessions)
+        yield from hidden(look, NAME, sessions)
 
     def _room(self, room: _Room, groups: list[_Group]) -> Finding:
         usable = max(room.allowed - room.reserved, 1)

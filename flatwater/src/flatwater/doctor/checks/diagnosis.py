@@ -46,7 +46,7 @@ class Diagnosis(Struct, frozen=True):
             *self._pile_up(look, mine, waits),
             *self._forgotten(look, mine),
             *self._leak(look, mine),
-            *hidden(NAME, mine),
+            *hidden(look, NAME, mine),
         ]
         yield from found
         if not found:

@@ -37,7 +37,7 @@ class LongStatements(Struct, frozen=True):
             by_name.setdefault(each.application_name or each.role, []).append(each)
         for name, group in by_name.items():
             yield self._finding(look, name, group)
-        unseen = hidden(NAME, sessions)
+        unseen = hidden(look, NAME, sessions)
         if not long and not unseen:
             longest_s = max((each.statement_s for each in active), default=0.0)
             yield Finding(
