@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -17,6 +16,7 @@ from psycopg import conninfo as conninfos
 from psycopg.rows import RowMaker, dict_row
 
 from flatwater.doctor.catalog import queries
+from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
 from flatwater.queries import Query
 
@@ -152,7 +152,7 @@ class Look:
         self.database, self.role = now.database, now.role
         self.is_superuser, self.sees_others = now.is_superuser, now.sees_others
         self.has_pg_stat_statements, self.is_replica = now.has_pg_stat_statements, now.is_replica
-        self.is_local = _is_local(self.connection.info.host, now.server_address, now.backend_pid)
+        self.is_local = is_on_this_machine(self.connection.info.host, now.server_address, now.backend_pid)
         self.memory_bytes = machine_memory_bytes() if self.is_local else None
 
     def begin_again(self, history: tuple[Snapshot, ...]) -> None:
@@ -241,31 +241,3 @@ def _why_not_connected(error: psycopg.Error) -> str:
 def _first_line(error: psycopg.Error) -> str:
     said = error.diag.message_primary or str(error)
     return said.strip().split("\n", 1)[0].rstrip(".")
-
-
-def _is_local(host: str, server_address: str, backend_pid: int) -> bool:
-    """Whether the server's processes are in this machine's /proc: near by address, and its process is there by name."""
-    is_near = host.startswith(("/", "@")) or server_address in {"127.0.0.1", "::1"}
-    if not is_near:
-        return False
-    try:
-        return b"postgres" in Path(f"/proc/{backend_pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def machine_memory_bytes() -> int | None:
-    """The memory this machine or container may use, or None where nothing tells. *Units*: bytes."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")]
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            said = Path(limit).read_text("ascii").strip()
-        except OSError:
-            continue
-        if said.isdigit():
-            found.append(int(said))
-    return min(found, default=None)
