@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,7 +22,9 @@ from flatwater.answers import Answer, answer_with, problem, problem_for, squeeze
 from flatwater.clock import Clock
 from flatwater.contract import Call, ContractBroken, Endpoint, Registry
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
+from flatwater.guards import NO_GUARDS, Guards
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
+from flatwater.memory_budget import Meter
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.rate_limit_postgres import PostgresRateLimiter
@@ -111,6 +114,7 @@ class ContractApp(Generic[ActorT, AppT]):
         otherwise: ASGIApp | None = None,
         limiter: MemoryRateLimiter | None = None,
         rate_stores: Mapping[Store, RateStore] | None = None,
+        guards: Callable[[AppT], Guards] | None = None,
     ) -> None:
         registry.verify()
         self.registry = registry
@@ -120,6 +124,8 @@ class ContractApp(Generic[ActorT, AppT]):
         self._otherwise = otherwise
         memory = MemoryRateLimiter() if limiter is None else limiter  # an empty one is false
         self.rates = RateLimits(memory, dict(rate_stores or {}))
+        self._guards_of = guards
+        self._guards = NO_GUARDS
         self._policies = {endpoint.rate.name: endpoint.rate.policy for endpoint in registry}
         self._app: AppT | None = None
         self.clients_left = 0
@@ -138,6 +144,7 @@ class ContractApp(Generic[ActorT, AppT]):
         async with self._lifespan() as app:
             self._app = app
             self._require_stores(app)
+            self._guards = NO_GUARDS if self._guards_of is None else self._guards_of(app)
             try:
                 yield app
             finally:
@@ -186,8 +193,9 @@ class ContractApp(Generic[ActorT, AppT]):
     async def _serve_endpoint(
         self, call: Call[ActorT, AppT], match: Match, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        guards, began = self._guards, perf_counter()
         try:
-            answer = await self._answer(call, match.parameters, scope, receive)
+            answer = await self._admitted(call, match, scope, receive)
             answer = squeezed(answer, call.headers.get("accept-encoding", ""))
             head = _head(answer, self._headers(call), call.cookies_to_set)
         except ClientLeft:
@@ -199,11 +207,25 @@ class ContractApp(Generic[ActorT, AppT]):
             head = _head(answer, self._headers(call), call.cookies_to_set)
         finally:
             call.sent.discard()
+        if guards.observe is not None:
+            guards.observe(call.endpoint.name, call.endpoint.method, answer.status, perf_counter() - began)
         is_head = scope["method"] == "HEAD"
         if answer.chunks is None:
             await _send(send, answer, head, is_head=is_head)
         elif not await _stream(send, receive, answer, answer.chunks, head, is_head=is_head):
             self.clients_left += 1
+
+    async def _admitted(
+        self, call: Call[ActorT, AppT], match: Match, scope: Scope, receive: Receive
+    ) -> Answer:
+        shedder = self._guards.shedder
+        if shedder is None:
+            return await self._answer(call, match.parameters, scope, receive)
+        shedder.admit(call.endpoint.priority)
+        try:
+            return await self._answer(call, match.parameters, scope, receive)
+        finally:
+            shedder.leave()
 
     def _headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
         headers = self._house.headers(call)
@@ -256,11 +278,11 @@ class ContractApp(Generic[ActorT, AppT]):
         call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
         # A write that has begun is finished; the client's retry with the same id is told so.
         if call.endpoint.work != "read" and call.endpoint.method != "GET":
-            return await self._perform(call, parameters)
+            return await self._metered(call, parameters)
         watch = _Watch(receive)
         watch.start(WATCH_AFTER_S)
         try:
-            return await self._perform(call, parameters)
+            return await self._metered(call, parameters)
         except asyncio.CancelledError:
             if not watch.client_left:
                 raise
@@ -268,11 +290,22 @@ class ContractApp(Generic[ActorT, AppT]):
         finally:
             await watch.stop()
 
-    async def _perform(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
+    async def _metered(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
+        budgets = self._guards.budgets
+        if budgets is None:
+            return await self._perform(call, parameters, None)
+        meter = budgets.meter(call.endpoint.budget)
+        return await budgets.run(call.endpoint.name, self._perform(call, parameters, meter), meter)
+
+    async def _perform(
+        self, call: Call[ActorT, AppT], parameters: dict[str, str], meter: Meter | None
+    ) -> Answer:
         endpoint = call.endpoint
 
         async def perform(session: Session | None) -> Answer:
             call.session = session
+            if session is not None and meter is not None:
+                session.charge_rows = meter.charge_rows
             call.cookies_to_set.clear()
             call.state.clear()
             call.actor = await self._house.authenticate(call)
@@ -281,6 +314,8 @@ class ContractApp(Generic[ActorT, AppT]):
             if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
                 return known
             answer = answer_with(await endpoint.handler(call, **decode_inputs(call, parameters)))
+            if meter is not None:
+                meter.charge_response(len(answer.content))
             if endpoint.work == "write":
                 await self._house.remember(call, answer)
             return answer

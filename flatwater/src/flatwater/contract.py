@@ -16,6 +16,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, Union, get_args, ge
 import msgspec
 
 from flatwater.clock import Clock
+from flatwater.load_shedding import Priority
+from flatwater.memory_budget import RequestBudget
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.pool import Database
 from flatwater.rate_limit import Decision, RateClass
@@ -27,6 +29,7 @@ Work = Literal["read", "write", "none"]
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 UNSAFE = METHODS - {"GET"}
 MAX_DEADLINE_S = 300.0
+DEFAULT_BUDGET = RequestBudget()
 _PATH_PART = re.compile(r"[^{}]*|\{[a-z_][a-z0-9_]*\}")
 
 ActorT = TypeVar("ActorT")
@@ -180,6 +183,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     page: PageLimit | None = None
     tags: tuple[str, ...] = ()
     statuses: dict[int, str] = {}
+    priority: Priority = "normal"
+    budget: RequestBudget = RequestBudget()
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
@@ -299,9 +304,12 @@ class Registry:
         tags: tuple[str, ...] = (),
         name: str | None = None,
         statuses: dict[int, str] | None = None,
+        priority: Priority | None = None,
+        budget: RequestBudget | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declares a route over the handler; input and output types are the handler's own annotations.
 
+        What people save is shed last unless `priority` says otherwise; `budget` bounds rows, answer and memory.
         The handler takes the call, then any of `path`, `query`, `body`, `form`, `upload` and `page` by name.
         """
 
@@ -324,6 +332,8 @@ class Registry:
                 page=page,
                 tags=tags,
                 statuses=statuses or {},
+                priority=priority or ("last" if work == "write" else "normal"),
+                budget=budget or DEFAULT_BUDGET,
             )
             self._faults += [f"{endpoint.name} ({method} {path}): {gap}" for gap in endpoint.gaps()]
             self._add(endpoint)

@@ -155,7 +155,10 @@ class Database:
 
         *Errors*: psycopg's own, for who keeps it alive must tell them apart.
         """
-        settings: dict[str, Any] = {**self._connection_settings(), "application_name": f"{self._application_name}/{purpose}"}
+        settings: dict[str, Any] = {
+            **self._connection_settings(),
+            "application_name": f"{self._application_name}/{purpose}",
+        }
         return await psycopg.AsyncConnection.connect(self._conninfo, **settings)
 
     async def _configure(self, connection: Connection) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -85,6 +85,8 @@ class Session:
     ) -> None:
         self.is_writing = is_writing
         """Whether what is read here may decide a write, so that no cache may answer instead of the database."""
+        self.charge_rows: Callable[[int], None] | None = None
+        """Told of the rows of each answer before they become values; refuses more than a request may have."""
         self._connection = connection
         self._deadline = deadline
         self._announcer = announcer
@@ -96,6 +98,8 @@ class Session:
     async def fetch_all(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> list[RowT]:
         """Every row, as values of a type whose fields are the query's columns in order. *Cost*: all rows in memory."""
         cursor = await self._run(query, parameters, into)
+        if self.charge_rows is not None:
+            self.charge_rows(cursor.rowcount)
         rows = await cursor.fetchall()
         cursor._close()  # pyright: ignore[reportPrivateUsage]  close() would only await nothing
         return rows

@@ -1,0 +1,217 @@
+"""Turning work away before memory, the pool or the loop runs out: what can wait first, what must be saved last.
+
+A sampler recomputes how many requests of each priority may be in flight; a request only compares two numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, Self
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.errors import Refused
+from flatwater.pool import PoolStatistics
+
+log = logging.getLogger("flatwater.load_shedding")
+
+Priority = Literal["first", "normal", "last"]
+"""When it is shed: exports, imports and reports first; a teacher's save last."""
+Cause = Literal["memory", "pool", "loop", "in_flight"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("first", "normal", "last")
+CAUSES: Final[tuple[Cause, ...]] = ("memory", "pool", "loop", "in_flight")
+
+MEMORY_SHARES: Final[dict[Priority, float]] = {"first": 0.85, "normal": 0.92, "last": 0.98}
+"""The share of the memory budget from which a priority is shed. *Source*: issue 3, part 5; 15 % is room for the eight
+largest requests (32 MB each) in a process of 2 GB, or for what is in flight in one of 150 MB."""
+MEMORY_HYSTERESIS: Final = 0.05
+"""How far below its share the memory must fall before a priority is let in again, so that it does not flap."""
+IN_FLIGHT_SHARES: Final[dict[Priority, float]] = {"first": 0.5, "normal": 0.9, "last": 1.0}
+"""The share of the ceiling in flight that a priority may fill: half is always left for what people wait for."""
+QUEUE_SHED, QUEUE_ADMIT = 0.5, 0.25
+"""The shares of the pool's queue at which the first are shed, and let in again."""
+LAG_SHED_S, LAG_ADMIT_S = 0.5, 0.25
+"""How late the loop may be: half a second is the p95 an answer may take. *Source*: guard-spec, levels."""
+LOOK_EVERY_S = 0.25
+RELIEVE_EVERY_S = 30.0
+
+
+class Overloaded(Refused):
+    """The service is very busy just now. Nothing of this was done; please try again in a moment."""
+
+    code = "overloaded"
+    retry_after_s = 2.0
+
+
+class SheddingStanding(msgspec.Struct, frozen=True):
+    """What is shed now and was shed so far. *Shape*: `shed[priority][cause]`; shares are of the budget and the queue."""
+
+    shedding: dict[Priority, Cause]
+    shed: dict[Priority, dict[Cause, int]]
+    in_flight: int
+    memory_share: float | None
+    queue_share: float | None
+    lag_s: float
+    reliefs: int
+
+
+def give_memory_back() -> None:
+    """Collects garbage and gives what the allocator keeps free back to the machine (glibc).
+
+    Without it a process stays as large as it once was, and what was shed would stay shed.
+    """
+    gc.collect()
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+class LoadShedder:
+    """Admits requests while there is room, by priority; looks four times a second while it is entered.
+
+    Every `admit` that passes is paired with a `leave` (or use `room`). *Errors*: `read_memory` gives None where memory
+    can't be read; then memory sheds nothing, and the standing says None.
+    """
+
+    def __init__(
+        self,
+        budget_bytes: int,
+        read_memory: Callable[[], int | None],
+        clock: Clock,
+        *,
+        pool_statistics: Callable[[], PoolStatistics] | None = None,
+        pool_waiting: int = 64,
+        in_flight_ceiling: int = 512,
+        every_s: float = LOOK_EVERY_S,
+        relieve: Callable[[], None] = give_memory_back,
+    ) -> None:
+        self._budget_bytes = budget_bytes
+        self._read_memory = read_memory
+        self._clock = clock
+        self._pool_statistics = pool_statistics
+        self._pool_waiting = max(1, pool_waiting)
+        self._every_s = every_s
+        self._relieve = relieve
+        self._relieved_at_s: float | None = None
+        self._open: dict[Priority, int] = {
+            each: max(1, int(share * in_flight_ceiling)) for each, share in IN_FLIGHT_SHARES.items()
+        }
+        self._ceilings = dict(self._open)
+        self._causes: dict[Priority, Cause] = {}
+        self._shed: dict[Priority, dict[Cause, int]] = {
+            priority: dict.fromkeys(CAUSES, 0) for priority in PRIORITIES
+        }
+        self._memory_share: float | None = None
+        self._queue_share: float | None = None
+        self._lag_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self.in_flight = 0
+        self.reliefs = 0
+        self.failures = 0
+
+    def admit(self, priority: Priority) -> None:
+        """Takes a request in. *Errors*: Overloaded when its priority is shed now. *Cost*: 0.1 µs."""
+        if self.in_flight >= self._ceilings[priority]:
+            raise self._refusal(priority)
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Lets a request that was admitted go."""
+        self.in_flight -= 1
+
+    @contextmanager
+    def room(self, priority: Priority) -> Iterator[None]:
+        """Room for one request while the block runs. *Errors*: Overloaded."""
+        self.admit(priority)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def _refusal(self, priority: Priority) -> Overloaded:
+        cause = self._causes.get(priority, "in_flight")
+        self._shed[priority][cause] += 1
+        return Overloaded(retry_after_s=10.0 if cause == "memory" else None)
+
+    async def __aenter__(self) -> Self:
+        self.look(0.0)
+        self._task = asyncio.create_task(self._run(), name="flatwater load shedder")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            due_s = self._clock.monotonic() + self._every_s
+            await asyncio.sleep(self._every_s)
+            try:
+                self.look(max(0.0, self._clock.monotonic() - due_s))
+            except Exception:  # one bad look must not leave the doors as they happen to stand for ever
+                self.failures += 1
+                log.exception("the load could not be looked at")
+
+    def look(self, lag_s: float) -> None:
+        """Looks at memory, the pool's queue and how late the loop is, and settles who is let in. *Cost*: 10 µs."""
+        self._lag_s = lag_s
+        memory_bytes = self._read_memory()
+        self._memory_share = None if memory_bytes is None else memory_bytes / self._budget_bytes
+        if self._pool_statistics is not None:
+            self._queue_share = self._pool_statistics().waiting / self._pool_waiting
+        causes = {each: cause for each in PRIORITIES if (cause := self._cause(each)) is not None}
+        if causes.keys() != self._causes.keys():
+            self._tell(causes)
+        self._causes = causes
+        for priority in PRIORITIES:
+            self._ceilings[priority] = 0 if priority in causes else self._open[priority]
+        if "memory" in causes.values():
+            self._relieve_now_and_then()
+
+    def _cause(self, priority: Priority) -> Cause | None:
+        """Why a priority is shed; one that is shed already stays so until its cause has clearly gone."""
+        before = self._causes.get(priority)
+        share = MEMORY_SHARES[priority] - (MEMORY_HYSTERESIS if before == "memory" else 0.0)
+        if self._memory_share is not None and self._memory_share >= share:
+            return "memory"
+        if priority != "first":
+            return None
+        if (self._queue_share or 0.0) > (QUEUE_ADMIT if before == "pool" else QUEUE_SHED):
+            return "pool"
+        if self._lag_s > (LAG_ADMIT_S if before == "loop" else LAG_SHED_S):
+            return "loop"
+        return None
+
+    def _tell(self, causes: dict[Priority, Cause]) -> None:
+        if causes:
+            log.warning("turning away: %s", ", ".join(f"{each} ({cause})" for each, cause in causes.items()))
+        else:
+            log.warning("everything is let in again")
+
+    def _relieve_now_and_then(self) -> None:
+        now_s = self._clock.monotonic()
+        if self._relieved_at_s is None or now_s - self._relieved_at_s >= RELIEVE_EVERY_S:
+            self._relieved_at_s = now_s
+            self.reliefs += 1
+            self._relieve()
+
+    def standing(self) -> SheddingStanding:
+        return SheddingStanding(
+            dict(self._causes),
+            {priority: dict(counts) for priority, counts in self._shed.items()},
+            self.in_flight,
+            self._memory_share,
+            self._queue_share,
+            self._lag_s,
+            self.reliefs,
+        )
