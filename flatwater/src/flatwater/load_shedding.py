@@ -169,7 +169,9 @@ class LoadShedder:
         self._memory_share = None if memory_bytes is None else memory_bytes / self._budget_bytes
         if self._pool_statistics is not None:
             self._queue_share = self._pool_statistics().waiting / self._pool_waiting
-        causes = {each: cause for each in PRIORITIES if (cause := self._cause(each)) is not None}
+        causes: dict[Priority, Cause] = {
+            each: cause for each in PRIORITIES if (cause := self._cause(each)) is not None
+        }
         if causes.keys() != self._causes.keys():
             self._tell(causes)
         self._causes = causes

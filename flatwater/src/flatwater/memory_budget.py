@@ -180,25 +180,22 @@ class Metered(Generic[ResultT]):
     def __await__(self) -> Generator[Any, Any, ResultT]:
         if not can_read_resident:
             return (yield from self._coroutine.__await__())
-        task: asyncio.Task[Any] | None = None
         try:
             result = yield from self._drive()
         except asyncio.CancelledError as cancelled:
-            task = asyncio.current_task()
-            if not self._meter.is_struck or (task is not None and task.uncancel() > 0):
+            if not self._meter.is_struck or self._cancels_left() > 0:
                 raise  # somebody else cancels too, and they come first
             raise self._meter.exceeded() from cancelled
         except BaseException:
-            self._take_back()
+            self._cancels_left()
             raise
-        self._take_back()
+        self._cancels_left()
         return result
 
-    def _take_back(self) -> None:
-        """Takes the cancellation back that the work did not end by."""
-        task = asyncio.current_task()
-        if self._meter.is_struck and task is not None:
-            task.uncancel()
+    def _cancels_left(self) -> int:
+        """Takes our own cancellation back, if there was one; how many there are of others."""
+        task = asyncio.current_task() if self._meter.is_struck else None
+        return task.uncancel() if task is not None else 0
 
     def _drive(self) -> Generator[Any, Any, ResultT]:
         coroutine = self._coroutine

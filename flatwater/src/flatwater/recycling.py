@@ -117,7 +117,7 @@ def listening_socket(host: str, port: int, *, backlog: int = BACKLOG) -> socket.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
         made.listen(backlog)
-        made.setblocking(False)
+        made.settimeout(0)
     except BaseException:
         made.close()
         raise
@@ -128,7 +128,7 @@ def _inherited() -> socket.socket | None:
     number, _, pid = os.environ.pop(LISTENER_VARIABLE, "").partition(":")
     if not number or pid != str(os.getpid()):
         return None
-    os.set_inheritable(int(number), False)
+    os.set_inheritable(int(number), False)  # noqa: FBT003  takes nothing by name
     return socket.socket(fileno=int(number))
 
 
@@ -138,7 +138,7 @@ def reexecute(listener: socket.socket, mark: str | None = None) -> NoReturn:
     *Errors*: OSError when the program can't be started again; the socket is then still open.
     """
     number = listener.fileno()
-    os.set_inheritable(number, True)
+    os.set_inheritable(number, True)  # noqa: FBT003  takes nothing by name
     os.environ[LISTENER_VARIABLE] = f"{number}:{os.getpid()}"
     if mark is not None:
         os.environ[RECYCLED_VARIABLE] = mark
@@ -148,6 +148,6 @@ def reexecute(listener: socket.socket, mark: str | None = None) -> NoReturn:
     try:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  it is ourselves
     except OSError:
-        os.set_inheritable(number, False)
+        os.set_inheritable(number, False)  # noqa: FBT003  takes nothing by name
         del os.environ[LISTENER_VARIABLE]
         raise

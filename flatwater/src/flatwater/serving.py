@@ -139,13 +139,13 @@ class _Server(uvicorn.Server):
         """Waits until it is so, but not longer, and not at all in a hurry; whether it is."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + within_s
-        while not is_so() and not self._is_hurried and loop.time() < until_s:
+        while not is_so() and not self._is_hurried and loop.time() < until_s:  # noqa: ASYNC110  several things end it
             await asyncio.sleep(POLL_S)
         return is_so()
 
     async def say_when_ready(self, ready: Callable[[], None]) -> None:
         """Calls `ready` once requests are taken."""
-        while not self.started:
+        while not self.started:  # noqa: ASYNC110  uvicorn tells it no other way
             await asyncio.sleep(POLL_S)
         ready()
 
