@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
@@ -20,6 +21,15 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("ok", "off_target", "not_examined", "war
 MB: Final = 1_000_000
 GB: Final = 1_000_000_000
 """Decimal: of the two readings of "500 MB" the one that warns earlier."""
+
+
+HIGHEST: Final[Mapping[Unit, float]] = {
+    "count": sys.float_info.max,
+    "bytes": sys.float_info.max,
+    "seconds": math.inf,
+    "ratio": 1.0,
+}
+"""The highest value there can be. Only a time may be endless: longer than the clock of it goes."""
 
 
 class BaselineBroken(ValueError):
@@ -49,12 +59,12 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
         if levels != sorted(levels, reverse=self.higher_is_better):
             order = "fall" if self.higher_is_better else "rise"
             raise BaselineBroken(f"{self.name}: target, warning and critical must {order} in this order.")
-        if self.unit == "ratio" and max(levels) > 1:
-            raise BaselineBroken(f"{self.name}: a ratio lies between 0 and 1.")
+        if max(levels) > HIGHEST[self.unit]:
+            raise BaselineBroken(f"{self.name}: a level of a {self.unit} is at most {HIGHEST[self.unit]:g}.")
 
     def verdict(self, value: float) -> Verdict:
         """What the value is by these levels. A value that can't be (NaN, below 0, a ratio above 1) is not_examined."""
-        if math.isnan(value) or value < 0 or (self.unit == "ratio" and value > 1):
+        if not 0 <= value <= HIGHEST[self.unit]:
             return "not_examined"
         if self.critical is not None and self._is_past(value, self.critical):
             return "critical"
@@ -95,6 +105,8 @@ def _bytes(value: float) -> str:
 
 
 def _seconds(value: float) -> str:
+    if math.isinf(value):
+        return "beyond measure"
     return f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1000:.3g} ms"
 
 
@@ -234,4 +246,5 @@ def evaluate(
 
 def worst(judgements: Iterable[Judgement]) -> Verdict:
     """The worst verdict among them; not_examined when there is none."""
-    return max((judgement.verdict for judgement in judgements), key=VERDICTS.index, default="not_examined")
+    ranks = [VERDICTS.index(judgement.verdict) for judgement in judgements]
+    return VERDICTS[max(ranks)] if ranks else "not_examined"
