@@ -78,7 +78,8 @@ async def serving(database: OneDatabase, folder: Path, **settings: object) -> As
             cast = await make_cast(session)
         from rightlevel.web.app import build_app
 
-        chosen = {"data_folder": str(folder), **settings}
+        # The tests' own process is larger than any service: its memory must not make the service turn people away.
+        chosen = {"data_folder": str(folder), "memory_bytes": 4_000_000_000, **settings}
         read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
         app = build_app(lambda: open_platform(read, server=database, clock=StandingClock(NOW)))
         async with app.running():

@@ -18,6 +18,7 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.upkeep import SeenSessions, upkeep
+from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.settings import Settings
 
@@ -36,6 +37,7 @@ class Platform(msgspec.Struct, frozen=True):
     invalidation: Invalidation
     clean_up: CleanUp
     device_names: DeviceNames
+    vitals: Vitals
 
 
 @asynccontextmanager
@@ -66,6 +68,7 @@ async def open_platform(
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock)
         device_names = await open_device_names(database)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        vitals = await opened.enter_async_context(watching(database, server, clock, settings.memory_bytes))
         scopes, invalidation = Scopes(clock), Invalidation(database)
         invalidation.watch(scopes.cache)
         if is_service:
@@ -85,6 +88,7 @@ async def open_platform(
             invalidation,
             clean_up,
             device_names,
+            vitals,
         )
 
 

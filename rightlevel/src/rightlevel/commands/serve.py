@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
+import os
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,11 +16,6 @@ from flatwater.errors import Refused
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.settings import MEGABYTE, Settings
-
-if TYPE_CHECKING:
-    import uvicorn
-
-DRAIN_S = 10
 
 
 @click.command()
@@ -41,82 +34,57 @@ def serve(port: int | None, host: str | None, memory_mb: int | None, data_folder
 def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains for up to ten seconds and closes everything in reverse.
 
+    A process whose memory stays above its allowance is replaced by a fresh one on the same socket; no request is lost.
     `ready` is called once the platform is open. *Errors*: exits with 1 and a sentence when the folder is in use, the
     port is taken or the database does not start.
     """
-    import uvicorn
-    import uvloop
+    from flatwater.recycling import reexecute
+    from flatwater.serving import ServiceNotStarted, new_event_loop
 
+    with _listen(settings) as listener:
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop()) as runner:
+                mark = runner.run(_serving(settings, listener, ready))
+        except (Refused, DatabaseProblem, ServiceNotStarted) as error:
+            click.echo(str(error), err=True)
+            sys.exit(EXIT_REFUSED)
+        if mark is not None:
+            reexecute(listener, mark)
+
+
+async def _serving(
+    settings: Settings, listener: socket.socket, ready: Callable[[], None] | None
+) -> str | None:
+    """Serves; the mark for the process that takes over, or None when this was told to stop."""
+    from flatwater.monitors import tuned
+    from flatwater.serving import serve
     from rightlevel.assembly import open_platform
     from rightlevel.web.app import build_app
 
-    async def serving() -> None:
+    with ExitStack() as held:
         async with open_platform(settings, say=click.echo) as platform:
-            config = uvicorn.Config(
-                build_app(lambda: nullcontext(platform)),
-                host=settings.host,
-                port=settings.port,
-                log_level="warning",
-                access_log=False,
-                lifespan="on",
-                timeout_graceful_shutdown=DRAIN_S,
-                timeout_keep_alive=75,
-                limit_concurrency=1_000,
-                backlog=512,
-                server_header=False,
-                proxy_headers=False,
-                h11_max_incomplete_event_size=32 * 1024,
-            )
-            gc.freeze()  # what is loaded by now stays; collections need not look at it again
+            held.enter_context(tuned())  # what is loaded by now stays; collections need not look at it again
             if ready is not None:
                 ready()
             click.echo(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
-            await _serve(config)
-        click.echo("Stopped; everything is closed.")
+            app = build_app(lambda: nullcontext(platform))
+            ending = await serve(app, listener, recycler=platform.vitals.recycler)
+            mark = platform.vitals.recycler.mark
+    if ending == "recycle":
+        return mark
+    click.echo("Stopped; everything is closed.")
+    return None
 
-    _refuse_taken_port(settings)
+
+def _listen(settings: Settings) -> socket.socket:
+    """The socket to serve on. Exits with a sentence when it can't be had, before a database is started for nothing."""
+    from flatwater.recycling import listening_socket
+
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serving())
-    except (Refused, DatabaseProblem) as error:
-        click.echo(str(error), err=True)
+        return listening_socket(settings.host, settings.port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        click.echo(f"Port {settings.port} can't be used: {reason}. Choose another with --port.", err=True)
         sys.exit(EXIT_REFUSED)
-
-
-async def _serve(config: uvicorn.Config) -> None:
-    """Serves until SIGTERM or SIGINT; a second one doesn't wait for requests.
-
-    uvicorn raises the signal again when it is done, which would end this process before its database is shut down.
-    """
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    server = Server(config)
-
-    def end() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end)
-    await server.serve()
-
-
-def _refuse_taken_port(settings: Settings) -> None:
-    """Exits with a sentence when the port can't be had, before a database is started for nothing."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            click.echo(
-                f"Port {settings.port} can't be used: {error.strerror}. Choose another with --port.", err=True
-            )
-            sys.exit(EXIT_REFUSED)

@@ -40,7 +40,13 @@ def all_routes() -> Registry:
 
 def build_app(opening: Opening) -> ContractApp[Actor, Platform]:
     """The application over a platform, which `opening` opens and closes. *Errors*: ContractBroken before anything starts."""
-    return ContractApp(all_routes(), RightLevelHouse(error_page), opening, otherwise=_Otherwise())
+    return ContractApp(
+        all_routes(),
+        RightLevelHouse(error_page),
+        opening,
+        otherwise=_Otherwise(),
+        guards=lambda platform: platform.vitals.guards,
+    )
 
 
 class _Otherwise:

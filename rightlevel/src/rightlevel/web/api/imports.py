@@ -39,7 +39,7 @@ class ImportForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/api/v1/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none",
+    "POST", "/api/v1/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none", priority="first",
     body_bytes=UPLOAD_BYTES, tags=("imports",),
     statuses={202: "The file waits for its turn; the run is at the address in `location`."},
 )  # fmt: skip

@@ -66,7 +66,7 @@ async def imports_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none",
+    "POST", "/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none", priority="first",
     body_bytes=UPLOAD_BYTES, tags=("pages",),
 )  # fmt: skip
 async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
