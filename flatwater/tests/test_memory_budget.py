@@ -14,9 +14,9 @@ import pytest
 from network import Onlooker
 
 from flatwater.answers import problem_for
+from flatwater.load_shedding import give_memory_back
 from flatwater.memory_budget import (
     EXACT_EVERY,
-    UNREAD_STEPS,
     BudgetExceeded,
     MemoryBudgets,
     Meter,
@@ -52,8 +52,8 @@ async def test_a_request_that_takes_ten_times_its_budget_is_stopped_soon_after_i
     with pytest.raises(BudgetExceeded, match="more than 8 MB of memory") as raised:
         await metered(taking(80 * MB, MB // 2, kept), meter)
     taken = sum(map(len, kept))
-    # The steps that may go unread, one more that is noticed at its end, and what the heap had free before.
-    assert 8 * MB <= taken < 8 * MB + (UNREAD_STEPS + 2) * MB // 2 + 16 * MB
+    # Above it by the steps that may go unread and by what the heap had free before.
+    assert 8 * MB <= taken < 40 * MB
     answer = problem_for(raised.value)
     assert answer is not None
     assert answer.status == 503
@@ -258,6 +258,7 @@ async def test_rows_and_bytes_of_the_answer_are_refused_above_their_budget() -> 
 
 @reads_memory
 async def test_growth_is_counted_by_endpoint_and_names_the_one_that_leaks() -> None:
+    give_memory_back()  # what the heap has free would hide the first of it
     budgets = MemoryBudgets()
     leaked: list[bytearray] = []
 

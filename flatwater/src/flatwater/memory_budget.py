@@ -24,9 +24,9 @@ MEGABYTE = 1024 * 1024
 
 SHORT_S = 0.000_1
 """A step shorter than this touches less than half a megabyte: pages are zeroed at 4 GB/s at best."""
-UNREAD_STEPS = 8
-"""Short steps of a request that may go unread; after them every step is read, so small steps can't add up unseen."""
-EXACT_EVERY = 16
+UNREAD_S = 0.001
+"""How long a request's short steps may go unread, together: 4 MB. Then every step is read, so they can't add up unseen."""
+EXACT_EVERY = 32
 """One request in so many is read at every step, for growth by endpoint."""
 
 
@@ -55,7 +55,7 @@ class Meter:
     """What one request has taken so far."""
 
     __slots__ = ("allocation_pages", "budget", "is_exact", "is_struck", "largest_pages", "net_pages", "response_bytes",
-        "rows", "unread")  # fmt: skip
+        "rows", "unread_s")  # fmt: skip
 
     def __init__(self, budget: RequestBudget, *, is_exact: bool = False) -> None:
         self.budget = budget
@@ -66,7 +66,7 @@ class Meter:
         self.largest_pages = 0
         self.response_bytes = 0
         self.rows = 0
-        self.unread = 0
+        self.unread_s = 0.0
 
     def charge_rows(self, rows: int) -> None:
         """Counts rows read. *Errors*: BudgetExceeded above the budget."""
@@ -86,8 +86,12 @@ class Meter:
                 " request may get. Please ask for less at a time."
             )
 
-    def charge_pages(self, pages: int) -> bool:
-        """Counts what a step grew the process by (or gave back); whether the request is now over its budget."""
+    def end_step(self, before: int, took_s: float) -> bool:
+        """Charges a step what the process grew by (or gave back) in it; whether the request is now over its budget."""
+        if took_s < SHORT_S and not self.is_exact and self.unread_s < UNREAD_S:
+            self.unread_s += took_s
+            return False
+        pages = _read() - before
         self.net_pages += pages
         if pages > self.largest_pages:
             self.largest_pages = pages
@@ -118,7 +122,7 @@ class MemoryBudgets:
         self._made = 0
 
     def meter(self, budget: RequestBudget) -> Meter:
-        """A meter for one request; every sixteenth reads each step."""
+        """A meter for one request; one in 32 reads each step."""
         self._made += 1
         return Meter(budget, is_exact=self._made % EXACT_EVERY == 0)
 
@@ -156,9 +160,9 @@ def _read() -> int:
     return pages
 
 
-def _pages_before() -> int:
-    """The resident pages before a step: read, unless hardly anything ran since the last reading."""
-    if perf_counter() - _last.wall_s < SHORT_S or process_time() - _last.work_s < SHORT_S:
+def _pages_before(meter: Meter) -> int:
+    """The resident pages before a step: read, unless this process hardly worked since the last reading."""
+    if not meter.is_exact and process_time() - _last.work_s < SHORT_S:
         return _last.pages
     return _read()
 
@@ -198,23 +202,25 @@ class Metered(Generic[ResultT]):
         return task.uncancel() if task is not None else 0
 
     def _drive(self) -> Generator[Any, Any, ResultT]:
-        coroutine = self._coroutine
+        coroutine, meter = self._coroutine, self._meter
         sent: Any = None
         thrown: BaseException | None = None
         while True:
-            before = _read() if self._meter.is_exact else _pages_before()
             began_s = perf_counter()
+            # Most steps come in the wake of another; the lookup is spelled out here because it is most of the cost.
+            is_fresh = began_s - _last.wall_s < SHORT_S and not meter.is_exact
+            before = _last.pages if is_fresh else _pages_before(meter)
             try:
                 awaited = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
             except StopIteration as done:
-                self._charge(before, began_s)
+                meter.end_step(before, perf_counter() - began_s)
                 return done.value
             except BaseException:
-                self._charge(before, began_s)
+                meter.end_step(before, perf_counter() - began_s)
                 raise
             finally:
                 thrown = None  # an error that holds this frame holds all that the request had
-            if self._charge(before, began_s) and not self._meter.is_struck:
+            if meter.end_step(before, perf_counter() - began_s) and not meter.is_struck:
                 self._strike()
             try:
                 sent = yield awaited
@@ -223,14 +229,6 @@ class Metered(Generic[ResultT]):
                 raise
             except BaseException as error:  # noqa: BLE001  all of it is the coroutine's to take
                 sent, thrown = None, error
-
-    def _charge(self, before: int, began_s: float) -> bool:
-        """Charges the step that began then; whether the request is over its budget."""
-        meter = self._meter
-        if perf_counter() - began_s < SHORT_S and not meter.is_exact and meter.unread < UNREAD_STEPS:
-            meter.unread += 1
-            return False
-        return meter.charge_pages(_read() - before)
 
     def _strike(self) -> None:
         self._meter.is_struck = True

@@ -32,6 +32,16 @@ def test_a_collection_is_counted_with_its_pause_and_what_it_found() -> None:
     assert monitor.take_recent_max_s() == 0
 
 
+def test_a_monitor_entered_twice_counts_once_and_until_it_is_left_twice() -> None:
+    callbacks = len(gc.callbacks)
+    with GarbageMonitor() as monitor:
+        with monitor:
+            gc.collect()
+        gc.collect()
+        assert monitor.standing().collections[2] == 2
+    assert len(gc.callbacks) == callbacks
+
+
 def test_nothing_is_counted_outside_the_block() -> None:
     with GarbageMonitor() as monitor:
         pass

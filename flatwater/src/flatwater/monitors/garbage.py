@@ -36,9 +36,10 @@ class GarbageStanding(msgspec.Struct, frozen=True):
 
 
 class GarbageMonitor:
-    """Counts collections and their pauses while it is entered. *Cost*: under a microsecond a collection."""
+    """Counts collections and their pauses while it is entered, however often. *Cost*: under 2 µs a collection."""
 
     def __init__(self) -> None:
+        self._entered = 0
         self._started_at: float | None = None
         self._collections = [0, 0, 0]
         self._pauses = [0] * (len(PAUSE_BOUNDS_S) + 1)
@@ -51,12 +52,16 @@ class GarbageMonitor:
         self._to_log: deque[tuple[int, float]] = deque(maxlen=LONG_PAUSES_KEPT)
 
     def __enter__(self) -> Self:
-        gc.callbacks.append(self._see)
+        if not self._entered:
+            gc.callbacks.append(self._see)
+        self._entered += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        gc.callbacks.remove(self._see)
-        self.log_long_pauses()
+        self._entered -= 1
+        if not self._entered:
+            gc.callbacks.remove(self._see)
+            self.log_long_pauses()
 
     def _see(self, phase: str, about: dict[str, Any]) -> None:
         if phase == "start":

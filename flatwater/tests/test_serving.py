@@ -1,0 +1,176 @@
+"""Told to stop, it answers what is in flight, whole, and leaves nothing on the database server."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import pytest
+from network import Onlooker
+from served_clients import Client, Reply, free_port, served
+from served_program import LARGE_BYTES
+from starlette.types import Receive, Scope, Send
+
+from flatwater.recycling import listening_socket
+from flatwater.serving import ServiceNotStarted, ServingLimits, serve
+
+pytestmark = pytest.mark.anyio
+LEFT = "select count(*) from pg_stat_activity where starts_with(application_name, 'served')"
+
+
+async def connections_left(onlooker: Onlooker) -> int:
+    """How many of the program's connections the server has; it takes a moment to see that a client has gone."""
+    for _ in range(50):
+        if not (left := int(await onlooker.value(LEFT))):
+            return 0
+        await asyncio.sleep(0.02)
+    return left
+
+
+async def test_a_signal_under_load_lets_every_answer_arrive_whole_and_leaves_no_connection(
+    conninfo: str, onlooker: Onlooker
+) -> None:
+    async with served(conninfo) as running:
+        answered: list[Reply] = []
+        refused = 0
+        is_told = asyncio.Event()
+
+        async def keeps_asking(path: str) -> None:
+            nonlocal refused
+            async with Client(running.port) as client:
+                while True:
+                    try:
+                        answered.append(await client.get(path))
+                    except ConnectionRefusedError:
+                        assert is_told.is_set()
+                        refused += 1
+                        return
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(24):
+                group.create_task(keeps_asking("/wait/0.1" if number % 2 else "/"))
+            await asyncio.sleep(0.5)
+            assert int(await onlooker.value(LEFT)) > 0
+            is_told.set()
+            running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            assert await running.process.wait() == 0
+        assert refused == 24
+        assert len(answered) > 24
+        assert {reply.status for reply in answered} == {200}
+        assert all(len(reply.content) == 32 for reply in answered)
+        assert await connections_left(onlooker) == 0
+
+
+async def test_a_large_answer_to_a_slow_client_arrives_whole(conninfo: str) -> None:
+    async with served(conninfo) as running, Client(running.port) as client:
+        getting = asyncio.create_task(client.get("/large", pause_s=0.6))
+        await asyncio.sleep(0.3)
+        running.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert len((await getting).content) == LARGE_BYTES
+            assert await running.process.wait() == 0
+
+
+async def test_what_outlives_the_draining_is_cut_off_and_its_statement_ended(
+    conninfo: str, onlooker: Onlooker
+) -> None:
+    async with served(conninfo, drain_s=0.5) as running, Client(running.port) as client:
+        hanging = asyncio.create_task(client.get("/wait/50"))
+        await asyncio.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await running.process.wait() == 0
+        assert await connections_left(onlooker) == 0
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await hanging
+        assert "cut off" in await running.errors()
+
+
+async def test_a_second_signal_waits_for_nobody_and_still_leaves_no_connection(
+    conninfo: str, onlooker: Onlooker
+) -> None:
+    async with served(conninfo, drain_s=60.0) as running, Client(running.port) as client:
+        hanging = asyncio.create_task(client.get("/wait/50"))
+        await asyncio.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        assert running.process.returncode is None
+        running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await running.process.wait() == 0
+        assert await connections_left(onlooker) == 0
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await hanging
+
+
+class Small:
+    """An application that says whether it was closed, in this process."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.is_closed = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            headers = [(b"content-length", b"2"), (b"connection", b"keep-alive")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"ok"})
+            return
+        await receive()
+        if self.fails:
+            await send({"type": "lifespan.startup.failed", "message": "no"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.is_closed = True
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def test_it_stops_when_told_within_the_process_and_the_listener_stays_open() -> None:
+    app, stop, port = Small(), asyncio.Event(), free_port()
+    heard = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    with listening_socket("127.0.0.1", port) as listener:
+        ready = asyncio.Event()
+        serving = asyncio.create_task(serve(app, listener, stop=stop, ready=ready.set))
+        await ready.wait()
+        async with Client(port) as client:
+            assert (await client.get("/")).headers["connection"] == "keep-alive"
+            stop.set()
+            began = time.monotonic()
+            assert await serving == "stopped"
+        assert time.monotonic() - began < 2.0
+        assert app.is_closed
+        assert listener.fileno() >= 0
+    assert heard == [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+
+
+async def test_a_request_on_its_way_when_it_stops_is_answered_and_told_to_close() -> None:
+    stop, port, ready = asyncio.Event(), free_port(), asyncio.Event()
+    with listening_socket("127.0.0.1", port) as listener:
+        limits = ServingLimits(linger_s=1.0)
+        serving = asyncio.create_task(serve(Small(), listener, limits=limits, stop=stop, ready=ready.set))
+        await ready.wait()
+        async with Client(port) as client:
+            await client.get("/")
+            stop.set()
+            await asyncio.sleep(0.3)
+            assert (await client.get("/")).headers["connection"] == "close"
+            assert await serving == "stopped"
+
+
+async def test_an_application_that_cannot_open_is_not_served() -> None:
+    with listening_socket("127.0.0.1", free_port()) as listener, pytest.raises(ServiceNotStarted):
+        await serve(Small(fails=True), listener)
+
+
+async def test_what_fails_when_it_is_ready_ends_the_serving_and_goes_up() -> None:
+    app = Small()
+
+    def fails() -> None:
+        raise LookupError("not ready after all")
+
+    with listening_socket("127.0.0.1", free_port()) as listener, pytest.raises(LookupError):
+        await serve(app, listener, ready=fails)
+    assert app.is_closed
