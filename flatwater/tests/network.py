@@ -114,7 +114,7 @@ class Onlooker:
     async def sessions(self, name: str) -> list[tuple[str, str]]:
         """State and statement of every session of an application."""
         cursor = await self.connection.execute(
-            "select state, query from pg_stat_activity where application_name = %s order by backend_start",
+            "select state, query from pg_stat_activity where split_part(application_name, '/', 1) = %s order by backend_start",
             [name],
         )
         return [(state, text) for state, text in await cursor.fetchall()]

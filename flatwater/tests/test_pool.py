@@ -735,3 +735,35 @@ async def test_two_databases_do_not_share_connections(conninfo: str) -> None:
 
 def test_psycopg_is_the_driver_that_was_tested() -> None:
     assert psycopg.__version__.startswith("3.3.")
+
+
+SHOWN_NAME = query("select current_setting('application_name')")
+
+
+async def test_the_server_shows_which_route_a_connection_works_for(conninfo: str, onlooker: Onlooker) -> None:
+    async with Database(conninfo, limits=Limits(connections=1), application_name="notes") as database:
+        async with database.read(deadline_s=5, route="list_notes") as session:
+            assert await session.fetch_value(SHOWN_NAME, {}) == "notes/list_notes"
+
+        async def write(session: Session) -> str:
+            return await session.fetch_value(SHOWN_NAME, {})
+
+        assert await database.run(write, deadline_s=5, route="add_note") == "notes/add_note"
+        async with database.read(deadline_s=5, route="list_notes") as session:
+            assert await session.fetch_value(SHOWN_NAME, {}) == "notes/list_notes", "a write gives the name back"
+        with pytest.raises(ValueError, match="route's name"):
+            async with database.read(deadline_s=5, route="x'; drop table note"):
+                pass
+
+
+async def test_statements_are_timed_those_that_were_ended_included(conninfo: str) -> None:
+    async with Database(conninfo) as database:
+        for _ in range(9):
+            async with database.read(deadline_s=5) as session:
+                await session.fetch_value(SHOWN_NAME, {})
+        assert (database.statements.quantile(0.95) or 9) < 0.2
+        with pytest.raises(DeadlineExceeded):
+            async with database.read(deadline_s=0.3) as session:
+                await session.fetch_value(query("select pg_sleep(5)"), {})
+        assert database.statements.count() == 10
+        assert 0.25 < (database.statements.quantile(1.0) or 0) < 1.5

@@ -321,10 +321,12 @@ class ContractApp(Generic[ActorT, AppT]):
             return answer
 
         if endpoint.work == "read":
-            async with call.database.read(deadline_s=endpoint.deadline_s) as session:
+            async with call.database.read(deadline_s=endpoint.deadline_s, route=endpoint.name) as session:
                 return await perform(session)
         if endpoint.work == "write":
-            return await call.database.run(perform, deadline_s=endpoint.deadline_s, plans="generic")
+            return await call.database.run(
+                perform, deadline_s=endpoint.deadline_s, plans="generic", route=endpoint.name
+            )
         limit = asyncio.timeout(endpoint.deadline_s)
         try:
             async with limit:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 import psycopg
@@ -28,6 +30,7 @@ from flatwater.errors import (
     PoolTimeout,
     RetriesExhausted,
 )
+from flatwater.latency import LatencyHistogram
 from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
 
 log = logging.getLogger("flatwater.pool")
@@ -38,6 +41,9 @@ ATTEMPTS: Final = 6
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 OLDEST_SERVER: Final = 150_000
+MAX_NAME_BYTES: Final = 63
+"""*Source*: PostgreSQL, NAMEDATALEN."""
+_UNSHOWABLE = re.compile(r"[^a-zA-Z0-9_.-]")
 
 Plans = Literal["auto", "generic"]
 BEGINNINGS: Final[dict[Plans, LiteralString]] = {
@@ -113,6 +119,9 @@ class Database:
         self._deadlines_struck = 0
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
+        self.statements = LatencyHistogram(clock=self.clock)
+        """How long statements took over the last five minutes."""
+        self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0
         self._failures_seen = 0
@@ -235,13 +244,30 @@ class Database:
         )
 
     @asynccontextmanager
-    async def read(self, *, deadline_s: float) -> AsyncIterator[Session]:
-        """A read-only session; each statement sees what is committed when it starts.
+    async def read(self, *, deadline_s: float, route: str | None = None) -> AsyncIterator[Session]:
+        """A read-only session; each statement sees what is committed when it starts. The server shows whose `route` it is.
 
         *Errors*: PoolFull, PoolTimeout, DatabaseGone, DeadlineExceeded, StatementTimeout.
         """
         async with self._session(self._pool, deadline_s) as session:
+            if route is not None:
+                await self._show_route(session, route)
             yield session
+
+    async def _show_route(self, session: Session, route: str) -> None:
+        """Names the route in application_name, so that whoever looks at the server sees what a connection works for.
+
+        *Cost*: nothing while a connection goes on with the same route, else a round trip.
+        """
+        if self._routes.get(session.connection) != route:
+            await session.command("SET application_name = " + self._shown(route))
+            self._routes[session.connection] = route
+
+    def _shown(self, route: str) -> LiteralString:
+        if _UNSHOWABLE.search(route):
+            raise ValueError(f"a route's name is letters, digits and _: {route!r}")
+        name = f"{self._application_name}/{route}"[:MAX_NAME_BYTES]
+        return cast("LiteralString", "'" + name.replace("'", "''") + "'")
 
     @asynccontextmanager
     async def snapshot(self, *, deadline_s: float) -> AsyncIterator[Session]:
@@ -282,10 +308,18 @@ class Database:
 
     @asynccontextmanager
     async def _writing(
-        self, pool: psycopg_pool.AsyncConnectionPool[Connection], deadline_s: float, *, plans: Plans = "auto"
+        self,
+        pool: psycopg_pool.AsyncConnectionPool[Connection],
+        deadline_s: float,
+        *,
+        plans: Plans = "auto",
+        route: str | None = None,
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s, is_writing=True) as session:
-            await session.command(BEGINNINGS[plans])
+            beginning = BEGINNINGS[plans]
+            if route is not None:
+                beginning += "; SET LOCAL application_name = " + self._shown(route)
+            await session.command(beginning)
             await self._allow(session, deadline_s)
             yield session
             await session.commit()
@@ -304,6 +338,7 @@ class Database:
         deadline_s: float,
         idempotent: bool = False,
         plans: Plans = "auto",
+        route: str | None = None,
     ) -> ResultT:
         """What the work returns, done in one transaction; done again when others came in between.
 
@@ -320,7 +355,7 @@ class Database:
             if left_s <= 0:
                 raise DeadlineExceeded
             try:
-                async with self._writing(self._pool, left_s, plans=plans) as session:
+                async with self._writing(self._pool, left_s, plans=plans, route=route) as session:
                     result = await work(session)
                 return result
             except Serialization as error:
@@ -354,7 +389,9 @@ class Database:
         connection = await self._acquire(pool, deadline_s)
         self._held += 1
         deadline = Deadline(connection, until - loop.time())
-        session = Session(connection, deadline, self.announcer, is_writing=is_writing)
+        session = Session(
+            connection, deadline, self.announcer, is_writing=is_writing, statements=self.statements
+        )
         try:
             yield session
         except asyncio.CancelledError:

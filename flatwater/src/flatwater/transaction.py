@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from typing import Any, LiteralString, TypeVar, cast
 
 import msgspec
@@ -29,6 +30,7 @@ from flatwater.errors import (
     PoolFull,
     StatementTimeout,
 )
+from flatwater.latency import LatencyHistogram
 from flatwater.queries import Query
 
 log = logging.getLogger("flatwater.transaction")
@@ -81,7 +83,13 @@ class Session:
     """One connection while one piece of work holds it. Made by `Database`; not for use by two tasks at once."""
 
     def __init__(
-        self, connection: Connection, deadline: Deadline, announcer: Announcer, *, is_writing: bool = False
+        self,
+        connection: Connection,
+        deadline: Deadline,
+        announcer: Announcer,
+        *,
+        is_writing: bool = False,
+        statements: LatencyHistogram | None = None,
     ) -> None:
         self.is_writing = is_writing
         """Whether what is read here may decide a write, so that no cache may answer instead of the database."""
@@ -90,10 +98,16 @@ class Session:
         self._connection = connection
         self._deadline = deadline
         self._announcer = announcer
+        self._statements = statements
         self._drops: set[Drop] = set()
         self._savepoints = 0
         self._streams: list[AsyncGenerator[Any, None]] = []
         self._streams_begun = 0
+
+    @property
+    def connection(self) -> Connection:
+        """The driver's connection, for this package."""
+        return self._connection
 
     async def fetch_all(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> list[RowT]:
         """Every row, as values of a type whose fields are the query's columns in order. *Cost*: all rows in memory."""
@@ -113,7 +127,7 @@ class Session:
 
     async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
         """The first column of the first row. *Errors*: LookupError without a row."""
-        with translated(self._deadline):
+        with timed(self._deadline, self._statements):
             cursor = await self._connection.execute(query.text, parameters)
             row = await cursor.fetchone()
         if row is None:
@@ -122,12 +136,12 @@ class Session:
 
     async def execute(self, query: Query, parameters: Parameters) -> int:
         """Runs a statement; how many rows it touched."""
-        with translated(self._deadline):
+        with timed(self._deadline, self._statements):
             cursor = await self._connection.execute(query.text, parameters)
         return cursor.rowcount
 
     async def _run(self, query: Query, parameters: Parameters, into: type[RowT]) -> AsyncCursor[RowT]:
-        with translated(self._deadline):
+        with timed(self._deadline, self._statements):
             cursor = AsyncCursor(self._connection, row_factory=args_row(into))
             await cursor.execute(query.text, parameters)
         if into not in query.shapes:
@@ -283,6 +297,24 @@ class translated:  # noqa: N801  reads as a word where it is used
         ours = translate(error, has_struck=self._deadline.has_struck)
         if ours is not None:
             raise ours from error
+
+
+class timed(translated):  # noqa: N801
+    """`translated`, and how long the statement took, those that failed or were ended included."""
+
+    __slots__ = ("_began", "_statements")
+
+    def __init__(self, deadline: Deadline, statements: LatencyHistogram | None) -> None:
+        super().__init__(deadline)
+        self._statements = statements
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._statements is not None:
+            self._statements.observe(perf_counter() - self._began)
+        super().__exit__(kind, error, trace)
 
 
 def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | None:
