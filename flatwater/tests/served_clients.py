@@ -61,12 +61,15 @@ class Reply:
 
 
 class Client:
-    """One connection at a time, kept until an answer says close; what goes wrong goes up."""
+    """One connection at a time, kept until an answer says close; what goes wrong goes up.
+
+    `answers` came on the connection that is open now.
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self.connects = 0
+        self.answers = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,7 +80,7 @@ class Client:
     async def get(self, path: str, *, pause_s: float = 0.0) -> Reply:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-            self.connects += 1
+            self.answers = 0
         reader, writer = self._streams
         writer.write(f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode())
         await writer.drain()
@@ -85,13 +88,15 @@ class Client:
         headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in head[1:-2])}
         await asyncio.sleep(pause_s)
         content = await reader.readexactly(int(headers["content-length"]))
+        self.answers += 1
         if headers.get("connection") == "close":
             await self._close()
         return Reply(int(head[0].split()[1]), headers, content)
 
     async def _close(self) -> None:
         if self._streams is not None:
-            self._streams[1].close()
+            writer, self._streams = self._streams[1], None
+            self.answers = 0
+            writer.close()
             with suppress(ConnectionError):
-                await self._streams[1].wait_closed()
-            self._streams = None
+                await writer.wait_closed()

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from flatwater.answers import problem_for
+from flatwater.errors import Refused
 from flatwater.recycling import Recycler, listening_socket, reexecute
 
 try:
@@ -49,25 +51,55 @@ class ServingLimits(msgspec.Struct, frozen=True):
     header_bytes: int = 32 * 1024
 
 
+class Stopping(Refused):
+    """The service is being stopped, and this took longer than it could wait. Please try again in a moment."""
+
+    code = "stopping"
+    retry_after_s = 5.0
+
+
 class _Gate:
     """The application, and while it drains, `connection: close` on each of its answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.is_draining = False
+        self.is_cutting_off = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        is_begun = False
 
         async def tell(message: MutableMapping[str, Any]) -> None:
-            if self.is_draining and message["type"] == "http.response.start":
-                kept = [each for each in message.get("headers", ()) if each[0].lower() != b"connection"]
-                message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            nonlocal is_begun
+            if message["type"] == "http.response.start":
+                is_begun = True
+                if self.is_draining:
+                    kept = [each for each in message.get("headers", ()) if each[0].lower() != b"connection"]
+                    message = {**message, "headers": [*kept, (b"connection", b"close")]}
             await send(message)
 
-        await self._app(scope, receive, tell)
+        try:
+            await self._app(scope, receive, tell)
+        except asyncio.CancelledError:
+            if not self.is_cutting_off or is_begun:
+                raise  # an answer that has begun is cut: the client sees that it is not all
+            await self._say_stopping(tell)
+
+    async def _say_stopping(self, tell: Send) -> None:
+        answer = problem_for(Stopping())
+        if answer is None:
+            raise RuntimeError("a refusal has an answer")
+        named = {
+            **answer.headers,
+            "content-type": answer.content_type,
+            "content-length": str(len(answer.content)),
+        }
+        head = [(name.encode(), value.encode()) for name, value in named.items()]
+        await tell({"type": "http.response.start", "status": answer.status, "headers": head})
+        await tell({"type": "http.response.body", "body": answer.content})
 
 
 class ServiceNotStarted(Exception):
@@ -77,7 +109,7 @@ class ServiceNotStarted(Exception):
 class _Server(uvicorn.Server):
     """uvicorn without its signals (it raises them again when done, before others have closed) and with our ending."""
 
-    def __init__(self, gate: _Gate, limits: ServingLimits) -> None:
+    def __init__(self, gate: _Gate, limits: ServingLimits, listener: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
                 gate,
@@ -94,9 +126,15 @@ class _Server(uvicorn.Server):
         )
         self._gate = gate
         self._limits = limits
+        self._listener = listener
         self._is_hurried = False
         self.is_ended = False
         self.is_recycling = False
+
+    @property
+    def will_be_recycled(self) -> bool:
+        """Whether a fresh process takes over: it was asked for, and nobody told this one to end since."""
+        return self.is_recycling and not self.is_ended
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -119,8 +157,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops taking connections, answers what is in flight, cancels what outlives that, closes the application."""
         self._gate.is_draining = True
+        await asyncio.sleep(0)  # who is in the backlog by now is taken in; closing would cut them off
         for server in self.servers:
             server.close()
+        if not self.will_be_recycled:
+            self._listener.close()  # or who connects now would wait in its backlog for nobody
         state, limits = self.server_state, self._limits
         # A request may be on its way on a connection that looks idle, and more so on one that was just taken.
         linger_s = limits.handover_s if self.is_recycling else limits.linger_s
@@ -130,6 +171,7 @@ class _Server(uvicorn.Server):
         if not await self._until(lambda: not state.connections and not state.tasks, limits.drain_s):
             log.warning("%d requests are cut off: they took longer than the draining", len(state.tasks))
         if tasks := list(state.tasks):
+            self._gate.is_cutting_off = True
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=CANCEL_S)
@@ -169,19 +211,19 @@ async def serve(
 ) -> Ending:
     """Serves until SIGTERM, SIGINT or `stop`, or until the recycler wants a fresh process; says which.
 
-    The listener stays open: close it, or give it to `reexecute` once everything else is closed. `ready` is called when
+    The listener is closed when this stops, and stays open for `reexecute` when it is recycled. `ready` is called when
     requests are taken. *Errors*: ServiceNotStarted when the application's lifespan fails; whatever `ready` raises.
     """
-    server = _Server(_Gate(app), limits or ServingLimits())
+    server = _Server(_Gate(app), limits or ServingLimits(), listener)
     watches = [server.say_when_ready(ready)] if ready is not None else []
     watches += [server.end_when(stop)] if stop is not None else []
     watches += [server.hand_over_when(recycler.wanted)] if recycler is not None else []
-    # The copy is closed with the server; the listener, and with it the connections that wait in its backlog, is not.
+    # The copy is closed with the server; the listener, and with it who waits in its backlog, outlives a recycling.
     with listener.dup() as copy, _signals(server.end):
         await _with_watches(server, copy, [asyncio.create_task(each) for each in watches])
     if not server.started:
         raise ServiceNotStarted("The service could not start; its log says why.")
-    return "recycle" if server.is_recycling and not server.is_ended else "stopped"
+    return "recycle" if server.will_be_recycled else "stopped"
 
 
 async def _with_watches(server: _Server, copy: socket.socket, watches: list[asyncio.Task[None]]) -> None:
