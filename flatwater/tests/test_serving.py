@@ -185,3 +185,25 @@ async def test_what_fails_when_it_is_ready_ends_the_serving_and_goes_up() -> Non
     with listening_socket("127.0.0.1", free_port()) as listener, pytest.raises(LookupError):
         await serve(app, listener, ready=fails)
     assert app.is_closed
+
+
+async def test_ten_times_the_connections_are_refused_by_their_number_and_all_is_well_within_a_second() -> (
+    None
+):
+    stop, port, ready = asyncio.Event(), free_port(), asyncio.Event()
+    with listening_socket("127.0.0.1", port) as listener:
+        limits = ServingLimits(connections=6, linger_s=0.0)
+        serving = asyncio.create_task(serve(Small(), listener, limits=limits, stop=stop, ready=ready.set))
+        await ready.wait()
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
+        async with Client(port) as client:
+            assert (await client.get("/")).status == 503
+        for _, writer in opened:
+            writer.close()
+        async with asyncio.timeout(1):
+            while True:
+                async with Client(port) as client:
+                    if (await client.get("/")).status == 200:
+                        break
+        stop.set()
+        await serving
