@@ -1,0 +1,82 @@
+"""The program itself: its process, its garbage, the requests under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from flatwater.load_shedding import SheddingStanding
+from flatwater.metrics.exposition import Labels
+from flatwater.metrics.registry import Metrics
+from flatwater.metrics.sources.rows import Row, one_of
+from flatwater.monitors import GarbageStanding, ProcessSample
+
+PROCESS: Final[tuple[Row[ProcessSample], ...]] = (
+    ("process_memory_usage_bytes", "Memory resident in this process (RSS), shared parts in full.", "gauge", lambda row: row.rss_bytes),
+    ("flatwater_process_memory_pss_bytes", "This process's fair share of memory (PSS).", "gauge", lambda row: row.pss_bytes),
+    ("flatwater_process_memory_private_bytes", "Memory that is this process's alone.", "gauge", lambda row: row.private_bytes),
+    ("flatwater_process_heap_bytes", "Memory the allocator has given out.", "gauge", lambda row: row.heap_bytes),
+    ("flatwater_process_allocated_blocks", "Blocks of memory Python holds.", "gauge", lambda row: row.allocated_blocks),
+    ("process_thread_count", "Threads.", "gauge", lambda row: row.threads),
+    ("process_unix_file_descriptor_count", "Open file descriptors.", "gauge", lambda row: row.file_descriptors),
+)  # fmt: skip
+
+
+def process(metrics: Metrics, read: Callable[[], ProcessSample | None]) -> None:
+    """This process, as its monitor last saw it: memory, threads, file descriptors."""
+    one_of(metrics, read, PROCESS)
+
+
+GARBAGE: Final[tuple[Row[GarbageStanding], ...]] = (
+    ("flatwater_gc_pause_seconds_total", "How long collecting garbage took, together.", "counter", lambda row: row.pause_s_total),
+    ("flatwater_gc_pause_max_seconds", "The longest collection since the start.", "gauge", lambda row: row.pause_s_max),
+    ("flatwater_gc_long_pauses_total", "Collections longer than 50 ms.", "counter", lambda row: row.long_pauses),
+    ("flatwater_gc_collected_objects_total", "Objects that were collected.", "counter", lambda row: row.collected),
+    ("flatwater_gc_uncollectable_objects_total", "Objects that could not be collected.", "counter", lambda row: row.uncollectable),
+)  # fmt: skip
+
+
+def garbage(metrics: Metrics, read: Callable[[], GarbageStanding | None]) -> None:
+    """What collecting garbage cost. OpenTelemetry counts collections by generation, and so do we."""
+
+    def collections() -> dict[Labels, float]:
+        found = read()
+        return {} if found is None else {(str(n),): count for n, count in enumerate(found.collections)}
+
+    metrics.source(
+        "cpython_gc_collections_total",
+        "Collections of garbage by generation.",
+        "counter",
+        collections,
+        labels=("cpython_gc_generation",),
+    )
+    one_of(metrics, read, GARBAGE)
+
+
+def shedding(metrics: Metrics, read: Callable[[], SheddingStanding | None]) -> None:
+    """What is under way, and what was turned away to keep the rest going, by priority and cause."""
+
+    def shed() -> dict[Labels, float]:
+        found = read()
+        if found is None:
+            return {}
+        return {
+            (str(priority), str(cause)): count
+            for priority, causes in found.shed.items()
+            for cause, count in causes.items()
+        }
+
+    metrics.source(
+        "flatwater_shed_requests_total",
+        "Requests turned away, by their priority and the cause.",
+        "counter",
+        shed,
+        labels=("priority", "cause"),
+    )
+    rows: tuple[Row[SheddingStanding], ...] = (
+        ("http_server_active_requests", "Requests under way.", "gauge", lambda row: row.in_flight),
+        ("flatwater_memory_share_ratio", "The part of the memory budget that is used.", "gauge", lambda row: row.memory_share),
+        ("flatwater_pool_queue_share_ratio", "The part of the pool's queue that is used.", "gauge", lambda row: row.queue_share),
+        ("flatwater_event_loop_lag_seconds", "How late the event loop is.", "gauge", lambda row: row.lag_s),
+    )  # fmt: skip
+    one_of(metrics, read, rows)
