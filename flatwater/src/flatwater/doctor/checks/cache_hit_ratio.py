@@ -41,7 +41,10 @@ class CacheHitRatio(Struct, frozen=True):
 
     def look(self, look: Look) -> Iterator[Finding]:
         hits = look.rows(queries["cache_hits"], into=_Hits)[0]
-        kinds = {"tables": (hits.table_hits, hits.table_reads), "indexes": (hits.index_hits, hits.index_reads)}
+        kinds = {
+            "tables": (hits.table_hits, hits.table_reads),
+            "indexes": (hits.index_hits, hits.index_reads),
+        }
         enough = {kind: pair for kind, pair in kinds.items() if sum(pair) >= self.least_blocks}
         for kind, (found, read) in enough.items():
             yield self._finding(look, kind, found, read)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding
-from flatwater.doctor.processes import size
+from flatwater.doctor.processes import in_words
 
 NAME: Final = "largest_tables"
 
@@ -55,11 +55,13 @@ class LargestTables(Struct, frozen=True):
         locked = look.rows(queries["locked_tables"], into=_Locked)[0].tables
         total = sum(each.table_bytes + each.indexes_bytes for each in tables)
         shown = "; ".join(_said(each) for each in tables[: self.shown]) or "none"
-        shown_indexes = ", ".join(f"{each.index_name} {size(each.index_bytes)}" for each in indexes[:5]) or "none"
+        shown_indexes = (
+            ", ".join(f"{each.index_name} {in_words(each.index_bytes)}" for each in indexes[:5]) or "none"
+        )
         left_out = f" {locked} locked relations were left out." if locked else ""
         yield Finding(
             NAME, f"{NAME}/all", "ok",
-            f"The {len(tables)} largest tables take {size(total)}: {shown}. Largest indexes: {shown_indexes}.{left_out}",
+            f"The {len(tables)} largest tables take {in_words(total)}: {shown}. Largest indexes: {shown_indexes}.{left_out}",
             self.why, (), {"tables": len(tables), "size_bytes": total, "locked": locked},
         )  # fmt: skip
         for each in tables:
@@ -69,7 +71,7 @@ class LargestTables(Struct, frozen=True):
     def _heavy(self, table: Sized) -> Finding:
         return Finding(
             NAME, f"{NAME}/indexes of {table.schema}.{table.table_name}", "notice",
-            f"The indexes of {table.schema}.{table.table_name} take {size(table.indexes_bytes)}, its rows {size(table.table_bytes)}.",
+            f"The indexes of {table.schema}.{table.table_name} take {in_words(table.indexes_bytes)}, its rows {in_words(table.table_bytes)}.",
             "Every write of the table writes each of its indexes, and they compete with the rows for memory.",
             (Cure(explanation="See unused_indexes, duplicate_indexes and bloat for which of them can go or shrink."),),
             {"indexes_bytes": table.indexes_bytes, "table_bytes": table.table_bytes},
@@ -79,7 +81,7 @@ class LargestTables(Struct, frozen=True):
 def _said(table: Sized) -> str:
     unread = ", never read since the statistics began" if table.scans == 0 and table.rows else ""
     return (
-        f"{table.schema}.{table.table_name} {size(table.table_bytes)} + indexes {size(table.indexes_bytes)}, "
+        f"{table.schema}.{table.table_name} {in_words(table.table_bytes)} + indexes {in_words(table.indexes_bytes)}, "
         f"about {table.rows} rows{unread}"
     )
 

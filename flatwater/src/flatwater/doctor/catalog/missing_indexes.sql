@@ -1,0 +1,55 @@
+-- name: scanned_tables
+-- Large tables that are read from end to end again and again, the most rows read first; indexed columns come with them.
+select s.schemaname::text as schema, s.relname::text as table_name, s.relid::bigint as table_oid,
+       greatest(s.n_live_tup, c.reltuples::bigint, 0)::bigint as rows,
+       s.seq_scan::bigint as scans, s.seq_tup_read::bigint as rows_read, coalesce(s.idx_scan, 0)::bigint as index_scans,
+       array(select a.attname::text from pg_attribute a where a.attrelid = s.relid and a.attnum > 0 and not a.attisdropped
+             order by a.attnum limit 200) as columns,
+       array(select distinct a.attname::text
+             from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+             where i.indrelid = s.relid and i.indisvalid limit 200) as first_columns
+from pg_stat_user_tables s
+join pg_class c on c.oid = s.relid
+where s.seq_scan >= %(least_scans)s and greatest(s.n_live_tup, c.reltuples::bigint) >= %(least_rows)s
+  and s.seq_tup_read / s.seq_scan >= %(least_rows)s / 2
+order by s.seq_tup_read desc
+limit 20
+
+-- name: statements_seen
+-- What sessions ran last and what runs now, as text: a sample by which a missing index is told where no statistics of statements are kept.
+select a.query as statement
+from pg_stat_activity a
+where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid() and a.query ilike '%%where%%'
+order by a.query_start desc nulls last
+limit 100
+
+-- name: statements_kept
+-- The statements that took most time, as text, from pg_stat_statements.
+select p.query as statement
+from pg_stat_statements p
+where p.dbid = (select d.oid from pg_database d where d.datname = current_database()) and p.query ilike '%%where%%'
+order by p.total_exec_time desc
+limit 150
+
+-- name: foreign_keys_without_index
+-- Foreign keys whose columns no valid index begins with, the largest tables first; the key's own columns may stand in any order.
+select n.nspname::text as schema, t.relname::text as table_name, k.conname::text as name,
+       f.relname::text as refers_to, t.relkind::text as kind,
+       greatest(s.n_live_tup, t.reltuples::bigint, 0)::bigint as rows,
+       array(select a.attname::text
+             from unnest(k.conkey) with ordinality u(attnum, place)
+             join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
+             order by u.place limit 32) as columns
+from pg_constraint k
+join pg_class t on t.oid = k.conrelid
+join pg_class f on f.oid = k.confrelid
+join pg_namespace n on n.oid = t.relnamespace
+left join pg_stat_user_tables s on s.relid = t.oid
+where k.contype = 'f' and k.conparentid = 0
+  and not exists (
+      select 1 from pg_index i
+      where i.indrelid = k.conrelid and i.indisvalid and i.indpred is null
+        and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
+        and cardinality((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) = cardinality(k.conkey))
+order by 6 desc, 1, 2, 3
+limit 60
