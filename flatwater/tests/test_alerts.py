@@ -31,7 +31,7 @@ from flatwater.alerts import (
     Webhook,
     keep_watch,
 )
-from flatwater.baselines import SERVICE_LEVELS, evaluate
+from flatwater.baselines import SERVICE_LEVELS, Verdict, evaluate
 from flatwater.clock import StandingClock
 
 pytestmark = pytest.mark.anyio
@@ -48,12 +48,12 @@ class Looks:
         self.clock = StandingClock(AT)
         self.alarms = Alarms(LEVELS, hysteresis=hysteresis, clock=self.clock)
 
-    def at(self, *values: float | None, name: str = "connections") -> list[tuple[Kind, str]]:
-        told: list[tuple[Kind, str]] = []
+    def at(self, *values: float | None, name: str = "connections") -> list[tuple[Kind, Verdict]]:
+        told: list[tuple[Kind, Verdict]] = []
         for value in values:
             self.clock.advance(15)
             judgements = [found for found in evaluate({name: value}, LEVELS) if found.name == name]
-            told += [(alert.kind, alert.verdict) for alert in self.alarms.consider(judgements)]
+            told.extend((alert.kind, alert.verdict) for alert in self.alarms.consider(judgements))
         return told
 
 
@@ -124,6 +124,12 @@ def test_what_was_seen_and_is_seen_no_more_is_told() -> None:
     assert looks.at(3, *[None] * 9) == []
     assert looks.at(None) == [("raised", "not_examined")]
     assert looks.at(9, 9, 9) == [("worsened", "warning")]
+
+
+def test_what_is_seen_again_ends_the_alarm_even_at_its_level() -> None:
+    looks = Looks()
+    assert looks.at(8, *[None] * 10) == [("raised", "not_examined")]
+    assert looks.at(8, 8, 8, 8) == [("cleared", "off_target")]
 
 
 def test_what_was_never_seen_is_not_told_as_lost() -> None:
@@ -402,8 +408,10 @@ async def test_the_log_is_a_channel(caplog: pytest.LogCaptureFixture) -> None:
 async def test_the_watch_tells_what_it_sees_and_outlives_a_look_that_fails() -> None:
     looks = iter([{"connections": 9.0}, RuntimeError("away"), {"connections": 9.0}, {"connections": 9.0}])
 
+    nothing: dict[str, float] = {}
+
     async def read() -> Mapping[str, float | None]:
-        look = next(looks, {})
+        look = next(looks, nothing)
         if isinstance(look, Exception):
             raise look
         return look

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -310,7 +311,7 @@ def grouping(expression: str) -> set[str]:
     }
 
 
-def rules() -> list[dict[str, object]]:
+def rules() -> list[dict[str, Any]]:
     content = yaml.safe_load((OBSERVABILITY / "alert-rules.yml").read_text())
     return [rule for group in content["groups"] for rule in group["rules"]]
 
@@ -353,11 +354,11 @@ async def test_dashboard_and_alert_rules_use_only_what_is_exported(whole: Metric
 def test_every_service_level_has_an_alert_for_each_of_its_levels_and_no_alert_is_of_another() -> None:
     asked: set[tuple[str, str]] = set()
     for rule in rules():
-        severity = rule["labels"]["severity"]  # type: ignore[index]
+        severity = rule["labels"]["severity"]
         for name, braces in used(str(rule["expr"])):
             level = re.search(r'level="(\w+)"', braces)
             if name == "flatwater_service_level_verdict" and level:
-                assert rule["labels"]["service_level"] == level[1]  # type: ignore[index]
+                assert rule["labels"]["service_level"] == level[1]
                 verdicts = re.search(r'verdict=~?"([\w|]+)"', braces)
                 assert verdicts is not None
                 assert severity in verdicts[1].split("|")
@@ -381,8 +382,8 @@ def test_every_alert_says_what_and_what_to_do() -> None:
     names = [rule["alert"] for rule in rules()]
     assert len(names) == len(set(names))
     for rule in rules():
-        assert rule["labels"]["severity"] in ("warning", "critical")  # type: ignore[index]
-        assert set(rule["annotations"]) == {"summary", "description"}  # type: ignore[call-overload]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert set(rule["annotations"]) == {"summary", "description"}
 
 
 async def test_the_operators_page_lists_what_is_exported(whole: Metrics) -> None:

@@ -120,8 +120,10 @@ class Alarms:
     def _consider(self, judgement: Judgement) -> Alert | None:
         alarm, baseline = self._alarms[judgement.name], self._baselines[judgement.name]
         now_s = self._clock.monotonic()
-        is_clear = judgement.value is not None and baseline.is_clear_of_warning(
-            judgement.value, margin=self._hysteresis.margin
+        # The margin is for a value that stands at its level; one that was out of sight need only be seen again.
+        is_clear = judgement.value is not None and (
+            alarm.level == "not_examined"
+            or baseline.is_clear_of_warning(judgement.value, margin=self._hysteresis.margin)
         )
         alarm.count(judgement, is_clear=is_clear, monotonic_s=now_s)
         reached = self._reached(alarm, now_s)
