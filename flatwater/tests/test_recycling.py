@@ -39,12 +39,12 @@ def test_only_memory_that_stays_above_the_critical_level_recycles(clock: Standin
 def test_it_is_logged_as_a_defect_with_what_grew(
     clock: StandingClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    grown = [EndpointStanding("export", 9, 9, 4_200_000, 1, 0), EndpointStanding("steady", 9, 9, 0, 1, 0)]
+    grown = [EndpointStanding("export", 1_000, 10, 50.0, 1, 0), EndpointStanding("steady", 9, 9, 0.0, 1, 0)]
     Recycler(CRITICAL, clock, samples=1, grown=lambda: grown).see(2 * CRITICAL)
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert "defect" in record.getMessage()
-    assert "export 4,200,000 bytes" in record.getMessage()
+    assert "export about 3,200,000 bytes" in record.getMessage()
     assert "steady" not in record.getMessage()
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from flatwater.errors import Refused
-from flatwater.monitors.endpoints import EndpointGrowth, Growth
+from flatwater.monitors.endpoints import EndpointGrowth
 from flatwater.monitors.resident import PAGE_BYTES, can_read_resident, resident_pages
 
 ResultT = TypeVar("ResultT")
@@ -26,8 +26,6 @@ SHORT_S = 0.000_1
 """A step shorter than this touches less than half a megabyte: pages are zeroed at 4 GB/s at best."""
 UNREAD_S = 0.001
 """How long a request's short steps may go unread, together: 4 MB. Then every step is read, so they can't add up unseen."""
-EXACT_EVERY = 32
-"""One request in so many is read at every step, for growth by endpoint."""
 
 
 class BudgetExceeded(Refused):
@@ -54,13 +52,12 @@ class RequestBudget(msgspec.Struct, frozen=True):
 class Meter:
     """What one request has taken so far."""
 
-    __slots__ = ("allocation_pages", "budget", "is_exact", "is_struck", "largest_pages", "net_pages", "response_bytes",
+    __slots__ = ("allocation_pages", "budget", "is_struck", "largest_pages", "net_pages", "response_bytes",
         "rows", "unread_s")  # fmt: skip
 
-    def __init__(self, budget: RequestBudget, *, is_exact: bool = False) -> None:
+    def __init__(self, budget: RequestBudget) -> None:
         self.budget = budget
         self.allocation_pages = budget.allocation_bytes // PAGE_BYTES
-        self.is_exact = is_exact
         self.is_struck = False
         self.net_pages = 0
         self.largest_pages = 0
@@ -88,7 +85,7 @@ class Meter:
 
     def end_step(self, before: int, took_s: float) -> bool:
         """Charges a step what the process grew by (or gave back) in it; whether the request is now over its budget."""
-        if took_s < SHORT_S and not self.is_exact and self.unread_s < UNREAD_S:
+        if took_s < SHORT_S and self.unread_s < UNREAD_S:
             self.unread_s += took_s
             return False
         pages = _read() - before
@@ -98,9 +95,9 @@ class Meter:
         return self.net_pages > self.allocation_pages
 
     @property
-    def growth(self) -> Growth:
-        exact = self.is_exact and can_read_resident
-        return Growth(self.net_pages * PAGE_BYTES, self.largest_pages * PAGE_BYTES, exact)
+    def largest_step_bytes(self) -> int:
+        """The most that one step took, of those that were read."""
+        return self.largest_pages * PAGE_BYTES
 
     def exceeded(self) -> BudgetExceeded:
         return BudgetExceeded(
@@ -114,17 +111,15 @@ def _megabytes(size_bytes: int) -> str:
 
 
 class MemoryBudgets:
-    """Makes the meters of a service's requests and counts their growth by endpoint."""
+    """Runs the requests of a service within their budgets and counts them by endpoint."""
 
     def __init__(self, growth: EndpointGrowth | None = None) -> None:
         self.growth = growth or EndpointGrowth()
         self.struck = 0
-        self._made = 0
 
     def meter(self, budget: RequestBudget) -> Meter:
-        """A meter for one request; one in 32 reads each step."""
-        self._made += 1
-        return Meter(budget, is_exact=self._made % EXACT_EVERY == 0)
+        """A meter for one request."""
+        return Meter(budget)
 
     async def run(self, name: str, coroutine: Coroutine[Any, Any, ResultT], meter: Meter) -> ResultT:
         """What the coroutine gives, within the meter's budget; counted for the endpoint. *Errors*: BudgetExceeded."""
@@ -132,7 +127,7 @@ class MemoryBudgets:
             return await Metered(coroutine, meter)
         finally:
             self.struck += meter.is_struck
-            self.growth.record(name, meter.growth, was_over_budget=meter.is_struck)
+            self.growth.record(name, meter.largest_step_bytes, was_over_budget=meter.is_struck)
 
 
 class _LastReading:
@@ -160,9 +155,9 @@ def _read() -> int:
     return pages
 
 
-def _pages_before(meter: Meter) -> int:
+def _pages_before() -> int:
     """The resident pages before a step: read, unless this process hardly worked since the last reading."""
-    if not meter.is_exact and process_time() - _last.work_s < SHORT_S:
+    if process_time() - _last.work_s < SHORT_S:
         return _last.pages
     return _read()
 
@@ -208,8 +203,8 @@ class Metered(Generic[ResultT]):
         while True:
             began_s = perf_counter()
             # Most steps come in the wake of another; the lookup is spelled out here because it is most of the cost.
-            is_fresh = began_s - _last.wall_s < SHORT_S and not meter.is_exact
-            before = _last.pages if is_fresh else _pages_before(meter)
+            is_fresh = began_s - _last.wall_s < SHORT_S
+            before = _last.pages if is_fresh else _pages_before()
             try:
                 awaited = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
             except StopIteration as done:

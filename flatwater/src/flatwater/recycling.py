@@ -87,7 +87,7 @@ class Recycler:
 
     def _names(self) -> str:
         grown = [each for each in self._grown() if each.growth_bytes > 0][:NAMED]
-        return ", ".join(f"{each.name} {each.growth_bytes:,} bytes" for each in grown) or "not known"
+        return ", ".join(f"{each.name} about {each.growth_bytes:,} bytes" for each in grown) or "not known"
 
     @property
     def mark(self) -> str:

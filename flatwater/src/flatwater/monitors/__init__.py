@@ -1,6 +1,6 @@
 """What watches this process from inside, within bounds: memory, garbage collection, growth by endpoint."""
 
-from flatwater.monitors.endpoints import EndpointGrowth, EndpointStanding, Growth
+from flatwater.monitors.endpoints import EndpointGrowth, EndpointStanding
 from flatwater.monitors.garbage import GarbageMonitor, GarbageStanding, tuned
 from flatwater.monitors.process import (
     MemoryOfProcess,
@@ -13,6 +13,6 @@ from flatwater.monitors.process import (
 from flatwater.monitors.resident import resident_bytes
 
 __all__ = [
-    "EndpointGrowth", "EndpointStanding", "GarbageMonitor", "GarbageStanding", "Growth", "MemoryOfProcess",
+    "EndpointGrowth", "EndpointStanding", "GarbageMonitor", "GarbageStanding", "MemoryOfProcess",
     "ProcessMonitor", "ProcessSample", "memory_of", "pids_below", "pss_of", "resident_bytes", "tuned",
 ]  # fmt: skip
