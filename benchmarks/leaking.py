@@ -1,21 +1,27 @@
-"""`rightlevel` with a planted leak: every request leaves 100 bytes behind. Shows that the measurement would see one."""
+"""`rightlevel` with a planted leak: requests leave some bytes behind. Shows that the measurement would see one.
+
+LEAK_BYTES says how many, LEAK_PATH whose path begins with what (every request's, if not given).
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
 from flatwater.asgi import ContractApp
 from rightlevel.commands import main
 
-LEAK_BYTES = 100
+LEAK_BYTES = int(os.environ.get("LEAK_BYTES", "100"))
+LEAK_PATH = os.environ.get("LEAK_PATH", "/")
 EMPTY_BYTES = sys.getsizeof(b"")
 _kept: list[bytes] = []
 _serve = ContractApp.__call__
 
 
 async def _leaking(self: Any, scope: Any, receive: Any, send: Any) -> None:
-    _kept.append(bytes(LEAK_BYTES - EMPTY_BYTES))
+    if scope.get("path", "").startswith(LEAK_PATH):
+        _kept.append(bytes(LEAK_BYTES - EMPTY_BYTES))
     await _serve(self, scope, receive, send)
 
 

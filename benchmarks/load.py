@@ -97,6 +97,9 @@ async def _client(load: Load, wires: Sequence[bytes], until: float, since: float
             seen.bytes += length
             seen.last = max(seen.last, now)
         index += 1
+        if b"connection: close" in head.lower():
+            writer.close()
+            reader, writer = await asyncio.open_connection(load.host, load.port)
     writer.close()
 
 

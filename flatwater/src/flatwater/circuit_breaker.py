@@ -107,6 +107,10 @@ class CircuitBreaker:
         self._probing_until = float("-inf")
         self._open_until = self._now() + self._open_s * self._random.uniform(0.5, 1.0)
 
+    def gave_up(self) -> None:
+        """Whoever tried was cancelled, which says nothing of the other side; somebody else may probe."""
+        self._probing_until = float("-inf")
+
     async def __aenter__(self) -> None:
         self.admit()
 
@@ -118,9 +122,7 @@ class CircuitBreaker:
         elif isinstance(error, Exception):
             self.failed()
         else:
-            self._probing_until = float(
-                "-inf"
-            )  # whoever tried was cancelled, which says nothing of the other side
+            self.gave_up()
 
     def statistics(self) -> BreakerStatistics:
         return BreakerStatistics(

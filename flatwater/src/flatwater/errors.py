@@ -38,6 +38,13 @@ class DatabaseGone(Refused):
     retry_after_s = 5.0
 
 
+class DatabaseAway(DatabaseGone):
+    """The database could not be reached a moment ago, so this was not tried. Please try again in a moment."""
+
+    code = "database_away"
+    retry_after_s = 1.0
+
+
 class DatabaseFull(Refused):
     """The database has no room left. Nothing of this was saved; please tell whoever runs this service."""
 

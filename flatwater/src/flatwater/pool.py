@@ -21,9 +21,11 @@ import psycopg_pool
 from psycopg import errors
 
 from flatwater.announcing import Announcer, Way
+from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
 from flatwater.errors import (
     CommitUnknown,
+    DatabaseAway,
     DatabaseGone,
     DeadlineExceeded,
     PoolFull,
@@ -31,6 +33,7 @@ from flatwater.errors import (
     RetriesExhausted,
 )
 from flatwater.latency import LatencyHistogram
+from flatwater.retry_budget import RetryBudget
 from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
 
 log = logging.getLogger("flatwater.pool")
@@ -38,6 +41,7 @@ log = logging.getLogger("flatwater.pool")
 ResultT = TypeVar("ResultT")
 
 ATTEMPTS: Final = 6
+RECONNECT_S: Final = 0.5
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 OLDEST_SERVER: Final = 150_000
@@ -95,6 +99,9 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     connections_lost: int
     deadlines_struck: int
     retries: int
+    retries_refused: int = 0
+    breaker: State = "closed"
+    breaker_opened: int = 0
 
 
 class Database:
@@ -114,8 +121,13 @@ class Database:
         self.clock = clock or SystemClock()
         self._conninfo = conninfo
         self._application_name = application_name
-        self._pool = self._new_pool(min_size=1, max_size=self.limits.connections, waiting=self.limits.waiting)
+        self._pool = self._new_pool(min_size=0, max_size=self.limits.connections, waiting=self.limits.waiting)
         self._apart = self._new_pool(min_size=0, max_size=1, waiting=8)
+        # The looks are frequent, for a look costs one request its wait: who comes back is back within a second.
+        self.breaker = CircuitBreaker(
+            f"{application_name} database", failures=3, open_s=0.25, longest_open_s=1.0, clock=self.clock
+        )
+        self.retry_budget = RetryBudget(clock=self.clock)
         self._deadlines_struck = 0
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
@@ -141,7 +153,8 @@ class Database:
             max_waiting=waiting,
             max_idle=limits.idle_close_s,
             max_lifetime=3_600.0,
-            reconnect_timeout=limits.acquire_s,
+            # A try that failed is given up soon, so that the next request tries anew instead of waiting out a pause.
+            reconnect_timeout=RECONNECT_S,
             num_workers=2,
         )
 
@@ -184,7 +197,6 @@ class Database:
         """Connects and makes sure that the server holds our limits. *Errors*: DatabaseGone, LimitsNotHeld."""
         await self._pool.open()
         try:
-            await self._pool.wait(timeout=self.limits.connect_s)
             await self._apart.open()
             await self._verify()
         except (psycopg_pool.PoolTimeout, errors.Error) as error:
@@ -195,7 +207,7 @@ class Database:
             raise
 
     async def _verify(self) -> None:
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(timeout=self.limits.connect_s) as connection:
             wanted = self.limits.on_the_server()
             cursor = await connection.execute(
                 "select name, setting from pg_settings where name = any(%s)", [list(wanted)]
@@ -241,6 +253,9 @@ class Database:
             connections_lost=stats.get("connections_lost", 0) + stats.get("returns_bad", 0),
             deadlines_struck=self._deadlines_struck,
             retries=self._retries,
+            retries_refused=self.retry_budget.refused,
+            breaker=self.breaker.state,
+            breaker_opened=self.breaker.statistics().opened,
         )
 
     @asynccontextmanager
@@ -350,6 +365,7 @@ class Database:
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
         last: Exception = DeadlineExceeded()
+        self.retry_budget.called()
         for attempt in range(ATTEMPTS):
             left_s = until - loop.time()
             if left_s <= 0:
@@ -360,6 +376,8 @@ class Database:
                 return result
             except Serialization as error:
                 last = error
+            except DatabaseAway:
+                raise  # not even tried: whoever asked is told at once
             except DatabaseGone as error:
                 # Nothing was committed. A server that restarts is back within the deadline more often than not.
                 last = error
@@ -368,7 +386,7 @@ class Database:
                     raise
                 last = error
             pause_s = self._random.uniform(0, min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
-            if attempt == ATTEMPTS - 1 or loop.time() + pause_s > until:
+            if attempt == ATTEMPTS - 1 or loop.time() + pause_s > until or not self.retry_budget.spend():
                 break
             self._retries += 1
             await asyncio.sleep(pause_s)
@@ -414,11 +432,33 @@ class Database:
         """A connection whose other side is there as far as its socket tells; dead ones are replaced on the way."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(self.limits.acquire_s, deadline_s)
-        while True:
-            connection = await self._take(pool, until - loop.time())
-            if _is_alive(connection):
-                return connection
-            await pool.putconn(connection)
+        is_guarded = pool is self._pool
+        if is_guarded:
+            self._require_reachable()
+        try:
+            while True:
+                connection = await self._take(pool, until - loop.time())
+                if _is_alive(connection):
+                    break
+                await pool.putconn(connection)
+        except DatabaseGone:
+            if is_guarded:
+                self.breaker.failed()
+            raise
+        except (PoolFull, PoolTimeout, asyncio.CancelledError):
+            if is_guarded:
+                self.breaker.gave_up()  # too much asked of it, or nobody waits any more: no sign that it is away
+            raise
+        if is_guarded:
+            self.breaker.succeeded()
+        return connection
+
+    def _require_reachable(self) -> None:
+        """Passes unless the database could not be reached just now. *Errors*: DatabaseAway, at once."""
+        try:
+            self.breaker.admit()
+        except BreakerOpen as error:
+            raise DatabaseAway(retry_after_s=error.retry_after_s) from error
 
     async def _take(self, pool: psycopg_pool.AsyncConnectionPool[Connection], wait_s: float) -> Connection:
         task = cast("asyncio.Task[object]", asyncio.current_task())

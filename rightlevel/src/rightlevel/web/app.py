@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
@@ -59,8 +60,11 @@ class _Otherwise:
         path: str = scope["path"]
         if path.startswith("/static/"):
             inner = {**scope, "path": path.removeprefix("/static"), "root_path": ""}
-            await self._static(inner, receive, _cached(send))
-            return
+            try:
+                await self._static(inner, receive, _cached(send))
+                return
+            except HTTPException:
+                pass  # no such file, or no way to ask for one: raised before anything was sent
         await not_found_page(scope, receive, send)
 
 
