@@ -167,7 +167,7 @@ class Metered(Generic[ResultT]):
 
     Over the budget it is cancelled like a task is, so that whatever it waits for (a query, a connection) is given up in
     the way it knows; the cancellation becomes BudgetExceeded here. Work that finishes in spite of it has its result.
-    *Cost*: 1 µs a step that is short, 3 µs more for one that is not.
+    *Cost*: 1.3 µs a request and 0.5 µs a short step (3.6 µs for five, measured 2026-11-23); 4 µs for a step that is read.
     """
 
     __slots__ = ("_coroutine", "_meter")
