@@ -40,7 +40,7 @@ async def ask(database: Database) -> str:
 
 
 async def test_while_it_is_away_nobody_waits_and_it_is_back_at_once(killable: RunningServer) -> None:
-    async with Database(killable.conninfo, limits=Limits(acquire_s=2.0)) as database:
+    async with Database(killable.conninfo, limits=Limits(acquire_s=0.5)) as database:
         assert await ask(database) == "ok"
         for _ in range(2):
             killable.end(signal.SIGKILL)
