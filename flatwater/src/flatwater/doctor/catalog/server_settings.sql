@@ -1,8 +1,8 @@
 -- name: pending_restarts
--- Settings that were changed and wait for a restart; and settings in files that are broken.
+-- Settings that were changed and wait for a restart. One that the server's command line sets keeps its value over a restart.
 select s.name, s.setting as value, coalesce(s.unit, '') as unit
 from pg_settings s
-where s.pending_restart
+where s.pending_restart and s.source <> 'command line'
 order by s.name
 limit 50
 
@@ -30,7 +30,8 @@ select current_setting('data_directory') as folder limit 1
 select n.nspname::text as schema, c.relname::text as table_name,
        greatest(coalesce(s.n_live_tup, 0), c.reltuples::bigint, 0)::bigint as rows,
        coalesce((select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
-                 where x.indrelid = c.oid and x.indisunique and x.indisvalid and x.indpred is null and x.indexprs is null
+                 where x.indrelid = c.oid and x.indisunique and x.indisvalid and not exists (select 1 from pg_constraint k where k.conindid = i.oid)
+                   and x.indpred is null and x.indexprs is null
                    and not exists (select 1 from pg_attribute a where a.attrelid = c.oid and a.attnum = any (x.indkey::int2[]) and not a.attnotnull)
                  order by i.relname limit 1), '') as unique_index
 from pg_class c

@@ -74,7 +74,7 @@ class Bloat(Struct, frozen=True):
             )
         if not found:
             yield well(
-                self, f"{len(known)} of the {len(tables)} largest tables and {len(indexes)} largest indexes were estimated; "
+                self, f"{len(known)} of the largest {len(tables)} tables and {len(indexes)} indexes were estimated; "
                 f"{in_words(sum(each.wasted_bytes for each in known))} of room is empty.",
                 estimated=len(known), looked_at=len(tables) + len(indexes),
             )  # fmt: skip

@@ -51,9 +51,10 @@ class NullIndexes(Struct, frozen=True):
 
     def _finding(self, index: _Index) -> Finding:
         name = f"{index.name.encode()[: LONGEST_NAME - 8].decode(errors='ignore')}_not_null"[:LONGEST_NAME]
-        smaller = create_again(
-            index.definition.replace(f" {identifier(index.name)[1:-1]} ON ", f" {identifier(name)} ON ", 1)
-        )
+        # The server quotes a name only where it must.
+        plain, quoted = f" {index.name} ON ", f" {identifier(index.name)} ON "
+        written = quoted if quoted in index.definition else plain
+        smaller = create_again(index.definition.replace(written, f" {identifier(name)} ON ", 1))
         smaller = f"{smaller.removesuffix(';')} WHERE {identifier(index.column_name)} IS NOT NULL;"
         return Finding(
             NAME, f"{NAME}/{index.schema}.{index.name}", "notice",

@@ -11,6 +11,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding
+from flatwater.doctor.quoting import literal
 from flatwater.doctor.relations import well
 
 NAME: Final = "version_and_restart"
@@ -90,12 +91,19 @@ class VersionAndRestart(Struct, frozen=True):
         )  # fmt: skip
 
     def _pending(self, setting: _Pending) -> Finding:
+        unit = f" {setting.unit}" if setting.unit else ""
         return Finding(
             NAME, f"{NAME}/{setting.name}", "notice",
-            f"{setting.name} was changed and waits for a restart; it is still {setting.value}{setting.unit and ' ' + setting.unit}.",
+            f"{setting.name} was changed and waits for a restart; it is still {setting.value}{unit}.",
             "What the file says is not what runs, and the next restart, which may be a crash, changes it unlooked for.",
-            (Cure(command="pg_ctl restart -m fast", undo=f"alter system reset {setting.name}; -- where it was set by alter system; or change it back in its file",
-                  explanation="By whatever keeps the server running (its unit, its operator), in a quiet hour."),),
+            (
+                Cure(
+                    command="pg_ctl restart -m fast",
+                    undo=f"alter system set {setting.name} = {literal(setting.value)};",
+                    explanation="By whatever keeps the server running (its unit, its operator), in a quiet hour. The undo keeps the value that "
+                    "runs, after select pg_reload_conf(); alter system reset alone leaves the mark.",
+                ),
+            ),
         )  # fmt: skip
 
 

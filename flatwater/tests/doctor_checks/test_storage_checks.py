@@ -1,0 +1,265 @@
+"""Room that is lost: bloat, dead rows, late vacuums, stale statistics, tables without bound."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from flatwater.doctor.checks.bloat import Bloat
+from flatwater.doctor.checks.cache_hit_ratio import CacheHitRatio
+from flatwater.doctor.checks.hot_updates import HotUpdates
+from flatwater.doctor.checks.largest_tables import LargestTables
+from flatwater.doctor.checks.sequences_near_end import SequencesNearEnd
+from flatwater.doctor.checks.stale_statistics import StaleStatistics
+from flatwater.doctor.checks.unbounded_tables import UnboundedTables
+from flatwater.doctor.checks.vacuum import Vacuum
+
+FILLED = (
+    "create table filled (id integer primary key, words text)",
+    "insert into filled select n, repeat('x', 100) from generate_series(1, 120000) n",
+)
+
+
+def test_a_bloated_table_is_found_explained_and_cured(ward) -> None:
+    ward.run(*FILLED, "delete from filled where id % 20 <> 0", "vacuum (analyze) filled")
+    found = ward.see(Bloat())
+    finding = found["bloat/public.filled"]
+    assert finding.severity == "warning"
+    assert 15 < finding.numbers["ratio"] < 25
+    assert finding.numbers["wasted_bytes"] > 10 << 20
+    ward.cure(finding.cures[0])
+    assert "bloat/public.filled" not in ward.see(Bloat())
+    assert ward.see(Bloat())["bloat/all"].severity == "ok"
+
+
+def test_a_table_as_large_as_its_rows_is_not_called_bloated(ward) -> None:
+    ward.run(*FILLED, "analyze filled")
+    found = ward.see(Bloat(ratio=1.3, least_bytes=1 << 20))
+    assert set(found) == {"bloat/all"}, found
+    assert "2 largest" not in found["bloat/all"].saw or found["bloat/all"].numbers["estimated"] >= 1
+
+
+def test_an_index_that_lost_its_rows_is_found_and_built_again(ward) -> None:
+    ward.run(*FILLED, "delete from filled where id % 100 <> 0", "vacuum (analyze) filled")
+    check = Bloat(ratio=5.0, least_bytes=1 << 20)
+    finding = ward.see(check)["bloat/index public.filled_pkey"]
+    assert finding.cures[0].sql == 'reindex index concurrently "public"."filled_pkey";'
+    ward.cure(finding.cures[0])
+    assert "bloat/index public.filled_pkey" not in ward.see(check)
+
+
+def test_dead_rows_are_found_and_vacuumed_only_by_the_application_that_owns_them(ward) -> None:
+    ward.run("create role clerk login", *FILLED, "alter table filled owner to clerk", "analyze filled")
+    ward.run("delete from filled where id <= 40000")
+    key = "bloat/dead rows of public.filled"
+    assert ward.see(Bloat())[key].numbers["dead_rows"] == 40_000
+    assert not any(cure.is_safe for cure in ward.see(Bloat(), "shop")[key].cures)
+    ward.open("shop/list_orders", user="clerk").execute("select 1")
+    finding = ward.see(Bloat(), "shop")[key]
+    assert finding.cures[0].is_safe
+    ward.cure(finding.cures[0])
+    assert key not in ward.see(Bloat())
+    ward.run("drop owned by clerk", "drop role clerk")
+
+
+def test_a_large_table_nobody_analyzed_is_not_examined_rather_than_well(ward) -> None:
+    ward.run(*FILLED)
+    found = ward.see(Bloat())
+    assert found["bloat/not examined"].severity == "not_examined"
+    assert "public.filled" in found["bloat/not examined"].saw
+
+
+def test_a_late_vacuum_is_found_and_cured(ward) -> None:
+    ward.run(*FILLED, "analyze filled")
+    assert ward.loud(Vacuum()) == set()
+    ward.run("delete from filled where id <= 60000")
+    finding = ward.see(Vacuum())["vacuum/late public.filled"]
+    assert finding.severity == "warning"
+    assert finding.numbers == {"dead_rows": 60_000, "due_at_rows": 24_050}
+    ward.cure(finding.cures[0])
+    assert ward.loud(Vacuum()) == set()
+
+
+def test_who_keeps_a_late_vacuum_from_its_work_is_named(ward) -> None:
+    ward.run(*FILLED, "analyze filled")
+    reader = ward.open("reports/monthly")
+    reader.execute("begin isolation level repeatable read")
+    reader.execute("select count(*) from filled")
+    ward.run("delete from filled where id <= 60000", "create table other (id int)", "vacuum filled")
+    finding = ward.see(Vacuum())["vacuum/held back"]
+    assert "session reports/monthly" in finding.saw
+    reader.execute("commit")
+    ward.run("vacuum filled")
+    assert ward.loud(Vacuum()) == set()
+
+
+def test_a_table_without_autovacuum_is_found_and_given_it_back(ward) -> None:
+    ward.run(*FILLED, "alter table filled set (autovacuum_enabled = off)", "analyze filled")
+    finding = ward.see(Vacuum())["vacuum/off public.filled"]
+    ward.cure(finding.cures[0])
+    assert ward.loud(Vacuum()) == set()
+
+
+def test_autovacuum_off_for_the_server_is_critical(ward) -> None:
+    ward.run("alter system set autovacuum = off", "select pg_reload_conf()")
+    try:
+        _until(ward, "current_setting('autovacuum') = 'off'")
+        finding = ward.see(Vacuum())["vacuum/autovacuum"]
+        assert finding.severity == "critical"
+        ward.cure(*finding.cures)
+        _until(ward, "current_setting('autovacuum') = 'on'")
+        assert ward.loud(Vacuum()) == set()
+    finally:
+        ward.run("alter system reset autovacuum", "select pg_reload_conf()")
+
+
+def test_stale_statistics_are_found_and_cured(ward) -> None:
+    ward.run(*FILLED)
+    finding = ward.see(StaleStatistics())["stale_statistics/public.filled"]
+    assert finding.severity == "warning"
+    assert "never analyzed" in finding.saw
+    ward.cure(finding.cures[0])
+    assert ward.loud(StaleStatistics()) == set()
+    ward.run("update filled set words = 'y' where id <= 30000")
+    assert "stale_statistics/public.filled" in ward.loud(StaleStatistics())
+
+
+def test_five_million_rate_limit_rows_are_critical_and_the_sweep_takes_them_out(ward) -> None:
+    ward.run(
+        "create unlogged table rate_limit (id integer, expires_at timestamptz)",
+        "insert into rate_limit select n, now() - interval '1 h' from generate_series(1, 5000000) n",
+        "insert into rate_limit select n, now() + interval '1 h' from generate_series(1, 10) n",
+    )
+    finding = ward.see(UnboundedTables())["unbounded_tables/public.rate_limit"]
+    assert finding.severity == "critical"
+    assert finding.numbers["rows"] >= 4_900_000
+    assert not any(cure.is_safe for cure in finding.cures), (
+        "nobody's rows are deleted without a person's word"
+    )
+    ward.cure(*finding.cures)
+    assert ward.value("select count(*) from rate_limit") == 10
+    assert "unbounded_tables/public.rate_limit" not in ward.see(UnboundedTables())
+    room = ward.see(Bloat())["bloat/public.rate_limit"]
+    assert room.numbers["wasted_bytes"] > 100 << 20, "the rows are gone and their room is not"
+    ward.cure(room.cures[0])
+    assert ward.loud(Bloat()) == set()
+
+
+def test_rate_limit_rows_are_graded_by_the_service_levels(ward) -> None:
+    ward.run("create table request_limits (id integer)")
+    budget = UnboundedTables().budgets[0]
+    tenth = replace(budget, notice=100, warning=500, critical=1_000)
+    seen: list[str] = []
+    for rows in (100, 1, 400, 500):
+        ward.run(f"insert into request_limits select 1 from generate_series(1, {rows})")
+        finding = ward.see(UnboundedTables(budgets=(tenth,))).get("unbounded_tables/public.request_limits")
+        seen.append("ok" if finding is None else finding.severity)
+    assert seen == ["ok", "notice", "warning", "critical"]
+
+
+def test_an_unlogged_table_is_told(ward) -> None:
+    ward.run("create unlogged table visits (id integer)", "insert into visits values (1)")
+    finding = ward.see(UnboundedTables())["unbounded_tables/unlogged public.visits"]
+    assert finding.severity == "notice"
+    ward.cure(finding.cures[0])
+    assert ward.loud(UnboundedTables()) == set()
+
+
+def test_growth_between_two_looks_is_told_with_its_rate(ward) -> None:
+    ward.run(*FILLED)
+    check = UnboundedTables()
+    first = ward.see(check)
+    assert "no look before" in first["unbounded_tables/all"].saw
+    an_hour_ago = replace(ward.left, at=ward.left.at - timedelta(hours=1))
+    assert ward.loud(check, history=(an_hour_ago,)) == set()
+    ward.run("insert into filled select n, repeat('x', 100) from generate_series(200001, 260000) n")
+    finding = ward.see(check, history=(an_hour_ago,))["unbounded_tables/growing public.filled"]
+    assert "in 1.0 h" in finding.saw
+    assert 0.05 < finding.numbers["doubles_days"] < 0.3
+    long_ago = replace(ward.left, at=ward.left.at - timedelta(days=90), numbers=an_hour_ago.numbers)
+    assert ward.loud(check, history=(long_ago,)) == set()
+
+
+def test_the_largest_tables_are_told_with_their_indexes(ward) -> None:
+    ward.run(*FILLED, "create index on filled (words, id)", "create table small (id integer)")
+    found = ward.see(LargestTables())
+    assert found["largest_tables/all"].saw.index("public.filled") < found["largest_tables/all"].saw.index(
+        "public.small"
+    )
+    assert found["largest_tables/all"].numbers["size_bytes"] > 15 << 20
+    heavy = ward.see(LargestTables(index_ratio=0.5, least_bytes=1 << 20))
+    assert heavy["largest_tables/indexes of public.filled"].severity == "notice"
+
+
+def test_a_locked_table_is_left_out_and_counted_instead_of_waited_for(ward) -> None:
+    ward.run(*FILLED)
+    holder = ward.open("migration")
+    holder.execute("begin")
+    holder.execute("lock table filled in access exclusive mode")
+    found = ward.see(LargestTables())["largest_tables/all"]
+    assert found.severity == "ok"
+    assert "public.filled" not in found.saw
+    assert found.numbers["locked"] >= 1
+    for check in (Bloat(), UnboundedTables()):
+        assert all(each.severity != "not_examined" for each in ward.see(check).values())
+
+
+def test_a_sequence_near_the_end_of_its_column_is_found_and_widened(ward) -> None:
+    ward.run(
+        "create table bill (id serial primary key)",
+        "create table visit (id integer generated always as identity primary key)",
+        "select setval('bill_id_seq', 2100000000)",
+        "select setval('visit_id_seq', 1900000000)",
+        "create sequence loose as smallint",
+        "select setval('loose', 32000)",
+    )
+    found = ward.see(SequencesNearEnd())
+    assert found["sequences_near_end/public.bill_id_seq"].severity == "critical"
+    assert found["sequences_near_end/public.visit_id_seq"].severity == "warning"
+    assert found["sequences_near_end/public.loose"].numbers["left"] == 767
+    for each in found.values():
+        ward.cure(*each.cures)
+    assert ward.loud(SequencesNearEnd()) == set()
+    ward.run("select setval('bill_id_seq', 3000000000)", "insert into bill default values")
+
+
+def test_a_sequence_this_role_may_not_read_is_not_examined(ward) -> None:
+    ward.run("create role blind login", "create sequence hidden")
+    found = ward.see(SequencesNearEnd(), role="blind")
+    finding = found["sequences_near_end/unreadable"]
+    assert finding.severity == "not_examined"
+    assert "sequences_near_end/all" not in found, "nothing was looked at, so nothing is well"
+    ward.cure(finding.cures[0])
+    assert ward.see(SequencesNearEnd(), role="blind")["sequences_near_end/all"].severity == "ok"
+    ward.run("drop owned by blind", "drop role blind")
+
+
+def test_a_cold_cache_is_told_and_too_few_reads_are_not_judged(ward) -> None:
+    ward.run("create table read (id integer)", "insert into read select generate_series(1, 50000)")
+    assert "cache_hit_ratio/not examined" in ward.see(CacheHitRatio())
+    for _ in range(3):
+        ward.run("select count(*) from read")
+    always = CacheHitRatio(least_blocks=100, least=2.0)
+    assert ward.see(always)["cache_hit_ratio/tables"].severity == "notice"
+    assert ward.see(CacheHitRatio(least_blocks=100, least=0.0))["cache_hit_ratio/tables"].severity == "ok"
+
+
+def test_updates_that_all_leave_their_page_are_told(ward) -> None:
+    ward.run(
+        *FILLED, "create index on filled (words)", "update filled set words = words || 'y' where id <= 12000"
+    )
+    finding = ward.see(HotUpdates())["hot_updates/public.filled"]
+    assert finding.numbers["beside"] == 0
+    assert finding.numbers["elsewhere"] > 0.9
+    ward.cure(finding.cures[0])
+    assert ward.value("select reloptions::text from pg_class where relname = 'filled'") == "{fillfactor=80}"
+
+
+def _until(ward, condition: str) -> None:
+    import time
+
+    until = time.monotonic() + 10
+    while not ward.value(f"select {condition}"):
+        assert time.monotonic() < until, condition
+        time.sleep(0.02)
