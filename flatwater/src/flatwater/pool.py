@@ -136,6 +136,7 @@ class Database:
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0
+        self._is_opening = False
         self._failures_seen = 0
 
     def _new_pool(
@@ -155,6 +156,7 @@ class Database:
             max_lifetime=3_600.0,
             # A try that failed is given up soon, so that the next request tries anew instead of waiting out a pause.
             reconnect_timeout=RECONNECT_S,
+            reconnect_failed=self._tell_waiting,
             num_workers=2,
         )
 
@@ -171,6 +173,13 @@ class Database:
             "keepalives_interval": 3,
             "keepalives_count": 3,
         }
+
+    async def _tell_waiting(self, pool: psycopg_pool.AsyncConnectionPool[Connection]) -> None:
+        """The server can't be reached and no connection is left: whoever waits for one need not wait to the end."""
+        if self._is_opening or self._held:
+            return
+        for client in list(pool._waiting):  # pyright: ignore[reportPrivateUsage]
+            await client.fail(psycopg_pool.PoolTimeout("the server can't be reached"))
 
     async def connect_apart(self, purpose: str) -> Connection:
         """A connection outside the pool for something that lasts (listening), with the same limits; the caller closes it.
@@ -195,6 +204,7 @@ class Database:
 
     async def open(self) -> None:
         """Connects and makes sure that the server holds our limits. *Errors*: DatabaseGone, LimitsNotHeld."""
+        self._is_opening = True
         await self._pool.open()
         try:
             await self._apart.open()
@@ -205,6 +215,7 @@ class Database:
         except BaseException:
             await self.close()
             raise
+        self._is_opening = False
 
     async def _verify(self) -> None:
         async with self._pool.connection(timeout=self.limits.connect_s) as connection:

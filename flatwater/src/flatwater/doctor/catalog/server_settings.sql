@@ -45,17 +45,27 @@ order by 3 desc, 1, 2
 limit 40
 
 -- name: columns_without_rule
--- Columns that by their name and type refer to another table's only key, and have no foreign key.
-select n.nspname::text as schema, c.relname::text as table_name, a.attname::text as column_name,
+-- Columns that by their name and type refer to another table's only key, and have no foreign key. Tables are joined by their word, alone
+-- and without its s, so that many tables make no product.
+with keyed as (
+    select f.oid, f.relnamespace, f.relname, k.conkey[1] as attnum, w.word
+    from pg_class f
+    join pg_constraint k on k.conrelid = f.oid and k.contype = 'p' and cardinality(k.conkey) = 1
+    cross join lateral (values (f.relname::text), (case when f.relname like '%%s' then left(f.relname, -1) end)) w(word)
+    where f.relkind in ('r', 'p') and w.word is not null
+),
+referring as (
+    select a.attrelid, a.attname, a.attnum, a.atttypid, left(a.attname, -3) as word
+    from pg_attribute a
+    where a.attnum > 0 and not a.attisdropped and a.attname like '%%\_id'
+      and not exists (select 1 from pg_constraint x where x.conrelid = a.attrelid and x.contype = 'f' and a.attnum = any (x.conkey))
+)
+select n.nspname::text as schema, c.relname::text as table_name, r.attname::text as column_name,
        f.relname::text as refers_to, fa.attname::text as key_column, greatest(c.reltuples::bigint, 0)::bigint as rows
-from pg_attribute a
-join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
+from referring r
+join pg_class c on c.oid = r.attrelid and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
 join pg_namespace n on n.oid = c.relnamespace and n.nspname not in ('pg_catalog', 'information_schema')
-join pg_class f on f.relnamespace = c.relnamespace and f.relkind in ('r', 'p') and f.oid <> c.oid
-               and f.relname in (left(a.attname, -3), left(a.attname, -3) || 's')
-join pg_constraint k on k.conrelid = f.oid and k.contype = 'p' and cardinality(k.conkey) = 1
-join pg_attribute fa on fa.attrelid = f.oid and fa.attnum = k.conkey[1] and fa.atttypid = a.atttypid
-where a.attnum > 0 and not a.attisdropped and a.attname like '%%\_id'
-  and not exists (select 1 from pg_constraint x where x.conrelid = c.oid and x.contype = 'f' and a.attnum = any (x.conkey))
+join keyed f on f.word = r.word and f.relnamespace = c.relnamespace and f.oid <> c.oid
+join pg_attribute fa on fa.attrelid = f.oid and fa.attnum = f.attnum and fa.atttypid = r.atttypid
 order by c.reltuples desc, 1, 2, 3
 limit 40
