@@ -47,14 +47,14 @@ limit 40
 -- name: columns_without_rule
 -- Columns that by their name and type refer to another table's only key, and have no foreign key. Tables are joined by their word, alone
 -- and without its s, so that many tables make no product.
-with keyed as (
+with keyed as materialized (
     select f.oid, f.relnamespace, f.relname, k.conkey[1] as attnum, w.word
     from pg_class f
     join pg_constraint k on k.conrelid = f.oid and k.contype = 'p' and cardinality(k.conkey) = 1
     cross join lateral (values (f.relname::text), (case when f.relname like '%%s' then left(f.relname, -1) end)) w(word)
     where f.relkind in ('r', 'p') and w.word is not null
 ),
-referring as (
+referring as materialized (
     select a.attrelid, a.attname, a.attnum, a.atttypid, left(a.attname, -3) as word
     from pg_attribute a
     where a.attnum > 0 and not a.attisdropped and a.attname like '%%\_id'
