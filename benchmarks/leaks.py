@@ -24,17 +24,17 @@ from benchmarks.work import ROOT, Figure, Service, fresh, run, service, tokens_f
 from flatwater.monitors import pss_of
 from flatwater.slope import fit_slope
 
-REQUESTS = 40_000
+REQUESTS = 1_000_000
 SAMPLES = 100
-WARM_UP = 8_000
+WARM_UP = 100_000
 WITHIN_BYTES = 2.0
 OUTAGES = 3
 OUTAGE_S = 5.0
 BACK_WITHIN_MB = 2.0
 PLANTED_BYTES = 60
 PLANTED_PATH = "/api/v1/students"
-BLOCK = 4_000
-ROUNDS = 8
+BLOCK = 6_000
+ROUNDS = 6
 CLIENTS = 16
 MEANT = {
     "200",

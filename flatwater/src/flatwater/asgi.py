@@ -143,8 +143,9 @@ class ContractApp(Generic[ActorT, AppT]):
         """Opens what the handlers work with while the block runs; for whoever serves this without an ASGI lifespan."""
         async with self._lifespan() as app:
             self._app = app
-            self._require_stores(app)
             self._guards = NO_GUARDS if self._guards_of is None else self._guards_of(app)
+            self.rates = self._guards.rates or self.rates
+            self._require_stores(app)
             try:
                 yield app
             finally:
@@ -188,7 +189,14 @@ class ContractApp(Generic[ActorT, AppT]):
             raise RuntimeError(
                 "the lifespan has not started: serve this with an ASGI server that runs lifespans"
             )
-        await self._serve_endpoint(self._call(match.endpoint, self._app, scope), match, scope, receive, send)
+        serving = self._serve_endpoint(
+            self._call(match.endpoint, self._app, scope), match, scope, receive, send
+        )
+        budgets = self._guards.budgets
+        if budgets is None:
+            await serving
+        else:
+            await budgets.growth.follow(match.endpoint.name, serving)
 
     async def _serve_endpoint(
         self, call: Call[ActorT, AppT], match: Match, scope: Scope, receive: Receive, send: Send

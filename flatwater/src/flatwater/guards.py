@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.load_shedding import LoadShedder
 from flatwater.memory_budget import MemoryBudgets
+from flatwater.rate_limit import RateLimits
 
 Observe = Callable[[str, str, int, float], None]
 """Told of every answer: the endpoint's name, the method, the status and how many seconds it took. *Cost*: its own; keep it small."""
@@ -19,6 +20,7 @@ class Guards(msgspec.Struct, frozen=True):
     shedder: LoadShedder | None = None
     budgets: MemoryBudgets | None = None
     observe: Observe | None = None
+    rates: RateLimits | None = None
 
 
 NO_GUARDS = Guards()

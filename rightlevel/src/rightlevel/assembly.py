@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 import msgspec
 
+from flatwater.alerts import Delivery
+from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
@@ -17,8 +20,10 @@ from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.operations.vitals import Vitals, watching
+from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.settings import Settings
 
@@ -38,6 +43,8 @@ class Platform(msgspec.Struct, frozen=True):
     clean_up: CleanUp
     device_names: DeviceNames
     vitals: Vitals
+    readings: Readings
+    delivery: Delivery
 
 
 @asynccontextmanager
@@ -71,8 +78,13 @@ async def open_platform(
         vitals = await opened.enter_async_context(watching(database, server, clock, settings.memory_bytes))
         scopes, invalidation = Scopes(clock), Invalidation(database)
         invalidation.watch(scopes.cache)
+        caches = (cast("Cache[object]", scopes.cache),)
+        readings = Readings(database, server, caches)
+        delivery = Delivery(channels_of(settings))
+        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches)
         if is_service:
             await opened.enter_async_context(invalidation)
+            await opened.enter_async_context(alerting(readings, delivery, clock))
             await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, clock))
             await imports.start()
             opened.push_async_callback(imports.stop)
@@ -89,6 +101,8 @@ async def open_platform(
             clean_up,
             device_names,
             vitals,
+            readings,
+            delivery,
         )
 
 

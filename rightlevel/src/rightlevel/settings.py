@@ -25,6 +25,13 @@ class Settings(msgspec.Struct, frozen=True):
     """Set where the service is reached through https, which every real one is."""
     cron_secret: str = ""
     """What a scheduler outside shows to set off a clean-up; without one there is no such address."""
+    alert_webhook_secret: str = ""
+    """Where alerts are posted as JSON; the address itself is the secret with most chat services."""
+    alert_mail_host: str = "localhost"
+    alert_mail_from: str = ""
+    alert_mail_to: tuple[str, ...] = ()
+    alert_mail_user: str = ""
+    alert_mail_secret: str = ""
     trusted_origins: tuple[str, ...] = ()
     """Addresses under which a proxy shows this service, when they differ from the Host header."""
 
@@ -45,7 +52,9 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: object
         variable = f"RIGHTLEVEL_{name.upper()}"
         if variable in environment:
             values[name] = (
-                environment[variable].split(",") if name == "trusted_origins" else environment[variable]
+                environment[variable].split(",")
+                if name in ("trusted_origins", "alert_mail_to")
+                else environment[variable]
             )
     values |= {name: value for name, value in chosen.items() if value is not None}
     try:

@@ -75,7 +75,9 @@ async def processes(
     async with serving(database, tmp_path_factory.mktemp("first")) as first:
         folder = str(tmp_path_factory.mktemp("second"))
         settings = msgspec.convert(
-            {"data_folder": folder, "memory_bytes": 4_000_000_000}, Settings, dec_hook=lambda _kind, value: Path(value)
+            {"data_folder": folder, "memory_bytes": 4_000_000_000},
+            Settings,
+            dec_hook=lambda _kind, value: Path(value),
         )
         app = build_app(lambda: open_platform(settings, server=database, clock=StandingClock(NOW)))
         async with app.running() as platform:

@@ -2,83 +2,67 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from flatwater.errors import Refused
+from flatwater.baselines import Judgement, Verdict
 from flatwater.pool import Database
-from flatwater.queries import load_queries
-from rightlevel.database.server import Server
+from rightlevel.operations.readings import Reading, Readings
 
-_queries = load_queries(__package__ or "")
 _started = time.monotonic()
-DEADLINE_S = 2.0
+
+Status = Literal["ok", "warning", "critical", "down"]
 
 
 class Health(msgspec.Struct, frozen=True):
     """One look at the whole. Sizes in bytes of PSS, times in seconds; None where it could not be looked at."""
 
-    status: Literal["ok", "warning", "down"]
+    status: Status
     uptime_s: float
     database_answers_s: float | None
     connections: int | None
     program_bytes: int | None
     database_bytes: int | None
     budget_bytes: int
-    pool: dict[str, float]
+    pool: dict[str, float | str]
+    levels: tuple[Judgement, ...]
     notes: list[str]
 
 
-async def read_health(database: Database, server: Server, budget_bytes: int) -> Health:
-    """Asks the database one small question over the operations connection and reads PSS where it is local.
-
-    *Cost*: one statement, one file read a process; bounded by 2 s.
-    """
-    notes: list[str] = []
-    began = time.monotonic()
-    connections: int | None = None
-    answers_s: float | None = None
-    try:
-        async with database.operations(deadline_s=DEADLINE_S) as session:
-            connections = await session.fetch_value(_queries["count_connections"], {})
-            answers_s = round(time.monotonic() - began, 4)
-    except Refused as refused:
-        notes.append(f"the database does not answer: {refused}")
-    program = pss_bytes([os.getpid()])
-    server_bytes = pss_bytes(server.process_ids()) if server.is_private else None
-    total = (program or 0) + (server_bytes or 0)
-    if total > budget_bytes:
-        notes.append(f"memory is {total / 1e6:.0f} MB, over the budget of {budget_bytes / 1e6:.0f} MB")
-    if program is None:
-        notes.append("memory not examined: this system has no /proc/PID/smaps_rollup")
+async def read_health(database: Database, readings: Readings, budget_bytes: int) -> Health:
+    """What the last reading says, judged by the service levels. *Cost*: that of a reading, at most every two seconds."""
+    reading = await readings.take()
+    judgements = reading.judgements
     return Health(
-        status="down" if answers_s is None else "warning" if total > budget_bytes else "ok",
+        status=_status(reading, [each.verdict for each in judgements], budget_bytes),
         uptime_s=round(time.monotonic() - _started, 1),
-        database_answers_s=answers_s,
-        connections=connections,
-        program_bytes=program,
-        database_bytes=server_bytes,
+        database_answers_s=reading.answers_s,
+        connections=reading.activity.connections if reading.activity else None,
+        program_bytes=reading.program_bytes,
+        database_bytes=reading.database_bytes,
         budget_bytes=budget_bytes,
         pool=msgspec.to_builtins(database.statistics()),
-        notes=notes,
+        levels=judgements,
+        notes=_notes(reading, judgements, budget_bytes),
     )
 
 
-def pss_bytes(process_ids: list[int]) -> int | None:
-    """The proportional memory of some processes together; shared pages count once. None where the system can't tell."""
-    total = 0
-    for process_id in process_ids:
-        try:
-            rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
-        except ProcessLookupError:
-            continue
-        except (FileNotFoundError, PermissionError):
-            if not Path("/proc/self/smaps_rollup").exists():
-                return None
-            continue
-        total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
-    return total
+def _status(reading: Reading, verdicts: list[Verdict], budget_bytes: int) -> Status:
+    if reading.activity is None:
+        return "down"
+    if "critical" in verdicts:
+        return "critical"
+    return "warning" if "warning" in verdicts or _taken(reading) > budget_bytes else "ok"
+
+
+def _taken(reading: Reading) -> int:
+    return (reading.program_bytes or 0) + (reading.database_bytes or 0)
+
+
+def _notes(reading: Reading, judgements: tuple[Judgement, ...], budget_bytes: int) -> list[str]:
+    notes = [f"the database does not answer: {reading.refusal}"] if reading.activity is None else []
+    if (taken := _taken(reading)) > budget_bytes:
+        notes.append(f"memory is {taken / 1e6:.0f} MB, over the budget of {budget_bytes / 1e6:.0f} MB")
+    return notes + [each.sentence for each in judgements if each.verdict in ("warning", "critical")]

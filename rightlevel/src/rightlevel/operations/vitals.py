@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
@@ -13,8 +13,10 @@ from flatwater.clock import Clock
 from flatwater.guards import Guards
 from flatwater.load_shedding import LoadShedder
 from flatwater.memory_budget import MemoryBudgets
+from flatwater.metrics import Metrics, RequestMetrics
 from flatwater.monitors import GarbageMonitor, ProcessMonitor, ProcessSample, pss_of, resident_bytes
 from flatwater.pool import Database
+from flatwater.rate_limit import MemoryRateLimiter, RateLimits
 from flatwater.recycling import Recycler
 from rightlevel.database.server import Server
 
@@ -51,6 +53,9 @@ class Vitals(msgspec.Struct, frozen=True):
     budgets: MemoryBudgets
     shedder: LoadShedder
     recycler: Recycler
+    rates: RateLimits
+    metrics: Metrics
+    requests: RequestMetrics
     guards: Guards
 
 
@@ -72,16 +77,17 @@ async def watching(
 
     def see(sample: ProcessSample) -> None:
         budgets.growth.mark()
-        recycler.see(sample.rss_bytes)
+        recycler.see(sample.pss_bytes or sample.rss_bytes)
 
     process = ProcessMonitor(clock, every_s=EVERY_S, garbage=garbage, on_sample=[see])
     shedder = LoadShedder(
         allowance, resident_bytes, clock, pool_statistics=database.statistics, pool_waiting=database.limits.waiting
     )  # fmt: skip
-    with ExitStack() as entered:
-        entered.enter_context(garbage)
-        async with process, shedder:
-            yield Vitals(process, garbage, budgets, shedder, recycler, Guards(shedder, budgets))
+    rates, metrics = RateLimits(MemoryRateLimiter()), Metrics()
+    requests = RequestMetrics(metrics)
+    guards = Guards(shedder, budgets, requests.observe, rates)
+    async with process, shedder:
+        yield Vitals(process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)
 
 
 def ledger(server: Server, budget_bytes: int, caches: dict[str, int]) -> MemoryLedger:

@@ -70,6 +70,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("manage", "token_of_others"): _ADMIN,
     ("manage", "self"): _ALL,
     ("change", "setting"): _ADMIN,
+    ("read", "metric"): _ADMIN,
 }
 """(action, resource) → the roles that may. What is not here, nobody may."""
 

@@ -143,7 +143,8 @@ class RightLevelHouse(House[Actor, Platform]):
         """The answer for an error: a problem document for the API, a page for people. Denied attempts are audited."""
         if isinstance(error, Forbidden | NotAllowed):
             await self._audit_denied(error, call)
-        if call.endpoint.is_page or not call.path.startswith("/api/"):
+        is_for_programs = call.path.startswith("/api/") or "service" in call.endpoint.tags
+        if call.endpoint.is_page or not is_for_programs:
             return self._explain_on_page(error, call)
         return self._problem(error, call)
 

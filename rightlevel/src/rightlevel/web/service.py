@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from flatwater.contract import Everyone, Raw, Registry
+from flatwater.metrics import CONTENT_TYPE, text_of
 from flatwater.openapi import openapi
 from flatwater.queries import load_queries
 from rightlevel import __version__
 from rightlevel.operations.health import read_health
+from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, Ask
 
 routes = Registry()
@@ -27,7 +31,7 @@ class Version(msgspec.Struct, frozen=True):
 )
 async def healthz(call: Ask) -> Raw:
     """Whether program and database are well, with numbers; 503 when they are not."""
-    health = await read_health(call.app.database, call.app.server, call.app.settings.memory_bytes)
+    health = await read_health(call.app.database, call.app.readings, call.app.settings.memory_bytes)
     content = msgspec.json.encode(health)
     return Raw(content, "application/json", 200 if health.status != "down" else 503)
 
@@ -38,6 +42,23 @@ async def healthz(call: Ask) -> Raw:
 async def version(call: Ask) -> Version:
     """Which version of the program runs, and of the schema."""
     return Version(__version__, await call.session.fetch_value(_queries["schema_number"], {}))
+
+
+@routes.endpoint(
+    "GET",
+    "/metrics",
+    who=May("read", "metric"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="none",
+    tags=("service",),
+)
+async def metrics(call: Ask) -> Raw:
+    """Everything that is counted, for Prometheus; scraped with an admin's API token."""
+    await call.app.readings.take()
+    families = call.app.vitals.metrics.families()
+    # The text takes tens of milliseconds to write, which nobody else should wait for.
+    return Raw(await asyncio.to_thread(text_of, families), CONTENT_TYPE)
 
 
 SECURITY = {
