@@ -39,7 +39,7 @@ async def test_health_judges_every_service_level(platform: Served) -> None:
 async def test_a_session_idle_in_transaction_is_a_warning_by_itself(platform: Served) -> None:
     with psycopg.connect(platform.server.conninfo) as forgotten:
         forgotten.execute("select 1")
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)  # a reading may be two seconds old
         async with platform.client() as client:
             health = (await client.get("/healthz")).json()
     assert health["status"] == "warning"
@@ -65,7 +65,7 @@ async def test_metrics_are_for_admins_only_and_name_what_is_counted(platform: Se
     assert answer.headers["content-type"].startswith("text/plain")
     for wanted in (
         'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_class="2xx",http_route="list_all_students"} 3.0',
-        'flatwater_cache_requests_total{cache="assignments",outcome="hit"}',
+        'flatwater_cache_lookups_total{cache="assignments",',
         'flatwater_service_level_verdict{level="connections",verdict="ok"} 1.0',
         "db_client_connection_count{",
         'flatwater_rate_limit_decisions_total{decision="allowed"}',
