@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from flatwater.memory_budget import MEGABYTE, BudgetExceeded, RequestBudget
 from flatwater.rate_limit import Decision, MemoryRateLimiter, RateClass
 
 MAX_NAME_PARTS: Final = 3
+DRAIN_S: Final = 1.0
+DRAIN_BYTES: Final = 1 * MEGABYTE
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -280,6 +283,19 @@ class _Wire:
         self._is_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": content})
+        if not self._is_whole:
+            await self._drain()
+
+    async def _drain(self) -> None:
+        """Takes in some of the rest, so that the answer isn't lost with a connection that is cut while the client still sends."""
+        drained = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while drained < DRAIN_BYTES:
+                    message = await self._receive()
+                    drained += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
 
     async def close(self) -> None:
         """Ends the watch."""
