@@ -274,6 +274,8 @@ class _Wire:
         """Answers for the application, unless it has begun to; then the error goes on, and the server cuts the connection."""
         if self.status:
             raise error
+        if not self._is_whole:
+            await self._drain()
         status, headers, content = answer_to(error)
         pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
         pairs += [(b"content-length", str(len(content)).encode()), *self._headers]
@@ -283,11 +285,9 @@ class _Wire:
         self._is_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": content})
-        if not self._is_whole:
-            await self._drain()
 
     async def _drain(self) -> None:
-        """Takes in some of the rest, so that the answer isn't lost with a connection that is cut while the client still sends."""
+        """Takes in some of the rest, for a client that still sends may lose an answer that comes before it is done."""
         drained = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
@@ -295,6 +295,7 @@ class _Wire:
                     message = await self._receive()
                     drained += len(message.get("body", b""))
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        self._is_whole = True
                         return
 
     async def close(self) -> None:
