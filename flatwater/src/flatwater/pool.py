@@ -114,9 +114,12 @@ class Database:
         limits: Limits | None = None,
         application_name: str = "flatwater",
         clock: Clock | None = None,
-        announce_by: Way = "notify",
+        announce_by: Way | None = None,
+        pooler: bool = False,
     ) -> None:
-        self.announcer = Announcer(announce_by)
+        # A pooler that gives each transaction another connection can't carry what is heard on one.
+        self.announcer = Announcer(announce_by or ("outbox" if pooler else "notify"))
+        self._has_pooler = pooler
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
         self._conninfo = conninfo
@@ -163,11 +166,14 @@ class Database:
     def _connection_settings(self) -> dict[str, Any]:
         limits = self.limits
         options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
+        # Behind a pooler settings of a session are other people's too: each transaction sets its own instead, and
+        # prepares nothing, for the next one may be on another connection.
+        own = {"prepare_threshold": None} if self._has_pooler else {"options": options}
         return {
+            **own,
             "autocommit": True,
             "application_name": self._application_name,
             "connect_timeout": max(2, int(limits.connect_s)),
-            "options": options,
             "tcp_user_timeout": int(limits.network_silence_s * 1000),
             "keepalives_idle": int(limits.network_silence_s),
             "keepalives_interval": 3,
@@ -220,11 +226,16 @@ class Database:
     async def _verify(self) -> None:
         async with self._pool.connection(timeout=self.limits.connect_s) as connection:
             wanted = self.limits.on_the_server()
+            if self._has_pooler:
+                del wanted["default_transaction_read_only"]  # each BEGIN says it
+                await connection.execute("BEGIN READ ONLY" + self._own_settings(None))
             cursor = await connection.execute(
                 "select name, setting from pg_settings where name = any(%s)", [list(wanted)]
             )
             held = dict(await cursor.fetchall())
             version = connection.info.server_version
+            if self._has_pooler:
+                await connection.execute("COMMIT")
         wrong = [
             f"{name} is {held.get(name)}, not {value}"
             for name, value in wanted.items()
@@ -235,7 +246,7 @@ class Database:
         if wrong:
             raise LimitsNotHeld(
                 "The database server does not keep our sessions' limits: " + "; ".join(wrong)
-                + ". A pooler in between may drop start-up options; connect to PostgreSQL itself."
+                + ". A pooler in between may drop start-up options: say so (pooler=True), or connect to PostgreSQL itself."
             )  # fmt: skip
 
     async def close(self, drain_s: float = 5.0) -> None:
@@ -275,10 +286,39 @@ class Database:
 
         *Errors*: PoolFull, PoolTimeout, DatabaseGone, DeadlineExceeded, StatementTimeout.
         """
-        async with self._session(self._pool, deadline_s) as session:
+        async with self._reading(self._pool, deadline_s, route) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _reading(
+        self,
+        pool: psycopg_pool.AsyncConnectionPool[Connection],
+        deadline_s: float,
+        route: str | None,
+    ) -> AsyncIterator[Session]:
+        async with self._session(pool, deadline_s) as session:
+            if self._has_pooler:
+                await session.command("BEGIN READ ONLY" + self._own_settings(route))
+                yield session
+                if not session.has_streams:
+                    await session.command("COMMIT")
+                return
             if route is not None:
                 await self._show_route(session, route)
             yield session
+
+    def _own_settings(self, route: str | None) -> LiteralString:
+        """What follows BEGIN behind a pooler, in the same round trip; nothing where the session has it."""
+        if not self._has_pooler:
+            return "" if route is None else "; SET LOCAL application_name = " + self._shown(route)
+        limits = self.limits.on_the_server()
+        names: tuple[LiteralString, ...] = (
+            "statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout",
+        )  # fmt: skip
+        own: LiteralString = ""
+        for name in names:
+            own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(int(limits[name])))
+        return own + "; SET LOCAL application_name = " + self._shown(route or "other")
 
     async def _show_route(self, session: Session, route: str) -> None:
         """Names the route in application_name, so that whoever looks at the server sees what a connection works for.
@@ -299,7 +339,9 @@ class Database:
     async def snapshot(self, *, deadline_s: float) -> AsyncIterator[Session]:
         """A read-only session in which every statement sees the same moment, for reports and streams."""
         async with self._session(self._pool, deadline_s) as session:
-            await session.command("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            await session.command(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" + self._own_settings(None)
+            )
             await self._allow(session, deadline_s)
             yield session
             if (
@@ -329,7 +371,7 @@ class Database:
             except Serialization as error:
                 raise RetriesExhausted from error
         else:
-            async with self._session(self._apart, deadline_s) as session:
+            async with self._reading(self._apart, deadline_s, None) as session:
                 yield session
 
     @asynccontextmanager
@@ -342,10 +384,7 @@ class Database:
         route: str | None = None,
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s, is_writing=True) as session:
-            beginning = BEGINNINGS[plans]
-            if route is not None:
-                beginning += "; SET LOCAL application_name = " + self._shown(route)
-            await session.command(beginning)
+            await session.command(BEGINNINGS[plans] + self._own_settings(route))
             await self._allow(session, deadline_s)
             yield session
             await session.commit()

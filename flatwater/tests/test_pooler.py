@@ -1,0 +1,165 @@
+"""Behind PgBouncer in transaction mode: the same limits, held by each transaction, and nothing left on others' connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from network import Onlooker, query
+from running_server import NOBODY, RunningServer
+
+from flatwater.cache import MISSING, Cache
+from flatwater.errors import DeadlineExceeded, StatementTimeout
+from flatwater.invalidation import Invalidation
+from flatwater.pool import Database, Limits, LimitsNotHeld
+from flatwater.tables import OUTBOX
+from flatwater.transaction import Session
+
+PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed here"),
+]
+
+ONE = query("select 1")
+SETTINGS = query(
+    "select current_setting('statement_timeout') || ' ' || current_setting('lock_timeout') || ' ' "
+    "|| current_setting('transaction_read_only') || ' ' || current_setting('application_name')"
+)
+ADD = query("insert into note (author, words) values ('p', %(words)s)")
+COUNT = query("select count(*) from note where author = 'p'")
+SLEEP = query("select pg_sleep(%(seconds)s)")
+
+
+@pytest.fixture(scope="module")
+def pooler(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PgBouncer in transaction mode with two connections to the server for everybody; how to reach it."""
+    folder = tmp_path_factory.mktemp("pooler")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    users, settings = folder / "users.txt", folder / "pgbouncer.ini"
+    users.write_text('"postgres" ""\n')
+    settings.write_text(
+        f"[databases]\npostgres = host={Path(server.socket_path).parent} user=postgres\n[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\nauth_file = {users}\n"
+        "pool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 100\nunix_socket_dir =\n"
+    )
+    drop = (
+        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
+    )
+    for each in (folder, *folder.parents):
+        if each.is_relative_to(tmp_path_factory.getbasetemp().parent.parent):
+            each.chmod(each.stat().st_mode | 0o055)
+    assert PROGRAM is not None
+    process = subprocess.Popen(
+        [*drop, PROGRAM, settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    conninfo = f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
+    until = time.monotonic() + 10
+    while True:
+        try:
+            psycopg.connect(conninfo, prepare_threshold=None).close()
+            break
+        except psycopg.OperationalError:
+            assert time.monotonic() < until, "pgbouncer did not start"
+            time.sleep(0.05)
+    yield conninfo
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+async def behind(pooler: str, conninfo: str) -> AsyncIterator[Database]:
+    async with Database(
+        pooler, pooler=True, limits=Limits(statement_s=7, lock_s=3), application_name="behind"
+    ) as opened:
+        yield opened
+
+
+async def test_without_saying_so_it_does_not_start(pooler: str) -> None:
+    with pytest.raises(
+        (LimitsNotHeld, Exception), match=r"pooler=True|unsupported startup parameter|can't be reached"
+    ):
+        async with Database(pooler, limits=Limits(connect_s=1)):
+            pass
+
+
+async def test_every_transaction_holds_the_limits(behind: Database) -> None:
+    async with behind.read(deadline_s=5, route="list_notes") as session:
+        assert await session.fetch_value(SETTINGS, {}) == "7s 3s on behind/list_notes"
+    async with behind.transaction(deadline_s=5) as session:
+        assert (await session.fetch_value(SETTINGS, {})).startswith("7s 3s off behind/")
+    async with behind.operations(deadline_s=5) as session:
+        assert (await session.fetch_value(SETTINGS, {})).startswith("7s 3s on ")
+
+
+async def test_nothing_stays_on_a_connection_that_others_get_next(behind: Database, pooler: str) -> None:
+    await asyncio.gather(*(_read(behind) for _ in range(20)))
+    with psycopg.connect(pooler, autocommit=True, prepare_threshold=None) as other:
+        for _ in range(5):
+            assert other.execute("show statement_timeout").fetchone() == ("0",)
+
+
+async def _read(database: Database) -> None:
+    async with database.read(deadline_s=5) as session:
+        await session.fetch_value(ONE, {})
+
+
+async def test_hundreds_of_reads_and_writes_over_two_connections(behind: Database, conninfo: str) -> None:
+    async def write(number: int) -> None:
+        async def add(session: Session) -> None:
+            await session.execute(ADD, {"words": f"{number}"})
+
+        await behind.run(add, deadline_s=20)
+
+    await asyncio.gather(*(write(number) for number in range(60)))
+    for _ in range(5):
+        await asyncio.gather(*(_read(behind) for _ in range(40)))
+    async with behind.read(deadline_s=5) as session:
+        assert await session.fetch_value(COUNT, {}) == 60
+
+
+async def test_a_deadline_cancels_on_the_server_through_the_pooler(
+    behind: Database, onlooker: Onlooker
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        async with behind.read(deadline_s=0.5, route="sleeper") as session:
+            await session.fetch_value(SLEEP, {"seconds": 30})
+    await onlooker.wait_until_running("behind", "pg_sleep", count=0)
+    await _read(behind)
+
+
+async def test_a_statement_over_its_limit_is_ended_by_the_server(pooler: str) -> None:
+    async with Database(pooler, pooler=True, limits=Limits(statement_s=0.3)) as database:
+        with pytest.raises(StatementTimeout):
+            async with database.read(deadline_s=5) as session:
+                await session.fetch_value(SLEEP, {"seconds": 5})
+        await _read(database)
+
+
+async def test_word_of_changes_goes_by_the_outbox(behind: Database, conninfo: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("drop table if exists flatwater_outbox")
+        connection.execute(OUTBOX)
+    cache: Cache[str] = Cache("things", entries=10, size_bytes=100_000, ttl_s=300)
+    hearing = Invalidation(behind)
+    hearing.watch(cache)
+    async with hearing, Database(conninfo, announce_by="outbox") as writer:
+        cache.put("a", "a")
+        assert cache.lookup("a") == "a"
+        async with writer.transaction(deadline_s=5) as session:
+            session.invalidate("things", key="a")
+        for _ in range(40):
+            if cache.lookup("a") is MISSING:
+                break
+            await asyncio.sleep(0.1)
+        assert cache.lookup("a") is MISSING
