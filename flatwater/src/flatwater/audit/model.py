@@ -1,0 +1,149 @@
+"""What an audit is made of: findings with their places and routes, the verdict on each route, and the report of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+Priority = Literal["P1", "P2", "P3"]
+"""P1 ends a service in time (memory, connections, security); P2 makes it slow under load; P3 makes it hard to keep."""
+
+Evidence = Literal["source", "driving", "both"]
+State = Literal["clean", "P1", "P2", "P3", "not_examined"]
+
+RANK: Final[dict[Priority, int]] = {"P1": 0, "P2": 1, "P3": 2}
+
+SEEN_BY_BOTH: Final = frozenset(
+    {
+        "growing-container",
+        "unbounded-cache",
+        "client-per-request",
+        "unowned-task",
+        "query-per-row",
+        "unpaged-list",
+        "response-built-whole",
+        "exception-kept",
+        "label-from-input",
+        "offset-paging",
+    }
+)
+"""The rules whose illness shows in the source and when driven; both halves call it by the same name, so it is told once."""
+
+
+class Place(Struct, frozen=True):
+    """Where in the source. *Shape*: `path` relative to the audited root, `symbol` as in `Class.method`; line 0 is not known."""
+
+    path: str
+    line: int
+    symbol: str
+
+
+class Route(Struct, frozen=True):
+    """One address that the application answers, and the function that does it."""
+
+    method: str
+    path: str
+    where: Place
+
+    @property
+    def name(self) -> str:
+        """How findings and reports name it: `GET /schools/{id}`."""
+        return f"{self.method} {self.path}"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that will not stay flat.
+
+    *Shape*: `key` is stable when lines move ("rule/path:symbol"), so it can be acknowledged; `route` is `Route.name`
+    where one is known; `saw` holds the numbers or the text, `why` the harm, `change` what to do instead.
+    """
+
+    key: str
+    rule: str
+    priority: Priority
+    where: Place
+    route: str | None
+    saw: str
+    why: str
+    change: str
+    by: Evidence = "source"
+
+
+class Unseen(Struct, frozen=True):
+    """Something that could not be examined, and why in one sentence; never counted as clean."""
+
+    what: str
+    why: str
+
+
+class Ignored(Struct, frozen=True):
+    """A finding that somebody accepted in the source, with the reason given there."""
+
+    finding: Finding
+    reason: str
+
+
+class Verdict(Struct, frozen=True):
+    """What the audit says of one route: the worst priority found, clean, or not examined and why."""
+
+    route: str
+    state: State
+    findings: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Report(Struct, frozen=True):
+    """One audit. *Shape*: findings worst first; a verdict for each route; what was ignored and what was not examined."""
+
+    subject: str
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+    ignored: tuple[Ignored, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+    files: int = 0
+    rules: int = 0
+
+    @property
+    def worst(self) -> Priority | None:
+        """The gravest priority found; None when nothing was."""
+        return self.findings[0].priority if self.findings else None
+
+    @property
+    def exit_code(self) -> int:
+        """2 for a P1, 1 for a P2, 3 where nothing could be examined, else 0: a P3 is advice and stops no build."""
+        if self.worst == "P1":
+            return 2
+        if self.worst == "P2":
+            return 1
+        return 3 if not self.files and self.unseen else 0
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings as they are told: the gravest first, then by file and line."""
+    return tuple(
+        sorted(findings, key=lambda each: (RANK[each.priority], each.where.path, each.where.line, each.key))
+    )
+
+
+def merged(static: Iterable[Finding], driven: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Both halves as one list: what both saw of one rule on one route is told once, with both proofs.
+
+    The static finding keeps its place and key; the graver priority counts.
+    """
+    left = {(each.route, each.rule): each for each in driven}
+    found: list[Finding] = []
+    told: set[tuple[str | None, str]] = set()
+    for each in static:
+        twin = left.get((each.route, each.rule)) if each.route else None
+        if twin is None:
+            found.append(each)
+            continue
+        told.add((each.route, each.rule))
+        priority = min(each.priority, twin.priority, key=RANK.__getitem__)
+        saw = f"{each.saw} Driven: {twin.saw}"
+        found.append(msgspec.structs.replace(each, priority=priority, saw=saw, by="both"))
+    found += [each for key, each in left.items() if key not in told]
+    return in_order(found)
