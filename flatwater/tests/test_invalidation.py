@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -10,7 +11,8 @@ from contextlib import AsyncExitStack
 import msgspec
 import psycopg
 import pytest
-from network import Network
+from network import Network, Onlooker
+from running_server import RunningServer
 
 from flatwater import invalidation as module
 from flatwater.announcing import Way
@@ -44,9 +46,11 @@ async def processes(conninfo: str, way: Way) -> AsyncIterator[list[Process]]:
         yield [await start(opened, conninfo, way) for _ in range(2)]
 
 
-async def start(opened: AsyncExitStack, conninfo: str, way: Way) -> Process:
+async def start(
+    opened: AsyncExitStack, conninfo: str, way: Way, *, application: str = "flatwater"
+) -> Process:
     database = await opened.enter_async_context(
-        Database(conninfo, limits=Limits(acquire_s=2.0), announce_by=way)
+        Database(conninfo, limits=Limits(acquire_s=2.0), announce_by=way, application_name=application)
     )
     cache: Cache[str] = Cache("schools", entries=100, size_bytes=1_000_000, ttl_s=300)
     invalidation = Invalidation(database)
@@ -138,23 +142,48 @@ async def test_nonsense_on_the_channel_makes_everything_forgotten(
     await until(lambda: held(other) == [])
 
 
-async def test_a_process_whose_listening_connection_is_cut_gives_out_nothing_until_it_is_back(
-    conninfo: str, onlooker: object
-) -> None:
+async def test_a_process_whose_listening_connection_is_cut_forgets_everything(conninfo: str) -> None:
     async with AsyncExitStack() as opened:
         process = await start(opened, conninfo, "notify")
         fill(process)
         assert held(process) == ["a", "b"]
         with psycopg.connect(conninfo, autocommit=True) as connection:
             connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%/listening'"
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where query in ('LISTEN flatwater_invalidation', 'SELECT 1') and pid <> pg_backend_pid()"
             )
-        await until(lambda: not process.invalidation.statistics().is_hearing)
-        assert held(process) == []
+        await until(lambda: len(process.cache) == 0)
         await until(lambda: process.invalidation.statistics().is_hearing)
-        assert len(process.cache) == 0, "what was said meanwhile was not heard"
         fill(process)
         assert held(process) == ["a", "b"]
+
+
+async def test_without_a_server_nothing_is_given_out_until_it_is_back() -> None:
+    server = RunningServer()
+    server.start()
+    try:
+        async with AsyncExitStack() as opened:
+            process = await start(opened, server.conninfo, "notify")
+            fill(process)
+            server.end(signal.SIGKILL)
+            await until(lambda: not process.invalidation.statistics().is_hearing)
+            assert held(process) == []
+            server.start()
+            await until(lambda: process.invalidation.statistics().is_hearing, wait_s=15)
+            assert len(process.cache) == 0, "what was said meanwhile was not heard"
+    finally:
+        server.remove()
+
+
+async def test_listening_takes_no_connection_of_its_own(conninfo: str, onlooker: Onlooker) -> None:
+    async with AsyncExitStack() as opened:
+        process = await start(opened, conninfo, "notify", application="listens")
+        for _ in range(20):
+            async with process.database.operations(deadline_s=2) as session:
+                await session.command("select pg_sleep(0.01)")
+        assert len(await onlooker.sessions("listens")) <= 2, (
+            "the one kept apart, and the one that start-up used"
+        )
 
 
 async def test_a_silent_network_is_noticed_within_the_trust(

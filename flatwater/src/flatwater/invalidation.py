@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import Iterable
 from typing import Any, Final, Self
@@ -142,17 +143,24 @@ class Invalidation:
             await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
 
     async def _listen(self) -> None:
-        async with await self._database.connect_apart("listening") as connection:
-            await asyncio.wait_for(connection.execute("LISTEN " + CHANNEL), TRUST_S)
-            self._forget_all()  # what was said before we listened was not heard
-            while True:
-                sent = self._database.clock.monotonic()
-                await asyncio.wait_for(connection.execute("select 1", prepare=False), TRUST_S)
-                async for note in connection.notifies(timeout=0):
-                    self._hear(note.payload)
-                self._trust(sent + TRUST_S)
-                async for note in connection.notifies(timeout=HEARTBEAT_S):
-                    self._hear(note.payload)
+        """Listens on the connection kept apart, which others may use between two looks."""
+        listening: object = None
+        while True:
+            sent = self._database.clock.monotonic()
+            async with self._database.operations(deadline_s=TRUST_S) as session:
+                connection = session.connection
+                if connection is not listening:
+                    await session.command("LISTEN " + CHANNEL)
+                    self._forget_all()  # what was said before we listened was not heard
+                    listening = connection
+                else:
+                    await session.command("SELECT 1")  # and with its answer comes what was said
+                heard = [note.payload async for note in connection.notifies(timeout=0)]
+                descriptor = os.dup(connection.fileno())
+            for payload in heard:
+                self._hear(payload)
+            self._trust(sent + TRUST_S)
+            await _until_readable(descriptor, HEARTBEAT_S)
 
     async def _poll(self) -> None:
         since, is_first, polls = 0, True, 0
@@ -208,6 +216,21 @@ class Invalidation:
         self._trusted_until = float("-inf")
         for cache in self._caches.values():
             cache.trust_until(self._trusted_until)
+
+
+async def _until_readable(descriptor: int, within_s: float) -> None:
+    """Until something comes, or the time is up; closes the descriptor, which is a copy, for the driver watches its own."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        async with asyncio.timeout(within_s):
+            await readable.wait()
+    except TimeoutError:
+        pass
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 class _Told(msgspec.Struct, frozen=True):

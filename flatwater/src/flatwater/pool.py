@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -16,7 +17,6 @@ from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
-import psycopg
 import psycopg_pool
 from psycopg import errors
 
@@ -45,6 +45,13 @@ RECONNECT_S: Final = 0.5
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 OLDEST_SERVER: Final = 150_000
+SERVER_GRACE_MS: Final = 500
+"""So long after the deadline the server ends a transaction itself; by then our own cancel request came or never will."""
+TRANSACTION_TIMEOUT_SINCE: Final = 170_000
+"""*Source*: PostgreSQL 17, release notes: transaction_timeout. Before it each statement and each pause gets this end."""
+_TIMEOUTS: Final[tuple[LiteralString, ...]] = (
+    "statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout",
+)  # fmt: skip
 MAX_NAME_BYTES: Final = 63
 """*Source*: PostgreSQL, NAMEDATALEN."""
 _UNSHOWABLE = re.compile(r"[^a-zA-Z0-9_.-]")
@@ -187,17 +194,6 @@ class Database:
         for client in list(pool._waiting):  # pyright: ignore[reportPrivateUsage]
             await client.fail(psycopg_pool.PoolTimeout("the server can't be reached"))
 
-    async def connect_apart(self, purpose: str) -> Connection:
-        """A connection outside the pool for something that lasts (listening), with the same limits; the caller closes it.
-
-        *Errors*: psycopg's own, for who keeps it alive must tell them apart.
-        """
-        settings: dict[str, Any] = {
-            **self._connection_settings(),
-            "application_name": f"{self._application_name}/{purpose}",
-        }
-        return await psycopg.AsyncConnection.connect(self._conninfo, **settings)
-
     async def _configure(self, connection: Connection) -> None:
         connection.prepared_max = self.limits.prepared_statements
 
@@ -228,7 +224,7 @@ class Database:
             wanted = self.limits.on_the_server()
             if self._has_pooler:
                 del wanted["default_transaction_read_only"]  # each BEGIN says it
-                await connection.execute("BEGIN READ ONLY" + self._own_settings(None))
+                await connection.execute("BEGIN READ ONLY" + self._own_settings(connection, None, None))
             cursor = await connection.execute(
                 "select name, setting from pg_settings where name = any(%s)", [list(wanted)]
             )
@@ -298,7 +294,8 @@ class Database:
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s) as session:
             if self._has_pooler:
-                await session.command("BEGIN READ ONLY" + self._own_settings(route))
+                settings = self._own_settings(session.connection, deadline_s, route, is_read=True)
+                await session.command("BEGIN READ ONLY" + settings)
                 yield session
                 if not session.has_streams:
                     await session.command("COMMIT")
@@ -307,18 +304,49 @@ class Database:
                 await self._show_route(session, route)
             yield session
 
-    def _own_settings(self, route: str | None) -> LiteralString:
-        """What follows BEGIN behind a pooler, in the same round trip; nothing where the session has it."""
-        if not self._has_pooler:
-            return "" if route is None else "; SET LOCAL application_name = " + self._shown(route)
-        limits = self.limits.on_the_server()
-        names: tuple[LiteralString, ...] = (
-            "statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout",
-        )  # fmt: skip
+    async def _begin(
+        self, session: Session, beginning: LiteralString, deadline_s: float, route: str | None
+    ) -> None:
+        await session.command(beginning + self._own_settings(session.connection, deadline_s, route))
+
+    def _own_settings(
+        self, connection: Connection, deadline_s: float | None, route: str | None, *, is_read: bool = False
+    ) -> LiteralString:
+        """What follows BEGIN in the same round trip: the end of this transaction, its route, and behind a pooler its limits.
+
+        A transaction that was given more time than a session's limits gets it on the server too (a read's statements keep to
+        them). Soon after the deadline the server ends it by itself, for when the link is cut no cancel request arrives.
+        """
+        settings: dict[LiteralString, int] = {}
+        if self._has_pooler:
+            limits = self.limits.on_the_server()
+            settings = {name: int(limits[name]) for name in _TIMEOUTS}
+        if deadline_s is not None:
+            settings.update(self._ends(connection, deadline_s, is_read=is_read))
         own: LiteralString = ""
-        for name in names:
-            own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(int(limits[name])))
+        for name, milliseconds in settings.items():
+            own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(milliseconds))
+        if route is None and not self._has_pooler:
+            return own
         return own + "; SET LOCAL application_name = " + self._shown(route or "other")
+
+    def _ends(self, connection: Connection, deadline_s: float, *, is_read: bool) -> dict[LiteralString, int]:
+        """The server's own end of a transaction. *Units*: milliseconds, in steps that keep the texts few."""
+        statement_s, idle_s = self.limits.statement_s, self.limits.idle_in_transaction_s
+        end_ms = math.ceil(deadline_s * 10) * 100 + SERVER_GRACE_MS
+        if deadline_s > min(statement_s, idle_s) and not is_read:
+            statement_s = idle_s = deadline_s
+        elif connection.info.server_version < TRANSACTION_TIMEOUT_SINCE:
+            statement_s, idle_s = min(statement_s, end_ms / 1000), min(idle_s, end_ms / 1000)
+        else:
+            return {"transaction_timeout": end_ms}
+        ends: dict[LiteralString, int] = {
+            "statement_timeout": int(statement_s * 1000),
+            "idle_in_transaction_session_timeout": int(idle_s * 1000),
+        }
+        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+            ends["transaction_timeout"] = end_ms
+        return ends
 
     async def _show_route(self, session: Session, route: str) -> None:
         """Names the route in application_name, so that whoever looks at the server sees what a connection works for.
@@ -339,10 +367,7 @@ class Database:
     async def snapshot(self, *, deadline_s: float) -> AsyncIterator[Session]:
         """A read-only session in which every statement sees the same moment, for reports and streams."""
         async with self._session(self._pool, deadline_s) as session:
-            await session.command(
-                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY" + self._own_settings(None)
-            )
-            await self._allow(session, deadline_s)
+            await self._begin(session, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", deadline_s, None)
             yield session
             if (
                 not session.has_streams
@@ -384,17 +409,9 @@ class Database:
         route: str | None = None,
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s, is_writing=True) as session:
-            await session.command(BEGINNINGS[plans] + self._own_settings(route))
-            await self._allow(session, deadline_s)
+            await self._begin(session, BEGINNINGS[plans], deadline_s, route)
             yield session
             await session.commit()
-
-    async def _allow(self, session: Session, deadline_s: float) -> None:
-        """Work that was given more time than a session's limits gets it on the server too, for this transaction."""
-        if deadline_s > min(self.limits.statement_s, self.limits.idle_in_transaction_s):
-            milliseconds = cast("LiteralString", str(int(deadline_s * 1000)))
-            await session.command("SET LOCAL statement_timeout = " + milliseconds)
-            await session.command("SET LOCAL idle_in_transaction_session_timeout = " + milliseconds)
 
     async def run(
         self,
