@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -78,6 +79,21 @@ class RunningServer:
         assert self._process is not None
         self._process.send_signal(number)
         self._process.wait(timeout=20)
+
+    def freeze(self) -> None:
+        """Stops the server and all its children where they are, as a machine without memory or with a hung disk does."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        parent = self._process.pid
+        os.kill(parent, number)  # first, so that no child is born meanwhile
+        for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
     def remove(self) -> None:
         self.end(signal.SIGINT)
