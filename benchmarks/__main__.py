@@ -15,7 +15,21 @@ import msgspec
 
 from benchmarks.work import WORK, Figure, say
 
-BENCHES = ("start", "right", "import_rows", "read", "write", "dashboards", "memory", "caches", "rates")
+BENCHES = (
+    "start",
+    "right",
+    "import_rows",
+    "read",
+    "write",
+    "dashboards",
+    "memory",
+    "caches",
+    "rates",
+    "cost",
+    "bounds",
+    "connections",
+    "leaks",
+)
 HERE = Path(__file__).parent
 
 
