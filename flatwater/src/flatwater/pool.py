@@ -132,7 +132,7 @@ class Database:
         self._conninfo = conninfo
         self._application_name = application_name
         self._pool = self._new_pool(min_size=0, max_size=self.limits.connections, waiting=self.limits.waiting)
-        self._apart = self._new_pool(min_size=0, max_size=1, waiting=8)
+        self._apart = self._new_pool(min_size=0, max_size=1, waiting=8, purpose="apart")
         # The looks are frequent, for a look costs one request its wait: who comes back is back within a second.
         self.breaker = CircuitBreaker(
             f"{application_name} database", failures=3, open_s=0.25, longest_open_s=1.0, clock=self.clock
@@ -150,19 +150,20 @@ class Database:
         self._failures_seen = 0
 
     def _new_pool(
-        self, *, min_size: int, max_size: int, waiting: int
+        self, *, min_size: int, max_size: int, waiting: int, purpose: str = ""
     ) -> psycopg_pool.AsyncConnectionPool[Connection]:
         limits = self.limits
         return psycopg_pool.AsyncConnectionPool(
             self._conninfo,
-            kwargs=self._connection_settings(),
+            kwargs=self._connection_settings(purpose),
             min_size=min_size,
             max_size=max_size,
             open=False,
             configure=self._configure,
             timeout=limits.acquire_s,
             max_waiting=waiting,
-            max_idle=limits.idle_close_s,
+            # The pool closes one idle connection a period, and all are to be closed within the time.
+            max_idle=limits.idle_close_s / (max_size + 1),
             max_lifetime=3_600.0,
             # A try that failed is given up soon, so that the next request tries anew instead of waiting out a pause.
             reconnect_timeout=RECONNECT_S,
@@ -170,7 +171,7 @@ class Database:
             num_workers=2,
         )
 
-    def _connection_settings(self) -> dict[str, Any]:
+    def _connection_settings(self, purpose: str) -> dict[str, Any]:
         limits = self.limits
         options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
         # Behind a pooler settings of a session are other people's too: each transaction sets its own instead, and
@@ -179,7 +180,7 @@ class Database:
         return {
             **own,
             "autocommit": True,
-            "application_name": self._application_name,
+            "application_name": self._application_name + (f"/{purpose}" if purpose else ""),
             "connect_timeout": max(2, int(limits.connect_s)),
             "tcp_user_timeout": int(limits.network_silence_s * 1000),
             "keepalives_idle": int(limits.network_silence_s),
