@@ -133,17 +133,22 @@ def merged(static: Iterable[Finding], driven: Iterable[Finding]) -> tuple[Findin
 
     The static finding keeps its place and key; the graver priority counts.
     """
-    left = {(each.route, each.rule): each for each in driven}
+    left: dict[tuple[str | None, str], list[Finding]] = {}
+    for each in driven:
+        left.setdefault((each.route, each.rule), []).append(each)
     found: list[Finding] = []
     told: set[tuple[str | None, str]] = set()
     for each in static:
-        twin = left.get((each.route, each.rule)) if each.route else None
-        if twin is None:
-            found.append(each)
-            continue
-        told.add((each.route, each.rule))
-        priority = min(each.priority, twin.priority, key=RANK.__getitem__)
-        saw = f"{each.saw} Driven: {twin.saw}"
-        found.append(msgspec.structs.replace(each, priority=priority, saw=saw, by="both"))
-    found += [each for key, each in left.items() if key not in told]
+        twins = left.get((each.route, each.rule), []) if each.route else []
+        told.update((twin.route, twin.rule) for twin in twins)
+        found.append(_joined(each, twins))
+    found += [each for key, several in left.items() if key not in told for each in several]
     return in_order(found)
+
+
+def _joined(static: Finding, driven: list[Finding]) -> Finding:
+    if not driven:
+        return static
+    priority = in_order((static, *driven))[0].priority
+    saw = " ".join((static.saw, *(f"Driven: {each.saw}" for each in driven)))
+    return msgspec.structs.replace(static, priority=priority, saw=saw, by="both")

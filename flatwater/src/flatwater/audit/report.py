@@ -1,0 +1,72 @@
+"""An audit's report for people at a terminal and for programs; pages and SARIF have files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from flatwater.audit.model import Finding, Priority, Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_COLOUR: Final[dict[Priority, str]] = {"P1": "bold red", "P2": "yellow", "P3": "cyan"}
+MAX_SHOWN: Final = 200
+"""Findings shown at a terminal; the other forms tell all."""
+
+
+def as_json(report: Report) -> str:
+    """The report for programs. *Shape*: the model's fields, and `worst` and `exit_code`."""
+    told = {**msgspec.structs.asdict(report), "worst": report.worst, "exit_code": report.exit_code}
+    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
+
+
+def summary(report: Report) -> str:
+    """The report in one sentence."""
+    counts = {
+        priority: sum(each.priority == priority for each in report.findings)
+        for priority in ("P1", "P2", "P3")
+    }
+    told = ", ".join(f"{count} {priority}" for priority, count in counts.items())
+    clean = sum(each.state == "clean" for each in report.verdicts)
+    unseen = sum(each.state == "not_examined" for each in report.verdicts) + len(report.unseen)
+    return (
+        f"{report.subject}: {told} in {report.files} files with {report.rules} rules; {clean} of {len(report.verdicts)}"
+        f" routes clean; {len(report.ignored)} ignored with a reason; {unseen} not examined."
+    )
+
+
+def as_table(report: Report) -> Iterator[RenderableType]:
+    """What a rich console prints: the findings, then what was not examined, then the sentence.
+
+    *Cost*: imports rich, about 40 ms, so only here.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    if report.findings:
+        table = Table(show_lines=False, expand=True)
+        table.add_column("", width=2, no_wrap=True)
+        table.add_column("rule", style="bold", overflow="fold", ratio=2)
+        table.add_column("where", overflow="fold", ratio=3)
+        table.add_column("what was seen, and what to do", overflow="fold", ratio=6)
+        for each in report.findings[:MAX_SHOWN]:
+            table.add_row(
+                Text(each.priority, style=_COLOUR[each.priority]), each.rule, escape(_place(each)), escape(f"{each.saw}\n→ {each.change}")
+            )  # fmt: skip
+        yield table
+    if len(report.findings) > MAX_SHOWN:
+        yield Text(f"and {len(report.findings) - MAX_SHOWN} more; --format json tells all")
+    for each in report.unseen[:MAX_SHOWN]:
+        yield Text(f"not examined: {each.what}: {each.why}", style="magenta")
+    for verdict in (each for each in report.verdicts[:MAX_SHOWN] if each.state == "not_examined"):
+        yield Text(f"not examined: {verdict.route}: {verdict.reason}", style="magenta")
+    yield Text(summary(report))
+
+
+def _place(finding: Finding) -> str:
+    where = f"{finding.where.path}:{finding.where.line}\n{finding.where.symbol}"
+    return f"{where}\n{finding.route}" if finding.route else where

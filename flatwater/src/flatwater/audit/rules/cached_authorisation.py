@@ -1,0 +1,84 @@
+"""Checks of what somebody may do, answered from a cache."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Function, Module, called, shown
+
+_JUDGES: Final = re.compile(
+    r"permission|authori[sz]|privilege|entitlement|(?:^|_)(?:can|may)_[a-z]|has_(?:access|role|scope)|is_(?:allowed|admin|member|superuser|owner)"
+    r"|check_access|(?:^|_)roles?(?:_of|_for|$)|assigned_schools",
+    re.IGNORECASE,
+)
+_DECORATES: Final = re.compile(
+    r"(?:^|[._])(?:cached?|lru_cache|alru_cache|ttl_cache|memoize[d]?|cached_method|cache_region)(?:$|[._(])",
+    re.IGNORECASE,
+)
+_HOLDS: Final = re.compile(
+    r"(?:^|[._])cached?(?:s|_\w+)?$|_cache$|^redis|\.redis(?:_client)?$|\bmemcache", re.IGNORECASE
+)
+_NOT_CACHES: Final = re.compile(
+    r"cache_(?:control|key|headers?)|clear|invalidat|cached_property", re.IGNORECASE
+)
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for function in module.all_functions():
+        if not _JUDGES.search(function.name) or _NOT_CACHES.search(function.name):
+            continue
+        for decorator in function.node.decorator_list:
+            name = module.dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            if _DECORATES.search(name) and not _NOT_CACHES.search(name) and function.parameters():
+                yield Hit(
+                    function.node, f"`{function.name}` is answered from a cache (`@{shown(decorator)}`)."
+                )
+        yield from _lookups(module, function)
+
+
+def _lookups(module: Module, function: Function) -> Iterator[Hit]:
+    for node in function.body():
+        match node:
+            case ast.Call(func=ast.Attribute(value=held)) if called(node) in {
+                "get",
+                "mget",
+                "hget",
+                "get_many",
+                "get_or_set",
+                "smembers",
+                "sismember",
+            }:
+                pass
+            case ast.Subscript(value=held, ctx=ast.Load()):
+                pass
+            case _:
+                continue
+        name = module.dotted(held)
+        if _HOLDS.search(name) and not _NOT_CACHES.search(name):
+            yield Hit(
+                node, f"`{function.name}` reads `{shown(node)}`, which may be older than the permission."
+            )
+
+
+RULE = Rule(
+    name="cached-authorisation",
+    priority="P1",
+    reason="Somebody whose right was taken away keeps it for as long as the entry lives, in each process for itself.",
+    change="Read it from the database in the transaction of the write that depends on it; cache only what is shown.",
+    seek=_seek,
+    bad="""
+ROLES_CACHE = {}
+
+def has_role(user_id: int, role: str) -> bool:
+    return role in ROLES_CACHE.get(user_id, ())
+""",
+    good="""
+def has_role(session, user_id: int, role: str) -> bool:
+    return session.execute("SELECT role FROM person WHERE id = %s", [user_id]).fetchone() == (role,)
+""",
+)

@@ -1,0 +1,85 @@
+"""Connections, pools and clients made for one request."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Function, Module, shown
+
+_MADE: Final = frozenset(
+    {"httpx.AsyncClient", "httpx.Client", "aiohttp.ClientSession", "requests.Session", "requests.session", "psycopg.connect",
+     "psycopg.AsyncConnection.connect", "psycopg.Connection.connect", "psycopg2.connect", "asyncpg.connect", "asyncpg.create_pool",
+     "psycopg_pool.AsyncConnectionPool", "psycopg_pool.ConnectionPool", "aiomysql.connect", "pymysql.connect", "sqlalchemy.create_engine",
+     "sqlalchemy.ext.asyncio.create_async_engine", "sqlmodel.create_engine", "redis.Redis", "redis.from_url", "redis.asyncio.Redis",
+     "redis.asyncio.from_url", "redis.Redis.from_url", "redis.asyncio.Redis.from_url", "pymongo.MongoClient", "boto3.client",
+     "boto3.resource", "boto3.Session", "motor.motor_asyncio.AsyncIOMotorClient", "openai.OpenAI", "openai.AsyncOpenAI",
+     "concurrent.futures.ThreadPoolExecutor", "concurrent.futures.ProcessPoolExecutor", "grpc.insecure_channel", "elasticsearch.Elasticsearch"}
+)  # fmt: skip
+_ONCE: Final = ("lru_cache", "cache", "cached_property", "on_event", "on_startup", "alru_cache")
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for call in module.calls:
+        name = module.dotted(call.func)
+        function = module.function_of(call)
+        if name in _MADE and function is not None and not _is_kept(module, function, call):
+            yield Hit(call, f"`{shown(call)}` is made anew each time.")
+
+
+def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:
+    """Whether what is made outlives the request: kept on an object or a global, or made by a function that runs once."""
+    for each in function.chain():
+        if any(word in ast.unparse(decorator) for decorator in each.node.decorator_list for word in _ONCE):
+            return True
+        if (
+            each.name in {"lifespan", "startup", "__init__", "__aenter__", "__enter__"}
+            or "lifespan" in each.name
+        ):
+            return True
+    statement = module.statement_of(call)
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if any(isinstance(each, ast.Attribute | ast.Subscript) for each in targets):
+            return True
+        names = {each.id for each in targets if isinstance(each, ast.Name)}
+        return any(
+            isinstance(node, ast.Global | ast.Nonlocal) and names & set(node.names)
+            for node in function.body()
+        )
+    return False
+
+
+RULE = Rule(
+    name="client-per-request",
+    priority="P1",
+    reason="Each one is a handshake, a socket and, on PostgreSQL, a process of megabytes; under load they run out together.",
+    change="Make one in the application's lifespan, close it there, and hand it to the handlers.",
+    in_requests=True,
+    seek=_seek,
+    bad="""
+import httpx
+
+@app.get("/weather")
+async def weather():
+    async with httpx.AsyncClient() as client:
+        return (await client.get("https://weather.example")).json()
+""",
+    good="""
+import httpx
+from contextlib import asynccontextmanager
+
+@asynccontextmanager
+async def lifespan(app):
+    async with httpx.AsyncClient() as client:
+        app.state.client = client
+        yield
+
+@app.get("/weather")
+async def weather(request):
+    return (await request.app.state.client.get("https://weather.example")).json()
+""",
+)

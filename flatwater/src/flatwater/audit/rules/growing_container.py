@@ -1,0 +1,74 @@
+"""Module-level containers that requests fill and nothing empties."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Function, Module, shown
+from flatwater.audit.stores import Store, growths, is_bounded, stores_of
+
+
+def reads_by_key(function: Function, store: Store) -> bool:
+    """Whether the function that fills a container also looks things up in it by key: then it is a cache."""
+    for node in function.body():
+        match node:
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]) if store.is_named_by(held):
+                return True
+            case ast.Call(func=ast.Attribute(value=held, attr="get")) if store.is_named_by(held):
+                return True
+            case ast.Subscript(value=held, ctx=ast.Load()) if store.is_named_by(held):
+                return True
+            case _:
+                pass
+    return False
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for store in stores_of(module):
+        if is_bounded(app, store):
+            continue
+        for function, node in growths(app, store):
+            if function.module is module and not (store.is_mapping and reads_by_key(function, store)):
+                yield Hit(
+                    node,
+                    f"`{shown(node)}` fills the module's `{store.name}`, and nothing takes anything out.",
+                )
+
+
+RULE = Rule(
+    name="growing-container",
+    priority="P1",
+    reason="What a request leaves in a module's container stays until the process ends, so memory grows with every request.",
+    change="Keep it in the request, in the database, or in something with a ceiling (deque(maxlen=…), flatwater.cache).",
+    in_requests=True,
+    seek=_seek,
+    bad="""
+from fastapi import FastAPI
+app = FastAPI()
+SEEN = []
+
+@app.get("/hello")
+async def hello(name: str) -> str:
+    SEEN.append(name)
+    return "hello"
+""",
+    good="""
+from collections import deque
+from fastapi import FastAPI
+app = FastAPI()
+SEEN = deque(maxlen=100)
+HOOKS = []
+
+def hook(function):
+    HOOKS.append(function)
+    return function
+
+@app.get("/hello")
+async def hello(name: str) -> str:
+    SEEN.append(name)
+    return "hello"
+""",
+)

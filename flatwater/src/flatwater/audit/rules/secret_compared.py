@@ -1,0 +1,118 @@
+"""Secrets compared letter by letter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Module, called, last_name, shown
+
+_SECRET: Final = re.compile(
+    r"(?:^|_)(?:secret|secret_key|token|password|passwd|api_?key|signature|sig|hmac|csrf|otp|passcode|digest|access_key|credential)$",
+    re.IGNORECASE,
+)
+_HARMLESS: Final = re.compile(
+    r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel",
+    re.IGNORECASE,
+)
+_BUILDERS: Final = frozenset(
+    {
+        "where",
+        "filter",
+        "filter_by",
+        "and_",
+        "or_",
+        "select",
+        "having",
+        "join",
+        "delete",
+        "update",
+        "outerjoin",
+        "on",
+    }
+)
+_LEXES: Final = re.compile(r"\b(?:tokenize|lexer|parser|tokenizer)\b", re.IGNORECASE)
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    if _LEXES.search(module.name):
+        return
+    for node in module.nodes():
+        match node:
+            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+                if _is_secret(module, node, left, right) and not _in_query(module, node):
+                    yield Hit(node, f"`{shown(node)}` stops at the first letter that differs.")
+            case _:
+                pass
+
+
+def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.expr) -> bool:
+    if not (_varies(left) and _varies(right)):
+        return False
+    words = [_word(left), _word(right)]
+    if any(_HARMLESS.search(each) for each in words if each):
+        return False
+    return any(_SECRET.search(each) for each in words if each)
+
+
+def _word(node: ast.expr) -> str:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="hexdigest" | "digest")):
+            return "digest" if re.search(r"hmac", ast.unparse(node), re.IGNORECASE) else ""
+        case ast.Call(
+            func=ast.Attribute(value=value, attr="encode" | "decode" | "strip" | "lower" | "get_secret_value")
+        ):
+            return _word(value)
+        case _:
+            return last_name(node)
+
+
+def _varies(node: ast.expr) -> bool:
+    """Whether a side is known only when it runs: not a literal, not `Kind.TOKEN`, not a length or a type."""
+    match node:
+        case ast.Constant() | ast.List() | ast.Tuple() | ast.Set() | ast.Dict() | ast.UnaryOp():
+            return False
+        case ast.Attribute(value=ast.Name(id=holder), attr=attr):
+            # `User.token == …` makes a condition for the database; `Kind.TOKEN` is one of an enumeration.
+            return not (holder[:1].isupper() and not holder.isupper()) and not (
+                attr.isupper() and holder[:1].isupper() and not holder.isupper()
+            )
+        case ast.Attribute(value=ast.Attribute(attr=holder)):
+            return not (holder[:1].isupper() and not holder.isupper())
+        case ast.Call() if called(node) in {"len", "type", "str", "int", "hash", "id"}:
+            return called(node) == "str"
+        case _:
+            return True
+
+
+def _in_query(module: Module, node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) and called(each) in _BUILDERS for each in module.ancestors(node))
+
+
+RULE = Rule(
+    name="secret-compared",
+    priority="P1",
+    reason="The time it takes tells how many letters were right, so a secret can be found letter by letter.",
+    change="Compare with hmac.compare_digest (or secrets.compare_digest), and keep only a hash.",
+    seek=_seek,
+    bad="""
+@app.post("/cron")
+def cron(request, settings):
+    if request.headers.get("token") != settings.cron_secret:
+        return 403
+""",
+    good="""
+import hmac
+
+@app.post("/cron")
+def cron(request, settings):
+    if not hmac.compare_digest(request.headers.get("token", ""), settings.cron_secret):
+        return 403
+    if request.kind == Kind.TOKEN or request.password == "":
+        return 400
+""",
+)

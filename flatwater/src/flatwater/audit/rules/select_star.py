@@ -1,0 +1,56 @@
+"""Statements that take every column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Module
+from flatwater.audit.statements import sql_texts
+
+_STAR: Final = re.compile(
+    r"\bselect\s+(?:distinct\s+)?(?:\w+\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\())|\breturning\s+\*",
+    re.IGNORECASE,
+)
+_COMMON: Final = re.compile(
+    r"(?:\bwith\s+(?:recursive\s+)?|,\s*)(\w+)\s*(?:\([^)]*\)\s*)?as\s+(?:not\s+)?(?:materialized\s+)?\(",
+    re.IGNORECASE,
+)
+_ASKS: Final = re.compile(r"exists\s*\(\s*$", re.IGNORECASE)
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for node, text in sql_texts(module):
+        own = {each.lower() for each in _COMMON.findall(text)}
+        for star in _STAR.finditer(text):
+            source = (star["source"] or "").lower()
+            # The columns of a sub-query or of a WITH are named where it is written.
+            if source == "(" or source in own or _ASKS.search(text[: star.start()]):
+                continue
+            yield Hit(node, f"`{' '.join(star[0].split())}` takes every column there is and ever will be.")
+            break
+
+
+RULE = Rule(
+    name="select-star",
+    priority="P2",
+    reason="Each column added to the table is read, sent and held by everybody, wide ones too, and code breaks at a distance.",
+    change="Name the columns that are used.",
+    seek=_seek,
+    bad="""
+def pupil(connection, id):
+    return connection.execute("SELECT * FROM pupil WHERE id = %s", [id]).fetchone()
+""",
+    good="""
+def pupil(connection, id):
+    return connection.execute("SELECT id, name FROM pupil WHERE id = %s", [id]).fetchone()
+
+def is_known(connection, id):
+    return connection.execute("SELECT EXISTS (SELECT * FROM pupil WHERE id = %s)", [id]).fetchone()
+
+PROMPT = "Select a pupil from the list"
+""",
+)

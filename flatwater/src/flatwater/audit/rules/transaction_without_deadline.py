@@ -1,0 +1,91 @@
+"""Transactions that nothing ends in time, and those that wait for somebody else's network."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Module, called, keyword, shown
+
+OPENS: Final = frozenset({"transaction", "atomic", "begin", "begin_nested"})
+LIMITS: Final = frozenset({"timeout", "timeout_at", "fail_after", "move_on_after", "wait_for", "deadline"})
+_HOLDS: Final = (
+    "session",
+    "db",
+    "conn",
+    "connection",
+    "engine",
+    "pool",
+    "database",
+    "transaction",
+    "tx",
+    "cursor",
+)
+
+
+def opens_transaction(module: Module, item: ast.withitem) -> ast.Call | None:
+    """The call in a `with` that opens a database transaction."""
+    call = item.context_expr
+    if not isinstance(call, ast.Call) or called(call) not in OPENS:
+        return None
+    receiver = module.dotted(call.func).rpartition(".")[0].lower()
+    known = any(receiver.rpartition(".")[2].removesuffix("()").endswith(each) for each in _HOLDS)
+    return call if known or module.dotted(call.func).startswith("django.db.transaction") else None
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    if app.has_deadline:
+        return
+    for node in module.nodes():
+        if not isinstance(node, ast.With | ast.AsyncWith):
+            continue
+        for item in node.items:
+            call = opens_transaction(module, item)
+            if call is not None and not _is_limited(module, node, call):
+                yield Hit(
+                    call, f"`{shown(call)}` is open for as long as its block takes, and nothing sets a limit."
+                )
+
+
+def _is_limited(module: Module, node: ast.With | ast.AsyncWith, call: ast.Call) -> bool:
+    if any(keyword(call, name) for name in ("timeout", "timeout_s", "deadline_s", "deadline")):
+        return True
+    around = [
+        *node.items,
+        *(
+            item
+            for each in module.ancestors(node)
+            if isinstance(each, ast.With | ast.AsyncWith)
+            for item in each.items
+        ),
+    ]
+    return any(
+        isinstance(each.context_expr, ast.Call) and called(each.context_expr) in LIMITS for each in around
+    )
+
+
+RULE = Rule(
+    name="transaction-without-deadline",
+    priority="P2",
+    reason="A transaction that hangs holds its locks and its connection, keeps dead rows from being vacuumed, and blocks others.",
+    change="Give it a deadline that cancels the statement on the server (flatwater.transaction), or set statement_timeout.",
+    in_requests=True,
+    seek=_seek,
+    bad="""
+@app.post("/pay")
+async def pay(connection):
+    async with connection.transaction():
+        await connection.execute("UPDATE account SET cents = cents - 1")
+""",
+    good="""
+import asyncio
+
+@app.post("/pay")
+async def pay(connection):
+    async with asyncio.timeout(5), connection.transaction():
+        await connection.execute("UPDATE account SET cents = cents - 1")
+""",
+)

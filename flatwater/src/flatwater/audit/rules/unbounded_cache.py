@@ -1,0 +1,110 @@
+"""Caches that never forget."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.rules.growing_container import reads_by_key
+from flatwater.audit.source import Function, Module, keyword, shown
+from flatwater.audit.stores import growths, is_bounded, stores_of
+
+_FOREVER: Final = frozenset(
+    {"functools.cache", "async_lru.alru_cache", "functools.lru_cache", "methodtools.lru_cache"}
+)
+_FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
+"""Types with so few values that a cache by them is bounded by itself."""
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    yield from _decorated(module)
+    for store in stores_of(module):
+        if not store.is_mapping or is_bounded(app, store):
+            continue
+        for function, node in growths(app, store):
+            if function.module is module and app.route_of(function) and reads_by_key(function, store):
+                yield Hit(
+                    node, f"`{shown(node)}` remembers into `{store.name}`, and nothing is ever forgotten."
+                )
+
+
+def _decorated(module: Module) -> Iterator[Hit]:
+    for function in module.all_functions():
+        for decorator in function.node.decorator_list:
+            if _is_forever(module, decorator) and _has_many_keys(module, function):
+                yield Hit(
+                    function.node,
+                    f"`{function.name}` is cached for ever by its arguments (`@{shown(decorator)}`).",
+                )
+
+
+def _is_forever(module: Module, decorator: ast.expr) -> bool:
+    call = decorator if isinstance(decorator, ast.Call) else None
+    name = module.dotted(call.func if call else decorator)
+    if name not in _FOREVER:
+        return False
+    if name == "functools.cache":
+        return True
+    size = (keyword(call, "maxsize") or (call.args[0] if call.args else None)) if call else None
+    return isinstance(size, ast.Constant) and size.value is None
+
+
+def _has_many_keys(module: Module, function: Function) -> bool:
+    """Whether its arguments can take many values. A method's object is one of them, and is kept alive too."""
+    if function.owner is not None and not _is_static(function):
+        return True
+    return any(not _is_few(each.annotation) for each in function.parameters()) or bool(
+        function.node.args.vararg or function.node.args.kwarg
+    )
+
+
+def _is_static(function: Function) -> bool:
+    kinds = {each.id for each in function.node.decorator_list if isinstance(each, ast.Name)}
+    first = function.node.args.args[:1]
+    return bool(kinds & {"staticmethod", "classmethod"}) or not (first and first[0].arg == "self")
+
+
+def _is_few(annotation: ast.expr | None) -> bool:
+    match annotation:
+        case (
+            ast.Name(id=name)
+            | ast.Attribute(attr=name)
+            | ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name))
+        ):
+            return name in _FEW
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _is_few(left) and _is_few(right)
+        case ast.Constant(value=None):
+            return True
+        case _:
+            return False
+
+
+RULE = Rule(
+    name="unbounded-cache",
+    priority="P1",
+    reason="A cache without a ceiling is a leak with a good name: it holds one entry for each key that was ever asked for.",
+    change="Give it a ceiling and an age: lru_cache(maxsize=1024), or flatwater.cache with entries, bytes and seconds.",
+    seek=_seek,
+    bad="""
+from functools import lru_cache
+
+@lru_cache(maxsize=None)
+def price_of(article: str) -> int:
+    return len(article)
+""",
+    good="""
+from functools import cache, lru_cache
+
+@lru_cache(maxsize=1024)
+def price_of(article: str) -> int:
+    return len(article)
+
+@cache
+def settings() -> dict:
+    return {}
+""",
+)

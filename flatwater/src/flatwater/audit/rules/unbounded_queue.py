@@ -1,0 +1,83 @@
+"""Queues and fan-outs without a ceiling."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Module, keyword, shown
+
+_QUEUES: Final = frozenset(
+    {
+        "asyncio.Queue",
+        "queue.Queue",
+        "asyncio.LifoQueue",
+        "asyncio.PriorityQueue",
+        "queue.LifoQueue",
+        "queue.PriorityQueue",
+        "queue.SimpleQueue",
+        "janus.Queue",
+    }
+)
+_LIMITS: Final = ("semaphore", "limiter", "capacitylimiter", "sem")
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for call in module.calls:
+        name = module.dotted(call.func)
+        if name in _QUEUES:
+            size = keyword(call, "maxsize") or (call.args[0] if call.args else None)
+            if size is None or (
+                isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
+            ):
+                yield Hit(call, f"`{shown(call)}` takes as much as comes.")
+        elif name == "asyncio.gather" and app.route_of(module.function_of(call)):
+            yield from _fan_out(module, call)
+
+
+def _fan_out(module: Module, call: ast.Call) -> Iterator[Hit]:
+    for given in call.args:
+        if not isinstance(given, ast.Starred):
+            continue
+        made = given.value
+        function = module.function_of(call)
+        if isinstance(made, ast.Name) and function is not None:
+            made = next(iter(module.local_values(function, made.id)), made)
+        whole = ast.unparse(function.node).lower() if function else ""
+        few = isinstance(made, ast.ListComp | ast.GeneratorExp) and isinstance(
+            made.generators[0].iter, ast.Tuple | ast.List
+        )
+        if (
+            isinstance(made, ast.ListComp | ast.GeneratorExp)
+            and not few
+            and not any(each in whole for each in _LIMITS)
+        ):
+            yield Hit(call, f"`{shown(call)}` starts one task for each, all at once.")
+
+
+RULE = Rule(
+    name="unbounded-queue",
+    priority="P2",
+    reason="When work comes faster than it is done, what waits is held in memory without end, and everything is late.",
+    change="Give the queue a maxsize and say no when it is full; take a semaphore before a fan-out.",
+    seek=_seek,
+    bad="""
+import asyncio
+WAITING = asyncio.Queue()
+
+@app.post("/all")
+async def all_of_them(letters: list[str]):
+    await asyncio.gather(*[post(each) for each in letters])
+""",
+    good="""
+import asyncio
+WAITING = asyncio.Queue(maxsize=100)
+
+@app.post("/both")
+async def both():
+    await asyncio.gather(post("a"), post("b"))
+""",
+)

@@ -1,0 +1,111 @@
+"""Addresses that give a list without a page."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App, module_name
+from flatwater.audit.rule import Hit, Rule
+from flatwater.audit.source import Function, Module, called, keyword
+from flatwater.audit.statements import is_bounded, reads_of_all
+
+_PAGES: Final = re.compile(
+    r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b", re.IGNORECASE
+)
+_LISTS: Final = frozenset({"list", "List", "Sequence", "Iterable", "tuple", "Tuple", "set"})
+
+
+def _seek(module: Module, app: App) -> Iterator[Hit]:
+    for function, route in app.handler_functions.items():
+        if function.module is not module or route.method not in {"GET", "ANY"}:
+            continue
+        if _is_list(module, function) and _reads(function) and not _is_paged(module, app, function):
+            yield Hit(function.node, f"{route.name} answers with a list and takes no page.")
+
+
+def _is_list(module: Module, function: Function) -> bool:
+    """Whether it says that it gives many: by its annotation, its `response_model`, or a fetchall that it returns."""
+    told = [function.node.returns] if function.node.returns else []
+    for each in function.node.decorator_list:
+        model = keyword(each, "response_model") if isinstance(each, ast.Call) else None
+        told += [model] if model is not None else []
+    if any(
+        isinstance(each, ast.Subscript) and module_name(each.value).rpartition(".")[2] in _LISTS
+        for each in told
+    ):
+        return True
+    return any(
+        read.function is function
+        and (read.text is None or not is_bounded(read.text))
+        and _returned(module, read.node)
+        for read in reads_of_all(module)
+    )
+
+
+def _returned(module: Module, node: ast.AST) -> bool:
+    if isinstance(module.statement_of(node), ast.Return):
+        return True
+    statement = module.statement_of(node)
+    names = (
+        {each.id for each in statement.targets if isinstance(each, ast.Name)}
+        if isinstance(statement, ast.Assign)
+        else set[str]()
+    )
+    function = module.function_of(node)
+    returns = [each for each in function.body() if isinstance(each, ast.Return)] if function else []
+    return any(isinstance(each, ast.Name) and each.id in names for told in returns for each in ast.walk(told))
+
+
+def _reads(function: Function) -> bool:
+    """Whether it asks something for its list; a list written in the source is as long as it is."""
+    asks = {"execute", "scalars", "query", "exec", "fetch", "fetch_all", "fetchall", "all", "find", "select"}
+    return any(
+        isinstance(each, ast.Await)
+        or (
+            isinstance(each, ast.Call)
+            and (called(each) in asks or called(each).startswith(("list_", "find_")))
+        )
+        for each in function.body()
+    )
+
+
+def _is_paged(module: Module, app: App, function: Function) -> bool:
+    text = [
+        each.arg + (ast.unparse(each.annotation) if each.annotation else "") for each in function.parameters()
+    ]
+    text.append(ast.unparse(function.node.returns) if function.node.returns else "")
+    if any(_PAGES.search(each) for each in text):
+        return True
+    words = [called(each) for each in function.body() if isinstance(each, ast.Call)]
+    names = [
+        each.value
+        for each in function.body()
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    ]
+    return any(_PAGES.search(each) for each in (*words, *names))
+
+
+RULE = Rule(
+    name="unpaged-list",
+    priority="P1",
+    reason="The answer is as long as the table. It is the first address that falls over when the data has grown.",
+    change="Make a page part of the contract: a default of 20, a ceiling, and a cursor by key (flatwater.paging).",
+    seek=_seek,
+    bad="""
+@app.get("/pupils", response_model=list[Pupil])
+async def pupils(session):
+    return (await session.execute(select(Pupil))).scalars().all()
+""",
+    good="""
+@app.get("/pupils", response_model=list[Pupil])
+async def pupils(session, after: int, limit: int = 20):
+    return (await session.execute(select(Pupil).where(Pupil.id > after).limit(min(limit, 100)))).scalars().all()
+
+@app.get("/levels")
+async def levels() -> list[str]:
+    return ["a", "b"]
+""",
+)

@@ -1,0 +1,185 @@
+"""The containers that live as long as the process: where they are made, filled and emptied."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Final
+
+from flatwater.audit.app import App
+from flatwater.audit.source import Function, Module, keyword
+
+GROWS: Final = frozenset({"append", "add", "extend", "insert", "update", "setdefault", "appendleft"})
+SHRINKS: Final = frozenset({"pop", "popitem", "popleft", "clear", "remove", "discard", "difference_update"})
+_LISTS: Final = frozenset({"list", "set", "deque", "bytearray"})
+_MAPPINGS: Final = frozenset({"dict", "defaultdict", "OrderedDict", "Counter"})
+
+
+class Store:
+    """One container bound to a module's or a class's name."""
+
+    __slots__ = ("is_mapping", "module", "name", "node", "owner")
+
+    def __init__(
+        self, module: Module, owner: str | None, name: str, node: ast.AST, *, is_mapping: bool
+    ) -> None:
+        self.module = module
+        self.owner = owner
+        self.name = name
+        self.node = node
+        self.is_mapping = is_mapping
+
+    def is_named_by(self, node: ast.AST) -> bool:
+        """Whether an expression names it, in its own module or through an import of its name."""
+        match node:
+            case ast.Name(id=name):
+                return self.owner is None and name == self.name
+            case ast.Attribute(value=ast.Name(id=holder), attr=attr):
+                if attr != self.name:
+                    return False
+                return (
+                    holder in {"self", "cls", self.owner}
+                    if self.owner
+                    else holder == self.module.name.rpartition(".")[2]
+                )
+            case _:
+                return False
+
+
+def stores_of(module: Module) -> Iterator[Store]:
+    """The unbounded containers that a module makes at its top, or in the body of a class."""
+    bodies: list[tuple[str | None, list[ast.stmt]]] = [(None, module.tree.body)]
+    bodies += [(name, node.body) for name, node in module.classes.items()]
+    for owner, body in bodies:
+        for statement in body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    pass
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                    pass
+                case _:
+                    continue
+            kind = _kind(module, value)
+            if kind is not None:
+                yield Store(module, owner, name, statement, is_mapping=kind == "mapping")
+
+
+def _kind(module: Module, value: ast.expr) -> str | None:
+    match value:
+        case ast.List() | ast.Set() | ast.ListComp() | ast.SetComp():
+            return "list"
+        case ast.Dict() | ast.DictComp():
+            return "mapping"
+        case ast.Call():
+            name = module.dotted(value.func).rpartition(".")[2]
+            if name in _MAPPINGS:
+                return "mapping"
+            bounded = keyword(value, "maxlen") is not None or (name == "deque" and len(value.args) == 2)
+            return "list" if name in _LISTS and not bounded else None
+        case _:
+            return None
+
+
+def growths(app: App, store: Store) -> Iterator[tuple[Function, ast.AST]]:
+    """Where functions put something into it whose number is not fixed by the source."""
+    for function in _near(app, store):
+        shadowed = _shadows(function, store)
+        for node in function.body():
+            if not shadowed and _grows(function, store, node):
+                yield function, node
+
+
+def _grows(function: Function, store: Store, node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(value=held, attr=attr)) if attr in GROWS and store.is_named_by(held):
+            return not (
+                attr in {"setdefault", "add", "append"}
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            )
+        case (
+            ast.Assign(targets=[*_, ast.Subscript(value=held, slice=key)])
+            | ast.AugAssign(target=ast.Subscript(value=held, slice=key))
+        ):
+            return store.is_mapping and store.is_named_by(held) and not isinstance(key, ast.Constant)
+        case ast.AugAssign(target=target, op=ast.Add() | ast.BitOr()):
+            return not store.is_mapping and store.is_named_by(target) and store.owner is None
+        case ast.Call(func=ast.Attribute(value=ast.Subscript(value=held, slice=key), attr=attr)) if (
+            attr in GROWS
+        ):
+            # defaultdict(list)[key].append(…) fills two things at once.
+            return store.is_mapping and store.is_named_by(held) and not isinstance(key, ast.Constant)
+        case _:
+            return False
+
+
+def is_bounded(app: App, store: Store) -> bool:
+    """Whether something takes things out of it, makes it anew, or asks how long it has become."""
+    for function in _near(app, store):
+        for node in function.body():
+            if _shrinks(store, node):
+                return True
+    return False
+
+
+def _shrinks(store: Store, node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=held, attr=attr) if attr in SHRINKS:  # called, or handed over to be called
+            return store.is_named_by(held) or (
+                isinstance(held, ast.Subscript) and store.is_named_by(held.value)
+            )
+        case ast.Delete(targets=targets):
+            return any(isinstance(each, ast.Subscript) and store.is_named_by(each.value) for each in targets)
+        case ast.Assign(targets=targets):
+            return any(store.is_named_by(each) or _slice_of(store, each) for each in targets)
+        case ast.Call(func=ast.Name(id="len"), args=[held]):
+            return store.is_named_by(held)
+        case ast.Global(names=names):
+            return store.owner is None and store.name in names
+        case _:
+            return False
+
+
+def _slice_of(store: Store, node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Slice)
+        and store.is_named_by(node.value)
+    )
+
+
+def _near(app: App, store: Store) -> Iterator[Function]:
+    """The functions that may mean it: its own module's, and those of modules that import its name."""
+    whole = f"{store.module.name}.{store.owner or store.name}"
+    for module in app.modules.values():
+        if module is store.module:
+            yield from module.all_functions()
+        elif whole in module.imports.values() or store.module.name in module.imports.values():
+            yield from module.all_functions() if store.owner is None else ()
+
+
+def _shadows(function: Function, store: Store) -> bool:
+    """Whether the name means something of the function's own there."""
+    if store.owner is not None:
+        # `self.items` set in any method is the object's own, not the class's.
+        for each in store.module.all_functions():
+            if each.owner != store.owner:
+                continue
+            for node in each.body():
+                if isinstance(node, ast.Assign | ast.AnnAssign):
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    if any(
+                        isinstance(target, ast.Attribute) and target.attr == store.name for target in targets
+                    ):
+                        return True
+        return False
+    if any(each.arg == store.name for each in function.parameters()):
+        return True
+    names = {name for name, _ in _bound(function)}
+    return store.name in names
+
+
+def _bound(function: Function) -> Iterator[tuple[str, ast.AST]]:
+    for node in function.body():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node
