@@ -28,6 +28,11 @@ COMMANDS = {
         "reconcile_command",
         "Recount every figure from its rows.",
     ),
+    "doctor": (
+        "rightlevel.commands.doctor",
+        "doctor_command",
+        "Find what ails the platform, explain and cure it.",
+    ),
     "clean-up": (
         "rightlevel.commands.clean_up",
         "clean_up_command",

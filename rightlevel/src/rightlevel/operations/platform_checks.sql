@@ -1,0 +1,39 @@
+-- name: newest_migration
+-- How far the schema is. Served by the primary key.
+select coalesce(max(number), 0) as number from schema_migration
+
+-- name: admins
+-- Admins in use, and how many of them sign in with a password alone. A few rows.
+select count(*)::int as admins, (count(*) filter (where password_hash is not null))::int as with_password
+from person
+where role = 'admin' and is_active and deleted_at is null
+
+-- name: overlapping_dates
+-- Schools whose own dates for one round overlap another round there. Served by round_school's primary key.
+select a.school_id, ra.kind::text as kind, rb.kind::text as other_kind,
+    coalesce(a.starts_on, ra.starts_on)::text as starts_on, coalesce(a.ends_on, ra.ends_on)::text as ends_on
+from round_school a
+join round ra on ra.id = a.round_id and ra.deleted_at is null
+join round rb on rb.id <> ra.id and rb.deleted_at is null
+left join round_school b on b.round_id = rb.id and b.school_id = a.school_id
+where (a.starts_on is not null or a.ends_on is not null)
+    and daterange(coalesce(a.starts_on, ra.starts_on), coalesce(a.ends_on, ra.ends_on), '[]')
+        && daterange(coalesce(b.starts_on, rb.starts_on), coalesce(b.ends_on, rb.ends_on), '[]')
+order by a.school_id
+limit 20
+
+-- name: clean_up_standing
+-- When the clean-up of rate limits last ran, and how it ended. Served by the primary key.
+select extract(epoch from now() - started_at)::float8 as age_s, ended_at is not null as is_ended, removed
+from clean_up
+where name = 'rate_limits'
+
+-- name: platform_age
+-- How long this schema has been here.
+select extract(epoch from now() - min(applied_at))::float8 as age_s from schema_migration
+
+-- name: stuck_imports
+-- Imports that began an hour ago and have not ended. Served by import_run_by_time.
+select count(*)::int as stuck
+from import_run
+where state::text in ('waiting', 'reading', 'saving') and started_at < now() - interval '1 hour'
