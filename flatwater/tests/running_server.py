@@ -82,15 +82,18 @@ class RunningServer:
 
     def freeze(self) -> None:
         """Stops the server and all its children where they are, as a machine without memory or with a hung disk does."""
-        self._signal_all(signal.SIGSTOP)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # first, so that no child is born meanwhile
+        self._signal_children(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self._signal_all(signal.SIGCONT)
+        assert self._process is not None
+        self._signal_children(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _signal_children(self, number: signal.Signals) -> None:
         assert self._process is not None
         parent = self._process.pid
-        os.kill(parent, number)  # first, so that no child is born meanwhile
         for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(child), number)
