@@ -1,0 +1,258 @@
+"""What is asked of an operation: good requests that differ from call to call, faulty ones, and hostile ones.
+
+Everything is drawn from the number of the call, so the same seed asks the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from flatwater.audit.dynamic.document import Operation, Parameter, Schema
+
+HUGE_PAGE: Final = 1_000_000_000
+DEEP_OFFSET: Final = 1_000_000
+BIG_BODY_BYTES: Final = 8_000_000
+"""Eight times what a form or a JSON document of a page may sensibly weigh; sixteen of them at once are a quarter of 500 MB."""
+IDS_KEPT: Final = 20
+_BOUNDARY = "flatwater-audit"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request. *Shape*: `says` is what is special about it, for the report."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+    media_type: str = ""
+    says: str = ""
+
+
+class KnownIds:
+    """Ids that lists have shown, by the noun of the list; at most twenty each, so later paths reach something that is there."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, list[Any]] = {}
+
+    def learn(self, path: str, answer: Any) -> None:
+        """Takes the ids out of a list's answer."""
+        rows = cast("list[Schema]", [row for row in longest_list(answer) if isinstance(row, dict)])
+        ids = [row["id"] for row in rows[:IDS_KEPT] if "id" in row]
+        if ids and "{" not in path:
+            self._ids[_noun(path)] = ids
+
+    def find(self, operation: Operation, name: str) -> list[Any]:
+        stem = name.lower().removesuffix("id").rstrip("_")
+        if not stem and "{" + name + "}" in operation.path:
+            stem = _noun(operation.path.partition("{" + name + "}")[0])
+        return self._ids.get(stem.rstrip("s"), [])
+
+
+def longest_list(answer: Any) -> list[Any]:
+    """The longest list in a JSON answer's first two levels: the rows of a page."""
+    if isinstance(answer, list):
+        return cast("list[Any]", answer)
+    if not isinstance(answer, dict):
+        return []
+    parts = [cast("list[Any]", part) for part in cast("Schema", answer).values() if isinstance(part, list)]
+    return max([[], *parts], key=len)
+
+
+def _object(value: Any) -> Schema:
+    return cast("Schema", value) if isinstance(value, dict) else {}
+
+
+def _noun(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2].lower().rstrip("s")
+
+
+class Asker:
+    """Makes one operation's requests."""
+
+    def __init__(self, operation: Operation, ids: KnownIds, seed: int) -> None:
+        self._operation = operation
+        self._ids = ids
+        self._seed = seed
+        self.takes_anything = False
+        """Whether it lets a query parameter pass that nobody declared: a cache by the whole query would grow by it."""
+
+    def good(self, number: int) -> Call:
+        """A request that should succeed, unlike the one before it: optional parts come and go, free text is always new."""
+        query = {
+            each.name: self._parameter(each, number)
+            for each in self._operation.of("query")
+            if each.is_required or (number % 2 == 0 and not each.is_cursor)
+        }
+        if self.takes_anything and number % 2:
+            query["flatwater"] = str(number)
+        body = self._body(number) if self._operation.media_type else b""
+        return self._call(number, query, body)
+
+    def undeclared(self) -> Call:
+        """A good request with a query parameter that nobody declared."""
+        first = self.good(1)
+        extra = "&flatwater=1" if first.query else "flatwater=1"
+        return msgspec.structs.replace(first, query=first.query + extra)
+
+    def faulty(self) -> list[Call]:
+        """Requests that must be refused: wrong types, sizes out of all bounds, what is required missing, broken bodies."""
+        return list(self._faulty())
+
+    def huge_page(self) -> Call | None:
+        """A request for a page of 10^9 rows; None where the operation has no page size."""
+        return self._with({each.name: str(HUGE_PAGE) for each in self._operation.of("query") if each.is_page_size}, "a page of 10^9")  # fmt: skip
+
+    def deep_offset(self) -> Call | None:
+        """A request for a page a million rows in; None where the operation pages by key or not at all."""
+        return self._with({each.name: str(DEEP_OFFSET) for each in self._operation.of("query") if each.is_offset}, "an offset of 10^6")  # fmt: skip
+
+    def big_body(self) -> Call | None:
+        """Eight million bytes that are well formed; None where the operation takes no body."""
+        media_type = self._operation.media_type
+        if not media_type:
+            return None
+        text = "x" * BIG_BODY_BYTES
+        whole = self._value(self._operation.body, 1)
+        values = _object(whole)
+        name = next((key for key, value in values.items() if isinstance(value, str)), "words")
+        body = _encoded(media_type, {**values, name: text}, self._operation.body)
+        return msgspec.structs.replace(self.good(1), body=body, says="a body of 8 MB")
+
+    def _with(self, more: Mapping[str, str], says: str) -> Call | None:
+        if not more:
+            return None
+        query = {
+            each.name: self._parameter(each, 0) for each in self._operation.of("query") if each.is_required
+        }
+        body = self._body(1) if self._operation.media_type else b""
+        return msgspec.structs.replace(self._call(1, {**query, **more}, body), says=says)
+
+    def _faulty(self) -> Iterator[Call]:
+        good = self.good(0)
+        for each in self._operation.of("query"):
+            for wrong in _wrong(each.schema):
+                query = {other.name: self._parameter(other, 0) for other in self._operation.of("query") if other.is_required}  # fmt: skip
+                yield msgspec.structs.replace(self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]}")  # fmt: skip
+        for each in self._operation.of("path"):
+            for wrong in _wrong(each.schema):
+                yield msgspec.structs.replace(good, path=self._path(0, {each.name: wrong}), says=f"{each.name}={wrong[:20]} in the path")  # fmt: skip
+        if self._operation.media_type:
+            bodies = {"no body": b"", "a broken body": b'{"', "a list": b"[1, 2]", "null": b"null", "bytes": b"\xff\x00\xfe"}  # fmt: skip
+            for says, body in bodies.items():
+                yield msgspec.structs.replace(good, body=body, says=says)
+
+    def _call(self, number: int, query: Mapping[str, str], body: bytes) -> Call:
+        media_type = self._operation.media_type
+        if media_type.startswith("multipart/"):
+            media_type = f"{media_type}; boundary={_BOUNDARY}"
+        return Call(
+            self._operation.method, self._path(number, {}), urlencode(query), body, media_type if body else ""
+        )
+
+    def _path(self, number: int, instead: Mapping[str, str]) -> str:
+        path = self._operation.path
+        for each in self._operation.of("path"):
+            value = instead.get(each.name) or self._parameter(each, number)
+            path = path.replace("{" + each.name + "}", quote(value, safe=""))
+        return path
+
+    def _parameter(self, parameter: Parameter, number: int) -> str:
+        if parameter.is_page_size:
+            return str(min(20, parameter.schema.get("maximum", 20)))
+        if parameter.is_offset:
+            return str(max(parameter.schema.get("minimum", 0), parameter.schema.get("default") or 0))
+        known = self._ids.find(self._operation, parameter.name)
+        value = known[number % len(known)] if known else self._value(parameter.schema, number)
+        if isinstance(value, bool):
+            return str(value).lower()
+        return ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
+
+    def _body(self, number: int) -> bytes:
+        return _encoded(
+            self._operation.media_type, self._value(self._operation.body, number), self._operation.body
+        )
+
+    def _value(self, schema: Schema, number: int, depth: int = 0) -> Any:
+        for told in ("const", "example", "default"):
+            if schema.get(told) is not None:
+                return schema[told]
+        if examples := schema.get("examples"):
+            return examples[number % len(examples)]
+        if choices := schema.get("enum"):
+            return choices[number % len(choices)]
+        kind = schema.get("type", "object" if "properties" in schema else "string")
+        if kind == "object":
+            required = schema.get("required", ())
+            return {
+                name: self._value(part, number, depth + 1)
+                for name, part in schema.get("properties", {}).items()
+                if name in required or (number % 2 == 0 and depth < 3)
+            }
+        if kind == "array":
+            return [
+                self._value(schema.get("items", {}), number + each, depth + 1)
+                for each in range(max(1, min(schema.get("minItems", 1), 50)))
+            ]
+        return _text(schema, number + self._seed * 1_000_000) if kind == "string" else _number(schema, number)
+
+
+def _number(schema: Schema, number: int) -> Any:
+    if schema["type"] == "boolean":
+        return number % 2 == 0
+    if schema["type"] == "null":
+        return None
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+    high = schema.get("maximum", low + 4)
+    return low + number % (int(min(high - low, 4)) + 1) if high > low else low
+
+
+def _text(schema: Schema, number: int) -> str:
+    shapes = {
+        "uuid": f"00000000-0000-7000-8000-{number:012d}",
+        "date": f"2026-{number % 12 + 1:02d}-15",
+        "date-time": f"2026-{number % 12 + 1:02d}-15T08:00:00Z",
+        "time": "08:00:00",
+        "email": f"person{number}@example.org",
+        "uri": f"https://example.org/{number}",
+        "ipv4": "192.0.2.1",
+        "binary": f"file {number}",
+    }
+    text = shapes.get(schema.get("format", ""), f"w{number}")
+    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength", 10_000)]
+
+
+def _wrong(schema: Schema) -> tuple[str, ...]:
+    """Values that no parameter of this schema may have. An empty one is no value, so it is not asked."""
+    kind = schema.get("type", "string")
+    if kind in ("integer", "number"):
+        return ("not-a-number", str(10**30), "-1" if schema.get("minimum", -1) >= 0 else "1e999", "\0")
+    if kind == "boolean":
+        return ("maybe", "\0")
+    if "format" in schema or "enum" in schema:
+        return ("junk", "\0")
+    return ("\0", "x" * 10_000)
+
+
+def _encoded(media_type: str, value: Any, schema: Schema) -> bytes:
+    if media_type == "application/x-www-form-urlencoded":
+        return urlencode(_object(value)).encode()
+    if media_type.startswith("multipart/"):
+        return _multipart(_object(value), schema)
+    return json.dumps(value).encode() if "json" in media_type else str(value).encode()
+
+
+def _multipart(values: Schema, schema: Schema) -> bytes:
+    parts: list[str] = []
+    for name, value in values.items():
+        part = schema.get("properties", {}).get(name, {})
+        is_file = part.get("format") == "binary" or "contentMediaType" in part
+        file = '; filename="audit.csv"\r\ncontent-type: text/csv' if is_file else ""
+        parts.append(
+            f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"{file}\r\n\r\n{value}\r\n'
+        )
+    return ("".join(parts) + f"--{_BOUNDARY}--\r\n").encode()

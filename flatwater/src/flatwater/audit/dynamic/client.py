@@ -1,0 +1,225 @@
+"""Asks an ASGI application inside this process: its lifespan, its answers counted and not kept, clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+from urllib.parse import unquote
+
+import msgspec
+
+from flatwater.audit.dynamic.asking import Call
+from flatwater.clock import Clock
+
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+Leaving = Literal["never", "at_once", "after_a_piece"]
+Ending = Literal["answered", "raised", "hung", "left"]
+
+PIECE_BYTES: Final = 65_536
+KEPT_BYTES: Final = 4_000_000
+"""An answer that is read is kept up to here; the rest is counted."""
+LIFESPAN_S: Final = 60.0
+CANCEL_S: Final = 2.0
+
+
+class CouldNotStart(Exception):
+    """The application did not start, so nothing of it could be examined."""
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """What escaped the application: the kind, and the files and lines it came through, the innermost last."""
+
+    kind: str
+    lines: tuple[tuple[str, int, str], ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What one call came to. *Shape*: `kept` is the body where it was asked for and fits; status 0 is none."""
+
+    status: int
+    ending: Ending
+    seconds: float
+    body_bytes: int
+    largest_piece_bytes: int
+    taken_bytes: int
+    """How much of the request's body the application read."""
+    kept: bytes = b""
+    raised: Raised | None = None
+    is_stream: bool = False
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 400 and self.ending != "raised"
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, call: Call, leaving: Leaving, keeps: bool) -> None:
+        self._body = memoryview(call.body)
+        self._leaving = leaving
+        self._keeps = keeps
+        self._is_asked = False
+        self.gone = asyncio.Event()
+        self.status = 0
+        self.body_bytes = self.largest_piece_bytes = self.taken_bytes = 0
+        self.kept = bytearray()
+        self.is_stream = False
+
+    async def receive(self) -> Message:
+        if self._leaving == "at_once" and self._is_asked:
+            self.gone.set()
+        if self.taken_bytes < len(self._body) or not self._is_asked:
+            piece = bytes(self._body[self.taken_bytes : self.taken_bytes + PIECE_BYTES])
+            self.taken_bytes += len(piece)
+            self._is_asked = True
+            return {
+                "type": "http.request",
+                "body": piece,
+                "more_body": self.taken_bytes < len(self._body),
+            }
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            heads = {bytes(name).lower(): bytes(value) for name, value in message.get("headers", ())}
+            self.is_stream = heads.get(b"content-type", b"").startswith(b"text/event-stream")
+        elif message["type"] == "http.response.body":
+            piece = message.get("body", b"")
+            self.body_bytes += len(piece)
+            self.largest_piece_bytes = max(self.largest_piece_bytes, len(piece))
+            if self._keeps and self.body_bytes <= KEPT_BYTES:
+                self.kept += piece
+            if not message.get("more_body", False) or (self._leaving == "after_a_piece" and piece):
+                self.gone.set()
+        # As a real server does, each piece gives others their turn.
+        await asyncio.sleep(0)
+
+
+class AppClient:
+    """An application that has been started, to be asked one call at a time. *Errors*: CouldNotStart."""
+
+    def __init__(
+        self, app: AsgiApp, headers: Sequence[tuple[str, str]], clock: Clock, *, call_s: float = 5.0
+    ) -> None:
+        self._app = app
+        self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self._clock = clock
+        self._call_s = call_s
+        self._state: dict[str, Any] = {}
+        self._lifespan: asyncio.Task[None] | None = None
+        self._told: asyncio.Queue[Message] = asyncio.Queue(2)
+        self._answered: asyncio.Queue[Message] = asyncio.Queue(4)
+
+    async def __aenter__(self) -> Self:
+        await self._told.put({"type": "lifespan.startup"})
+        scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self._state,
+        }
+
+        async def live() -> None:
+            await self._app(scope, self._told.get, self._answered.put)
+
+        self._lifespan = asyncio.create_task(live())
+        answer = await self._lifespan_answer()
+        if answer is not None and answer["type"] == "lifespan.startup.failed":
+            raise CouldNotStart(answer.get("message") or "the application's start failed")
+        return self
+
+    async def _lifespan_answer(self) -> Message | None:
+        """What the lifespan says next; None where the application has none, which it shows by ending."""
+        lifespan = self._lifespan
+        if lifespan is None:
+            return None
+        waiting = asyncio.create_task(self._answered.get())
+        await asyncio.wait({waiting, lifespan}, timeout=LIFESPAN_S, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        waiting.cancel()
+        if not lifespan.done():
+            raise CouldNotStart(f"the application did not start or stop within {LIFESPAN_S:.0f} s")
+        lifespan.exception()  # an application without a lifespan may refuse the scope; that is no fault
+        self._lifespan = None
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lifespan is None:
+            return
+        await self._told.put({"type": "lifespan.shutdown"})
+        lifespan = self._lifespan
+        await self._lifespan_answer()
+        await asyncio.wait({lifespan}, timeout=LIFESPAN_S)
+
+    async def ask(
+        self, call: Call, *, leaving: Leaving = "never", keeps: bool = False, patience_s: float | None = None
+    ) -> Answer:
+        """What the application answers; never raises what it raises, and never waits longer than the patience."""
+        exchange = _Exchange(call, leaving, keeps)
+        began = self._clock.monotonic()
+        task = asyncio.ensure_future(self._app(self._scope(call), exchange.receive, exchange.send))
+        await asyncio.wait({task}, timeout=patience_s or self._call_s)
+        ending: Ending = "answered" if leaving == "never" else "left"
+        if not task.done():
+            ending = "hung"
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_S)
+        raised = None
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            ending, raised = "raised", _raised(error)
+            error = None
+        return Answer(
+            exchange.status,
+            ending,
+            self._clock.monotonic() - began,
+            exchange.body_bytes,
+            exchange.largest_piece_bytes,
+            exchange.taken_bytes,
+            bytes(exchange.kept),
+            raised,
+            exchange.is_stream,
+        )
+
+    def _scope(self, call: Call) -> MutableMapping[str, Any]:
+        headers = [(b"host", b"localhost"), (b"accept", b"*/*"), *self._headers]
+        if call.media_type:
+            headers += [
+                (b"content-type", call.media_type.encode()),
+                (b"content-length", str(len(call.body)).encode()),
+            ]
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": call.method,
+            "scheme": "http",
+            "path": unquote(call.path),
+            "raw_path": call.path.encode("ascii"),
+            "query_string": call.query.encode("ascii"),
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 50_000),
+            "server": ("localhost", 80),
+            "state": self._state.copy(),
+        }
+
+
+def _raised(error: BaseException) -> Raised:
+    lines: list[tuple[str, int, str]] = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append((code.co_filename, trace.tb_lineno, code.co_qualname))
+        trace = trace.tb_next
+    return Raised(type(error).__name__, tuple(lines[-30:]))

@@ -1,0 +1,219 @@
+"""Drives every endpoint of an application that its OpenAPI lists, inside this process, and says what will not stay flat."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.audit.dynamic.asking import Asker, Call, KnownIds
+from flatwater.audit.dynamic.client import AppClient, AsgiApp
+from flatwater.audit.dynamic.document import DOCUMENT_PATHS, NoDocument, Operation, operations_of
+from flatwater.audit.dynamic.hostile import be_hostile, rows_of
+from flatwater.audit.dynamic.measure import Run, Standing, costs_of, growth_of, left_since
+from flatwater.audit.dynamic.places import Source
+from flatwater.audit.dynamic.probe import Probe
+from flatwater.audit.dynamic.reading import EndpointReading
+from flatwater.audit.dynamic.verdicts import judge
+from flatwater.audit.model import Finding, Unseen, in_order
+from flatwater.clock import Clock, SystemClock
+
+WARM_UP: Final = 20
+COSTED: Final = 10
+FEWEST_CALLS: Final = 40
+ENDPOINT_S: Final = 30.0
+"""What the good calls of one endpoint may take, more or less; a slow one is called less often, down to forty times."""
+GOOD_SHARE: Final = 0.5
+
+
+class Driven(msgspec.Struct, frozen=True):
+    """What driving an application came to: a reading of each endpoint, the findings, and what could not be examined."""
+
+    readings: tuple[EndpointReading, ...]
+    findings: tuple[Finding, ...]
+    unseen: tuple[Unseen, ...]
+
+
+async def audit_dynamically(
+    app: AsgiApp,
+    *,
+    openapi: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    calls: int = 200,
+    seed: int = 1,
+    writes: bool = False,
+) -> list[Finding]:
+    """The findings of `drive_application`; whoever reports should take that one, for it also says what was not examined."""
+    driven = await drive_application(
+        app, openapi=openapi, headers=headers, calls=calls, seed=seed, writes=writes
+    )
+    return list(driven.findings)
+
+
+async def drive_application(
+    app: AsgiApp,
+    *,
+    openapi: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    calls: int = 200,
+    seed: int = 1,
+    writes: bool = False,
+    root: Path | None = None,
+    clock: Clock | None = None,
+) -> Driven:
+    """Starts the application, drives each endpoint alone, and stops it again; the same seed asks the same.
+
+    Endpoints that change something are driven with `writes` only: it is for a database that may be written to.
+
+    *Errors*: CouldNotStart, NoDocument. *Cost*: about five calls for each of `calls`, an endpoint at a time, half a minute at
+    most for a usual one; nothing else should run in the process meanwhile.
+    """
+    listed = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+    clock = clock or SystemClock()
+    source = Source(app, root or Path.cwd())
+    async with AppClient(app, listed, clock) as client:
+        document = openapi or await _document(client)
+        ids = KnownIds()
+        with Probe(clock).in_place():
+            drive = _Drive(app, client, ids, source, calls, seed)
+            readings = [
+                await drive.endpoint(operation)
+                if writes or not operation.changes
+                else _not_driven(operation, source)
+                for operation in operations_of(document)
+            ]
+    findings = [finding for reading in readings for finding in judge(reading, source)]
+    return Driven(tuple(readings), in_order(findings), tuple(_unseen(readings)))
+
+
+async def _document(client: AppClient) -> Mapping[str, Any]:
+    for path in DOCUMENT_PATHS:
+        answer = await client.ask(Call("GET", path), keeps=True)
+        if answer.status == 200 and answer.body_bytes == len(answer.kept):
+            try:
+                document = msgspec.json.decode(answer.kept, type=dict[str, Any])
+            except msgspec.DecodeError:
+                continue
+            if "paths" in document:
+                return document
+    raise NoDocument(f"no OpenAPI document at {', '.join(DOCUMENT_PATHS)}: give it, or its file")
+
+
+def _not_driven(operation: Operation, source: Source) -> EndpointReading:
+    return EndpointReading(
+        method=operation.method,
+        path=operation.path,
+        where=source.handler(operation.method, operation.path),
+        reason="it changes something, and the audit was not told that it may write",
+    )
+
+
+def _unseen(readings: Sequence[EndpointReading]) -> list[Unseen]:
+    unseen: list[Unseen] = []
+    for each in readings:
+        reason = each.reason
+        for growth in (each.growth, each.growth_on_faults):
+            if not reason and growth is not None and growth.verdict == "cannot_tell":
+                reason = (
+                    f"whether it grows can't be told: {growth.slope.low:.2f} to {growth.slope.high:.2f}"
+                    f" things a request over {growth.calls} calls; drive it longer"
+                )
+        if reason:
+            unseen.append(Unseen(each.route, reason))
+    return unseen
+
+
+class _Drive:
+    """One application under audit."""
+
+    def __init__(
+        self, app: AsgiApp, client: AppClient, ids: KnownIds, source: Source, calls: int, seed: int
+    ) -> None:
+        self._app = app
+        self._client = client
+        self._ids = ids
+        self._source = source
+        self._calls = calls
+        self._seed = seed
+
+    async def endpoint(self, operation: Operation) -> EndpointReading:
+        asker = Asker(operation, self._ids, self._seed)
+        reading = EndpointReading(
+            method=operation.method,
+            path=operation.path,
+            where=self._source.handler(operation.method, operation.path),
+            has_page_size=any(each.is_page_size for each in operation.of("query")),
+        )
+        first = await self._client.ask(asker.good(1), keeps=True)
+        if first.ending == "hung":
+            return msgspec.structs.replace(reading, reason="one call was not answered to its end within 5 s")
+        if first.is_good:
+            self._learn(operation, first.kept)
+            asker.takes_anything = (await self._client.ask(asker.undeclared())).is_good
+        warm_up = Run(self._client, asker.good)
+        for _ in range(WARM_UP):
+            await warm_up.once()
+        good = sum(warm_up.statuses[200:400]) / warm_up.calls
+        if good < GOOD_SHARE:
+            reading = msgspec.structs.replace(
+                reading, reason=f"its calls were answered {_told(warm_up)}, not with success"
+            )
+        else:
+            reading = await self._good(reading, operation, asker)
+        reading = await self._faulty(reading, asker)
+        hostile = await be_hostile(self._client, asker, asker.good(1))
+        return msgspec.structs.replace(reading, hostile=tuple(hostile))
+
+    def _learn(self, operation: Operation, body: bytes) -> int:
+        try:
+            self._ids.learn(operation.path, msgspec.json.decode(body))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return 0
+        return rows_of(body)
+
+    async def _good(self, reading: EndpointReading, operation: Operation, asker: Asker) -> EndpointReading:
+        run = Run(self._client, asker.good)
+        whole, _ = await run.once(keeps=True)
+        costs, rows = await costs_of(run, COSTED), self._learn(operation, whole.kept)
+        calls = max(FEWEST_CALLS, min(self._calls, int(ENDPOINT_S / max(costs.seconds, 1e-6))))
+        # What there is already is taken out of the collector's sight, so that collecting costs what the calls left, not the program.
+        gc.collect()
+        gc.freeze()
+        try:
+            before, calls_before = Standing.now(), run.calls
+            growth = await growth_of(run, calls, self._seed, self._app, self._source)
+            left = await left_since(before, run, calls_before)
+        finally:
+            gc.unfreeze()
+        statuses = {status: times for status, times in enumerate(run.statuses) if times}
+        reason = (
+            ""
+            if sum(run.statuses[200:400]) / run.calls >= GOOD_SHARE
+            else f"its calls were answered {_told(run)}"
+        )
+        return msgspec.structs.replace(
+            reading, calls=run.calls, statuses=statuses, rows=rows, costs=costs, growth=growth, left=left, reason=reason
+        )  # fmt: skip
+
+    async def _faulty(self, reading: EndpointReading, asker: Asker) -> EndpointReading:
+        faults = asker.faulty()
+        if not faults:
+            return reading
+        run = Run(self._client, lambda number: faults[number % len(faults)])
+        for _ in range(max(WARM_UP, len(faults))):
+            await run.once()
+        gc.collect()
+        gc.freeze()
+        try:
+            growth = await growth_of(run, max(FEWEST_CALLS, self._calls // 2), self._seed, self._app, self._source)  # fmt: skip
+        finally:
+            gc.unfreeze()
+        return msgspec.structs.replace(reading, growth_on_faults=growth)
+
+
+def _told(run: Run) -> str:
+    answers = [f"{status or 'nothing'} ({times} times)" for status, times in enumerate(run.statuses) if times]
+    return ", ".join(answers)

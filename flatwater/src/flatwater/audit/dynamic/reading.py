@@ -1,0 +1,50 @@
+"""All that was measured of one endpoint."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from flatwater.audit.dynamic.hostile import HostileReading
+from flatwater.audit.dynamic.measure import Costs, Growth, Left
+from flatwater.audit.model import Place
+
+EndpointVerdict = Literal["flat", "grows", "shrinks", "cannot_tell", "not_examined"]
+
+
+class EndpointReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint, driven.
+
+    *Shape*: `reason` says why it was not examined, wholly or in part; `statuses` counts the good calls' answers; `rows` are those
+    of the answer's longest list; `growth_on_faults` is that of calls which must be refused.
+    """
+
+    method: str
+    path: str
+    where: Place
+    reason: str = ""
+    calls: int = 0
+    statuses: dict[int, int] = {}
+    has_page_size: bool = False
+    rows: int = 0
+    costs: Costs | None = None
+    growth: Growth | None = None
+    growth_on_faults: Growth | None = None
+    left: Left = Left()
+    hostile: tuple[HostileReading, ...] = ()
+
+    @property
+    def route(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def verdict(self) -> EndpointVerdict:
+        """What may be said of its memory; not examined where its good calls were not driven or not answered well."""
+        if self.growth is None:
+            return "not_examined"
+        verdicts = [each.verdict for each in (self.growth, self.growth_on_faults) if each is not None]
+        for worst in ("grows", "cannot_tell", "shrinks"):
+            if worst in verdicts:
+                return worst
+        return "flat"
