@@ -42,7 +42,7 @@ def test_while_it_is_open_nobody_tries(clock: StandingClock) -> None:
     for _ in range(1_000):
         with pytest.raises(BreakerOpen) as refused:
             breaker.admit()
-    assert 0 < (refused.value.retry_after_s or 0) <= 1.0
+        assert 0 < (refused.value.retry_after_s or 0) <= 1.0
     assert breaker.statistics().refused == 1_000
 
 
@@ -77,6 +77,17 @@ def test_each_failed_probe_doubles_the_wait_up_to_a_bound(clock: StandingClock) 
     assert 0.4 <= waits[0] <= 1.2
     assert 7.5 <= waits[4] <= 16.2
     assert max(waits) <= 30.2
+
+
+def test_those_who_were_under_way_when_it_opened_make_the_wait_no_longer(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("elsewhere", failures=2, clock=clock)
+    for _ in range(20):
+        breaker.admit()
+    for _ in range(20):
+        breaker.failed()
+    assert (breaker.statistics().opened, breaker.statistics().failed) == (1, 20)
+    clock.advance(1.0)
+    breaker.admit()  # the probe: the wait is still the first one
 
 
 async def test_a_probe_that_was_cancelled_lets_the_next_one_probe(clock: StandingClock) -> None:

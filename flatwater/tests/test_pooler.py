@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from network import Onlooker, query
@@ -21,7 +22,7 @@ from flatwater.errors import DeadlineExceeded, StatementTimeout
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits, LimitsNotHeld
 from flatwater.tables import OUTBOX
-from flatwater.transaction import Session
+from flatwater.transaction import ConstraintViolated, Session
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 pytestmark = [
@@ -36,7 +37,13 @@ SETTINGS = query(
 )
 ADD = query("insert into note (author, words) values ('p', %(words)s)")
 COUNT = query("select count(*) from note where author = 'p'")
+END = query("select current_setting('transaction_timeout')")
+NUMBERS = query("select words::int as n from note where author = 'p' order by 1")
 SLEEP = query("select pg_sleep(%(seconds)s)")
+
+
+class Number(msgspec.Struct):
+    n: int
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +114,77 @@ async def test_nothing_stays_on_a_connection_that_others_get_next(behind: Databa
     with psycopg.connect(pooler, autocommit=True, prepare_threshold=None) as other:
         for _ in range(5):
             assert other.execute("show statement_timeout").fetchone() == ("0",)
+
+
+PREPARED = query("select count(*) from pg_prepared_statements where not from_sql")
+
+
+async def _prepared(database: Database) -> int:
+    """How many named statements a connection keeps after one was asked often."""
+    async with database.transaction(deadline_s=5) as session:
+        for _ in range(10):
+            await session.fetch_value(PREPARED, {})
+        return await session.fetch_value(PREPARED, {})
+
+
+async def test_no_statement_is_kept_unless_the_pooler_is_said_to_bring_it_along(
+    behind: Database, conninfo: str
+) -> None:
+    assert await _prepared(behind) == 0
+    # The server itself brings its own along, as such a pooler would.
+    async with Database(conninfo, pooler=True, pooler_keeps_statements=True) as keeping:
+        assert await _prepared(keeping) == 1
+
+
+def test_word_by_notify_is_refused_where_nothing_could_be_heard(conninfo: str) -> None:
+    with pytest.raises(ValueError, match="outbox"):
+        Database(conninfo, pooler=True, announce_by="notify")
+
+
+async def test_streams_copies_and_savepoints_work_through_the_pooler(behind: Database) -> None:
+    async with behind.transaction(deadline_s=5) as session:
+        async with session.copy_in(query("copy note (author, words) from stdin")) as copy:
+            for number in range(1_000):
+                await copy.write(f"p\t{number}\n")
+        with pytest.raises(ConstraintViolated):
+            async with session.savepoint():
+                await session.execute(ADD, {"words": "1"})
+    async with behind.snapshot(deadline_s=5) as session:
+        numbers = [row.n async for row in session.stream(NUMBERS, {}, into=Number, rows_per_batch=100)]
+    assert numbers == list(range(1_000))
+    async with behind.read(deadline_s=5) as session:
+        async for row in session.stream(NUMBERS, {}, into=Number, rows_per_batch=10):
+            if row.n == 3:
+                break
+    await asyncio.gather(*(_read(behind) for _ in range(20)))
+    assert behind.statistics().connections_lost == 0
+
+
+async def test_who_waits_in_the_poolers_queue_is_free_at_the_deadline_too(
+    behind: Database, pooler: str
+) -> None:
+    async with Database(pooler, pooler=True, application_name="others") as others:
+        sleepers = [asyncio.create_task(_sleep(others, 1.5)) for _ in range(2)]  # all that the pooler has
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            async with behind.read(deadline_s=0.3) as session:
+                await session.fetch_value(ONE, {})
+        assert time.monotonic() - began < 0.3 + 1.0
+        await asyncio.gather(*sleepers)
+    await _read(behind)
+
+
+async def _sleep(database: Database, seconds: float) -> None:
+    async with database.read(deadline_s=5) as session:
+        await session.fetch_value(SLEEP, {"seconds": seconds})
+
+
+async def test_the_server_ends_a_transaction_that_outlives_its_deadline(behind: Database) -> None:
+    async with behind.transaction(deadline_s=2) as session:
+        assert await session.fetch_value(END, {}) == "2500ms"
+    async with behind.read(deadline_s=2) as session:
+        assert await session.fetch_value(END, {}) == "2500ms"
 
 
 async def _read(database: Database) -> None:

@@ -98,6 +98,8 @@ class CircuitBreaker:
         """It did not answer: opens after enough of these in a row, and at once when this was the probe."""
         self._failed += 1
         self._in_a_row += 1
+        if self._is_open and self._probing_until <= self._now():
+            return  # one of those that were under way when it opened: it says nothing new
         if self._is_open:
             self._open_s = min(self._open_s * 2, self._longest_open_s)
         elif self._in_a_row < self._most:

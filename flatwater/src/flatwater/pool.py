@@ -123,10 +123,17 @@ class Database:
         clock: Clock | None = None,
         announce_by: Way | None = None,
         pooler: bool = False,
+        pooler_keeps_statements: bool = False,
     ) -> None:
+        """`pooler` is PgBouncer in transaction mode, or its like, between us and the server; one that is told to keep prepared
+        statements (PgBouncer 1.21's max_prepared_statements) may be told of so that they are used.
+        """
         # A pooler that gives each transaction another connection can't carry what is heard on one.
+        if pooler and announce_by == "notify":
+            raise ValueError("behind a pooler nothing can be heard by NOTIFY; announce_by is 'outbox' there")
         self.announcer = Announcer(announce_by or ("outbox" if pooler else "notify"))
         self._has_pooler = pooler
+        self._prepares = pooler_keeps_statements or not pooler
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
         self._conninfo = conninfo
@@ -175,8 +182,10 @@ class Database:
         limits = self.limits
         options = " ".join(f"-c {name}={value}" for name, value in limits.on_the_server().items())
         # Behind a pooler settings of a session are other people's too: each transaction sets its own instead, and
-        # prepares nothing, for the next one may be on another connection.
-        own = {"prepare_threshold": None} if self._has_pooler else {"options": options}
+        # prepares nothing that the pooler would not bring along to another connection.
+        own: dict[str, Any] = {} if self._has_pooler else {"options": options}
+        if not self._prepares:
+            own["prepare_threshold"] = None
         return {
             **own,
             "autocommit": True,
