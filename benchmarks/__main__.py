@@ -28,6 +28,7 @@ BENCHES = (
     "cost",
     "bounds",
     "connections",
+    "hanging",
     "leaks",
 )
 HERE = Path(__file__).parent
