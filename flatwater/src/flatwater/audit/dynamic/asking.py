@@ -137,10 +137,10 @@ class Asker:
         for each in self._operation.of("query"):
             for wrong in _wrong(each.schema):
                 query = {other.name: self._parameter(other, 0) for other in self._operation.of("query") if other.is_required}  # fmt: skip
-                yield msgspec.structs.replace(self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]}")  # fmt: skip
+                yield msgspec.structs.replace(self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]!r}")  # fmt: skip
         for each in self._operation.of("path"):
             for wrong in _wrong(each.schema):
-                yield msgspec.structs.replace(good, path=self._path(0, {each.name: wrong}), says=f"{each.name}={wrong[:20]} in the path")  # fmt: skip
+                yield msgspec.structs.replace(good, path=self._path(0, {each.name: wrong}), says=f"{each.name}={wrong[:20]!r} in the path")  # fmt: skip
         if self._operation.media_type:
             bodies = {"no body": b"", "a broken body": b'{"', "a list": b"[1, 2]", "null": b"null", "bytes": b"\xff\x00\xfe"}  # fmt: skip
             for says, body in bodies.items():

@@ -6,7 +6,7 @@ import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -23,6 +23,14 @@ _INNARDS: Final = frozenset(
     {"asyncio", "uvloop", "anyio", "concurrent", "threading", "_thread", "logging", "psycopg", "psycopg_pool"}
 )
 """Whose objects are not looked into: their lists are theirs, and what fills them is told as tasks, threads and connections."""
+LRU_CACHE: Final = type(functools.lru_cache(maxsize=1)(len))
+_KINDS: Final[tuple[tuple[type | tuple[type, ...], Kind], ...]] = (
+    (dict, "dict"),
+    ((list, deque), "list"),
+    (set, "set"),
+    (bytearray, "bytes"),
+    (LRU_CACHE, "cache"),
+)
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), memoryview)
 
 
@@ -63,7 +71,7 @@ def count(modules: Iterable[ModuleType], app: object) -> dict[int, Container]:
     waiting.append(("app", app, 0, "", False))
     while waiting and len(seen) < MOST_OBJECTS:
         name, each, depth, owner, is_bounded = waiting.popleft()
-        if isinstance(each, (*_PLAIN, ModuleType)) or id(each) in seen:
+        if issubclass(type(each), (*_PLAIN, ModuleType)) or id(each) in seen:
             continue
         seen.add(id(each))
         container = _container(name, each, owner, is_bounded)
@@ -107,30 +115,26 @@ def _container(name: str, each: Any, owner: str, is_bounded: bool) -> Container 
         kind,
         len(each),
         type(newest).__name__ if newest is not None else "",
-        isinstance(newest, BaseException),
+        issubclass(type(newest), BaseException),
         owner or _owner(newest),
-        is_bounded or getattr(each, "maxlen", None) is not None,
+        is_bounded or (issubclass(type(each), deque) and each.maxlen is not None),
     )
 
 
 def _kind(each: Any) -> Kind | None:
-    if isinstance(each, dict):
-        return "dict"
-    if isinstance(each, (list, deque)):
-        return "list"
-    if isinstance(each, set):
-        return "set"
-    if isinstance(each, bytearray):
-        return "bytes"
-    return "cache" if hasattr(each, "cache_info") and callable(each.cache_info) else None
+    mine = cast("type[Any]", type(each))
+    for kinds, kind in _KINDS:
+        if issubclass(mine, kinds):
+            return kind
+    return None
 
 
 def _newest(each: Any) -> Any:
-    if not each or isinstance(each, bytearray):
+    if not each or type(each) is bytearray:
         return None
-    if isinstance(each, dict):
+    if issubclass(type(each), dict):
         return next(reversed(cast("dict[Any, Any]", each).values()))
-    return next(iter(cast("set[Any]", each))) if isinstance(each, set) else each[-1]
+    return next(iter(cast("set[Any]", each))) if issubclass(type(each), set) else each[-1]
 
 
 def _owner(each: object) -> str:
@@ -143,31 +147,46 @@ def _has_ceiling(each: object) -> bool:
 
 
 def _attribute(each: object, name: str) -> object:
-    """An attribute that is simply there: no property of a stranger's is run."""
-    found = getattr(each, "__dict__", {}).get(name)
-    return getattr(each, "__dict__", {}).get(f"_{name}") if found is None else found
+    """An attribute that is simply there: nothing of a stranger's is run, for what stands in for something else may do anything."""
+    there = _dict_of(each)
+    return there.get(name, there.get(f"_{name}"))
+
+
+def _dict_of(each: object) -> dict[str, Any]:
+    try:
+        found = object.__getattribute__(each, "__dict__")
+    except AttributeError:
+        return {}
+    return cast("dict[str, Any]", found) if type(found) is dict else {}
 
 
 def _parts(name: str, each: Any, own: set[str]) -> Iterator[tuple[str, Any]]:
     """What an object holds, each part with how one would write it."""
-    if isinstance(each, dict):
+    mine = cast("type[Any]", type(each))
+    if issubclass(mine, dict):
         for key, part in islice(cast("dict[Any, Any]", each).items(), ELEMENTS_LOOKED_INTO):
-            yield f"{name}[{key!r:.40}]", part
-    elif isinstance(each, (list, tuple, set, frozenset, deque)):
+            yield f"{name}[{_shown(key)}]", part
+    elif issubclass(mine, (list, tuple, set, frozenset, deque)):
         for number, part in enumerate(islice(cast("Iterable[Any]", each), ELEMENTS_LOOKED_INTO)):
             yield f"{name}[{number}]", part
-    elif isinstance(each, FunctionType):
+    elif mine is FunctionType:
         yield from _of_function(name, each)
-    elif isinstance(each, MethodType):
+    elif mine is MethodType:
         yield name, each.__self__
         yield name, each.__func__
-    elif isinstance(each, functools.partial):
+    elif mine is functools.partial:
         yield from ((name, part) for part in (each.func, *each.args, *each.keywords.values()))
-    elif isinstance(each, type):
+    elif issubclass(mine, type):
         if each.__module__ in own:
-            yield from ((f"{name}.{label}", part) for label, part in list(vars(each).items()))
+            yield from (
+                (f"{name}.{label}", part) for label, part in list(cast("dict[str, Any]", vars(each)).items())
+            )
     else:
         yield from ((f"{name}.{label}", part) for label, part in _attributes(each))
+
+
+def _shown(key: object) -> str:
+    return f"{key!r:.40}" if isinstance(key, (str, int)) else type(key).__name__
 
 
 def _of_function(name: str, each: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -182,10 +201,11 @@ def _of_function(name: str, each: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _attributes(each: object) -> Iterator[tuple[str, Any]]:
-    yield from list(getattr(each, "__dict__", {}).items())
+    yield from list(_dict_of(each).items())
     for kind in type(each).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            descriptor = kind.__dict__.get(slot)
-            if descriptor is not None and hasattr(each, slot):
-                yield slot, getattr(each, slot)
+        for slot, descriptor in list(vars(kind).items()):
+            if type(descriptor) is MemberDescriptorType:
+                try:
+                    yield slot, descriptor.__get__(each)
+                except AttributeError:  # a slot that nothing was put into yet
+                    continue

@@ -13,7 +13,7 @@ from flatwater.audit.dynamic.asking import Asker, Call, KnownIds
 from flatwater.audit.dynamic.client import AppClient, AsgiApp
 from flatwater.audit.dynamic.document import DOCUMENT_PATHS, NoDocument, Operation, operations_of
 from flatwater.audit.dynamic.hostile import be_hostile, rows_of
-from flatwater.audit.dynamic.measure import Run, Standing, costs_of, growth_of, left_since
+from flatwater.audit.dynamic.measure import Heap, Run, Standing, costs_of, growth_of, left_since
 from flatwater.audit.dynamic.places import Source
 from flatwater.audit.dynamic.probe import Probe
 from flatwater.audit.dynamic.reading import EndpointReading
@@ -138,6 +138,7 @@ class _Drive:
         self._source = source
         self._calls = calls
         self._seed = seed
+        self._heap = Heap()
 
     async def endpoint(self, operation: Operation) -> EndpointReading:
         asker = Asker(operation, self._ids, self._seed)
@@ -153,7 +154,7 @@ class _Drive:
         if first.is_good:
             self._learn(operation, first.kept)
             asker.takes_anything = (await self._client.ask(asker.undeclared())).is_good
-        warm_up = Run(self._client, asker.good)
+        warm_up = Run(self._client, self._heap, asker.good)
         for _ in range(WARM_UP):
             await warm_up.once()
         good = sum(warm_up.statuses[200:400]) / warm_up.calls
@@ -162,9 +163,9 @@ class _Drive:
                 reading, reason=f"its calls were answered {_told(warm_up)}, not with success"
             )
         else:
-            reading = await self._good(reading, operation, asker)
+            reading = await self._good(reading, operation, asker, warm_up.patience_s)
         reading = await self._faulty(reading, asker)
-        hostile = await be_hostile(self._client, asker, asker.good(1))
+        hostile = await be_hostile(self._client, asker, asker.good(1), warm_up.patience_s)
         return msgspec.structs.replace(reading, hostile=tuple(hostile))
 
     def _learn(self, operation: Operation, body: bytes) -> int:
@@ -174,8 +175,10 @@ class _Drive:
             return 0
         return rows_of(body)
 
-    async def _good(self, reading: EndpointReading, operation: Operation, asker: Asker) -> EndpointReading:
-        run = Run(self._client, asker.good)
+    async def _good(
+        self, reading: EndpointReading, operation: Operation, asker: Asker, patience_s: float
+    ) -> EndpointReading:
+        run = Run(self._client, self._heap, asker.good, patience_s=patience_s)
         whole, _ = await run.once(keeps=True)
         costs, rows = await costs_of(run, COSTED), self._learn(operation, whole.kept)
         calls = max(FEWEST_CALLS, min(self._calls, int(ENDPOINT_S / max(costs.seconds, 1e-6))))
@@ -202,7 +205,7 @@ class _Drive:
         faults = asker.faulty()
         if not faults:
             return reading
-        run = Run(self._client, lambda number: faults[number % len(faults)])
+        run = Run(self._client, self._heap, lambda number: faults[number % len(faults)])
         for _ in range(max(WARM_UP, len(faults))):
             await run.once()
         gc.collect()

@@ -35,17 +35,17 @@ class HostileReading(msgspec.Struct, frozen=True):
     survived: str = ""
 
 
-async def be_hostile(client: AppClient, asker: Asker, good: Call) -> list[HostileReading]:
+async def be_hostile(client: AppClient, asker: Asker, good: Call, patience_s: float) -> list[HostileReading]:
     """Every hostile call that this operation can be given, one after the other; of wrong types those that broke something."""
     found: list[HostileReading] = []
     if (call := asker.huge_page()) is not None:
-        found.append(await _paged(client, "huge_page", call))
+        found.append(await _paged(client, "huge_page", call, patience_s))
     if (call := asker.deep_offset()) is not None:
-        found.append(await _paged(client, "deep_offset", call))
+        found.append(await _paged(client, "deep_offset", call, patience_s))
     if (call := asker.big_body()) is not None:
-        found.append(await _big(client, call))
-    found.append(await _left(client, "leaves_at_once", good, "at_once"))
-    found.append(await _left(client, "leaves_after_a_piece", good, "after_a_piece"))
+        found.append(await _big(client, call, patience_s))
+    found.append(await _left(client, "leaves_at_once", good, "at_once", patience_s))
+    found.append(await _left(client, "leaves_after_a_piece", good, "after_a_piece", patience_s))
     for call in asker.faulty():
         answer = await client.ask(call)
         if answer.status >= 500 or answer.raised is not None:
@@ -53,17 +53,17 @@ async def be_hostile(client: AppClient, asker: Asker, good: Call) -> list[Hostil
     return found
 
 
-async def _paged(client: AppClient, kind: Hostility, call: Call) -> HostileReading:
+async def _paged(client: AppClient, kind: Hostility, call: Call, patience_s: float) -> HostileReading:
     with tallied() as tally:
         answer = await client.ask(call, keeps=True)
-    await settle(tally, LEAVE_S)
+    await settle(tally, patience_s)
     await tally.take_back()
     is_whole = 0 < answer.body_bytes == len(answer.kept)
     rows = rows_of(answer.kept) if is_whole else tally.rows
     return HostileReading(kind, call.says, answer.status, rows, raised=answer.raised)
 
 
-async def _big(client: AppClient, call: Call) -> HostileReading:
+async def _big(client: AppClient, call: Call, patience_s: float) -> HostileReading:
     tracemalloc.start(1)
     try:
         with tallied() as tally:
@@ -71,17 +71,19 @@ async def _big(client: AppClient, call: Call) -> HostileReading:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    await settle(tally, LEAVE_S)
+    await settle(tally, patience_s)
     await tally.take_back()
     return HostileReading(
         "big_body", call.says, answer.status, 0, peak, answer.taken_bytes, len(call.body), answer.raised
     )
 
 
-async def _left(client: AppClient, kind: Hostility, call: Call, leaving: Leaving) -> HostileReading:
+async def _left(
+    client: AppClient, kind: Hostility, call: Call, leaving: Leaving, patience_s: float
+) -> HostileReading:
     with tallied() as tally:
         answer = await client.ask(call, leaving=leaving, patience_s=LEAVE_S)
-    await settle(tally, LEAVE_S)
+    await settle(tally, patience_s)
     survived = "a connection that was not given back" if await tally.take_back() else ""
     if answer.ending == "hung":
         survived = f"work that went on for {LEAVE_S:.0f} s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from flatwater.audit.dynamic.asking import Call
-from flatwater.audit.dynamic.census import Grown, count, grown
+from flatwater.audit.dynamic.census import LRU_CACHE, Grown, count, grown
 from flatwater.audit.dynamic.client import Answer, AppClient, AsgiApp
 from flatwater.audit.dynamic.places import Source
 from flatwater.audit.dynamic.probe import Tally, settle, tallied
@@ -33,15 +32,22 @@ WITHIN_BLOCKS: Final = 0.2
 2026-11-23), so the bound need only be above what one resized dictionary in a run does to the middle slope."""
 LONGER: Final = 2
 """How many times longer an endpoint that grew is driven on: a cache that fills up is full by then, a leak is not."""
+LONGER_STRETCHES: Final = 3
+SLOWING: Final = 0.7
+"""What grows less and less, by so much from stretch to stretch, is driven on: it is filling up."""
 TRACED_CALLS: Final = 20
 FRAMES: Final = 12
 SETTLE_S: Final = 1.0
+IMPATIENT_S: Final = 0.005
+
 TASKS_SETTLE_S: Final = 1.0
+
 CANCELLED_TIMERS: Final = 128
 """More than the hundred that asyncio lets lie before it clears its timers away. *Source*: asyncio.base_events."""
 
 
-CLEARED: Final = sys.stdlib_module_names | {"psycopg"}
+CLEARED: Final = frozenset({"email", "fnmatch", "http", "ipaddress", "re", "urllib"})
+"""Python's own modules with bounded caches of what a request brings; emptying others' makes them grow (psycopg's by 0.3 a call)."""
 
 
 class Growth(msgspec.Struct, frozen=True):
@@ -87,16 +93,54 @@ class Costs(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Heap:
+    """The allocator's blocks, counted when what is over has been cleared away."""
+
+    def __init__(self) -> None:
+        # The bounded caches of Python's own library fill by what is asked, up to their ceiling. An application's own are left
+        # alone: people keep their settings and their pools in them.
+        self._caches: list[Any] = [
+            each
+            for each in gc.get_objects()
+            if issubclass(type(each), LRU_CACHE)
+            and each.cache_parameters()["maxsize"]
+            and (getattr(each, "__module__", "") or "").partition(".")[0] in CLEARED
+        ]
+
+    async def settled_blocks(self) -> int:
+        loop = asyncio.get_running_loop()
+        for _ in range(CANCELLED_TIMERS):
+            loop.call_later(60.0, _nothing).cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for cache in self._caches:
+            cache.cache_clear()
+        gc.collect()
+        return sys.getallocatedblocks()
+
+
+def _nothing() -> None: ...
+
+
 class Run:
     """One endpoint's calls of one sort. The bookkeeping allocates nothing that stays, or it would be measured too."""
 
-    def __init__(self, client: AppClient, ask: Callable[[int], Call]) -> None:
+    def __init__(
+        self, client: AppClient, heap: Heap, ask: Callable[[int], Call], *, patience_s: float = SETTLE_S
+    ) -> None:
         self._client = client
         self._ask = ask
+        self.heap = heap
+        self._patience_s = patience_s
         self.statuses = array("q", bytes(8 * 600))
         self.connections_kept = 0
         self.calls = 0
         self.hung = 0
+
+    @property
+    def patience_s(self) -> float:
+        """How long it is waited for connections to come back: not long any more where the first three did not."""
+        return self._patience_s if self.connections_kept < 3 else IMPATIENT_S
 
     async def once(self, *, keeps: bool = False) -> tuple[Answer, Tally]:
         """One more call, with what it did at the database."""
@@ -104,7 +148,7 @@ class Run:
         with tallied() as tally:
             answer = await self._client.ask(self._ask(self.calls), keeps=keeps)
         if tally.kept:
-            await settle(tally, SETTLE_S if self.connections_kept < 3 else 0.01)
+            await settle(tally, self.patience_s)
             self.connections_kept += await tally.take_back()
         self.statuses[min(answer.status, 599)] += 1
         self.hung += answer.ending == "hung"
@@ -116,7 +160,7 @@ class Run:
         points = calls // every
         counted = array("q", bytes(8 * (points + 1)))
         for point in range(points + 1):
-            counted[point] = await settled_blocks()
+            counted[point] = await self.heap.settled_blocks()
             for _ in range(every if point < points else 0):
                 await self.once()
         return fit_slope(
@@ -126,49 +170,23 @@ class Run:
         )
 
 
-async def settled_blocks() -> int:
-    """The allocator's blocks when what is over has been cleared away."""
-    loop = asyncio.get_running_loop()
-    for _ in range(CANCELLED_TIMERS):
-        loop.call_later(60.0, _nothing).cancel()
-    for _ in range(3):
-        await asyncio.sleep(0)
-    for cache in _library_caches():
-        cache.cache_clear()
-    gc.collect()
-    return sys.getallocatedblocks()
-
-
-def _nothing() -> None: ...
-
-
-@functools.cache
-def _library_caches() -> tuple[Any, ...]:
-    """The bounded caches of Python's own library and of the driver: they fill by what is asked, up to their ceiling.
-
-    An application's own are left alone: people keep their settings and pools in them.
-    """
-    return tuple(
-        each
-        for each in gc.get_objects()
-        if isinstance(each, functools._lru_cache_wrapper)  # pyright: ignore[reportPrivateUsage]
-        and each.cache_parameters()["maxsize"]
-        and (each.__module__ or "").partition(".")[0] in CLEARED
-    )
-
-
 async def growth_of(run: Run, calls: int, seed: int, app: AsgiApp, source: Source) -> Growth:
     """Drives until it can be said whether the endpoint grows; where it does, also what grows and which line fills it."""
     before = run.calls
     slope = await run.stretch(calls, seed)
+    if slope.verdict(WITHIN_BLOCKS) == "flat":
+        return Growth("flat", slope, calls)
+    settled = 0
+    for _ in range(LONGER_STRETCHES):
+        settled, earlier = run.calls - before, slope
+        slope = await run.stretch(calls * LONGER, seed)
+        if slope.verdict(WITHIN_BLOCKS) == "flat" or slope.slope > earlier.slope * SLOWING:
+            break
     verdict = slope.verdict(WITHIN_BLOCKS)
-    if verdict == "flat":
-        return Growth(verdict, slope, calls)
-    slope = await run.stretch(calls * LONGER, seed)
-    longer = slope.verdict(WITHIN_BLOCKS)
-    if longer != "grows":
-        settled = calls if longer == "flat" else None
-        return Growth(longer, slope, run.calls - before, settled_after=settled)
+    if verdict != "grows":
+        return Growth(
+            verdict, slope, run.calls - before, settled_after=settled if verdict == "flat" else None
+        )
     modules = list(source.modules())
     census, counted_at = count(modules, app), run.calls
     traced_bytes, lines = await _traced(run, source)
@@ -178,7 +196,7 @@ async def growth_of(run: Run, calls: int, seed: int, app: AsgiApp, source: Sourc
         # Every container that fills has a ceiling beside it: it grows up to there and no further.
         return Growth("flat", slope, run.calls - before, traced_bytes, None, tuple(lines), tuple(containers))
     return Growth(
-        longer,
+        verdict,
         slope,
         run.calls - before,
         traced_bytes,
@@ -193,11 +211,11 @@ async def _traced(run: Run, source: Source) -> tuple[float, list[tuple[Place, fl
     tracemalloc.start(FRAMES)
     try:
         await run.once()
-        await settled_blocks()
+        await run.heap.settled_blocks()
         before, began = tracemalloc.take_snapshot(), tracemalloc.get_traced_memory()[0]
         for _ in range(TRACED_CALLS):
             await run.once()
-        await settled_blocks()
+        await run.heap.settled_blocks()
         kept = tracemalloc.get_traced_memory()[0] - began
         after = tracemalloc.take_snapshot()
     finally:
