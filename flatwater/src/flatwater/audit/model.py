@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal
 
-import msgspec
 from msgspec import Struct
 
 Priority = Literal["P1", "P2", "P3"]
@@ -126,29 +125,3 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(findings, key=lambda each: (RANK[each.priority], each.where.path, each.where.line, each.key))
     )
-
-
-def merged(static: Iterable[Finding], driven: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Both halves as one list: what both saw of one rule on one route is told once, with both proofs.
-
-    The static finding keeps its place and key; the graver priority counts.
-    """
-    left: dict[tuple[str | None, str], list[Finding]] = {}
-    for each in driven:
-        left.setdefault((each.route, each.rule), []).append(each)
-    found: list[Finding] = []
-    told: set[tuple[str | None, str]] = set()
-    for each in static:
-        twins = left.get((each.route, each.rule), []) if each.route else []
-        told.update((twin.route, twin.rule) for twin in twins)
-        found.append(_joined(each, twins))
-    found += [each for key, several in left.items() if key not in told for each in several]
-    return in_order(found)
-
-
-def _joined(static: Finding, driven: list[Finding]) -> Finding:
-    if not driven:
-        return static
-    priority = in_order((static, *driven))[0].priority
-    saw = " ".join((static.saw, *(f"Driven: {each.saw}" for each in driven)))
-    return msgspec.structs.replace(static, priority=priority, saw=saw, by="both")

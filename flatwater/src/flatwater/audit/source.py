@@ -21,7 +21,7 @@ class SourceBroken(Exception):
 class Function:
     """One function or method, by the name that findings give it."""
 
-    __slots__ = ("module", "name", "node", "outer", "owner", "qualname")
+    __slots__ = ("_body", "module", "name", "node", "outer", "owner", "qualname")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Function:
         self.qualname = qualname
         self.owner = owner
         self.outer = outer
+        self._body: tuple[ast.AST, ...] | None = None
 
     @property
     def is_async(self) -> bool:
@@ -53,10 +54,11 @@ class Function:
         named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
         return [each for each in named if each.arg not in {"self", "cls"}]
 
-    def body(self) -> Iterator[ast.AST]:
+    def body(self) -> tuple[ast.AST, ...]:
         """Every node that runs when it is called: without functions and classes defined inside."""
-        for statement in self.node.body:
-            yield from within(statement)
+        if self._body is None:
+            self._body = tuple(node for statement in self.node.body for node in within(statement))
+        return self._body
 
     def chain(self) -> Iterator[Function]:
         """It, and the functions it is defined in, inside out."""

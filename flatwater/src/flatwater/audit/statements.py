@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from flatwater.audit.source import Function, Module, called, within
+from flatwater.audit.source import Function, Module, called, last_name, within
 
 EXECUTES: Final = frozenset(
     {"execute", "executemany", "execute_fetchall", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "fetch_val", "iterate", "stream",
@@ -18,6 +18,9 @@ _NOT_MANY: Final = frozenset(
     {"limit", "slice", "first", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get", "paginate", "count", "exists",
      "fetch", "scalar", "yield_per", "partitions", "in_bulk", "func"}
 )  # fmt: skip
+_RUNS: Final = frozenset({"execute", "scalars", "exec", "query", "exec_driver_sql"})
+_CHOOSES: Final = frozenset({"where", "filter", "filter_by", "join", "having"})
+_KEYS: Final = frozenset({"id", "uuid", "key", "name", "pk", "external_id"})
 _SQL: Final = re.compile(
     r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.DOTALL | re.IGNORECASE
 )
@@ -30,17 +33,21 @@ _BY_KEY: Final = re.compile(
     r"(?:\bwhere|\band)\s+\(?\"?(?:[\w\"]+\.)?\"?(?:id|uuid|pk|key)\"?\s*(?:=|in\b)|=\s*any\s*\(",
     re.IGNORECASE,
 )
-_CATALOG: Final = re.compile(
+CATALOG: Final = re.compile(
     r"\bpg_\w+|information_schema|sqlite_master|sqlite_schema|\bpragma_", re.IGNORECASE
 )
 
 
 class Read(NamedTuple):
-    """A place where all rows of a statement are read: the node, the statement as text or None where a builder makes it."""
+    """A place where all rows of a statement are read: the node, the statement as text or None where a builder makes it.
+
+    *Shape*: `is_part` where a condition chooses some of the rows, which may still be many.
+    """
 
     node: ast.Call
     text: str | None
     function: Function
+    is_part: bool
 
 
 def sql_texts(module: Module) -> Iterator[tuple[ast.expr, str]]:
@@ -132,40 +139,36 @@ def reads_of_all(module: Module) -> Iterator[Read]:
         if name in {"fetch", "fetch_all", "execute_fetchall"}:
             text = statement_given(module, call)
             if text:
-                yield Read(call, text, function)
+                yield Read(call, text, function, _chooses(text))
         elif name in READS_ALL and not call.args:
-            source = _source(module, function, call)
-            if source is not None:
-                yield Read(call, source or None, function)
+            runs = _run_of(module, function, call)
+            text = statement_given(module, runs) if runs else ""
+            words = _builder(module, function, runs, call) if runs and not text else set[str]()
+            if text:
+                yield Read(call, text, function, _chooses(text))
+            elif words & {"select", "query"} and not words & _NOT_MANY:
+                yield Read(call, None, function, bool(words & _CHOOSES))
 
 
-def _source(module: Module, function: Function, call: ast.Call) -> str | None:
-    """The statement behind a `fetchall()` or `all()`: its text, "" for a query builder's, None where it is no query."""
-    chain = [each for each in ast.walk(call.func) if isinstance(each, ast.Call)]
-    runs = next(
-        (
-            each
-            for each in chain
-            if called(each) in {"execute", "scalars", "exec", "query", "exec_driver_sql"}
-        ),
-        None,
-    )
-    if runs is None:
-        runs = _run_before(module, function, call)
-    if runs is None:
-        return None
-    text = statement_given(module, runs)
-    if text:
-        return text
-    return "" if builds(module, function, runs) else None
+def _chooses(text: str) -> bool:
+    return re.search(r"\bwhere\b|\bjoin\b", text, re.IGNORECASE) is not None
+
+
+def _run_of(module: Module, function: Function, call: ast.Call) -> ast.Call | None:
+    """The `execute`, `scalars` or `query` whose rows a `fetchall()` or `all()` takes."""
+    for each in ast.walk(call.func):
+        if isinstance(each, ast.Call) and called(each) in _RUNS:
+            return each
+    return _run_before(module, function, call)
 
 
 def _run_before(module: Module, function: Function, call: ast.Call) -> ast.Call | None:
     """The last `execute` before, on the same object or into the same name."""
-    receiver = module.dotted(call.func).rpartition(".")[0].removesuffix("()").removesuffix(".scalars")
+    receiver = module.dotted(call.func).rpartition(".")[0]
+    root = receiver.partition(".")[0].removesuffix("()")
     found: ast.Call | None = None
     for node in function.body():
-        if not (isinstance(node, ast.Call) and called(node) in {"execute", "scalars", "exec", "query"}):
+        if not (isinstance(node, ast.Call) and called(node) in _RUNS):
             continue
         on = module.dotted(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         statement = module.statement_of(node)
@@ -174,20 +177,21 @@ def _run_before(module: Module, function: Function, call: ast.Call) -> ast.Call 
             if isinstance(statement, ast.Assign)
             else []
         )
-        if (on == receiver or receiver in into) and node.lineno <= call.lineno:
+        if (on == receiver or root in into) and node.lineno <= call.lineno:
             found = node
     return found
 
 
-def builds(module: Module, function: Function, call: ast.Call) -> bool:
-    """Whether a call runs a builder's many-row query: its chain selects, and nothing in it bounds or counts."""
-    words = set(_words(call))
+def _builder(module: Module, function: Function, run: ast.Call, call: ast.Call) -> set[str]:
+    """The words of the query builder's chain behind a read, with those of the names that it was built in."""
+    words = {*_words(run), *_words(call)} - {"all"}
     names = {each.id for each in ast.walk(call) if isinstance(each, ast.Name)}
+    names |= {each.id for each in ast.walk(run) if isinstance(each, ast.Name)}
     for _ in range(3):  # a statement is built in steps: `query = query.where(…)`, from another, from another
         more = [value for name in names for value in module.local_values(function, name)]
         words |= {word for value in more for word in _words(value)}
         names |= {each.id for value in more for each in ast.walk(value) if isinstance(each, ast.Name)}
-    return bool(words & {"select", "query"}) and not words & _NOT_MANY
+    return words
 
 
 def _words(node: ast.AST) -> Iterator[str]:
@@ -198,6 +202,8 @@ def _words(node: ast.AST) -> Iterator[str]:
             isinstance(each, ast.Name) and each.id == "func"
         ):
             yield "func"
+        elif isinstance(each, ast.Attribute) and each.attr == "in_" and last_name(each.value) in _KEYS:
+            yield "in_bulk"  # as many as were asked for
 
 
 def is_bounded(text: str) -> bool:
@@ -210,7 +216,7 @@ def is_bounded(text: str) -> bool:
     return bool(
         _BOUNDED.search(text)
         or _BY_KEY.search(text)
-        or _CATALOG.search(text)
+        or CATALOG.search(text)
         or not re.search(r"\bfrom\b", text, re.IGNORECASE)
     )
 

@@ -27,7 +27,7 @@ _NOT_OURS: Final = frozenset(
     {"site-packages", "dist-packages", "node_modules", ".venv", "venv", "__pycache__", ".git"}
 )
 _NOT_SERVING: Final = frozenset(
-    {"tests", "test", "testing", "docs", "doc", "examples", "migrations", "alembic", "build"}
+    {"tests", "test", "testing", "docs", "doc", "examples", "migrations", "_migrations", "alembic", "build"}
 )
 
 
@@ -171,7 +171,11 @@ def _examined(
     findings: list[Finding] = []
     ignored: list[Ignored] = []
     for module in app.modules.values():
-        found = [each for rule in rules for each in rule.look(module, app)]
+        try:
+            found = [each for rule in rules for each in rule.look(module, app)]
+        except RecursionError:
+            unseen.append(Unseen(module.path, "an expression in it is nested too deep"))
+            continue
         kept, accepted = sift(module, found, known)
         findings += kept
         ignored += accepted

@@ -48,6 +48,7 @@ class Store:
 
 def stores_of(module: Module) -> Iterator[Store]:
     """The unbounded containers that a module makes at its top, or in the body of a class."""
+    own = _of_objects(module)
     bodies: list[tuple[str | None, list[ast.stmt]]] = [(None, module.tree.body)]
     bodies += [(name, node.body) for name, node in module.classes.items()]
     for owner, body in bodies:
@@ -60,7 +61,7 @@ def stores_of(module: Module) -> Iterator[Store]:
                 case _:
                     continue
             kind = _kind(module, value)
-            if kind is not None:
+            if kind is not None and not (owner and name in own):
                 yield Store(module, owner, name, statement, is_mapping=kind == "mapping")
 
 
@@ -83,9 +84,10 @@ def _kind(module: Module, value: ast.expr) -> str | None:
 def growths(app: App, store: Store) -> Iterator[tuple[Function, ast.AST]]:
     """Where functions put something into it whose number is not fixed by the source."""
     for function in _near(app, store):
-        shadowed = _shadows(function, store)
+        if _shadows(function, store):
+            continue
         for node in function.body():
-            if not shadowed and _grows(function, store, node):
+            if _grows(function, store, node):
                 yield function, node
 
 
@@ -115,11 +117,12 @@ def _grows(function: Function, store: Store, node: ast.AST) -> bool:
 
 def is_bounded(app: App, store: Store) -> bool:
     """Whether something takes things out of it, makes it anew, or asks how long it has become."""
-    for function in _near(app, store):
-        for node in function.body():
-            if _shrinks(store, node):
-                return True
-    return False
+    return any(
+        _shrinks(store, node)
+        for module in _modules_near(app, store)
+        for node in module.nodes()
+        if not (module is store.module and module.statement_of(node) is store.node)
+    )
 
 
 def _shrinks(store: Store, node: ast.AST) -> bool:
@@ -148,38 +151,40 @@ def _slice_of(store: Store, node: ast.AST) -> bool:
     )
 
 
-def _near(app: App, store: Store) -> Iterator[Function]:
-    """The functions that may mean it: its own module's, and those of modules that import its name."""
+def _modules_near(app: App, store: Store) -> Iterator[Module]:
+    """The modules that may mean it: its own, and those that import its name or its class."""
     whole = f"{store.module.name}.{store.owner or store.name}"
     for module in app.modules.values():
-        if module is store.module:
+        named = module.imports.values()
+        if module is store.module or whole in named or store.module.name in named:
+            yield module
+
+
+def _near(app: App, store: Store) -> Iterator[Function]:
+    for module in _modules_near(app, store):
+        if module is store.module or store.owner is None:
             yield from module.all_functions()
-        elif whole in module.imports.values() or store.module.name in module.imports.values():
-            yield from module.all_functions() if store.owner is None else ()
+
+
+def _of_objects(module: Module) -> set[str]:
+    """The attributes that some method gives each object for itself: `self.items = []` hides the class's `items`."""
+    return {
+        node.attr
+        for node in module.nodes()
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
 
 
 def _shadows(function: Function, store: Store) -> bool:
     """Whether the name means something of the function's own there."""
     if store.owner is not None:
-        # `self.items` set in any method is the object's own, not the class's.
-        for each in store.module.all_functions():
-            if each.owner != store.owner:
-                continue
-            for node in each.body():
-                if isinstance(node, ast.Assign | ast.AnnAssign):
-                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    if any(
-                        isinstance(target, ast.Attribute) and target.attr == store.name for target in targets
-                    ):
-                        return True
         return False
     if any(each.arg == store.name for each in function.parameters()):
         return True
-    names = {name for name, _ in _bound(function)}
-    return store.name in names
-
-
-def _bound(function: Function) -> Iterator[tuple[str, ast.AST]]:
-    for node in function.body():
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id, node
+    return any(
+        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == store.name
+        for node in function.body()
+    )

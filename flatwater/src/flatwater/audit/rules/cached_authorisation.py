@@ -54,7 +54,7 @@ def _lookups(module: Module, function: Function) -> Iterator[Hit]:
                 "sismember",
             }:
                 pass
-            case ast.Subscript(value=held, ctx=ast.Load()):
+            case ast.Subscript(value=held, slice=key, ctx=ast.Load()) if not isinstance(key, ast.Constant):
                 pass
             case _:
                 continue

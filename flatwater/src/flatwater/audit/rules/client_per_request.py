@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -41,16 +42,33 @@ def _is_kept(module: Module, function: Function, call: ast.Call) -> bool:
         ):
             return True
     statement = module.statement_of(call)
+    if isinstance(statement, ast.Return):
+        return not _is_dependency(module, function)
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         if any(isinstance(each, ast.Attribute | ast.Subscript) for each in targets):
             return True
         names = {each.id for each in targets if isinstance(each, ast.Name)}
+        if _gives(function, names):
+            return not _is_dependency(module, function)
         return any(
             isinstance(node, ast.Global | ast.Nonlocal) and names & set(node.names)
             for node in function.body()
         )
     return False
+
+
+def _gives(function: Function, names: set[str]) -> bool:
+    """Whether it gives what it made to its caller, who may keep it."""
+    return any(
+        isinstance(node, ast.Return) and isinstance(node.value, ast.Name) and node.value.id in names
+        for node in function.body()
+    )
+
+
+def _is_dependency(module: Module, function: Function) -> bool:
+    """Whether a framework calls it anew for each request."""
+    return re.search(rf"\bDepends\(\s*{function.name}\s*\)", module.text) is not None
 
 
 RULE = Rule(

@@ -38,7 +38,11 @@ def _waste(module: Module, function: Function, name: str) -> str:
         return "only to be counted"
     if kinds <= {"first", "counted", "asked"} and "first" in kinds:
         return "of which only the first is used"
-    return "most of which a condition in Python throws away" if "sifted" in kinds else ""
+    return (
+        "most of which a condition in Python throws away"
+        if kinds <= {"sifted", "asked"} and sum(_kind(module, each) == "sifted" for each in uses) == 1
+        else ""
+    )
 
 
 def _kind(module: Module, use: ast.Name) -> str:

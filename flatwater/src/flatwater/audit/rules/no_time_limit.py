@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
+from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, keyword, shown
 
@@ -37,7 +38,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             spread = any(each.arg is None for each in call.keywords)
             given = len(call.args) > _POSITION.get(name, 99)
             if not spread and not given and keyword(call, "timeout") is None:
-                yield Hit(call, f"`{shown(call)}` has no timeout.")
+                yield Hit(call, f"`{shown(call)}` has no timeout.", _priority(module, app, call))
         elif name in _SWITCHED_OFF:
             limit = (
                 keyword(call, "timeout")
@@ -45,7 +46,12 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                 or (call.args[0] if name == "httpx.Timeout" and call.args else None)
             )
             if isinstance(limit, ast.Constant) and limit.value is None:
-                yield Hit(call, f"`{shown(call)}` switches the time limit off.")
+                yield Hit(call, f"`{shown(call)}` switches the time limit off.", _priority(module, app, call))
+
+
+def _priority(module: Module, app: App, call: ast.Call) -> Priority:
+    """Outside of requests it is a command or a start that hangs, and somebody sees it."""
+    return "P1" if app.route_of(module.function_of(call)) else "P2"
 
 
 RULE = Rule(

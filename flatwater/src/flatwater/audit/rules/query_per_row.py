@@ -32,7 +32,7 @@ _HOLDS: Final = re.compile(
     re.IGNORECASE,
 )
 _BATCH: Final = re.compile(
-    r"batch|chunk|page|piece|block|slice|range|attempt|retr|statement|quer(?:y|ies)\b|sql|ddl|shard|table",
+    r"batch|chunk|page|piece|block|slice|range|attempt|retr|statement|quer(?:y|ies)\b|sql|ddl|shard|table|segment|operation|migration|database|schema|dialect|backend",
     re.IGNORECASE,
 )
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatwater.audit.app import App
+from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, shown
-from flatwater.audit.statements import is_bounded, reads_of_all
+from flatwater.audit.statements import Read, is_bounded, reads_of_all
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for read in reads_of_all(module):
         if read.text is None:
-            yield Hit(read.node, f"`{shown(read.node)}` reads every row of a query that has no limit.", "P2")
+            yield Hit(
+                read.node,
+                f"`{shown(read.node)}` reads every row of a query that has no limit.",
+                _priority(read),
+            )
         elif not is_bounded(read.text):
             short = " ".join(read.text.split())[:90]
-            yield Hit(read.node, f"Every row of `{short}` is read at once.")
+            yield Hit(read.node, f"Every row of `{short}` is read at once.", _priority(read))
+
+
+def _priority(read: Read) -> Priority:
+    """A whole table is as large as it gets; what belongs to one owner is mostly fewer."""
+    return "P2" if read.is_part else "P1"
 
 
 RULE = Rule(

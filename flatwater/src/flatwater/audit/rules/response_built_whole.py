@@ -46,7 +46,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                     yield Hit(given, f"`{shown(given)}` is fetched whole to be sent.")
 
 
-def _loops(body: Iterator[ast.AST]) -> bool:
+def _loops(body: tuple[ast.AST, ...]) -> bool:
     return any(isinstance(each, ast.For | ast.AsyncFor | ast.comprehension) for each in body)
 
 

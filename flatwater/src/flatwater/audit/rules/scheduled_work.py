@@ -18,9 +18,10 @@ _SWEEP: Final = re.compile(
 )
 _ORM: Final = re.compile(r"(?:expir|_at|created|updated|timestamp)\w*\s*(?:<|__lte?\s*=)", re.IGNORECASE)
 _DEED: Final = re.compile(
-    r"(?:^|_)(?:clean_?up|sweep|purge|prune|vacuum)(?:_|$)|(?:delete|remove|clear)_(?:all_)?(?:expired|old|stale|outdated)",
+    r"(?:delete|remove|clear|purge|prune|sweep|drop)_(?:all_)?(?:expired|old|stale|outdated)|^_?vacuum",
     re.IGNORECASE,
 )
+_OWN_DEED: Final = re.compile(r"clean_?up|sweep|purge|prune|vacuum|expired|stale", re.IGNORECASE)
 _MEANT: Final = re.compile(r"cron|clean|purge|prune|mainten|sweep|vacuum|gc\b|task|job|admin", re.IGNORECASE)
 """Addresses that exist to be called by a schedule."""
 
@@ -44,7 +45,7 @@ def _on_the_way(module: Module, app: App, node: ast.AST) -> bool:
     route = app.route_of(function)
     if route is None or function is None:
         return False
-    return route.method != "DELETE" and not _MEANT.search(route.path) and not _DEED.search(function.name)
+    return route.method != "DELETE" and not _MEANT.search(route.path) and not _OWN_DEED.search(function.name)
 
 
 def _is_inside(module: Module, call: ast.Call) -> bool:

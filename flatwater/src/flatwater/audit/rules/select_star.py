@@ -9,7 +9,7 @@ from typing import Final
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module
-from flatwater.audit.statements import sql_texts
+from flatwater.audit.statements import CATALOG, sql_texts
 
 _STAR: Final = re.compile(
     r"\bselect\s+(?:distinct\s+)?(?:\w+\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\())|\breturning\s+\*",
@@ -28,7 +28,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         for star in _STAR.finditer(text):
             source = (star["source"] or "").lower()
             # The columns of a sub-query or of a WITH are named where it is written.
-            if source == "(" or source in own or _ASKS.search(text[: star.start()]):
+            if source == "(" or source in own or CATALOG.search(source) or _ASKS.search(text[: star.start()]):
                 continue
             yield Hit(node, f"`{' '.join(star[0].split())}` takes every column there is and ever will be.")
             break

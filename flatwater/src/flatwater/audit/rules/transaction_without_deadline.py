@@ -10,7 +10,7 @@ from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, called, keyword, shown
 
-OPENS: Final = frozenset({"transaction", "atomic", "begin", "begin_nested"})
+OPENS: Final = frozenset({"transaction", "atomic", "begin"})
 LIMITS: Final = frozenset({"timeout", "timeout_at", "fail_after", "move_on_after", "wait_for", "deadline"})
 _HOLDS: Final = (
     "session",

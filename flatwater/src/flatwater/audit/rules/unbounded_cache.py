@@ -20,7 +20,7 @@ _FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
-    yield from _decorated(module)
+    yield from _decorated(module, app)
     for store in stores_of(module):
         if not store.is_mapping or is_bounded(app, store):
             continue
@@ -31,13 +31,15 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
                 )
 
 
-def _decorated(module: Module) -> Iterator[Hit]:
+def _decorated(module: Module, app: App) -> Iterator[Hit]:
     for function in module.all_functions():
         for decorator in function.node.decorator_list:
             if _is_forever(module, decorator) and _has_many_keys(module, function):
                 yield Hit(
                     function.node,
                     f"`{function.name}` is cached for ever by its arguments (`@{shown(decorator)}`).",
+                    # Outside of requests its keys are mostly names that the source holds.
+                    None if app.route_of(function) else "P3",
                 )
 
 

@@ -30,12 +30,29 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         if name in _QUEUES:
             size = keyword(call, "maxsize") or (call.args[0] if call.args else None)
+            if not _lasts(module, app, call):
+                continue
             if size is None or (
                 isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
             ):
                 yield Hit(call, f"`{shown(call)}` takes as much as comes.")
         elif name == "asyncio.gather" and app.route_of(module.function_of(call)):
             yield from _fan_out(module, call)
+
+
+def _lasts(module: Module, app: App, call: ast.Call) -> bool:
+    """Whether others fill it: one of a module, an object or a request; a local one carries an answer back."""
+    function = module.function_of(call)
+    statement = module.statement_of(call)
+    targets = (
+        statement.targets
+        if isinstance(statement, ast.Assign)
+        else [statement.target]
+        if isinstance(statement, ast.AnnAssign)
+        else []
+    )
+    kept = any(isinstance(each, ast.Attribute) for each in targets)
+    return function is None or kept or app.route_of(function) is not None
 
 
 def _fan_out(module: Module, call: ast.Call) -> Iterator[Hit]:

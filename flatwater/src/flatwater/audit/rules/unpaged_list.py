@@ -13,7 +13,8 @@ from flatwater.audit.source import Function, Module, called, keyword
 from flatwater.audit.statements import is_bounded, reads_of_all
 
 _PAGES: Final = re.compile(
-    r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b", re.IGNORECASE
+    r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b|filter|count|recent|latest",
+    re.IGNORECASE,
 )
 _LISTS: Final = frozenset({"list", "List", "Sequence", "Iterable", "tuple", "Tuple", "set"})
 
@@ -23,7 +24,11 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         if function.module is not module or route.method not in {"GET", "ANY"}:
             continue
         if _is_list(module, function) and _reads(function) and not _is_paged(module, app, function):
-            yield Hit(function.node, f"{route.name} answers with a list and takes no page.")
+            yield Hit(
+                function.node,
+                f"{route.name} answers with a list and takes no page.",
+                None if _asks(function) else "P2",
+            )
 
 
 def _is_list(module: Module, function: Function) -> bool:
@@ -61,15 +66,13 @@ def _returned(module: Module, node: ast.AST) -> bool:
 
 def _reads(function: Function) -> bool:
     """Whether it asks something for its list; a list written in the source is as long as it is."""
+    return _asks(function) or any(isinstance(each, ast.Await) for each in function.body())
+
+
+def _asks(function: Function) -> bool:
+    """Whether it asks the database itself; what others give it may be bounded there, which is not in sight."""
     asks = {"execute", "scalars", "query", "exec", "fetch", "fetch_all", "fetchall", "all", "find", "select"}
-    return any(
-        isinstance(each, ast.Await)
-        or (
-            isinstance(each, ast.Call)
-            and (called(each) in asks or called(each).startswith(("list_", "find_")))
-        )
-        for each in function.body()
-    )
+    return any(isinstance(each, ast.Call) and called(each) in asks for each in function.body())
 
 
 def _is_paged(module: Module, app: App, function: Function) -> bool:

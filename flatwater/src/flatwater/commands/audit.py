@@ -1,0 +1,172 @@
+"""`flatwater audit`: what will not stay flat, in an application's source and, where asked, by driving it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+import click
+
+if TYPE_CHECKING:
+    from flatwater.audit.dynamic.client import AsgiApp
+    from flatwater.audit.model import Report
+    from flatwater.audit.rule import Rule
+
+Form = Literal["table", "json", "sarif", "html"]
+COULD_NOT_LOOK: Final = 3
+TOKEN: Final = "FLATWATER_AUDIT_TOKEN"  # noqa: S105  the name of a variable
+WIDTH: Final = 100
+"""Columns where the output is no terminal."""
+
+
+@click.command()
+@click.argument("target", required=False, metavar="[MODULE:APP]")
+@click.option(
+    "--source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Audit a folder of source, without importing it."
+)  # fmt: skip
+@click.option(
+    "--factory", "is_factory", is_flag=True, help="MODULE:APP is a function that makes the application."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "sarif", "html"]),
+    default="table",
+    show_default=True,
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to a file.")
+@click.option(
+    "--rule", "names", multiple=True, metavar="NAME", help="Look by this rule only; may be given again."
+)
+@click.option("--explain", metavar="RULE", help="Tell a rule's reason and examples; 'all' lists the rules.")
+@click.option("--drive", is_flag=True, help="Drive every endpoint too.")
+@click.option(
+    "--calls",
+    type=click.IntRange(min=20),
+    default=200,
+    show_default=True,
+    help="With --drive: calls an endpoint.",
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="With --drive: the seed of what is sent."
+)
+@click.option(
+    "--writes",
+    is_flag=True,
+    help="With --drive: drive what changes data too; only for a database made for it.",
+)
+def audit(
+    target: str | None,
+    *,
+    source: Path | None,
+    is_factory: bool,
+    form: Form,
+    output: Path | None,
+    names: tuple[str, ...],
+    explain: str | None,
+    drive: bool,
+    calls: int,
+    seed: int,
+    writes: bool,
+) -> None:
+    """Find in an application what will not stay flat.
+
+    The source is parsed; no handler runs unless --drive is given (with a bearer token from FLATWATER_AUDIT_TOKEN).
+    Exits with 0 (nothing, or P3 only), 1 (a P2), 2 (a P1) or 3 (could not look).
+    """
+    from flatwater.audit.rules import RULES
+
+    if explain is not None:
+        _explain(explain, RULES)
+        return
+    if (target is None) == (source is None):
+        raise click.UsageError("Name MODULE:APP, or a folder with --source.")
+    if drive and target is None:
+        raise click.UsageError("--drive needs MODULE:APP, for source alone can't be driven.")
+    rules = _chosen(names, RULES)
+    report = _look(target, source, rules, is_factory=is_factory)
+    if drive and target is not None:
+        report = _driven(report, target, calls, seed, is_factory=is_factory, writes=writes)
+    _tell(report, form, output, rules)
+    sys.exit(report.exit_code)
+
+
+def _chosen(names: tuple[str, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    strange = set(names) - {each.name for each in rules}
+    if strange:
+        raise click.UsageError(f"No rule is called {', '.join(sorted(strange))}; --explain all lists them.")
+    return tuple(each for each in rules if not names or each.name in names)
+
+
+def _look(target: str | None, source: Path | None, rules: tuple[Rule, ...], *, is_factory: bool) -> Report:
+    from flatwater.audit.static import NoApp, audit_app, audit_folder
+
+    try:
+        if source is not None:
+            return audit_folder(source, rules=rules)
+        return audit_app(target or "", is_factory=is_factory, rules=rules)
+    except NoApp as error:
+        click.echo(str(error), err=True)
+        sys.exit(COULD_NOT_LOOK)
+
+
+def _driven(report: Report, target: str, calls: int, seed: int, *, is_factory: bool, writes: bool) -> Report:
+    """The report with what driving found; where the application can't be driven, that ends the command."""
+    import asyncio
+
+    from flatwater.audit.dynamic import CouldNotStart, NoDocument, drive_application
+    from flatwater.audit.merging import with_driven
+    from flatwater.audit.static import load_app
+
+    token = os.environ.get(TOKEN)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    app = cast("AsgiApp", load_app(target, is_factory=is_factory))
+    try:
+        driven = asyncio.run(drive_application(app, headers=headers, calls=calls, seed=seed, writes=writes))
+    except (CouldNotStart, NoDocument) as error:
+        click.echo(str(error), err=True)
+        sys.exit(COULD_NOT_LOOK)
+    return with_driven(report, driven.findings, driven.unseen)
+
+
+def _tell(report: Report, form: Form, output: Path | None, rules: tuple[Rule, ...]) -> None:
+    from flatwater.audit.page import as_html
+    from flatwater.audit.report import as_json
+    from flatwater.audit.sarif import as_sarif
+
+    if form == "table":
+        _print(report, output)
+        return
+    text = {"json": as_json, "html": as_html}[form](report) if form != "sarif" else as_sarif(report, rules)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def _print(report: Report, output: Path | None) -> None:
+    from contextlib import nullcontext
+
+    from rich.console import Console
+
+    from flatwater.audit.report import as_table
+
+    with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
+        console = Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False)
+        for each in as_table(report):
+            console.print(each)
+
+
+def _explain(name: str, rules: tuple[Rule, ...]) -> None:
+    chosen = [each for each in rules if name in {"all", each.name}]
+    if not chosen:
+        raise click.UsageError(f"No rule is called {name}; --explain all lists them.")
+    for each in chosen:
+        if name == "all":
+            click.echo(f"{each.priority} {each.name:30} {each.change}")
+        else:
+            click.echo(
+                f"{each.priority} {each.name}\n\n{each.reason}\n{each.change}\n\nBad:\n{each.bad}\nGood:\n{each.good}"
+            )
