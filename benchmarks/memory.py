@@ -6,14 +6,13 @@ would see a leak is shown by planting one of 100 bytes a request in the same pro
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.load import Load, Request, run_load
 from benchmarks.work import Figure, Service, generated, service, tokens_for
+from flatwater.slope import Slope, fit_slope
 
 BUDGET_MB = 150.0
 REQUESTS = 200_000
@@ -28,18 +27,18 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     with generated(10_000, 1_000_000) as folder:
         tokens = tokens_for(folder, "coordinator", CLIENTS)
         with service(folder) as running:
-            slope, low, high = _slope(running, tokens, say)
+            slope = _slope(running, tokens, say)
             health = running.get("/healthz")
             program_mb, database_mb = health["program_bytes"] / 1e6, health["database_bytes"] / 1e6
         with service(folder, program=LEAKING) as leaking:
-            leak, leak_low, leak_high = _slope(leaking, tokens, say)
+            leak = _slope(leaking, tokens, say)
     total_mb = program_mb + database_mb
-    is_flat = low > -WITHIN_BYTES and high < WITHIN_BYTES
-    is_seen = leak_low > WITHIN_BYTES
+    is_flat = slope.verdict(WITHIN_BYTES) == "flat"
+    is_seen = leak.verdict(WITHIN_BYTES) == "grows"
     return [
         Figure("everything, PSS, with 1,000,000 children", total_mb, "MB", f"<= {BUDGET_MB:.0f} MB", total_mb <= BUDGET_MB, f"program {program_mb:.1f} + PostgreSQL {database_mb:.1f}"),
-        Figure("slope over 200,000 mixed requests", slope, "B/request", f"interval within +-{WITHIN_BYTES:.0f}", is_flat, f"95 % interval {low:.2f} to {high:.2f}"),
-        Figure("slope with 100 bytes planted", leak, "B/request", "seen", is_seen, f"95 % interval {leak_low:.2f} to {leak_high:.2f}"),
+        Figure("slope over 200,000 mixed requests", slope.slope, "B/request", f"interval within +-{WITHIN_BYTES:.0f}", is_flat, f"95 % interval {slope.low:.2f} to {slope.high:.2f}"),
+        Figure("slope with 100 bytes planted", leak.slope, "B/request", "seen", is_seen, f"95 % interval {leak.low:.2f} to {leak.high:.2f}"),
     ]  # fmt: skip
 
 
@@ -64,18 +63,19 @@ def _mixed(running: Service, token: str) -> list[Request]:
     return requests
 
 
-def _slope(running: Service, tokens: list[str], say: Callable[[str], None]) -> tuple[float, float, float]:
-    """Bytes a request by least squares, with its 95 % interval; the residuals' correlation widens it."""
+def _slope(running: Service, tokens: list[str], say: Callable[[str], None]) -> Slope:
+    """Bytes a request, with their 95 % interval."""
     requests = [_mixed(running, token) for token in tokens]
     _send(running, requests, WARM_UP)
-    counts, sizes = [], []
+    points: list[tuple[float, float]] = []
     for sample in range(SAMPLES):
         _send(running, requests, REQUESTS // SAMPLES)
-        counts.append(float((sample + 1) * (REQUESTS // SAMPLES)))
-        sizes.append(float(_private_bytes(running.process.pid)))
-    slope, low, high = interval(counts, sizes)
-    say(f"slope {slope:.2f} B/request, 95 % {low:.2f} to {high:.2f}, private memory {sizes[-1] / 1e6:.1f} MB")
-    return slope, low, high
+        points.append(((sample + 1) * (REQUESTS // SAMPLES), float(_private_bytes(running.process.pid))))
+    slope = fit_slope(points)
+    say(
+        f"slope {slope.slope:.2f} B/request, 95 % {slope.low:.2f} to {slope.high:.2f}, private memory {points[-1][1] / 1e6:.1f} MB"
+    )
+    return slope
 
 
 def _send(running: Service, requests: list[list[Request]], count: int) -> None:
@@ -91,18 +91,3 @@ def _private_bytes(process_id: int) -> int:
     rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text()
     wanted = ("Private_Clean:", "Private_Dirty:")
     return sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith(wanted))
-
-
-def interval(counts: list[float], sizes: list[float]) -> tuple[float, float, float]:
-    """Slope and its 95 % interval. *Source*: ordinary least squares; the standard error is widened by sqrt((1+r)/(1-r)) for the
-    residuals' lag-1 correlation r (Bayley and Hammersley's effective sample size)."""
-    n = len(counts)
-    mean_x, mean_y = sum(counts) / n, sum(sizes) / n
-    sxx = sum((x - mean_x) ** 2 for x in counts)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(counts, sizes, strict=True)) / sxx
-    rest = [y - mean_y - slope * (x - mean_x) for x, y in zip(counts, sizes, strict=True)]
-    variance = sum(r * r for r in rest) / (n - 2)
-    r = sum(a * b for a, b in pairwise(rest)) / max(sum(a * a for a in rest), 1e-9)
-    r = min(max(r, 0.0), 0.95)
-    error = math.sqrt(variance / sxx) * math.sqrt((1 + r) / (1 - r))
-    return slope, slope - 2.01 * error, slope + 2.01 * error
