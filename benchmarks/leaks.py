@@ -113,7 +113,7 @@ def _kinds(running: Service, token: str) -> dict[str, list[Request]]:
         "wrong": [
             Request("POST", "/api/v1/results", sent, '{"id":"x"'), Request("POST", "/api/v1/results", sent, "{}"),
             Request("GET", "/api/v1/rounds?limit=-1", signed), Request("GET", "/api/v1/rounds?after=nonsense", signed),
-            Request("PATCH", f"/api/v1/students/{nobody}", sent, '{"version":1}'),
+            Request("GET", f"/api/v1/results/{nobody}", signed),
         ],
         "strangers": [
             Request("GET", "/api/v1/me"), Request("GET", "/sign-in"), Request("GET", "/nothing/here"), Request("GET", "/"),

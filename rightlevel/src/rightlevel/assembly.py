@@ -19,6 +19,7 @@ from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
+from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, upkeep
@@ -45,6 +46,8 @@ class Platform(msgspec.Struct, frozen=True):
     vitals: Vitals
     readings: Readings
     delivery: Delivery
+    caches: tuple[Cache[object], ...]
+    desk: DoctorDesk
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def open_platform(
         if is_service:
             await opened.enter_async_context(invalidation)
             await opened.enter_async_context(alerting(readings, delivery, clock))
-            await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, clock))
+            await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, readings, clock))
             await imports.start()
             opened.push_async_callback(imports.stop)
         yield Platform(
@@ -103,6 +106,8 @@ async def open_platform(
             vitals,
             readings,
             delivery,
+            caches,
+            DoctorDesk(server.conninfo),
         )
 
 

@@ -17,6 +17,7 @@ from serving import OneDatabase, Served, serving
 from flatwater.contract import Endpoint
 from rightlevel.programme.permissions import ROLES, TABLE, May, allowed
 from rightlevel.web.app import all_routes
+from rightlevel.web.pages import operations
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +34,10 @@ ROLE_OF = {name: name.split("_")[0] if name != "stranger" else "teacher" for nam
 async def house(
     new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Served]:
-    async with serving(new_database(), tmp_path_factory.mktemp("routes")) as opened:
-        yield opened
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(operations, "STREAM_S", 0.1)
+        async with serving(new_database(), tmp_path_factory.mktemp("routes")) as opened:
+            yield opened
 
 
 NOTHING_THERE: dict[str, Any] = {}

@@ -62,3 +62,33 @@ insert into signing_key (name, value) values (%(name)s, %(value)s) on conflict (
 -- name: read_signing_key
 -- A key by its name. Served by the primary key.
 select value from signing_key where name = %(name)s
+
+-- name: keep_reading
+-- Keeps one reading of each five minutes; the first process to come keeps it. Served by the primary key.
+insert into reading_history (at, worst, connections, memory_bytes, query_p95_s, rate_limit_rows, cache_hit_rate)
+values (%(at)s, %(worst)s, %(connections)s, %(memory_bytes)s, %(query_p95_s)s, %(rate_limit_rows)s, %(cache_hit_rate)s)
+on conflict (at) do nothing
+
+-- name: sweep_readings
+-- Takes out readings older than thirty days, one batch. Served by the primary key.
+delete from reading_history
+where at in (select at from reading_history where at < %(before)s order by at limit %(rows_per_batch)s for update skip locked)
+
+-- name: list_readings
+-- The worst of each hour or day since a moment, oldest first: at most as many points as a picture shows. Served by the primary key.
+select date_bin(make_interval(secs => %(step_s)s), at, timestamptz '2020-01-01') as at, max(connections)::int as connections,
+    max(memory_bytes)::bigint as memory_bytes, max(query_p95_s) as query_p95_s
+from reading_history
+where at >= %(since)s
+group by 1
+order by 1
+limit 800
+
+-- name: sessions_of_the_database
+-- Every connection to this database: whose it is, what it does, and since when. Bounded by the server's own bound.
+select pid, application_name, coalesce(state, 'background') as state, coalesce(wait_event_type || ' ' || wait_event, '') as waits_for,
+    extract(epoch from clock_timestamp() - coalesce(state_change, backend_start))::float8 as for_s
+from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend'
+order by state, for_s desc
+limit 100

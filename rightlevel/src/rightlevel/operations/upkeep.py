@@ -14,6 +14,8 @@ from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
 from rightlevel.operations.clean_up import CleanUp
+from rightlevel.operations.history import keep_reading
+from rightlevel.operations.readings import Readings
 from rightlevel.programme.accounts import touch_sessions
 
 log = logging.getLogger("rightlevel.operations")
@@ -78,7 +80,9 @@ async def _sweep_one(database: Database, query: Query, values: dict[str, object]
     return total
 
 
-async def upkeep_round(database: Database, seen: SeenSessions, clean_up: CleanUp, clock: Clock) -> None:
+async def upkeep_round(
+    database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
+) -> None:
     """One round: notes used sessions, then sweeps, the rate limits too when that is due."""
     ids = seen.take()
     if ids:
@@ -89,11 +93,12 @@ async def upkeep_round(database: Database, seen: SeenSessions, clean_up: CleanUp
         await database.run(touch, deadline_s=DEADLINE_S, idempotent=True)
     await sweep(database, clock)
     await clean_up.run_if_due()
+    await keep_reading(database, readings, clock)
 
 
 @asynccontextmanager
 async def upkeep(
-    database: Database, seen: SeenSessions, clean_up: CleanUp, clock: Clock
+    database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
 ) -> AsyncIterator[None]:
     """Runs a round every minute while the block runs."""
 
@@ -101,7 +106,7 @@ async def upkeep(
         while True:
             await asyncio.sleep(ROUND_S)
             try:
-                await upkeep_round(database, seen, clean_up, clock)
+                await upkeep_round(database, seen, clean_up, readings, clock)
             except Refused as refused:
                 # A busy or absent database is no reason to stop; the next round is a minute away.
                 log.warning("an upkeep round was refused: %s", refused)

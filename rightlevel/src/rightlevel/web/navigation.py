@@ -34,6 +34,7 @@ WAYS = (
     Way("/people", N_("People"), "people", "read", "person"),
     Way("/deleted", N_("Deleted things"), "out", "restore", "student"),
     Way("/audit", N_("Activity"), "audit", "read", "audit"),
+    Way("/operations", N_("Operations"), "figures", "read", "metric"),
     Way("/account", N_("My account"), "account"),
 )
 """In order of use: a phone shows the first four below and the rest under “More”."""

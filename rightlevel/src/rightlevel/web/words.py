@@ -22,13 +22,29 @@ WORDS: dict[str, dict[str, str]] = {
         "number_1digit": N_("1-digit numbers"), "number_2digit": N_("2-digit numbers"),
         "subtraction": N_("Subtraction"), "division": N_("Division"), "word_problems": N_("Word problems"),
     },
+    "level_name": {
+        "connections": N_("Database connections"), "memory_bytes": N_("Memory of program and database"),
+        "query_p95_s": N_("Statements: 95 of 100 took at most"), "rate_limit_rows": N_("Rate-limit rows"),
+        "cache_hit_rate": N_("Found in caches"), "idle_connections": N_("Idle connections"),
+        "longest_statement_s": N_("Longest statement at work"), "idle_in_transaction": N_("Idle in a transaction"),
+    },
+    "verdict": {
+        "ok": N_("good"), "off_target": N_("off target"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),
+    },
+    "severity": {
+        "ok": N_("good"), "notice": N_("worth knowing"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),
+    },
+    "history": {
+        "memory": N_("Memory"), "connections": N_("Connections"), "query_p95": N_("Statements: 95 of 100 took at most"),
+    },
+    "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
         "done": N_("Done"), "denied": N_("Denied"), "failed": N_("Failed"),
     },
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
-        "create": N_("Create"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
+        "create": N_("Create"), "cure": N_("Cure"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
         "sign_in": N_("Sign in"), "sign_out": N_("Sign out"), "change_password": N_("Change the password"),
         "reset_password": N_("Give a new password"), "activate": N_("Switch on"), "deactivate": N_("Switch off"),
         "revoke": N_("Revoke"), "choose_language": N_("Choose a language"), "end": N_("End"), "lock": N_("Lock"),

@@ -1,0 +1,153 @@
+"""Everything an operator looks at, gathered once: levels, memory, connections, endpoints, caches, rates, jobs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from flatwater.alerts import ChannelStatistics, Delivery
+from flatwater.baselines import SERVICE_LEVELS, Baseline, Judgement
+from flatwater.cache import Cache, CacheStatistics
+from flatwater.load_shedding import SheddingStanding
+from flatwater.metrics.exposition import Spread
+from flatwater.monitors import GarbageStanding, ProcessSample, memory_of
+from flatwater.pool import Database, PoolStatistics
+from flatwater.queries import load_queries
+from flatwater.rate_limit import RateStatistics
+from flatwater.transaction import Session
+from rightlevel.database.server import Server
+from rightlevel.operations.readings import Reading, Readings
+from rightlevel.operations.vitals import Vitals
+
+_queries = load_queries(__package__ or "")
+
+SLOWEST: Final = 8
+REQUESTS: Final = "http_server_request_duration_seconds"
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """One connection to the database."""
+
+    pid: int
+    application_name: str
+    state: str
+    waits_for: str
+    for_s: float
+
+    @property
+    def route(self) -> str:
+        """The route that it works for, or worked for last."""
+        return self.application_name.partition("/")[2]
+
+
+class Gauge(msgspec.Struct, frozen=True):
+    """One service level as a bar: how full it is, and where warning and critical stand, in per cent of the bar."""
+
+    judgement: Judgement
+    value: str
+    target: str
+    warning: str
+    critical: str
+    fill: float
+    warning_at: float
+    critical_at: float | None
+
+
+class SlowEndpoint(msgspec.Struct, frozen=True):
+    """How an endpoint answered since the start."""
+
+    name: str
+    requests: int
+    mean_s: float
+
+
+def gauge_of(level: Baseline, judgement: Judgement) -> Gauge:
+    """The bar ends a quarter past the last level."""
+    last = level.critical if level.critical is not None else max(level.warning * 2, 1.0)
+    end = 1.0 if level.unit == "ratio" else max(last, level.warning, 1e-9) * 1.25
+    return Gauge(
+        judgement=judgement,
+        value="–" if judgement.value is None else level.written(judgement.value),
+        target=level.written(level.target),
+        warning=level.written(level.warning),
+        critical="" if level.critical is None else level.written(level.critical),
+        fill=0.0 if judgement.value is None else min(100.0, judgement.value / end * 100),
+        warning_at=level.warning / end * 100,
+        critical_at=None if level.critical is None else level.critical / end * 100,
+    )
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What of a platform the view is gathered from."""
+
+    database: Database
+    server: Server
+    readings: Readings
+    vitals: Vitals
+    delivery: Delivery
+    caches: tuple[Cache[object], ...]
+    budget_bytes: int
+
+
+class OperatorView(msgspec.Struct, frozen=True):
+    """What the page shows. Sizes in bytes, times in seconds."""
+
+    reading: Reading
+    gauges: tuple[Gauge, ...]
+    sessions: tuple[Connected, ...]
+    backends: dict[int, int]
+    budget_bytes: int
+    pool: PoolStatistics
+    caches: tuple[CacheStatistics, ...]
+    rates: RateStatistics
+    garbage: GarbageStanding
+    sample: ProcessSample | None
+    shedding: SheddingStanding
+    channels: tuple[ChannelStatistics, ...]
+    slowest: tuple[SlowEndpoint, ...]
+
+
+async def sessions_of_the_database(session: Session) -> list[Connected]:
+    """Who is connected. *Cost*: one statement, at most 100 rows."""
+    return await session.fetch_all(_queries["sessions_of_the_database"], {}, into=Connected)
+
+
+async def gather(parts: Parts, sessions: list[Connected]) -> OperatorView:
+    """The view of now. *Cost*: that of a reading, and a file read a process."""
+    reading = await parts.readings.take()
+    backends = {
+        pid: memory.pss_bytes
+        for pid in (parts.server.process_ids() if parts.server.is_private else [])
+        if (memory := memory_of(pid)) is not None
+    }
+    judgements = {each.name: each for each in reading.judgements}
+    return OperatorView(
+        reading=reading,
+        gauges=tuple(gauge_of(level, judgements[level.name]) for level in SERVICE_LEVELS),
+        sessions=tuple(sessions),
+        backends=backends,
+        budget_bytes=parts.budget_bytes,
+        pool=parts.database.statistics(),
+        caches=tuple(cache.statistics() for cache in parts.caches),
+        rates=parts.vitals.rates.statistics(),
+        garbage=parts.vitals.garbage.standing(),
+        sample=parts.vitals.process.latest(),
+        shedding=parts.vitals.shedder.standing(),
+        channels=parts.delivery.statistics(),
+        slowest=_slowest(parts),
+    )
+
+
+def _slowest(parts: Parts) -> tuple[SlowEndpoint, ...]:
+    """The endpoints that took longest in the mean, of those asked at least once."""
+    sums: dict[str, tuple[int, float]] = {}
+    for family in parts.vitals.metrics.families():
+        if family.name != REQUESTS:
+            continue
+        for labels, spread in family.samples:
+            if isinstance(spread, Spread):
+                count, total = sums.get(labels[0], (0, 0.0))
+                sums[labels[0]] = count + sum(spread.counts), total + spread.sum
+    found = [SlowEndpoint(name, count, total / count) for name, (count, total) in sums.items() if count]
+    return tuple(sorted(found, key=lambda each: -each.mean_s)[:SLOWEST])
