@@ -78,7 +78,9 @@ async def open_platform(
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock)
         device_names = await open_device_names(database)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
-        vitals = await opened.enter_async_context(watching(database, server, clock, settings.memory_bytes))
+        vitals = await opened.enter_async_context(
+            watching(database, server, clock, settings.memory_bytes, is_service=is_service)
+        )
         scopes, invalidation = Scopes(clock), Invalidation(database)
         invalidation.watch(scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from flatwater.doctor.checks import ALL
-from flatwater.doctor.fix import Deed, apply
-from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import Cure, Finding, Snapshot
-from flatwater.doctor.run import Doctor, Report, take_snapshot
-from rightlevel.operations.platform_checks import PLATFORM_CHECKS
 from rightlevel.programme.errors import Conflict
+
+if TYPE_CHECKING:
+    from flatwater.doctor.fix import Deed
+    from flatwater.doctor.run import Doctor
 
 APPLICATION: Final = "rightlevel"
 FRESH_S: Final = 60.0
@@ -28,28 +27,22 @@ class CureGone(Conflict):
 
 
 class Examination(msgspec.Struct, frozen=True):
-    """The last look: its report, or why there was none."""
+    """The last look: what deserves attention, the worst first, or why there was none."""
 
-    report: Report | None
+    findings: tuple[Finding, ...]
     refusal: str = ""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What deserves attention, the worst first."""
-        return (
-            ()
-            if self.report is None
-            else tuple(each for each in self.report.findings if each.severity != "ok")
-        )
 
 
 class DoctorDesk:
-    """Looks at this platform's own server. *Cost*: a third of a second in a thread, at most once a minute; one connection meanwhile."""
+    """Looks at this platform's own server. *Cost*: a third of a second in a thread, at most once a minute; one connection meanwhile.
+
+    The checks and their queries take 8 MB, so they are loaded when somebody first asks.
+    """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._lock = asyncio.Lock()
-        self._doctor = Doctor((*PLATFORM_CHECKS, *ALL))
+        self._doctor: Doctor | None = None
         self._looks: tuple[Snapshot, ...] = ()
         self._last: Examination | None = None
         self._looked_at = float("-inf")
@@ -62,14 +55,25 @@ class DoctorDesk:
                 self._looked_at = time.monotonic()
             return self._last
 
+    def _ready(self) -> Doctor:
+        from flatwater.doctor.checks import ALL
+        from flatwater.doctor.run import Doctor
+        from rightlevel.operations.platform_checks import PLATFORM_CHECKS
+
+        self._doctor = self._doctor or Doctor((*PLATFORM_CHECKS, *ALL))
+        return self._doctor
+
     def _look(self) -> Examination:
+        from flatwater.doctor.look import CouldNotLook, Look
+        from flatwater.doctor.run import take_snapshot
+
         try:
             with Look(self._conninfo, application=APPLICATION, history=self._looks) as look:
-                report = self._doctor.examine(look)
+                report = self._ready().examine(look)
                 self._looks = (*self._looks, take_snapshot(look))[-LOOKS_KEPT:]
         except CouldNotLook as reason:
-            return Examination(None, str(reason))
-        return Examination(report)
+            return Examination((), str(reason))
+        return Examination(tuple(each for each in report.findings if each.severity != "ok"))
 
     async def cure(self, key: str, sql: str) -> Deed:
         """Applies one safe cure of one finding, if a look taken now still finds it. *Errors*: CureGone."""
@@ -78,12 +82,15 @@ class DoctorDesk:
             return await asyncio.to_thread(self._cure, key, sql)
 
     def _cure(self, key: str, sql: str) -> Deed:
+        from flatwater.doctor.fix import apply
+        from flatwater.doctor.look import CouldNotLook, Look
+
         def agrees(finding: Finding, cure: Cure) -> bool:
             return finding.key == key and cure.sql == sql
 
         try:
             with Look(self._conninfo, application=APPLICATION, history=self._looks) as look:
-                for deed in apply(look, self._doctor.examine(look), agrees):
+                for deed in apply(look, self._ready().examine(look), agrees):
                     if deed.finding.key == key and deed.cure.sql == sql:
                         return deed
         except CouldNotLook as reason:
