@@ -61,7 +61,9 @@ async def driven(conninfo_of_samples: str) -> dict[str, Driven]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("SAMPLE_CONNINFO", conninfo_of_samples)
         for name in ("leaking", "clean"):
-            found[name] = await drive_application(loaded(name), calls=CALLS, seed=1, writes=True, root=SAMPLES)
+            found[name] = await drive_application(
+                loaded(name), calls=CALLS, seed=1, writes=True, root=SAMPLES
+            )
     return found
 
 

@@ -95,7 +95,9 @@ async def authors(request: Request) -> Response:
             [limit, offset],
         )
         rows = await cursor.fetchall()
-    return JSONResponse({"items": [{"id": number, "name": name, "notes": notes} for number, name, notes in rows]})
+    return JSONResponse(
+        {"items": [{"id": number, "name": name, "notes": notes} for number, name, notes in rows]}
+    )
 
 
 async def author(request: Request) -> Response:

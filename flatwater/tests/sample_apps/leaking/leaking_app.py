@@ -78,9 +78,7 @@ async def authors(request: Request) -> Response:
         )
         items = []
         for number, name in await cursor.fetchall():
-            one = await connection.execute(
-                "select count(*) from sample.note where author_id = %s", [number]
-            )
+            one = await connection.execute("select count(*) from sample.note where author_id = %s", [number])
             items.append({"id": number, "name": name, "notes": (await one.fetchone())[0]})
     return JSONResponse({"items": items})
 
