@@ -19,7 +19,8 @@ AsgiApp = Callable[
     Awaitable[None],
 ]
 Leaving = Literal["never", "at_once", "after_a_piece"]
-Ending = Literal["answered", "raised", "hung", "left"]
+Ending = Literal["answered", "raised", "hung", "left", "worked_on"]
+"""It worked on where the client had left and the patience for that was over; it hung where its time was up before."""
 
 PIECE_BYTES: Final = 65_536
 KEPT_BYTES: Final = 4_000_000
@@ -73,17 +74,14 @@ class _Exchange:
         self.is_stream = False
 
     async def receive(self) -> Message:
-        if self._leaving == "at_once" and self._is_asked:
-            self.gone.set()
         if self.taken_bytes < len(self._body) or not self._is_asked:
             piece = bytes(self._body[self.taken_bytes : self.taken_bytes + PIECE_BYTES])
             self.taken_bytes += len(piece)
             self._is_asked = True
-            return {
-                "type": "http.request",
-                "body": piece,
-                "more_body": self.taken_bytes < len(self._body),
-            }
+            has_more = self.taken_bytes < len(self._body)
+            if self._leaving == "at_once" and not has_more:
+                self.gone.set()
+            return {"type": "http.request", "body": piece, "more_body": has_more}
         await self.gone.wait()
         return {"type": "http.disconnect"}
 
@@ -163,16 +161,26 @@ class AppClient:
         await asyncio.wait({lifespan}, timeout=LIFESPAN_S)
 
     async def ask(
-        self, call: Call, *, leaving: Leaving = "never", keeps: bool = False, patience_s: float | None = None
+        self, call: Call, *, leaving: Leaving = "never", keeps: bool = False, patience_s: float = 0.0
     ) -> Answer:
-        """What the application answers; never raises what it raises, and never waits longer than the patience."""
+        """What the application answers; never raises what it raises, nor waits longer than a call may take.
+
+        When the client leaves, the application has the patience to stop.
+        """
         exchange = _Exchange(call, leaving, keeps)
         began = self._clock.monotonic()
         task = asyncio.create_task(self._serve(call, exchange))
-        await asyncio.wait({task}, timeout=patience_s or self._call_s)
-        ending: Ending = "answered" if leaving == "never" else "left"
+        ending: Ending = "answered"
+        if leaving == "never":
+            await asyncio.wait({task}, timeout=self._call_s)
+        else:
+            ending = "left"
+            gone = asyncio.create_task(exchange.gone.wait())
+            await asyncio.wait({task, gone}, timeout=self._call_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task}, timeout=patience_s)
+            gone.cancel()
         if not task.done():
-            ending = "hung"
+            ending = "worked_on" if leaving != "never" and exchange.gone.is_set() else "hung"
             task.cancel()
             await asyncio.wait({task}, timeout=CANCEL_S)
         raised = None

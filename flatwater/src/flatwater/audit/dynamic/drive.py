@@ -13,7 +13,7 @@ from flatwater.audit.dynamic.asking import Asker, Call, KnownIds
 from flatwater.audit.dynamic.client import AppClient, AsgiApp
 from flatwater.audit.dynamic.document import DOCUMENT_PATHS, NoDocument, Operation, operations_of
 from flatwater.audit.dynamic.hostile import be_hostile, rows_of
-from flatwater.audit.dynamic.measure import Heap, Run, Standing, costs_of, growth_of, left_since
+from flatwater.audit.dynamic.measure import FEWEST_CALLS, Heap, Run, Standing, costs_of, growth_of, left_since
 from flatwater.audit.dynamic.places import Source
 from flatwater.audit.dynamic.probe import Probe
 from flatwater.audit.dynamic.reading import EndpointReading
@@ -23,9 +23,8 @@ from flatwater.clock import Clock, SystemClock
 
 WARM_UP: Final = 20
 COSTED: Final = 10
-FEWEST_CALLS: Final = 40
-ENDPOINT_S: Final = 30.0
-"""What the good calls of one endpoint may take, more or less; a slow one is called less often, down to forty times."""
+FEWEST_COSTED: Final = 3
+WARM_UP_S: Final = 5.0
 GOOD_SHARE: Final = 0.5
 
 
@@ -117,9 +116,12 @@ def _unseen(readings: Sequence[EndpointReading]) -> list[Unseen]:
         reason = each.reason
         for growth in (each.growth, each.growth_on_faults):
             if not reason and growth is not None and growth.verdict == "cannot_tell":
+                filling = ", ".join(grown.container.name for grown in growth.containers)
                 reason = (
                     f"whether it grows can't be told: {growth.slope.low:.2f} to {growth.slope.high:.2f}"
-                    f" things a request over {growth.calls} calls; drive it longer"
+                    f" things a request over {growth.calls} calls"
+                    + (f", while {filling} is filling up" if filling else "")
+                    + "; drive it longer"
                 )
         if reason:
             unseen.append(Unseen(each.route, reason))
@@ -155,12 +157,10 @@ class _Drive:
             self._learn(operation, first.kept)
             asker.takes_anything = (await self._client.ask(asker.undeclared())).is_good
         warm_up = Run(self._client, self._heap, asker.good)
-        for _ in range(WARM_UP):
-            await warm_up.once()
-        good = sum(warm_up.statuses[200:400]) / warm_up.calls
-        if good < GOOD_SHARE:
+        await warm_up.some(WARM_UP, WARM_UP_S)
+        if warm_up.good_share < GOOD_SHARE:
             reading = msgspec.structs.replace(
-                reading, reason=f"its calls were answered {_told(warm_up)}, not with success"
+                reading, reason=f"its calls were answered {warm_up.answers}, not with success"
             )
         else:
             reading = await self._good(reading, operation, asker, warm_up.patience_s)
@@ -180,23 +180,21 @@ class _Drive:
     ) -> EndpointReading:
         run = Run(self._client, self._heap, asker.good, patience_s=patience_s)
         whole, _ = await run.once(keeps=True)
-        costs, rows = await costs_of(run, COSTED), self._learn(operation, whole.kept)
-        calls = max(FEWEST_CALLS, min(self._calls, int(ENDPOINT_S / max(costs.seconds, 1e-6))))
+        costed = max(FEWEST_COSTED, run.affordable(COSTED, WARM_UP_S))
+        costs, rows = await costs_of(run, costed), self._learn(operation, whole.kept)
         # What there is already is taken out of the collector's sight, so that collecting costs what the calls left, not the program.
         gc.collect()
         gc.freeze()
         try:
             before, calls_before = Standing.now(), run.calls
-            growth = await growth_of(run, calls, self._seed, self._app, self._source)
+            growth = await growth_of(run, self._calls, self._seed, self._app, self._source)
             left = await left_since(before, run, calls_before)
         finally:
             gc.unfreeze()
         statuses = {status: times for status, times in enumerate(run.statuses) if times}
-        reason = (
-            ""
-            if sum(run.statuses[200:400]) / run.calls >= GOOD_SHARE
-            else f"its calls were answered {_told(run)}"
-        )
+        reason = "" if run.good_share >= GOOD_SHARE else f"its calls were answered {run.answers}"
+        if growth is None:
+            reason = f"one call takes {costs.seconds:.1f} s, too long to see whether it grows"
         return msgspec.structs.replace(
             reading, calls=run.calls, statuses=statuses, rows=rows, costs=costs, growth=growth, left=left, reason=reason
         )  # fmt: skip
@@ -206,8 +204,7 @@ class _Drive:
         if not faults:
             return reading
         run = Run(self._client, self._heap, lambda number: faults[number % len(faults)])
-        for _ in range(max(WARM_UP, len(faults))):
-            await run.once()
+        await run.some(max(WARM_UP, len(faults)), WARM_UP_S)
         gc.collect()
         gc.freeze()
         try:
@@ -215,8 +212,3 @@ class _Drive:
         finally:
             gc.unfreeze()
         return msgspec.structs.replace(reading, growth_on_faults=growth)
-
-
-def _told(run: Run) -> str:
-    answers = [f"{status or 'nothing'} ({times} times)" for status, times in enumerate(run.statuses) if times]
-    return ", ".join(answers)

@@ -48,7 +48,7 @@ async def be_hostile(client: AppClient, asker: Asker, good: Call, patience_s: fl
     found.append(await _left(client, "leaves_after_a_piece", good, "after_a_piece", patience_s))
     for call in asker.faulty():
         answer = await client.ask(call)
-        if answer.status >= 500 or answer.raised is not None:
+        if answer.status == 500 or answer.raised is not None:
             found.append(HostileReading("wrong", call.says, answer.status, raised=answer.raised))
     return found
 
@@ -85,7 +85,7 @@ async def _left(
         answer = await client.ask(call, leaving=leaving, patience_s=LEAVE_S)
     await settle(tally, patience_s)
     survived = "a connection that was not given back" if await tally.take_back() else ""
-    if answer.ending == "hung":
+    if answer.ending == "worked_on":
         survived = f"work that went on for {LEAVE_S:.0f} s"
     return HostileReading(kind, call.says, answer.status, survived=survived)
 

@@ -35,6 +35,10 @@ LONGER: Final = 2
 LONGER_STRETCHES: Final = 3
 SLOWING: Final = 0.7
 """What grows less and less, by so much from stretch to stretch, is driven on: it is filling up."""
+FEWEST_CALLS: Final = 40
+ENDPOINT_S: Final = 30.0
+"""What the first stretch of one endpoint may take; a slow one is called less often, down to forty times."""
+MOST_NAMED: Final = 8
 TRACED_CALLS: Final = 20
 FRAMES: Final = 12
 SETTLE_S: Final = 1.0
@@ -135,7 +139,7 @@ class Run:
         self.statuses = array("q", bytes(8 * 600))
         self.connections_kept = 0
         self.calls = 0
-        self.hung = 0
+        self._spent_s = 0.0
 
     @property
     def patience_s(self) -> float:
@@ -151,8 +155,33 @@ class Run:
             await settle(tally, self.patience_s)
             self.connections_kept += await tally.take_back()
         self.statuses[min(answer.status, 599)] += 1
-        self.hung += answer.ending == "hung"
+        self._spent_s += answer.seconds
         return answer, tally
+
+    async def some(self, calls: int, within_s: float) -> None:
+        """So many calls, or as many as fit into the time; at least one."""
+        until = self._spent_s + within_s
+        for _ in range(calls):
+            await self.once()
+            if self._spent_s > until:
+                return
+
+    def affordable(self, calls: int, within_s: float) -> int:
+        """How many of these calls fit into the time, going by those so far."""
+        each_s = self._spent_s / max(1, self.calls)
+        return calls if calls * each_s <= within_s else int(within_s / each_s)
+
+    @property
+    def good_share(self) -> float:
+        return sum(self.statuses[200:400]) / max(1, self.calls)
+
+    @property
+    def answers(self) -> str:
+        """What was answered how often, in words."""
+        told = [
+            f"{status or 'nothing'} ({times} times)" for status, times in enumerate(self.statuses) if times
+        ]
+        return ", ".join(told)
 
     async def stretch(self, calls: int, seed: int) -> Slope:
         """The blocks that these calls leave behind, with the interval."""
@@ -170,16 +199,22 @@ class Run:
         )
 
 
-async def growth_of(run: Run, calls: int, seed: int, app: AsgiApp, source: Source) -> Growth:
-    """Drives until it can be said whether the endpoint grows; where it does, also what grows and which line fills it."""
-    before = run.calls
+async def growth_of(run: Run, wanted: int, seed: int, app: AsgiApp, source: Source) -> Growth | None:
+    """Drives until it can be said whether the endpoint grows; where it does, also what grows and which line fills it.
+
+    None where not even forty calls fit into half a minute.
+    """
+    calls, before = run.affordable(wanted, ENDPOINT_S), run.calls
+    if calls < FEWEST_CALLS:
+        return None
     slope = await run.stretch(calls, seed)
     if slope.verdict(WITHIN_BLOCKS) == "flat":
         return Growth("flat", slope, calls)
     settled = 0
     for _ in range(LONGER_STRETCHES):
         settled, earlier = run.calls - before, slope
-        slope = await run.stretch(calls * LONGER, seed)
+        longer = run.affordable(calls * LONGER, 2 * ENDPOINT_S)
+        slope = await run.stretch(max(longer, FEWEST_CALLS), seed)
         if slope.verdict(WITHIN_BLOCKS) == "flat" or slope.slope > earlier.slope * SLOWING:
             break
     verdict = slope.verdict(WITHIN_BLOCKS)
@@ -193,16 +228,12 @@ async def growth_of(run: Run, calls: int, seed: int, app: AsgiApp, source: Sourc
     containers = grown(census, count(modules, app), run.calls - counted_at)
     bounded = [each for each in containers if each.container.is_bounded]
     if containers and len(bounded) == len(containers):
-        # Every container that fills has a ceiling beside it: it grows up to there and no further.
-        return Growth("flat", slope, run.calls - before, traced_bytes, None, tuple(lines), tuple(containers))
+        # Every container that fills has a ceiling beside it. What else may hide behind it shows when it is full.
+        verdict = "cannot_tell"
+    else:
+        containers = [each for each in containers if not each.container.is_bounded]
     return Growth(
-        verdict,
-        slope,
-        run.calls - before,
-        traced_bytes,
-        None,
-        tuple(lines),
-        tuple(each for each in containers if not each.container.is_bounded)[:8],
+        verdict, slope, run.calls - before, traced_bytes, None, tuple(lines), tuple(containers[:MOST_NAMED])
     )
 
 

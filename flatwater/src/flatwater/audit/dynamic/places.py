@@ -14,8 +14,11 @@ from flatwater.audit.model import Place
 
 NOWHERE: Final = Place("", 0, "")
 _HERE: Final = str(Path(__file__).parent)
-_LIBRARIES: Final = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<", _HERE}
+_FLATWATER: Final = str(Path(__file__).parents[2])
+_LIBRARIES: Final = (
+    "<",
+    _FLATWATER,
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
 )
 MOST_ROUTES: Final = 10_000
 

@@ -191,7 +191,7 @@ def _provoked(reading: EndpointReading, source: Source) -> Iterator[_Told]:
             yield _Told("body-without-ceiling", f"{each.taken_bytes:,} of {each.sent_bytes:,} bytes were read and {each.peak_bytes:,} taken in memory; the answer was {each.status}.")  # fmt: skip
         elif each.kind.startswith("leaves") and each.survived and reading.left.connections < PER_CALL:
             yield _Told("survives-its-client", f"When its client left, it left {each.survived}.")
-        if each.raised is not None or each.status >= 500:
+        if each.raised is not None or each.status == 500:
             yield _broke(each, source)
 
 
