@@ -5,7 +5,6 @@ Everything is drawn from the number of the call, so the same seed asks the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 from urllib.parse import quote, urlencode
@@ -13,13 +12,13 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from flatwater.audit.dynamic.document import Operation, Parameter, Schema
+from flatwater.audit.dynamic.values import BOUNDARY, encoded, object_of, value_of, wrong_values
 
 HUGE_PAGE: Final = 1_000_000_000
 DEEP_OFFSET: Final = 1_000_000
 BIG_BODY_BYTES: Final = 8_000_000
 """Eight times what a form or a JSON document of a page may sensibly weigh; sixteen of them at once are a quarter of 500 MB."""
 IDS_KEPT: Final = 20
-_BOUNDARY = "flatwater-audit"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -61,10 +60,6 @@ def longest_list(answer: Any) -> list[Any]:
         return []
     parts = [cast("list[Any]", part) for part in cast("Schema", answer).values() if isinstance(part, list)]
     return max([[], *parts], key=len)
-
-
-def _object(value: Any) -> Schema:
-    return cast("Schema", value) if isinstance(value, dict) else {}
 
 
 def _noun(path: str) -> str:
@@ -117,10 +112,10 @@ class Asker:
         if not media_type:
             return None
         text = "x" * BIG_BODY_BYTES
-        whole = self._value(self._operation.body, 1)
-        values = _object(whole)
+        whole = value_of(self._operation.body, 1, self._seed)
+        values = object_of(whole)
         name = next((key for key, value in values.items() if isinstance(value, str)), "words")
-        body = _encoded(media_type, {**values, name: text}, self._operation.body)
+        body = encoded(media_type, {**values, name: text}, self._operation.body)
         return msgspec.structs.replace(self.good(1), body=body, says="a body of 8 MB")
 
     def _with(self, more: Mapping[str, str], says: str) -> Call | None:
@@ -135,11 +130,11 @@ class Asker:
     def _faulty(self) -> Iterator[Call]:
         good = self.good(0)
         for each in self._operation.of("query"):
-            for wrong in _wrong(each.schema):
+            for wrong in wrong_values(each.schema):
                 query = {other.name: self._parameter(other, 0) for other in self._operation.of("query") if other.is_required}  # fmt: skip
                 yield msgspec.structs.replace(self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]!r}")  # fmt: skip
         for each in self._operation.of("path"):
-            for wrong in _wrong(each.schema):
+            for wrong in wrong_values(each.schema):
                 yield msgspec.structs.replace(good, path=self._path(0, {each.name: wrong}), says=f"{each.name}={wrong[:20]!r} in the path")  # fmt: skip
         if self._operation.media_type:
             bodies = {"no body": b"", "a broken body": b'{"', "a list": b"[1, 2]", "null": b"null", "bytes": b"\xff\x00\xfe"}  # fmt: skip
@@ -149,7 +144,7 @@ class Asker:
     def _call(self, number: int, query: Mapping[str, str], body: bytes) -> Call:
         media_type = self._operation.media_type
         if media_type.startswith("multipart/"):
-            media_type = f"{media_type}; boundary={_BOUNDARY}"
+            media_type = f"{media_type}; boundary={BOUNDARY}"
         return Call(
             self._operation.method, self._path(number, {}), urlencode(query), body, media_type if body else ""
         )
@@ -167,92 +162,14 @@ class Asker:
         if parameter.is_offset:
             return str(max(parameter.schema.get("minimum", 0), parameter.schema.get("default") or 0))
         known = self._ids.find(self._operation, parameter.name)
-        value = known[number % len(known)] if known else self._value(parameter.schema, number)
+        value = known[number % len(known)] if known else value_of(parameter.schema, number, self._seed)
         if isinstance(value, bool):
             return str(value).lower()
         return ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)
 
     def _body(self, number: int) -> bytes:
-        return _encoded(
-            self._operation.media_type, self._value(self._operation.body, number), self._operation.body
+        return encoded(
+            self._operation.media_type,
+            value_of(self._operation.body, number, self._seed),
+            self._operation.body,
         )
-
-    def _value(self, schema: Schema, number: int, depth: int = 0) -> Any:
-        for told in ("const", "example", "default"):
-            if schema.get(told) is not None:
-                return schema[told]
-        if examples := schema.get("examples"):
-            return examples[number % len(examples)]
-        if choices := schema.get("enum"):
-            return choices[number % len(choices)]
-        kind = schema.get("type", "object" if "properties" in schema else "string")
-        if kind == "object":
-            required = schema.get("required", ())
-            return {
-                name: self._value(part, number, depth + 1)
-                for name, part in schema.get("properties", {}).items()
-                if name in required or (number % 2 == 0 and depth < 3)
-            }
-        if kind == "array":
-            return [
-                self._value(schema.get("items", {}), number + each, depth + 1)
-                for each in range(max(1, min(schema.get("minItems", 1), 50)))
-            ]
-        return _text(schema, number + self._seed * 1_000_000) if kind == "string" else _number(schema, number)
-
-
-def _number(schema: Schema, number: int) -> Any:
-    if schema["type"] == "boolean":
-        return number % 2 == 0
-    if schema["type"] == "null":
-        return None
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-    high = schema.get("maximum", low + 4)
-    return low + number % (int(min(high - low, 4)) + 1) if high > low else low
-
-
-def _text(schema: Schema, number: int) -> str:
-    shapes = {
-        "uuid": f"00000000-0000-7000-8000-{number:012d}",
-        "date": f"2026-{number % 12 + 1:02d}-15",
-        "date-time": f"2026-{number % 12 + 1:02d}-15T08:00:00Z",
-        "time": "08:00:00",
-        "email": f"person{number}@example.org",
-        "uri": f"https://example.org/{number}",
-        "ipv4": "192.0.2.1",
-        "binary": f"file {number}",
-    }
-    text = shapes.get(schema.get("format", ""), f"w{number}")
-    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength", 10_000)]
-
-
-def _wrong(schema: Schema) -> tuple[str, ...]:
-    """Values that no parameter of this schema may have. An empty one is no value, so it is not asked."""
-    kind = schema.get("type", "string")
-    if kind in ("integer", "number"):
-        return ("not-a-number", str(10**30), "-1" if schema.get("minimum", -1) >= 0 else "1e999", "\0")
-    if kind == "boolean":
-        return ("maybe", "\0")
-    if "format" in schema or "enum" in schema:
-        return ("junk", "\0")
-    return ("\0", "x" * 10_000)
-
-
-def _encoded(media_type: str, value: Any, schema: Schema) -> bytes:
-    if media_type == "application/x-www-form-urlencoded":
-        return urlencode(_object(value)).encode()
-    if media_type.startswith("multipart/"):
-        return _multipart(_object(value), schema)
-    return json.dumps(value).encode() if "json" in media_type else str(value).encode()
-
-
-def _multipart(values: Schema, schema: Schema) -> bytes:
-    parts: list[str] = []
-    for name, value in values.items():
-        part = schema.get("properties", {}).get(name, {})
-        is_file = part.get("format") == "binary" or "contentMediaType" in part
-        file = '; filename="audit.csv"\r\ncontent-type: text/csv' if is_file else ""
-        parts.append(
-            f'--{_BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"{file}\r\n\r\n{value}\r\n'
-        )
-    return ("".join(parts) + f"--{_BOUNDARY}--\r\n").encode()

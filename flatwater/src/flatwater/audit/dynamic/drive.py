@@ -12,11 +12,14 @@ import msgspec
 from flatwater.audit.dynamic.asking import Asker, Call, KnownIds
 from flatwater.audit.dynamic.client import AppClient, AsgiApp
 from flatwater.audit.dynamic.document import DOCUMENT_PATHS, NoDocument, Operation, operations_of
+from flatwater.audit.dynamic.growth import FEWEST_CALLS, growth_of
 from flatwater.audit.dynamic.hostile import be_hostile, rows_of
-from flatwater.audit.dynamic.measure import FEWEST_CALLS, Heap, Run, Standing, costs_of, growth_of, left_since
+from flatwater.audit.dynamic.left import Standing, left_since
+from flatwater.audit.dynamic.measure import costs_of
 from flatwater.audit.dynamic.places import Source
 from flatwater.audit.dynamic.probe import Probe
 from flatwater.audit.dynamic.reading import EndpointReading
+from flatwater.audit.dynamic.run import Heap, Run
 from flatwater.audit.dynamic.verdicts import judge
 from flatwater.audit.model import Finding, Unseen, in_order
 from flatwater.clock import Clock, SystemClock

@@ -9,7 +9,7 @@ import msgspec
 
 from flatwater.audit.dynamic.asking import Asker, Call, longest_list
 from flatwater.audit.dynamic.client import AppClient, Leaving, Raised
-from flatwater.audit.dynamic.probe import settle, tallied
+from flatwater.audit.dynamic.tally import settle, tallied
 
 Hostility = Literal["huge_page", "deep_offset", "big_body", "leaves_at_once", "leaves_after_a_piece", "wrong"]
 

@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
+from flatwater.audit.dynamic.growth import Growth
 from flatwater.audit.dynamic.hostile import HostileReading
-from flatwater.audit.dynamic.measure import Costs, Growth, Left
+from flatwater.audit.dynamic.left import Left
+from flatwater.audit.dynamic.measure import Costs
 from flatwater.audit.model import Place
 
 EndpointVerdict = Literal["flat", "grows", "shrinks", "cannot_tell", "not_examined"]

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from flatwater.audit.dynamic.census import Container, Grown
+from flatwater.audit.dynamic.growth import Growth
 from flatwater.audit.dynamic.hostile import HostileReading
-from flatwater.audit.dynamic.measure import Growth
 from flatwater.audit.dynamic.places import NOWHERE, Source
 from flatwater.audit.dynamic.reading import EndpointReading
 from flatwater.audit.model import RANK, Finding, Place, Priority
