@@ -26,6 +26,8 @@ PIECE_BYTES: Final = 65_536
 KEPT_BYTES: Final = 4_000_000
 """An answer that is read is kept up to here; the rest is counted."""
 LIFESPAN_S: Final = 60.0
+CALL_S: Final = 5.0
+"""What one call may take before it counts as never ending."""
 CANCEL_S: Final = 2.0
 
 
@@ -105,13 +107,10 @@ class _Exchange:
 class AppClient:
     """An application that has been started, to be asked one call at a time. *Errors*: CouldNotStart."""
 
-    def __init__(
-        self, app: AsgiApp, headers: Sequence[tuple[str, str]], clock: Clock, *, call_s: float = 5.0
-    ) -> None:
+    def __init__(self, app: AsgiApp, headers: Sequence[tuple[str, str]], clock: Clock) -> None:
         self._app = app
         self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         self._clock = clock
-        self._call_s = call_s
         self._state: dict[str, Any] = {}
         self._lifespan: asyncio.Task[None] | None = None
         self._told: asyncio.Queue[Message] = asyncio.Queue(2)
@@ -172,11 +171,11 @@ class AppClient:
         task = asyncio.create_task(self._serve(call, exchange))
         ending: Ending = "answered"
         if leaving == "never":
-            await asyncio.wait({task}, timeout=self._call_s)
+            await asyncio.wait({task}, timeout=CALL_S)
         else:
             ending = "left"
             gone = asyncio.create_task(exchange.gone.wait())
-            await asyncio.wait({task, gone}, timeout=self._call_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, gone}, timeout=CALL_S, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({task}, timeout=patience_s)
             gone.cancel()
         if not task.done():

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from flatwater.audit.dynamic.asking import Asker, Call, KnownIds
-from flatwater.audit.dynamic.client import AppClient, AsgiApp
+from flatwater.audit.dynamic.client import CALL_S, AppClient, AsgiApp
 from flatwater.audit.dynamic.document import DOCUMENT_PATHS, NoDocument, Operation, operations_of
 from flatwater.audit.dynamic.growth import FEWEST_CALLS, growth_of
 from flatwater.audit.dynamic.hostile import be_hostile, rows_of
@@ -155,7 +155,9 @@ class _Drive:
         )
         first = await self._client.ask(asker.good(1), keeps=True)
         if first.ending == "hung":
-            return msgspec.structs.replace(reading, reason="one call was not answered to its end within 5 s")
+            return msgspec.structs.replace(
+                reading, reason=f"one call was not answered to its end within {CALL_S:.0f} s"
+            )
         if first.is_good:
             self._learn(operation, first.kept)
             asker.takes_anything = (await self._client.ask(asker.undeclared())).is_good

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from array import array
+from statistics import median
 from typing import Final, Literal
 
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from flatwater.audit.dynamic.census import Grown, count, grown
 from flatwater.audit.dynamic.client import AsgiApp
 from flatwater.audit.dynamic.places import Source
-from flatwater.audit.dynamic.run import Run
+from flatwater.audit.dynamic.run import SLOWING, Run
 from flatwater.audit.model import Place
 from flatwater.slope import Slope
 
@@ -22,8 +24,6 @@ WITHIN_BLOCKS: Final = 0.2
 LONGER: Final = 2
 """How many times longer an endpoint that grew is driven on: a cache that fills up is full by then, a leak is not."""
 LONGER_STRETCHES: Final = 3
-SLOWING: Final = 0.7
-"""What grows less and less, by so much from stretch to stretch, is driven on: it is filling up."""
 FEWEST_CALLS: Final = 40
 ENDPOINT_S: Final = 30.0
 """What the first stretch of one endpoint may take; a slow one is called less often, down to forty times."""
@@ -56,17 +56,19 @@ async def growth_of(run: Run, wanted: int, seed: int, app: AsgiApp, source: Sour
     calls, before = run.affordable(wanted, ENDPOINT_S), run.calls
     if calls < FEWEST_CALLS:
         return None
-    slope = await run.stretch(calls, seed)
-    if slope.verdict(WITHIN_BLOCKS) == "flat":
-        return Growth("flat", slope, calls)
-    settled = 0
+    stretch, settled = await run.stretch(calls, seed), 0
+    if stretch.slope.verdict(WITHIN_BLOCKS) == "flat":
+        return Growth("flat", stretch.slope, calls)
     for _ in range(LONGER_STRETCHES):
-        settled, earlier = run.calls - before, slope
+        settled, earlier = run.calls - before, stretch
         longer = run.affordable(calls * LONGER, 2 * ENDPOINT_S)
-        slope = await run.stretch(max(longer, FEWEST_CALLS), seed)
-        if slope.verdict(WITHIN_BLOCKS) == "flat" or slope.slope > earlier.slope * SLOWING:
+        stretch = await run.stretch(max(longer, FEWEST_CALLS), seed)
+        slows = stretch.slows or stretch.slope.slope < SLOWING * earlier.slope.slope
+        if stretch.slope.verdict(WITHIN_BLOCKS) == "flat" or not slows:
             break
-    verdict = slope.verdict(WITHIN_BLOCKS)
+    slope, verdict = stretch.slope, stretch.slope.verdict(WITHIN_BLOCKS)
+    if verdict == "grows" and stretch.slows:
+        verdict = "cannot_tell"
     if verdict != "grows":
         return Growth(
             verdict, slope, run.calls - before, settled_after=settled if verdict == "flat" else None
@@ -92,11 +94,14 @@ async def _traced(run: Run, source: Source) -> tuple[float, list[tuple[Place, fl
     try:
         await run.once()
         await run.heap.settled_blocks()
-        before, began = tracemalloc.take_snapshot(), tracemalloc.get_traced_memory()[0]
-        for _ in range(TRACED_CALLS):
-            await run.once()
+        before, nets = tracemalloc.take_snapshot(), array("q", bytes(8 * TRACED_CALLS))
         await run.heap.settled_blocks()
-        kept = tracemalloc.get_traced_memory()[0] - began
+        began = tracemalloc.get_traced_memory()[0]
+        for number in range(TRACED_CALLS):
+            await run.once()
+            await run.heap.settled_blocks()
+            now = tracemalloc.get_traced_memory()[0]
+            nets[number], began = now - began, now
         after = tracemalloc.take_snapshot()
     finally:
         tracemalloc.stop()
@@ -107,4 +112,5 @@ async def _traced(run: Run, source: Source) -> tuple[float, list[tuple[Place, fl
             if place.path:
                 by_place[place] = by_place.get(place, 0.0) + each.size_diff / TRACED_CALLS
     lines = sorted(by_place.items(), key=lambda each: -each[1])[:5]
-    return kept / TRACED_CALLS, lines
+    # The middle call: a list that is resized counts as new as a whole.
+    return median(nets), lines

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from flatwater.audit.dynamic.asking import Call
 from flatwater.audit.dynamic.census import LRU_CACHE
 from flatwater.audit.dynamic.client import Answer, AppClient
@@ -17,7 +19,8 @@ from flatwater.slope import Slope, fit_slope
 
 POINTS: Final = 40
 RESAMPLES: Final = 200
-SETTLE_S: Final = 1.0
+SLOWING: Final = 0.7
+SETTLE_S: Final = 0.5
 IMPATIENT_S: Final = 0.005
 CANCELLED_TIMERS: Final = 128
 """More than the hundred that asyncio lets lie before it clears its timers away. *Source*: asyncio.base_events."""
@@ -52,6 +55,19 @@ class Heap:
 
 
 def _nothing() -> None: ...
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A stretch of calls: the slope of what they left, and how much its halves left, each point."""
+
+    slope: Slope
+    first_half: float
+    second_half: float
+
+    @property
+    def slows(self) -> bool:
+        """Whether it grew less and less. A leak does not; what fills up does."""
+        return self.second_half < SLOWING * self.first_half
 
 
 class Run:
@@ -111,7 +127,7 @@ class Run:
         ]
         return ", ".join(told)
 
-    async def stretch(self, calls: int, seed: int) -> Slope:
+    async def stretch(self, calls: int, seed: int) -> Stretch:
         """The blocks that these calls leave behind, with the interval."""
         every = max(1, calls // POINTS)
         points = calls // every
@@ -120,8 +136,12 @@ class Run:
             counted[point] = await self.heap.settled_blocks()
             for _ in range(every if point < points else 0):
                 await self.once()
-        return fit_slope(
+        slope = fit_slope(
             [(float(number * every), float(blocks)) for number, blocks in enumerate(counted)],
             seed=seed,
             resamples=RESAMPLES,
+        )
+        middle = counted[points // 2]
+        return Stretch(
+            slope, (middle - counted[0]) / (points // 2), (counted[points] - middle) / (points - points // 2)
         )
