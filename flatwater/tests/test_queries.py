@@ -152,9 +152,10 @@ def test_settings_of_one_transaction_pass() -> None:
     )
 
 
-def test_a_file_is_read_from_its_package(tmp_path: pytest.TempPathFactory) -> None:
+def test_a_file_is_read_from_its_package() -> None:
+    assert load_queries("flatwater")["notify"].name == "notify"
     with pytest.raises(FileNotFoundError):
-        load_queries("flatwater")
+        load_queries("flatwater", "nothing.sql")
 
 
 def test_text_for_like_means_itself() -> None:

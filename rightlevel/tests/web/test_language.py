@@ -49,6 +49,7 @@ def texts_of_code() -> Iterator[tuple[str, str]]:
 
 
 def texts_of_errors() -> Iterator[tuple[str, str]]:
+    importlib.import_module("flatwater.serving")  # its refusals are told to people too
     for room in (rightlevel.programme, rightlevel.web):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             importlib.import_module(module.name)
