@@ -175,6 +175,34 @@ async def test_an_application_that_does_not_start_or_has_no_document_says_so() -
         await audit_dynamically(serving(keep_sixty_bytes))
 
 
+async def test_an_application_that_ends_badly_is_told_of() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            raise RuntimeError("no end")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    found = await drive_application(app, openapi=document(it=PLAIN), calls=40)
+    assert ["no end" in each.why for each in found.unseen] == [True]
+
+
+async def test_a_task_that_is_started_once_is_let_be() -> None:
+    started: list[asyncio.Task[None]] = []
+
+    async def sampled(request: Request) -> Response:
+        if not started and request.url.path:
+            started.append(asyncio.create_task(asyncio.sleep(600)))
+        return PlainTextResponse("")
+
+    found = await driven(sampled)
+    assert found.findings == ()
+    assert not started[0].done()
+    started[0].cancel()
+
+
 async def test_the_same_seed_finds_the_same() -> None:
     first, second = await driven(keep_sixty_bytes, seed=7), await driven(keep_sixty_bytes, seed=7)
     assert [each.key for each in first.findings] == [each.key for each in second.findings]

@@ -111,6 +111,7 @@ class AppClient:
         self._app = app
         self._headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         self._clock = clock
+        self.ended_badly = ""
         self._state: dict[str, Any] = {}
         self._lifespan: asyncio.Task[None] | None = None
         self._told: asyncio.Queue[Message] = asyncio.Queue(2)
@@ -131,6 +132,7 @@ class AppClient:
         answer = await self._lifespan_answer()
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             raise CouldNotStart(answer.get("message") or "the application's start failed")
+        self.ended_badly = ""
         return self
 
     async def _lifespan_answer(self) -> Message | None:
@@ -145,7 +147,11 @@ class AppClient:
         waiting.cancel()
         if not lifespan.done():
             raise CouldNotStart(f"the application did not start or stop within {LIFESPAN_S:.0f} s")
-        lifespan.exception()  # an application without a lifespan may refuse the scope; that is no fault
+        # An application without a lifespan may refuse the scope: at the start that is no fault, at the end it is told.
+        if lifespan.cancelled() or lifespan.exception() is not None:
+            self.ended_badly = (
+                "it was cancelled" if lifespan.cancelled() else repr(lifespan.exception())[:200]
+            )
         self._lifespan = None
         return None
 
@@ -156,7 +162,9 @@ class AppClient:
             return
         await self._told.put({"type": "lifespan.shutdown"})
         lifespan = self._lifespan
-        await self._lifespan_answer()
+        answer = await self._lifespan_answer()
+        if answer is not None and answer["type"] == "lifespan.shutdown.failed":
+            self.ended_badly = answer.get("message") or "its shutdown failed"
         await asyncio.wait({lifespan}, timeout=LIFESPAN_S)
 
     async def ask(

@@ -88,7 +88,10 @@ async def drive_application(
                 for operation in operations_of(document)
             ]
     findings = [finding for reading in readings for finding in judge(reading, source)]
-    return Driven(tuple(readings), in_order(findings), tuple(_unseen(readings)))
+    unseen = _unseen(readings)
+    if client.ended_badly:
+        unseen.append(Unseen("the application's end", client.ended_badly))
+    return Driven(tuple(readings), in_order(findings), tuple(unseen))
 
 
 async def _document(client: AppClient) -> Mapping[str, Any]:
