@@ -93,15 +93,16 @@ def _handlers(app: object) -> Iterator[tuple[tuple[str, str], Any]]:
             continue
         seen.add(id(each))
         path = getattr(each, "path_format", None) or getattr(each, "path", None)
-        function = getattr(each, "handler", None) or getattr(each, "endpoint", None)
-        function = getattr(function, "fn", function)  # Litestar keeps the function inside its handler
+        function = getattr(each, "endpoint", None) or getattr(each, "handler", None)
         methods = getattr(each, "methods", None) or getattr(each, "http_methods", None)
+        if path is None and methods and callable(getattr(each, "fn", None)):
+            path, function = "", each.fn  # Litestar's route has the path, its handlers the functions
         if isinstance(path, str) and callable(function) and not hasattr(each, "routes"):
             single = getattr(each, "method", None)
             for method in methods or ([single] if single else ["GET", "POST", "PUT", "PATCH", "DELETE"]):
                 yield (str(method), prefix + path), function
             continue
-        inner = prefix + path if isinstance(path, str) else prefix
+        inner = prefix + path.rstrip("/") if isinstance(path, str) else prefix
         waiting += [(inner, getattr(each, name, None)) for name in ("app", "_app")]
         for name in ("routes", "registry", "route_handlers"):
             parts = getattr(each, name, None)
