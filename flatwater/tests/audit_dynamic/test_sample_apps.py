@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,6 @@ def loaded(name: str) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module.app
@@ -70,6 +69,20 @@ async def driven(conninfo_of_samples: str) -> dict[str, Driven]:
 async def test_every_planted_leak_is_found_by_endpoint_and_rule(driven: dict[str, Driven]) -> None:
     found = {(each.route, each.rule) for each in driven["leaking"].findings}
     assert found == PLANTED
+
+
+async def test_each_leak_is_laid_to_a_line_of_the_application(driven: dict[str, Driven]) -> None:
+    source = (SAMPLES / "leaking" / "leaking_app.py").read_text().splitlines()
+    lines = {
+        each.route: source[each.where.line - 1].strip()
+        for each in driven["leaking"].findings
+        if each.rule != "error-on-bad-input"
+    }
+    assert {each.where.path for each in driven["leaking"].findings} == {"leaking/leaking_app.py"}
+    assert lines["GET /ping"] == "self.kept.append(bytes(27))"
+    assert lines["GET /visits"].startswith("VISITS.append")
+    assert lines["GET /hello"].startswith("GREETINGS.labels")
+    assert lines["GET /report"].startswith("async def report")
 
 
 async def test_nothing_is_found_in_the_clean_twin(driven: dict[str, Driven]) -> None:

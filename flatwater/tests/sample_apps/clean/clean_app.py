@@ -86,13 +86,14 @@ async def report(request: Request) -> Response:
 
 
 async def authors(request: Request) -> Response:
-    limit, offset = number_of(request, "limit", 20, 1, 100), number_of(request, "offset", 0, 0, 1_000)
+    limit, after = number_of(request, "limit", 20, 1, 100), number_of(request, "after", 0, 0, 2**63 - 1)
+    number_of(request, "offset", 0, 0, 0)  # pages are asked for by key
     async with request.app.state.pool.connection() as connection:
         cursor = await connection.execute(
             """select author.id, author.name, count(note.id)
-               from (select id, name from sample.author order by id limit %s offset %s) as author
+               from (select id, name from sample.author where id > %s order by id limit %s) as author
                left join sample.note on note.author_id = author.id group by author.id, author.name""",
-            [limit, offset],
+            [after, limit],
         )
         rows = await cursor.fetchall()
     return JSONResponse(
