@@ -79,6 +79,7 @@ inner = Litestar(
     lifespan=[lifespan],
     exception_handlers={Refused: refused},
     openapi_config=None,
+    logging_config=None,
 )
 app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=50, burst=200))
 # -----------------------------------------------------------------------------------------------------------------------------

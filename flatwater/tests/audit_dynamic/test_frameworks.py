@@ -43,7 +43,7 @@ def litestar() -> Any:
     async def stay(number: FromPath[int]) -> int:
         return number
 
-    return Litestar([keep, stay])
+    return Litestar([keep, stay], logging_config=None)
 
 
 @pytest.mark.parametrize("made", [fastapi, litestar])

@@ -1,0 +1,1 @@
+-- people: see the section of its name in schema.sql.

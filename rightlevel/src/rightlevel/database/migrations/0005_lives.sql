@@ -1,0 +1,1 @@
+-- lives: see the section of its name in schema.sql.

@@ -1,0 +1,1 @@
+-- verification: see the section of its name in schema.sql.

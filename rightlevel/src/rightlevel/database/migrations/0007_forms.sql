@@ -1,0 +1,1 @@
+-- forms: see the section of its name in schema.sql.

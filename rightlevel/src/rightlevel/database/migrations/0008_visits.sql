@@ -1,0 +1,1 @@
+-- visits: see the section of its name in schema.sql.

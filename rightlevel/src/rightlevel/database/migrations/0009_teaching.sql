@@ -1,0 +1,1 @@
+-- teaching: see the section of its name in schema.sql.
