@@ -16,6 +16,7 @@ from flatwater.transaction import Session
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.history import keep_reading
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
 
 log = logging.getLogger("rightlevel.operations")
@@ -83,7 +84,7 @@ async def _sweep_one(database: Database, query: Query, values: dict[str, object]
 async def upkeep_round(
     database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
 ) -> None:
-    """One round: notes used sessions, then sweeps, the rate limits too when that is due."""
+    """One round: notes used sessions, seals rounds that were frozen, then sweeps, the rate limits too when that is due."""
     ids = seen.take()
     if ids:
 
@@ -91,6 +92,7 @@ async def upkeep_round(
             return await touch_sessions(session, ids, clock.now())
 
         await database.run(touch, deadline_s=DEADLINE_S, idempotent=True)
+    await seal_rounds(database, clock)
     await sweep(database, clock)
     await clean_up.run_if_due()
     await keep_reading(database, readings, clock)

@@ -16,6 +16,7 @@ RANK: dict[Role, int] = {"admin": 4, "coordinator": 3, "mentor": 2, "teacher": 1
 
 _LEADERS = frozenset[Role]({"admin", "coordinator"})
 _FIELD = frozenset[Role]({"admin", "coordinator", "mentor", "teacher"})
+_MENTORS = frozenset[Role]({"admin", "coordinator", "mentor"})
 _ALL = frozenset[Role](ROLES)
 _ADMIN = frozenset[Role]({"admin"})
 _OWNERS = frozenset[Role]({"admin", "coordinator", "teacher"})
@@ -55,10 +56,18 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("delete", "round"): _LEADERS,
     ("restore", "round"): _LEADERS,
     ("lock", "round"): _LEADERS,
+    ("freeze", "round"): _LEADERS,
     ("read", "result"): _FIELD,
     ("enter", "result"): _FIELD,
     ("delete", "result"): _OWNERS,
     ("override", "result"): _LEADERS,
+    ("lock", "result"): _LEADERS,
+    ("read", "verification"): _MENTORS,
+    ("verify", "result"): _MENTORS,
+    ("draw", "verification"): _LEADERS,
+    ("settle", "verification"): _LEADERS,
+    ("read", "returned"): _FIELD,
+    ("read", "agreement"): _MENTORS,
     ("read", "figure"): _ALL,
     ("run", "import"): _LEADERS,
     ("read", "person"): _LEADERS,
@@ -68,6 +77,14 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("restore", "person"): _LEADERS,
     ("read", "audit"): _LEADERS,
     ("manage", "token_of_others"): _ADMIN,
+    ("reset", "person"): _LEADERS,
+    ("read", "join_request"): _LEADERS,
+    ("decide", "join_request"): _LEADERS,
+    ("read", "device"): _FIELD,
+    ("link", "device"): _FIELD,
+    ("revoke", "device"): _FIELD,
+    ("export", "audit"): _LEADERS,
+    ("finish", "sign_in"): _ALL,
     ("manage", "self"): _ALL,
     ("change", "setting"): _ADMIN,
     ("read", "metric"): _ADMIN,
@@ -124,6 +141,24 @@ class Scope(msgspec.Struct, frozen=True):
         return (h for h in self.held if subject is None or h.subject == subject)
 
 
+class TokenReach(msgspec.Struct, frozen=True):
+    """What an API token may do of what its holder may: only reading, or only some resources (None: all)."""
+
+    may_write: bool = True
+    resources: tuple[str, ...] | None = None
+
+    def covers(self, action: str, resource: str) -> bool:
+        """Whether the token reaches this pair. One's own things may be read; the edge refuses writes of a reading token."""
+        if self.resources is not None and resource not in self.resources:
+            return False
+        return self.may_write or action in READING or resource == "self"
+
+
+READING = frozenset({"read", "export"})
+SETTLING = ("finish", "sign_in")
+"""The only pair for somebody whose sign-in is not finished: the second step, enrolling, and leaving again."""
+
+
 class Actor(msgspec.Struct, frozen=True):
     """Who is acting, read from the session (or token) and the assignments in the request's own transaction."""
 
@@ -136,6 +171,10 @@ class Actor(msgspec.Struct, frozen=True):
     address: str = "local"
     session_id: str | None = None
     csrf_token: str = ""
+    pending: str = ""
+    """What their sign-in still lacks: `second_factor`, `enrol`, or nothing."""
+    is_by_pin: bool = False
+    token: TokenReach | None = None
 
 
 def allowed(role: Role, action: str, resource: str) -> bool:
@@ -144,9 +183,18 @@ def allowed(role: Role, action: str, resource: str) -> bool:
 
 
 def require(actor: Actor, action: str, resource: str) -> None:
-    """Passes when the actor's role may do this. *Errors*: Forbidden."""
-    if not allowed(actor.role, action, resource):
+    """Passes when the actor's role may do this, their sign-in is finished and their token reaches it. *Errors*: Forbidden."""
+    if not may(actor, action, resource):
         raise Forbidden
+
+
+def may(actor: Actor, action: str, resource: str) -> bool:
+    """What the table says of this actor as they came in: by a finished sign-in, or with a token that reaches it."""
+    if actor.pending and (action, resource) != SETTLING:
+        return False
+    if actor.token is not None and not actor.token.covers(action, resource):
+        return False
+    return allowed(actor.role, action, resource)
 
 
 def require_scope(
@@ -177,4 +225,4 @@ class May(msgspec.Struct, frozen=True):
         return True
 
     def allows(self, actor: Actor | None) -> bool:
-        return actor is not None and allowed(actor.role, self.action, self.resource)
+        return actor is not None and may(actor, self.action, self.resource)

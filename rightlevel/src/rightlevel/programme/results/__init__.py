@@ -1,7 +1,8 @@
 """Results: what a child could do in a round, in a subject. One write guard for every way in.
 
 Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`,
-`history_of_student`; `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
+`history_of_student`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_tests`); locks (`lock_results`,
+`unlock_results`, `lock_results_of_school`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
 """
 
 from rightlevel.programme.results.actions import (
@@ -10,19 +11,34 @@ from rightlevel.programme.results.actions import (
     delete_result,
     enter_results,
     history_of_student,
+    list_without_baseline,
+    next_in_guided_test,
+    read_guided_tests,
     read_result,
     results_of_student,
 )
+from rightlevel.programme.results.guided import Standing, Step, Threshold
+from rightlevel.programme.results.locks import (
+    MAX_LOCKS,
+    lock_results,
+    lock_results_of_school,
+    unlock_results,
+)
 from rightlevel.programme.results.model import (
     CurrentResult,
+    GuidedTest,
+    LockAnswer,
     ResultAnswer,
     ResultChange,
     ResultWrite,
     SheetRow,
     StudentResult,
+    WithoutBaseline,
 )
 
 __all__ = [
-    "MAX_WRITES", "CurrentResult", "ResultAnswer", "ResultChange", "ResultWrite", "SheetRow", "StudentResult", "class_sheet",
-    "delete_result", "enter_results", "history_of_student", "read_result", "results_of_student",
+    "MAX_LOCKS", "MAX_WRITES", "CurrentResult", "GuidedTest", "LockAnswer", "ResultAnswer", "ResultChange", "ResultWrite", "SheetRow",
+    "Standing", "Step", "StudentResult", "Threshold", "WithoutBaseline", "class_sheet", "delete_result", "enter_results",
+    "history_of_student", "list_without_baseline", "lock_results", "lock_results_of_school", "next_in_guided_test", "read_guided_tests",
+    "read_result", "results_of_student", "unlock_results",
 ]  # fmt: skip

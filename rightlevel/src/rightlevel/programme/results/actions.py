@@ -16,22 +16,27 @@ from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, OutO
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
+from rightlevel.programme.results.guided import MAX_STEPS, Standing, Step, stand_after
 from rightlevel.programme.results.model import (
     FORBIDDING,
     REFUSALS,
     SUBJECTS,
     Facts,
+    GuidedTest,
     ResultAnswer,
     ResultChange,
     ResultWrite,
     SheetRow,
     StudentResult,
+    WithoutBaseline,
     current_of,
+    is_blind_to,
     judge,
     warnings_of,
     was_overridden,
     write_faults,
 )
+from rightlevel.programme.rounds import amending
 from rightlevel.programme.students import Student, read_student
 
 MAX_WRITES = 200
@@ -57,8 +62,10 @@ async def enter_results(
     require(actor, "enter", "result")
     _require_batch(writes)
     answers: dict[int, ResultAnswer] = {}
+    is_guided = any(write.method == "guided" for write in writes)
+    thresholds = await store.read_thresholds(session) if is_guided else {}
     for number, write in enumerate(writes):
-        faults = write_faults(write)
+        faults = write_faults(write, thresholds)
         if faults:
             answers[number] = ResultAnswer(write.id, "invalid", message=REFUSALS["invalid"], faults=faults)
     numbers = [number for number in range(len(writes)) if number not in answers]
@@ -114,7 +121,7 @@ async def _look_and_write(
         elif code in ("conflict", "stale") and is_first:
             again.append(number)
         else:
-            answers[number] = _answer(code, writes[number], fact)
+            answers[number] = _answer(actor, code, writes[number], fact)
     if judged:
         again += await _save(session, actor, writes, judged, answers, clock, day)
     if is_last and again:
@@ -129,6 +136,8 @@ async def _save(
     overridden = sorted(
         {code for number, fact in judged for code in was_overridden(writes[number], fact, day)}
     )
+    if "round_frozen" in overridden:
+        await amending(session, actor, _reasons(writes, judged))
     written = await store.write_results(
         session, actor, [(writes[number], fact) for number, fact in judged], clock.now(), overridden
     )
@@ -143,10 +152,46 @@ async def _save(
         answers[number] = ResultAnswer(
             write.id, code, done.result_id, done.version, warnings=warnings_of(write, fact)
         )
+    await _keep_along(
+        session,
+        actor,
+        [(writes[number], fact, written.get(writes[number].id.lower())) for number, fact in judged],
+    )
     return beaten
 
 
-def _answer(code: str, write: ResultWrite, facts: Facts) -> ResultAnswer:
+def _reasons(writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]]) -> str:
+    """Why a frozen round is amended; one sentence where all writes say the same."""
+    return "; ".join(
+        sorted(
+            {(writes[number].reason or "").strip() for number, fact in judged if fact.round_state == "frozen"}
+        )
+    )
+
+
+async def _keep_along(
+    session: Session, actor: Actor, saved: list[tuple[ResultWrite, Facts, store.Written | None]]
+) -> None:
+    """What stands beside saved results, where there is any: a guided test's steps, a re-test that waits again, an amendment."""
+    guided = [(write, done.result_id) for write, _, done in saved if done is not None and write.steps]
+    if guided:
+        await store.keep_guided(session, guided)
+    returned = [
+        done.result_id
+        for _, fact, done in saved
+        if done is not None and fact.verification_state == "returned"
+    ]
+    if returned:
+        await store.verify_again(session, returned)
+    added: dict[str, list[str]] = {}
+    for write, fact, done in saved:
+        if done is not None and fact.round_state == "frozen" and fact.result_id is None:
+            added.setdefault((write.reason or "").strip(), []).append(done.result_id)
+    for reason, result_ids in added.items():
+        await store.keep_added_amendments(session, result_ids, person_id=actor.person_id, reason=reason)
+
+
+def _answer(actor: Actor, code: str, write: ResultWrite, facts: Facts) -> ResultAnswer:
     if code == "repeated":
         return ResultAnswer(
             write.id,
@@ -156,7 +201,7 @@ def _answer(code: str, write: ResultWrite, facts: Facts) -> ResultAnswer:
             warnings=warnings_of(write, facts),
         )
     current = (
-        current_of(write, facts)
+        current_of(actor, write, facts)
         if code in ("conflict", "stale", "not_yours", "verified", "result_locked")
         else None
     )
@@ -172,7 +217,7 @@ async def class_sheet(
     known = _subject(subject)
     if not actor.scope.is_everything and known not in actor.scope.subjects(school_id):
         raise OutOfScope
-    return await store.page_of_sheet(
+    sheet = await store.page_of_sheet(
         session,
         page,
         school_id=school_id,
@@ -182,6 +227,20 @@ async def class_sheet(
         grade=grade,
         scope=actor.scope,
     )
+    return msgspec.structs.replace(sheet, items=[_row_for(actor, row) for row in sheet.items])
+
+
+def _row_for(actor: Actor, row: SheetRow) -> SheetRow:
+    """A sheet's row as this person may see it: without the level that they may have to test again without knowing it."""
+    if is_blind_to(actor, row.assessor_id, is_pending=row.is_blind):
+        return msgspec.structs.replace(row, level=None)
+    return msgspec.structs.replace(row, is_blind=False) if row.is_blind else row
+
+
+def _result_for(actor: Actor, result: StudentResult) -> StudentResult:
+    if is_blind_to(actor, result.assessor_id, is_pending=result.is_blind):
+        return msgspec.structs.replace(result, level=None, rank=None, notes=None)
+    return msgspec.structs.replace(result, is_blind=False) if result.is_blind else result
 
 
 def _subject(text: str) -> Subject:
@@ -209,7 +268,8 @@ async def results_of_student(
 ) -> Page[StudentResult]:
     """Every result of a child in the order of its rounds, in the actor's subjects. *Errors*: NotFound. *Cost*: two statements."""
     _, subjects = await _child_and_subjects(session, actor, student_id)
-    return await store.page_of_results(session, student_id, subjects, page)
+    found = await store.page_of_results(session, student_id, subjects, page)
+    return msgspec.structs.replace(found, items=[_result_for(actor, each) for each in found.items])
 
 
 async def history_of_student(
@@ -217,7 +277,8 @@ async def history_of_student(
 ) -> Page[ResultChange]:
     """Every later change of a child's results, newest first. *Errors*: NotFound. *Cost*: two statements."""
     _, subjects = await _child_and_subjects(session, actor, student_id)
-    return await store.page_of_changes(session, student_id, subjects, page)
+    but_blind_to = actor.person_id if actor.role == "mentor" else None
+    return await store.page_of_changes(session, student_id, subjects, page, but_blind_to=but_blind_to)
 
 
 async def read_result(session: Session, actor: Actor, result_id: str) -> StudentResult:
@@ -227,7 +288,36 @@ async def read_result(session: Session, actor: Actor, result_id: str) -> Student
     _, subjects = await _child_and_subjects(session, actor, found.student_id)
     if found.subject not in subjects:
         raise NotFound
-    return found
+    return _result_for(actor, found)
+
+
+async def read_guided_tests(session: Session, actor: Actor, result_id: str) -> list[GuidedTest]:
+    """What the guided tests of a result consisted of, the latest last. *Errors*: NotFound, also while it is hidden from a mentor."""
+    found = await read_result(session, actor, result_id)
+    if is_blind_to(actor, found.assessor_id, is_pending=found.is_blind):
+        raise NotFound
+    return await store.guided_tests(session, result_id)
+
+
+async def next_in_guided_test(session: Session, actor: Actor, subject: str, steps: list[Step]) -> Standing:
+    """What to ask next in a guided test, or the level reached. Nothing is kept. *Errors*: Invalid with what is wrong with a step."""
+    require(actor, "enter", "result")
+    if len(steps) > MAX_STEPS:
+        raise Invalid(faults=(Fault("steps", f"At most {MAX_STEPS} steps", str(len(steps))),))
+    standing, faults = stand_after(_subject(subject), steps, await store.read_thresholds(session))
+    if faults:
+        raise Invalid(faults=faults)
+    return standing
+
+
+async def list_without_baseline(
+    session: Session, actor: Actor, page: PageRequest, *, round_id: int, school_id: int | None = None
+) -> Page[WithoutBaseline]:
+    """The results of a later round whose child was not assessed at the year's baseline, in scope. *Cost*: one statement."""
+    require(actor, "read", "result")
+    return await store.page_without_baseline(
+        session, page, round_id=round_id, school_id=school_id, scope=actor.scope
+    )
 
 
 def _require_uuid(text: str) -> None:
@@ -251,6 +341,8 @@ async def delete_result(
     is_held = held.is_locked or held.is_verified or held.school_is_locked or held.round_state != "open"
     if is_held and not (allowed(actor.role, "override", "result") and reason.strip()):
         raise ResultHeld
+    if held.round_state == "frozen":
+        await amending(session, actor, reason.strip())
     removed = await store.delete_result_row(
         session,
         held,

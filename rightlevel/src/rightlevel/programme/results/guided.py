@@ -135,7 +135,9 @@ def _step_faults(field: str, step: Step, threshold: Threshold) -> tuple[Fault, .
     if threshold.most_mistakes is not None:
         if step.is_fluent is None:
             return (
-                Fault(f"{field}.is_fluent", "Say whether it was read fluently, like sentences (true or false)"),
+                Fault(
+                    f"{field}.is_fluent", "Say whether it was read fluently, like sentences (true or false)"
+                ),
             )
         if step.mistakes is not None and not 0 <= step.mistakes <= 1_000:
             return (Fault(f"{field}.mistakes", "Between 0 and 1000", str(step.mistakes)[:20]),)

@@ -11,6 +11,7 @@ import msgspec
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor, Subject, allowed
+from rightlevel.programme.results.guided import MAX_STEPS, THRESHOLDS, Step, Thresholds, guided_faults
 
 Outcome = Literal["assessed", "absent", "refused", "left"]
 Method = Literal["guided", "direct", "grid", "device"]
@@ -33,6 +34,8 @@ REFUSALS: dict[str, str] = {
     "date_in_future": "The day of the test is in the future.",
     "date_outside_round": "The day of the test is outside the round's days.",
     "round_not_open": "This round is not open.",
+    "round_frozen": "This round is frozen. A coordinator can amend it, with a reason.",
+    "round_sealing": "This round is being frozen at this moment. Please try again in a minute.",
     "school_locked": "This school is locked in this round.",
     "result_locked": "This result is locked.",
     "verified": "This result is verified, so it can't be changed.",
@@ -43,7 +46,7 @@ REFUSALS: dict[str, str] = {
 """Each code a write can be refused with, and its sentence (a catalogue key)."""
 
 OVERRIDABLE = frozenset(
-    {"date_outside_round", "round_not_open", "school_locked", "result_locked", "verified"}
+    {"date_outside_round", "round_not_open", "round_frozen", "school_locked", "result_locked", "verified"}
 )
 FORBIDDING = frozenset({"out_of_scope", "not_yours"})
 
@@ -68,6 +71,8 @@ class ResultWrite(msgspec.Struct, frozen=True):
     notes: str | None = None
     version: int | None = None
     reason: str | None = None
+    steps: list[Step] = []
+    """What a guided test consisted of; the level must follow from it."""
 
 
 class CurrentResult(msgspec.Struct, frozen=True):
@@ -80,6 +85,12 @@ class CurrentResult(msgspec.Struct, frozen=True):
     tested_on: date
     assessor_id: int
     notes: str | None
+    tool: int | None = None
+    assent: bool | None = None
+    is_selected: bool = False
+    method: str = "direct"
+    is_blind: bool = False
+    """Its level is hidden from whoever may have to test this child again."""
 
 
 class ResultAnswer(msgspec.Struct, frozen=True):
@@ -114,6 +125,7 @@ class Facts(msgspec.Struct, frozen=True):
     student_is_deleted: bool
     round_kind: str | None
     round_state: str | None
+    round_is_sealing: bool | None
     starts_on: date | None
     ends_on: date | None
     school_is_locked: bool
@@ -125,8 +137,14 @@ class Facts(msgspec.Struct, frozen=True):
     result_tested_on: date | None
     result_assessor_id: int | None
     result_notes: str | None
+    result_tool: int | None
+    result_assent: bool | None
+    result_is_selected: bool | None
+    result_method: str | None
     result_is_locked: bool
     result_is_verified: bool
+    verification_state: str | None
+    """`pending`, `disagreed` or `returned` while a re-test of the present result is under way."""
     done_as: str | None
     """`saved` or `changed` when this very write id was done before, `other` when it was somebody's for something else."""
     done_result_id: str | None
@@ -149,6 +167,8 @@ class SheetRow(msgspec.Struct, frozen=True):
     tested_on: date | None
     is_locked: bool
     is_verified: bool
+    assessor_id: int | None = None
+    is_blind: bool = False
 
 
 class StudentResult(msgspec.Struct, frozen=True):
@@ -171,10 +191,41 @@ class StudentResult(msgspec.Struct, frozen=True):
     method: str
     notes: str | None
     assessor_name: str
+    assessor_id: int
     version: int
     is_locked: bool
+    lock_reason: str | None
     is_verified: bool
     changed_at: datetime
+    is_blind: bool = False
+
+
+class GuidedTest(msgspec.Struct, frozen=True):
+    """What one guided test of a result consisted of, by the write that brought it."""
+
+    write_id: str
+    steps: list[Step]
+
+
+class WithoutBaseline(msgspec.Struct, frozen=True):
+    """A result of a later round whose child was not assessed at the baseline."""
+
+    id: str
+    student_id: str
+    code: str
+    name: str
+    school_id: int
+    school_name: str
+    subject: str
+    level: str | None
+    tested_on: date
+
+
+class LockAnswer(msgspec.Struct, frozen=True):
+    """What became of one lock or unlocking: `locked`, `unlocked`, `already`, or `not_found`."""
+
+    id: str
+    code: str
 
 
 class ResultChange(msgspec.Struct, frozen=True):
@@ -204,7 +255,7 @@ def level_code(subject: str, rank: int | None) -> str | None:
     return None if rank is None else _CODES.get((subject, rank))
 
 
-def write_faults(write: ResultWrite) -> list[Fault]:
+def write_faults(write: ResultWrite, thresholds: Thresholds = THRESHOLDS) -> list[Fault]:
     """Everything wrong with a write by itself."""
     faults: list[Fault] = []
     faults += [
@@ -230,9 +281,21 @@ def write_faults(write: ResultWrite) -> list[Fault]:
         faults.append(Fault("round_id", f"A whole number from 1 to {MAX_ID}", str(write.round_id)[:60]))
     if write.version is not None and not 1 <= write.version <= MAX_VERSION:
         faults.append(Fault("version", f"A whole number from 1 to {MAX_VERSION}", str(write.version)[:60]))
+    faults += _guided_faults(write, thresholds)
     faults += _text_faults("notes", write.notes, MAX_NOTES)
     faults += _text_faults("reason", write.reason, MAX_REASON)
     return faults
+
+
+def _guided_faults(write: ResultWrite, thresholds: Thresholds) -> list[Fault]:
+    """What is wrong with a guided test's steps: its level follows from them, and no other kind of entry has any."""
+    if write.method != "guided":
+        return [Fault("steps", "Only a guided test has steps")] if write.steps else []
+    if len(write.steps) > MAX_STEPS:
+        return [Fault("steps", f"At most {MAX_STEPS} steps", str(len(write.steps)))]
+    if write.outcome != "assessed" or write.subject not in SUBJECTS:
+        return []
+    return list(guided_faults(write.subject, write.level, write.steps, thresholds))
 
 
 def _text_faults(field: str, text: str | None, longest: int) -> list[Fault]:
@@ -281,7 +344,9 @@ def _broken(write: ResultWrite, facts: Facts, today: date, *, may_override: bool
         return ["no_round"]
     left_on = facts.student_left_on
     rules = {
-        "round_not_open": facts.round_state != "open",
+        "round_sealing": bool(facts.round_is_sealing),
+        "round_frozen": facts.round_state == "frozen",
+        "round_not_open": facts.round_state in ("planned", "closed"),
         "school_locked": facts.school_is_locked,
         "date_in_future": write.tested_on > today,
         "date_outside_round": not facts.starts_on <= write.tested_on <= facts.ends_on,
@@ -316,16 +381,27 @@ def warnings_of(write: ResultWrite, facts: Facts) -> list[str]:
     return []
 
 
-def current_of(write: ResultWrite, facts: Facts) -> CurrentResult | None:
-    """The result that is there."""
+def is_blind_to(actor: Actor, assessor_id: int | None, *, is_pending: bool) -> bool:
+    """Whether a result's level is hidden from somebody: a mentor, who may have to test the child again without knowing it."""
+    return is_pending and actor.role == "mentor" and assessor_id != actor.person_id
+
+
+def current_of(actor: Actor, write: ResultWrite, facts: Facts) -> CurrentResult | None:
+    """The result that is there; without its level for whom that is hidden from."""
     if facts.result_id is None or facts.result_tested_on is None:
         return None
+    is_blind = is_blind_to(actor, facts.result_assessor_id, is_pending=facts.verification_state == "pending")
     return CurrentResult(
         id=facts.result_id,
         version=facts.result_version or 1,
         outcome=facts.result_outcome or "",
-        level=level_code(write.subject, facts.result_rank),
+        level=None if is_blind else level_code(write.subject, facts.result_rank),
         tested_on=facts.result_tested_on,
         assessor_id=facts.result_assessor_id or 0,
-        notes=facts.result_notes,
+        notes=None if is_blind else facts.result_notes,
+        tool=facts.result_tool,
+        assent=facts.result_assent,
+        is_selected=bool(facts.result_is_selected),
+        method=facts.result_method or "",
+        is_blind=is_blind,
     )

@@ -22,12 +22,12 @@ with wanted as materialized (
     -- One look-up in result_is_unique by the child, and no other way: a plan made while the table was empty took the round's index, and
     -- read the whole round for each child ever after. A child has a few results; round and subject are compared one by one.
     select r.id, r.student_id, r.round_id, r.subject, r.school_id, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
-        r.locked_at, r.is_verified
+        r.locked_at, r.is_verified, r.tool, r.assent, r.is_selected, r.method
     from children c
     join wanted w on w.student_id = c.id
     cross join lateral (
         select e.id, e.student_id, e.round_id, e.subject, e.school_id, e.version, e.outcome, e.rank, e.tested_on, e.assessor_id, e.notes,
-            e.locked_at, e.is_verified
+            e.locked_at, e.is_verified, e.tool, e.assent, e.is_selected, e.method
         from result e
         where e.student_id = w.student_id and e.deleted_at is null
             and (e.round_id, e.subject) is not distinct from (w.round_id, w.subject)
@@ -39,6 +39,8 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
     case when st.status = 'left' then st.left_on end as student_left_on,
     st.deleted_at is not null as student_is_deleted,
     rd.kind::text as round_kind, rd.state::text as round_state,
+    rd.state = 'frozen' and not exists (
+        select 1 from round_snapshot sn where sn.round_id = rd.id and sn.sealed_at is not null) as round_is_sealing,
     coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
     -- a child that moved leaves its result counted where it was, so that school's lock holds too
     case
@@ -56,7 +58,8 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
         where b.student_id = w.student_id and b.subject = w.subject and b.deleted_at is null and b.outcome = 'assessed') as has_baseline,
     r.id::text as result_id, r.version as result_version, r.outcome::text as result_outcome, r.rank as result_rank,
     r.tested_on as result_tested_on, r.assessor_id as result_assessor_id, r.notes as result_notes,
-    r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified,
+    r.tool as result_tool, r.assent as result_assent, r.is_selected as result_is_selected, r.method::text as result_method,
+    r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified, uv.state::text as verification_state,
     case
         when made.id is not null and (made.student_id, made.round_id, made.subject) = (w.student_id, w.round_id, w.subject) then 'saved'
         when change.write_id is not null and (changed.student_id, changed.round_id, changed.subject) = (w.student_id, w.round_id, w.subject)
@@ -70,6 +73,7 @@ left join children st on st.id = w.student_id
 left join rounds rd on rd.id = w.round_id
 left join round_school own on own.round_id = rd.id and own.school_id = st.school_id
 left join present r on r.student_id = w.student_id and r.round_id = w.round_id and r.subject = w.subject
+left join verification uv on uv.result_id = r.id and uv.state in ('pending', 'disagreed', 'returned')
 left join lateral (select m.id, m.student_id, m.round_id, m.subject from result m where m.id = w.write_id limit 1) made on true
 left join result_change change on change.write_id = w.write_id
 left join result changed on changed.id = change.result_id
@@ -127,7 +131,8 @@ from written
 -- The children of a school, class or grade by name, each with its result of a round and subject. Served by student_by_school and result_is_unique.
 select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id,
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
-    r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified
+    r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
 from student st
 left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
 left join scale sc on sc.subject = r.subject and sc.is_default
@@ -144,8 +149,8 @@ limit %(rows)s
 -- Every live result of a child in the order of its rounds. Served by result_is_unique.
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.version, r.locked_at is not null as is_locked, r.is_verified,
-    r.changed_at
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
 from result r
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
@@ -167,6 +172,7 @@ from result r
 join result_change c on c.result_id = r.id
 join person p on p.id = c.person_id
 where r.student_id = %(student_id)s::uuid and r.subject = any(%(subjects)s::subject[])
+--? but_blind: and not exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' and r.assessor_id <> %(person_id)s)
 --? after: and (c.at, c.write_id) < (select k.at, k.write_id from result_change k where k.write_id = %(after_id)s::uuid)
 order by c.at desc, c.write_id desc
 limit %(rows)s
@@ -182,10 +188,12 @@ with child as materialized (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, child.school_id as child_school_id,
     child.class_id as child_class_id, r.subject::text as subject, r.version,
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
-    exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked
+    exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked,
+    uv.state::text as verification_state
 from child
 join result r on r.student_id = child.id
 join round rd on rd.id = r.round_id
+left join verification uv on uv.result_id = r.id and uv.state in ('pending', 'disagreed', 'returned')
 where r.id = %(result_id)s::uuid and r.deleted_at is null and not r.is_hidden
 for update of r
 for share of rd
@@ -201,3 +209,83 @@ with removed as (
 insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
 select %(write_id)s::uuid, id, version, %(now)s, %(person_id)s, %(before)s::jsonb, '{"deleted": true}'::jsonb, %(reason)s
 from removed
+
+-- name: keep_guided
+-- Keeps what guided tests consisted of. Served by the primary key.
+insert into guided_test (write_id, result_id, steps)
+select w.write_id, w.result_id, w.steps
+from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(steps)s::jsonb[]) as w (write_id, result_id, steps)
+on conflict (write_id) do nothing
+
+-- name: read_guided
+-- What the guided tests of a result consisted of, the latest write last. Served by guided_test_by_result.
+select write_id::text as write_id, steps
+from guided_test
+where result_id = %(result_id)s::uuid
+order by write_id
+limit 100
+
+-- name: guided_thresholds
+-- What it takes to pass the tasks of the guided test, where the programme sets its own. Served by the primary key.
+select value from setting where key = 'guided_test'
+
+-- name: verify_again
+-- Results that were returned to their teacher and changed wait for a re-test again. Served by verification_one_under_way.
+update verification
+set state = 'pending', version = version + 1, settled_at = null, settled_by = null, reason = null
+where result_id = any(%(result_ids)s::uuid[]) and state = 'returned'
+
+-- name: keep_added_amendments
+-- Says of results added to a frozen round that they were not in its snapshot.
+insert into amendment (round_id, result_id, school_id, person_id, reason)
+select r.round_id, r.id, r.school_id, %(person_id)s, %(reason)s
+from result r
+join round_snapshot s on s.round_id = r.round_id
+where r.id = any(%(result_ids)s::uuid[])
+
+-- name: results_to_lock
+-- Results with what their locking is judged by, locked in the order of their ids. Served by the primary key.
+select r.id::text as id, r.student_id::text as student_id, r.school_id, r.subject::text as subject, r.locked_at is not null as is_locked
+from result r
+where r.deleted_at is null
+--? by_ids: and r.id = any(%(result_ids)s::uuid[])
+--? by_school: and r.school_id = %(school_id)s and r.round_id = %(round_id)s
+--? by_subject: and r.subject = %(subject)s::subject
+--? by_class: and r.class_id = %(class_id)s
+order by r.id
+limit %(rows)s
+for update
+
+-- name: lock_results
+-- Locks results that are not.
+update result
+set locked_at = %(now)s, locked_by = %(person_id)s, lock_reason = %(reason)s, version = version + 1, changed_at = %(now)s
+where id = any(%(result_ids)s::uuid[]) and locked_at is null and deleted_at is null
+
+-- name: unlock_results
+-- Unlocks results that are locked.
+update result
+set locked_at = null, locked_by = null, lock_reason = null, version = version + 1, changed_at = %(now)s
+where id = any(%(result_ids)s::uuid[]) and locked_at is not null and deleted_at is null
+
+-- name: results_without_baseline
+-- Assessed results of a later round whose child has no baseline in that year. Served by result_by_school and result_is_unique.
+select r.id::text as id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject,
+    l.code as level, r.tested_on
+from result r
+join round rd on rd.id = r.round_id and rd.kind <> 'baseline'
+join school s on s.id = r.school_id and not s.is_practice
+join student st on st.id = r.student_id and st.deleted_at is null
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+where r.round_id = %(round_id)s and r.deleted_at is null and r.outcome = 'assessed'
+    and not exists (
+        select 1
+        from result b
+        join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
+        where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed')
+--? by_school: and r.school_id = %(school_id)s
+--? in_scope: and (r.school_id, r.subject) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
+--? after: and (r.school_id, r.id) > (select k.school_id, k.id from result k where k.id = %(after_id)s::uuid)
+order by r.school_id, r.id
+limit %(rows)s

@@ -1,4 +1,4 @@
-"""The only file that knows the columns of result and result_change."""
+"""The only file that knows the columns of result, result_change and guided_test."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Scope, Subject
+from rightlevel.programme.results.guided import THRESHOLDS, Thresholds
 from rightlevel.programme.results.model import (
     Facts,
+    GuidedTest,
     ResultChange,
     ResultWrite,
     SheetRow,
     StudentResult,
+    WithoutBaseline,
     level_code,
     rank_of_write,
 )
@@ -55,6 +58,21 @@ class LockedResult(msgspec.Struct, frozen=True):
     is_verified: bool
     round_state: str
     school_is_locked: bool
+    verification_state: str | None
+
+
+class LockableResult(msgspec.Struct, frozen=True):
+    """A result held to be locked or unlocked."""
+
+    id: str
+    student_id: str
+    school_id: int
+    subject: str
+    is_locked: bool
+
+
+class _Setting(msgspec.Struct, frozen=True):
+    value: Thresholds
 
 
 def _plain(values: Sequence[object]) -> str:
@@ -126,6 +144,7 @@ def _before(write: ResultWrite, facts: Facts) -> str | None:
         return None
     kept = {
         "outcome": facts.result_outcome, "level": level_code(write.subject, facts.result_rank), "tested_on": facts.result_tested_on,
+        "tool": facts.result_tool, "assent": facts.result_assent, "is_selected": facts.result_is_selected, "method": facts.result_method,
         "notes": facts.result_notes,
     }  # fmt: skip
     return _encoder.encode(kept).decode()
@@ -138,6 +157,10 @@ def _after(write: ResultWrite, facts: Facts) -> str | None:
         "outcome": write.outcome,
         "level": write.level,
         "tested_on": write.tested_on,
+        "tool": write.tool,
+        "assent": write.assent,
+        "is_selected": write.is_selected,
+        "method": write.method,
         "notes": write.notes,
     }
     return _encoder.encode(kept).decode()
@@ -187,13 +210,15 @@ async def find_result(session: Session, result_id: str) -> StudentResult:
 
 
 async def page_of_changes(
-    session: Session, student_id: str, subjects: list[Subject], page: PageRequest
+    session: Session, student_id: str, subjects: list[Subject], page: PageRequest, *, but_blind_to: int | None
 ) -> Page[ResultChange]:
     after = page.key(tuple[str])
     query = _queries["student_changes"]
+    query = query.plus("but_blind") if but_blind_to is not None else query
     values = {
         "student_id": student_id,
         "subjects": subjects,
+        "person_id": but_blind_to,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
@@ -225,3 +250,84 @@ async def delete_result_row(
         "before": _encoder.encode(before).decode(),
     }  # fmt: skip
     return await session.execute(_queries["delete_result"], values)
+
+
+async def read_thresholds(session: Session) -> Thresholds:
+    """What it takes to pass the tasks of the guided test: the programme's own, or what everyone starts with."""
+    own = await session.fetch_one(_queries["guided_thresholds"], {}, into=_Setting)
+    return THRESHOLDS if own is None else {**THRESHOLDS, **own.value}
+
+
+async def keep_guided(session: Session, guided: Sequence[tuple[ResultWrite, str]]) -> None:
+    """Keeps the steps of guided writes with the ids of their results."""
+    values = {
+        "write_ids": _plain([write.id for write, _ in guided]),
+        "result_ids": _plain([result_id for _, result_id in guided]),
+        "steps": [_encoder.encode(write.steps).decode() for write, _ in guided],
+    }
+    await session.execute(_queries["keep_guided"], values)
+
+
+async def guided_tests(session: Session, result_id: str) -> list[GuidedTest]:
+    return await session.fetch_all(_queries["read_guided"], {"result_id": result_id}, into=GuidedTest)
+
+
+async def verify_again(session: Session, result_ids: list[str]) -> int:
+    return await session.execute(_queries["verify_again"], {"result_ids": result_ids})
+
+
+async def keep_added_amendments(
+    session: Session, result_ids: list[str], *, person_id: int, reason: str
+) -> int:
+    values = {"result_ids": result_ids, "person_id": person_id, "reason": reason}
+    return await session.execute(_queries["keep_added_amendments"], values)
+
+
+async def results_to_lock(
+    session: Session,
+    *,
+    rows: int,
+    result_ids: list[str] | None = None,
+    school: tuple[int, int] | None = None,
+    subject: str | None = None,
+    class_id: int | None = None,
+) -> list[LockableResult]:
+    """Results by their ids, or those of a (school, round), held."""
+    wanted = {"by_ids": result_ids, "by_school": school, "by_subject": subject, "by_class": class_id}
+    school_id, round_id = school or (None, None)
+    values = {
+        "result_ids": result_ids, "school_id": school_id, "round_id": round_id, "subject": subject, "class_id": class_id, "rows": rows,
+    }  # fmt: skip
+    query = _queries["results_to_lock"].plus(*(part for part, given in wanted.items() if given is not None))
+    return await session.fetch_all(query, values, into=LockableResult)
+
+
+async def lock_result_rows(
+    session: Session, result_ids: list[str], *, person_id: int, reason: str, now: datetime
+) -> int:
+    values = {"result_ids": result_ids, "person_id": person_id, "reason": reason, "now": now}
+    return await session.execute(_queries["lock_results"], values)
+
+
+async def unlock_result_rows(session: Session, result_ids: list[str], *, now: datetime) -> int:
+    return await session.execute(_queries["unlock_results"], {"result_ids": result_ids, "now": now})
+
+
+async def page_without_baseline(
+    session: Session, page: PageRequest, *, round_id: int, school_id: int | None, scope: Scope
+) -> Page[WithoutBaseline]:
+    after = page.key(tuple[str])
+    wanted = {
+        "by_school": school_id is not None,
+        "in_scope": not scope.is_everything,
+        "after": after is not None,
+    }
+    values = {
+        "round_id": round_id, "school_id": school_id, "held_schools": [each.school_id for each in scope.held],
+        "held_subjects": [each.subject for each in scope.held], "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["results_without_baseline"].plus(
+        *(part for part, is_wanted in wanted.items() if is_wanted)
+    )
+    rows = await session.fetch_all(query, values, into=WithoutBaseline)
+    return page_of(rows, page, lambda row: (row.id,))

@@ -1,7 +1,8 @@
 """Rounds: baseline, midline and endline of a school year; open or not, and what is different for one school.
 
 Public: `list_rounds`, `read_round`, `create_round`, `change_round`, `set_round_state`, `delete_round`, `restore_round`, `set_school_dates`,
-`lock_school`, `unlock_school`, `list_round_schools`, `current_round`; `Round`, `NewRound`, `RoundChange`, `RoundSchool`.
+`set_dates_of_schools`, `set_dates_of_place`, `lock_school`, `unlock_school`, `list_round_schools`, `current_round`; freezing (`rounds_to_seal`, `seal_some_schools`, `seal_round`,
+`read_snapshot`, `check_snapshot`, `amending`, `list_amendments`); `Round`, `NewRound`, `RoundChange`, `RoundSchool`.
 """
 
 from rightlevel.programme.rounds.actions import (
@@ -14,14 +15,39 @@ from rightlevel.programme.rounds.actions import (
     lock_school,
     read_round,
     restore_round,
+    set_dates_of_place,
+    set_dates_of_schools,
     set_round_state,
     set_school_dates,
     unlock_school,
 )
-from rightlevel.programme.rounds.model import KINDS, NewRound, Round, RoundChange, RoundSchool
+from rightlevel.programme.rounds.freezing import (
+    amending,
+    check_snapshot,
+    list_amendments,
+    read_snapshot,
+    read_snapshot_part,
+    rounds_to_seal,
+    seal_round,
+    seal_some_schools,
+)
+from rightlevel.programme.rounds.model import (
+    KINDS,
+    Amendment,
+    DatesAnswer,
+    NewRound,
+    Round,
+    RoundChange,
+    RoundSchool,
+    SchoolDates,
+    Snapshot,
+    SnapshotCheck,
+)
 
 __all__ = [
-    "KINDS", "NewRound", "Round", "RoundChange", "RoundSchool", "change_round", "create_round", "current_round", "delete_round",
-    "list_round_schools", "list_rounds", "lock_school", "read_round", "restore_round", "set_round_state", "set_school_dates",
-    "unlock_school",
+    "KINDS", "Amendment", "DatesAnswer", "NewRound", "Round", "RoundChange", "RoundSchool", "SchoolDates", "Snapshot", "SnapshotCheck",
+    "amending", "change_round", "check_snapshot", "create_round", "current_round", "delete_round", "list_amendments", "list_round_schools",
+    "list_rounds", "lock_school", "read_round", "read_snapshot", "read_snapshot_part", "restore_round", "rounds_to_seal",
+    "seal_round", "seal_some_schools",
+    "set_dates_of_place", "set_dates_of_schools", "set_round_state", "set_school_dates", "unlock_school",
 ]  # fmt: skip

@@ -13,14 +13,24 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.rounds import store
-from rightlevel.programme.rounds.model import STEPS, NewRound, Round, RoundChange, RoundSchool, date_faults
+from rightlevel.programme.rounds.model import (
+    MAX_SCHOOLS,
+    STEPS,
+    DatesAnswer,
+    NewRound,
+    Round,
+    RoundChange,
+    RoundSchool,
+    SchoolDates,
+    date_faults,
+)
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
 
 STATES = ("planned", "open", "closed", "frozen")
 
 
 class NoSuchStep(Conflict):
-    """A round goes from planned to open to closed, and from closed back to open with a reason. Freezing is not there yet."""
+    """A round goes from planned to open to closed, and from closed back to open or on to frozen, with a reason. A frozen one stays so."""
 
     code = "no_such_step"
 
@@ -101,10 +111,16 @@ def _collision(error: ConstraintViolated, kind: str) -> Exception:
     return AlreadyTaken(faults=(Fault("kind", "This school year has this round already", kind),))
 
 
+class RoundFrozen(Conflict):
+    """This round is frozen: its days and locks stay as they are."""
+
+    code = "round_is_frozen"
+
+
 async def change_round(session: Session, actor: Actor, round_id: int, change: RoundChange) -> Round:
     """Changes a round's days. *Errors*: NotFound, Stale with both, Invalid."""
     require(actor, "change", "round")
-    found = await _live(session, round_id)
+    found = await _changeable(session, round_id)
     starts_on, ends_on = change.starts_on or found.starts_on, change.ends_on or found.ends_on
     year = await _year(session, actor, found.school_year_id)
     await _require_dates(session, found.kind, starts_on, ends_on, year, round_id=round_id)
@@ -129,18 +145,39 @@ async def _live(session: Session, round_id: int) -> Round:
     return found
 
 
+async def _changeable(session: Session, round_id: int) -> Round:
+    """The round, held. *Errors*: NotFound, RoundFrozen."""
+    found = await _live(session, round_id)
+    if found.state == "frozen":
+        raise RoundFrozen
+    return found
+
+
 async def set_round_state(
-    session: Session, actor: Actor, round_id: int, *, version: int, state: str, reason: str = ""
+    session: Session,
+    actor: Actor,
+    round_id: int,
+    *,
+    version: int,
+    state: str,
+    clock: Clock,
+    reason: str = "",
 ) -> Round:
-    """Opens, closes or reopens a round. *Errors*: NotFound, NoSuchStep, Stale, Invalid without a reason where one is needed."""
+    """Opens, closes, reopens or freezes a round. *Errors*: NotFound, NoSuchStep, Stale, Invalid without a reason where one is needed."""
     require(actor, "change", "round")
+    if state == "frozen":
+        require(actor, "freeze", "round")
     found = await _live(session, round_id)
     if (found.state, state) not in STEPS:
         raise NoSuchStep
     if STEPS[found.state, state] and not reason.strip():
-        raise Invalid(faults=(Fault("reason", "Opening a closed round again needs a reason"),))
+        raise Invalid(
+            faults=(Fault("reason", "Opening a closed round again, or freezing it, needs a reason"),)
+        )
     if not await store.set_state(session, round_id, version, before=found.state, state=state):
         raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
+    if state == "frozen":
+        await store.begin_snapshot(session, round_id, person_id=actor.person_id, now=clock.now())
     await write_audit(
         session, actor, "change_state", "round", round_id, before={"state": found.state}, after={"state": state}, reason=reason or None
     )  # fmt: skip
@@ -189,7 +226,7 @@ async def set_school_dates(
 ) -> RoundSchool:
     """Gives a school its own days in a round (None is the round's). *Errors*: NotFound, Invalid."""
     require(actor, "lock", "round")
-    found = await _live(session, round_id)
+    found = await _changeable(session, round_id)
     if (starts_on or found.starts_on) > (ends_on or found.ends_on):
         raise Invalid(faults=(Fault("ends_on", "Not before the first day", str(ends_on or "")),))
     await school_for_write(session, school_id)
@@ -197,6 +234,72 @@ async def set_school_dates(
     after = {"school_id": school_id, "starts_on": str(starts_on), "ends_on": str(ends_on)}
     await write_audit(session, actor, "change", "round", round_id, after=after)
     return await _round_school(session, round_id, school_id)
+
+
+async def set_dates_of_schools(
+    session: Session, actor: Actor, round_id: int, days: list[SchoolDates]
+) -> list[DatesAnswer]:
+    """What became of each school's days, in order; what is left out of a row stays as it is. *Errors*: NotFound, Invalid, RoundFrozen.
+
+    *Cost*: three statements, whatever the number.
+    """
+    require(actor, "lock", "round")
+    if not 1 <= len(days) <= MAX_SCHOOLS or len({each.school_id for each in days}) != len(days):
+        raise Invalid(
+            faults=(
+                Fault("schools", f"Between 1 and {MAX_SCHOOLS} different schools at once", str(len(days))),
+            )
+        )
+    found = await _changeable(session, round_id)
+    present = {
+        each.school_id: each
+        for each in await store.days_of_schools(
+            session, round_id, rows=MAX_SCHOOLS, school_ids=[each.school_id for each in days]
+        )
+    }
+    answers: list[DatesAnswer] = []
+    for each in days:
+        has = present.get(each.school_id)
+        if has is None:
+            answers.append(DatesAnswer(each.school_id, "not_found"))
+            continue
+        starts_on = has.starts_on if each.starts_on is msgspec.UNSET else each.starts_on
+        ends_on = has.ends_on if each.ends_on is msgspec.UNSET else each.ends_on
+        if (starts_on or found.starts_on) > (ends_on or found.ends_on):
+            code = "ends_before_start"
+        else:
+            code = "unchanged" if (starts_on, ends_on) == (has.starts_on, has.ends_on) else "saved"
+        answers.append(DatesAnswer(each.school_id, code, starts_on, ends_on))
+    await _save_dates(session, actor, round_id, [each for each in answers if each.code == "saved"])
+    return answers
+
+
+async def set_dates_of_place(
+    session: Session,
+    actor: Actor,
+    round_id: int,
+    place_id: int,
+    *,
+    starts_on: date | None,
+    ends_on: date | None,
+) -> list[DatesAnswer]:
+    """Gives all schools below a place these days; None leaves each school's as it is. *Errors*: as `set_dates_of_schools`."""
+    require(actor, "lock", "round")
+    below = await store.days_of_schools(session, round_id, rows=MAX_SCHOOLS + 1, place_id=place_id)
+    unset = msgspec.UNSET
+    days = [SchoolDates(each.school_id, starts_on or unset, ends_on or unset) for each in below]
+    if not days:
+        raise Invalid(faults=(Fault("place_id", "There is no school below this place", str(place_id)),))
+    return await set_dates_of_schools(session, actor, round_id, days)
+
+
+async def _save_dates(session: Session, actor: Actor, round_id: int, saved: list[DatesAnswer]) -> None:
+    if not saved:
+        return
+    rows = [store.OwnDays(each.school_id, each.starts_on, each.ends_on) for each in saved]
+    await store.set_many_dates(session, round_id, rows)
+    after = {"schools": msgspec.to_builtins(saved)}
+    await write_audit(session, actor, "change", "round", round_id, after=after)
 
 
 async def _round_school(session: Session, round_id: int, school_id: int) -> RoundSchool:
@@ -212,7 +315,7 @@ async def lock_school(
     require(actor, "lock", "round")
     if not reason.strip():
         raise Invalid(faults=(Fault("reason", "A lock needs a reason"),))
-    await _live(session, round_id)
+    await _changeable(session, round_id)
     await school_for_write(session, school_id)
     await store.lock_school_row(
         session, round_id, school_id, by=actor.person_id, reason=reason.strip()[:200], now=clock.now()
@@ -230,7 +333,7 @@ async def unlock_school(
     require(actor, "lock", "round")
     if not reason.strip():
         raise Invalid(faults=(Fault("reason", "Unlocking needs a reason"),))
-    await _live(session, round_id)
+    await _changeable(session, round_id)
     if not await store.unlock_school_row(session, round_id, school_id):
         raise NotFound
     await write_audit(

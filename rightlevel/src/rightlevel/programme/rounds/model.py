@@ -16,8 +16,11 @@ STEPS: dict[tuple[str, str], bool] = {
     ("planned", "open"): False,
     ("open", "closed"): False,
     ("closed", "open"): True,
+    ("closed", "frozen"): True,
 }
-"""(from, to) → whether it needs a reason. Freezing comes with its snapshot, not before."""
+"""(from, to) → whether it needs a reason. Nothing leads out of frozen: what is wrong in it is amended."""
+MAX_SCHOOLS = 1_000
+"""How many schools are given dates in one request; a page of them."""
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -61,6 +64,61 @@ class RoundSchool(msgspec.Struct, frozen=True):
     ends_on: date | None
     locked_at: datetime | None
     lock_reason: str | None
+
+
+class SchoolDates(msgspec.Struct, frozen=True):
+    """Days for one school: what is left out stays as it is, null means the round's again."""
+
+    school_id: int
+    starts_on: date | msgspec.UnsetType | None = msgspec.UNSET
+    ends_on: date | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class DatesAnswer(msgspec.Struct, frozen=True):
+    """What became of one school's days: `saved`, `unchanged`, `not_found`, or `ends_before_start` with the days it would have had."""
+
+    school_id: int
+    code: str
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A frozen round: when it was frozen, and once it is sealed how many results it holds and their hash (SHA-256, hexadecimal)."""
+
+    round_id: int
+    frozen_at: datetime
+    frozen_by: str
+    sealed_at: datetime | None
+    parts: int
+    results: int
+    sha256: str | None
+    amendments: int
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """One change of a frozen round. `before_line` is what the snapshot says, null for a result that is not in it."""
+
+    id: int
+    result_id: str
+    school_id: int
+    at: datetime
+    person_name: str | None
+    reason: str
+    before_line: str | None
+
+
+class SnapshotCheck(msgspec.Struct, frozen=True):
+    """Whether a snapshot is whole (`is_intact`) and comes out of the live rows and amendments again, bit for bit (`is_rebuilt`).
+
+    `differing` names up to a hundred schools whose part does not.
+    """
+
+    round_id: int
+    parts: int
+    is_intact: bool
+    is_rebuilt: bool
+    differing: list[int]
 
 
 def date_faults(

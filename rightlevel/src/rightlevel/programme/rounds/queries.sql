@@ -110,3 +110,143 @@ set locked_at = excluded.locked_at, locked_by = excluded.locked_by, lock_reason 
 update round_school
 set locked_at = null, locked_by = null, lock_reason = null
 where round_id = %(round_id)s and school_id = %(school_id)s and locked_at is not null
+
+-- name: amend
+-- Says for the rest of the transaction why results of a frozen round are changed, and by whom (trigger keep_amendments).
+select set_config('rightlevel.amending', %(reason)s, true) as reason, set_config('rightlevel.amending_by', %(person_id)s::text, true) as person_id
+
+-- name: school_dates
+-- The days that some schools have in a round, with the schools that there are, held in the order of their ids. Served by the primary keys.
+select s.id as school_id, e.starts_on, e.ends_on
+from school s
+left join round_school e on e.school_id = s.id and e.round_id = %(round_id)s
+where s.deleted_at is null
+--? by_ids: and s.id = any(%(school_ids)s::bigint[])
+--? by_place: and s.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s]::bigint[])
+order by s.id
+limit %(rows)s
+for share of s
+
+-- name: set_many_dates
+-- Keeps some schools' own days in a round.
+insert into round_school (round_id, school_id, starts_on, ends_on)
+select %(round_id)s, w.school_id, w.starts_on, w.ends_on
+from unnest(%(school_ids)s::bigint[], %(starts)s::date[], %(ends)s::date[]) as w (school_id, starts_on, ends_on)
+on conflict (round_id, school_id) do update
+set starts_on = excluded.starts_on, ends_on = excluded.ends_on
+
+-- name: begin_snapshot
+-- Notes that a round is frozen; its parts come next.
+insert into round_snapshot (round_id, frozen_at, frozen_by)
+values (%(round_id)s, %(now)s, %(person_id)s)
+
+-- name: rounds_to_seal
+-- Frozen rounds whose snapshot is not whole yet. Served by a handful of rows.
+select round_id
+from round_snapshot
+where sealed_at is null
+order by round_id
+limit 100
+
+-- name: seal_some_schools
+-- Writes the parts of the next schools of a frozen round, in the order of their ids. Nothing of the round changes meanwhile: it is frozen, and
+-- amended only once it is sealed. Served by school's primary key and result_by_school; bounded by the number of schools.
+with next_schools as materialized (
+    select s.id
+    from school s
+    where s.id > %(after_id)s
+    order by s.id
+    limit %(schools)s
+), parts as materialized (
+    select r.school_id, count(*)::integer as results, string_agg(snapshot_line(r), E'\n' order by snapshot_line(r) collate "C") as content
+    from next_schools n
+    join result r on r.school_id = n.id and r.round_id = %(round_id)s and r.deleted_at is null
+    group by r.school_id
+), kept as (
+    insert into round_snapshot_part (round_id, school_id, results, content, sha256)
+    select %(round_id)s, school_id, results, content, sha256(convert_to(content, 'UTF8'))
+    from parts
+    on conflict (round_id, school_id) do nothing
+)
+select coalesce(max(id), 0) as last_id, count(*) as schools
+from next_schools
+
+-- name: seal_round
+-- Seals a frozen round whose parts are all there: the hash of its parts' hashes in the order of their schools.
+update round_snapshot s
+set sealed_at = %(now)s, parts = p.parts, results = p.results, sha256 = p.sha256
+from (
+    select count(*)::integer as parts, coalesce(sum(results), 0)::bigint as results,
+        sha256(coalesce(string_agg(sha256, ''::bytea order by school_id), ''::bytea)) as sha256
+    from round_snapshot_part
+    where round_id = %(round_id)s) p
+where s.round_id = %(round_id)s and s.sealed_at is null
+
+-- name: read_snapshot
+-- The snapshot of a frozen round. Served by the primary key and amendment_by_round.
+select s.round_id, s.frozen_at, p.display_name as frozen_by, s.sealed_at, s.parts, s.results, encode(s.sha256, 'hex') as sha256,
+    (select count(*) from amendment a where a.round_id = s.round_id) as amendments
+from round_snapshot s
+join person p on p.id = s.frozen_by
+where s.round_id = %(round_id)s
+
+-- name: snapshot_part
+-- One school's part of a snapshot. Served by the primary key.
+select content
+from round_snapshot_part
+where round_id = %(round_id)s and school_id = %(school_id)s
+
+-- name: check_some_parts
+-- Of the next schools with a part: whether its hash is that of its content, and whether live rows and amendments give the very same content.
+-- Served by the primary key, result_by_school and amendment_by_round.
+with next_parts as materialized (
+    select school_id, content, sha256
+    from round_snapshot_part
+    where round_id = %(round_id)s and school_id > %(after_id)s
+    order by school_id
+    limit %(schools)s
+), first_lines as materialized (
+    select distinct on (a.school_id, a.result_id) a.school_id, a.result_id, a.before_line
+    from next_parts n
+    join amendment a on a.round_id = %(round_id)s and a.school_id = n.school_id
+    order by a.school_id, a.result_id, a.id
+), lines as (
+    select r.school_id, snapshot_line(r) as line
+    from next_parts n
+    join result r on r.school_id = n.school_id and r.round_id = %(round_id)s and r.deleted_at is null
+    where not exists (select 1 from first_lines f where f.result_id = r.id)
+    union all
+    select school_id, before_line
+    from first_lines
+    where before_line is not null
+), rebuilt as (
+    select school_id, string_agg(line, E'\n' order by line collate "C") as content
+    from lines
+    group by school_id
+)
+select n.school_id, sha256(convert_to(n.content, 'UTF8')) = n.sha256 as is_intact, coalesce(b.content = n.content, false) as is_rebuilt
+from next_parts n
+left join rebuilt b on b.school_id = n.school_id
+order by n.school_id
+
+-- name: snapshot_hash
+-- Whether a snapshot's hash is that of its parts. Served by the primary keys.
+select s.sha256 = p.sha256 and s.parts = p.parts and s.results = p.results as is_intact
+from round_snapshot s
+cross join (
+    select count(*)::integer as parts, coalesce(sum(results), 0)::bigint as results,
+        sha256(coalesce(string_agg(sha256, ''::bytea order by school_id), ''::bytea)) as sha256
+    from round_snapshot_part
+    where round_id = %(round_id)s) p
+where s.round_id = %(round_id)s and s.sealed_at is not null
+
+-- name: list_amendments
+-- What was changed in a frozen round, the newest first. Served by amendment_by_round.
+select a.id, a.result_id::text as result_id, a.school_id, a.at, p.display_name as person_name, a.reason, a.before_line
+from amendment a
+left join person p on p.id = a.person_id
+where a.round_id = %(round_id)s
+--? by_school: and a.school_id = %(school_id)s
+--? after: and a.id < %(after_id)s
+order by a.id desc
+limit %(rows)s

@@ -1,4 +1,4 @@
-"""The only file that knows the columns of round and round_school."""
+"""The only file that knows the columns of round, round_school, round_snapshot and amendment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,36 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.rounds.model import Round, RoundSchool
+from rightlevel.programme.rounds.model import Amendment, Round, RoundSchool, Snapshot
 
 _queries = load_queries(__package__ or "")
+
+
+class OwnDays(msgspec.Struct, frozen=True):
+    """A school that there is, with its own days in a round."""
+
+    school_id: int
+    starts_on: date | None
+    ends_on: date | None
+
+
+class SealedSome(msgspec.Struct, frozen=True):
+    """How far a snapshot's parts were written."""
+
+    last_id: int
+    schools: int
+
+
+class CheckedPart(msgspec.Struct, frozen=True):
+    """Whether one school's part is what its hash says, and what the live rows and amendments give."""
+
+    school_id: int
+    is_intact: bool
+    is_rebuilt: bool
+
+
+class _RoundId(msgspec.Struct, frozen=True):
+    round_id: int
 
 
 class _Days(msgspec.Struct, frozen=True):
@@ -130,3 +157,91 @@ async def lock_school_row(
 
 async def unlock_school_row(session: Session, round_id: int, school_id: int) -> int:
     return await session.execute(_queries["unlock_school"], {"round_id": round_id, "school_id": school_id})
+
+
+async def amend(session: Session, reason: str, person_id: int) -> None:
+    await session.execute(_queries["amend"], {"reason": reason[:200], "person_id": person_id})
+
+
+async def days_of_schools(
+    session: Session,
+    round_id: int,
+    *,
+    rows: int,
+    school_ids: list[int] | None = None,
+    place_id: int | None = None,
+) -> list[OwnDays]:
+    part = "by_ids" if place_id is None else "by_place"
+    values = {"round_id": round_id, "school_ids": school_ids, "place_id": place_id, "rows": rows}
+    return await session.fetch_all(_queries["school_dates"].plus(part), values, into=OwnDays)
+
+
+async def set_many_dates(session: Session, round_id: int, days: list[OwnDays]) -> None:
+    values = {
+        "round_id": round_id, "school_ids": [each.school_id for each in days], "starts": [each.starts_on for each in days],
+        "ends": [each.ends_on for each in days],
+    }  # fmt: skip
+    await session.execute(_queries["set_many_dates"], values)
+
+
+async def begin_snapshot(session: Session, round_id: int, *, person_id: int, now: datetime) -> None:
+    values = {"round_id": round_id, "person_id": person_id, "now": now}
+    await session.execute(_queries["begin_snapshot"], values)
+
+
+async def rounds_to_seal(session: Session) -> list[int]:
+    return [row.round_id for row in await session.fetch_all(_queries["rounds_to_seal"], {}, into=_RoundId)]
+
+
+async def seal_some_schools(session: Session, round_id: int, *, after_id: int, schools: int) -> SealedSome:
+    values = {"round_id": round_id, "after_id": after_id, "schools": schools}
+    row = await session.fetch_one(_queries["seal_some_schools"], values, into=SealedSome)
+    return row or SealedSome(0, 0)
+
+
+async def seal_round(session: Session, round_id: int, now: datetime) -> int:
+    return await session.execute(_queries["seal_round"], {"round_id": round_id, "now": now})
+
+
+async def find_snapshot(session: Session, round_id: int) -> Snapshot:
+    """A frozen round's snapshot. *Errors*: NotFound."""
+    row = await session.fetch_one(_queries["read_snapshot"], {"round_id": round_id}, into=Snapshot)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def snapshot_part(session: Session, round_id: int, school_id: int) -> str:
+    """One school's part of a snapshot. *Errors*: NotFound."""
+    found = await session.fetch_value(
+        _queries["snapshot_part"], {"round_id": round_id, "school_id": school_id}
+    )
+    if found is None:
+        raise NotFound
+    return cast("str", found)
+
+
+async def check_some_parts(
+    session: Session, round_id: int, *, after_id: int, schools: int
+) -> list[CheckedPart]:
+    values = {"round_id": round_id, "after_id": after_id, "schools": schools}
+    return await session.fetch_all(_queries["check_some_parts"], values, into=CheckedPart)
+
+
+async def is_hash_intact(session: Session, round_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["snapshot_hash"], {"round_id": round_id}))
+
+
+async def page_of_amendments(
+    session: Session, round_id: int, page: PageRequest, *, school_id: int | None
+) -> Page[Amendment]:
+    after = page.key(tuple[int])
+    parts = [*(["by_school"] if school_id is not None else []), *(["after"] if after else [])]
+    values = {
+        "round_id": round_id,
+        "school_id": school_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(_queries["list_amendments"].plus(*parts), values, into=Amendment)
+    return page_of(rows, page, lambda row: (row.id,))

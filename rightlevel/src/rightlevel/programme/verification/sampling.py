@@ -67,7 +67,9 @@ def allocate(strata: list[Stratum], size: int) -> dict[tuple[int, int], int]:
     size = min(size, whole)
     drawn = {(each.school_id, each.rank): each.children * size // whole for each in strata}
     left = size - sum(drawn.values())
-    by_remainder = sorted(strata, key=lambda each: (-(each.children * size % whole), each.school_id, each.rank))
+    by_remainder = sorted(
+        strata, key=lambda each: (-(each.children * size % whole), each.school_id, each.rank)
+    )
     for each in by_remainder[:left]:
         drawn[each.school_id, each.rank] += 1
     return {key: number for key, number in drawn.items() if number}

@@ -116,7 +116,13 @@ async def change_one_round(call: Ask, *, path: ById, body: RoundChange) -> Round
 async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
     """Opens, closes or reopens a round."""
     return await set_round_state(
-        call.session, actor_of(call), path.id, version=body.version, state=body.state, reason=body.reason
+        call.session,
+        actor_of(call),
+        path.id,
+        version=body.version,
+        state=body.state,
+        reason=body.reason,
+        clock=call.clock,
     )
 
 

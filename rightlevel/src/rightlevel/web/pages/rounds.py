@@ -216,6 +216,7 @@ async def set_round_state_here(call: Ask, *, path: StateStep, form: Reason) -> R
                 version=form.version,
                 state=path.state,
                 reason=form.reason,
+                clock=call.clock,
             )
     except ProgrammeError as error:
         await _one_again(call, path.id, error)

@@ -1,0 +1,249 @@
+"""The only file that knows the columns of verification and verification_draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.verification.model import (
+    Draw,
+    QueueRow,
+    Retest,
+    RetestFacts,
+    Returned,
+    rank_of_level,
+    with_levels,
+)
+from rightlevel.programme.verification.sampling import Stratum
+
+_queries = load_queries(__package__ or "")
+_encoder = msgspec.json.Encoder()
+
+MAX_STRATA = 100_000
+"""Ten thousand schools at nine levels, and room: more is drawn place by place."""
+By = Literal["as_a_whole", "by_teacher", "by_school", "by_tool"]
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A re-test that is in the table now."""
+
+    write_id: str
+    verification_id: str
+    version: int
+
+
+class LockedVerification(msgspec.Struct, frozen=True):
+    """A re-test held for a decision, with its result."""
+
+    id: str
+    result_id: str
+    round_id: int
+    subject: Subject
+    school_id: int
+    state: str
+    version: int
+    verifier_id: int | None
+    first_rank: int | None
+    rank: int | None
+    result_rank: int | None
+    result_version: int
+    is_verified: bool
+    assessor_id: int
+    tested_on: date
+    child_school_id: int
+    child_class_id: int | None
+    round_state: str
+
+
+class CountedPair(msgspec.Struct, frozen=True):
+    """How many children of a group were at `first` and then at `second`."""
+
+    first: int
+    second: int
+    children: int
+    key: int | None
+    name: str | None
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: str
+
+
+async def read_facts(session: Session, writes: Sequence[Retest]) -> list[RetestFacts]:
+    """What the re-tests are judged by, in their order, locked. *Cost*: one statement."""
+    values = {
+        "numbers": list(range(len(writes))),
+        "write_ids": [write.id for write in writes],
+        "result_ids": [write.result_id for write in writes],
+    }
+    return await session.fetch_all(_queries["retest_facts"], values, into=RetestFacts)
+
+
+async def write_retests(
+    session: Session, actor: Actor, judged: Sequence[tuple[Retest, RetestFacts, str]], now: datetime
+) -> dict[str, Saved]:
+    """The re-tests that were saved, by write id. *Cost*: one statement; what agrees is verified in it."""
+    values: dict[str, Any] = {
+        "write_ids": [write.id for write, _, _ in judged], "result_ids": [facts.result_id for _, facts, _ in judged],
+        "verification_ids": [facts.verification_id for _, facts, _ in judged], "states": [state for _, _, state in judged],
+        "tested": [write.tested_on for write, _, _ in judged], "tools": [write.tool for write, _, _ in judged],
+        "ranks": [rank_of_level(facts.subject, write.level) for write, facts, _ in judged],
+        "notes": [write.notes or None for write, _, _ in judged], "round_ids": [facts.round_id for _, facts, _ in judged],
+        "subjects": [facts.subject for _, facts, _ in judged], "school_ids": [facts.school_id for _, facts, _ in judged],
+        "first_ranks": [facts.rank for _, facts, _ in judged], "first_tools": [facts.tool for _, facts, _ in judged],
+        "first_assessors": [facts.assessor_id for _, facts, _ in judged], "person_id": actor.person_id, "now": now,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["write_retests"], values, into=Saved)
+    return {row.write_id: row for row in rows}
+
+
+async def miss_retests(session: Session, verification_ids: list[str]) -> list[str]:
+    rows = await session.fetch_all(_queries["miss_retests"], {"verification_ids": verification_ids}, into=_Id)
+    return [row.id for row in rows]
+
+
+async def page_of_queue(
+    session: Session, actor: Actor, page: PageRequest, *, round_id: int, state: str, school_id: int | None, subject: str | None,
+    draw_id: int | None, today: date,
+) -> Page[QueueRow]:  # fmt: skip
+    after = page.key(tuple[str])
+    is_mentor = actor.role == "mentor"
+    wanted = {
+        state: True, "by_school": school_id is not None, "by_subject": subject is not None, "by_draw": draw_id is not None,
+        "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": not actor.scope.is_everything,
+        "after": after is not None,
+    }  # fmt: skip
+    held = actor.scope.held
+    values = {
+        "round_id": round_id, "school_id": school_id, "subject": subject, "draw_id": draw_id, "today": today, "person_id": actor.person_id,
+        "scope_schools": actor.scope.schools(), "held_schools": [each.school_id for each in held],
+        "held_subjects": [each.subject for each in held], "held_classes": [each.class_id for each in held],
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["queue"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    rows = [with_levels(row) for row in await session.fetch_all(query, values, into=QueueRow)]
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def page_of_returned(session: Session, actor: Actor, page: PageRequest) -> Page[Returned]:
+    after = page.key(tuple[str])
+    wanted = {
+        "in_scope": not actor.scope.is_everything,
+        "own": actor.role == "teacher",
+        "after": after is not None,
+    }
+    values = {
+        "scope_schools": actor.scope.schools(), "person_id": actor.person_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["list_returned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
+
+
+async def lock_verification(session: Session, verification_id: str) -> LockedVerification:
+    """One re-test with its result, held. *Errors*: NotFound."""
+    row = await session.fetch_one(
+        _queries["lock_verification"], {"verification_id": verification_id}, into=LockedVerification
+    )
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def settle(
+    session: Session, held: LockedVerification, *, version: int, state: str, person_id: int, reason: str, now: datetime,
+    stands: str | None = None,
+) -> int:  # fmt: skip
+    values = {
+        "verification_id": held.id, "version": version, "before": held.state, "state": state, "stands": stands, "reason": reason, "now": now,
+        "person_id": person_id,
+    }  # fmt: skip
+    return await session.execute(_queries["settle_verification"], values)
+
+
+async def answer_returned(session: Session, verification_id: str, version: int) -> int:
+    values = {"verification_id": verification_id, "version": version}
+    return await session.execute(_queries["answer_returned"], values)
+
+
+async def verify_result(session: Session, result_id: str, *, is_verified: bool, now: datetime) -> int:
+    values = {"result_id": result_id, "is_verified": is_verified, "now": now}
+    return await session.execute(_queries["verify_result"], values)
+
+
+async def correct_result(
+    session: Session, held: LockedVerification, *, before: dict[str, Any], after: dict[str, Any], write_id: str, person_id: int,
+    reason: str, now: datetime,
+) -> int:  # fmt: skip
+    values = {
+        "result_id": held.result_id, "version": held.result_version, "rank": held.rank, "write_id": write_id, "person_id": person_id,
+        "before": _encoder.encode(before).decode(), "after": _encoder.encode(after).decode(), "reason": reason, "now": now,
+    }  # fmt: skip
+    return await session.execute(_queries["correct_result"], values)
+
+
+async def strata(
+    session: Session, *, round_id: int, subject: str, school_id: int | None, place_id: int | None
+) -> list[Stratum]:
+    """What could be drawn, by school and level; one more than MAX_STRATA tells that it is too much."""
+    part = "by_school" if school_id is not None else "by_place"
+    values = {
+        "round_id": round_id, "subject": subject, "school_id": school_id, "place_id": place_id, "rows": MAX_STRATA + 1,
+    }  # fmt: skip
+    return await session.fetch_all(_queries["strata"].plus(part), values, into=Stratum)
+
+
+async def insert_draw(session: Session, values: dict[str, Any]) -> int:
+    return int(str(await session.fetch_value(_queries["insert_draw"], values)))
+
+
+async def draw(session: Session, allocation: dict[tuple[int, int], int], values: dict[str, Any]) -> int:
+    """How many re-tests were added."""
+    arrays = {
+        "school_ids": [school_id for school_id, _ in allocation], "ranks": [rank for _, rank in allocation],
+        "numbers": list(allocation.values()),
+    }  # fmt: skip
+    return int(str(await session.fetch_value(_queries["draw"], {**values, **arrays})))
+
+
+async def page_of_draws(
+    session: Session, page: PageRequest, *, round_id: int, draw_id: int | None = None
+) -> Page[Draw]:
+    after = page.key(tuple[int])
+    parts = [*(["by_id"] if draw_id is not None else []), *(["after"] if after else [])]
+    values = {
+        "round_id": round_id,
+        "draw_id": draw_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(_queries["list_draws"].plus(*parts), values, into=Draw)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def pairs(
+    session: Session, actor: Actor, *, round_id: int, subject: str, by: By, school_id: int | None, place_id: int | None, rows: int
+) -> list[CountedPair]:  # fmt: skip
+    wanted = {
+        by: True,
+        "of_school": school_id is not None,
+        "of_place": place_id is not None,
+        "in_scope": not actor.scope.is_everything,
+    }
+    values = {
+        "round_id": round_id, "subject": subject, "school_id": school_id, "place_id": place_id,
+        "scope_schools": actor.scope.schools(_narrow(subject)), "rows": rows,
+    }  # fmt: skip
+    query = _queries["pairs"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
+    return await session.fetch_all(query, values, into=CountedPair)
+
+
+def _narrow(subject: str) -> Subject:
+    return "math" if subject == "math" else "language"
