@@ -223,7 +223,9 @@ async def test_days_to_come_and_days_outside_the_round_are_refused(
 async def test_a_closed_round_takes_nothing_but_from_a_coordinator_with_a_reason(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await set_round_state(session, cast.coordinator, cast.round, version=1, state="closed")
+    await set_round_state(
+        session, cast.coordinator, cast.round, version=1, state="closed", clock=StandingClock(NOW)
+    )
     student = cast.students_a[0]
     assert (await enter(session, cast.teacher, clock, a_write(cast, student)))[0].code == "round_not_open"
     assert (await enter(session, cast.teacher, clock, a_write(cast, student, reason="please")))[

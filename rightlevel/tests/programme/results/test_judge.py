@@ -24,9 +24,10 @@ SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 
 FREE = Facts(
     number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, student_left_on=None, student_is_deleted=False, round_kind="baseline",
-    round_state="open", starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
+    round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
     result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
-    result_notes=None, result_is_locked=False, result_is_verified=False, done_as=None, done_result_id=None, done_version=None,
+    result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,
+    result_is_verified=False, verification_state=None, done_as=None, done_result_id=None, done_version=None,
 )  # fmt: skip
 THERE = msgspec.structs.replace(
     FREE, result_id=RESULT, result_version=2, result_outcome="assessed", result_rank=4, result_tested_on=TODAY, result_assessor_id=ME,
@@ -57,7 +58,8 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("no such round", FREE, NEW, {"round_state": None, "starts_on": None, "ends_on": None}, "no_round"),
     ("a planned round", FREE, NEW, {"round_state": "planned"}, "round_not_open"),
     ("a closed round", FREE, NEW, {"round_state": "closed"}, "round_not_open"),
-    ("a frozen round", FREE, NEW, {"round_state": "frozen"}, "round_not_open"),
+    ("a frozen round", FREE, NEW, {"round_state": "frozen"}, "round_frozen"),
+    ("a round being frozen", FREE, NEW, {"round_state": "frozen", "round_is_sealing": True}, "round_sealing"),
     ("a locked school", FREE, NEW, {"school_is_locked": True}, "school_locked"),
     ("a locked school, a change", THERE, CHANGE, {"school_is_locked": True}, "school_locked"),
     ("a locked result", THERE, CHANGE, {"result_is_locked": True}, "result_locked"),

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from people import Cast, make_cast
+from people import NOW, Cast, make_cast
 from serving import OneDatabase
 
 from flatwater.clock import StandingClock
@@ -59,24 +59,50 @@ async def test_a_round_is_planned_opened_closed_and_opened_again_with_a_reason(
     )
     assert made.state == "planned"
     with pytest.raises(NoSuchStep):
-        await set_round_state(session, cast.coordinator, made.id, version=1, state="closed")
-    assert (
-        await set_round_state(session, cast.coordinator, made.id, version=1, state="open")
-    ).state == "open"
-    with pytest.raises(Stale):
-        await set_round_state(session, cast.coordinator, made.id, version=1, state="closed")
-    await set_round_state(session, cast.coordinator, made.id, version=2, state="closed")
-    with pytest.raises(Invalid):
-        await set_round_state(session, cast.coordinator, made.id, version=3, state="open")
+        await set_round_state(
+            session, cast.coordinator, made.id, version=1, state="closed", clock=StandingClock(NOW)
+        )
     assert (
         await set_round_state(
-            session, cast.coordinator, made.id, version=3, state="open", reason="late sheets"
+            session, cast.coordinator, made.id, version=1, state="open", clock=StandingClock(NOW)
+        )
+    ).state == "open"
+    with pytest.raises(Stale):
+        await set_round_state(
+            session, cast.coordinator, made.id, version=1, state="closed", clock=StandingClock(NOW)
+        )
+    await set_round_state(
+        session, cast.coordinator, made.id, version=2, state="closed", clock=StandingClock(NOW)
+    )
+    with pytest.raises(Invalid):
+        await set_round_state(
+            session, cast.coordinator, made.id, version=3, state="open", clock=StandingClock(NOW)
+        )
+    assert (
+        await set_round_state(
+            session,
+            cast.coordinator,
+            made.id,
+            version=3,
+            state="open",
+            clock=StandingClock(NOW),
+            reason="late sheets",
         )
     ).version == 4
     with pytest.raises(NoSuchStep):
-        await set_round_state(session, cast.coordinator, made.id, version=4, state="frozen")
+        await set_round_state(
+            session,
+            cast.coordinator,
+            made.id,
+            version=4,
+            state="frozen",
+            reason="done",
+            clock=StandingClock(NOW),
+        )
     with pytest.raises(Forbidden):
-        await set_round_state(session, cast.mentor, made.id, version=4, state="closed")
+        await set_round_state(
+            session, cast.mentor, made.id, version=4, state="closed", clock=StandingClock(NOW)
+        )
 
 
 async def test_a_year_has_each_round_once(session: Session, cast: Cast) -> None:
@@ -105,7 +131,9 @@ async def test_the_current_round_is_the_open_one_else_the_last_that_began(
     found = await current_round(session, cast.teacher, clock)
     assert found is not None
     assert found.id == cast.round
-    await set_round_state(session, cast.coordinator, cast.round, version=1, state="closed")
+    await set_round_state(
+        session, cast.coordinator, cast.round, version=1, state="closed", clock=StandingClock(NOW)
+    )
     found = await current_round(session, cast.teacher, clock)
     assert found is not None
     assert found.state == "closed"
@@ -168,7 +196,9 @@ async def test_a_round_closes_after_what_is_being_entered_and_before_what_comes_
 
         async def close() -> None:
             async with database.transaction(deadline_s=10) as session:
-                await set_round_state(session, cast.coordinator, cast.round, version=1, state="closed")
+                await set_round_state(
+                    session, cast.coordinator, cast.round, version=1, state="closed", clock=StandingClock(NOW)
+                )
                 await asyncio.sleep(0.2)
 
         async def enter_second() -> str:

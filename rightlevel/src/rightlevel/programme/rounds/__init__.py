@@ -24,6 +24,7 @@ from rightlevel.programme.rounds.actions import (
 from rightlevel.programme.rounds.freezing import (
     amending,
     check_snapshot,
+    check_snapshot_of,
     list_amendments,
     read_snapshot,
     read_snapshot_part,
@@ -46,7 +47,7 @@ from rightlevel.programme.rounds.model import (
 
 __all__ = [
     "KINDS", "Amendment", "DatesAnswer", "NewRound", "Round", "RoundChange", "RoundSchool", "SchoolDates", "Snapshot", "SnapshotCheck",
-    "amending", "change_round", "check_snapshot", "create_round", "current_round", "delete_round", "list_amendments", "list_round_schools",
+    "amending", "change_round", "check_snapshot", "check_snapshot_of", "create_round", "current_round", "delete_round", "list_amendments", "list_round_schools",
     "list_rounds", "lock_school", "read_round", "read_snapshot", "read_snapshot_part", "restore_round", "rounds_to_seal",
     "seal_round", "seal_some_schools",
     "set_dates_of_place", "set_dates_of_schools", "set_round_state", "set_school_dates", "unlock_school",

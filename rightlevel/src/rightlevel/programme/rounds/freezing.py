@@ -81,3 +81,9 @@ async def check_snapshot(session: Session, round_id: int) -> SnapshotCheck:
         is_rebuilt = is_rebuilt and not bad
         differing += bad[: MAX_DIFFERING - len(differing)]
     return SnapshotCheck(round_id, snapshot.parts, is_intact, is_rebuilt, differing)
+
+
+async def check_snapshot_of(session: Session, actor: Actor, round_id: int) -> SnapshotCheck:
+    """`check_snapshot` for somebody who may. *Errors*: Forbidden, NotFound."""
+    require(actor, "freeze", "round")
+    return await check_snapshot(session, round_id)

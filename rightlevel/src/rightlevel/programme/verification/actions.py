@@ -181,31 +181,37 @@ async def list_returned(session: Session, actor: Actor, page: PageRequest) -> Pa
 async def read_verification(session: Session, actor: Actor, verification_id: str) -> Verification:
     """One re-test; a pending one tells no level. *Errors*: NotFound, also when out of scope."""
     require(actor, "read", "verification")
-    return _shown(await _held(session, actor, verification_id))
+    return _shown(await _found(session, actor, verification_id, is_held=False))
 
 
-async def _held(session: Session, actor: Actor, verification_id: str) -> store.LockedVerification:
+async def _held(session: Session, actor: Actor, verification_id: str) -> store.StoredVerification:
+    return await _found(session, actor, verification_id, is_held=True)
+
+
+async def _found(
+    session: Session, actor: Actor, verification_id: str, *, is_held: bool
+) -> store.StoredVerification:
     try:
         UUID(verification_id)
     except ValueError as error:
         raise NotFound from error
-    held = await store.lock_verification(session, verification_id)
+    held = await store.find_verification(session, verification_id, is_held=is_held)
     if not actor.scope.covers(held.child_school_id, subject=held.subject, class_id=held.child_class_id):
         raise NotFound
     return held
 
 
-def _shown(held: store.LockedVerification, **changed: object) -> Verification:
+def _shown(held: store.StoredVerification, **changed: object) -> Verification:
     is_told = held.state != "pending"
     shown = Verification(
         held.id, held.result_id, held.round_id, held.subject, held.school_id, held.state, held.version, held.verifier_id,
         held.assessor_id, _code(held.subject, held.first_rank) if is_told else None,
-        _code(held.subject, held.rank) if is_told else None, None, None,
+        _code(held.subject, held.rank) if is_told else None, held.stands, held.reason,
     )  # fmt: skip
     return msgspec.structs.replace(shown, **changed)
 
 
-def _require_step(held: store.LockedVerification, state: str, version: int) -> None:
+def _require_step(held: store.StoredVerification, state: str, version: int) -> None:
     if (held.state, state) not in STEPS:
         raise NoSuchVerificationStep
     if held.version != version:
@@ -220,7 +226,7 @@ def _require_reason(reason: str) -> str:
     return said
 
 
-def _require_not_frozen(held: store.LockedVerification) -> None:
+def _require_not_frozen(held: store.StoredVerification) -> None:
     if held.round_state == "frozen":
         raise RoundIsFrozen
 
@@ -354,7 +360,7 @@ async def withdraw(
 
 
 async def _audit(
-    session: Session, actor: Actor, action: str, held: store.LockedVerification, reason: str, **more: str
+    session: Session, actor: Actor, action: str, held: store.StoredVerification, reason: str, **more: str
 ) -> None:
     after = {"result_id": held.result_id, **more}
     await write_audit(

@@ -124,24 +124,24 @@ where v.state = 'returned'
 order by v.id
 limit %(rows)s
 
--- name: lock_verification
--- One re-test with its result, held; the child first. Served by the primary keys.
+-- name: read_verification
+-- One re-test with its result; held for a decision, the child first. Served by the primary keys.
 with child as materialized (
     select st.id, st.school_id, st.class_id
     from student st
     where st.id = (select r.student_id from result r join verification v on v.result_id = r.id where v.id = %(verification_id)s::uuid)
         and st.deleted_at is null
-    for no key update
+    --? held: for no key update
 )
 select v.id::text as id, v.result_id::text as result_id, v.round_id, v.subject::text as subject, v.school_id, v.state::text as state, v.version,
-    v.verifier_id, v.first_rank, v.rank, r.rank as result_rank, r.version as result_version, r.is_verified, r.assessor_id, r.tested_on,
+    v.verifier_id, v.first_rank, v.rank, v.stands, v.reason, r.rank as result_rank, r.version as result_version, r.is_verified, r.assessor_id, r.tested_on,
     child.school_id as child_school_id, child.class_id as child_class_id, rd.state::text as round_state
 from child
 join result r on r.student_id = child.id and r.deleted_at is null
 join verification v on v.result_id = r.id
 join round rd on rd.id = r.round_id
 where v.id = %(verification_id)s::uuid
-for update of r, v
+--? held: for update of r, v
 
 -- name: settle_verification
 -- Takes a re-test from one state to another if it is still the version that was read.

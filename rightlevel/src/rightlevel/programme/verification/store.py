@@ -40,8 +40,8 @@ class Saved(msgspec.Struct, frozen=True):
     version: int
 
 
-class LockedVerification(msgspec.Struct, frozen=True):
-    """A re-test held for a decision, with its result."""
+class StoredVerification(msgspec.Struct, frozen=True):
+    """A re-test with its result."""
 
     id: str
     result_id: str
@@ -53,6 +53,8 @@ class LockedVerification(msgspec.Struct, frozen=True):
     verifier_id: int | None
     first_rank: int | None
     rank: int | None
+    stands: str | None
+    reason: str | None
     result_rank: int | None
     result_version: int
     is_verified: bool
@@ -147,10 +149,13 @@ async def page_of_returned(session: Session, actor: Actor, page: PageRequest) ->
     return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
 
 
-async def lock_verification(session: Session, verification_id: str) -> LockedVerification:
-    """One re-test with its result, held. *Errors*: NotFound."""
+async def find_verification(
+    session: Session, verification_id: str, *, is_held: bool
+) -> StoredVerification:
+    """One re-test with its result, held for a decision if asked. *Errors*: NotFound."""
+    query = _queries["read_verification"]
     row = await session.fetch_one(
-        _queries["lock_verification"], {"verification_id": verification_id}, into=LockedVerification
+        query.plus("held") if is_held else query, {"verification_id": verification_id}, into=StoredVerification
     )
     if row is None:
         raise NotFound
@@ -158,7 +163,7 @@ async def lock_verification(session: Session, verification_id: str) -> LockedVer
 
 
 async def settle(
-    session: Session, held: LockedVerification, *, version: int, state: str, person_id: int, reason: str, now: datetime,
+    session: Session, held: StoredVerification, *, version: int, state: str, person_id: int, reason: str, now: datetime,
     stands: str | None = None,
 ) -> int:  # fmt: skip
     values = {
@@ -179,7 +184,7 @@ async def verify_result(session: Session, result_id: str, *, is_verified: bool, 
 
 
 async def correct_result(
-    session: Session, held: LockedVerification, *, before: dict[str, Any], after: dict[str, Any], write_id: str, person_id: int,
+    session: Session, held: StoredVerification, *, before: dict[str, Any], after: dict[str, Any], write_id: str, person_id: int,
     reason: str, now: datetime,
 ) -> int:  # fmt: skip
     values = {

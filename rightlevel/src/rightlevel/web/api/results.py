@@ -8,17 +8,28 @@ from flatwater.contract import Created, Raw, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results import (
+    GuidedTest,
+    LockAnswer,
     ResultAnswer,
     ResultChange,
     ResultWrite,
     SheetRow,
+    Standing,
+    Step,
     StudentResult,
+    WithoutBaseline,
     class_sheet,
     delete_result,
     enter_results,
     history_of_student,
+    list_without_baseline,
+    lock_results,
+    lock_results_of_school,
+    next_in_guided_test,
+    read_guided_tests,
     read_result,
     results_of_student,
+    unlock_results,
 )
 from rightlevel.programme.results.model import FORBIDDING
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
@@ -55,9 +66,62 @@ class ResultRemoval(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class GuidedSoFar(msgspec.Struct, frozen=True):
+    """A guided test as it stands: the subject, and the steps taken so far."""
+
+    subject: str
+    steps: list[Step] = []
+
+
+class GuidedTests(msgspec.Struct, frozen=True):
+    """The guided tests of a result, the latest last."""
+
+    tests: list[GuidedTest]
+
+
+class Locking(msgspec.Struct, frozen=True):
+    """Which results are locked or unlocked, and why."""
+
+    result_ids: list[str]
+    reason: str
+
+
+class LockAnswers(msgspec.Struct, frozen=True):
+    """What became of each, in the order sent."""
+
+    answers: list[LockAnswer]
+
+
+class SchoolLocking(msgspec.Struct, frozen=True):
+    """Whose results are locked or unlocked, and why: a school's in a round, of one subject or class if told."""
+
+    school_id: int
+    round_id: int
+    reason: str
+    subject: str | None = None
+    class_id: int | None = None
+    is_lock: bool = True
+
+
+class Locked(msgspec.Struct, frozen=True):
+    """How many results changed."""
+
+    changed: int
+
+
+class BaselineSearch(msgspec.Struct, frozen=True):
+    """Of which round, and of which school if told."""
+
+    round_id: int
+    school_id: int | None = None
+
+
 _CONFLICTS = frozenset(
-    {"conflict", "stale", "round_not_open", "school_locked", "result_locked", "verified", "write_id_reused"}
-)
+    {
+        "conflict", "stale", "round_not_open", "round_frozen", "round_sealing", "school_locked", "result_locked", "verified",
+        "write_id_reused",
+    }
+)  # fmt: skip
 
 
 def _status(code: str) -> int:
@@ -142,3 +206,72 @@ async def list_student_results(call: Ask, *, path: ByUuid, page: PageRequest) ->
 async def list_student_history(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ResultChange]:
     """Every later change of a child's results, newest first."""
     return await history_of_student(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/guided-tests/next", who=May("enter", "result"), rate=READS, deadline_s=READ_S, work="read", body_bytes=SMALL_BODY,
+    tags=("results",),
+)  # fmt: skip
+async def next_guided_task(call: Ask, *, body: GuidedSoFar) -> Standing:
+    """What to ask next in a guided test, or the level reached. Nothing is kept: send the steps again with the result."""
+    return await next_in_guided_test(call.session, actor_of(call), body.subject, body.steps)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/results/{id}/guided-tests", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", tags=("results",),
+)  # fmt: skip
+async def list_guided_tests(call: Ask, *, path: ByUuid) -> GuidedTests:
+    """What the guided tests of a result consisted of."""
+    return GuidedTests(await read_guided_tests(call.session, actor_of(call), path.id))
+
+
+@routes.endpoint(
+    "POST", "/api/v1/result-locks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    tags=("results",),
+)  # fmt: skip
+async def lock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
+    """Locks up to 1,000 results, with a reason; each is answered by itself."""
+    return LockAnswers(
+        await lock_results(
+            call.session, actor_of(call), body.result_ids, reason=body.reason, clock=call.clock
+        )
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/result-unlocks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    tags=("results",),
+)  # fmt: skip
+async def unlock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
+    """Unlocks up to 1,000 results, with a reason; each is answered by itself."""
+    return LockAnswers(
+        await unlock_results(
+            call.session, actor_of(call), body.result_ids, reason=body.reason, clock=call.clock
+        )
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/school-result-locks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("results",),
+)  # fmt: skip
+async def lock_results_of_one_school(call: Ask, *, body: SchoolLocking) -> Locked:
+    """Locks or unlocks all results of a school in a round, of one subject or class if told."""
+    changed = await lock_results_of_school(
+        call.session, actor_of(call), school_id=body.school_id, round_id=body.round_id, reason=body.reason, clock=call.clock,
+        subject=body.subject, class_id=body.class_id, is_lock=body.is_lock,
+    )  # fmt: skip
+    return Locked(changed)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/data-quality/without-baseline", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(50), tags=("results",),
+)  # fmt: skip
+async def list_results_without_baseline(
+    call: Ask, *, query: BaselineSearch, page: PageRequest
+) -> Page[WithoutBaseline]:
+    """Results of a later round whose child was not assessed at the baseline."""
+    return await list_without_baseline(
+        call.session, actor_of(call), page, round_id=query.round_id, school_id=query.school_id
+    )

@@ -6,29 +6,54 @@ from datetime import date
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created, Raw, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.rounds import (
+    Amendment,
+    DatesAnswer,
     NewRound,
     Round,
     RoundChange,
     RoundSchool,
+    SchoolDates,
+    Snapshot,
+    SnapshotCheck,
     change_round,
+    check_snapshot_of,
     create_round,
     delete_round,
+    list_amendments,
     list_round_schools,
     list_rounds,
     lock_school,
     read_round,
+    read_snapshot,
+    read_snapshot_part,
     restore_round,
+    set_dates_of_place,
+    set_dates_of_schools,
     set_round_state,
     set_school_dates,
     unlock_school,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, Deletion, actor_of
+from rightlevel.web.call import (
+    CLASS_BODY,
+    READ_S,
+    READS,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ById,
+    Deletion,
+    actor_of,
+)
 
 routes = Registry()
+
+CHECK_S = 120.0
+"""A check reads a whole round: a country's takes about a minute."""
 
 
 class RoundSearch(msgspec.Struct, frozen=True):
@@ -59,6 +84,27 @@ class SchoolDays(msgspec.Struct, frozen=True):
 
     starts_on: date | None = None
     ends_on: date | None = None
+
+
+class ManyDates(msgspec.Struct, frozen=True):
+    """Days for up to 1,000 schools: what a row leaves out stays as it is, null is the round's again. Or one pair of days for a place."""
+
+    schools: list[SchoolDates] = []
+    place_id: int | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+class DatesAnswers(msgspec.Struct, frozen=True):
+    """What became of each school's days."""
+
+    answers: list[DatesAnswer]
+
+
+class AmendmentSearch(msgspec.Struct, frozen=True):
+    """Of which school, if told."""
+
+    school_id: int | None = None
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -180,3 +226,56 @@ async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> R
 async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
     """Unlocks a school in a round."""
     return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
+
+
+@routes.endpoint(
+    "PUT", "/api/v1/rounds/{id}/schools", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=CLASS_BODY, tags=("rounds",),
+)  # fmt: skip
+async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -> DatesAnswers:
+    """Gives many schools their own days at once, each answered for itself; what is left out stays as it is."""
+    if body.place_id is not None:
+        return DatesAnswers(
+            await set_dates_of_place(
+                call.session, actor_of(call), path.id, body.place_id, starts_on=body.starts_on, ends_on=body.ends_on
+            )
+        )  # fmt: skip
+    return DatesAnswers(await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}/snapshot", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("rounds",),
+)  # fmt: skip
+async def read_one_snapshot(call: Ask, *, path: ById) -> Snapshot:
+    """A frozen round's snapshot: when, how many results, their hash."""
+    return await read_snapshot(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}/snapshot/check", who=May("freeze", "round"), rate=READS, deadline_s=CHECK_S, work="read",
+    tags=("rounds",),
+)  # fmt: skip
+async def check_one_snapshot(call: Ask, *, path: ById) -> SnapshotCheck:
+    """Whether a snapshot is whole, and comes out of the live rows and their amendments bit for bit."""
+    return await check_snapshot_of(call.session, actor_of(call), path.id)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}/snapshot/schools/{school_id}", who=May("freeze", "round"), rate=READS, deadline_s=READ_S,
+    work="read", tags=("rounds",),
+)  # fmt: skip
+async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
+    """One school's results as they were frozen, a line each."""
+    content = await read_snapshot_part(call.session, actor_of(call), path.id, path.school_id)
+    return Raw(content.encode(), "text/plain; charset=utf-8")
+
+
+@routes.endpoint(
+    "GET", "/api/v1/rounds/{id}/amendments", who=May("freeze", "round"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("rounds",),
+)  # fmt: skip
+async def list_all_amendments(
+    call: Ask, *, path: ById, query: AmendmentSearch, page: PageRequest
+) -> Page[Amendment]:
+    """What was changed in a frozen round, the newest first."""
+    return await list_amendments(call.session, actor_of(call), path.id, page, school_id=query.school_id)
