@@ -30,6 +30,7 @@ BENCHES = (
     "connections",
     "hanging",
     "leaks",
+    "doctors",
 )
 HERE = Path(__file__).parent
 

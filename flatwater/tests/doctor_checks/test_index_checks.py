@@ -79,6 +79,14 @@ def test_unused_indexes_are_not_judged_in_a_window_that_is_too_short(ward) -> No
     assert "35 are wanted" in found["unused_indexes/not examined"].saw
 
 
+def test_what_was_hardly_read_is_named_even_before_it_may_be_judged(ward) -> None:
+    ward.run(*ORDERS, "create index orders_note on orders (note)")
+    found = ward.see(UnusedIndexes(least_bytes=1 << 17))
+    assert set(found) == {"unused_indexes/not examined"}
+    assert "Hardly read so far: public.orders_note (" in found["unused_indexes/not examined"].saw
+    assert "Hardly" not in ward.see(UnusedIndexes(least_bytes=1 << 30))["unused_indexes/not examined"].saw
+
+
 def test_an_unused_index_is_found_dropped_and_built_again_by_the_undo(ward) -> None:
     ward.run(
         *ORDERS,

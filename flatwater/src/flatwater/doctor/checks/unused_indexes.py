@@ -15,6 +15,8 @@ from flatwater.doctor.processes import in_words
 from flatwater.doctor.relations import create_again, days, drop_index, well
 
 NAME: Final = "unused_indexes"
+MAX_NAMED: Final = 5
+"""Indexes that are named before the window is long enough to judge them."""
 
 
 class _Counted(Struct, frozen=True):
@@ -49,22 +51,28 @@ class UnusedIndexes(Struct, frozen=True):
     def look(self, look: Look) -> Iterator[Finding]:
         counted = look.rows(queries["statistics_age"], into=_Counted)[0]
         window = days(counted.since_at, look.at)
-        if window < self.least_days:
-            raise NotExamined(
-                f"Uses are counted for {window:.1f} days only; {self.least_days:.0f} are wanted before an index is called unused."
-            )
         query = queries["unused_indexes"].plus("last_use" if look.version >= 160_000 else "no_last_use")
         parameters = {"fewest_scans": self.fewest_scans, "unused_days": self.unused_days}
         used = {name: value for name, value in parameters.items() if name in query.parameters}
         indexes = [
             each for each in look.rows(query, used, into=_Index) if each.size_bytes >= self.least_bytes
         ]
+        if window < self.least_days:
+            raise NotExamined(self._too_early(indexes, window))
         for each in indexes:
             yield self._finding(each, window, counted.replicas)
         if not indexes:
             yield well(
                 self, f"No index of {in_words(self.least_bytes)} or more was left unused in {window:.0f} days.", days=round(window, 1)
             )  # fmt: skip
+
+    def _too_early(self, indexes: list[_Index], window: float) -> str:
+        so_far = ", ".join(
+            f"{each.schema}.{each.name} ({in_words(each.size_bytes)})" for each in indexes[:MAX_NAMED]
+        )
+        more = f" and {len(indexes) - MAX_NAMED} more" if len(indexes) > MAX_NAMED else ""
+        hardly = f" Hardly read so far: {so_far}{more}." if indexes else ""
+        return f"Uses are counted for {window:.1f} days only; {self.least_days:.0f} are wanted before an index is called unused.{hardly}"
 
     def _finding(self, index: _Index, window: float, replicas: int) -> Finding:
         last = "" if index.last_used_at is None else f", the last on {index.last_used_at:%Y-%m-%d}"
