@@ -20,14 +20,12 @@ from rightlevel.programme.results.guided import (
     threshold_faults,
 )
 
-WELL = {"is_fluent": True, "mistakes": 3}
-BADLY = {"is_fluent": True, "mistakes": 4}
 
 
 def a_step(task: str, *, passed: bool) -> Step:
     threshold = THRESHOLDS[task]
     if threshold.most_mistakes is not None:
-        return Step(task, **(WELL if passed else BADLY))
+        return Step(task, is_fluent=True, mistakes=3 if passed else 4)
     return Step(task, right=threshold.needed if passed else threshold.needed - 1)
 
 

@@ -86,7 +86,8 @@ returning id::text as id
 select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, st.grade, v.round_id,
     v.subject::text as subject, v.school_id, s.name_local as school_name, v.state::text as state, v.visible_on, r.tested_on as first_tested_on,
     r.tool as first_tool, fp.display_name as first_by, v.missed, v.version, v.tested_on, vp.display_name as verifier_name,
-    case when v.state <> 'pending' then v.first_rank end as first_rank, case when v.state <> 'pending' then v.rank end as rank, v.reason
+    case when v.state <> 'pending' then v.first_rank end as first_rank, case when v.state <> 'pending' then v.rank end as rank, v.reason,
+    null::text as first_level, null::text as level
 from verification v
 join result r on r.id = v.result_id and r.deleted_at is null
 join student st on st.id = r.student_id and st.deleted_at is null
