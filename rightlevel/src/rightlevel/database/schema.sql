@@ -857,6 +857,14 @@ begin
     if tg_op = 'DELETE' then
         raise exception 'results of a frozen round are not removed' using errcode = 'check_violation', constraint = 'round_is_frozen';
     end if;
+    if exists (
+        select 1
+        from old_rows o
+        join new_rows n on n.id = o.id
+        join round_snapshot s on s.round_id = o.round_id and s.sealed_at is null
+        where o.deleted_at is distinct from n.deleted_at or snapshot_line(o::result) <> snapshot_line(n::result)) then
+        raise exception 'a round that is being frozen does not change' using errcode = 'check_violation', constraint = 'round_is_sealing';
+    end if;
     if said is null and exists (
         select 1
         from old_rows o

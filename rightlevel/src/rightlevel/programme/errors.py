@@ -84,3 +84,9 @@ class InUse(Conflict):
     """This is still in use, so it can't be removed."""
 
     code = "in_use"
+
+
+class RoundSealing(Conflict):
+    """This round is being frozen at this moment. Please try again in a minute."""
+
+    code = "round_sealing"

@@ -21,7 +21,6 @@ from rightlevel.programme.results.guided import (
 )
 
 
-
 def a_step(task: str, *, passed: bool) -> Step:
     threshold = THRESHOLDS[task]
     if threshold.most_mistakes is not None:

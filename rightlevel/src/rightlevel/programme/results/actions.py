@@ -12,7 +12,15 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.errors import (
+    Conflict,
+    Fault,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    RoundSealing,
+    Stale,
+)
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
@@ -330,7 +338,7 @@ def _require_uuid(text: str) -> None:
 async def delete_result(
     session: Session, actor: Actor, result_id: str, *, version: int, reason: str, clock: Clock
 ) -> None:
-    """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld.
+    """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld, RoundSealing.
 
     Who may is judged by where the child is now, as everywhere; the lock is that of the school it counts at. A coordinator with a reason goes past a lock or a closed round.
     """
@@ -343,6 +351,8 @@ async def delete_result(
         raise ResultHeld
     if held.round_state == "frozen":
         await amending(session, actor, reason.strip())
+    if held.round_is_sealing:
+        raise RoundSealing
     removed = await store.delete_result_row(
         session,
         held,

@@ -189,7 +189,8 @@ select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_
     child.class_id as child_class_id, r.subject::text as subject, r.version,
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
     exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked,
-    uv.state::text as verification_state
+    uv.state::text as verification_state,
+    exists (select 1 from round_snapshot sn where sn.round_id = r.round_id and sn.sealed_at is null) as round_is_sealing
 from child
 join result r on r.student_id = child.id
 join round rd on rd.id = r.round_id

@@ -59,6 +59,7 @@ class LockedResult(msgspec.Struct, frozen=True):
     round_state: str
     school_is_locked: bool
     verification_state: str | None
+    round_is_sealing: bool
 
 
 class LockableResult(msgspec.Struct, frozen=True):

@@ -11,8 +11,17 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, Invalid, NotFound, OutOfScope, Stale
-from rightlevel.programme.permissions import Actor, require, require_scope
+from rightlevel.programme.errors import (
+    AlreadyTaken,
+    Conflict,
+    Fault,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    RoundSealing,
+    Stale,
+)
+from rightlevel.programme.permissions import Actor, allowed, require, require_scope
 from rightlevel.programme.schools import class_of_school, current_year, read_grades, school_for_write
 from rightlevel.programme.students import store
 from rightlevel.programme.students.model import (
@@ -31,7 +40,7 @@ STATUSES = ("active", "left")
 
 
 class ResultsSettled(Conflict):
-    """This child has verified or locked results. A coordinator has to unlock them first."""
+    """This child has verified or locked results, or results of a round that is over. Only a coordinator removes it, with a reason."""
 
     code = "results_settled"
 
@@ -236,13 +245,20 @@ async def delete_student(
 ) -> None:
     """Takes a child's record out of use, restorably; its results leave the figures.
 
-    *Errors*: NotFound, OutOfScope; ResultsSettled for a teacher once results are verified or locked.
+    *Errors*: NotFound, OutOfScope; ResultsSettled once results are verified or locked, or of a round that isn't open: past that goes
+    only a coordinator, with a reason.
     """
     require(actor, "delete", "student")
     student = await _found(session, actor, student_id)
-    if actor.role == "teacher" and await store.count_settled_results(session, student_id):
+    may_override = allowed(actor.role, "override", "result") and bool(reason.strip())
+    if not may_override and await store.count_settled_results(session, student_id):
         raise ResultsSettled
-    await store.delete_student_row(session, student_id, by=actor.person_id, reason=reason, now=clock.now())
+    try:
+        await store.delete_student_row(
+            session, student_id, by=actor.person_id, reason=reason, now=clock.now()
+        )
+    except ConstraintViolated as error:
+        raise RoundSealing from error
     await write_audit(session, actor, "delete", "student", student_id, before=audited(student), reason=reason)
 
 
@@ -255,6 +271,8 @@ async def restore_student(session: Session, actor: Actor, student_id: str) -> St
         if not await store.restore_student_row(session, student_id):
             raise NotFound
     except ConstraintViolated as error:
+        if error.constraint == "round_is_sealing":
+            raise RoundSealing from error
         raise AlreadyTaken(
             faults=(Fault("code", "Another child of this school has this code", student.code),)
         ) from error

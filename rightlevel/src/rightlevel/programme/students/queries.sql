@@ -90,10 +90,14 @@ order by e.id
 limit %(rows)s
 
 -- name: settled_results
--- Whether a child has results that nobody may take away: verified or locked. Served by result_is_unique.
+-- Whether a child has results that stand: verified or locked, of a round that isn't open or a school that is locked in it. Served by
+-- result_is_unique.
 select count(*) as settled
-from result
-where student_id = %(student_id)s::uuid and deleted_at is null and (is_verified or locked_at is not null)
+from result r
+join round rd on rd.id = r.round_id
+left join round_school e on e.round_id = r.round_id and e.school_id = r.school_id
+where r.student_id = %(student_id)s::uuid and r.deleted_at is null
+    and (r.is_verified or r.locked_at is not null or rd.state <> 'open' or e.locked_at is not null)
 
 -- name: delete_student
 -- Takes a child out of use, restorably; a trigger hides its results.
