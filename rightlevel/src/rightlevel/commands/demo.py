@@ -13,7 +13,7 @@ from rightlevel.commands.running import data_option, settings_for, with_platform
 from rightlevel.operations.made_up import Demo, build_demo
 from rightlevel.operations.made_up.building import is_empty
 from rightlevel.operations.made_up.demo import PEOPLE
-from rightlevel.programme.accounts import generate_password
+from rightlevel.programme.accounts import generate_password, set_admins_need_second_factor
 from rightlevel.settings import MEGABYTE, Settings
 
 DEADLINE_S = 300.0
@@ -39,6 +39,9 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
         click.echo("Sign in with one of these; the passwords are shown this once:")
         for person in made.people:
             click.echo(f"  {person.username:12} {person.password}")
+        click.echo(
+            "Here admins sign in with a password alone; in a real programme they also need a second step."
+        )
     click.echo(f"Open {address} (Ctrl-C ends it)")
     serve_instead(settings, memory_mb)
 
@@ -69,4 +72,6 @@ async def _make(platform: Platform) -> Demo | None:
         password = generate_password()
         hashes[username] = (password, await platform.passwords.hash(password))
     async with platform.database.transaction(deadline_s=DEADLINE_S) as session:
+        # Who only wants a look has no authenticator app at hand; a real programme starts with the second step asked for.
+        await set_admins_need_second_factor(session, None, is_needed=False)
         return await build_demo(session, hashes, platform.clock, lambda text: click.echo(f"  {text}"))

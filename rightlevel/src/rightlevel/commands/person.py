@@ -16,6 +16,7 @@ from rightlevel.programme.accounts import (
     find_person_by_username,
     generate_password,
     reset_password,
+    reset_second_factor,
 )
 from rightlevel.programme.permissions import ROLES
 
@@ -63,9 +64,14 @@ def add(
 
 @person.command()
 @click.option("--username", required=True)
+@click.option(
+    "--second-factor",
+    is_flag=True,
+    help="Take the second step at sign-in away too, when phone and recovery codes are lost.",
+)
 @data_option
 @json_option
-def reset(username: str, data_folder: Path | None, *, as_json: bool) -> None:
+def reset(username: str, *, second_factor: bool, data_folder: Path | None, as_json: bool) -> None:
     """Give somebody a new generated password, printed once, and end all their sessions."""
     password = generate_password()
 
@@ -74,6 +80,8 @@ def reset(username: str, data_folder: Path | None, *, as_json: bool) -> None:
 
         async def set_it(session: Session) -> int:
             found = await find_person_by_username(session, username)
+            if second_factor:
+                await reset_second_factor(session, None, found.id)
             return (await reset_password(session, None, found.id, password_hash=password_hash)).id
 
         return await platform.database.run(set_it, deadline_s=DEADLINE_S)

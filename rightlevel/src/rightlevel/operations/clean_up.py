@@ -1,4 +1,4 @@
-"""Takes out allowances that are full again: daily at 02:00, whenever the table passes its target, and when told to."""
+"""Takes out allowances that are full again, old requests to join and codes that ran out: daily at 02:00, whenever the table passes its target, and when told to."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ TARGET_ROWS: Final = 100_000
 """*Source*: the service level of rate-limit rows (flatwater.baselines)."""
 AT_MOST_EVERY: Final = timedelta(minutes=5)
 DEADLINE_S: Final = 5.0
+KEEP_OPEN_REQUESTS: Final = timedelta(days=60)
+"""Whom nobody answered in two months asks again."""
+KEEP_DECIDED_REQUESTS: Final = timedelta(days=365)
+ROWS_PER_BATCH: Final = 10_000
 
 
 class CleanUpRuns(Conflict):
@@ -65,11 +69,26 @@ class CleanUp:
             return None
         async with self._running:
             swept = await sweep_rate_limits(self._database)
+            await self._sweep_people()
             await self._keep(swept)
         log.info(
             "rate limits: %d rows removed in %d batches, %d left", swept.removed, swept.batches, swept.left
         )
         return swept
+
+    async def _sweep_people(self) -> None:
+        """Takes out requests to join past their time and codes that ran out: both are bounded, so each is one statement."""
+        now = self._clock.now()
+        values = {
+            "open_before": now - KEEP_OPEN_REQUESTS, "decided_before": now - KEEP_DECIDED_REQUESTS, "now": now,
+            "rows_per_batch": ROWS_PER_BATCH,
+        }  # fmt: skip
+
+        async def sweep(session: Session) -> None:
+            for name in ("sweep_requests", "sweep_codes", "sweep_link_codes"):
+                await session.execute(_queries[name], values)
+
+        await self._database.run(sweep, deadline_s=DEADLINE_S, idempotent=True)
 
     async def _claim(self, due: datetime) -> bool:
         async def claim(session: Session) -> bool:

@@ -92,3 +92,23 @@ from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend'
 order by state, for_s desc
 limit 100
+
+-- name: sweep_requests
+-- Takes out requests to join that nobody answered in time, and decided ones after a year, one batch. Served by join_request_by_age.
+delete from join_request
+where id in (
+    select id from join_request
+    where made_at < %(open_before)s and (state = 'open' or decided_at < %(decided_before)s)
+    order by made_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
+-- name: sweep_codes
+-- Takes out one-time codes that ran out, one batch. Served by one_time_code_by_expiry.
+delete from one_time_code
+where person_id in (select person_id from one_time_code where expires_at < %(now)s order by expires_at limit %(rows_per_batch)s for update skip locked)
+
+-- name: sweep_link_codes
+-- Takes out codes for linking devices that ran out, one batch. Served by device_link_code_by_expiry.
+delete from device_link_code
+where code_hash in (select code_hash from device_link_code where expires_at < %(now)s order by expires_at limit %(rows_per_batch)s for update skip locked)

@@ -18,6 +18,8 @@ Ask: TypeAlias = Call[Actor, Platform]
 READS = RateClass("reads", per_s=200, burst=2_000)
 WRITES = RateClass("writes", per_s=200, burst=2_000)
 SIGN_IN = RateClass("sign_in", per_s=1, burst=60, store="durable", when_store_fails="closed")
+JOINS = RateClass("joins", per_s=1 / 180, burst=20, store="durable", when_store_fails="closed")
+"""Requests to join: a school's forty teachers ask behind one address in a morning, a machine gets no further."""
 IMPORTS = RateClass("imports", per_s=0.2, burst=20)
 
 READ_S = 5.0

@@ -31,6 +31,7 @@ log = logging.getLogger("rightlevel.web")
 
 SESSION_COOKIE = "rl_session"
 DEVICE_COOKIE = "rl_device"
+SCHOOL_DEVICE_COOKIE = "rl_school_device"
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
@@ -104,6 +105,8 @@ class RightLevelHouse(House[Actor, Platform]):
                 require_csrf_token(call, actor)
             if actor.session_id is not None:
                 call.app.seen_sessions.note(actor.session_id)
+        if actor is not None and bearer is not None:
+            require_reach(call, actor)
         return actor
 
     async def _actor(
@@ -149,6 +152,9 @@ class RightLevelHouse(House[Actor, Platform]):
         return self._problem(error, call)
 
     def _explain_on_page(self, error: Exception, call: Ask) -> Answer:
+        is_half_in = call.actor is not None and bool(call.actor.pending)
+        if is_half_in and isinstance(error, NotAllowed | Forbidden) and call.endpoint.method == "GET":
+            return Answer(303, b"", "text/html", {"location": "/sign-in/step"})
         if isinstance(error, NotSignedIn) and call.endpoint.method == "GET":
             asked = call.path + (f"?{call.query_string}" if call.query_string else "")
             to = "/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}"
@@ -255,6 +261,19 @@ def require_csrf_token(call: Ask, actor: Actor) -> None:
         raise CrossSite
 
 
+class TokenReadsOnly(Forbidden):
+    """This token may only read."""
+
+    code = "token_reads_only"
+
+
+def require_reach(call: Ask, actor: Actor) -> None:
+    """Passes when a token that only reads asks for nothing else, whatever the route. *Errors*: TokenReadsOnly, audited as theirs."""
+    if actor.token is not None and not actor.token.may_write and call.endpoint.method in UNSAFE:
+        call.actor = actor
+        raise TokenReadsOnly
+
+
 def session_cookie(token: str, *, life_s: float, is_secure: bool) -> str:
     """The Set-Cookie value for a session."""
     secure = "; Secure" if is_secure else ""
@@ -265,6 +284,13 @@ def device_cookie(name: str, *, is_secure: bool) -> str:
     """The Set-Cookie value by which a device is known at the next sign-in."""
     secure = "; Secure" if is_secure else ""
     return f"{DEVICE_COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax; Max-Age={DEVICE_LIFE_S}{secure}"
+
+
+def school_device_cookie(secret: str, *, is_secure: bool) -> str:
+    """The Set-Cookie value by which a device is known as linked to a school; an empty secret removes it."""
+    secure = "; Secure" if is_secure else ""
+    life = DEVICE_LIFE_S if secret else 0
+    return f"{SCHOOL_DEVICE_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life}{secure}"
 
 
 def no_session_cookie() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rightlevel.programme.permissions import Actor, allowed
+from rightlevel.programme.permissions import Actor, may
 from rightlevel.web.language import N_
 
 
@@ -44,4 +44,4 @@ def ways_of(actor: Actor | None) -> list[Way]:
     """The entries this person may open; none for a stranger."""
     if actor is None:
         return []
-    return [way for way in WAYS if allowed(actor.role, way.action, way.resource)]
+    return [way for way in WAYS if may(actor, way.action, way.resource)]

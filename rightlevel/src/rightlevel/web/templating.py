@@ -21,7 +21,8 @@ from flatwater.errors import Refused
 from rightlevel import __version__
 from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.permissions import Actor, allowed
+from rightlevel.programme.permissions import Actor
+from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
 from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
@@ -107,7 +108,7 @@ def _context(language: Language, actor: Actor | None, path: str, query: str) -> 
     csrf = actor.csrf_token if actor is not None else ""
 
     def may(action: str, resource: str) -> bool:
-        return actor is not None and allowed(actor.role, action, resource)
+        return actor is not None and may_of(actor, action, resource)
 
     def with_query(**changes: object) -> str:
         return _with_query(path, query, changes)

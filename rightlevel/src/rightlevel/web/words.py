@@ -42,6 +42,7 @@ WORDS: dict[str, dict[str, str]] = {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
         "done": N_("Done"), "denied": N_("Denied"), "failed": N_("Failed"),
     },
+    "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Declined")},
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
         "create": N_("Create"), "cure": N_("Cure"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
@@ -49,13 +50,20 @@ WORDS: dict[str, dict[str, str]] = {
         "reset_password": N_("Give a new password"), "activate": N_("Switch on"), "deactivate": N_("Switch off"),
         "revoke": N_("Revoke"), "choose_language": N_("Choose a language"), "end": N_("End"), "lock": N_("Lock"),
         "unlock": N_("Unlock"), "open": N_("Open it"), "close": N_("Close"), "enter": N_("Enter"),
+        "begin_sign_in": N_("Password accepted, second step asked for"), "choose_password": N_("Choose a password with a code"),
+        "enrol": N_("Set up"), "begin_enrol": N_("Begin to set up"), "remove": N_("Take away"), "reset": N_("Reset"),
+        "renew_codes": N_("New recovery codes"), "choose": N_("Choose"), "invite": N_("Make a code to link a device"),
+        "link": N_("Link"), "ask": N_("Ask to join"), "approve": N_("Approve"), "decline": N_("Decline"),
+        "revoke_others": N_("Sign out everywhere else"), "export": N_("Export"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
         "place": N_("Place"), "class": N_("Class"), "school_year": N_("School year"), "student": N_("Child"),
         "round": N_("Round"), "result": N_("Result"), "api_token": N_("API token"), "import": N_("Import"),
-        "route": N_("Page or address"),
+        "route": N_("Page or address"), "second_factor": N_("Second step at sign-in"), "pin": N_("PIN"),
+        "device": N_("Device of a school"), "join_request": N_("Request to join"), "setting": N_("Setting"),
+        "audit": N_("Activity"), "self": N_("Own account"), "figure": N_("Figures"), "metric": N_("Operations"),
     },
     "field": {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
@@ -69,6 +77,8 @@ WORDS: dict[str, dict[str, str]] = {
         "ownership": N_("Ownership"), "area": N_("Area"), "latitude": N_("Latitude"), "longitude": N_("Longitude"),
         "birth_on": N_("Birth date"), "age": N_("Age in years"), "guardian_contact": N_("Guardian's contact"),
         "guardian_consent_on": N_("Guardian agreed on"), "left_on": N_("Since when?"), "file": N_("File (CSV or XLSX)"),
+        "contact": N_("Telephone or e-mail"), "school_wished": N_("School"), "words": N_("Anything else"),
+        "pin": N_("PIN"), "resources": N_("What it reaches"), "role_wished": N_("Role"), "person_id": N_("Person"),
         "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "notes": N_("Notes"),
     },
 }  # fmt: skip

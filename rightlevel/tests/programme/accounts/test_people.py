@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from people import Cast, actor_now
+from people import NOW, Cast, actor_now
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
@@ -142,22 +142,22 @@ async def test_nobody_changes_their_own_role_and_no_password_above_is_reset(
 
 async def test_the_last_admin_stays(session: Session, cast: Cast) -> None:
     second = await make(session, cast.admin, "second", "admin")
-    await set_active(session, cast.admin, second, is_active=False)
+    await set_active(session, cast.admin, second, is_active=False, clock=StandingClock(NOW))
     helper = msgspec.structs.replace(cast.admin, person_id=second)
     for attempt in (
         change_person(session, helper, cast.admin.person_id, PersonChange(1, role="viewer")),
-        set_active(session, helper, cast.admin.person_id, is_active=False),
+        set_active(session, helper, cast.admin.person_id, is_active=False, clock=StandingClock(NOW)),
     ):
         with pytest.raises(LastAdmin):
             await attempt
     with pytest.raises(Forbidden):
-        await set_active(session, cast.coordinator, cast.coordinator.person_id, is_active=False)
+        await set_active(session, cast.coordinator, cast.coordinator.person_id, is_active=False, clock=StandingClock(NOW))
 
 
 async def test_switching_off_and_removing_end_all_sessions_at_once(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await set_active(session, cast.coordinator, cast.teacher.person_id, is_active=False)
+    await set_active(session, cast.coordinator, cast.teacher.person_id, is_active=False, clock=StandingClock(NOW))
     assert await session.fetch_value(QUERIES["sessions"], {"person": cast.teacher.person_id}) == 0
     await delete_person(
         session, cast.coordinator, cast.mentor.person_id, reason="left the programme", clock=clock

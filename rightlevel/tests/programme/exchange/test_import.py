@@ -17,7 +17,7 @@ from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.audit import list_audit
+from rightlevel.programme.audit import AuditFilter, list_audit
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.exchange import (
     ImportOutcome,
@@ -348,7 +348,7 @@ async def test_only_leaders_import(importing: Importing, cast: Cast) -> None:
 
 async def test_a_run_leaves_its_row_in_the_audit(importing: Importing, session: Session) -> None:
     await importing("students", [CHILDREN, ["A", "Q", "Audited", "f", 3]])
-    entry = (await list_audit(session, PageRequest(1), resource="import")).items[0]
+    entry = (await list_audit(session, PageRequest(1), AuditFilter(resource="import"))).items[0]
     assert (entry.action, entry.outcome, entry.username) == ("run", "done", "coordinator")
     assert (entry.after["added"], entry.after["rows"], entry.after["kind"]) == (1, 1, "students")
 

@@ -18,8 +18,8 @@ MAX_PASSWORD_CHARS = 200
 LANGUAGES = ("en", "km")
 _ROLES: dict[str, Role] = {role: role for role in ROLES}
 
-FREE_FAILURES = {"account": 5, "address": 50}
-"""Failures before a lock; an address is a whole school's, so it gets ten times an account's."""
+FREE_FAILURES = {"account": 5, "address": 50, "factor": 5, "pin": 5, "device": 20, "link": 10}
+"""Failures before a lock; an address is a whole school's, so it gets ten times an account's, and a school's device four times."""
 FIRST_LOCK_S = 30.0
 LONGEST_LOCK_S = 3_600.0
 FORGET_FAILURES_S = 86_400.0
@@ -66,6 +66,37 @@ class SignedIn(msgspec.Struct, frozen=True):
     token: str
     person_id: int
     language: str
+    pending: str = ""
+    """What is still to be done before anything else: `second_factor`, `enrol`, or nothing."""
+    life_s: float = 0.0
+
+
+class NameHere(msgspec.Struct, frozen=True):
+    """Somebody who may sign in by PIN at a school."""
+
+    id: int
+    display_name: str
+    sorted_by: str
+
+
+class SchoolDevice(msgspec.Struct, frozen=True):
+    """A device that is linked to a school."""
+
+    id: str
+    school_id: int
+    school_name: str
+
+
+class DeviceRow(msgspec.Struct, frozen=True):
+    """A linked device as those who look after it see it."""
+
+    id: str
+    school_id: int
+    label: str
+    address: str
+    linked_by: str | None
+    linked_at: datetime
+    last_used_at: datetime
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -77,6 +108,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     expires_at: datetime
     address: str
     device: str
+    is_by_pin: bool
 
 
 class TokenRow(msgspec.Struct, frozen=True):
@@ -87,6 +119,8 @@ class TokenRow(msgspec.Struct, frozen=True):
     created_at: datetime
     expires_at: datetime
     is_revoked: bool
+    may_write: bool
+    resources: tuple[str, ...] | None
 
 
 class TokenMade(msgspec.Struct, frozen=True):

@@ -27,11 +27,24 @@ MEMORY_KIB = 19 * 1024
 
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """No letters that look like digits: a generated password is read aloud and typed by hand."""
+CODE_CHARS = 8
 
 
 def generate_password() -> str:
     """Four groups of four, 79 bits; shown once and stored nowhere."""
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(4))
+
+
+def generate_code() -> str:
+    """A short code to be read aloud and typed once: eight letters and digits, 39 bits, like `abcd-ef23`."""
+    letters = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARS))
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def typed_code(text: str) -> str:
+    """A code as it was made, however it was typed; what can't be one gives an empty text."""
+    letters = "".join(each for each in text.lower()[:60] if each in ALPHABET)
+    return f"{letters[:4]}-{letters[4:]}" if len(letters) == CODE_CHARS else ""
 
 
 class PasswordHasher:

@@ -7,7 +7,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
-from rightlevel.programme.accounts import store
+from rightlevel.programme.accounts import keys_store, store
 from rightlevel.programme.accounts.model import (
     LastAdmin,
     NewPerson,
@@ -24,7 +24,7 @@ from rightlevel.programme.permissions import Actor, require
 
 
 async def create_person(
-    session: Session, actor: Actor | None, new: NewPerson, *, password_hash: str
+    session: Session, actor: Actor | None, new: NewPerson, *, password_hash: str | None
 ) -> Person:
     """A new account. `actor` is None only for the command line. *Errors*: Invalid, Forbidden, AlreadyTaken."""
     role = check_new_person(new)
@@ -77,7 +77,7 @@ async def read_person(session: Session, actor: Actor, person_id: int) -> Person:
 
 async def change_person(session: Session, actor: Actor, person_id: int, change: PersonChange) -> Person:
     """Changes name, e-mail, language or role. *Errors*: Stale, Invalid, Forbidden, LastAdmin, AlreadyTaken."""
-    person = await _manageable(session, actor, "change", person_id)
+    person = await manageable(session, actor, "change", person_id)
     fields = check_person_change(person, change, actor)
     if person.role == "admin" and fields["role"] != "admin":
         await _require_another_admin(session, person_id)
@@ -87,17 +87,22 @@ async def change_person(session: Session, actor: Actor, person_id: int, change: 
         raise _taken(error, str(fields["email"])) from error
     if not changed:
         raise Stale(current=msgspec.to_builtins(person), yours=msgspec.to_builtins(change))
+    if person.role != fields["role"] == "admin":
+        # Admins sign in with more than others: the sessions of before don't show that.
+        await store.end_sessions_of(session, person_id)
     before = {name: getattr(person, name) for name in fields}
     await write_audit(session, actor, "change", "person", person_id, before=before, after=fields)
     return await store.find_person(session, person_id)
 
 
-async def set_active(session: Session, actor: Actor, person_id: int, *, is_active: bool) -> Person:
-    """Switches an account on or off; off ends all its sessions at once. *Errors*: Forbidden, LastAdmin."""
-    person = await _manageable(session, actor, "change", person_id)
+async def set_active(
+    session: Session, actor: Actor, person_id: int, *, is_active: bool, clock: Clock
+) -> Person:
+    """Switches an account on or off; off ends all its sessions, tokens and codes at once. *Errors*: Forbidden, LastAdmin."""
+    person = await manageable(session, actor, "change", person_id)
     if not is_active:
         await _require_removable(session, actor, person)
-        await store.end_sessions_of(session, person_id)
+        await end_everything(session, person_id, clock)
     await store.set_active_flag(session, person_id, is_active=is_active)
     deed = "activate" if is_active else "deactivate"
     await write_audit(session, actor, deed, "person", person_id)
@@ -106,19 +111,26 @@ async def set_active(session: Session, actor: Actor, person_id: int, *, is_activ
 
 async def delete_person(session: Session, actor: Actor, person_id: int, *, reason: str, clock: Clock) -> None:
     """Takes an account out of use, restorably, and ends its sessions. *Errors*: Forbidden, LastAdmin."""
-    person = await _manageable(session, actor, "delete", person_id)
+    person = await manageable(session, actor, "delete", person_id)
     await _require_removable(session, actor, person)
     if not await store.delete_person_row(
         session, person_id, by=actor.person_id, reason=reason, now=clock.now()
     ):
         raise NotFound
-    await store.end_sessions_of(session, person_id)
+    await end_everything(session, person_id, clock)
     await write_audit(session, actor, "delete", "person", person_id, reason=reason)
+
+
+async def end_everything(session: Session, person_id: int, clock: Clock) -> None:
+    """Ends somebody's sessions and tokens and takes their one-time code away, at once everywhere."""
+    await store.end_sessions_of(session, person_id)
+    await keys_store.do(session, "revoke_tokens_of", person_id=person_id, now=clock.now())
+    await keys_store.do(session, "forget_code", person_id=person_id)
 
 
 async def restore_person(session: Session, actor: Actor, person_id: int) -> Person:
     """Brings a deleted account back. *Errors*: AlreadyTaken when its name was given away meanwhile."""
-    person = await _manageable(session, actor, "restore", person_id)
+    person = await manageable(session, actor, "restore", person_id)
     try:
         if not await store.restore_person_row(session, person_id):
             raise NotFound
@@ -131,9 +143,12 @@ async def restore_person(session: Session, actor: Actor, person_id: int) -> Pers
 async def reset_password(
     session: Session, actor: Actor | None, person_id: int, *, password_hash: str
 ) -> Person:
-    """Sets the password of somebody below and ends all their sessions. `actor` is None only for the command line."""
+    """Sets the password of somebody below and ends all their sessions. `actor` is None only for the command line.
+
+    People do this with a one-time code (`reset_with_code`), so that nobody but its owner ever knows a password.
+    """
     person = (
-        await _manageable(session, actor, "change", person_id)
+        await manageable(session, actor, "change", person_id)
         if actor is not None
         else await store.find_person(session, person_id)
     )
@@ -155,7 +170,7 @@ async def choose_language(session: Session, actor: Actor, language: str) -> None
     )
 
 
-async def _manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:
+async def manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:
     """The account, locked, if this actor stands above it (or it is their own)."""
     require(actor, action, "person")
     person = await store.find_person(session, person_id, for_update=True)

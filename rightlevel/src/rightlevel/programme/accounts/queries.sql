@@ -1,6 +1,7 @@
 -- name: actor_by_session
 -- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
-select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token
+select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
+    s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources
 --? scope:     , h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
@@ -14,7 +15,8 @@ where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_a
 
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
-select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token
+select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
+    '' as pending, false as is_by_pin, t.may_write, t.resources
 --? scope:     , h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
@@ -47,12 +49,6 @@ select id, password_hash, language, role
 from person
 where id = %(person_id)s and deleted_at is null
 
--- name: locked_until
--- Until when the account or the address may not try again. Served by the primary key.
-select max(locked_until) as locked_until
-from sign_in_failure
-where (kind = 'account' and subject = %(login)s) or (kind = 'address' and subject = %(address)s)
-
 -- name: failure_for_update
 -- The count of failures, locked until it is raised. Served by the primary key.
 select failures, last_failed_at
@@ -67,15 +63,11 @@ values (%(kind)s, %(subject)s, %(failures)s, %(now)s, %(locked_until)s)
 on conflict (kind, subject) do update
 set failures = excluded.failures, last_failed_at = excluded.last_failed_at, locked_until = excluded.locked_until
 
--- name: forget_failures
--- An account that signed in starts again at none. Served by the primary key.
-delete from sign_in_failure
-where kind = 'account' and subject = %(login)s
-
 -- name: insert_session
 -- Opens a session.
-insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, device)
-values (%(token_hash)s, %(person_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s, %(address)s, %(device)s)
+insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, device, pending, school_device_id)
+values (%(token_hash)s, %(person_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s, %(address)s, %(device)s, %(pending)s,
+    %(school_device_id)s::uuid)
 
 -- name: end_oldest_sessions
 -- Keeps a person's sessions at a bound: the newest stay. Served by person_session_by_person.
@@ -96,7 +88,7 @@ where person_id = %(person_id)s
 
 -- name: list_sessions
 -- Where a person is signed in, newest first. Served by person_session_by_person.
-select id::text, created_at, last_seen_at, expires_at, address, device
+select id::text, created_at, last_seen_at, expires_at, address, device, school_device_id is not null as is_by_pin
 from person_session
 where person_id = %(person_id)s
 --? after: and (created_at, id) < (%(after_at)s, %(after_id)s::uuid)
@@ -111,13 +103,13 @@ where id = any(%(ids)s::uuid[])
 
 -- name: insert_token
 -- Makes an API token.
-insert into api_token (person_id, token_hash, label, created_at, expires_at)
-values (%(person_id)s, %(token_hash)s, %(label)s, %(now)s, %(expires_at)s)
+insert into api_token (person_id, token_hash, label, created_at, expires_at, may_write, resources)
+values (%(person_id)s, %(token_hash)s, %(label)s, %(now)s, %(expires_at)s, %(may_write)s, %(resources)s::text[])
 returning id::text as id
 
 -- name: list_tokens
 -- A person's tokens, newest first. Served by api_token_by_person.
-select id::text, label, created_at, expires_at, revoked_at is not null as is_revoked
+select id::text, label, created_at, expires_at, revoked_at is not null as is_revoked, may_write, resources
 from api_token
 where person_id = %(person_id)s
 --? after: and (created_at, id) < (%(after_at)s, %(after_id)s::uuid)

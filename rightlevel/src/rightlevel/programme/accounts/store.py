@@ -14,7 +14,7 @@ from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.accounts.model import Person, SessionRow, TokenRow
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
+from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject, TokenReach
 
 _queries = load_queries(__package__ or "")
 _actor_by_session = _queries["actor_by_session"]
@@ -51,6 +51,10 @@ class Who(msgspec.Struct, frozen=True):
     language: str
     session_id: str | None
     csrf_token: str
+    pending: str
+    is_by_pin: bool
+    may_write: bool
+    resources: tuple[str, ...] | None
 
 
 class _ActorRow(Who, frozen=True):
@@ -119,6 +123,9 @@ def _actor_of(who: Who, address: str, scope: Scope) -> Actor:
         address=address,
         session_id=who.session_id,
         csrf_token=who.csrf_token,
+        pending=who.pending,
+        is_by_pin=who.is_by_pin,
+        token=TokenReach(who.may_write, who.resources) if who.session_id is None else None,
     )
 
 
@@ -164,10 +171,6 @@ async def key_by_person(session: Session, person_id: int) -> Key:
     return key
 
 
-async def locked_until(session: Session, login: str, address: str) -> datetime | None:
-    return await session.fetch_value(_query("locked_until"), {"login": login, "address": address})
-
-
 async def failure_for_update(session: Session, kind: str, subject: str) -> Failure | None:
     return await session.fetch_one(
         _query("failure_for_update"), {"kind": kind, "subject": subject}, into=Failure
@@ -179,10 +182,6 @@ async def save_failure(
 ) -> None:
     values = {"kind": kind, "subject": subject, "failures": failures, "now": now, "locked_until": until}
     await session.execute(_query("save_failure"), values)
-
-
-async def forget_failures(session: Session, login: str) -> None:
-    await session.execute(_query("forget_failures"), {"login": login})
 
 
 async def insert_session(session: Session, **values: Any) -> None:

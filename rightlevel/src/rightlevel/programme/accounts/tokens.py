@@ -12,11 +12,15 @@ from flatwater.transaction import Session
 from rightlevel.programme.accounts import store
 from rightlevel.programme.accounts.model import Person, SessionRow, TokenMade, TokenRow
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from rightlevel.programme.permissions import TABLE, Actor, TokenReach, require
 
 MAX_TOKENS = 20
 MAX_TOKEN_DAYS = 366
+RESOURCES = tuple(sorted({resource for _, resource in TABLE} - {"sign_in", "token_of_others"}))
+"""What a token can be limited to: the resources of the permission table."""
+MAX_RESOURCES = 40
+EVERYTHING = TokenReach()
 
 
 class TooManyTokens(Conflict):
@@ -45,14 +49,33 @@ async def list_tokens(session: Session, actor: Actor, page: PageRequest) -> Page
     return await store.page_of_tokens(session, actor.person_id, page)
 
 
+async def end_other_sessions(session: Session, actor: Actor) -> int:
+    """Signs the actor out everywhere but here, at once. *Shape*: sessions ended."""
+    require(actor, "manage", "self")
+    ended = await store.end_sessions_of(session, actor.person_id, kept_id=actor.session_id)
+    await write_audit(session, actor, "revoke_others", "session", actor.person_id, after={"ended": ended})
+    return ended
+
+
 async def create_token(
-    session: Session, actor: Actor | None, person: Person | None, *, label: str, days: int, clock: Clock
+    session: Session,
+    actor: Actor | None,
+    person: Person | None,
+    *,
+    label: str,
+    days: int,
+    clock: Clock,
+    reach: TokenReach = EVERYTHING,
 ) -> TokenMade:
-    """A new bearer token with its holder's own rights, for the actor, or for `person` from the command line."""
-    if not 1 <= days <= MAX_TOKEN_DAYS:
-        raise Invalid(faults=(Fault("days", f"Between 1 and {MAX_TOKEN_DAYS} days", str(days)),))
+    """A new bearer token with its holder's own rights or less, for the actor, or for `person` from the command line.
+
+    *Errors*: Invalid, TooManyTokens, Forbidden for a session that a PIN opened and for a token that is itself limited.
+    """
+    _check_token(days, reach)
     if actor is not None:
         require(actor, "manage", "self")
+        if actor.is_by_pin or actor.token not in (None, EVERYTHING):
+            raise Forbidden("Sign in with your password to do this.")
     person_id = actor.person_id if actor is not None else person.id if person is not None else None
     if person_id is None:
         raise NotFound
@@ -68,10 +91,13 @@ async def create_token(
         label=label[:100],
         now=now,
         expires_at=expires_at,
+        may_write=reach.may_write,
+        resources=None if reach.resources is None else list(reach.resources),
     )
-    await write_audit(
-        session, actor, "create", "api_token", token_id, after={"person_id": person_id, "label": label}
-    )
+    after = {
+        "person_id": person_id, "label": label, "may_write": reach.may_write, "resources": reach.resources, "days": days,
+    }  # fmt: skip
+    await write_audit(session, actor, "create", "api_token", token_id, after=after)
     return TokenMade(token_id, token, expires_at)
 
 
@@ -83,6 +109,39 @@ async def revoke_token(session: Session, actor: Actor, token_id: str, clock: Clo
     ):
         raise NotFound
     await write_audit(session, actor, "revoke", "api_token", token_id)
+
+
+def _check_token(days: int, reach: TokenReach) -> None:
+    faults: list[Fault] = []
+    if not 1 <= days <= MAX_TOKEN_DAYS:
+        faults.append(Fault("days", f"Between 1 and {MAX_TOKEN_DAYS} days", str(days)))
+    if reach.resources is not None:
+        if not 1 <= len(reach.resources) <= MAX_RESOURCES:
+            faults.append(Fault("resources", f"Between 1 and {MAX_RESOURCES} of them"))
+        faults += [
+            Fault("resources", "There is no such resource", each[:40])
+            for each in reach.resources[:MAX_RESOURCES]
+            if each not in RESOURCES
+        ]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+async def list_tokens_of(session: Session, actor: Actor, person_id: int, page: PageRequest) -> Page[TokenRow]:
+    """Somebody's API tokens, for admins. *Errors*: Forbidden, NotFound."""
+    require(actor, "manage", "token_of_others")
+    await store.find_person(session, person_id)
+    return await store.page_of_tokens(session, person_id, page)
+
+
+async def revoke_token_of(
+    session: Session, actor: Actor, person_id: int, token_id: str, clock: Clock
+) -> None:
+    """Ends somebody's API token at once, for admins. *Errors*: Forbidden, NotFound."""
+    require(actor, "manage", "token_of_others")
+    if not _is_uuid(token_id) or not await store.revoke_token_row(session, person_id, token_id, clock.now()):
+        raise NotFound
+    await write_audit(session, actor, "revoke", "api_token", token_id, before={"person_id": person_id})
 
 
 def _is_uuid(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -23,6 +23,27 @@ class AuditEntry(msgspec.Struct, frozen=True):
     after: Any
     reason: str | None
     address: str | None
+
+
+class AuditFilter(msgspec.Struct, frozen=True):
+    """Which entries are asked for; what is None is not asked. `text` looks through a month at most (audit/store.py)."""
+
+    person_id: int | None = None
+    username: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    outcome: str | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+    text: str | None = None
+
+
+def dated(wanted: AuditFilter, today: date) -> AuditFilter:
+    """The filter with a last day where a text is looked for, so that the look goes no further back than its month."""
+    if wanted.text is None or wanted.to_on is not None:
+        return wanted
+    return msgspec.structs.replace(wanted, to_on=today)
 
 
 SECRET_WORDS = ("password", "hash", "token", "secret", "pin")

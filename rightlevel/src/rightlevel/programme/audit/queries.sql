@@ -15,5 +15,11 @@ where true
 --? by_resource: and a.resource = %(resource)s
 --? by_resource_id: and a.resource_id = %(resource_id)s
 --? by_outcome: and a.outcome = %(outcome)s
+--? by_username: and p.username = %(username)s
+--? by_action: and a.action = %(action)s
+--? since: and a.at >= %(since)s
+--? until: and a.at < %(until)s
+--? by_text: and concat_ws(' ', a.action, a.resource, a.resource_id, p.username, p.display_name, a.reason, a.address, a.before::text, a.after::text)
+--? by_text:     ilike %(text)s
 order by a.id desc
 limit %(rows)s

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from flatwater.paging import Page, PageRequest, page_of
-from flatwater.queries import load_queries
+from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
-from rightlevel.programme.audit.model import AuditEntry, without_secrets
+from rightlevel.programme.audit.model import AuditEntry, AuditFilter, without_secrets
 from rightlevel.programme.permissions import Actor
 
 _queries = load_queries(__package__ or "")
@@ -54,34 +55,52 @@ async def write_audit(
     )
 
 
-async def list_audit(
-    session: Session,
-    page: PageRequest,
-    *,
-    person_id: int | None = None,
-    resource: str | None = None,
-    resource_id: str | None = None,
-    outcome: str | None = None,
-) -> Page[AuditEntry]:
-    """The newest entries, one page. *Cost*: one statement."""
+TEXT_DAYS = 31
+"""A text is looked for in every row of a time: a month of a large programme is some hundred thousand rows, about a second."""
+
+
+async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -> Page[AuditEntry]:
+    """The newest entries, one page. *Cost*: one statement; a text is only looked for within 31 days, the last ones if none are named."""
     after = page.key(tuple[int])
-    wanted = {
-        "after": after is not None,
-        "by_person": person_id is not None,
-        "by_resource": resource is not None,
-        "by_resource_id": resource_id is not None,
-        "by_outcome": outcome is not None,
+    since, until = span_of(wanted)
+    parts = {
+        "after": after,
+        "by_person": wanted.person_id,
+        "by_username": wanted.username,
+        "by_action": wanted.action,
+        "by_resource": wanted.resource,
+        "by_resource_id": wanted.resource_id,
+        "by_outcome": wanted.outcome,
+        "since": since,
+        "until": until,
+        "by_text": wanted.text,
     }
     rows = await session.fetch_all(
-        _list.plus(*(part for part, is_wanted in wanted.items() if is_wanted)),
+        _list.plus(*(part for part, value in parts.items() if value is not None)),
         {
+            **msgspec.structs.asdict(wanted),
             "after": after[0] if after else None,
-            "person_id": person_id,
-            "resource": resource,
-            "resource_id": resource_id,
-            "outcome": outcome,
+            "since": since,
+            "until": until,
+            "text": f"%{like_text(wanted.text or '')}%",
             "rows": page.rows_to_ask,
         },
         into=AuditEntry,
     )
     return page_of(rows, page, lambda entry: (entry.id,))
+
+
+def span_of(wanted: AuditFilter) -> tuple[datetime | None, datetime | None]:
+    """From when until when (excluded) is looked, in UTC: the days that were named, a text's no wider than 31."""
+    since = _midnight(wanted.from_on)
+    until = _midnight(wanted.to_on, days=1)
+    if wanted.text is not None and until is not None:
+        earliest = until - timedelta(days=TEXT_DAYS)
+        since = earliest if since is None else max(since, earliest)
+    return since, until
+
+
+def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
+    if day is None or not date(2000, 1, 1) <= day <= date(2200, 1, 1):
+        return None
+    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=days)

@@ -2,7 +2,7 @@
 
 Public: schools (`list_schools`, `count_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`), years
 (`list_years`, `read_year`, `create_year`, `change_year`, `delete_year`, `restore_year`, `current_year`), classes (`list_classes`, `read_class`,
-`create_class`, `change_class`, `delete_class`, `restore_class`), `read_grades`, `change_grades`, `school_for_write`.
+`create_class`, `change_class`, `delete_class`, `restore_class`), `read_grades`, `change_grades`, `school_for_write`, `school_names`.
 """
 
 from rightlevel.programme.schools.actions import (
@@ -14,6 +14,7 @@ from rightlevel.programme.schools.actions import (
     read_school,
     restore_school,
     school_for_write,
+    school_names,
 )
 from rightlevel.programme.schools.classes import (
     change_class,
@@ -53,5 +54,5 @@ __all__ = [
     "ClassChange", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
     "YearChange", "change_class", "change_grades", "change_school", "change_year", "class_of_school", "count_schools", "create_class", "create_school", "create_year",
     "current_year", "delete_class", "delete_school", "delete_year", "list_classes", "list_schools", "list_years", "read_class",
-    "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write",
+    "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write", "school_names",
 ]  # fmt: skip

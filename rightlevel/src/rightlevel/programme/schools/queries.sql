@@ -46,6 +46,13 @@ where id = %(school_id)s
 --? for_update: for update
 --? for_share: for share
 
+-- name: school_names
+-- The names of some schools, at most a page of them. Served by the primary key.
+select id, name_local
+from school
+where id = any(%(ids)s)
+limit 1000
+
 -- name: insert_school
 -- Makes a school.
 insert into school (place_id, code, name_local, name_latin, ownership, area, latitude, longitude, status, is_practice)

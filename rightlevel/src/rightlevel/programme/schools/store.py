@@ -63,6 +63,16 @@ async def find_school(session: Session, school_id: int, *, lock: str | None = No
     return row
 
 
+async def names_of(session: Session, school_ids: list[int]) -> dict[int, str]:
+    rows = await session.fetch_all(_queries["school_names"], {"ids": school_ids}, into=_SchoolName)
+    return {row.id: row.name_local for row in rows}
+
+
+class _SchoolName(msgspec.Struct, frozen=True):
+    id: int
+    name_local: str
+
+
 async def insert_school(session: Session, values: dict[str, Any]) -> int:
     return cast("int", await session.fetch_value(_queries["insert_school"], values))
 

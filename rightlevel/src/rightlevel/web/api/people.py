@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.accounts import (
@@ -23,14 +26,13 @@ from rightlevel.programme.accounts import (
     list_sessions,
     list_tokens,
     read_person,
-    reset_password,
     restore_person,
     revoke_session,
     revoke_token,
     set_active,
 )
-from rightlevel.programme.audit import AuditEntry, list_audit
-from rightlevel.programme.permissions import May
+from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audit
+from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import (
     READ_S,
     READS,
@@ -89,19 +91,26 @@ class Switch(msgspec.Struct, frozen=True):
 
 
 class NewToken(msgspec.Struct, frozen=True):
-    """What an API token is for and how long it lives."""
+    """What an API token is for, how long it lives and what it reaches (all that its holder may, unless told otherwise)."""
 
     label: str = ""
     days: int = 90
+    may_write: bool = True
+    resources: tuple[str, ...] | None = None
 
 
 class AuditSearch(msgspec.Struct, frozen=True):
     """Which audit rows are asked for."""
 
     person_id: int | None = None
+    username: str | None = None
+    action: str | None = None
     resource: str | None = None
     resource_id: str | None = None
     outcome: str | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+    text: str | None = None
 
 
 @routes.endpoint(
@@ -163,10 +172,11 @@ async def list_my_tokens(call: Ask, *, page: PageRequest) -> Page[TokenRow]:
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
 async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
-    """A new API token with the asker's own rights, shown this once."""
+    """A new API token with the asker's own rights or less, shown this once."""
     return await create_token(
-        call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock
-    )
+        call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock,
+        reach=TokenReach(body.may_write, body.resources),
+    )  # fmt: skip
 
 
 @routes.endpoint(
@@ -233,23 +243,7 @@ async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Per
 )  # fmt: skip
 async def switch_person(call: Ask, *, path: ById, body: Switch) -> Person:
     """Switches an account on or off; off ends all its sessions."""
-    return await set_active(call.session, actor_of(call), path.id, is_active=body.is_active)
-
-
-@routes.endpoint(
-    "POST", "/api/v1/people/{id}/password", who=May("change", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
-    tags=("people",),
-)  # fmt: skip
-async def reset_one_password(call: Ask, *, path: ById) -> PersonMade:
-    """Gives somebody below a generated password, shown this once, and ends all their sessions."""
-    password = generate_password()
-    password_hash = await call.app.passwords.hash(password)
-    actor = actor_of(call)
-    person = await call.database.run(
-        lambda session: reset_password(session, actor, path.id, password_hash=password_hash),
-        deadline_s=WRITE_S,
-    )
-    return PersonMade(person, password)
+    return await set_active(call.session, actor_of(call), path.id, is_active=body.is_active, clock=call.clock)
 
 
 @routes.endpoint(
@@ -277,6 +271,5 @@ async def restore_one_person(call: Ask, *, path: ById) -> Person:
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
     """Who did what, newest first; denied attempts included."""
     return await list_audit(
-        call.session, page, person_id=query.person_id, resource=query.resource, resource_id=query.resource_id,
-        outcome=query.outcome,
-    )  # fmt: skip
+        call.session, page, dated(AuditFilter(**msgspec.structs.asdict(query)), today(call.clock))
+    )

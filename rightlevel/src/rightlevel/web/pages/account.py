@@ -10,17 +10,24 @@ from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
+    RESOURCES,
     SessionRow,
     change_password,
+    choose_pin,
     create_token,
+    end_other_sessions,
+    factor_state,
+    has_pin,
     list_sessions,
     list_tokens,
     read_person,
+    remove_pin,
     revoke_session,
     revoke_token,
 )
+from rightlevel.programme.accounts.pins import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.templating import done, language_of, render, show_again
 
@@ -43,6 +50,14 @@ class TokenForm(msgspec.Struct, frozen=True):
 
     label: str = ""
     days: str = "90"
+    reads_only: bool = False
+    resources: tuple[str, ...] = ()
+
+
+class PinForm(msgspec.Struct, frozen=True):
+    """A new PIN."""
+
+    pin: str = ""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -58,7 +73,12 @@ async def account_page(call: Ask) -> Html:
 async def _account(call: Ask, session: Session) -> dict[str, Any]:
     actor = actor_of(call)
     sessions: Page[SessionRow] = await list_sessions(session, actor, SESSIONS)
-    return {"sessions": sessions.items, "person": await read_person(session, actor, actor.person_id)}
+    factor = await factor_state(session, actor)
+    takes_pin = actor.role in PIN_ROLES and not factor.is_on and not actor.is_by_pin
+    return {
+        "sessions": sessions.items, "person": await read_person(session, actor, actor.person_id), "factor": factor,
+        "takes_pin": takes_pin, "has_pin": takes_pin and await has_pin(session, actor, actor.person_id),
+    }  # fmt: skip
 
 
 @routes.endpoint(
@@ -90,13 +110,58 @@ async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect
 
 
 @routes.endpoint(
+    "POST", "/account/sessions/end-others", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
+    """Signs out everywhere but here."""
+    await end_other_sessions(call.session, actor_of(call))
+    _ = language_of(call).gettext
+    return done(call, "/account", _("All other devices are signed out."))
+
+
+@routes.endpoint(
+    "POST", "/account/pin", who=OWN, rate=SIGN_IN, deadline_s=30.0, work="none", body_bytes=SMALL_BODY, tags=("pages",)
+)  # fmt: skip
+async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
+    """Sets one's own PIN for the devices of one's schools."""
+    actor = actor_of(call)
+    try:
+        await choose_pin(call.database, call.app.passwords, call.clock, actor, pin=form.pin)
+    except ProgrammeError as error:
+        async with call.database.read(deadline_s=READ_S) as session:
+            values = await _account(call, session)
+        show_again(call, "account/account.html", error, **values)
+    _ = language_of(call).gettext
+    return done(call, "/account", _("Your PIN is set."))
+
+
+@routes.endpoint(
+    "POST", "/account/pin/remove", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def remove_own_pin(call: Ask, *, form: Nothing) -> Redirect:
+    """Takes one's own PIN away."""
+    actor = actor_of(call)
+    await remove_pin(call.session, actor, actor.person_id)
+    _ = language_of(call).gettext
+    return done(call, "/account", _("Your PIN is taken away."))
+
+
+@routes.endpoint(
     "GET", "/account/tokens", who=OWN, rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
 )  # fmt: skip
 async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
     """One's own API tokens, and the form for a new one."""
     tokens = await list_tokens(call.session, actor_of(call), page)
     return render(
-        call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=None, now=call.clock.now()
+        call,
+        "account/tokens.html",
+        tokens=tokens,
+        form=TokenForm(),
+        made=None,
+        now=call.clock.now(),
+        resources=RESOURCES,
     )
 
 
@@ -112,13 +177,25 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
         if not form.label.strip():
             raise Invalid(faults=(Fault("label", "Please fill this in"),))
         made = await create_token(
-            call.session, actor, None, label=form.label.strip(), days=days, clock=call.clock
-        )
+            call.session, actor, None, label=form.label.strip(), days=days, clock=call.clock,
+            reach=TokenReach(not form.reads_only, form.resources or None),
+        )  # fmt: skip
     except ProgrammeError as error:
         tokens = await list_tokens(call.session, actor, PageRequest())
-        show_again(call, "account/tokens.html", error, tokens=tokens, form=form, made=None, now=now)
+        show_again(
+            call,
+            "account/tokens.html",
+            error,
+            tokens=tokens,
+            form=form,
+            made=None,
+            now=now,
+            resources=RESOURCES,
+        )
     tokens = await list_tokens(call.session, actor, PageRequest())
-    return render(call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now)
+    return render(
+        call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now, resources=RESOURCES
+    )
 
 
 @routes.endpoint(

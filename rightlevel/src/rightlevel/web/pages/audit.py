@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
-from flatwater.contract import Html, Registry
-from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.audit import AuditEntry, list_audit
+from flatwater.clock import today
+from flatwater.contract import Html, Registry, Streamed
+from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.audit import AuditEntry, AuditFilter, audit_csv, dated, list_audit, write_audit
+from rightlevel.programme.errors import Invalid
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, Ask
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, Ask, actor_of
+from rightlevel.web.pages.forms import Typed
 from rightlevel.web.templating import render
 
 routes = Registry()
@@ -16,7 +22,7 @@ routes = Registry()
 OUTCOMES = ("done", "denied", "failed")
 RESOURCES = (
     "session", "person", "assignment", "school", "place", "class", "school_year", "student", "round", "result",
-    "api_token", "import", "route",
+    "api_token", "import", "route", "second_factor", "pin", "device", "join_request", "setting", "audit",
 )  # fmt: skip
 
 
@@ -24,9 +30,13 @@ class AuditWanted(msgspec.Struct, frozen=True):
     """Which entries are asked for."""
 
     person_id: int | None = None
+    username: str = ""
     resource: str = ""
     resource_id: str = ""
     outcome: str = ""
+    from_on: str = ""
+    to_on: str = ""
+    text: str = ""
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -43,20 +53,45 @@ class Changed(msgspec.Struct, frozen=True):
 )  # fmt: skip
 async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Html:
     """Who did what, newest first."""
-    entries = await list_audit(
-        call.session, page, person_id=query.person_id, resource=query.resource or None,
-        resource_id=query.resource_id.strip() or None, outcome=query.outcome if query.outcome in OUTCOMES else None,
-    )  # fmt: skip
+    try:
+        entries, error = await list_audit(call.session, page, filter_of(query, today(call.clock))), None
+    except Invalid as found:
+        entries, error = Page[AuditEntry]([]), found
     changes = {entry.id: changes_of(entry) for entry in entries.items}
     return render(
-        call,
-        "audit.html",
-        entries=entries,
-        changes=changes,
-        query=query,
-        outcomes=OUTCOMES,
-        resources=RESOURCES,
-    )
+        call, "audit.html", status=422 if error else 200, error=error, entries=entries, changes=changes, query=query,
+        outcomes=OUTCOMES, resources=RESOURCES,
+    )  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/audit/export", who=May("export", "audit"), rate=SIGN_IN, deadline_s=READ_S, work="none",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
+    """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""
+    actor, wanted = actor_of(call), filter_of(form, today(call.clock))
+
+    async def note(session: Session) -> None:
+        await write_audit(session, actor, "export", "audit", after=msgspec.to_builtins(wanted))
+
+    await call.database.run(note, deadline_s=WRITE_S)
+    headers = {"content-disposition": f'attachment; filename="activity-{today(call.clock)}.csv"'}
+    return Streamed(audit_csv(call.database, wanted), "text/csv; charset=utf-8", headers)
+
+
+def filter_of(query: AuditWanted, now: date) -> AuditFilter:
+    """What was asked for; a text is looked for until today unless a last day is named. *Errors*: Invalid for a day that is none."""
+    typed = Typed()
+    from_on, to_on = typed.day_or_none("from_on", query.from_on), typed.day_or_none("to_on", query.to_on)
+    typed.check()
+    text = query.text.strip()[:100] or None
+    asked = AuditFilter(
+        person_id=query.person_id, username=query.username.strip().lower()[:100] or None, resource=query.resource or None,
+        resource_id=query.resource_id.strip()[:100] or None, outcome=query.outcome if query.outcome in OUTCOMES else None,
+        from_on=from_on, to_on=to_on, text=text,
+    )  # fmt: skip
+    return dated(asked, now)
 
 
 def changes_of(entry: AuditEntry) -> list[Changed]:

@@ -18,14 +18,15 @@ from rightlevel.programme.accounts import (
     generate_password,
     list_people,
     read_person,
-    reset_password,
     restore_person,
     set_active,
 )
 from rightlevel.programme.accounts.model import may_manage
+from rightlevel.programme.accounts.pins import PIN_ROLES
 from rightlevel.programme.assignments import list_assignments
 from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
+from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
 from rightlevel.web.call import (
     READ_S,
@@ -96,7 +97,8 @@ async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> H
         search=query.search.strip() or None,
         deleted=query.deleted,
     )
-    return render(call, "people/list.html", people=people, query=query, roles=ROLES)
+    waiting = await count_open(call.session, actor_of(call))
+    return render(call, "people/list.html", people=people, query=query, roles=ROLES, waiting=waiting)
 
 
 @routes.endpoint(
@@ -126,7 +128,7 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
         )
     except ProgrammeError as error:
         show_again(call, "people/new.html", error, form=form, roles=roles_below(call))
-    return render(call, "people/password.html", person=person, password=password, is_new=True)
+    return render(call, "people/password.html", person=person, password=password)
 
 
 @routes.endpoint(
@@ -156,7 +158,7 @@ async def _person(
     return {
         "person": person, "form": form, "roles": roles_below(call), "is_self": is_self,
         "is_below": not is_self and may_manage(actor, person.role), "is_stale": False,
-        "assignments": assignments,
+        "assignments": assignments, "takes_pin": person.role in PIN_ROLES,
     }  # fmt: skip
 
 
@@ -189,27 +191,12 @@ async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/password", who=May("change", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
-async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
-    """Gives somebody a generated password, which is shown this once, and signs them out everywhere."""
-    actor, password = actor_of(call), generate_password()
-    password_hash = await call.app.passwords.hash(password)
-    person = await call.database.run(
-        lambda session: reset_password(session, actor, path.id, password_hash=password_hash),
-        deadline_s=WRITE_S,
-    )
-    return render(call, "people/password.html", person=person, password=password, is_new=False)
-
-
-@routes.endpoint(
     "POST", "/people/{id}/active", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("pages",),
 )  # fmt: skip
 async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redirect:
     """Switches an account on or off; off signs it out everywhere at once."""
-    await set_active(call.session, actor_of(call), path.id, is_active=form.is_active)
+    await set_active(call.session, actor_of(call), path.id, is_active=form.is_active, clock=call.clock)
     _ = language_of(call).gettext
     text = _("The account is switched on.") if form.is_active else _("The account is switched off.")
     return done(call, f"/people/{path.id}", text)

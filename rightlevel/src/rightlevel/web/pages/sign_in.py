@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import msgspec
 
 from flatwater.contract import Everyone, Html, Redirect, Registry
-from rightlevel.programme.accounts import choose_language, sign_in, sign_out
+from rightlevel.programme.accounts import SignedIn, choose_language, known_device, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
 from rightlevel.web.house import (
     DEVICE_COOKIE,
+    SCHOOL_DEVICE_COOKIE,
     STATUSES,
     cookie_of,
     device_cookie,
@@ -54,8 +57,9 @@ class LanguageForm(msgspec.Struct, frozen=True):
 async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
     if call.actor is not None:
-        return Redirect(local_path(query.next))
-    return render(call, "sign_in.html", form=SignInForm(next=local_path(query.next)))
+        return Redirect("/sign-in/step" if call.actor.pending else local_path(query.next))
+    here = await known_device(call.session, cookie_of(call, SCHOOL_DEVICE_COOKIE))
+    return render(call, "sign_in.html", form=SignInForm(next=local_path(query.next)), here=here)
 
 
 @routes.endpoint(
@@ -73,14 +77,20 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
         )  # fmt: skip
     except (Forbidden, Invalid) as error:
         return _refused(call, form, error)
-    cookie = session_cookie(
-        signed_in.token, life_s=settings.session_life_s, is_secure=settings.cookie_is_secure
-    )
+    set_session(call, signed_in)
+    to = local_path(form.next)
+    if signed_in.pending:
+        return Redirect("/sign-in/step" + (f"?{urlencode({'next': to})}" if to != "/" else ""))
+    return Redirect(to)
+
+
+def set_session(call: Ask, signed_in: SignedIn) -> None:
+    """Gives the browser its session, its language and, where it has none, the name by which it is known again."""
+    is_secure = call.app.settings.cookie_is_secure
+    cookie = session_cookie(signed_in.token, life_s=signed_in.life_s, is_secure=is_secure)
     call.cookies_to_set += [cookie, language_cookie(signed_in.language)]
     if call.app.device_names.known(cookie_of(call, DEVICE_COOKIE)) is None:
-        name = call.app.device_names.new()
-        call.cookies_to_set.append(device_cookie(name, is_secure=settings.cookie_is_secure))
-    return Redirect(local_path(form.next))
+        call.cookies_to_set.append(device_cookie(call.app.device_names.new(), is_secure=is_secure))
 
 
 def _require_filled(form: SignInForm) -> None:
@@ -92,11 +102,11 @@ def _require_filled(form: SignInForm) -> None:
 
 def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
     again = SignInForm(username=form.username, next=local_path(form.next))
-    return render(call, "sign_in.html", status=STATUSES[error.kind], error=error, form=again)
+    return render(call, "sign_in.html", status=STATUSES[error.kind], error=error, form=again, here=None)
 
 
 @routes.endpoint(
-    "POST", "/sign-out", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST", "/sign-out", who=May("finish", "sign_in"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("pages",),
 )  # fmt: skip
 async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
@@ -114,7 +124,7 @@ async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
     if form.code in LANGUAGES:
         call.cookies_to_set.append(language_cookie(form.code))
-        if call.actor is not None:
+        if call.actor is not None and not call.actor.pending:
             await choose_language(call.session, call.actor, form.code)
     return Redirect(local_path(form.next))
 

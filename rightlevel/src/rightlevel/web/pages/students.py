@@ -11,7 +11,7 @@ from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.permissions import May
-from rightlevel.programme.schools import list_classes, read_class, read_school
+from rightlevel.programme.schools import list_classes, read_class, read_school, school_names
 from rightlevel.programme.students import (
     NewStudent,
     Student,
@@ -110,9 +110,8 @@ async def _children(
 
 
 async def _names(call: Ask, school_ids: set[int], shown: int | None) -> dict[int, str]:
-    """The names of the schools on one page of children. *Cost*: one statement a school, on its key."""
-    wanted = school_ids - {shown}
-    return {each: (await read_school(call.session, actor_of(call), each)).name_local for each in wanted}
+    """The names of the schools on one page of children. *Cost*: one statement, none on the page of one school."""
+    return await school_names(call.session, actor_of(call), sorted(school_ids - {shown}))
 
 
 @routes.endpoint(

@@ -1,0 +1,117 @@
+"""What somebody above does about another's keys: a one-time code, a PIN, the second factor, API tokens."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.accounts import (
+    CodeMade,
+    Person,
+    generate_code,
+    generate_pin,
+    list_tokens_of,
+    read_person,
+    remove_pin,
+    reset_pin,
+    reset_second_factor,
+    reset_with_code,
+    revoke_token_of,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.pages.forms import NoFields
+from rightlevel.web.templating import done, language_of, render
+
+routes = Registry()
+
+RESET = May("reset", "person")
+HASHING_S = 30.0
+
+
+class TokenOf(msgspec.Struct, frozen=True):
+    """A path with a person and one of their tokens."""
+
+    id: int
+    token: str
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/password", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
+    """Gives somebody a one-time code, shown this once, and signs them out everywhere."""
+    actor, code = actor_of(call), generate_code()
+    code_hash = await call.app.passwords.hash(code)
+
+    async def reset(session: Session) -> CodeMade:
+        return await reset_with_code(
+            session, actor, path.id, code=code, code_hash=code_hash, clock=call.clock
+        )
+
+    made = await call.database.run(reset, deadline_s=WRITE_S)
+    return render(call, "people/code.html", made=made, is_new=False)
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/pin", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
+    """Gives a teacher or mentor a new PIN, shown this once."""
+    actor, pin = actor_of(call), generate_pin()
+    pin_hash = await call.app.passwords.hash(pin)
+
+    async def reset(session: Session) -> Person:
+        return await reset_pin(session, actor, path.id, pin_hash=pin_hash, clock=call.clock)
+
+    person = await call.database.run(reset, deadline_s=WRITE_S)
+    return render(call, "people/pin.html", person=person, pin=pin)
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/pin/remove", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
+    """Takes somebody's PIN away."""
+    await remove_pin(call.session, actor_of(call), path.id)
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("The PIN is taken away."))
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/second-factor", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
+    """Takes somebody's second step at sign-in away and signs them out everywhere."""
+    await reset_second_factor(call.session, actor_of(call), path.id)
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}", _("The second step is reset."))
+
+
+@routes.endpoint(
+    "GET", "/people/{id}/tokens", who=May("manage", "token_of_others"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("pages",),
+)  # fmt: skip
+async def tokens_of_person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
+    """Somebody's API tokens, for admins."""
+    actor = actor_of(call)
+    person = await read_person(call.session, actor, path.id)
+    tokens = await list_tokens_of(call.session, actor, path.id, page)
+    return render(call, "people/tokens.html", person=person, tokens=tokens, now=call.clock.now())
+
+
+@routes.endpoint(
+    "POST", "/people/{id}/tokens/{token}/revoke", who=May("manage", "token_of_others"), rate=WRITES,
+    deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def revoke_token_here(call: Ask, *, path: TokenOf, form: NoFields) -> Redirect:
+    """Ends somebody's API token at once, for admins."""
+    await revoke_token_of(call.session, actor_of(call), path.id, path.token, call.clock)
+    _ = language_of(call).gettext
+    return done(call, f"/people/{path.id}/tokens", _("The token is revoked."))
