@@ -135,7 +135,7 @@ async def suggestions(session: Session, actor: Actor, school_id: int, subject: s
     if not actor.scope.is_everything and subject not in actor.scope.subjects(school_id):
         raise NotFound
     rows = await store.rechecked(session, actor, school_id, subject)
-    return [each for row in rows if (each := _suggested(cast("Subject", subject), row)) is not None]
+    return [each for row in rows if (each := _suggested(subject, row)) is not None]
 
 
 def _suggested(subject: Subject, row: store.Rechecked) -> Suggested | None:

@@ -10,7 +10,7 @@ import msgspec
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
-from rightlevel.programme.students import is_uuid
+from rightlevel.programme.students.model import is_uuid
 
 Bands = list[list[str]]
 """The levels that learn together, lowest band first, each level once."""
@@ -227,13 +227,15 @@ def grouping_faults(new: NewGrouping) -> list[Fault]:
 def check_faults(write: CheckWrite, today: date) -> list[Fault]:
     """What is wrong with a quick re-test by itself."""
     faults: list[Fault] = []
-    for field in ("id", "student_id"):
-        if not is_uuid(getattr(write, field)):
-            faults.append(Fault(field, "A UUID", getattr(write, field)[:60]))
+    faults += [
+        Fault(field, "A UUID", value[:60])
+        for field, value in (("id", write.id), ("student_id", write.student_id))
+        if not is_uuid(value)
+    ]
     if write.subject not in SCALES:
         faults.append(Fault("subject", f"One of: {', '.join(SCALES)}", write.subject[:60]))
     else:
-        codes = [level.code for level in SCALES[cast("Subject", write.subject)]]
+        codes = [level.code for level in SCALES[write.subject]]
         if write.level not in codes:
             faults.append(Fault("level", f"One of: {', '.join(codes)}", write.level[:60]))
     if write.checked_on > today:

@@ -1,0 +1,161 @@
+-- name: days_back
+-- How many days back a session may be entered without a leader's reason. Served by the primary key.
+select value
+from setting
+where key = 'session_days_back'
+
+-- name: insert_session
+-- Keeps a session; nothing where the group has one that day or the id is used. Served by teaching_session_is_one_a_day.
+insert into teaching_session (id, write_id, group_id, school_id, subject, held_on, minutes, activity, resource_id, created_at, created_by, changed_at)
+values (%(id)s::uuid, %(id)s::uuid, %(group_id)s, %(school_id)s, %(subject)s::subject, %(held_on)s, %(minutes)s, %(activity)s, %(resource_id)s,
+    %(now)s, %(person_id)s, %(now)s)
+on conflict do nothing
+
+-- name: change_session
+-- Corrects a session; no row when it is another version by now. Served by the primary key.
+update teaching_session
+set write_id = %(id)s::uuid, minutes = %(minutes)s, activity = %(activity)s, resource_id = %(resource_id)s, version = version + 1,
+    changed_at = %(now)s
+where id = %(session_id)s::uuid and version = %(version)s
+
+-- name: sessions
+-- Sessions with their group, newest first. Served by teaching_session_by_school, teaching_session_is_one_a_day and the primary key.
+select s.id::text as id, s.write_id::text as write_id, s.group_id, g.band::integer as band, g.number::integer as number, s.school_id,
+    s.subject::text as subject, s.held_on, s.minutes::integer as minutes, s.activity, s.resource_id, re.title as resource_title,
+    s.expected::integer as expected, s.present::integer as present, s.late::integer as late, s.absent::integer as absent, s.version,
+    p.display_name as person_name
+from teaching_session s
+join teaching_group g on g.id = s.group_id
+join person p on p.id = s.created_by
+left join resource re on re.id = s.resource_id
+where true
+--? by_id: and s.id = %(session_id)s::uuid
+--? by_write: and (s.id = %(id)s::uuid or (s.group_id = %(group_id)s and s.held_on = %(held_on)s))
+--? by_school: and s.school_id = %(school_id)s and s.subject = %(subject)s::subject
+--? by_group: and s.group_id = %(group_id)s
+--? after: and (s.held_on, s.id) < (select a.held_on, a.id from teaching_session a where a.id = %(after_id)s::uuid)
+order by s.held_on desc, s.id desc
+limit %(rows)s
+--? for_update: for update of s
+
+-- name: write_marks
+-- Keeps the attendance of a session. Served by the primary key.
+insert into attendance (session_id, student_id, presence)
+select %(session_id)s::uuid, m.student_id, m.presence
+from unnest(%(student_ids)s::uuid[], %(presences)s::presence[]) as m (student_id, presence)
+order by m.student_id
+on conflict (session_id, student_id) do update set presence = excluded.presence where attendance.presence <> excluded.presence
+
+-- name: count_marks
+-- Counts a session's attendance anew; expected are the group's children, and never fewer than were marked. Served by the primary keys.
+update teaching_session s
+set present = c.present, late = c.late, absent = c.absent,
+    expected = greatest(%(children)s, s.expected * %(keeps)s::integer, c.present + c.late + c.absent)
+from (
+    select count(*) filter (where presence = 'present') as present, count(*) filter (where presence = 'late') as late,
+        count(*) filter (where presence = 'absent') as absent
+    from attendance
+    where session_id = %(session_id)s::uuid
+) c
+where s.id = %(session_id)s::uuid
+
+-- name: marks
+-- The attendance of a session of those children whom somebody may see. Served by the primary key.
+select a.student_id::text as student_id, a.presence::text as presence
+from attendance a
+join student st on st.id = a.student_id
+where a.session_id = %(session_id)s::uuid
+--? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+order by a.student_id
+limit %(rows)s
+
+-- name: dose_of_children
+-- What each child of a group was taught this school year beside its first and last tested level. Served by group_member_is_unique,
+-- attendance_by_student and result_is_unique. What waits for a blind re-test shows no level to those who might do it.
+select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
+    coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
+    coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
+    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved
+from group_member m
+join teaching_group g on g.id = m.group_id
+join grouping gr on gr.id = g.grouping_id
+join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
+left join school_year y on y.is_current
+left join lateral (
+    select sum(s.minutes) filter (where a.presence <> 'absent') as minutes, count(*) filter (where a.presence = 'present') as present,
+        count(*) filter (where a.presence = 'late') as late, count(*) filter (where a.presence = 'absent') as absent
+    from attendance a
+    join teaching_session s on s.id = a.session_id and s.subject = m.subject and s.held_on between y.starts_on and y.ends_on
+    where a.student_id = st.id
+) d on true
+left join lateral (
+    select (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
+        count(*) as rounds
+    from result e
+    join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
+    where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
+        and not (%(is_verifier)s and e.assessor_id <> %(person_id)s
+            and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending'))
+) r on true
+left join scale sc on sc.subject = m.subject and sc.is_default
+left join scale_level fl on fl.scale_id = sc.id and fl.rank = r.first_rank
+left join scale_level ll on ll.scale_id = sc.id and ll.rank = r.last_rank
+where m.group_id = %(group_id)s and m.left_at is null
+--? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+--? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+order by st.name_key, st.id
+limit %(rows)s
+
+-- name: dose_of_groups
+-- What each group in use of a school was taught this school year beside how its children moved; no row of a practice school.
+-- Served by grouping_by_school, teaching_session_is_one_a_day, group_member_is_unique and result_is_unique.
+select g.id as group_id, g.band::integer as band, g.number::integer as number, p.display_name as teacher_name,
+    coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes, coalesce(d.child_minutes, 0)::integer as child_minutes,
+    coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected,
+    v.tested_twice::integer as tested_twice, v.moved_up::integer as moved_up, v.moved_down::integer as moved_down
+from grouping gr
+join school sch on sch.id = gr.school_id and not sch.is_practice
+join teaching_group g on g.grouping_id = gr.id
+left join person p on p.id = g.teacher_id
+left join school_year y on y.is_current
+left join lateral (
+    select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
+        sum(s.present + s.late) as attended, sum(s.expected) as expected
+    from teaching_session s
+    where s.group_id = g.id and s.held_on between y.starts_on and y.ends_on
+) d on true
+cross join lateral (
+    select count(*) filter (where r.rounds > 1) as tested_twice, count(*) filter (where r.last_rank > r.first_rank) as moved_up,
+        count(*) filter (where r.last_rank < r.first_rank) as moved_down
+    from group_member m
+    join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
+    cross join lateral (
+        select (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
+            count(*) as rounds
+        from result e
+        join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
+        where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
+    ) r
+    where m.group_id = g.id and m.left_at is null
+) v
+where gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and gr.state = 'accepted'
+order by gr.grade_from, g.band, g.number
+limit %(rows)s
+
+-- name: dose_of_schools
+-- What each school taught in a subject this school year, by name; practice schools are left out. Served by school_by_name and teaching_session_by_school.
+select sch.id as school_id, sch.name_local as school_name, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes,
+    coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected
+from school sch
+left join school_year y on y.is_current
+left join lateral (
+    select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
+        sum(s.present + s.late) as attended, sum(s.expected) as expected
+    from teaching_session s
+    where s.school_id = sch.id and s.subject = %(subject)s::subject and s.held_on between y.starts_on and y.ends_on
+) d on true
+where sch.deleted_at is null and not sch.is_practice
+--? in_scope: and sch.id = any(%(scope_schools)s)
+--? after: and (lower(sch.name_local), sch.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s)
+order by lower(sch.name_local), sch.id
+limit %(rows)s

@@ -1,0 +1,148 @@
+"""The only file that knows the columns of teaching_session and attendance."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import Query, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.groups import GroupRow
+from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.students.model import is_uuid
+from rightlevel.programme.teaching.model import (
+    MAX_MARKS,
+    ChildDose,
+    GroupDose,
+    Mark,
+    SchoolDose,
+    SessionRow,
+    SessionWrite,
+    SheetMark,
+)
+
+_queries = load_queries(__package__ or "")
+MANY_GROUPS = 500
+
+
+async def days_back(session: Session) -> int:
+    return cast("int", await session.fetch_value(_queries["days_back"], {}))
+
+
+def _values(write: SessionWrite, group: GroupRow, person_id: int, now: datetime) -> dict[str, Any]:
+    return {
+        "id": write.id, "group_id": group.id, "school_id": group.school_id, "subject": group.subject, "held_on": write.held_on,
+        "minutes": write.minutes, "activity": write.activity.strip(), "resource_id": write.resource_id, "version": write.version,
+        "person_id": person_id, "now": now,
+    }  # fmt: skip
+
+
+async def insert_session(
+    session: Session, write: SessionWrite, group: GroupRow, person_id: int, now: datetime
+) -> bool:
+    values = _values(write, group, person_id, now)
+    return await session.execute(_queries["insert_session"], values) == 1
+
+
+async def change_session(
+    session: Session, session_id: str, write: SessionWrite, group: GroupRow, person_id: int, now: datetime
+) -> bool:
+    values = {**_values(write, group, person_id, now), "session_id": session_id}
+    return await session.execute(_queries["change_session"], values) == 1
+
+
+async def sessions_like(session: Session, write: SessionWrite, *, for_update: bool) -> list[SessionRow]:
+    """Those that a write could mean: of its id, or of its group and day; held until this transaction ends if told."""
+    query = _queries["sessions"].plus("by_write", *(["for_update"] if for_update else []))
+    values = {"id": write.id, "group_id": write.group_id, "held_on": write.held_on, "rows": 2}
+    return await session.fetch_all(query, values, into=SessionRow)
+
+
+async def find_session(session: Session, session_id: str) -> SessionRow:
+    """One session. *Errors*: NotFound."""
+    if not is_uuid(session_id):
+        raise NotFound
+    query = _queries["sessions"].plus("by_id")
+    row = await session.fetch_one(query, {"session_id": session_id, "rows": 1}, into=SessionRow)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def page_of_sessions(
+    session: Session, page: PageRequest, *, school_id: int, subject: str, group_id: int | None
+) -> Page[SessionRow]:
+    after = page.key(tuple[str])
+    parts = ["by_school", *(["by_group"] if group_id is not None else []), *(["after"] if after else [])]
+    values = {
+        "school_id": school_id, "subject": subject, "group_id": group_id, "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["sessions"].plus(*parts), values, into=SessionRow)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def write_marks(
+    session: Session, session_id: str, marks: list[Mark], children: int, *, is_new: bool
+) -> None:
+    """Keeps the attendance and counts it. *Cost*: two statements."""
+    values = {
+        "session_id": session_id, "student_ids": [mark.student_id for mark in marks],
+        "presences": [mark.presence for mark in marks], "children": children, "keeps": 0 if is_new else 1,
+    }  # fmt: skip
+    await session.execute(_queries["write_marks"], values)
+    await session.execute(_queries["count_marks"], values)
+
+
+def _within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, Any]]:
+    held = cast("Subject", subject)
+    values = {"scope_schools": actor.scope.whole_schools(held), "scope_classes": actor.scope.classes(held)}
+    return (query if actor.scope.is_everything else query.plus("in_scope")), values
+
+
+async def marks_of(session: Session, actor: Actor, row: SessionRow) -> list[SheetMark]:
+    query, values = _within(actor, row.subject, _queries["marks"])
+    values |= {"session_id": row.id, "rows": 5 * MAX_MARKS}
+    return await session.fetch_all(query, values, into=SheetMark)
+
+
+async def dose_of_children(
+    session: Session, actor: Actor, group: GroupRow, page: PageRequest
+) -> Page[ChildDose]:
+    after = page.key(tuple[str])
+    query, values = _within(actor, group.subject, _queries["dose_of_children"])
+    values |= {
+        "group_id": group.id, "person_id": actor.person_id, "is_verifier": actor.role == "mentor",
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = query.plus("after") if after else query
+    return page_of(
+        await session.fetch_all(query, values, into=ChildDose), page, lambda row: (row.student_id,)
+    )
+
+
+async def dose_of_groups(session: Session, school_id: int, subject: str) -> list[GroupDose]:
+    values = {"school_id": school_id, "subject": subject, "rows": MANY_GROUPS}
+    return await session.fetch_all(_queries["dose_of_groups"], values, into=GroupDose)
+
+
+async def dose_of_schools(
+    session: Session, actor: Actor, subject: str, page: PageRequest
+) -> Page[SchoolDose]:
+    after = page.key(tuple[int])
+    parts = [*([] if actor.scope.is_everything else ["in_scope"]), *(["after"] if after else [])]
+    values = {
+        "subject": subject, "scope_schools": actor.scope.schools(cast("Subject", subject)),
+        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["dose_of_schools"].plus(*parts), values, into=SchoolDose)
+    return page_of(rows, page, lambda row: (row.school_id,))
+
+
+def as_shown(row: SessionRow) -> dict[str, Any]:
+    """A session as audit rows and stale answers show it."""
+    return cast("dict[str, Any]", msgspec.to_builtins(row))
