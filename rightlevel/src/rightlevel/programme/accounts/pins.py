@@ -45,7 +45,7 @@ def pin_faults(text: str) -> list[Fault]:
     """What is wrong with a PIN: not six digits, or one that is guessed first."""
     pin = pin_of(text)
     if not pin:
-        return [Fault("pin", f"{PIN_DIGITS} digits")]
+        return [Fault("pin", "Six digits")]
     return [Fault("pin", "Too easy to guess: choose other digits")] if _is_trivial(pin) else []
 
 
