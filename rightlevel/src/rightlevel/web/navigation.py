@@ -28,6 +28,7 @@ WAYS = (
     Way("/students", N_("Children"), "child", "read", "student"),
     Way("/figures", N_("Figures"), "figures", "read", "figure"),
     Way("/rounds", N_("Rounds"), "round", "read", "round"),
+    Way("/verification", N_("Verification"), "out", "read", "verification"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/places", N_("Places"), "place", "create", "place"),
     Way("/years", N_("School years"), "round", "create", "school_year"),

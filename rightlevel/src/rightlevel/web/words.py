@@ -37,6 +37,10 @@ WORDS: dict[str, dict[str, str]] = {
     "history": {
         "memory": N_("Memory"), "connections": N_("Connections"), "query_p95": N_("Statements: 95 of 100 took at most"),
     },
+    "verification": {
+        "pending": N_("Waits for a re-test"), "agreed": N_("Tests agree"), "disagreed": N_("Tests differ"), "resolved": N_("Decided"),
+        "returned": N_("Returned"), "withdrawn": N_("Taken back"),
+    },
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
@@ -55,6 +59,8 @@ WORDS: dict[str, dict[str, str]] = {
         "renew_codes": N_("New recovery codes"), "choose": N_("Choose"), "invite": N_("Make a code to link a device"),
         "link": N_("Link"), "ask": N_("Ask to join"), "approve": N_("Approve"), "decline": N_("Decline"),
         "revoke_others": N_("Sign out everywhere else"), "export": N_("Export"),
+        "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
+        "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
     },
     "resource": {
@@ -63,7 +69,7 @@ WORDS: dict[str, dict[str, str]] = {
         "round": N_("Round"), "result": N_("Result"), "api_token": N_("API token"), "import": N_("Import"),
         "route": N_("Page or address"), "second_factor": N_("Second step at sign-in"), "pin": N_("PIN"),
         "device": N_("Device of a school"), "join_request": N_("Request to join"), "setting": N_("Setting"),
-        "audit": N_("Activity"), "self": N_("Own account"), "figure": N_("Figures"), "metric": N_("Operations"),
+        "verification": N_("Re-test"), "audit": N_("Activity"), "self": N_("Own account"), "figure": N_("Figures"), "metric": N_("Operations"),
     },
     "field": {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
@@ -79,7 +85,9 @@ WORDS: dict[str, dict[str, str]] = {
         "guardian_consent_on": N_("Guardian agreed on"), "left_on": N_("Since when?"), "file": N_("File (CSV or XLSX)"),
         "contact": N_("Telephone or e-mail"), "school_wished": N_("School"), "words": N_("Anything else"),
         "pin": N_("PIN"), "resources": N_("What it reaches"), "role_wished": N_("Role"), "person_id": N_("Person"),
-        "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "notes": N_("Notes"),
+        "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "tested_on": N_("Date of the test"), "tool": N_("Tool"), "choice": N_("Level"),
+        "stands": N_("Which level stands?"), "margin": N_("How precise, in percent"), "confidence": N_("Confidence"),
+        "expected": N_("How many will agree, in percent"), "seed": N_("Seed"), "visible_on": N_("Mentors see it from"), "notes": N_("Notes"),
     },
 }  # fmt: skip
 """Vocabulary → code → English. A code that is not here is shown as it is, its underscores as spaces."""

@@ -10,6 +10,8 @@ from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Subject
 
 ASSIGNABLE = ("mentor", "teacher")
+MAX_AT_ONCE = 500
+"""A mentor's schools in both subjects many times over; more comes by import."""
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
 
 
@@ -39,6 +41,17 @@ class NewAssignment(msgspec.Struct, frozen=True):
     class_id: int | None = None
     from_on: date | None = None
     to_on: date | None = None
+
+
+class SchoolWithout(msgspec.Struct, frozen=True):
+    """A school that nobody of a role is assigned to in a subject; `had_one` where somebody was."""
+
+    school_id: int
+    code: str
+    school_name: str
+    place_name: str
+    children: int
+    had_one: bool
 
 
 def assignment_faults(new: NewAssignment, today: date) -> list[Fault]:

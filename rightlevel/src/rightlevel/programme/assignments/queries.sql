@@ -44,3 +44,35 @@ where person_id = %(person_id)s
 --? by_subject: and subject = %(subject)s::subject
 order by school_id
 limit 10000
+
+-- name: end_assignments
+-- Ends assignments that run; those ended. Served by the primary key.
+update assignment
+set ended_at = %(now)s
+where id = any(%(assignment_ids)s::bigint[]) and ended_at is null
+returning id, person_id
+
+-- name: schools_without
+-- Open schools with no active mentor (or teacher) of a subject today, by name, with how many children they have. Served by school_by_name,
+-- assignment_by_school and school_enrolled's primary key.
+select s.id as school_id, s.code, s.name_local as school_name, p.name_local as place_name,
+    coalesce((select sum(e.children) from school_enrolled e join school_year y on y.id = e.school_year_id and y.is_current where e.school_id = s.id), 0)::bigint
+        as children,
+    exists (
+        select 1
+        from assignment a
+        join person h on h.id = a.person_id and h.role = %(role)s::role
+        where a.school_id = s.id and a.subject = %(subject)s::subject) as had_one
+from school s
+join place p on p.id = s.place_id
+where s.deleted_at is null and s.status = 'open' and not s.is_practice
+    and not exists (
+        select 1
+        from assignment a
+        join person h on h.id = a.person_id and h.role = %(role)s::role and h.is_active and h.deleted_at is null
+        where a.school_id = s.id and a.subject = %(subject)s::subject and a.ended_at is null and a.from_on <= %(today)s
+            and coalesce(a.to_on, %(today)s) >= %(today)s)
+--? by_place: and p.lineage @> array[%(place_id)s]::bigint[]
+--? after: and (lower(s.name_local), s.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s)
+order by lower(s.name_local), s.id
+limit %(rows)s

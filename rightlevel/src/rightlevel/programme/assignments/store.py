@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, cast
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
-from rightlevel.programme.assignments.model import Assignment
+from rightlevel.programme.assignments.model import Assignment, SchoolWithout
 from rightlevel.programme.errors import NotFound
 
 _queries = load_queries(__package__ or "")
@@ -62,3 +62,28 @@ async def schools_ever_held(session: Session, person_id: int, *, subject: str | 
             query.plus(*(["by_subject"] if subject else [])), values, into=_SchoolId
         )
     ]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """An assignment that was ended, and whose it was."""
+
+    id: int
+    person_id: int
+
+
+async def end_assignment_rows(session: Session, assignment_ids: list[int], now: datetime) -> list[Ended]:
+    values = {"assignment_ids": assignment_ids, "now": now}
+    return await session.fetch_all(_queries["end_assignments"], values, into=Ended)
+
+
+async def page_of_schools_without(
+    session: Session, page: PageRequest, *, role: str, subject: str, place_id: int | None, today: date
+) -> Page[SchoolWithout]:
+    after = page.key(tuple[int])
+    parts = [*(["by_place"] if place_id is not None else []), *(["after"] if after else [])]
+    values = {
+        "role": role, "subject": subject, "place_id": place_id, "today": today, "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["schools_without"].plus(*parts), values, into=SchoolWithout)
+    return page_of(rows, page, lambda row: (row.school_id,))

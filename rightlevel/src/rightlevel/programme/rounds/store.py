@@ -39,6 +39,14 @@ class CheckedPart(msgspec.Struct, frozen=True):
     is_rebuilt: bool
 
 
+class _Intact(msgspec.Struct, frozen=True):
+    is_intact: bool
+
+
+class _Content(msgspec.Struct, frozen=True):
+    content: str
+
+
 class _RoundId(msgspec.Struct, frozen=True):
     round_id: int
 
@@ -213,12 +221,12 @@ async def find_snapshot(session: Session, round_id: int) -> Snapshot:
 
 async def snapshot_part(session: Session, round_id: int, school_id: int) -> str:
     """One school's part of a snapshot. *Errors*: NotFound."""
-    found = await session.fetch_value(
-        _queries["snapshot_part"], {"round_id": round_id, "school_id": school_id}
+    found = await session.fetch_one(
+        _queries["snapshot_part"], {"round_id": round_id, "school_id": school_id}, into=_Content
     )
     if found is None:
         raise NotFound
-    return cast("str", found)
+    return found.content
 
 
 async def check_some_parts(
@@ -229,7 +237,9 @@ async def check_some_parts(
 
 
 async def is_hash_intact(session: Session, round_id: int) -> bool:
-    return bool(await session.fetch_value(_queries["snapshot_hash"], {"round_id": round_id}))
+    """Whether a sealed snapshot's hash is that of its parts; no for one that is not sealed."""
+    found = await session.fetch_one(_queries["snapshot_hash"], {"round_id": round_id}, into=_Intact)
+    return found is not None and found.is_intact
 
 
 async def page_of_amendments(

@@ -9,14 +9,21 @@ from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.assignments import (
     Assignment,
     NewAssignment,
+    SchoolWithout,
     create_assignment,
+    create_assignments,
     end_assignment,
+    end_assignments,
     list_assignments,
+    schools_without,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 
 routes = Registry()
+
+MANY_S = 30.0
+"""Five hundred assignments take about two seconds."""
 
 
 class AssignmentSearch(msgspec.Struct, frozen=True):
@@ -60,3 +67,60 @@ async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created:
 async def end_one_assignment(call: Ask, *, path: ById) -> Assignment:
     """Ends an assignment, on the very next request everywhere."""
     return await end_assignment(call.session, actor_of(call), path.id, call.clock)
+
+
+class NewAssignments(msgspec.Struct, frozen=True):
+    """Up to 500 assignments, made all or none."""
+
+    assignments: list[NewAssignment]
+
+
+class MadeAssignments(msgspec.Struct, frozen=True):
+    """What was made, in the order sent."""
+
+    assignments: list[Assignment]
+
+
+class AssignmentIds(msgspec.Struct, frozen=True):
+    """Up to 500 assignments to end."""
+
+    assignment_ids: list[int]
+
+
+class GapSearch(msgspec.Struct, frozen=True):
+    """Who is lacking, in which subject, and below which place."""
+
+    role: str = "teacher"
+    subject: str = "language"
+    place_id: int | None = None
+
+
+@routes.endpoint(
+    "POST", "/api/v1/assignments/batch", who=May("create", "assignment"), rate=WRITES, deadline_s=MANY_S, work="write",
+    body_bytes=CLASS_BODY, tags=("assignments",),
+)  # fmt: skip
+async def create_many_assignments(call: Ask, *, body: NewAssignments) -> MadeAssignments:
+    """Makes up to 500 assignments in one transaction, all or none; the faults name their rows."""
+    return MadeAssignments(
+        await create_assignments(call.session, actor_of(call), body.assignments, call.clock)
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/assignments/end", who=May("end", "assignment"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("assignments",),
+)  # fmt: skip
+async def end_many_assignments(call: Ask, *, body: AssignmentIds) -> AssignmentIds:
+    """Ends up to 500 assignments at once; the answer names those that ran."""
+    return AssignmentIds(await end_assignments(call.session, actor_of(call), body.assignment_ids, call.clock))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/schools-without", who=May("read", "assignment"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(50), tags=("assignments",),
+)  # fmt: skip
+async def list_schools_without(call: Ask, *, query: GapSearch, page: PageRequest) -> Page[SchoolWithout]:
+    """Open schools that lack a mentor or a teacher of a subject today."""
+    return await schools_without(
+        call.session, actor_of(call), page, call.clock, role=query.role, subject=query.subject, place_id=query.place_id
+    )  # fmt: skip

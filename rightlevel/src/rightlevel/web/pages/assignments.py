@@ -9,8 +9,14 @@ import msgspec
 
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.accounts import read_person
-from rightlevel.programme.assignments import NewAssignment, create_assignment, end_assignment
+from rightlevel.programme.accounts import list_people, read_person
+from rightlevel.programme.assignments import (
+    NewAssignment,
+    create_assignment,
+    create_assignments,
+    end_assignment,
+    schools_without,
+)
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
@@ -19,6 +25,9 @@ from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
 
+MANY_S = 30.0
+PEOPLE = PageRequest(limit=500)
+"""Whom a list lets one choose from; a country with more has them by import."""
 CLASSES = PageRequest(limit=100)
 """More classes than a school has."""
 
@@ -136,3 +145,67 @@ async def end_assignment_here(call: Ask, *, path: PersonAndAssignment, form: Onl
     await end_assignment(call.session, actor_of(call), path.assignment, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The assignment is ended."))
+
+
+class GapsWanted(msgspec.Struct, frozen=True):
+    """Who is lacking, in which subject."""
+
+    role: str = "teacher"
+    subject: str = "language"
+
+
+class GapsForm(msgspec.Struct, frozen=True):
+    """Whom the chosen schools are given to."""
+
+    role: str = "teacher"
+    subject: str = "language"
+    person: str = ""
+    school: list[str] = []
+
+
+@routes.endpoint(
+    "GET", "/assignments/gaps", who=May("create", "assignment"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(50), tags=("pages",),
+)  # fmt: skip
+async def gaps_page(call: Ask, *, query: GapsWanted, page: PageRequest) -> Html:
+    """The schools that lack a mentor or a teacher, and the form that gives some of them to somebody."""
+    form = GapsForm(query.role, query.subject)
+    return render(call, "people/gaps.html", **await _gaps(call, form, page))
+
+
+async def _gaps(call: Ask, form: GapsForm, page: PageRequest) -> dict[str, Any]:
+    actor = actor_of(call)
+    gaps = await schools_without(call.session, actor, page, call.clock, role=form.role, subject=form.subject)
+    people = await list_people(call.session, actor, PEOPLE, role=form.role)
+    return {
+        "gaps": gaps, "form": form,
+        "people": [(each.id, f"{each.display_name} ({each.username})") for each in people.items if each.is_active],
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "POST", "/assignments/gaps", who=May("create", "assignment"), rate=WRITES, deadline_s=MANY_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
+    """Gives the chosen schools to somebody, all or none."""
+    faults = [Fault("person", "Please choose one")] if not _number(form.person) else []
+    faults += [Fault("school", "Please choose one")] if not form.school else []
+    wanted = [
+        NewAssignment(_number(form.person), _number(school), form.subject) for school in form.school[:100]
+    ]
+    try:
+        if faults:
+            raise Invalid(faults=tuple(faults))
+        async with call.session.savepoint():
+            await create_assignments(call.session, actor_of(call), wanted, call.clock)
+    except ProgrammeError as error:
+        show_again(call, "people/gaps.html", error, **await _gaps(call, form, PageRequest(50)))
+    _ = language_of(call).gettext
+    return done(
+        call, f"/assignments/gaps?role={form.role}&subject={form.subject}", _("{count} schools are assigned.", count=len(wanted))
+    )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -11,6 +11,7 @@ from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
+from rightlevel.programme.verification import list_returned
 from rightlevel.web.call import READ_S, READS, Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.figures import FiguresWanted, figures_values
@@ -43,13 +44,14 @@ async def home_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 async def _work(call: Ask, page: PageRequest) -> dict[str, Any]:
-    """The schools of field staff with their classes, each one tap from its grid. *Cost*: four statements."""
+    """The schools of field staff with their classes, each one tap from its grid. *Cost*: five statements."""
     round_ = await round_of_today(call)
     schools = await list_schools(call.session, actor_of(call), page)
     work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
     return {
         "schools": [(each, work.get(each.id, [])) for each in schools.items], "page": schools, "round": round_,
         "is_open": round_ is not None and round_.state == "open",
+        "returned": await list_returned(call.session, actor_of(call), PageRequest(1)),
     }  # fmt: skip
 
 

@@ -17,10 +17,13 @@ from rightlevel.programme.rounds import (
     change_round,
     create_round,
     delete_round,
+    list_amendments,
     list_round_schools,
     list_rounds,
     lock_school,
     read_round,
+    read_snapshot,
+    set_dates_of_place,
     set_round_state,
     set_school_dates,
     unlock_school,
@@ -47,7 +50,13 @@ STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
         )
     ],
     "closed": [
-        ("open", N_("Open this round again"), N_("Results can then be entered and changed again."), True)
+        ("open", N_("Open this round again"), N_("Results can then be entered and changed again."), True),
+        (
+            "frozen",
+            N_("Freeze this round"),
+            N_("It is kept as it is, for ever, with a hash. Later corrections are amendments with a reason."),
+            True,
+        ),
     ],
 }
 """State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
@@ -150,11 +159,20 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
     found = (
         await list_schools(call.session, actor, FOUND, SchoolSearch(search)) if may_lock and search else None
     )
+    frozen = round_.state == "frozen"
+    snapshot = await read_snapshot(call.session, actor, round_id) if frozen else None
+    amendments = (
+        await list_amendments(call.session, actor, round_id, FOUND)
+        if frozen and allowed(actor.role, "freeze", "round")
+        else None
+    )
     steps = [
         (state, language.gettext(name), language.gettext(told), asks)
         for state, name, told, asks in STEPS.get(round_.state, [])
     ]
-    return {"round": round_, "steps": steps, "special": special, "found": found, "search": search}
+    return {"round": round_, "steps": steps, "special": special, "found": found, "search": search,
+        "snapshot": snapshot, "amendments": amendments,
+    }  # fmt: skip
 
 
 async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoReturn:
@@ -328,3 +346,42 @@ async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) ->
     return done(
         call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is unlocked in this round.")
     )
+
+
+class PlaceDaysForm(msgspec.Struct, frozen=True):
+    """Days for all schools below a place; an empty one leaves each school's as it is."""
+
+    place: str = ""
+    starts_on: str = ""
+    ends_on: str = ""
+
+
+@routes.endpoint(
+    "POST", "/rounds/{id}/places/days", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
+    """Gives all schools below a place their own days; what is left empty stays as it is."""
+    typed = Typed()
+    place = typed.whole_or_none("place", form.place)
+    starts_on = typed.day_or_none("starts_on", form.starts_on)
+    ends_on = typed.day_or_none("ends_on", form.ends_on)
+    if place is None and not typed.faults:
+        typed.needed("place")
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            answers = await set_dates_of_place(
+                call.session, actor_of(call), path.id, place or 0, starts_on=starts_on, ends_on=ends_on
+            )
+    except ProgrammeError as error:
+        await _one_again(call, path.id, error)
+    _ = language_of(call).gettext
+    saved = sum(1 for each in answers if each.code == "saved")
+    refused = sum(1 for each in answers if each.code == "ends_before_start")
+    text = _("{count} schools have these days.", count=saved)
+    if refused:
+        text += " " + _(
+            "{count} were left as they are: their last day would be before the first.", count=refused
+        )
+    return done(call, f"/rounds/{path.id}", text)
