@@ -53,14 +53,12 @@ async def record_session(session: Session, actor: Actor, write: SessionWrite, cl
         raise Invalid(faults=tuple(faults))
     group = await read_group(session, actor, write.group_id)
     before = await _before(session, write)
-    if before is not None and before.write_id == write.id.lower():
+    if before is not None and _is_repeated(before, write):
         return _answer(before, write, await _known(session, actor, group, before))
     if group.group.state != "accepted":
         raise GroupNotInUse
     is_late = await _check_day(session, actor, write, clock)
     row, is_new = await _keep(session, actor, write, group, before, clock)
-    if row.write_id == write.id.lower() and not is_new and row.version != (write.version or 0) + 1:
-        raise Stale(current=store.as_shown(row), yours=msgspec.to_builtins(write))
     known = await _known(session, actor, group, None if is_new else row)
     marks = [
         mark
@@ -74,6 +72,11 @@ async def record_session(session: Session, actor: Actor, write: SessionWrite, cl
         before=store.as_shown(before) if before else None, after=store.as_shown(after), reason=write.reason.strip()[:500] or None,
     )  # fmt: skip
     return _answer(after, write, known)
+
+
+def _is_repeated(there: SessionRow, write: SessionWrite) -> bool:
+    """Whether the session was made, or last changed, by this very write."""
+    return write.id.lower() in ((there.id, there.write_id) if write.version is None else (there.write_id,))
 
 
 async def _before(session: Session, write: SessionWrite) -> SessionRow | None:
@@ -118,7 +121,7 @@ async def _keep(
             if before is None:
                 raise NotFound  # a correction of what is not there
             if write.version is None:
-                if before.write_id == write.id.lower():
+                if _is_repeated(before, write):
                     return before, False
                 raise SessionThere(current=store.as_shown(before), yours=msgspec.to_builtins(write))
             if before.version != write.version or not await store.change_session(

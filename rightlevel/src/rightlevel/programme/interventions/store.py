@@ -1,0 +1,155 @@
+"""The only file that knows the columns of intervention, intervention_enrolment and intervention_change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, cast
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.interventions.model import (
+    Enrolment,
+    EnrolmentChange,
+    EnrolmentPast,
+    EnrolmentWrite,
+    Intervention,
+    InterventionWrite,
+)
+from rightlevel.programme.permissions import Scope
+from rightlevel.programme.students.model import is_uuid
+
+_queries = load_queries(__package__ or "")
+
+
+class ChildPlace(msgspec.Struct, frozen=True):
+    """Where a child is."""
+
+    student_id: str
+    school_id: int
+    class_id: int | None
+
+
+async def page_of_interventions(session: Session, page: PageRequest, *, deleted: bool) -> Page[Intervention]:
+    after = page.key(tuple[int])
+    parts = ["deleted" if deleted else "live", *(["after"] if after else [])]
+    values = {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(_queries["interventions"].plus(*parts), values, into=Intervention)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def find_intervention(
+    session: Session, intervention_id: int, *, lock: Literal["for_share", "for_update"] | None = None
+) -> Intervention:
+    """One programme, deleted or not. *Errors*: NotFound."""
+    query = _queries["interventions"].plus("by_id", *([lock] if lock else []))
+    row = await session.fetch_one(query, {"intervention_id": intervention_id, "rows": 1}, into=Intervention)
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def count_interventions(session: Session) -> int:
+    return cast("int", await session.fetch_value(_queries["count_interventions"], {}))
+
+
+def _columns(write: InterventionWrite) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(write)
+    return {**fields, "name": " ".join(write.name.split()), "words": write.words.strip()}
+
+
+async def insert_intervention(
+    session: Session, write: InterventionWrite, person_id: int, now: datetime
+) -> int:
+    values = {**_columns(write), "person_id": person_id, "now": now}
+    return cast("int", await session.fetch_value(_queries["insert_intervention"], values))
+
+
+async def change_intervention(session: Session, intervention_id: int, write: InterventionWrite) -> int:
+    values = {**_columns(write), "intervention_id": intervention_id}
+    return await session.execute(_queries["change_intervention"], values)
+
+
+async def delete_intervention(
+    session: Session, intervention_id: int, person_id: int, reason: str, now: datetime
+) -> int:
+    values = {"intervention_id": intervention_id, "person_id": person_id, "reason": reason, "now": now}
+    return await session.execute(_queries["delete_intervention"], values)
+
+
+async def restore_intervention(session: Session, intervention_id: int) -> int:
+    return await session.execute(_queries["restore_intervention"], {"intervention_id": intervention_id})
+
+
+async def places_of(session: Session, student_ids: Sequence[str]) -> dict[str, ChildPlace]:
+    rows = await session.fetch_all(_queries["children"], {"student_ids": list(student_ids)}, into=ChildPlace)
+    return {row.student_id: row for row in rows}
+
+
+async def insert_enrolment(
+    session: Session,
+    write: EnrolmentWrite,
+    intervention_id: int,
+    school_id: int,
+    person_id: int,
+    now: datetime,
+) -> bool:
+    values = {
+        **msgspec.structs.asdict(write), "intervention_id": intervention_id, "school_id": school_id, "person_id": person_id,
+        "now": now,
+    }  # fmt: skip
+    return await session.execute(_queries["insert_enrolment"], values) == 1
+
+
+async def find_enrolment(
+    session: Session, enrolment_id: str, *, for_update: bool = False
+) -> Enrolment | None:
+    if not is_uuid(enrolment_id):
+        return None
+    query = _queries["enrolments"].plus("by_id", *(["for_update"] if for_update else []))
+    return await session.fetch_one(query, {"id": enrolment_id, "rows": 1}, into=Enrolment)
+
+
+async def page_of_enrolments(
+    session: Session, scope: Scope, page: PageRequest, *, intervention_id: int | None, school_id: int | None,
+    student_id: str | None,
+) -> Page[Enrolment]:  # fmt: skip
+    after = page.key(tuple[str])
+    asked = {
+        "by_intervention": intervention_id,
+        "by_school": school_id,
+        "by_student": student_id,
+        "after": after,
+    }
+    parts = [name for name, value in asked.items() if value is not None]
+    parts += [] if scope.is_everything else ["in_scope"]
+    values = {
+        "intervention_id": intervention_id, "school_id": school_id, "student_id": student_id,
+        "held_schools": [each.school_id for each in scope.held], "held_subjects": [each.subject for each in scope.held],
+        "held_classes": [each.class_id for each in scope.held], "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(_queries["enrolments"].plus(*parts), values, into=Enrolment)
+    return page_of(rows, page, lambda row: (row.id,))
+
+
+async def change_enrolment(
+    session: Session, found: Enrolment, change: EnrolmentChange, person_id: int, now: datetime
+) -> int:
+    after = msgspec.structs.asdict(change)
+    before = {name: getattr(found, name) for name in after}
+    values = {
+        **after, "words": change.words.strip(), "id": found.id, "person_id": person_id, "now": now,
+        "before": msgspec.json.encode(before).decode(), "after": msgspec.json.encode(after).decode(),
+    }  # fmt: skip
+    return await session.execute(_queries["change_enrolment"], values)
+
+
+async def page_of_changes(session: Session, enrolment_id: str, page: PageRequest) -> Page[EnrolmentPast]:
+    after = page.key(tuple[int])
+    query = _queries["changes"].plus(*(["after"] if after else []))
+    values = {"id": enrolment_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    return page_of(await session.fetch_all(query, values, into=EnrolmentPast), page, lambda row: (row.id,))
