@@ -1,15 +1,15 @@
 """Resources: the library of activities, files and links by subject and level, with how often each was opened.
 
 Public: `list_resources`, `read_resource`, `create_resource`, `change_resource`, `delete_resource`, `restore_resource`, `open_file`,
-`forget_files`, `count_view`; `Files`, the folder they lie in; `Resource`, `NewResource`, `ResourceChange`, `ResourceSearch`, `StoredFile`.
+`begin_upload`, `count_view`; `Files`, the folder they lie in; `Resource`, `NewResource`, `ResourceChange`, `ResourceSearch`, `StoredFile`.
 """
 
 from rightlevel.programme.resources.actions import (
+    begin_upload,
     change_resource,
     count_view,
     create_resource,
     delete_resource,
-    forget_files,
     list_resources,
     open_file,
     read_resource,
@@ -29,6 +29,6 @@ from rightlevel.programme.resources.model import (
 
 __all__ = [
     "KINDS", "MAX_FILE_BYTES", "Files", "KeptFile", "NewResource", "Resource", "ResourceChange", "ResourceSearch", "StoredFile",
-    "change_resource", "count_view", "create_resource", "delete_resource", "forget_files", "list_resources", "open_file", "read_resource",
+    "begin_upload", "change_resource", "count_view", "create_resource", "delete_resource", "list_resources", "open_file", "read_resource",
     "restore_resource",
 ]  # fmt: skip

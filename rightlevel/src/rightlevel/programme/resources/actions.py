@@ -13,7 +13,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, Stale
 from rightlevel.programme.levels import SCALES, rank_of
-from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.resources import store
 from rightlevel.programme.resources.model import (
     KEPT_AFTER_DELETION_DAYS,
@@ -45,7 +45,7 @@ async def list_resources(
     if asked.level is not None:
         if asked.subject is None:
             raise Invalid(faults=(Fault("subject", "Please fill this in"),))
-        rank_of(cast("Subject", asked.subject), asked.level)
+        rank_of(asked.subject, asked.level)
     return await store.page_of_resources(session, page, asked, today(clock))
 
 
@@ -117,9 +117,13 @@ async def restore_resource(session: Session, actor: Actor, resource_id: int, clo
     return await store.find_resource(session, resource_id, today(clock))
 
 
-async def forget_files(session: Session, actor: Actor, clock: Clock) -> list[str]:
-    """The files of what was deleted more than 30 days ago, which nothing refers to any more: for `Files.remove` after the commit."""
+async def begin_upload(session: Session, actor: Actor, clock: Clock) -> list[str]:
+    """Lets one person at a time add a file; the files of what was deleted 30 days ago, which nothing refers to any more, to be removed.
+
+    Removed and added under the same hold, so that a file that comes back just then isn't lost.
+    """
     require(actor, "change", "resource")
+    await store.measure(session, None)
     return await store.forget_files(session, clock.now() - timedelta(days=KEPT_AFTER_DELETION_DAYS))
 
 

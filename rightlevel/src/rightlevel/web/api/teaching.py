@@ -1,0 +1,133 @@
+"""Sessions, attendance and dose over HTTP."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.permissions import May
+from rightlevel.programme.teaching import (
+    ChildDose,
+    GroupDose,
+    SchoolDose,
+    SessionAnswer,
+    SessionRow,
+    SessionWrite,
+    SheetMark,
+    attendance_share,
+    dose_of_children,
+    dose_of_groups,
+    dose_of_schools,
+    list_sessions,
+    read_session,
+    record_session,
+)
+from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+
+routes = Registry()
+
+
+class SessionSearch(msgspec.Struct, frozen=True):
+    """Of which school and subject, and of which group if told."""
+
+    school_id: int
+    subject: str
+    group_id: int | None = None
+
+
+class OneSession(msgspec.Struct, frozen=True):
+    """A session with its attendance."""
+
+    session: SessionRow
+    marks: list[SheetMark]
+
+
+class DoseSearch(msgspec.Struct, frozen=True):
+    """Of which school and subject."""
+
+    school_id: int
+    subject: str
+
+
+class SubjectWanted(msgspec.Struct, frozen=True):
+    """In which subject."""
+
+    subject: str
+
+
+class OfGroup(msgspec.Struct, frozen=True):
+    """What a group was taught, with its attendance: (present + late) ÷ expected, null of nothing."""
+
+    dose: GroupDose
+    attendance: float | None
+
+
+class OfGroups(msgspec.Struct, frozen=True):
+    """Every group in use of a school; none of a practice school."""
+
+    groups: list[OfGroup]
+    attendance: float | None
+
+
+@routes.endpoint(
+    "POST", "/api/v1/teaching-sessions", who=May("record", "teaching"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=CLASS_BODY, tags=("teaching",), statuses={409: "there is one, or a newer version: with both"},
+)  # fmt: skip
+async def record_one_session(call: Ask, *, body: SessionWrite) -> SessionAnswer:
+    """Saves a session with the attendance of its whole group, or corrects that day's; each mark is answered by itself."""
+    return await record_session(call.session, actor_of(call), body, call.clock)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/teaching-sessions", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("teaching",),
+)  # fmt: skip
+async def list_teaching_sessions(call: Ask, *, query: SessionSearch, page: PageRequest) -> Page[SessionRow]:
+    """The sessions of a school (and group) in a subject, newest first."""
+    return await list_sessions(
+        call.session,
+        actor_of(call),
+        page,
+        school_id=query.school_id,
+        subject=query.subject,
+        group_id=query.group_id,
+    )
+
+
+@routes.endpoint(
+    "GET", "/api/v1/teaching-sessions/{id}", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("teaching",),
+)  # fmt: skip
+async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
+    """A session with its attendance."""
+    row, marks = await read_session(call.session, actor_of(call), path.id)
+    return OneSession(row, marks)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/groups/{id}/dose", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("teaching",),
+)  # fmt: skip
+async def list_dose_of_children(call: Ask, *, path: ById, page: PageRequest) -> Page[ChildDose]:
+    """What each child of a group was taught this year beside how it moved."""
+    return await dose_of_children(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/dose/groups", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", tags=("teaching",),
+)  # fmt: skip
+async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
+    """What each group of a school was taught this year beside how its children moved."""
+    rows = await dose_of_groups(call.session, actor_of(call), query.school_id, query.subject)
+    whole = attendance_share(sum(row.attended for row in rows), sum(row.expected for row in rows))
+    return OfGroups([OfGroup(row, row.attendance) for row in rows], whole)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/dose/schools", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("teaching",),
+)  # fmt: skip
+async def list_dose_of_schools(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Page[SchoolDose]:
+    """What the caller's schools taught in a subject this year, by name; practice schools are left out."""
+    return await dose_of_schools(call.session, actor_of(call), query.subject, page)
