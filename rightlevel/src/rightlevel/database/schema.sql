@@ -1222,6 +1222,7 @@ create index visit_by_school on visit (school_id, visited_on desc, id desc) wher
 create index visit_by_mentor on visit (mentor_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_teacher on visit (teacher_id, visited_on desc, id desc) where deleted_at is null and teacher_id is not null;
 create index visit_by_form on visit (form_version_id);
+create index visit_deleted on visit (deleted_at) where deleted_at is not null;
 
 -- Every later change of a submitted visit.
 create table visit_change (
