@@ -151,13 +151,17 @@ async def test_the_last_admin_stays(session: Session, cast: Cast) -> None:
         with pytest.raises(LastAdmin):
             await attempt
     with pytest.raises(Forbidden):
-        await set_active(session, cast.coordinator, cast.coordinator.person_id, is_active=False, clock=StandingClock(NOW))
+        await set_active(
+            session, cast.coordinator, cast.coordinator.person_id, is_active=False, clock=StandingClock(NOW)
+        )
 
 
 async def test_switching_off_and_removing_end_all_sessions_at_once(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    await set_active(session, cast.coordinator, cast.teacher.person_id, is_active=False, clock=StandingClock(NOW))
+    await set_active(
+        session, cast.coordinator, cast.teacher.person_id, is_active=False, clock=StandingClock(NOW)
+    )
     assert await session.fetch_value(QUERIES["sessions"], {"person": cast.teacher.person_id}) == 0
     await delete_person(
         session, cast.coordinator, cast.mentor.person_id, reason="left the programme", clock=clock

@@ -1,0 +1,126 @@
+"""One committed database with people who have passwords, and the ways in that the tests of sign-in use."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from people import Cast, actor_now, make_cast
+
+from flatwater.clock import StandingClock
+from flatwater.pool import Database
+from flatwater.queries import read_queries
+from rightlevel.programme.accounts import (
+    Confirmed,
+    PasswordHasher,
+    SignedIn,
+    actor_by_session,
+    begin_second_factor,
+    confirm_second_factor,
+    set_admins_need_second_factor,
+    sign_in,
+    totp,
+)
+from rightlevel.programme.permissions import Actor
+
+PASSWORD = "reading-under-the-mango-tree"
+LIFE_S = 90 * 86_400.0
+
+QUERIES = read_queries(
+    """
+-- name: give_password
+-- Gives somebody a password.
+update person set password_hash = %(hash)s where username = any(%(names)s)
+-- name: audit_text
+-- All that the audit holds, as text.
+select coalesce(string_agg(a::text, ' '), '') from audit_entry a
+-- name: audit_count
+-- How often something was written down.
+select count(*) from audit_entry where action = %(action)s and resource = %(resource)s and outcome = %(outcome)s
+-- name: stored_keys
+-- Everything stored of keys, as text.
+select concat((select string_agg(s::text, ' ') from person_session s), (select string_agg(c::text, ' ') from one_time_code c),
+    (select string_agg(f::text, ' ') from second_factor f), (select string_agg(r::text, ' ') from recovery_code r),
+    (select string_agg(n::text, ' ') from person_pin n), (select string_agg(d::text, ' ') from school_device d),
+    (select string_agg(l::text, ' ') from device_link_code l))
+-- name: failures_of
+-- How many failures are counted.
+select coalesce(sum(failures), 0)::int from sign_in_failure where kind = %(kind)s
+""",
+    origin="doors.py",
+)
+
+
+class House:
+    """The cast, committed, everybody with the same password."""
+
+    def __init__(
+        self, database: Database, passwords: PasswordHasher, clock: StandingClock, cast: Cast
+    ) -> None:
+        self.database = database
+        self.passwords = passwords
+        self.clock = clock
+        self.cast = cast
+
+    async def enter(self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1") -> SignedIn:
+        return await sign_in(
+            self.database, self.passwords, self.clock, username=name, password=password, address=address,
+            device="test", life_s=LIFE_S,
+        )  # fmt: skip
+
+    async def actor(self, signed_in: SignedIn) -> Actor | None:
+        async with self.database.read(deadline_s=5) as session:
+            return await actor_by_session(
+                session, signed_in.token, self.clock, address="10.0.0.1", idle_s=LIFE_S
+            )
+
+    async def known(self, signed_in: SignedIn) -> Actor:
+        found = await self.actor(signed_in)
+        assert found is not None
+        return found
+
+    async def value(self, query: str, **values: Any) -> Any:
+        async with self.database.read(deadline_s=5) as session:
+            return await session.fetch_value(QUERIES[query], values)
+
+    async def now(self, name: str) -> Actor:
+        async with self.database.read(deadline_s=5) as session:
+            return await actor_now(session, name)
+
+
+async def open_house(
+    database: Database, passwords: PasswordHasher, clock: StandingClock, *, admins_need_it: bool = False
+) -> House:
+    """A house in which everybody of the cast has the password."""
+    password_hash = await passwords.hash(PASSWORD)
+    async with database.transaction(deadline_s=60) as session:
+        cast = await make_cast(session)
+        names = ["admin", "coordinator", "mentor", "teacher", "teacher_elsewhere", "viewer"]
+        await session.execute(QUERIES["give_password"], {"hash": password_hash, "names": names})
+        if not admins_need_it:
+            await set_admins_need_second_factor(session, None, is_needed=False)
+    return House(database, passwords, clock, cast)
+
+
+def secret_of(text: str) -> bytes:
+    return base64.b32decode(text.replace(" ", ""))
+
+
+def code(house: House, secret: bytes, *, steps: int = 0) -> str:
+    return totp.code_at(secret, totp.step_at(house.clock.now().timestamp()) + steps)
+
+
+async def enrol(house: House, entered: SignedIn) -> tuple[bytes, Confirmed]:
+    actor = await house.known(entered)
+    begun = await house.database.run(
+        lambda session: begin_second_factor(session, actor, house.clock), deadline_s=5
+    )
+    secret = secret_of(begun.secret)
+    confirmed = await house.database.run(
+        lambda session: confirm_second_factor(
+            session, actor, code=code(house, secret), clock=house.clock, device="test", life_s=LIFE_S
+        ),
+        deadline_s=5,
+    )
+    house.clock.advance(60)
+    return secret, confirmed

@@ -1,0 +1,115 @@
+"""The audit is searched by who, what, when and text, and saved as a table that no spreadsheet computes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from people import NOW, Cast, make_cast
+
+from flatwater.paging import PageRequest
+from flatwater.pool import Database
+from flatwater.queries import read_queries
+from flatwater.transaction import Session
+from rightlevel.programme.audit import AuditFilter, audit_csv, dated, export, list_audit, write_audit
+from rightlevel.programme.audit.export import STOPPED, defused
+from rightlevel.programme.audit.store import span_of
+
+pytestmark = pytest.mark.anyio
+
+QUERIES = read_queries(
+    """
+-- name: long_ago
+-- Something that was done long ago.
+insert into audit_entry (at, action, resource, outcome, reason) values (%(at)s, 'create', 'place', 'done', 'long ago')
+""",
+    origin="test_audit_search.py",
+)
+
+
+async def found(session: Session, **wanted: object) -> list[str | None]:
+    page = await list_audit(session, PageRequest(50), AuditFilter(**wanted))  # type: ignore[arg-type]
+    return [entry.reason for entry in page.items]
+
+
+async def test_who_what_outcome_days_and_text_narrow_the_search(session: Session, cast: Cast) -> None:
+    await write_audit(
+        session, cast.teacher, "create", "student", "s1", reason="first", after={"name": "Bopha 100%"}
+    )
+    await write_audit(session, cast.mentor, "change", "school", 7, reason="second")
+    await write_audit(session, cast.teacher, "read", "route", "/x", reason="third", outcome="denied")
+    await session.execute(QUERIES["long_ago"], {"at": NOW - timedelta(days=90)})
+    assert await found(session, username="teacher") == ["third", "first"]
+    assert await found(session, outcome="denied") == ["third"]
+    assert await found(session, resource="school", resource_id="7") == ["second"]
+    assert await found(session, username="teacher", action="create") == ["first"]
+    long_ago = (NOW - timedelta(days=90)).date()
+    assert await found(session, from_on=long_ago, to_on=long_ago) == ["long ago"]
+    soon = date.today() + timedelta(days=1)
+    assert await found(session, text="bopha 100%", to_on=soon) == ["first"]
+    assert await found(session, text="%", to_on=soon) == ["first"], "a sign of LIKE means itself"
+
+
+def test_a_text_is_looked_for_within_a_month_at_most() -> None:
+    day = date(2026, 11, 23)
+    since, until = span_of(AuditFilter(text="x", from_on=date(2020, 1, 1), to_on=day))
+    assert since is not None
+    assert until is not None
+    assert until - since == timedelta(days=31)
+    assert dated(AuditFilter(text="x"), day).to_on == day
+    assert dated(AuditFilter(), day).to_on is None
+
+
+async def rows_of(database: Database, wanted: AuditFilter) -> list[list[str]]:
+    content = b"".join([chunk async for chunk in audit_csv(database, wanted)])
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+async def test_the_export_has_every_row_denied_ones_too_and_computes_nothing(
+    new_database: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 7)
+    async with Database(new_database().conninfo) as database:  # type: ignore[attr-defined]
+        async with database.transaction(deadline_s=30) as session:
+            cast = await make_cast(session)
+            for number in range(40):
+                outcome = "denied" if number % 2 else "done"
+                await write_audit(
+                    session,
+                    cast.teacher,
+                    "create",
+                    "student",
+                    number,
+                    reason='=HYPERLINK("x")',
+                    outcome=outcome,
+                )
+        rows = await rows_of(database, AuditFilter(username="teacher"))
+        assert rows[0][:2] == ["at", "username"]
+        assert [row[5] for row in rows[1:]] == [str(n) for n in range(39, -1, -1)]
+        assert {row[6] for row in rows[1:]} == {"done", "denied"}
+        assert {row[7] for row in rows[1:]} == {'\'=HYPERLINK("x")'}
+
+
+@pytest.mark.parametrize(("most", "is_stopped"), [(20, True), (40, False)])
+async def test_the_export_is_bounded_and_says_so(
+    new_database: Callable[[], object], monkeypatch: pytest.MonkeyPatch, most: int, is_stopped: bool
+) -> None:
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 8)
+    monkeypatch.setattr(export, "MAX_ROWS", most)
+    async with Database(new_database().conninfo) as database:  # type: ignore[attr-defined]
+        async with database.transaction(deadline_s=30) as session:
+            for number in range(40):
+                await write_audit(session, None, "create", "student", number)
+        rows = await rows_of(database, AuditFilter())
+    assert (rows[-1] == [STOPPED]) is is_stopped
+    assert len(rows) == 1 + most + is_stopped
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "＝1"])
+def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
+    assert defused(text) == "'" + text
+    assert defused("plain = text") == "plain = text"
