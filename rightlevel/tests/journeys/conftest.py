@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from serving import OneDatabase, Served, serving
 
 from flatwater.queries import read_queries
-from rightlevel.programme.accounts import PasswordHasher
+from rightlevel.programme.accounts import PasswordHasher, set_admins_need_second_factor
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -83,6 +83,7 @@ async def _give_passwords(served: Served) -> None:
     hasher.close()
     async with served.database.transaction(deadline_s=START_S) as session:
         await session.execute(QUERIES["give_password"], {"password_hash": password_hash})
+        await set_admins_need_second_factor(session, None, is_needed=False)
 
 
 @asynccontextmanager

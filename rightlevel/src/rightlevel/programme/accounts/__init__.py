@@ -25,10 +25,10 @@ from rightlevel.programme.accounts.model import (
     DeviceRow,
     NameHere,
     NewPerson,
+    OpenSession,
     Person,
     PersonChange,
     SchoolDevice,
-    SessionRow,
     SignedIn,
     TokenMade,
     TokenRow,
@@ -101,7 +101,7 @@ from rightlevel.programme.accounts.tokens import (
 
 __all__ = [
     "CodeMade", "CodeRefused", "Confirmed", "DeviceLimit", "DeviceRow", "Enrolment", "FactorState", "LinkCode", "LinkRefused", "NameHere",
-    "NewPerson", "PasswordHasher", "Person", "PersonChange", "PinRefused", "RESOURCES", "SchoolDevice", "Scopes", "SessionRow", "SignInLocked",
+    "NewPerson", "PasswordHasher", "Person", "PersonChange", "PinRefused", "RESOURCES", "SchoolDevice", "Scopes", "OpenSession", "SignInLocked",
     "SignInRefused", "SignedIn", "TokenMade", "TokenRow", "WrongCode", "actor_by_session", "actor_by_token", "begin_second_factor", "change_password",
     "change_person", "choose_language", "choose_password_with_code", "choose_pin", "confirm_second_factor", "create_person", "create_token",
     "delete_person", "end_other_sessions", "enrolment_begun", "factor_state", "find_person_by_username", "finish_sign_in", "forget_assignments",

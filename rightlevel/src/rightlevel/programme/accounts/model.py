@@ -99,7 +99,7 @@ class DeviceRow(msgspec.Struct, frozen=True):
     last_used_at: datetime
 
 
-class SessionRow(msgspec.Struct, frozen=True):
+class OpenSession(msgspec.Struct, frozen=True):
     """One place where a person is signed in."""
 
     id: str

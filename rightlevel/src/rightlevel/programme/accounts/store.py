@@ -12,7 +12,7 @@ from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
-from rightlevel.programme.accounts.model import Person, SessionRow, TokenRow
+from rightlevel.programme.accounts.model import OpenSession, Person, TokenRow
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject, TokenReach
 
@@ -203,11 +203,11 @@ async def end_sessions_of(session: Session, person_id: int, *, kept_id: str | No
     return await session.execute(query, {"person_id": person_id, "kept_id": kept_id})
 
 
-async def page_of_sessions(session: Session, person_id: int, page: PageRequest) -> Page[SessionRow]:
+async def page_of_sessions(session: Session, person_id: int, page: PageRequest) -> Page[OpenSession]:
     after = page.key(tuple[datetime, str])
     query = _query("list_sessions")
     rows = await session.fetch_all(
-        query.plus("after") if after else query, _after_values(person_id, after, page), into=SessionRow
+        query.plus("after") if after else query, _after_values(person_id, after, page), into=OpenSession
     )
     return page_of(rows, page, lambda row: (row.created_at, row.id))
 

@@ -10,7 +10,7 @@ from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import store
-from rightlevel.programme.accounts.model import Person, SessionRow, TokenMade, TokenRow
+from rightlevel.programme.accounts.model import OpenSession, Person, TokenMade, TokenRow
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from rightlevel.programme.permissions import TABLE, Actor, TokenReach, require
@@ -29,7 +29,7 @@ class TooManyTokens(Conflict):
     code = "too_many_tokens"
 
 
-async def list_sessions(session: Session, actor: Actor, page: PageRequest) -> Page[SessionRow]:
+async def list_sessions(session: Session, actor: Actor, page: PageRequest) -> Page[OpenSession]:
     """Where the actor is signed in."""
     require(actor, "manage", "self")
     return await store.page_of_sessions(session, actor.person_id, page)

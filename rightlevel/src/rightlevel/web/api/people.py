@@ -11,9 +11,9 @@ from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.accounts import (
     NewPerson,
+    OpenSession,
     Person,
     PersonChange,
-    SessionRow,
     TokenMade,
     TokenRow,
     change_password,
@@ -144,7 +144,7 @@ async def change_my_password(call: Ask, *, body: NewPassword) -> None:
     "GET", "/api/v1/me/sessions", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
     page=PageLimit(), tags=("people",),
 )  # fmt: skip
-async def list_my_sessions(call: Ask, *, page: PageRequest) -> Page[SessionRow]:
+async def list_my_sessions(call: Ask, *, page: PageRequest) -> Page[OpenSession]:
     """Where the asker is signed in, newest first."""
     return await list_sessions(call.session, actor_of(call), page)
 

@@ -11,7 +11,7 @@ from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     RESOURCES,
-    SessionRow,
+    OpenSession,
     change_password,
     choose_pin,
     create_token,
@@ -72,7 +72,7 @@ async def account_page(call: Ask) -> Html:
 
 async def _account(call: Ask, session: Session) -> dict[str, Any]:
     actor = actor_of(call)
-    sessions: Page[SessionRow] = await list_sessions(session, actor, SESSIONS)
+    sessions: Page[OpenSession] = await list_sessions(session, actor, SESSIONS)
     factor = await factor_state(session, actor)
     takes_pin = actor.role in PIN_ROLES and not factor.is_on and not actor.is_by_pin
     return {
