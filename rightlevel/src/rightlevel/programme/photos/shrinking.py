@@ -1,0 +1,100 @@
+"""Makes photos small, one at a time, in a process of its own that is gone with its memory afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from flatwater.errors import Refused
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.photos.model import (
+    LONGEST_SIDE,
+    MAX_KEPT_BYTES,
+    MAX_PIXELS,
+    MAX_SENT_BYTES,
+    MAX_WHOLE_PIXELS,
+    Shrunk,
+    kind_of,
+)
+
+PROGRAM: Final = str(Path(__file__).with_name("shrinking_program.py"))
+SHRINK_S: Final = 20.0
+"""A photo of 40 megapixels takes about a second on the smallest machine."""
+WAITING: Final = 8
+"""Photos that wait their turn; more are asked to come again."""
+
+
+class PhotosBusy(Refused):
+    """Many photos are being sent at this moment. Please try again."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the program says of a photo."""
+
+    peak_bytes: int
+    refused: str = ""
+    width: int = 0
+    height: int = 0
+
+
+REFUSALS: Final = {
+    "too_many_pixels": "This picture has too many pixels: make it smaller first",
+    "damaged": "This picture is damaged",
+}
+
+
+class Shrinker:
+    """Makes one photo small after the other. *Cost*: about 0.3 s and at most 100 MB, outside this process, while one is made."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(1)
+        self._waiting = 0
+        self.peak_bytes = 0
+
+    async def shrink(self, content: bytes, *, keeps_place: bool) -> Shrunk:
+        """The photo made small. *Errors*: Invalid for what is no photo or too large; PhotosBusy."""
+        if len(content) > MAX_SENT_BYTES:
+            raise Invalid(faults=(Fault("file", "At most 12 MB"),))
+        if kind_of(content) is None:
+            raise Invalid(faults=(Fault("file", "A photo: JPEG, PNG or WebP"),))
+        if self._waiting >= WAITING:
+            raise PhotosBusy(retry_after_s=5)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                told, made = await _run(content, keeps_place=keeps_place)
+        finally:
+            self._waiting -= 1
+        self.peak_bytes = max(self.peak_bytes, told.peak_bytes)
+        if told.refused:
+            raise Invalid(faults=(Fault("file", REFUSALS[told.refused]),))
+        if not 0 < len(made) <= MAX_KEPT_BYTES:
+            raise Invalid(faults=(Fault("file", REFUSALS["too_many_pixels"]),))
+        return Shrunk(made, told.width, told.height)
+
+
+async def _run(content: bytes, *, keeps_place: bool) -> tuple[Told, bytes]:
+    bounds = [str(int(each)) for each in (LONGEST_SIDE, MAX_PIXELS, MAX_WHOLE_PIXELS, keeps_place)]
+    # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", PROGRAM, *bounds,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(SHRINK_S):
+            said, _ = await process.communicate(content)
+    except TimeoutError as error:
+        raise Invalid(faults=(Fault("file", REFUSALS["too_many_pixels"]),)) from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    first, _, made = said.partition(b"\n")
+    if process.returncode != 0 or not first:
+        # Ended from outside, as by the system when memory is short: the photo is not at fault for sure, but can't be kept.
+        raise Invalid(faults=(Fault("file", REFUSALS["damaged"]),))
+    return msgspec.json.decode(first, type=Told), made

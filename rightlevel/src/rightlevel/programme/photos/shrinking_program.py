@@ -1,0 +1,73 @@
+"""Makes one photo small, in a process of its own: bytes come in, a JPEG goes out, and the memory it took goes with the process.
+
+Nothing of the platform is loaded here. Answers on standard output: one line of JSON, then the JPEG.
+*Source* of the bounds: programme/photos/model.py; a decompression bomb is refused by its header, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import sys
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MEMORY_BYTES = 320 * 1024 * 1024
+"""Address space, not memory: the libraries alone take 100 MB of it."""
+QUALITY = 80
+PLACE = 0x8825  # the tag of the place where a photo was taken (EXIF 2.32, GPS IFD)
+
+
+def shrink(
+    content: bytes, *, longest: int, pixels: int, whole_pixels: int, keeps_place: bool
+) -> tuple[dict[str, Any], bytes]:
+    """The photo made small, or why not. *Errors*: ValueError, OSError, SyntaxError for content that is no picture."""
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
+        width, height = picture.size
+        if width * height > (pixels if picture.format == "JPEG" else whole_pixels):
+            return {"refused": "too_many_pixels"}, b""
+        place = dict(picture.getexif().get_ifd(PLACE)) if keeps_place else {}
+        picture.draft("RGB", (longest, longest))
+        turned: Image.Image = ImageOps.exif_transpose(picture)
+        turned.thumbnail((longest, longest))
+        plain = turned.convert("RGB")
+        # A fresh picture carries nothing of the old one but its pixels.
+        clean = Image.frombytes("RGB", plain.size, plain.tobytes())
+        kept = Image.Exif()
+        if place:
+            kept[PLACE] = place
+        out = io.BytesIO()
+        clean.save(out, "JPEG", quality=QUALITY, optimize=True, exif=kept)
+    return {"width": clean.width, "height": clean.height}, out.getvalue()
+
+
+def main() -> int:
+    """Reads the photo from standard input; the bounds are the arguments."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    longest, pixels, whole_pixels, keeps_place = (int(each) for each in sys.argv[1:5])
+    told: dict[str, Any]
+    try:
+        told, made = shrink(
+            sys.stdin.buffer.read(), longest=longest, pixels=pixels, whole_pixels=whole_pixels, keeps_place=bool(keeps_place)
+        )  # fmt: skip
+    except MemoryError:
+        told, made = {"refused": "too_many_pixels"}, b""
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):
+        told, made = {"refused": "damaged"}, b""
+    told |= {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + made)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

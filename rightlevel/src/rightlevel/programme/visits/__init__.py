@@ -1,0 +1,78 @@
+"""Mentors' visits: the form filled in, drafts, what was agreed, the plan, next week, calendars, locks, the export.
+
+Public: visits (`save_visit`, `read_visit`, `list_visits`, `delete_visit`, `lock_visits`, `lock_visits_of_school`), follow-ups
+(`raise_follow_up`, `close_follow_up`, `list_follow_ups`), the plan (`plan_visit`, `move_planned_visit`, `cancel_planned_visit`,
+`list_planned_visits`, `rank_next_week`, `set_week_rules`, `to_do_of`), calendars, `visits_csv`, `visits_per_school_month`.
+"""
+
+from rightlevel.programme.visits.actions import (
+    as_written,
+    changeable_visit,
+    delete_visit,
+    save_visit,
+    subjects_of,
+    teachers_of_school,
+)
+from rightlevel.programme.visits.calendars import (
+    CalendarLink,
+    CalendarMade,
+    list_calendar_links,
+    make_calendar_link,
+    read_calendar,
+    revoke_calendar_link,
+    sweep_calendar_links,
+)
+from rightlevel.programme.visits.export import begin_export, visits_csv
+from rightlevel.programme.visits.follow_ups import (
+    close_follow_up,
+    is_above,
+    list_follow_ups,
+    owners_of_school,
+    raise_follow_up,
+)
+from rightlevel.programme.visits.form_use import FormUsed, form_of
+from rightlevel.programme.visits.icalendar import calendar_of
+from rightlevel.programme.visits.locks import lock_visits, lock_visits_of_school
+from rightlevel.programme.visits.model import (
+    FollowUp,
+    LockAnswer,
+    MonthOfVisits,
+    NewFollowUp,
+    NewPlannedVisit,
+    PlannedVisit,
+    SavedVisit,
+    Visit,
+    VisitRow,
+    VisitSearch,
+    VisitWrite,
+    is_uuid,
+)
+from rightlevel.programme.visits.next_week import DueSchool, NextWeek, WeekRules
+from rightlevel.programme.visits.plan_store import ToDo
+from rightlevel.programme.visits.planning import (
+    cancel_planned_visit,
+    list_planned_visits,
+    move_planned_visit,
+    plan_visit,
+    rank_next_week,
+    set_week_rules,
+    to_do_of,
+)
+from rightlevel.programme.visits.reading import (
+    list_visits,
+    read_visit,
+    visible_visit,
+    visits_per_school_month,
+)
+from rightlevel.programme.visits.store import Choice
+
+__all__ = [
+    "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "FormUsed", "LockAnswer", "MonthOfVisits", "NewFollowUp",
+    "NewPlannedVisit", "NextWeek", "PlannedVisit", "SavedVisit", "ToDo", "Visit", "VisitRow", "VisitSearch", "VisitWrite",
+    "WeekRules", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
+    "delete_visit", "form_of", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_planned_visits", "list_visits",
+    "lock_visits", "lock_visits_of_school", "make_calendar_link", "move_planned_visit", "owners_of_school", "plan_visit",
+    "raise_follow_up", "rank_next_week", "read_calendar", "read_visit", "revoke_calendar_link", "save_visit", "set_week_rules",
+    "subjects_of", "sweep_calendar_links", "teachers_of_school", "to_do_of", "visible_visit", "visits_csv",
+    "visits_per_school_month",
+]  # fmt: skip

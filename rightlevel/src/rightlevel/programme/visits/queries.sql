@@ -1,0 +1,165 @@
+-- name: hold_visit
+-- One visit, held for a change. Served by the primary key.
+select v.id::text as id, v.write_id::text as write_id, v.school_id, v.subject::text as subject, v.mentor_id, v.teacher_id, v.visited_on,
+    v.form_version_id, v.answers, v.state::text as state, v.version, v.locked_at is not null as is_locked
+from visit v
+where v.id = %(visit_id)s::uuid and v.deleted_at is null
+for update
+
+-- name: read_visit
+-- One visit, whole. Served by the primary key.
+select v.id::text as id, v.school_id, s.name_local as school_name, v.subject::text as subject, v.mentor_id, m.display_name as mentor_name,
+    v.teacher_id, t.display_name as teacher_name, v.visited_on, v.form_version_id, v.answers, v.state::text as state, v.completeness,
+    v.fidelity::float8 as fidelity, v.fidelity_of, v.version, v.changed_at, v.submitted_at, v.locked_at, v.lock_reason
+from visit v
+join school s on s.id = v.school_id
+join person m on m.id = v.mentor_id
+left join person t on t.id = v.teacher_id
+where v.id = %(visit_id)s::uuid and v.deleted_at is null
+
+-- name: insert_visit
+-- Makes a visit unless one of this id is there, deleted or not.
+insert into visit (id, write_id, school_id, subject, mentor_id, teacher_id, visited_on, form_version_id, answers, state, completeness, fidelity,
+    fidelity_of, created_at, changed_at, submitted_at)
+values (%(id)s::uuid, %(write_id)s::uuid, %(school_id)s, %(subject)s::subject, %(mentor_id)s, %(teacher_id)s, %(visited_on)s,
+    %(form_version_id)s, %(answers)s::jsonb, %(state)s::visit_state, %(completeness)s, %(fidelity)s, %(fidelity_of)s::jsonb, %(now)s, %(now)s,
+    case when %(state)s = 'submitted' then %(now)s::timestamptz end)
+on conflict (id) do nothing
+
+-- name: update_visit
+-- Changes a visit if it is still the version that was read and nobody locked it.
+update visit
+set write_id = %(write_id)s::uuid, teacher_id = %(teacher_id)s, visited_on = %(visited_on)s, answers = %(answers)s::jsonb,
+    state = %(state)s::visit_state, completeness = %(completeness)s, fidelity = %(fidelity)s, fidelity_of = %(fidelity_of)s::jsonb,
+    version = version + 1, changed_at = %(now)s,
+    submitted_at = case when %(state)s = 'submitted' then coalesce(submitted_at, %(now)s::timestamptz) end
+where id = %(id)s::uuid and version = %(version)s and locked_at is null and deleted_at is null
+
+-- name: insert_visit_change
+-- Keeps what a submitted visit was before a change.
+insert into visit_change (visit_id, version, at, person_id, before, after)
+values (%(id)s::uuid, %(version)s, %(now)s, %(person_id)s, %(before)s::jsonb, %(after)s::jsonb)
+
+-- name: delete_visit
+-- Takes a visit away if nobody changed or locked it meanwhile.
+update visit
+set deleted_at = %(now)s, deleted_by = %(person_id)s, delete_reason = %(reason)s, version = version + 1, changed_at = %(now)s
+where id = %(id)s::uuid and version = %(version)s and locked_at is null and deleted_at is null
+
+-- name: is_teacher_there
+-- Whether a teacher works at a school today. Served by assignment_by_school.
+select exists (
+    select 1
+    from assignment a
+    join person p on p.id = a.person_id
+    where a.school_id = %(school_id)s and a.person_id = %(teacher_id)s and a.ended_at is null and p.deleted_at is null
+        and p.role = 'teacher') as is_there
+
+-- name: teachers_of_school
+-- The teachers of a school to choose from. Served by assignment_by_school; at most 200.
+select distinct p.id, p.display_name
+from assignment a
+join person p on p.id = a.person_id and p.role = 'teacher' and p.deleted_at is null and p.is_active
+where a.school_id = %(school_id)s and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+order by p.display_name, p.id
+limit 200
+
+-- name: list_visits
+-- Visits, the latest first. Served by visit_by_school, visit_by_mentor, visit_by_teacher or visit_by_day.
+select v.id::text as id, v.school_id, s.name_local as school_name, v.subject::text as subject, v.mentor_id, m.display_name as mentor_name,
+    t.display_name as teacher_name, v.visited_on, v.state::text as state, v.completeness, v.fidelity::float8 as fidelity,
+    v.locked_at is not null as is_locked, s.is_practice
+from visit v
+join school s on s.id = v.school_id
+join person m on m.id = v.mentor_id
+left join person t on t.id = v.teacher_id
+where v.deleted_at is null
+--? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
+--? as_mentor: and (v.state = 'submitted' or v.mentor_id = %(person_id)s)
+--? as_teacher: and v.teacher_id = %(person_id)s and v.state = 'submitted'
+--? by_state: and v.state = %(state)s::visit_state
+--? by_school: and v.school_id = %(school_id)s
+--? by_mentor: and v.mentor_id = %(mentor_id)s
+--? by_subject: and v.subject = %(subject)s::subject
+--? since: and v.visited_on >= %(from_on)s
+--? until: and v.visited_on <= %(to_on)s
+--? incomplete: and v.state = 'draft' and v.visited_on <= %(stale_on)s
+--? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+order by v.visited_on desc, v.id desc
+limit %(rows)s
+
+-- name: answers_of_visits
+-- Submitted visits with their answers for an export, the latest first. Served by the same indexes as list_visits.
+select v.id::text as id, v.school_id, s.code as school_code, s.name_local as school_name, v.subject::text as subject, m.username as mentor,
+    t.username as teacher, v.visited_on, v.form_version_id, v.answers, v.fidelity::float8 as fidelity, v.submitted_at,
+    v.locked_at is not null as is_locked
+from visit v
+join school s on s.id = v.school_id
+join person m on m.id = v.mentor_id
+left join person t on t.id = v.teacher_id
+where v.deleted_at is null and v.state = 'submitted' and not s.is_practice
+--? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
+--? by_school: and v.school_id = %(school_id)s
+--? by_mentor: and v.mentor_id = %(mentor_id)s
+--? by_subject: and v.subject = %(subject)s::subject
+--? since: and v.visited_on >= %(from_on)s
+--? until: and v.visited_on <= %(to_on)s
+--? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+order by v.visited_on desc, v.id desc
+limit %(rows)s
+
+-- name: forms_of_visits
+-- The form versions that submitted visits were made with, the latest first. Served by visit_by_form; at most 50.
+select id
+from form_version f
+where exists (select 1 from visit v where v.form_version_id = f.id and v.deleted_at is null and v.state = 'submitted')
+order by id desc
+limit 50
+
+-- name: visits_to_lock
+-- Submitted visits to lock or unlock, held in the order of their ids. Served by the primary key, or visit_by_school.
+select v.id::text as id, v.locked_at is not null as is_locked
+from visit v
+where v.deleted_at is null and v.state = 'submitted'
+--? by_id: and v.id = any(%(visit_ids)s::uuid[])
+--? by_school: and v.school_id = %(school_id)s and v.visited_on between %(from_on)s and %(to_on)s
+order by v.id
+limit %(rows)s
+for update
+
+-- name: lock_visits
+-- Locks visits that are not locked.
+update visit
+set locked_at = %(now)s, locked_by = %(person_id)s, lock_reason = %(reason)s, version = version + 1, changed_at = %(now)s
+where id = any(%(visit_ids)s::uuid[]) and locked_at is null and deleted_at is null
+
+-- name: unlock_visits
+-- Unlocks visits that are locked.
+update visit
+set locked_at = null, locked_by = null, lock_reason = null, version = version + 1, changed_at = %(now)s
+where id = any(%(visit_ids)s::uuid[]) and locked_at is not null and deleted_at is null
+
+-- name: months_of_visits
+-- Submitted visits by month beside the schools there are, no practice school among them. At most 24 months; served by visit_by_school.
+with counted as (
+    select s.id
+    from school s
+    where s.deleted_at is null and not s.is_practice and s.status = 'open'
+--? by_place: and s.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s::bigint])
+--? in_scope: and s.id = any(%(scope_schools)s)
+), months as (
+    select generate_series(date_trunc('month', %(from_on)s::date), %(to_on)s::date, interval '1 month')::date as month
+), visited as (
+    select date_trunc('month', v.visited_on)::date as month, count(*) as visits, count(distinct v.school_id) as visited,
+        avg(v.fidelity)::float8 as fidelity, count(v.fidelity) as fidelity_n
+    from visit v
+    join counted c on c.id = v.school_id
+    where v.deleted_at is null and v.state = 'submitted' and v.visited_on between %(from_on)s and %(to_on)s
+    group by 1
+)
+select m.month, coalesce(v.visits, 0) as visits, coalesce(v.visited, 0) as visited, (select count(*) from counted) as schools, v.fidelity,
+    coalesce(v.fidelity_n, 0) as fidelity_n
+from months m
+left join visited v on v.month = m.month
+order by m.month
+limit 24
