@@ -27,6 +27,8 @@ WAYS = (
     Way("/schools", N_("Schools"), "school", "read", "school"),
     Way("/students", N_("Children"), "child", "read", "student"),
     Way("/figures", N_("Figures"), "figures", "read", "figure"),
+    Way("/groups", N_("Groups"), "people", "read", "group"),
+    Way("/resources", N_("Library"), "test", "read", "resource"),
     Way("/rounds", N_("Rounds"), "round", "read", "round"),
     Way("/verification", N_("Verification"), "out", "read", "verification"),
     Way("/imports", N_("Imports"), "import", "run", "import"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from people import NOW, Cast
@@ -121,7 +122,7 @@ async def test_resources_are_found_by_subject_and_level(
     one = await create_resource(session, cast.admin, ACTIVITY, clock)
     both = await create_resource(session, cast.admin, NewResource("activity", "Welcome song"), clock)
 
-    async def found(**asked: str) -> set[int]:
+    async def found(**asked: Any) -> set[int]:
         return {
             each.id
             for each in (

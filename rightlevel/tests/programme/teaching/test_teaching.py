@@ -14,7 +14,6 @@ from people import NOW, Cast, make_cast
 from serving import OneDatabase
 
 from flatwater.clock import StandingClock
-from flatwater.errors import Refused
 from flatwater.paging import PageRequest
 from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
@@ -347,8 +346,8 @@ async def test_forty_teachers_record_at_once_and_nothing_is_lost_or_doubled(
                         lambda session: record_session(session, actor, sent, CLOCK), deadline_s=60.0
                     )
                     answers.setdefault(group_id, []).append(answer.session_id)
-                except (Conflict, Refused) as error:
-                    assert isinstance(error, Conflict), error
+                except Conflict:
+                    continue
 
         await asyncio.gather(
             *(teach(*group, actor) for group in groups for actor in (cast.teacher, cast.coordinator))

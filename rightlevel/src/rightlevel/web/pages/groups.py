@@ -1,0 +1,377 @@
+"""Groups: one's own, a school's, proposing and accepting them, moving children, quick re-tests; to print and to send."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, cast
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Raw, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.errors import Invalid, ProgrammeError
+from rightlevel.programme.groups import (
+    USUAL_TARGET,
+    CheckWrite,
+    GroupRow,
+    NewGrouping,
+    accept_groups,
+    accept_suggestion,
+    drop_proposal,
+    enter_checks,
+    groups_led_by,
+    list_ungrouped,
+    move_child,
+    propose_groups,
+    read_group,
+    read_groups,
+    set_group_teacher,
+    suggestions,
+)
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.schools import read_grades, read_school
+from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
+from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import N_, Language
+from rightlevel.web.pages.forms import NoFields, Typed
+from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.words import word
+
+routes = Registry()
+
+UNGROUPED = PageLimit(50)
+REFUSALS = {
+    "conflict": N_("This child was tested on that day already."), "stale": N_("Somebody changed this in the meantime."),
+    "not_found": N_("This child is not here any more."), "out_of_scope": N_("This school or subject is not assigned to you."),
+    "invalid": N_("A day that is not in the future, please."),
+}  # fmt: skip
+
+
+class SubjectWanted(msgspec.Struct, frozen=True):
+    """In which subject; reading when nobody says."""
+
+    subject: str = "language"
+
+
+class Ungrouping(msgspec.Struct, frozen=True):
+    """Of which school and subject, so that the children can be put into a group."""
+
+    subject: str = "language"
+    school: int | None = None
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """What the form for groups sends."""
+
+    grade_from: str = ""
+    grade_to: str = ""
+    target_size: str = ""
+    teacher_ids: list[str] = []
+
+
+class Version(msgspec.Struct, frozen=True):
+    """Which version the person had before their eyes."""
+
+    version: int = 0
+
+
+class Leading(msgspec.Struct, frozen=True):
+    """Who leads a group; empty is nobody."""
+
+    version: int = 0
+    teacher_id: str = ""
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """Which child goes to which group; `is_new` for one that is in none yet."""
+
+    student_id: str = ""
+    to_group: int = 0
+    is_new: bool = False
+
+
+class Accepting(msgspec.Struct, frozen=True):
+    """Which suggestion is accepted."""
+
+    student_id: str = ""
+    check_id: str = ""
+    check_version: int = 0
+
+
+def group_name(language: Language, group: GroupRow) -> str:
+    """A group as people call it: its levels and its number."""
+    levels = " + ".join(language.gettext(word("level", code)) for code in group.levels[:2])
+    more = "…" if len(group.levels) > 2 else ""
+    return f"{levels}{more} · {group.number}"
+
+
+def _names(call: Ask, groups: list[GroupRow]) -> dict[int, str]:
+    language = language_of(call)
+    return {group.id: group_name(language, group) for group in groups}
+
+
+@routes.endpoint(
+    "GET", "/groups", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50), tags=("pages",)
+)  # fmt: skip
+async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Html:
+    """The groups that one leads, and one's schools with what they taught."""
+    actor = actor_of(call)
+    mine = await groups_led_by(call.session, actor)
+    schools = await dose_of_schools(call.session, actor, query.subject, page)
+    return render(
+        call, "groups/list.html", mine=mine, names=_names(call, mine), page=schools, subject=query.subject
+    )
+
+
+async def _school(call: Ask, school_id: int, subject: str) -> dict[str, Any]:
+    actor, session = actor_of(call), call.session
+    found = await read_groups(session, actor, school_id, subject, call.clock)
+    return {
+        "school": await read_school(session, actor, school_id), "subject": subject, "found": found,
+        "names": _names(call, found.groups), "suggested": await suggestions(session, actor, school_id, subject),
+        "dose": {each.group_id: each for each in await dose_of_groups(session, actor, school_id, subject)},
+        "grades": [(each, str(each)) for each in await read_grades(session)], "target": USUAL_TARGET,
+        "is_whole": actor.scope.covers(school_id, subject=cast("Subject", subject)),
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/schools/{id}/groups", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> Html:
+    """A school's groups in a subject: in use, proposed, and what re-tests suggest."""
+    return render(call, "groups/school.html", **await _school(call, path.id, query.subject))
+
+
+@routes.endpoint(
+    "POST", "/schools/{id}/groups", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
+    """Proposes groups for a school."""
+    typed = Typed()
+    first, last = (
+        typed.whole_or_none("grade_from", form.grade_from),
+        typed.whole_or_none("grade_to", form.grade_to),
+    )
+    size = typed.whole_or_none("target_size", form.target_size)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            teachers = [
+                int(each) for each in form.teacher_ids if each.isascii() and each.isdigit() and len(each) < 15
+            ]
+            new = NewGrouping(path.id, query.subject, first or 0, last or 0, size or 0, teachers)
+            await propose_groups(call.session, actor_of(call), new, call.clock)
+    except ProgrammeError as error:
+        show_again(call, "groups/school.html", error, **await _school(call, path.id, query.subject))
+    _ = language_of(call).gettext
+    return done(
+        call,
+        f"/schools/{path.id}/groups?subject={query.subject}",
+        _("Look at the proposal, then put it into use."),
+    )
+
+
+@routes.endpoint(
+    "POST", "/groupings/{id}/accept", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirect:
+    """Puts a proposal into use."""
+    found = await accept_groups(call.session, actor_of(call), path.id, form.version, call.clock)
+    _ = language_of(call).gettext
+    return done(
+        call, f"/schools/{found.school_id}/groups?subject={found.subject}", _("These groups are in use now.")
+    )
+
+
+@routes.endpoint(
+    "POST", "/groupings/{id}/drop", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def drop_proposal_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
+    """Takes a proposal away."""
+    await drop_proposal(call.session, actor_of(call), path.id)
+    return done(call, "/groups", language_of(call).gettext("The proposal is gone."))
+
+
+@routes.endpoint(
+    "GET", "/groupings/{id}/ungrouped", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=UNGROUPED,
+    tags=("pages",),
+)  # fmt: skip
+async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
+    """The children of the grades that are in no group: not tested, or come since."""
+    actor, subject = actor_of(call), query.subject
+    children = await list_ungrouped(call.session, actor, path.id, page)
+    groups: list[GroupRow] = []
+    if query.school is not None and actor.scope.covers(query.school, subject=cast("Subject", subject)):
+        found = await read_groups(call.session, actor, query.school, subject, call.clock)
+        groups = [each for each in found.groups if each.grouping_id == path.id and each.state == "accepted"]
+    names = _names(call, groups)
+    return render(call, "groups/ungrouped.html", page=children, groups=list(names.items()), subject=subject)
+
+
+async def _group(call: Ask, group_id: int) -> dict[str, Any]:
+    actor, session = actor_of(call), call.session
+    found = await read_group(session, actor, group_id)
+    group = found.group
+    school = await read_groups(session, actor, group.school_id, group.subject, call.clock)
+    others = [each for each in school.groups if each.state == "accepted" and each.id != group_id]
+    name = group_name(language_of(call), group)
+    return {
+        "found": found, "group": group, "name": name, "school": await read_school(session, actor, group.school_id),
+        "others": [(each.id, group_name(language_of(call), each)) for each in others],
+        "teachers": [(each.id, each.name) for each in school.teachers],
+        "is_whole": actor.scope.covers(group.school_id, subject=cast("Subject", group.subject)),
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/groups/{id}", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def group_page(call: Ask, *, path: ById) -> Html:
+    """A group: its children with their levels, who leads it."""
+    return render(call, "groups/one.html", **await _group(call, path.id))
+
+
+@routes.endpoint(
+    "GET", "/groups/{id}/print", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def printed_group_page(call: Ask, *, path: ById) -> Html:
+    """A group on one sheet of paper, with room for a week's attendance."""
+    return render(call, "groups/print.html", **await _group(call, path.id))
+
+
+@routes.endpoint(
+    "GET", "/groups/{id}/text", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def group_text(call: Ask, *, path: ById) -> Html | Raw:
+    """A group as plain text, to send."""
+    values, language = await _group(call, path.id), language_of(call)
+    lines = [
+        values["school"].name_local,
+        f"{language.gettext(word('subject', values['group'].subject))}: {values['name']}",
+        *([values["group"].teacher_name] if values["group"].teacher_name else []),
+        *(f"{number}. {each.name} ({each.grade})" for number, each in enumerate(values["found"].members, 1)),
+    ]
+    if values["found"].unseen:
+        lines.append(language.ngettext("and {n} more child", "and {n} more children", values["found"].unseen))
+    return Raw("\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8")
+
+
+@routes.endpoint(
+    "POST", "/groups/{id}/teacher", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
+    """Gives a group to a teacher."""
+    try:
+        async with call.session.savepoint():
+            typed = Typed()
+            teacher_id = typed.whole_or_none("teacher_id", form.teacher_id)
+            typed.check()
+            await set_group_teacher(
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                teacher_id=teacher_id,
+                clock=call.clock,
+            )
+    except ProgrammeError as error:
+        show_again(call, "groups/one.html", error, **await _group(call, path.id))
+    return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/groups/{id}/move", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
+    """Moves one child of a group into another."""
+    try:
+        async with call.session.savepoint():
+            await move_child(
+                call.session, actor_of(call), form.student_id, from_group=None if form.is_new else path.id,
+                to_group=form.to_group, clock=call.clock,
+            )  # fmt: skip
+    except ProgrammeError as error:
+        show_again(call, "groups/one.html", error, **await _group(call, path.id))
+    return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
+
+
+@routes.endpoint(
+    "POST", "/groups/{id}/suggestion", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def accept_suggestion_here(call: Ask, *, path: ById, form: Accepting) -> Redirect:
+    """Moves one child as its re-tests suggest."""
+    group = await accept_suggestion(
+        call.session, actor_of(call), path.id, form.student_id, check_id=form.check_id, check_version=form.check_version,
+        clock=call.clock,
+    )  # fmt: skip
+    to = f"/schools/{group.school_id}/groups?subject={group.subject}"
+    return done(call, to, language_of(call).gettext("The child is moved."))
+
+
+async def _checks(call: Ask, group_id: int) -> dict[str, Any]:
+    values = await _group(call, group_id)
+    return {
+        **values, "scale": SCALES[values["group"].subject], "on": today(call.clock).isoformat(), "refused": {},
+        "write_ids": {each.student_id: time_ordered_id() for each in values["found"].members},
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/groups/{id}/checks", who=May("check", "level"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def checks_page(call: Ask, *, path: ById) -> Html:
+    """Quick re-tests of a group: every child with its levels to tap."""
+    return render(call, "groups/checks.html", **await _checks(call, path.id))
+
+
+@routes.endpoint(
+    "POST", "/groups/{id}/checks", who=May("check", "level"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=CLASS_BODY, tags=("pages",),
+)  # fmt: skip
+async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
+    """Saves the quick re-tests that were tapped; what was refused stays marked."""
+    language = language_of(call)
+    group = (await read_group(call.session, actor_of(call), path.id)).group
+    writes = _writes(call, group, form)
+    if not writes:
+        return done(call, f"/groups/{path.id}/checks", language.gettext("Nothing was changed."))
+    answers = await enter_checks(call.session, actor_of(call), writes, call.clock)
+    told = {
+        write.student_id: language.gettext(REFUSALS.get(answer.code, ""))
+        for write, answer in zip(writes, answers, strict=True)
+        if answer.code not in ("saved", "changed")
+    }
+    if told:
+        return render(
+            call, "groups/checks.html", status=409, **{**await _checks(call, path.id), "refused": told}
+        )
+    text = language.ngettext("{n} child is saved.", "{n} children are saved.", len(writes))
+    return done(call, f"/schools/{group.school_id}/groups?subject={group.subject}", text)
+
+
+def _writes(call: Ask, group: GroupRow, form: dict[str, list[str]]) -> list[CheckWrite]:
+    """A write for each child that was tapped. *Errors*: Invalid for a day that can't be read."""
+    typed = Typed()
+    text = form.get("checked_on", [""])[-1]
+    on: date = typed.day("checked_on", text) if text else today(call.clock)
+    typed.check()
+    tapped = {
+        name.removeprefix("level."): values[-1] for name, values in form.items() if name.startswith("level.")
+    }
+    if len(tapped) > 1_000:
+        raise Invalid
+    return [
+        CheckWrite(form.get(f"write.{each}", [""])[-1] or time_ordered_id(), each, group.subject, level, on)
+        for each, level in tapped.items()
+        if level
+    ]

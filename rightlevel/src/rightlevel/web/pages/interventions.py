@@ -1,0 +1,249 @@
+"""Interventions: the programmes, the children in them, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect, Registry
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.interventions import (
+    OUTCOMES,
+    EnrolmentChange,
+    EnrolmentWrite,
+    Intervention,
+    InterventionWrite,
+    change_enrolment,
+    change_intervention,
+    create_intervention,
+    delete_intervention,
+    enrol_children,
+    list_enrolment_changes,
+    list_enrolments,
+    list_interventions,
+    read_enrolment,
+    read_intervention,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.programme.students import StudentSearch, list_students
+from rightlevel.web.call import (
+    CLASS_BODY,
+    READ_S,
+    READS,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ById,
+    ByUuid,
+    actor_of,
+)
+from rightlevel.web.pages.forms import Reason, Typed, reason_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+FOUND = PageRequest(40)
+ALL = PageRequest(CEILING_ROWS)
+
+
+class InterventionForm(msgspec.Struct, frozen=True):
+    """What the form for a programme sends."""
+
+    name: str = ""
+    words: str = ""
+    subject: str = ""
+    starts_on: str = ""
+    ends_on: str = ""
+    version: int = 0
+
+
+class ChildSought(msgspec.Struct, frozen=True):
+    """Which child is sought, to be enrolled."""
+
+    search: str = ""
+
+
+class EnrolmentForm(msgspec.Struct, frozen=True):
+    """What the form for an enrolment sends."""
+
+    version: int = 0
+    from_on: str = ""
+    to_on: str = ""
+    outcome: str = ""
+    words: str = ""
+
+
+@routes.endpoint(
+    "GET", "/interventions", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("pages",),
+)  # fmt: skip
+async def interventions_page(call: Ask, *, page: PageRequest) -> Html:
+    """Programmes, the latest first."""
+    return render(
+        call, "interventions/list.html", page=await list_interventions(call.session, actor_of(call), page)
+    )
+
+
+@routes.endpoint(
+    "GET", "/interventions/new", who=May("change", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def new_intervention_page(call: Ask) -> Html:
+    """The form for a programme."""
+    form = InterventionForm(starts_on=today(call.clock).isoformat())
+    return render(call, "interventions/form.html", intervention=None, form=form)
+
+
+def _write(form: InterventionForm) -> InterventionWrite:
+    typed = Typed()
+    starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day_or_none("ends_on", form.ends_on)
+    typed.check()
+    return InterventionWrite(form.name, starts_on, ends_on, form.words, form.subject or None, form.version)
+
+
+@routes.endpoint(
+    "POST", "/interventions/new", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redirect:
+    """Adds a programme."""
+    try:
+        async with call.session.savepoint():
+            made = await create_intervention(call.session, actor_of(call), _write(form), call.clock)
+    except ProgrammeError as error:
+        show_again(call, "interventions/form.html", error, intervention=None, form=form)
+    return done(call, f"/interventions/{made.id}", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/interventions/{id}/edit", who=May("change", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def edit_intervention_page(call: Ask, *, path: ById) -> Html:
+    """The form for a programme that is there."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    form = InterventionForm(
+        found.name, found.words, found.subject or "", found.starts_on.isoformat(), found.ends_on.isoformat() if found.ends_on else "",
+        found.version,
+    )  # fmt: skip
+    return render(call, "interventions/form.html", intervention=found, form=form)
+
+
+@routes.endpoint(
+    "POST", "/interventions/{id}/edit", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_intervention_here(call: Ask, *, path: ById, form: InterventionForm) -> Redirect:
+    """Changes a programme."""
+    try:
+        async with call.session.savepoint():
+            await change_intervention(call.session, actor_of(call), path.id, _write(form))
+    except ProgrammeError as error:
+        found = await read_intervention(call.session, actor_of(call), path.id)
+        show_again(call, "interventions/form.html", error, intervention=found, form=form)
+    return done(call, f"/interventions/{path.id}", language_of(call).gettext("Saved."))
+
+
+async def _one(call: Ask, found: Intervention, page: PageRequest, search: str = "") -> dict[str, Any]:
+    actor = actor_of(call)
+    children = None
+    if search.strip():
+        asked = StudentSearch(search=search.strip(), status="active")
+        children = (await list_students(call.session, actor, FOUND, asked)).items
+    return {
+        "intervention": found, "search": search, "children": children, "on": today(call.clock).isoformat(),
+        "page": await list_enrolments(call.session, actor, page, intervention_id=found.id),
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/interventions/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    tags=("pages",),
+)  # fmt: skip
+async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
+    """A programme with the children in it."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    return render(call, "interventions/one.html", **await _one(call, found, page, query.search))
+
+
+@routes.endpoint(
+    "POST", "/interventions/{id}/enrol", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=CLASS_BODY, tags=("pages",),
+)  # fmt: skip
+async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Redirect:
+    """Enrols the children that were ticked."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    typed = Typed()
+    from_on = typed.day("from_on", form.get("from_on", [""])[-1])
+    ids = list(dict.fromkeys(form.get("student_id", [])))
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
+            answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
+    except ProgrammeError as error:
+        show_again(call, "interventions/one.html", error, **await _one(call, found, FOUND))
+    saved = sum(1 for each in answers if each.code == "saved")
+    language = language_of(call)
+    text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
+    if saved < len(answers):
+        more = language.ngettext("{n} child was not.", "{n} children were not.", len(answers) - saved)
+        text = f"{text} {more}"
+    return done(call, f"/interventions/{path.id}", text)
+
+
+@routes.endpoint(
+    "POST", "/interventions/{id}/delete", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def delete_intervention_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
+    """Takes a programme out of use."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    try:
+        async with call.session.savepoint():
+            await delete_intervention(
+                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
+            )
+    except ProgrammeError as error:
+        show_again(call, "interventions/one.html", error, **await _one(call, found, FOUND))
+    return done(call, "/interventions", language_of(call).gettext("Deleted."))
+
+
+async def _enrolment(call: Ask, enrolment_id: str) -> dict[str, Any]:
+    found = await read_enrolment(call.session, actor_of(call), enrolment_id)
+    form = EnrolmentForm(
+        found.version, found.from_on.isoformat(), found.to_on.isoformat() if found.to_on else "", found.outcome or "", found.words
+    )  # fmt: skip
+    past = await list_enrolment_changes(call.session, actor_of(call), enrolment_id, ALL)
+    return {"enrolment": found, "form": form, "past": past.items, "outcomes": OUTCOMES}
+
+
+@routes.endpoint(
+    "GET", "/enrolments/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def enrolment_page(call: Ask, *, path: ByUuid) -> Html:
+    """One child in one programme, with its history."""
+    return render(call, "interventions/enrolment.html", **await _enrolment(call, path.id))
+
+
+@routes.endpoint(
+    "POST", "/enrolments/{id}", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def change_enrolment_here(call: Ask, *, path: ByUuid, form: EnrolmentForm) -> Redirect:
+    """Changes or ends an enrolment."""
+    typed = Typed()
+    from_on, to_on = typed.day("from_on", form.from_on), typed.day_or_none("to_on", form.to_on)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            change = EnrolmentChange(form.version, from_on, to_on, form.outcome or None, form.words)
+            found = await change_enrolment(call.session, actor_of(call), path.id, change, call.clock)
+    except ProgrammeError as error:
+        show_again(
+            call, "interventions/enrolment.html", error, **{**await _enrolment(call, path.id), "form": form}
+        )
+    return done(call, f"/interventions/{found.intervention_id}", language_of(call).gettext("Saved."))
