@@ -62,6 +62,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
+        "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
@@ -70,6 +71,7 @@ WORDS: dict[str, dict[str, str]] = {
         "route": N_("Page or address"), "second_factor": N_("Second step at sign-in"), "pin": N_("PIN"),
         "device": N_("Device of a school"), "join_request": N_("Request to join"), "setting": N_("Setting"),
         "verification": N_("Re-test"), "audit": N_("Activity"), "self": N_("Own account"), "figure": N_("Figures"), "metric": N_("Operations"),
+        "group": N_("Group"), "teaching": N_("Session held"), "resource": N_("Library entry"), "intervention": N_("Special programme"),
     },
     "field": {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
@@ -88,6 +90,9 @@ WORDS: dict[str, dict[str, str]] = {
         "outcome": N_("Outcome"), "assessed_on": N_("Date of the test"), "tested_on": N_("Date of the test"), "tool": N_("Tool"), "choice": N_("Level"),
         "stands": N_("Which level stands?"), "margin": N_("How precise, in percent"), "confidence": N_("Confidence"),
         "expected": N_("How many will agree, in percent"), "seed": N_("Seed"), "visible_on": N_("Mentors see it from"), "notes": N_("Notes"),
+        "grade_from": N_("From grade"), "grade_to": N_("To grade"), "target_size": N_("Children in a group"), "teacher_ids": N_("Teachers"),
+        "teacher_id": N_("Teacher"), "held_on": N_("Day"), "checked_on": N_("Day"), "minutes": N_("Minutes"), "activity": N_("Activity"),
+        "resource_id": N_("Activity"), "title": N_("Title"), "url": N_("Address"), "level_from": N_("From level"), "level_to": N_("To level"),
     },
 }  # fmt: skip
 """Vocabulary → code → English. A code that is not here is shown as it is, its underscores as spaces."""

@@ -294,7 +294,7 @@ join lateral (
     from (
         select e.id, e.rank, e.checked_on, e.version
         from level_check e
-        where e.student_id = st.id and e.subject = m.subject and e.created_at > m.joined_at
+        where e.student_id = st.id and e.subject = m.subject and e.created_at >= m.joined_at
         order by e.checked_on desc
         limit 2
     ) c

@@ -352,9 +352,9 @@ async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]
         if answer.code not in ("saved", "changed")
     }
     if told:
-        return render(
-            call, "groups/checks.html", status=409, **{**await _checks(call, path.id), "refused": told}
-        )
+        values = await _checks(call, path.id)
+        values["refused"] = told
+        return render(call, "groups/checks.html", status=409, **values)
     text = language.ngettext("{n} child is saved.", "{n} children are saved.", len(writes))
     return done(call, f"/schools/{group.school_id}/groups?subject={group.subject}", text)
 
