@@ -14,9 +14,11 @@ from flatwater.pool import Database
 from rightlevel.programme.accounts import (
     LinkRefused,
     PasswordHasher,
+    PersonChange,
     PinRefused,
     SignedIn,
     SignInLocked,
+    change_person,
     choose_pin,
     create_token,
     generate_pin,
@@ -336,3 +338,15 @@ def test_other_pins_are_taken_in_any_script_and_generated_ones_are_good() -> Non
 async def test_a_trivial_pin_is_not_set(house: House) -> None:
     with pytest.raises(Invalid):
         await give_pin(house, "teacher", "111222333")
+
+
+@pytest.mark.parametrize(("role", "is_kept"), [("mentor", True), ("coordinator", False), ("admin", False)])
+async def test_a_pin_does_not_go_up_with_its_owner(house: House, role: str, is_kept: bool) -> None:
+    secret, teacher = await linked(house), house.cast.teacher.person_id
+    await give_pin(house, "teacher")
+    by_pin = await enter(house, secret, teacher)
+    admin = await house.now("admin")
+    change = PersonChange(version=1, role=role)
+    await house.database.run(lambda session: change_person(session, admin, teacher, change), deadline_s=5)
+    assert (await house.actor(by_pin) is not None) is is_kept
+    assert (await names(house, secret) == ["Teacher"]) is is_kept

@@ -18,6 +18,9 @@ MAX_PASSWORD_CHARS = 200
 LANGUAGES = ("en", "km")
 _ROLES: dict[str, Role] = {role: role for role in ROLES}
 
+PIN_ROLES = frozenset[Role]({"teacher", "mentor"})
+"""Those who are assigned to schools; whoever may change more signs in with more."""
+
 FREE_FAILURES = {"account": 5, "address": 50, "factor": 5, "pin": 5, "device": 20, "link": 10}
 """Failures before a lock; an address is a whole school's, so it gets ten times an account's, and a school's device four times."""
 FIRST_LOCK_S = 30.0

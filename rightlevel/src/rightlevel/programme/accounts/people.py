@@ -9,6 +9,7 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import keys_store, store
 from rightlevel.programme.accounts.model import (
+    PIN_ROLES,
     LastAdmin,
     NewPerson,
     Person,
@@ -20,7 +21,7 @@ from rightlevel.programme.accounts.model import (
 )
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import Actor, Role, require
 
 
 async def create_person(
@@ -87,12 +88,20 @@ async def change_person(session: Session, actor: Actor, person_id: int, change: 
         raise _taken(error, str(fields["email"])) from error
     if not changed:
         raise Stale(current=msgspec.to_builtins(person), yours=msgspec.to_builtins(change))
-    if person.role != fields["role"] == "admin":
-        # Admins sign in with more than others: the sessions of before don't show that.
-        await store.end_sessions_of(session, person_id)
+    if person.role != fields["role"]:
+        await _fit_keys_to_role(session, person_id, fields["role"])
     before = {name: getattr(person, name) for name in fields}
     await write_audit(session, actor, "change", "person", person_id, before=before, after=fields)
     return await store.find_person(session, person_id)
+
+
+async def _fit_keys_to_role(session: Session, person_id: int, role: Role) -> None:
+    """Whoever may change more signs in with more: a PIN doesn't go up with its owner, nor an admin's sessions of before."""
+    if role not in PIN_ROLES:
+        await keys_store.do(session, "forget_pin", person_id=person_id)
+        await keys_store.do(session, "end_pin_sessions", person_id=person_id)
+    if role == "admin":
+        await store.end_sessions_of(session, person_id)
 
 
 async def set_active(

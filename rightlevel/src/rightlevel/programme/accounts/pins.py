@@ -10,18 +10,16 @@ from flatwater.clock import Clock
 from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store
-from rightlevel.programme.accounts.model import Person
+from rightlevel.programme.accounts.model import PIN_ROLES, Person
 from rightlevel.programme.accounts.passwords import PasswordHasher
 from rightlevel.programme.accounts.people import manageable
 from rightlevel.programme.accounts.store import find_person
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
-from rightlevel.programme.permissions import Actor, Role, require
+from rightlevel.programme.permissions import Actor, require
 
 DEADLINE_S: Final = 5.0
 PIN_DIGITS: Final = 6
-PIN_ROLES: Final[frozenset[Role]] = frozenset({"teacher", "mentor"})
-"""Those who are assigned to schools; whoever may change more signs in with more."""
 OFTEN_CHOSEN: Final = frozenset(
     {"123321", "102030", "147258", "258369", "159753", "112358", "147852", "131420", "520131"}
 )

@@ -15,7 +15,7 @@ where true
 --? by_resource: and a.resource = %(resource)s
 --? by_resource_id: and a.resource_id = %(resource_id)s
 --? by_outcome: and a.outcome = %(outcome)s
---? by_username: and p.username = %(username)s
+--? by_username: and a.person_id = any(array(select u.id from person u where u.username = %(username)s limit 50))
 --? by_action: and a.action = %(action)s
 --? since: and a.at >= %(since)s
 --? until: and a.at < %(until)s

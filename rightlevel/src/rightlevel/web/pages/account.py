@@ -25,7 +25,7 @@ from rightlevel.programme.accounts import (
     revoke_session,
     revoke_token,
 )
-from rightlevel.programme.accounts.pins import PIN_ROLES
+from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of

@@ -21,8 +21,7 @@ from rightlevel.programme.accounts import (
     restore_person,
     set_active,
 )
-from rightlevel.programme.accounts.model import may_manage
-from rightlevel.programme.accounts.pins import PIN_ROLES
+from rightlevel.programme.accounts.model import PIN_ROLES, may_manage
 from rightlevel.programme.assignments import list_assignments
 from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
