@@ -22,5 +22,7 @@ def a_visit(cast: Cast, **more: Any) -> VisitWrite:
     return msgspec.structs.replace(write, **more)
 
 
-async def sent_visit(session: Session, cast: Cast, clock: Clock, actor: Actor | None = None, **more: Any) -> SavedVisit:
+async def sent_visit(
+    session: Session, cast: Cast, clock: Clock, actor: Actor | None = None, **more: Any
+) -> SavedVisit:
     return await save_visit(session, actor or cast.mentor, a_visit(cast, **more), clock, is_submitting=True)

@@ -21,11 +21,13 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
+from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.settings import Settings
 
 
@@ -48,6 +50,8 @@ class Platform(msgspec.Struct, frozen=True):
     delivery: Delivery
     caches: tuple[Cache[object], ...]
     desk: DoctorDesk
+    album: Album
+    photo_links: PhotoLinks
 
 
 @asynccontextmanager
@@ -75,7 +79,8 @@ async def open_platform(
         await opened.enter_async_context(database)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
-        seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock)
+        album = open_album(database, settings, clock)
+        seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
         device_names = await open_device_names(database)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
         vitals = await opened.enter_async_context(
@@ -110,6 +115,8 @@ async def open_platform(
             delivery,
             caches,
             DoctorDesk(server.conninfo),
+            album,
+            await open_photo_links(database),
         )
 
 

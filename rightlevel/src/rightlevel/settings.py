@@ -32,6 +32,12 @@ class Settings(msgspec.Struct, frozen=True):
     alert_mail_to: tuple[str, ...] = ()
     alert_mail_user: str = ""
     alert_mail_secret: str = ""
+    photo_store_address: str = ""
+    """Of an S3-compatible store; without one, photos lie in the data folder."""
+    photo_store_bucket: str = ""
+    photo_store_region: str = "us-east-1"
+    photo_store_key_id: str = ""
+    photo_store_secret: str = ""
     trusted_origins: tuple[str, ...] = ()
     """Addresses under which a proxy shows this service, when they differ from the Host header."""
 

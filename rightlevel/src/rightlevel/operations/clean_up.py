@@ -8,11 +8,14 @@ from datetime import datetime, time, timedelta
 from typing import Final
 
 from flatwater.clock import Clock
+from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import load_queries
 from flatwater.rate_limit_postgres import Swept, count_rate_limits, sweep_rate_limits
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Conflict
+from rightlevel.programme.photos import Album
+from rightlevel.programme.visits import sweep_calendar_links
 
 log = logging.getLogger("rightlevel.operations")
 _queries = load_queries(__package__ or "")
@@ -44,9 +47,10 @@ def last_due(now: datetime) -> datetime:
 class CleanUp:
     """The clean-up of one process; across processes the row of its last run says who does it."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, album: Album | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._album = album
         self._running = asyncio.Lock()
 
     async def run_if_due(self) -> Swept | None:
@@ -70,6 +74,7 @@ class CleanUp:
         async with self._running:
             swept = await sweep_rate_limits(self._database)
             await self._sweep_people()
+            await self._sweep_visits()
             await self._keep(swept)
         log.info(
             "rate limits: %d rows removed in %d batches, %d left", swept.removed, swept.batches, swept.left
@@ -89,6 +94,25 @@ class CleanUp:
                 await session.execute(_queries[name], values)
 
         await self._database.run(sweep, deadline_s=DEADLINE_S, idempotent=True)
+
+    async def _sweep_visits(self) -> None:
+        """Takes out calendar links that ended long ago, and what is left of photos that were removed or interrupted.
+
+        A store that does not answer leaves its photos for the next day; everything else is swept all the same.
+        """
+
+        async def sweep(session: Session) -> int:
+            return await sweep_calendar_links(session, self._clock, rows_per_batch=ROWS_PER_BATCH)
+
+        await self._database.run(sweep, deadline_s=DEADLINE_S, idempotent=True)
+        if self._album is None:
+            return
+        try:
+            swept = await self._album.sweep()
+        except (Refused, OSError) as error:
+            log.warning("photos were not swept: %s", error)
+        else:
+            log.info("photos: %d removed for good", swept)
 
     async def _claim(self, due: datetime) -> bool:
         async def claim(session: Session) -> bool:

@@ -15,7 +15,13 @@ from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor
-from rightlevel.programme.visits import FollowUp, NewFollowUp, close_follow_up, list_follow_ups, raise_follow_up
+from rightlevel.programme.visits import (
+    FollowUp,
+    NewFollowUp,
+    close_follow_up,
+    list_follow_ups,
+    raise_follow_up,
+)
 from rightlevel.programme.visits.follow_ups import FollowUpClosed, TooManyFollowUps
 
 pytestmark = pytest.mark.anyio
@@ -29,14 +35,23 @@ async def raised(session: Session, cast: Cast, clock: StandingClock, owner: Acto
     )
 
 
-async def close(session: Session, actor: Actor, each: FollowUp, clock: StandingClock, state: str = "done", version: int = 1) -> FollowUp:
+async def close(
+    session: Session,
+    actor: Actor,
+    each: FollowUp,
+    clock: StandingClock,
+    state: str = "done",
+    version: int = 1,
+) -> FollowUp:
     return await close_follow_up(
         session, actor, each.id, state=state, words="They are there", version=version, clock=clock
     )
 
 
 @pytest.mark.parametrize("state", ["done", "cancelled"])
-async def test_its_owner_closes_it_in_words(session: Session, cast: Cast, clock: StandingClock, state: str) -> None:
+async def test_its_owner_closes_it_in_words(
+    session: Session, cast: Cast, clock: StandingClock, state: str
+) -> None:
     made = await raised(session, cast, clock, cast.teacher)
     closed = await close(session, cast.teacher, made, clock, state)
     assert (closed.state, closed.closed_words, closed.version) == (state, "They are there", 2)

@@ -64,7 +64,9 @@ def new(cast: Cast, **more: Any) -> NewPlannedVisit:
 
 
 async def states(session: Session, actor: Actor, clock: StandingClock, which: str = "all") -> list[str]:
-    return [each.state for each in (await list_planned_visits(session, actor, PAGE, clock, which=which)).items]
+    return [
+        each.state for each in (await list_planned_visits(session, actor, PAGE, clock, which=which)).items
+    ]
 
 
 async def test_mentors_plan_their_own_visits_and_leaders_anybodys(
@@ -83,7 +85,9 @@ async def test_mentors_plan_their_own_visits_and_leaders_anybodys(
     with pytest.raises(Forbidden):
         await plan_visit(session, cast.teacher, new(cast), clock)
     with pytest.raises(Invalid):  # not a mentor of that school
-        await plan_visit(session, cast.coordinator, new(cast, mentor_id=cast.mentor_elsewhere.person_id), clock)
+        await plan_visit(
+            session, cast.coordinator, new(cast, mentor_id=cast.mentor_elsewhere.person_id), clock
+        )
     for more in ({"planned_on": date(2026, 11, 22)}, {"subject": "music"}, {"note": "x" * 201}, {"id": "x"}):
         with pytest.raises(Invalid):
             await plan_visit(session, cast.mentor, new(cast, **more), clock)
@@ -128,7 +132,9 @@ async def test_a_planned_visit_is_moved_and_cancelled_with_a_reason_by_its_mento
     with pytest.raises(Invalid):
         await cancel_planned_visit(session, cast.mentor, made.id, reason="", version=2, clock=clock)
     with pytest.raises(NotFound):
-        await cancel_planned_visit(session, cast.mentor_elsewhere, made.id, reason="x", version=2, clock=clock)
+        await cancel_planned_visit(
+            session, cast.mentor_elsewhere, made.id, reason="x", version=2, clock=clock
+        )
     gone = await cancel_planned_visit(
         session, cast.coordinator, made.id, reason="flood", version=2, clock=clock
     )
@@ -168,9 +174,7 @@ async def test_next_week_is_ranked_with_the_reasons_shown(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     for school, north in ((cast.school_a, 11.5), (cast.school_b, 11.6)):
-        await session.execute(
-            QUERIES["place_school"], {"id": school, "latitude": north, "longitude": 104.9}
-        )
+        await session.execute(QUERIES["place_school"], {"id": school, "latitude": north, "longitude": 104.9})
     fresh = (await rank_next_week(session, cast.mentor, clock)).schools
     assert [(each.school_id, each.overdue_points, each.last_on) for each in fresh] == [
         (cast.school_a, 4.0, None)
@@ -180,7 +184,11 @@ async def test_next_week_is_ranked_with_the_reasons_shown(
     seen = (await rank_next_week(session, cast.mentor, clock)).schools[0]
     assert (seen.last_on, seen.overdue_points, seen.km) == (date(2026, 11, 20), 0.0, 0.0)
     assert seen.points == pytest.approx(
-        seen.overdue_points + seen.agreement_points + seen.movement_points + seen.missing_points + seen.near_points
+        seen.overdue_points
+        + seen.agreement_points
+        + seen.movement_points
+        + seen.missing_points
+        + seen.near_points
     )
     await set_week_rules(session, cast.coordinator, WeekRules(missing=0, near=0))
     assert (await rank_next_week(session, cast.mentor, clock)).schools[0].points == 0
@@ -190,9 +198,7 @@ async def test_the_distance_is_that_on_the_globe_from_where_the_mentor_was_last(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     for school, north in ((cast.school_a, 0.0), (cast.school_b, 1.0)):
-        await session.execute(
-            QUERIES["place_school"], {"id": school, "latitude": north, "longitude": 104.9}
-        )
+        await session.execute(QUERIES["place_school"], {"id": school, "latitude": north, "longitude": 104.9})
     await session.execute(QUERIES["assign"], {"person": cast.mentor.person_id, "school": cast.school_b})
     await sent_visit(session, cast, clock)
     week = await rank_next_week(session, cast.coordinator, clock, mentor_id=cast.mentor.person_id)
@@ -211,7 +217,12 @@ async def test_a_mentor_sees_their_own_week_only_and_leaders_set_the_rules(
         await rank_next_week(session, cast.teacher, clock)
     with pytest.raises(Forbidden):
         await set_week_rules(session, cast.mentor, WeekRules())
-    for rules in (WeekRules(overdue=-1), WeekRules(every_days=0), WeekRules(near_km=0), WeekRules(wanted_agreement=2)):
+    for rules in (
+        WeekRules(overdue=-1),
+        WeekRules(every_days=0),
+        WeekRules(near_km=0),
+        WeekRules(wanted_agreement=2),
+    ):
         with pytest.raises(Invalid):
             await set_week_rules(session, cast.coordinator, rules)
 
@@ -222,7 +233,9 @@ async def test_a_calendar_shows_its_persons_plan_until_it_is_revoked_or_runs_out
     await plan_visit(session, cast.mentor, new(cast), clock)
     made = await make_calendar_link(session, cast.mentor, clock)
     secret = made.path.removeprefix("/calendar/").removesuffix(".ics")
-    assert [each.school_name for each in (await read_calendar(session, secret, clock)).visits] == ["Alpha School"]
+    assert [each.school_name for each in (await read_calendar(session, secret, clock)).visits] == [
+        "Alpha School"
+    ]
     for wrong in ("x" * 43, "", secret[:-1], "ក" * 43):
         with pytest.raises(NotFound):
             await read_calendar(session, wrong, clock)

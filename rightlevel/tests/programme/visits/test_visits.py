@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -168,7 +169,7 @@ async def test_a_school_is_locked_for_a_time_drafts_not(
     await sent_visit(session, cast, clock, visited_on=date(2026, 11, 2))
     await sent_visit(session, cast, clock, visited_on=date(2026, 10, 2))
     await save_visit(session, cast.mentor, a_visit(cast), clock)
-    days = {"from_on": date(2026, 11, 1), "to_on": date(2026, 11, 30)}
+    days: dict[str, Any] = {"from_on": date(2026, 11, 1), "to_on": date(2026, 11, 30)}
     locked = await lock_visits_of_school(
         session, cast.coordinator, school_id=cast.school_a, reason="month closed", clock=clock, **days
     )
@@ -242,7 +243,7 @@ async def test_lists_show_what_is_in_scope_and_what_is_incomplete(
 async def test_visits_per_school_month_leave_practice_schools_out(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    days = {"from_on": date(2026, 11, 1), "to_on": date(2026, 11, 30)}
+    days: dict[str, Any] = {"from_on": date(2026, 11, 1), "to_on": date(2026, 11, 30)}
     await sent_visit(session, cast, clock)
     before = await visits_per_school_month(session, cast.viewer, **days)
     await sent_visit(session, cast, clock, actor=cast.coordinator, school_id=cast.practice_school)
@@ -250,6 +251,4 @@ async def test_visits_per_school_month_leave_practice_schools_out(
     assert await visits_per_school_month(session, cast.viewer, **days) == before
     assert [(each.visits, each.visited, each.schools, each.per_school) for each in before] == [(1, 1, 2, 0.5)]
     with pytest.raises(Invalid):
-        await visits_per_school_month(
-            session, cast.viewer, from_on=date(2020, 1, 1), to_on=date(2026, 1, 1)
-        )
+        await visits_per_school_month(session, cast.viewer, from_on=date(2020, 1, 1), to_on=date(2026, 1, 1))

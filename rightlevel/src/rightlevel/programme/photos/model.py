@@ -16,8 +16,8 @@ LONGEST_SIDE: Final = 1_600
 MAX_KEPT_BYTES: Final = 2_000_000
 MAX_PIXELS: Final = 40_000_000
 """The largest photo that common phones make; a JPEG of it is decoded at an eighth to a half of its size."""
-MAX_WHOLE_PIXELS: Final = 16_000_000
-"""PNG and WebP are decoded whole: 16 megapixels are 64 MB."""
+MAX_WHOLE_PIXELS: Final = 8_500_000
+"""PNG and WebP are decoded whole: 8.3 megapixels (a screen of 3,840 × 2,160) take 35 to 140 MB. Cameras send JPEG."""
 MAX_SCHOOL_BYTES: Final = 200_000_000
 MAX_ALL_BYTES: Final = 20_000_000_000
 LINK_LIFE_S: Final = 900.0

@@ -10,6 +10,7 @@ import io
 import json
 import resource
 import sys
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -29,9 +30,11 @@ def shrink(
         if width * height > (pixels if picture.format == "JPEG" else whole_pixels):
             return {"refused": "too_many_pixels"}, b""
         place = dict(picture.getexif().get_ifd(PLACE)) if keeps_place else {}
-        picture.draft("RGB", (longest, longest))
+        # Each step holds as little as it can: decoded at a part of its size, made small before it is turned.
+        part = min(1.0, longest / max(width, height))
+        picture.draft("RGB", (max(1, int(width * part)), max(1, int(height * part))))
+        picture.thumbnail((longest, longest))
         turned: Image.Image = ImageOps.exif_transpose(picture)
-        turned.thumbnail((longest, longest))
         plain = turned.convert("RGB")
         # A fresh picture carries nothing of the old one but its pixels.
         clean = Image.frombytes("RGB", plain.size, plain.tobytes())
@@ -41,6 +44,16 @@ def shrink(
         out = io.BytesIO()
         clean.save(out, "JPEG", quality=QUALITY, optimize=True, exif=kept)
     return {"width": clean.width, "height": clean.height}, out.getvalue()
+
+
+def peak_bytes() -> int:
+    """The most memory this program held. What getrusage says counts its parent's too, for as long as it was a copy of it."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0][1]) * 1024 if lines else 0
 
 
 def main() -> int:
@@ -64,7 +77,7 @@ def main() -> int:
         KeyError,
     ):
         told, made = {"refused": "damaged"}, b""
-    told |= {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    told["peak_bytes"] = peak_bytes()
     sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + made)
     return 0
 

@@ -1,0 +1,41 @@
+"""Opens the album of photos: where the settings say that their bytes lie, with the deployment's own key for links."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from flatwater.clock import Clock
+from flatwater.pool import Database
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.photos import Album, BucketStore, FolderStore, Keys, PhotoLinks, Store
+from rightlevel.settings import Settings
+
+_queries = load_queries(__package__ or "")
+
+NAME: Final = "photo_links"
+DEADLINE_S: Final = 5.0
+
+
+def store_of(settings: Settings, clock: Clock) -> Store:
+    """The store that the settings name: an S3-compatible one where it has an address, else a folder beside the database."""
+    if not settings.photo_store_address:
+        return FolderStore(settings.data_folder / "photos")
+    keys = Keys(settings.photo_store_key_id, settings.photo_store_secret, settings.photo_store_region)
+    return BucketStore(settings.photo_store_address, settings.photo_store_bucket, keys, clock)
+
+
+def open_album(database: Database, settings: Settings, clock: Clock) -> Album:
+    return Album(database, store_of(settings, clock), clock)
+
+
+async def open_photo_links(database: Database) -> PhotoLinks:
+    """The deployment's own, with a key made at its first start and kept in its database."""
+
+    async def key(session: Session) -> bytes:
+        fresh = {"name": NAME, "value": secrets.token_bytes(32)}
+        await session.execute(_queries["keep_signing_key"], fresh)
+        return bytes(await session.fetch_value(_queries["read_signing_key"], {"name": NAME}))
+
+    return PhotoLinks(await database.run(key, deadline_s=DEADLINE_S))

@@ -1,0 +1,33 @@
+"""A photo as phones send it, for the API and for pages."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from flatwater.contract import Upload
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.photos import MAX_SENT_BYTES, Photo
+from rightlevel.web.call import SMALL_BODY, Ask, actor_of
+
+PHOTO_S: Final = 60.0
+PHOTO_BODY: Final = MAX_SENT_BYTES + SMALL_BODY
+
+
+class SentPhoto(msgspec.Struct, frozen=True):
+    """What comes beside a photo: its id, a UUID made by the client, and whether the place where it was taken is kept."""
+
+    id: str
+    keeps_place: bool = False
+
+
+async def add_photo(call: Ask, visit_id: str, form: SentPhoto, upload: Upload | None) -> Photo:
+    """The photo that was sent, kept. *Errors*: Invalid without one, and what the album refuses."""
+    if upload is None or not upload.size_bytes:
+        raise Invalid(faults=(Fault("file", "Please choose a file"),))
+    if upload.size_bytes > MAX_SENT_BYTES:
+        raise Invalid(faults=(Fault("file", "At most 12 MB"),))
+    content = await asyncio.to_thread(upload.path.read_bytes)
+    return await call.app.album.add(actor_of(call), visit_id, form.id, content, keeps_place=form.keeps_place)
