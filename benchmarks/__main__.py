@@ -31,6 +31,7 @@ BENCHES = (
     "hanging",
     "leaks",
     "doctors",
+    "groups",
 )
 HERE = Path(__file__).parent
 
