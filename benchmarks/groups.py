@@ -122,8 +122,9 @@ def _schools_with_checks(folder: Path, say: Callable[[str], None]) -> list[int]:
             connection.execute("delete from teaching_session")
             connection.execute("delete from level_check where checked_on >= current_date")
             rows = connection.execute(
-                "(select school_id from student where status = 'active' group by school_id order by count(*) desc limit 10) "
-                "union (select school_id from student where status = 'active' group by school_id order by school_id limit %s)",
+                "with tested as (select school_id, count(*) as results from result where subject = 'math' group by school_id) "
+                "(select school_id from tested order by results desc limit 10) "
+                "union (select school_id from tested order by school_id limit %s)",
                 (ASKED_SCHOOLS,),
             ).fetchall()
             return [int(row[0]) for row in rows]

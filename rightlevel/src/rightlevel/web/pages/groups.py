@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any, cast
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Html, Raw, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import Invalid, ProgrammeError
+from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.groups import (
     USUAL_TARGET,
-    CheckWrite,
     GroupRow,
     NewGrouping,
     accept_groups,
     accept_suggestion,
     drop_proposal,
-    enter_checks,
     groups_led_by,
     list_ungrouped,
     move_child,
@@ -29,13 +25,11 @@ from rightlevel.programme.groups import (
     set_group_teacher,
     suggestions,
 )
-from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.schools import read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
-from rightlevel.web.language import N_, Language
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import Language
 from rightlevel.web.pages.forms import NoFields, Typed
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
@@ -43,11 +37,6 @@ from rightlevel.web.words import word
 routes = Registry()
 
 UNGROUPED = PageLimit(50)
-REFUSALS = {
-    "conflict": N_("This child was tested on that day already."), "stale": N_("Somebody changed this in the meantime."),
-    "not_found": N_("This child is not here any more."), "out_of_scope": N_("This school or subject is not assigned to you."),
-    "invalid": N_("A day that is not in the future, please."),
-}  # fmt: skip
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
@@ -215,7 +204,7 @@ async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: Page
     return render(call, "groups/ungrouped.html", page=children, groups=list(names.items()), subject=subject)
 
 
-async def _group(call: Ask, group_id: int) -> dict[str, Any]:
+async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
     actor, session = actor_of(call), call.session
     found = await read_group(session, actor, group_id)
     group = found.group
@@ -235,7 +224,7 @@ async def _group(call: Ask, group_id: int) -> dict[str, Any]:
 )  # fmt: skip
 async def group_page(call: Ask, *, path: ById) -> Html:
     """A group: its children with their levels, who leads it."""
-    return render(call, "groups/one.html", **await _group(call, path.id))
+    return render(call, "groups/one.html", **await group_values(call, path.id))
 
 
 @routes.endpoint(
@@ -243,7 +232,7 @@ async def group_page(call: Ask, *, path: ById) -> Html:
 )  # fmt: skip
 async def printed_group_page(call: Ask, *, path: ById) -> Html:
     """A group on one sheet of paper, with room for a week's attendance."""
-    return render(call, "groups/print.html", **await _group(call, path.id))
+    return render(call, "groups/print.html", **await group_values(call, path.id))
 
 
 @routes.endpoint(
@@ -251,7 +240,7 @@ async def printed_group_page(call: Ask, *, path: ById) -> Html:
 )  # fmt: skip
 async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""
-    values, language = await _group(call, path.id), language_of(call)
+    values, language = await group_values(call, path.id), language_of(call)
     lines = [
         values["school"].name_local,
         f"{language.gettext(word('subject', values['group'].subject))}: {values['name']}",
@@ -283,7 +272,7 @@ async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
                 clock=call.clock,
             )
     except ProgrammeError as error:
-        show_again(call, "groups/one.html", error, **await _group(call, path.id))
+        show_again(call, "groups/one.html", error, **await group_values(call, path.id))
     return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))
 
 
@@ -300,7 +289,7 @@ async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
                 to_group=form.to_group, clock=call.clock,
             )  # fmt: skip
     except ProgrammeError as error:
-        show_again(call, "groups/one.html", error, **await _group(call, path.id))
+        show_again(call, "groups/one.html", error, **await group_values(call, path.id))
     return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
 
 
@@ -316,62 +305,3 @@ async def accept_suggestion_here(call: Ask, *, path: ById, form: Accepting) -> R
     )  # fmt: skip
     to = f"/schools/{group.school_id}/groups?subject={group.subject}"
     return done(call, to, language_of(call).gettext("The child is moved."))
-
-
-async def _checks(call: Ask, group_id: int) -> dict[str, Any]:
-    values = await _group(call, group_id)
-    return {
-        **values, "scale": SCALES[values["group"].subject], "on": today(call.clock).isoformat(), "refused": {},
-        "write_ids": {each.student_id: time_ordered_id() for each in values["found"].members},
-    }  # fmt: skip
-
-
-@routes.endpoint(
-    "GET", "/groups/{id}/checks", who=May("check", "level"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
-async def checks_page(call: Ask, *, path: ById) -> Html:
-    """Quick re-tests of a group: every child with its levels to tap."""
-    return render(call, "groups/checks.html", **await _checks(call, path.id))
-
-
-@routes.endpoint(
-    "POST", "/groups/{id}/checks", who=May("check", "level"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
-async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
-    """Saves the quick re-tests that were tapped; what was refused stays marked."""
-    language = language_of(call)
-    group = (await read_group(call.session, actor_of(call), path.id)).group
-    writes = _writes(call, group, form)
-    if not writes:
-        return done(call, f"/groups/{path.id}/checks", language.gettext("Nothing was changed."))
-    answers = await enter_checks(call.session, actor_of(call), writes, call.clock)
-    told = {
-        write.student_id: language.gettext(REFUSALS.get(answer.code, ""))
-        for write, answer in zip(writes, answers, strict=True)
-        if answer.code not in ("saved", "changed")
-    }
-    if told:
-        values = await _checks(call, path.id)
-        values["refused"] = told
-        return render(call, "groups/checks.html", status=409, **values)
-    text = language.ngettext("{n} child is saved.", "{n} children are saved.", len(writes))
-    return done(call, f"/schools/{group.school_id}/groups?subject={group.subject}", text)
-
-
-def _writes(call: Ask, group: GroupRow, form: dict[str, list[str]]) -> list[CheckWrite]:
-    """A write for each child that was tapped. *Errors*: Invalid for a day that can't be read."""
-    typed = Typed()
-    text = form.get("checked_on", [""])[-1]
-    on: date = typed.day("checked_on", text) if text else today(call.clock)
-    typed.check()
-    tapped = {
-        name.removeprefix("level."): values[-1] for name, values in form.items() if name.startswith("level.")
-    }
-    if len(tapped) > 1_000:
-        raise Invalid
-    return [
-        CheckWrite(form.get(f"write.{each}", [""])[-1] or time_ordered_id(), each, group.subject, level, on)
-        for each, level in tapped.items()
-        if level
-    ]

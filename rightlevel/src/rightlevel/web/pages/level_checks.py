@@ -1,0 +1,86 @@
+"""Quick re-tests of a whole group on one page."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect, Registry
+from rightlevel.programme.errors import Invalid
+from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Typed
+from rightlevel.web.pages.groups import group_values
+from rightlevel.web.templating import done, language_of, render
+
+routes = Registry()
+
+REFUSALS = {
+    "conflict": N_("This child was tested on that day already."), "stale": N_("Somebody changed this in the meantime."),
+    "not_found": N_("This child is not here any more."), "out_of_scope": N_("This school or subject is not assigned to you."),
+    "invalid": N_("A day that is not in the future, please."),
+}  # fmt: skip
+
+
+async def _checks(call: Ask, group_id: int) -> dict[str, Any]:
+    values = await group_values(call, group_id)
+    return {
+        **values, "scale": SCALES[values["group"].subject], "on": today(call.clock).isoformat(), "refused": {},
+        "write_ids": {each.student_id: time_ordered_id() for each in values["found"].members},
+    }  # fmt: skip
+
+
+@routes.endpoint(
+    "GET", "/groups/{id}/checks", who=May("check", "level"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def checks_page(call: Ask, *, path: ById) -> Html:
+    """Quick re-tests of a group: every child with its levels to tap."""
+    return render(call, "groups/checks.html", **await _checks(call, path.id))
+
+
+@routes.endpoint(
+    "POST", "/groups/{id}/checks", who=May("check", "level"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=CLASS_BODY, tags=("pages",),
+)  # fmt: skip
+async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
+    """Saves the quick re-tests that were tapped; what was refused stays marked."""
+    language = language_of(call)
+    group = (await read_group(call.session, actor_of(call), path.id)).group
+    writes = _writes(call, group, form)
+    if not writes:
+        return done(call, f"/groups/{path.id}/checks", language.gettext("Nothing was changed."))
+    answers = await enter_checks(call.session, actor_of(call), writes, call.clock)
+    told = {
+        write.student_id: language.gettext(REFUSALS.get(answer.code, ""))
+        for write, answer in zip(writes, answers, strict=True)
+        if answer.code not in ("saved", "changed")
+    }
+    if told:
+        values = await _checks(call, path.id)
+        values["refused"] = told
+        return render(call, "groups/checks.html", status=409, **values)
+    text = language.ngettext("{n} child is saved.", "{n} children are saved.", len(writes))
+    return done(call, f"/schools/{group.school_id}/groups?subject={group.subject}", text)
+
+
+def _writes(call: Ask, group: GroupRow, form: dict[str, list[str]]) -> list[CheckWrite]:
+    """A write for each child that was tapped. *Errors*: Invalid for a day that can't be read."""
+    typed = Typed()
+    text = form.get("checked_on", [""])[-1]
+    on: date = typed.day("checked_on", text) if text else today(call.clock)
+    typed.check()
+    tapped = {
+        name.removeprefix("level."): values[-1] for name, values in form.items() if name.startswith("level.")
+    }
+    if len(tapped) > 1_000:
+        raise Invalid
+    return [
+        CheckWrite(form.get(f"write.{each}", [""])[-1] or time_ordered_id(), each, group.subject, level, on)
+        for each, level in tapped.items()
+        if level
+    ]
