@@ -8,7 +8,7 @@ from typing import Any
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from rightlevel.programme.errors import Invalid
-from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks
+from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks, read_group
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
