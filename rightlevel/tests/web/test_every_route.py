@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 REGISTRY = all_routes()
 OPEN_TO_ALL = {
     "/healthz", "/version", "/api/v1/openapi.json", "/sign-in", "/language", "/api/cron/cleanup-rate-limits",
-    "/join", "/api/v1/join", "/code", "/sign-in/school", "/link-device",
+    "/calendar/{secret}", "/join", "/api/v1/join", "/code", "/sign-in/school", "/link-device",
 }  # fmt: skip
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 

@@ -26,6 +26,7 @@ WAYS = (
     Way("/", N_("Home"), "home"),
     Way("/schools", N_("Schools"), "school", "read", "school"),
     Way("/students", N_("Children"), "child", "read", "student"),
+    Way("/visits", N_("Visits"), "round", "read", "visit"),
     Way("/figures", N_("Figures"), "figures", "read", "figure"),
     Way("/groups", N_("Groups"), "people", "read", "group"),
     Way("/resources", N_("Library"), "test", "read", "resource"),

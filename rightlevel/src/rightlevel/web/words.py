@@ -74,6 +74,9 @@ WORDS: dict[str, dict[str, str]] = {
         "group": N_("Group"), "teaching": N_("Session held"), "resource": N_("Library entry"), "intervention": N_("Special programme"),
     },
     "field": {
+        "visited_on": N_("Day"), "session_ran": N_("Was there a session?"), "not_ran_reason": N_("Why not?"), "feedback": N_("Feedback given"),
+        "recommendations": N_("Recommendations"), "owner_id": N_("Who"), "due_on": N_("Until when"), "planned_on": N_("Day"),
+        "mentor_id": N_("Mentor"), "teacher_id": N_("Teacher"),
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
         "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),
         "days": N_("Valid for (days)"), "label": N_("What it is for"), "reason": N_("Reason"),

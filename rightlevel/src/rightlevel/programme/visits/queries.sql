@@ -109,12 +109,13 @@ order by v.visited_on desc, v.id desc
 limit %(rows)s
 
 -- name: forms_of_visits
--- The form versions that submitted visits were made with, the latest first. Served by visit_by_form; at most 50.
-select id
-from form_version f
-where exists (select 1 from visit v where v.form_version_id = f.id and v.deleted_at is null and v.state = 'submitted')
-order by id desc
-limit 50
+-- The form versions that visits were made with, the latest first. One look into visit_by_form for each; at most 50.
+with recursive used (id) as (
+    (select max(form_version_id) from visit)
+    union all
+    select (select max(v.form_version_id) from visit v where v.form_version_id < u.id) from used u where u.id is not null
+)
+select id from used where id is not null limit 50
 
 -- name: visits_to_lock
 -- Submitted visits to lock or unlock, held in the order of their ids. Served by the primary key, or visit_by_school.

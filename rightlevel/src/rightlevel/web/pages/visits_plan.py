@@ -1,0 +1,212 @@
+"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, and what was agreed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Everyone, Html, Raw, Redirect, Registry
+from flatwater.paging import PageLimit, PageRequest
+from flatwater.rate_limit import RateClass
+from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.permissions import May
+from rightlevel.programme.visits import (
+    NewFollowUp,
+    NewPlannedVisit,
+    calendar_of,
+    cancel_planned_visit,
+    close_follow_up,
+    list_calendar_links,
+    list_follow_ups,
+    list_planned_visits,
+    make_calendar_link,
+    plan_visit,
+    raise_follow_up,
+    rank_next_week,
+    read_calendar,
+    revoke_calendar_link,
+)
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.language import LANGUAGES
+from rightlevel.web.pages.forms import NoFields, Reason, Typed
+from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.words import word
+
+routes = Registry()
+
+CALENDARS = RateClass("calendars", per_s=1, burst=60)
+"""Calendar programs ask a few times a day; a school's shared address holds many phones."""
+PLANNED = PageLimit(50)
+
+
+class WeekWanted(msgspec.Struct, frozen=True):
+    """Whose week; one's own if not told."""
+
+    mentor_id: int | None = None
+
+
+class PlanForm(msgspec.Struct, frozen=True):
+    """A visit to plan."""
+
+    school_id: int
+    subject: str = ""
+    planned_on: str = ""
+    mentor_id: int | None = None
+
+
+class AgreedForm(msgspec.Struct, frozen=True):
+    """What was agreed."""
+
+    owner_id: int = 0
+    due_on: str = ""
+    words: str = ""
+
+
+class EndForm(msgspec.Struct, frozen=True):
+    """How it ended."""
+
+    version: int
+    state: str = "done"
+    words: str = ""
+
+
+class AgreedWanted(msgspec.Struct, frozen=True):
+    """Which are shown."""
+
+    which: str = "open"
+
+
+class BySecret(msgspec.Struct, frozen=True):
+    """A calendar's address."""
+
+    secret: str
+
+
+@routes.endpoint(
+    "GET", "/next-week", who=May("read", "planned_visit"), rate=READS, deadline_s=READ_S, work="read", page=PLANNED, tags=("pages",)
+)  # fmt: skip
+async def next_week_page(call: Ask, *, query: WeekWanted, page: PageRequest) -> Html:
+    """Where to go next and why, what is planned, and the calendar."""
+    return render(call, "visits/week.html", **await _week(call, query, page))
+
+
+async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, Any]:
+    actor = actor_of(call)
+    week = await rank_next_week(call.session, actor, call.clock, mentor_id=query.mentor_id)
+    planned = await list_planned_visits(
+        call.session,
+        actor,
+        page,
+        call.clock,
+        mentor_id=week.mentor_id if not actor.scope.is_everything else query.mentor_id,
+    )
+    links = await list_calendar_links(call.session, actor, call.clock)
+    return {"week": week, "page": planned, "links": links, "query": query, "made": None}
+
+
+@routes.endpoint(
+    "POST", "/next-week/plan", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
+    """Plans a visit."""
+    typed = Typed()
+    planned_on = typed.day("planned_on", form.planned_on)
+    try:
+        typed.check()
+        async with call.session.savepoint():
+            new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, planned_on, form.mentor_id)
+            await plan_visit(call.session, actor_of(call), new, call.clock)
+    except ProgrammeError as error:
+        values = await _week(call, WeekWanted(form.mentor_id), PageRequest(50))
+        show_again(call, "visits/week.html", error, **values)
+    return done(call, "/next-week", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/planned-visits/{id}/cancel", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
+    """Cancels a planned visit."""
+    await cancel_planned_visit(
+        call.session, actor_of(call), path.id, reason=form.reason, version=form.version, clock=call.clock
+    )
+    return done(call, "/next-week", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/follow-ups", who=May("read", "follow_up"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
+)  # fmt: skip
+async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
+    """What was agreed at visits, the most urgent first."""
+    which = query.which if query.which in ("open", "overdue", "closed") else "open"
+    found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
+    return render(call, "visits/follow_ups.html", page=found, which=which, today=call.clock.now().date())
+
+
+@routes.endpoint(
+    "POST", "/visits/{id}/follow-ups", who=May("raise", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
+    """Keeps what was agreed at a visit."""
+    typed = Typed()
+    due_on = typed.day("due_on", form.due_on)
+    typed.check()
+    new = NewFollowUp(time_ordered_id(), form.owner_id, due_on, form.words)
+    await raise_follow_up(call.session, actor_of(call), path.id, new, call.clock)
+    return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/follow-ups/{id}/close", who=May("settle", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Redirect:
+    """Ends what was agreed."""
+    await close_follow_up(
+        call.session,
+        actor_of(call),
+        path.id,
+        state=form.state,
+        words=form.words,
+        version=form.version,
+        clock=call.clock,
+    )
+    return done(call, "/follow-ups", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "POST", "/next-week/calendar", who=May("read", "planned_visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
+    """Makes a calendar link, and shows it this once."""
+    values = await _week(call, WeekWanted(), PageRequest(50))
+    values["made"] = await make_calendar_link(call.session, actor_of(call), call.clock)
+    return render(call, "visits/week.html", **values)
+
+
+@routes.endpoint(
+    "POST", "/calendar-links/{id}/revoke", who=May("read", "planned_visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("pages",),
+)  # fmt: skip
+async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
+    """Ends a calendar link."""
+    await revoke_calendar_link(call.session, actor_of(call), path.id, call.clock)
+    return done(call, "/next-week", language_of(call).gettext("Saved."))
+
+
+@routes.endpoint(
+    "GET", "/calendar/{secret}", who=Everyone(), rate=CALENDARS, deadline_s=READ_S, work="read", tags=("service",)
+)  # fmt: skip
+async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
+    """The planned visits of whoever made this secret address, for their calendar program."""
+    shown = await read_calendar(call.session, path.secret.removesuffix(".ics"), call.clock)
+    language = LANGUAGES.get(shown.language, LANGUAGES["en"])
+    subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}
+    content = calendar_of(shown.visits, title=language.gettext("Visits"), subjects=subjects)
+    return Raw(content, "text/calendar; charset=utf-8")
