@@ -32,6 +32,7 @@ BENCHES = (
     "leaks",
     "doctors",
     "groups",
+    "next_week",
 )
 HERE = Path(__file__).parent
 

@@ -110,3 +110,19 @@ async def test_the_week_is_planned_and_read_by_a_calendar_program(site: Served) 
         assert b"DTSTART;VALUE=DATE:20261130" in feed.content
         assert not [name for name in ("Bopha", "Chan", "Dara", "Kosal") if name.encode() in feed.content]
         assert (await client.get("/calendar/nothing.ics")).status_code == 404
+
+
+async def test_a_stale_form_shows_both_values(site: Served) -> None:
+    visit = await begin(site)
+    async with site.client("mentor", by="cookie") as client:
+        await client.post(visit, data=typed(1, feedback="From the phone"))
+        stale = await client.post(visit, data=typed(1, feedback="From the desk"))
+    assert stale.status_code == 409
+    assert "From the phone" in stale.text
+    assert "From the desk" in stale.text
+
+
+async def test_a_mentors_home_says_what_waits(site: Served) -> None:
+    await begin(site)
+    async with site.client("mentor", by="cookie") as client:
+        assert "1 visit is not sent yet" in (await client.get("/")).text

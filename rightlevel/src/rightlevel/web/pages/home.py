@@ -15,7 +15,7 @@ from rightlevel.programme.verification import list_returned
 from rightlevel.web.call import READ_S, READS, Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.figures import FiguresWanted, figures_values
-from rightlevel.web.pages.work import Work, round_of_today, work_of_schools
+from rightlevel.web.pages.work import Work, round_of_today, waiting_of, work_of_schools
 from rightlevel.web.templating import language_of, render
 
 routes = Registry()
@@ -44,7 +44,7 @@ async def home_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 async def _work(call: Ask, page: PageRequest) -> dict[str, Any]:
-    """The schools of field staff with their classes, each one tap from its grid. *Cost*: five statements."""
+    """The schools of field staff with their classes, each one tap from its grid. *Cost*: five statements, six for a mentor."""
     round_ = await round_of_today(call)
     schools = await list_schools(call.session, actor_of(call), page)
     work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
@@ -52,6 +52,7 @@ async def _work(call: Ask, page: PageRequest) -> dict[str, Any]:
         "schools": [(each, work.get(each.id, [])) for each in schools.items], "page": schools, "round": round_,
         "is_open": round_ is not None and round_.state == "open",
         "returned": await list_returned(call.session, actor_of(call), PageRequest(1)),
+        "waiting": await waiting_of(call),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Raw, Redirect, Registry, Streamed, Upload
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError
+from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
 from rightlevel.programme.photos import MAX_PHOTOS, list_photos, remove_photo
@@ -32,7 +32,7 @@ from rightlevel.programme.visits import (
     visits_csv,
 )
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
-from rightlevel.web.pages.forms import NoFields, Reason, Typed
+from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
 from rightlevel.web.templating import done, language_of, render, show_again
 
@@ -40,6 +40,7 @@ routes = Registry()
 
 VISIT_BODY = 4 * SMALL_BODY
 SCHOOLS = PageRequest(200)
+ANSWERS = ("session_ran", "not_ran_reason", "feedback", "recommendations")
 
 
 class ListWanted(msgspec.Struct, frozen=True):
@@ -178,7 +179,7 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     return {
         "visit": visit, "may_write": is_own and not visit.is_locked, "answers": answers, "teachers":
         [(each.id, each.display_name) for each in teachers], "agreed": agreed.items, "photos": photos, "most_photos": MAX_PHOTOS,
-        "owners": [(each.id, each.display_name) for each in owners], "today": today(call.clock), "new_id": time_ordered_id(),
+        "owners": [(each.id, each.display_name) for each in owners], "today": today(call.clock), "new_id": time_ordered_id(), "now": [],
     }  # fmt: skip
 
 
@@ -227,7 +228,12 @@ async def _again(
     if is_by_itself:
         told = language_of(call).error(error)
         show_again(call, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
-    show_again(call, "visits/one.html", error, **await _one(call, visit_id, form))
+    values = await _one(call, visit_id, form)
+    if isinstance(error, Stale):
+        current: dict[str, Any] = error.values["current"]
+        there = Stale(current=dict.fromkeys(ANSWERS) | current["answers"] | current)
+        values["now"] = now_there(there, form)
+    show_again(call, "visits/one.html", error, **values)
 
 
 @routes.endpoint(
