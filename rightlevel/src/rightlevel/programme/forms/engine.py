@@ -10,7 +10,7 @@ import msgspec
 
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.forms.definition import NO_ANSWER, OF_MANY, Field, Form
-from rightlevel.programme.forms.expressions import bound_of, is_blank, is_needed, is_number, is_true
+from rightlevel.programme.forms.expressions import bound_of, is_blank, is_needed, is_true
 
 NEEDED: Final = "Please fill this in"
 
@@ -107,8 +107,8 @@ def broken(field: Field, answer: Any, known: Mapping[str, Any]) -> list[str]:
         hidden = {each.value for each in field.options if not is_true(each.shown_when, known)}
         if hidden.intersection(chosen):
             return ["One of the choices offered"]
-    size: Any = answer if field.type == "number" else len(answer) if field.type in OF_MANY else None
-    if not is_number(size):
+    size = _size(field, answer)
+    if size is None:
         return []
     rules: list[str] = []
     low, high = bound_of(field.min, known), bound_of(field.max, known)
@@ -117,6 +117,13 @@ def broken(field: Field, answer: Any, known: Mapping[str, Any]) -> list[str]:
     if high is not None and size > high:
         rules.append(_rule("At most", high, field.max, field))
     return rules
+
+
+def _size(field: Field, answer: Any) -> float | None:
+    """What `min` and `max` bound: the number, or how many are chosen."""
+    if field.type in OF_MANY:
+        return len(answer)
+    return answer if field.type == "number" else None
 
 
 def _rule(words: str, number: float, bound: Any, field: Field) -> str:
