@@ -39,6 +39,12 @@ from rightlevel.programme.students.model import (
 STATUSES = ("active", "left")
 
 
+class IdentityErased(Conflict):
+    """Who this child was has been erased for good. Its record stays as it is, so that the figures do."""
+
+    code = "identity_erased"
+
+
 class ResultsSettled(Conflict):
     """This child has verified or locked results, or results of a round that is over. Only a coordinator removes it, with a reason."""
 
@@ -153,7 +159,9 @@ async def change_student(
     *Errors*: NotFound, OutOfScope (of the old or the new school), Stale with both, Invalid, AlreadyTaken.
     """
     require(actor, "change", "student")
-    student = await _found(session, actor, student_id)
+    student = await student_for_write(session, actor, student_id)
+    if student.is_erased:
+        raise IdentityErased
     given = {
         name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET and name != "version"
     }  # fmt: skip
@@ -184,13 +192,20 @@ async def change_student(
     return after
 
 
-async def _found(session: Session, actor: Actor, student_id: str) -> Student:
-    """The live child, locked, within reach. *Errors*: NotFound, OutOfScope."""
+async def student_for_write(session: Session, actor: Actor, student_id: str) -> Student:
+    """The live child within reach, held until this transaction ends. *Errors*: NotFound, OutOfScope."""
     student = await store.find_student(session, student_id, for_update=True)
     require_scope(actor, student.school_id, class_id=student.class_id)
     if student.is_deleted:
         raise NotFound
     return student
+
+
+async def keep_enrolment(
+    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
+) -> None:
+    """Writes down where a child was until now, for whoever moves it in the same transaction."""
+    await store.insert_past_enrolment(session, student_id, until_on=until_on, reason=reason, words=words)
 
 
 async def mark_left(
@@ -223,10 +238,10 @@ async def _set_status(
     clock: Clock,
 ) -> Student:
     require(actor, "change", "student")
-    student = await _found(session, actor, student_id)
+    student = await student_for_write(session, actor, student_id)
     if student.version == version and status == "left":
         await store.insert_past_enrolment(
-            session, student_id, until_on=left_on or today(clock), reason=f"left: {reason}"[:200]
+            session, student_id, until_on=left_on or today(clock), reason="left", words=reason or ""
         )
     changed = await store.set_status(
         session, student_id, version, status=status, left_on=left_on, reason=reason, now=clock.now()
@@ -249,7 +264,7 @@ async def delete_student(
     only a coordinator, with a reason.
     """
     require(actor, "delete", "student")
-    student = await _found(session, actor, student_id)
+    student = await student_for_write(session, actor, student_id)
     may_override = allowed(actor.role, "override", "result") and bool(reason.strip())
     if not may_override and await store.count_settled_results(session, student_id):
         raise ResultsSettled

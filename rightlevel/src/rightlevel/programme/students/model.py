@@ -57,6 +57,9 @@ class Student(msgspec.Struct, frozen=True):
     left_reason: str | None
     version: int
     is_deleted: bool
+    guardian_withdrawn_on: date | None = None
+    merged_into: str | None = None
+    is_erased: bool = False
 
 
 class NewStudent(msgspec.Struct, frozen=True):
@@ -116,6 +119,7 @@ class PastEnrolment(msgspec.Struct, frozen=True):
     grade: int
     until_on: date
     reason: str
+    words: str = ""
 
 
 def ascii_digits(text: str) -> str:

@@ -4,7 +4,7 @@ select id::text as id, code, name, sex, grade, school_id, class_id, status::text
 from student
 where true
 --? live: and deleted_at is null
---? deleted: and deleted_at is not null
+--? deleted: and deleted_at is not null and merged_into is null
 --? by_school: and school_id = %(school_id)s
 --? by_class: and class_id = %(class_id)s
 --? by_grade: and grade = %(grade)s
@@ -24,7 +24,7 @@ from (
     from student
     where true
     --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null
+    --? deleted: and deleted_at is not null and merged_into is null
     --? by_school: and school_id = %(school_id)s
     --? by_class: and class_id = %(class_id)s
     --? by_grade: and grade = %(grade)s
@@ -45,7 +45,8 @@ join place p on p.id = e.place_id and p.parent_id is null
 -- name: read_student
 -- One child. Served by the primary key.
 select id::text as id, school_id, school_year_id, class_id, code, name, sex, grade, birth_on, age, guardian_contact,
-    guardian_consent_on, status::text as status, left_on, left_reason, version, deleted_at is not null as is_deleted
+    guardian_consent_on, status::text as status, left_on, left_reason, version, deleted_at is not null as is_deleted,
+    guardian_withdrawn_on, merged_into::text as merged_into, erased_at is not null as is_erased
 from student
 where id = %(student_id)s::uuid
 --? for_update: for update
@@ -63,7 +64,8 @@ returning id::text as id
 update student
 set school_id = %(school_id)s, school_year_id = %(school_year_id)s, class_id = %(class_id)s, code = %(code)s, name = %(name)s,
     name_key = %(name_key)s, sex = %(sex)s, grade = %(grade)s, birth_on = %(birth_on)s, age = %(age)s,
-    guardian_contact = %(guardian_contact)s, guardian_consent_on = %(guardian_consent_on)s, version = version + 1, changed_at = %(now)s
+    guardian_contact = %(guardian_contact)s, guardian_consent_on = %(guardian_consent_on)s,
+    guardian_withdrawn_on = case when %(guardian_consent_on)s::date is null then guardian_withdrawn_on end, version = version + 1, changed_at = %(now)s
 where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null
 
 -- name: set_status
@@ -74,14 +76,14 @@ where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null
 
 -- name: insert_past_enrolment
 -- Writes down where a child was until now.
-insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, until_on, reason)
-select id, school_id, school_year_id, class_id, grade, %(until_on)s, %(reason)s
+insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, words)
+select id, school_id, school_year_id, class_id, grade, sex, %(until_on)s, %(reason)s, %(words)s
 from student
 where id = %(student_id)s::uuid
 
 -- name: list_past_enrolments
 -- Where a child was, in order. Served by past_enrolment_by_student.
-select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words
 from past_enrolment e
 join school s on s.id = e.school_id
 where e.student_id = %(student_id)s::uuid
@@ -106,7 +108,7 @@ set deleted_at = %(now)s, deleted_by = %(by)s, delete_reason = %(reason)s, versi
 where id = %(student_id)s::uuid and deleted_at is null
 
 -- name: restore_student
--- Brings a child back, and its results.
+-- Brings a child back, and its results; a record that was merged comes back by undoing that.
 update student
 set deleted_at = null, deleted_by = null, delete_reason = null, version = version + 1
-where id = %(student_id)s::uuid and deleted_at is not null
+where id = %(student_id)s::uuid and deleted_at is not null and merged_into is null

@@ -115,8 +115,10 @@ async def set_status(
     return await session.execute(_queries["set_status"], values)
 
 
-async def insert_past_enrolment(session: Session, student_id: str, *, until_on: date, reason: str) -> None:
-    values = {"student_id": student_id, "until_on": until_on, "reason": reason}
+async def insert_past_enrolment(
+    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
+) -> None:
+    values = {"student_id": student_id, "until_on": until_on, "reason": reason, "words": words}
     await session.execute(_queries["insert_past_enrolment"], values)
 
 

@@ -1,0 +1,43 @@
+"""Children's lives: moves, consent, a school's roll-over into the next year, and erasing who a child was.
+
+Public: `transfer_student`, `give_consent`, `withdraw_consent`; `preview_roll_over`, `children_to_move`, `roll_over_school`,
+`list_roll_overs`, `undo_roll_over`; `erase_identity`; `Transfer`, `Consent`, `Withdrawal`, `RollOverPlan`, `RollOverPreview`, `ClassFate`,
+`RollOver`, `Undone`, `MovingChild`, `YearName`; `CodeTaken`, `NewYearMissing`, `NothingToRollOver`, `PreviewOutdated`, `RollOverStands`,
+`AlreadyUndone`, `MergedAway`, `AlreadyErased`; `free_code`, `next_grades`.
+"""
+
+from rightlevel.programme.lives.erasure import AlreadyErased, MergedAway, erase_identity
+from rightlevel.programme.lives.model import (
+    ClassFate,
+    Consent,
+    MovingChild,
+    RollOver,
+    RollOverPlan,
+    RollOverPreview,
+    Transfer,
+    Undone,
+    Withdrawal,
+    YearName,
+    free_code,
+    next_grades,
+)
+from rightlevel.programme.lives.moves import CodeTaken, give_consent, transfer_student, withdraw_consent
+from rightlevel.programme.lives.roll_over import (
+    AlreadyUndone,
+    NewYearMissing,
+    NothingToRollOver,
+    PreviewOutdated,
+    RollOverStands,
+    children_to_move,
+    list_roll_overs,
+    preview_roll_over,
+    roll_over_school,
+    undo_roll_over,
+)
+
+__all__ = [
+    "AlreadyErased", "AlreadyUndone", "ClassFate", "CodeTaken", "Consent", "MergedAway", "MovingChild", "NewYearMissing",
+    "NothingToRollOver", "PreviewOutdated", "RollOver", "RollOverPlan", "RollOverPreview", "RollOverStands", "Transfer", "Undone",
+    "Withdrawal", "YearName", "children_to_move", "erase_identity", "free_code", "give_consent", "list_roll_overs", "next_grades",
+    "preview_roll_over", "roll_over_school", "transfer_student", "undo_roll_over", "withdraw_consent",
+]  # fmt: skip

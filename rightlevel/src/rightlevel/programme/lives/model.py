@@ -1,0 +1,175 @@
+"""Values of children's lives, and the pure rules: the grade after a grade, which children stay, a free code."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Literal
+
+import msgspec
+
+from rightlevel.programme.errors import Fault
+from rightlevel.programme.students import is_uuid
+
+LONGEST_REASON = 200
+MOST_CHILDREN = 5_000
+"""A school of more children is no school: the largest of the registries read has under 4,000."""
+GRADES = range(1, 13)
+EARLIEST = timedelta(days=400)
+"""A move may be entered afterwards, but not longer ago than the school year before."""
+
+Fate = Literal["up", "stay", "finish"]
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """Where a child goes: another school, class or grade; the school year is that of the class. `code`: its new code, where it needs one."""
+
+    version: int
+    school_id: int
+    grade: int
+    moved_on: date
+    reason: str
+    class_id: int | None = None
+    code: str | None = None
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """A guardian's consent to be contacted, with the day it was given."""
+
+    version: int
+    contact: str
+    given_on: date
+
+
+class Withdrawal(msgspec.Struct, frozen=True):
+    """The day on which a guardian took the consent back."""
+
+    version: int
+    withdrawn_on: date
+
+
+class RollOverPlan(msgspec.Struct, frozen=True):
+    """How a school goes on: into which year (the next one where none is named), and which children stay in their grade.
+
+    `id` is the write's, made by the sender. `children` is how many the preview showed: when others have come or gone since,
+    the preview is to be looked at again.
+    """
+
+    id: str
+    rolled_on: date
+    to_year_id: int | None = None
+    repeaters: tuple[str, ...] = ()
+    children: int | None = None
+
+
+class ClassFate(msgspec.Struct, frozen=True):
+    """What becomes of a class: how many go up, stay or finish, and where to."""
+
+    class_id: int | None
+    grade: int
+    section: str
+    children: int
+    up: int
+    stay: int
+    finish: int
+    next_grade: int | None
+    up_class_is_new: bool
+    stay_class_is_new: bool
+
+
+class YearName(msgspec.Struct, frozen=True):
+    """A school year by name."""
+
+    id: int
+    name: str
+    starts_on: date
+
+
+class RollOverPreview(msgspec.Struct, frozen=True):
+    """What a roll-over would do; nothing is written. `unknown` are repeaters who aren't in this school and year."""
+
+    school_id: int
+    from_year: YearName
+    to_year: YearName
+    classes: tuple[ClassFate, ...]
+    children: int
+    up: int
+    stay: int
+    finish: int
+    new_classes: int
+    unknown: int = 0
+
+
+class RollOver(msgspec.Struct, frozen=True):
+    """A roll-over that was done. `is_undoable`: no result of the new year is entered yet."""
+
+    id: str
+    school_id: int
+    from_year: str
+    to_year: str
+    rolled_on: date
+    up: int
+    stayed: int
+    finished: int
+    classes_made: int
+    is_undone: bool
+    is_undoable: bool
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What undoing a roll-over did: children who went back, and those who had moved on since and stayed as they are."""
+
+    back: int
+    left_as_they_are: int
+    classes_removed: int
+
+
+class MovingChild(msgspec.Struct, frozen=True):
+    """A child of the old year, for picking who stays."""
+
+    id: str
+    code: str
+    name: str
+    grade: int
+    class_id: int | None
+
+
+def next_grades(grades: list[int]) -> list[int | None]:
+    """For each grade from 1 to 12, the one after it in the programme, or None where the programme ends."""
+    offered = sorted(set(grades))
+    return [next((each for each in offered if each > grade), None) for grade in GRADES]
+
+
+def free_code(code: str, taken: set[str], longest: int = 40) -> str:
+    """The code with the first free number behind it."""
+    for number in range(2, len(taken) + 3):
+        ending = f"-{number}"
+        tried = code[: longest - len(ending)] + ending
+        if tried not in taken:
+            return tried
+    raise AssertionError("one of n + 1 different codes is free of n")
+
+
+def reason_faults(reason: str) -> list[Fault]:
+    """What is wrong with a reason."""
+    if 1 <= len(reason.strip()) <= LONGEST_REASON:
+        return []
+    return [Fault("reason", "Between 1 and 200 characters", reason[:60])]
+
+
+def day_faults(field: str, day: date, today: date) -> list[Fault]:
+    """What is wrong with the day of something that has happened."""
+    if day > today:
+        return [Fault(field, "Not in the future", day.isoformat())]
+    if day < today - EARLIEST:
+        return [Fault(field, "Not longer ago than a school year", day.isoformat())]
+    return []
+
+
+def plan_faults(plan: RollOverPlan, today: date) -> list[Fault]:
+    """What is wrong with a roll-over by itself."""
+    faults = day_faults("rolled_on", plan.rolled_on, today)
+    if not is_uuid(plan.id):
+        faults.append(Fault("id", "A UUID", plan.id[:60]))
+    if len(plan.repeaters) > MOST_CHILDREN or not all(map(is_uuid, plan.repeaters)):
+        faults.append(Fault("repeaters", "At most 5,000 children, each by its id", str(len(plan.repeaters))))
+    return faults
