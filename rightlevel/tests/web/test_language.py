@@ -87,8 +87,17 @@ def _literal(node: ast.expr) -> str | None:
     return None
 
 
+def texts_of_refusals() -> Iterator[tuple[str, str]]:
+    """The sentences by which rows of a batch are refused."""
+    for module in pkgutil.walk_packages(rightlevel.programme.__path__, f"{rightlevel.programme.__name__}."):
+        found: dict[str, str] = getattr(importlib.import_module(module.name), "REFUSALS", {})
+        for text in found.values():
+            yield text, module.name
+
+
 SOURCES = {
     "templates": texts_of_templates, "code": texts_of_code, "errors": texts_of_errors, "faults": texts_of_faults,
+    "refusals": texts_of_refusals,
 }  # fmt: skip
 
 
