@@ -73,7 +73,7 @@ where kept_id = any(%(ids)s::uuid[]) or gone_id = any(%(ids)s::uuid[])
 update audit_entry
 set before = case when before is not null then '{"erased": true}'::jsonb end, after = case when after is not null then '{"erased": true}'::jsonb end,
     reason = case when reason is not null then 'erased' end
-where resource = 'student' and resource_id = any(%(ids)s)
+where resource = 'student' and resource_id = any(%(ids)s::text[])
 
 -- name: erase_audit_of_results
 -- Takes notes, words and written reasons out of the audit of a child's results, re-tests, special programmes and groups; levels and days stay.
@@ -86,7 +86,7 @@ where (resource in ('result', 'verification', 'intervention') and resource_id in
         select v.id::text from result r join verification v on v.result_id = r.id where r.student_id = any(%(ids)s::uuid[])
         union all
         select e.id::text from intervention_enrolment e where e.student_id = any(%(ids)s::uuid[])))
-    or (resource = 'group' and after->>'student_id' = any(%(ids)s))
+    or (resource = 'group' and after->>'student_id' = any(%(ids)s::text[]))
 
 -- name: erase_faults
 -- Takes the child's name and code out of what imports of children found wrong. Reads every fault.
