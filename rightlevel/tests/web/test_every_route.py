@@ -118,7 +118,11 @@ async def test_nobody_reaches_a_child_of_another_school(house: Served, endpoint:
         assert not [secret for secret in shown if secret not in body], (
             f"{name} saw {shown} at {named(endpoint)}"
         )
-        if endpoint.method != "GET" and "results" not in endpoint.path and endpoint.path not in ANSWERS_BY_ROW:
+        if (
+            endpoint.method != "GET"
+            and "results" not in endpoint.path
+            and endpoint.path not in ANSWERS_BY_ROW
+        ):
             assert answer.status_code in (403, 404, 422), (
                 f"{name} got {answer.status_code}: {answer.text[:200]}"
             )

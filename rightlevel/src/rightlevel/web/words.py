@@ -94,7 +94,7 @@ WORDS: dict[str, dict[str, str]] = {
         "stands": N_("Which level stands?"), "margin": N_("How precise, in percent"), "confidence": N_("Confidence"),
         "expected": N_("How many will agree, in percent"), "seed": N_("Seed"), "visible_on": N_("Mentors see it from"), "notes": N_("Notes"),
         "grade_from": N_("From grade"), "grade_to": N_("To grade"), "target_size": N_("Children in a group"), "teacher_ids": N_("Teachers"),
-        "teacher_id": N_("Teacher"), "held_on": N_("Day"), "checked_on": N_("Day"), "minutes": N_("Minutes"), "activity": N_("Activity"),
+        "held_on": N_("Day"), "checked_on": N_("Day"), "minutes": N_("Minutes"), "activity": N_("Activity"),
         "resource_id": N_("Activity"), "title": N_("Title"), "url": N_("Address"), "level_from": N_("From level"), "level_to": N_("To level"),
     },
 }  # fmt: skip

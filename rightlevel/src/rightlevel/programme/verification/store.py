@@ -149,13 +149,13 @@ async def page_of_returned(session: Session, actor: Actor, page: PageRequest) ->
     return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
 
 
-async def find_verification(
-    session: Session, verification_id: str, *, is_held: bool
-) -> StoredVerification:
+async def find_verification(session: Session, verification_id: str, *, is_held: bool) -> StoredVerification:
     """One re-test with its result, held for a decision if asked. *Errors*: NotFound."""
     query = _queries["read_verification"]
     row = await session.fetch_one(
-        query.plus("held") if is_held else query, {"verification_id": verification_id}, into=StoredVerification
+        query.plus("held") if is_held else query,
+        {"verification_id": verification_id},
+        into=StoredVerification,
     )
     if row is None:
         raise NotFound
