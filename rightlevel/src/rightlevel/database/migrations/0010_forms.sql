@@ -1,0 +1,1 @@
+-- Forms as versioned data: see the room programme.forms.

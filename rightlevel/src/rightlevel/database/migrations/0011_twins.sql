@@ -1,0 +1,1 @@
+-- Children entered twice: see the room programme.twins.
