@@ -160,3 +160,17 @@ def test_a_file_is_read_from_its_package() -> None:
 
 def test_text_for_like_means_itself() -> None:
     assert like_text("50%_A\\") == "50\\%\\_a\\\\"
+
+
+def test_what_is_sent_is_without_comments_and_indentation() -> None:
+    sent = read("-- name: a\n-- Asks.\nselect 1\n    -- a reader's word\n    from note\n  where word = '--'")[
+        "a"
+    ].text
+    assert sent == "select 1\nfrom note\nwhere word = '--'"
+
+
+@pytest.mark.parametrize(
+    "text", ["select 'two\n  lines'", "select $$two\n  -- lines$$", "select /* two\n  lines */ 1"]
+)
+def test_a_text_over_several_lines_keeps_its_spaces(text: str) -> None:
+    assert read(f"-- name: a\n-- Asks.\n{text}")["a"].text == text

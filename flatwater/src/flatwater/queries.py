@@ -188,8 +188,19 @@ def _refuse_unsafe(text: str, where: str) -> None:
         )
 
 
+def _terse(lines: list[str]) -> list[str]:
+    """The lines as they are sent: without comments and indentation, which only readers need.
+
+    The driver takes a statement of 4,096 bytes and more apart again at every call (*source*: psycopg `_queries.py`). Where a text
+    or a quoted block may span lines, its spaces mean something, so nothing is touched.
+    """
+    terse = [line.lstrip() for line in lines if not line.lstrip().startswith("--")]
+    return lines if any(line.count("'") % 2 or "$$" in line or "/*" in line for line in terse) else terse
+
+
 def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) -> Query:
-    text = "\n".join(line.text for line in source.lines if line.part is None or line.part in chosen).strip()
+    lines = [line.text for line in source.lines if line.part is None or line.part in chosen]
+    text = "\n".join(_terse(lines)).strip()
     # The one place where text becomes literal: it came from a file of this code base and nothing was put into it.
     vouched = cast("LiteralString", text.removesuffix(";"))
     return Query(name, sentence, vouched, frozenset(_PARAMETER.findall(text)), chosen, source, set())
