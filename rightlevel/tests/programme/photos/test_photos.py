@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -67,10 +68,10 @@ def bomb() -> bytes:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 async def test_a_photo_becomes_a_small_jpeg_without_what_the_phone_wrote_into_it(form: str) -> None:
-    small = await Shrinker().shrink(a_photo((2400, 1800), form=form), keeps_place=False)
-    assert (small.width, small.height) == (1600, 1200)
+    small = await Shrinker().shrink(a_photo((1800, 1000), form=form), keeps_place=False)
+    assert (small.width, small.height) == (1600, 889)
     with Image.open(io.BytesIO(small.content)) as picture:
-        assert (picture.format, picture.size, dict(picture.getexif())) == ("JPEG", (1600, 1200), {})
+        assert (picture.format, picture.size, dict(picture.getexif())) == ("JPEG", (1600, 889), {})
 
 
 async def test_the_place_is_kept_only_where_it_is_wanted_and_nothing_else_with_it() -> None:
@@ -95,10 +96,50 @@ async def test_what_is_no_photo_or_a_bomb_is_refused(content: bytes) -> None:
         await Shrinker().shrink(content, keeps_place=False)
 
 
-async def test_the_largest_photo_of_a_phone_stays_within_the_memory_it_may_take() -> None:
+def saved_as(size: tuple[int, int], form: str, *, mode: str = "RGB", **more: Any) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((size[0] // 8, size[1] // 8), 90).resize(size).convert(mode).save(out, form, **more)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("size", "form", "more"),
+    [
+        ((7300, 5475), "JPEG", {}),
+        ((6398, 4798), "JPEG", {}),
+        ((4032, 3024), "JPEG", {"progressive": True}),
+        ((2816, 2112), "JPEG", {"progressive": True, "subsampling": 0}),
+        ((2560, 1440), "PNG", {"mode": "RGBA", "compress_level": 1}),
+        ((1920, 1080), "WEBP", {}),
+    ],
+)
+async def test_the_largest_photo_of_each_kind_stays_within_the_memory_it_may_take(
+    size: tuple[int, int], form: str, more: dict[str, Any]
+) -> None:
     shrinker = Shrinker()
-    await shrinker.shrink(a_photo((7600, 5200)), keeps_place=False)
-    assert 0 < shrinker.peak_bytes < 100_000_000
+    small = await shrinker.shrink(saved_as(size, form, **more), keeps_place=False)
+    assert max(small.width, small.height) == 1600
+    assert 0 < shrinker.peak_bytes < 85_000_000
+
+
+@pytest.mark.parametrize(
+    ("size", "form", "more"),
+    [
+        ((7400, 5550), "JPEG", {}),
+        ((4160, 3120), "JPEG", {"progressive": True}),
+        ((2900, 2200), "JPEG", {"progressive": True, "subsampling": 0}),
+        ((2600, 1440), "PNG", {"compress_level": 1}),
+        ((2000, 1080), "WEBP", {}),
+    ],
+)
+async def test_one_a_little_larger_is_refused_before_it_takes_any(
+    size: tuple[int, int], form: str, more: dict[str, Any]
+) -> None:
+    shrinker = Shrinker()
+    with pytest.raises(Invalid) as refused:
+        await shrinker.shrink(saved_as(size, form, **more), keeps_place=False)
+    assert "too many pixels" in refused.value.faults[0].rule
+    assert 0 < shrinker.peak_bytes < 50_000_000
 
 
 def test_a_file_is_what_its_first_bytes_say() -> None:

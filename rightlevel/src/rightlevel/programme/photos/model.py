@@ -15,9 +15,13 @@ LONGEST_SIDE: Final = 1_600
 """Pixels: a blackboard can be read, and a page of five stays under 2 MB on a slow network."""
 MAX_KEPT_BYTES: Final = 2_000_000
 MAX_PIXELS: Final = 40_000_000
-"""The largest photo that common phones make; a JPEG of it is decoded at an eighth to a half of its size."""
-MAX_WHOLE_PIXELS: Final = 8_500_000
-"""PNG and WebP are decoded whole: 8.3 megapixels (a screen of 3,840 × 2,160) take 35 to 140 MB. Cameras send JPEG."""
+"""The largest photo that common phones make; a JPEG of it is decoded at an eighth to a half of its size, and takes at most 78 MB."""
+MAX_COEFFICIENT_BYTES: Final = 37_000_000
+"""A progressive JPEG is held whole before any of it is seen: 12 megapixels with half the colours, 6 with all, take 68 to 79 MB. Cameras make none."""
+MAX_PNG_PIXELS: Final = 3_700_000
+"""Decoded whole: a screen of 2,560 × 1,440, with transparency, takes 74 MB."""
+MAX_WEBP_PIXELS: Final = 2_100_000
+"""Decoded whole, several times over: what messengers send, up to 1,920 × 1,080, takes 64 MB."""
 MAX_SCHOOL_BYTES: Final = 200_000_000
 MAX_ALL_BYTES: Final = 20_000_000_000
 LINK_LIFE_S: Final = 900.0

@@ -13,10 +13,12 @@ from flatwater.errors import Refused
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.photos.model import (
     LONGEST_SIDE,
+    MAX_COEFFICIENT_BYTES,
     MAX_KEPT_BYTES,
     MAX_PIXELS,
+    MAX_PNG_PIXELS,
     MAX_SENT_BYTES,
-    MAX_WHOLE_PIXELS,
+    MAX_WEBP_PIXELS,
     Shrunk,
     kind_of,
 )
@@ -48,7 +50,7 @@ REFUSALS: Final = {
 
 
 class Shrinker:
-    """Makes one photo small after the other. *Cost*: about 0.3 s and at most 100 MB, outside this process, while one is made."""
+    """Makes one photo small after the other. *Cost*: about 0.3 s and at most 80 MB, outside this process, while one is made."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Semaphore(1)
@@ -78,7 +80,8 @@ class Shrinker:
 
 
 async def _run(content: bytes, *, keeps_place: bool) -> tuple[Told, bytes]:
-    bounds = [str(int(each)) for each in (LONGEST_SIDE, MAX_PIXELS, MAX_WHOLE_PIXELS, keeps_place)]
+    limits = (LONGEST_SIDE, MAX_PIXELS, MAX_COEFFICIENT_BYTES, MAX_PNG_PIXELS, MAX_WEBP_PIXELS, keeps_place)
+    bounds = [str(int(each)) for each in limits]
     # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", PROGRAM, *bounds,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 MEMORY_BYTES = 320 * 1024 * 1024
 """Address space, not memory: the libraries alone take 100 MB of it."""
@@ -21,23 +22,37 @@ QUALITY = 80
 PLACE = 0x8825  # the tag of the place where a photo was taken (EXIF 2.32, GPS IFD)
 
 
+def is_too_large(picture: Image.Image, *, jpeg: int, coefficients: int, png: int, webp: int) -> bool:
+    """Whether decoding would take more memory than a photo may, judged by the header alone."""
+    pixels = picture.width * picture.height
+    if not isinstance(picture, JpegImageFile):
+        return pixels > (png if picture.format == "PNG" else webp)
+    if pixels > jpeg:
+        return True
+    # Sampling of each component against the finest; two bytes a coefficient (libjpeg, structure.txt: "full-image coefficient buffers").
+    finest = max(each[1] * each[2] for each in picture.layer)
+    held = 2 * pixels * sum(each[1] * each[2] for each in picture.layer) // finest
+    return bool(picture.info.get("progressive")) and held > coefficients
+
+
 def shrink(
-    content: bytes, *, longest: int, pixels: int, whole_pixels: int, keeps_place: bool
+    content: bytes, *, longest: int, bounds: tuple[int, int, int, int], keeps_place: bool
 ) -> tuple[dict[str, Any], bytes]:
     """The photo made small, or why not. *Errors*: ValueError, OSError, SyntaxError for content that is no picture."""
     with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as picture:
         width, height = picture.size
-        if width * height > (pixels if picture.format == "JPEG" else whole_pixels):
+        jpeg, coefficients, png, webp = bounds
+        if is_too_large(picture, jpeg=jpeg, coefficients=coefficients, png=png, webp=webp):
             return {"refused": "too_many_pixels"}, b""
         place = dict(picture.getexif().get_ifd(PLACE)) if keeps_place else {}
         # Each step holds as little as it can: decoded at a part of its size, made small before it is turned.
         part = min(1.0, longest / max(width, height))
         picture.draft("RGB", (max(1, int(width * part)), max(1, int(height * part))))
         picture.thumbnail((longest, longest))
-        turned: Image.Image = ImageOps.exif_transpose(picture)
-        plain = turned.convert("RGB")
+        ImageOps.exif_transpose(picture, in_place=True)
         # A fresh picture carries nothing of the old one but its pixels.
-        clean = Image.frombytes("RGB", plain.size, plain.tobytes())
+        clean = Image.new("RGB", picture.size)
+        clean.paste(picture)
         kept = Image.Exif()
         if place:
             kept[PLACE] = place
@@ -59,11 +74,11 @@ def peak_bytes() -> int:
 def main() -> int:
     """Reads the photo from standard input; the bounds are the arguments."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    longest, pixels, whole_pixels, keeps_place = (int(each) for each in sys.argv[1:5])
+    longest, jpeg, coefficients, png, webp, keeps_place = (int(each) for each in sys.argv[1:7])
     told: dict[str, Any]
     try:
         told, made = shrink(
-            sys.stdin.buffer.read(), longest=longest, pixels=pixels, whole_pixels=whole_pixels, keeps_place=bool(keeps_place)
+            sys.stdin.buffer.read(), longest=longest, bounds=(jpeg, coefficients, png, webp), keeps_place=bool(keeps_place)
         )  # fmt: skip
     except MemoryError:
         told, made = {"refused": "too_many_pixels"}, b""
