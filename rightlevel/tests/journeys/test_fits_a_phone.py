@@ -63,7 +63,9 @@ def every_page(site: Site, name: str) -> list[str]:
         parts = route.path.split("/")
         if route.method != "GET" or not route.is_page or not route.who.allows(getattr(cast, name)):
             continue
-        if parts[1] == "imports" and len(parts) > 2:  # there is no import to show
+        if (
+            parts[1] in ("imports", "verification") and "{" in route.path
+        ):  # there is no import and no re-test to show
             continue
         if any(
             part.startswith("{") and part != "{subject}" and before not in ids
