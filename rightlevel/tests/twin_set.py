@@ -15,33 +15,12 @@ import msgspec
 SCRIPTS = ("latin", "khmer", "devanagari", "arabic")
 TODAY = date(2026, 11, 23)
 
-KHMER_GIVEN = [tuple(each.split("=")) for each in (
-    "បុប្ផា=Bopha ចាន់=Chan ដារ៉ា=Dara សុខា=Sokha រតនា=Ratana ពិសី=Pisey វណ្ណា=Vanna កុសល=Kosal សុភា=Sophea ម៉ាលី=Maly ចិន្តា=Chenda "
-    "សុវណ្ណ=Sovann ធារី=Theary ស្រីមុំ=Sreymom រដ្ឋា=Ratha វិបុល=Vibol ភក្ដី=Pheakdey សម្ភស្ស=Samphors នារី=Neary បូរី=Borey ពេជ្រ=Pich មករា=Makara "
-    "ស្រីនាង=Sreyneang សុជាតា=Socheata វាសនា=Veasna ថាវី=Thavy រិទ្ធី=Rithy សំណាង=Samnang វិសាល=Visal ចន្ថា=Chantha ផល្លា=Phalla ល្អិត=Laeth"
-).split()]  # fmt: skip
-KHMER_FAMILY = [tuple(each.split("=")) for each in (
-    "សុខ=Sok ជា=Chea ហេង=Heng លឹម=Lim ម៉ៅ=Mao ប្រាក់=Prak ទេព=Tep អ៊ុក=Ouk កែវ=Keo នួន=Nuon ឈឹម=Chhim សេង=Seng គង់=Kong យិន=Yin ហួត=Huot សាន=San ណុប=Nob "
-    "ផាន់=Phan មាស=Meas តាំង=Taing"
-).split()]  # fmt: skip
-DEVANAGARI_GIVEN = [tuple(each.split("=")) for each in (
-    "अनिका=Anika आरती=Arti मीना=Meena पूजा=Pooja संगीता=Sangeeta गीता=Geeta ज़ीनत=Zeenat कृष्णा=Krishna राहुल=Rahul सुनील=Sunil विजय=Vijay अंजलि=Anjali "
-    "चन्दा=Chanda सन्तोष=Santosh रवि=Ravi किरण=Kiran लक्ष्मी=Lakshmi शीला=Sheela प्रीति=Preeti मनोज=Manoj दीपक=Deepak नन्दिनी=Nandini हरि=Hari उमेश=Umesh "
-    "इन्दु=Indu ईशान=Ishan फ़रह=Farah सोनिया=Sonia राधा=Radha मुकेश=Mukesh आशीष=Ashish रेखा=Rekha"
-).split()]  # fmt: skip
-DEVANAGARI_FAMILY = [tuple(each.split("=")) for each in (
-    "कुमार=Kumar शर्मा=Sharma वर्मा=Verma सिंह=Singh यादव=Yadav पाटिल=Patil गुप्ता=Gupta मिश्रा=Mishra चौहान=Chauhan राव=Rao जोशी=Joshi पांडे=Pandey "
-    "ठाकुर=Thakur मेहता=Mehta दास=Das घोष=Ghosh नाथ=Nath खान=Khan शिंदे=Shinde राठौड़=Rathod"
-).split()]  # fmt: skip
-ARABIC_GIVEN = [tuple(each.split("=")) for each in (
-    "محمد=Muhammad أحمد=Ahmad فاطمة=Fatima عائشة=Aisha علي=Ali حسن=Hasan زينب=Zainab مريم=Maryam إبراهيم=Ibrahim يوسف=Yusuf خديجة=Khadija سارة=Sara "
-    "عمر=Umar آمنة=Amina ليلى=Layla مصطفى=Mustafa هدى=Huda نور=Nur سمية=Sumayya رقية=Ruqayya طارق=Tariq جميلة=Jamila إسماعيل=Ismail أسماء=Asma "
-    "خالد=Khalid سلمى=Salma بلال=Bilal حمزة=Hamza كريم=Karim صفية=Safiya رشيد=Rashid ياسمين=Yasmin"
-).split()]  # fmt: skip
-ARABIC_FAMILY = [tuple(each.split("=")) for each in (
-    "الحسيني=Husaini خان=Khan الأنصاري=Ansari القرشي=Qureshi بخاري=Bukhari صديقي=Siddiqui هاشمي=Hashmi عباسي=Abbasi الفاروق=Faruq ملك=Malik شيخ=Shaikh "
-    "الدين=Uddin رحمن=Rahman عزيز=Aziz قادري=Qadri الزهراني=Zahrani منصور=Mansur بلوچ=Baloch گیلانی=Gilani سلطان=Sultan"
-).split()]  # fmt: skip
+KHMER_GIVEN = [tuple(each.split("=")) for each in ["បុប្ផា=Bopha", "ចាន់=Chan", "ដារ៉ា=Dara", "សុខា=Sokha", "រតនា=Ratana", "ពិសី=Pisey", "វណ្ណា=Vanna", "កុសល=Kosal", "សុភា=Sophea", "ម៉ាលី=Maly", "ចិន្តា=Chenda", "សុវណ្ណ=Sovann", "ធារី=Theary", "ស្រីមុំ=Sreymom", "រដ្ឋា=Ratha", "វិបុល=Vibol", "ភក្ដី=Pheakdey", "សម្ភស្ស=Samphors", "នារី=Neary", "បូរី=Borey", "ពេជ្រ=Pich", "មករា=Makara", "ស្រីនាង=Sreyneang", "សុជាតា=Socheata", "វាសនា=Veasna", "ថាវី=Thavy", "រិទ្ធី=Rithy", "សំណាង=Samnang", "វិសាល=Visal", "ចន្ថា=Chantha", "ផល្លា=Phalla", "ល្អិត=Laeth"]]  # fmt: skip
+KHMER_FAMILY = [tuple(each.split("=")) for each in ["សុខ=Sok", "ជា=Chea", "ហេង=Heng", "លឹម=Lim", "ម៉ៅ=Mao", "ប្រាក់=Prak", "ទេព=Tep", "អ៊ុក=Ouk", "កែវ=Keo", "នួន=Nuon", "ឈឹម=Chhim", "សេង=Seng", "គង់=Kong", "យិន=Yin", "ហួត=Huot", "សាន=San", "ណុប=Nob", "ផាន់=Phan", "មាស=Meas", "តាំង=Taing"]]  # fmt: skip
+DEVANAGARI_GIVEN = [tuple(each.split("=")) for each in ["अनिका=Anika", "आरती=Arti", "मीना=Meena", "पूजा=Pooja", "संगीता=Sangeeta", "गीता=Geeta", "ज़ीनत=Zeenat", "कृष्णा=Krishna", "राहुल=Rahul", "सुनील=Sunil", "विजय=Vijay", "अंजलि=Anjali", "चन्दा=Chanda", "सन्तोष=Santosh", "रवि=Ravi", "किरण=Kiran", "लक्ष्मी=Lakshmi", "शीला=Sheela", "प्रीति=Preeti", "मनोज=Manoj", "दीपक=Deepak", "नन्दिनी=Nandini", "हरि=Hari", "उमेश=Umesh", "इन्दु=Indu", "ईशान=Ishan", "फ़रह=Farah", "सोनिया=Sonia", "राधा=Radha", "मुकेश=Mukesh", "आशीष=Ashish", "रेखा=Rekha"]]  # fmt: skip
+DEVANAGARI_FAMILY = [tuple(each.split("=")) for each in ["कुमार=Kumar", "शर्मा=Sharma", "वर्मा=Verma", "सिंह=Singh", "यादव=Yadav", "पाटिल=Patil", "गुप्ता=Gupta", "मिश्रा=Mishra", "चौहान=Chauhan", "राव=Rao", "जोशी=Joshi", "पांडे=Pandey", "ठाकुर=Thakur", "मेहता=Mehta", "दास=Das", "घोष=Ghosh", "नाथ=Nath", "खान=Khan", "शिंदे=Shinde", "राठौड़=Rathod"]]  # fmt: skip
+ARABIC_GIVEN = [tuple(each.split("=")) for each in ["محمد=Muhammad", "أحمد=Ahmad", "فاطمة=Fatima", "عائشة=Aisha", "علي=Ali", "حسن=Hasan", "زينب=Zainab", "مريم=Maryam", "إبراهيم=Ibrahim", "يوسف=Yusuf", "خديجة=Khadija", "سارة=Sara", "عمر=Umar", "آمنة=Amina", "ليلى=Layla", "مصطفى=Mustafa", "هدى=Huda", "نور=Nur", "سمية=Sumayya", "رقية=Ruqayya", "طارق=Tariq", "جميلة=Jamila", "إسماعيل=Ismail", "أسماء=Asma", "خالد=Khalid", "سلمى=Salma", "بلال=Bilal", "حمزة=Hamza", "كريم=Karim", "صفية=Safiya", "رشيد=Rashid", "ياسمين=Yasmin"]]  # fmt: skip
+ARABIC_FAMILY = [tuple(each.split("=")) for each in ["الحسيني=Husaini", "خان=Khan", "الأنصاري=Ansari", "القرشي=Qureshi", "بخاري=Bukhari", "صديقي=Siddiqui", "هاشمي=Hashmi", "عباسي=Abbasi", "الفاروق=Faruq", "ملك=Malik", "شيخ=Shaikh", "الدين=Uddin", "رحمن=Rahman", "عزيز=Aziz", "قادري=Qadri", "الزهراني=Zahrani", "منصور=Mansur", "بلوچ=Baloch", "گیلانی=Gilani", "سلطان=Sultan"]]  # fmt: skip
 LISTS: dict[str, tuple[list[tuple[str, ...]], list[tuple[str, ...]]]] = {
     "khmer": (KHMER_GIVEN, KHMER_FAMILY),
     "devanagari": (DEVANAGARI_GIVEN, DEVANAGARI_FAMILY),
@@ -109,7 +88,14 @@ def _people(script: str, chance: random.Random, count: int) -> list[Person]:
         if base is not None and draw < 0.12:  # a sibling
             family = base.family
             if chance.random() < 0.3:
-                given = next((each for each in given_names if each != base.given and each[-1][:2] == base.given[-1][:2]), given)
+                given = next(
+                    (
+                        each
+                        for each in given_names
+                        if each != base.given and each[-1][:2] == base.given[-1][:2]
+                    ),
+                    given,
+                )
             born = base.born + timedelta(days=chance.choice((-1, 1)) * chance.randint(400, 1100))
         elif base is not None and draw < 0.13:  # a twin by birth
             family, born = base.family, base.born
