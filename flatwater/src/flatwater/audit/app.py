@@ -99,6 +99,15 @@ class App:
                 return found, ".", ".".join(parts[cut:])
         return None, "", name
 
+    def called_by(self, function: Function) -> list[Function]:
+        """The functions of the source that its body calls, as far as their names tell which they are."""
+        found: dict[Function, None] = {}
+        for node in function.body():
+            if isinstance(node, ast.Call):
+                for part in (node, node.func):
+                    found.update(dict.fromkeys(self._meant(function.module, function, part)))
+        return list(found)
+
     def _walk(self) -> dict[Function, list[Route]]:
         reached: dict[Function, list[Route]] = {}
         edges: dict[Function, list[Function]] = {}

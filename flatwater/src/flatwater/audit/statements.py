@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from flatwater.audit.source import Function, Module, called, last_name, within
+from flatwater.audit.query_builder import words_behind
+from flatwater.audit.source import Function, Module, called, within
 
 EXECUTES: Final = frozenset(
     {"execute", "executemany", "execute_fetchall", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "fetch_val", "iterate", "stream",
@@ -20,7 +21,6 @@ _NOT_MANY: Final = frozenset(
 )  # fmt: skip
 _RUNS: Final = frozenset({"execute", "scalars", "exec", "query", "exec_driver_sql"})
 _CHOOSES: Final = frozenset({"where", "filter", "filter_by", "join", "having"})
-_KEYS: Final = frozenset({"id", "uuid", "key", "name", "pk", "external_id"})
 _SQL: Final = re.compile(
     r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", re.DOTALL | re.IGNORECASE
 )
@@ -143,7 +143,7 @@ def reads_of_all(module: Module) -> Iterator[Read]:
         elif name in READS_ALL and not call.args:
             runs = _run_of(module, function, call)
             text = statement_given(module, runs) if runs else ""
-            words = _builder(module, function, runs, call) if runs and not text else set[str]()
+            words = words_behind(module, function, runs, call) if runs and not text else set[str]()
             if text:
                 yield Read(call, text, function, _chooses(text))
             elif words & {"select", "query"} and not words & _NOT_MANY:
@@ -180,30 +180,6 @@ def _run_before(module: Module, function: Function, call: ast.Call) -> ast.Call 
         if (on == receiver or root in into) and node.lineno <= call.lineno:
             found = node
     return found
-
-
-def _builder(module: Module, function: Function, run: ast.Call, call: ast.Call) -> set[str]:
-    """The words of the query builder's chain behind a read, with those of the names that it was built in."""
-    words = {*_words(run), *_words(call)} - {"all"}
-    names = {each.id for each in ast.walk(call) if isinstance(each, ast.Name)}
-    names |= {each.id for each in ast.walk(run) if isinstance(each, ast.Name)}
-    for _ in range(3):  # a statement is built in steps: `query = query.where(…)`, from another, from another
-        more = [value for name in names for value in module.local_values(function, name)]
-        words |= {word for value in more for word in _words(value)}
-        names |= {each.id for value in more for each in ast.walk(value) if isinstance(each, ast.Name)}
-    return words
-
-
-def _words(node: ast.AST) -> Iterator[str]:
-    for each in ast.walk(node):
-        if isinstance(each, ast.Call):
-            yield called(each)
-        elif (isinstance(each, ast.Attribute) and each.attr == "func") or (
-            isinstance(each, ast.Name) and each.id == "func"
-        ):
-            yield "func"
-        elif isinstance(each, ast.Attribute) and each.attr == "in_" and last_name(each.value) in _KEYS:
-            yield "in_bulk"  # as many as were asked for
 
 
 def is_bounded(text: str) -> bool:

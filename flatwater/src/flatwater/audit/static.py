@@ -136,7 +136,7 @@ def _python_in(folder: Path) -> Iterator[Path]:
             if (
                 file.endswith(".py")
                 and not file.startswith("test_")
-                and file not in {"conftest.py", "setup.py", "tests.py"}
+                and file not in {"conftest.py", "setup.py", "tests.py", "migrations.py"}
             ):
                 yield Path(here, file)
 

@@ -33,7 +33,12 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         ):
             values = module.local_values(function, call.func.value.id)
             made = any(isinstance(each, ast.Call) and module.dotted(each.func) in _BUFFERS for each in values)
-            if made and _FILLS.search(ast.unparse(function.node)) and _loops(function.body()):
+            if (
+                made
+                and not isinstance(module.parents[call], ast.Yield)
+                and _FILLS.search(ast.unparse(function.node))
+                and _loops(function.body())
+            ):
                 yield Hit(call, f"`{shown(call)}` gives an answer that was collected row by row.")
         elif _SENDS.search(name):
             for given in (
@@ -70,11 +75,23 @@ async def export(rows):
     return Response(buffer.getvalue())
 """,
     good="""
+import csv
+import io
+
 @app.get("/export")
 async def export(rows):
     async def lines():
         async for row in rows:
             yield ",".join(row)
+    return StreamingResponse(lines())
+
+@app.get("/pieces")
+def pieces(rows):
+    def lines():
+        for row in rows:
+            line = io.StringIO()
+            csv.writer(line).writerow(row)
+            yield line.getvalue()
     return StreamingResponse(lines())
 """,
 )

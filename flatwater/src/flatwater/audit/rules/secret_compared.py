@@ -19,6 +19,8 @@ _HARMLESS: Final = re.compile(
     r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|^new$|^old$|^other$|^self$",
     re.IGNORECASE,
 )
+_LOCK: Final = re.compile(r"(?<![a-z])lock", re.IGNORECASE)
+"""The token of a lock says whose it is; nobody is let in by it."""
 _BUILDERS: Final = frozenset(
     {
         "where",
@@ -56,9 +58,29 @@ def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.exp
     if not (_varies(left) and _varies(right)):
         return False
     words = [_word(left), _word(right)]
-    if any(_HARMLESS.search(each) for each in words if each):
+    if any(_HARMLESS.search(each) for each in words if each) or _LOCK.search(ast.unparse(node)):
+        return False
+    if _is_typed_twice(*words) or _stores(module, node):
         return False
     return any(_SECRET.search(each) for each in words if each)
+
+
+def _is_typed_twice(first: str, second: str) -> bool:
+    """Whether both came from the same hands: `password` and `password_2`."""
+    return first != second and first.rstrip("_12") == second.rstrip("_12") != ""
+
+
+def _stores(module: Module, node: ast.Compare) -> bool:
+    """Whether it asks if a secret has changed, to keep the new one: what differs is stored, and nobody is let in or kept out."""
+    branch = module.parents.get(node)
+    if not isinstance(branch, ast.If) or not isinstance(node.ops[0], ast.NotEq):
+        return False
+    targets = [target for each in branch.body if isinstance(each, ast.Assign) for target in each.targets]
+    return any(
+        isinstance(each, ast.Attribute)
+        and _SECRET.search(each.attr.removesuffix("_enc").removesuffix("_hash"))
+        for each in targets
+    )
 
 
 def _word(node: ast.expr) -> str:
@@ -116,5 +138,12 @@ def cron(request, settings):
         return 403
     if request.kind == Kind.TOKEN or request.password == "":
         return 400
+
+def keep(server, known_token, new):
+    if known_token != new["token"]:
+        server.token_enc = encrypted(new["token"])
+
+def chosen(password, password_2, store, token):
+    return password == password_2 and store.get(BUILD_LOCK) == token
 """,
 )

@@ -12,7 +12,7 @@ from flatwater.audit.source import Module
 from flatwater.audit.statements import CATALOG, sql_texts
 
 _STAR: Final = re.compile(
-    r"\bselect\s+(?:distinct\s+)?(?:\w+\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\())|\breturning\s+\*",
+    r"\bselect\s+(?:distinct\s+)?(?:\w+\s*\.\s*)?\*\s*(?:,|\bfrom\s+(?P<source>\"?[\w.{}]+\"?|\()(?P<called>\s*\()?)|\breturning\s+\*",
     re.IGNORECASE,
 )
 _COMMON: Final = re.compile(
@@ -27,8 +27,14 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         own = {each.lower() for each in _COMMON.findall(text)}
         for star in _STAR.finditer(text):
             source = (star["source"] or "").lower()
-            # The columns of a sub-query or of a WITH are named where it is written.
-            if source == "(" or source in own or CATALOG.search(source) or _ASKS.search(text[: star.start()]):
+            # The columns of a sub-query, of a WITH and of a function are named where it is written.
+            if (
+                star["called"]
+                or source == "("
+                or source in own
+                or CATALOG.search(source)
+                or _ASKS.search(text[: star.start()])
+            ):
                 continue
             yield Hit(node, f"`{' '.join(star[0].split())}` takes every column there is and ever will be.")
             break
@@ -50,6 +56,9 @@ def pupil(connection, id):
 
 def is_known(connection, id):
     return connection.execute("SELECT EXISTS (SELECT * FROM pupil WHERE id = %s)", [id]).fetchone()
+
+def found(connection, words):
+    return connection.execute("SELECT * FROM search(%s::jsonb)", [words]).fetchone()
 
 PROMPT = "Select a pupil from the list"
 """,

@@ -9,7 +9,7 @@ from typing import Final
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.rules.growing_container import reads_by_key
-from flatwater.audit.source import Function, Module, keyword, shown
+from flatwater.audit.source import Function, Module, keyword, last_name, shown
 from flatwater.audit.stores import growths, is_bounded, stores_of
 
 _FOREVER: Final = frozenset(
@@ -58,9 +58,18 @@ def _has_many_keys(module: Module, function: Function) -> bool:
     """Whether its arguments can take many values. A method's object is one of them, and is kept alive too."""
     if function.owner is not None and not _is_static(function):
         return True
-    return any(not _is_few(each.annotation) for each in function.parameters()) or bool(
-        function.node.args.vararg or function.node.args.kwarg
-    )
+    if function.node.args.vararg or function.node.args.kwarg:
+        return True
+    parameters = function.parameters()
+    # What is worked out of a class is asked for by the source; its other arguments are the source's own words too.
+    if parameters and _is_class(parameters[0].annotation):
+        return False
+    return any(not _is_few(each.annotation) for each in parameters)
+
+
+def _is_class(annotation: ast.expr | None) -> bool:
+    whole = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return isinstance(whole, ast.Name | ast.Attribute) and last_name(whole) in {"type", "Type"}
 
 
 def _is_static(function: Function) -> bool:
@@ -108,5 +117,9 @@ def price_of(article: str) -> int:
 @cache
 def settings() -> dict:
     return {}
+
+@cache
+def fields_of(model: type[Model], prefix: str = "") -> list[str]:
+    return [prefix + name for name in model.fields]
 """,
 )

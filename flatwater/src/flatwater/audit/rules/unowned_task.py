@@ -8,7 +8,7 @@ from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, shown
+from flatwater.audit.source import Module, called, shown
 from flatwater.audit.statements import uses_of
 
 _SPAWNS: Final = frozenset(
@@ -41,8 +41,17 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             name == "threading.Thread().start"
             and isinstance(parent, ast.Expr)
             and app.route_of(module.function_of(call))
+            and not _is_counted(module, call)
         ):
             yield Hit(call, f"`{shown(call)}` starts a thread for each request, and nothing counts them.")
+
+
+def _is_counted(module: Module, call: ast.Call) -> bool:
+    """Whether what starts the thread takes a place first (a semaphore, a limiter), so that no more run than there are places."""
+    function = module.function_of(call)
+    return function is not None and any(
+        isinstance(each, ast.Call) and called(each) == "acquire" for each in function.body()
+    )
 
 
 RULE = Rule(
@@ -61,6 +70,7 @@ async def send(letter: str):
 """,
     good="""
 import asyncio
+import threading
 running = set()
 
 @app.post("/send")
@@ -71,5 +81,13 @@ async def send(letter: str):
     running.add(task)
     task.add_done_callback(running.discard)
     return "sent"
+
+PLACES = threading.BoundedSemaphore(4)
+
+@app.get("/picture")
+def picture():
+    if PLACES.acquire(blocking=False):
+        threading.Thread(target=draw, daemon=True).start()
+    return "drawn soon"
 """,
 )

@@ -8,45 +8,74 @@ from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App, module_name
+from flatwater.audit.model import Priority
 from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Function, Module, called, keyword
-from flatwater.audit.statements import is_bounded, reads_of_all
+from flatwater.audit.statements import Read, is_bounded, reads_of_all
 
 _PAGES: Final = re.compile(
     r"limit|page|offset|cursor|after|first|per_|take|top|batch|pagina|size|_n\b|filter|count|recent|latest",
     re.IGNORECASE,
 )
 _LISTS: Final = frozenset({"list", "List", "Sequence", "Iterable", "tuple", "Tuple", "set"})
+_COUNTS: Final = re.compile(r"^(?:total|count|number|size)$|_count$|^total_", re.IGNORECASE)
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
     for function, route in app.handler_functions.items():
         if function.module is not module or route.method not in {"GET", "ANY"}:
             continue
-        if _is_list(module, function) and _reads(function) and not _is_paged(module, app, function):
-            yield Hit(
-                function.node,
-                f"{route.name} answers with a list and takes no page.",
-                None if _asks(function) else "P2",
-            )
+        if _is_list(module, app, function) and not _is_paged(function):
+            priority = _priority(app, function)
+            if priority is not None:
+                yield Hit(function.node, f"{route.name} answers with a list and takes no page.", priority)
 
 
-def _is_list(module: Module, function: Function) -> bool:
+def _priority(app: App, function: Function) -> Priority | None:
+    """How grave it is: a whole table most; None where what fills the list is not in sight and may be bounded there."""
+    own = list(_unbounded(function))
+    if own:
+        return "P2" if all(each.is_part for each in own) else "P1"
+    if _asks(function):
+        return "P1"
+    # What belongs to one owner is told where it is read; of a whole table the address itself is the fault.
+    whole = any(not read.is_part for each in app.called_by(function) for read in _unbounded(each))
+    return "P1" if whole else None
+
+
+def _unbounded(function: Function) -> Iterator[Read]:
+    for read in reads_of_all(function.module):
+        if read.function is function and (read.text is None or not is_bounded(read.text)):
+            yield read
+
+
+def _is_list(module: Module, app: App, function: Function) -> bool:
     """Whether it says that it gives many: by its annotation, its `response_model`, or a fetchall that it returns."""
     told = [function.node.returns] if function.node.returns else []
     for each in function.node.decorator_list:
         model = keyword(each, "response_model") if isinstance(each, ast.Call) else None
         told += [model] if model is not None else []
-    if any(
-        isinstance(each, ast.Subscript) and module_name(each.value).rpartition(".")[2] in _LISTS
-        for each in told
-    ):
+    if any(_gives_many(each) or _is_envelope(module, app, each) for each in told):
         return True
-    return any(
-        read.function is function
-        and (read.text is None or not is_bounded(read.text))
-        and _returned(module, read.node)
-        for read in reads_of_all(module)
+    return any(_returned(module, read.node) for read in _unbounded(function))
+
+
+def _gives_many(annotation: ast.expr) -> bool:
+    return (
+        isinstance(annotation, ast.Subscript) and module_name(annotation.value).rpartition(".")[2] in _LISTS
+    )
+
+
+def _is_envelope(module: Module, app: App, annotation: ast.expr) -> bool:
+    """Whether it is a class around one list (`items: list[Pupil]`) that has nothing else but how many there are."""
+    name = module_name(annotation)
+    found = app.resolve(module, name) if name else None
+    if not isinstance(found, ast.ClassDef):
+        return False
+    fields = [each for each in found.body if isinstance(each, ast.AnnAssign)]
+    others = [each for each in fields if not _gives_many(each.annotation)]
+    return len(fields) == len(others) + 1 and all(
+        isinstance(each.target, ast.Name) and _COUNTS.search(each.target.id) for each in others
     )
 
 
@@ -64,18 +93,13 @@ def _returned(module: Module, node: ast.AST) -> bool:
     return any(isinstance(each, ast.Name) and each.id in names for told in returns for each in ast.walk(told))
 
 
-def _reads(function: Function) -> bool:
-    """Whether it asks something for its list; a list written in the source is as long as it is."""
-    return _asks(function) or any(isinstance(each, ast.Await) for each in function.body())
-
-
 def _asks(function: Function) -> bool:
-    """Whether it asks the database itself; what others give it may be bounded there, which is not in sight."""
+    """Whether it asks the database itself."""
     asks = {"execute", "scalars", "query", "exec", "fetch", "fetch_all", "fetchall", "all", "find", "select"}
     return any(isinstance(each, ast.Call) and called(each) in asks for each in function.body())
 
 
-def _is_paged(module: Module, app: App, function: Function) -> bool:
+def _is_paged(function: Function) -> bool:
     text = [
         each.arg + (ast.unparse(each.annotation) if each.annotation else "") for each in function.parameters()
     ]

@@ -1,0 +1,171 @@
+"""What the rules learnt from being measured on published projects: each was found wrongly, or not found, in one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flatwater.audit.app import App
+from flatwater.audit.model import Finding
+from flatwater.audit.routes import routes_in
+from flatwater.audit.rules import RULES
+from flatwater.audit.source import Module
+
+
+def found_in(rule: str, **texts: str) -> list[Finding]:
+    modules = [Module(Path(f"{name}.py"), f"{name}.py", name, text) for name, text in texts.items()]
+    app = App(modules, routes_in(modules))
+    return [
+        found for each in RULES if each.name == rule for module in modules for found in each.look(module, app)
+    ]
+
+
+PEOPLE = """
+from sqlalchemy import select
+from models import Person, Membership
+
+async def list_people(db):
+    return (await db.execute(select(Person).order_by(Person.name))).scalars().all()
+
+async def list_members(db, club_id):
+    return (await db.execute(select(Membership).where(Membership.club_id == club_id))).scalars().all()
+
+async def one_person(db, person_id):
+    return (await db.execute(select(Person.name).where(Person.id == person_id))).scalars().all()
+
+async def people_of(db, club_id):
+    query = select(Person).join(Membership).where(Membership.id == club_id)
+    return (await db.execute(query)).scalars().all()
+"""
+ROUTES = """
+import people
+
+class Everybody(Model):
+    items: list[Person]
+    total: int
+
+class Card(Model):
+    name: str
+    nicknames: list[str]
+
+@app.get("/people", response_model=Everybody)
+async def get_people(db):
+    return Everybody(items=await people.list_people(db))
+
+@app.get("/card", response_model=Card)
+async def get_card(db):
+    await people.list_people(db)
+    return Card()
+
+@app.get("/members")
+async def get_members(db, club_id: int) -> list[Membership]:
+    await people.one_person(db, 1)
+    await people.people_of(db, 1)
+    return await people.list_members(db, club_id)
+
+@app.get("/weather")
+async def get_weather(client) -> list[str]:
+    return await client.ask("weather")
+"""
+
+
+def test_a_whole_table_in_an_envelope_is_an_unpaged_list_though_another_function_reads_it() -> None:
+    found = found_in("unpaged-list", people=PEOPLE, routes=ROUTES)
+    assert [(each.route, each.priority) for each in found] == [("GET /people", "P1")]
+
+
+def test_a_part_of_a_table_is_advice_and_one_row_by_its_key_is_nothing() -> None:
+    found = found_in("query-without-limit", people=PEOPLE, routes=ROUTES)
+    assert {(each.where.symbol, each.priority) for each in found} == {
+        ("list_people", "P1"),
+        ("list_members", "P3"),
+        ("people_of", "P3"),
+    }
+
+
+def test_a_handler_that_reads_a_part_itself_and_takes_no_page_is_told() -> None:
+    text = (
+        PEOPLE
+        + """
+@app.get("/club")
+async def club(db, club_id: int) -> list[Membership]:
+    return (await db.execute(select(Membership).where(Membership.club_id == club_id))).scalars().all()
+"""
+    )
+    assert [each.priority for each in found_in("unpaged-list", people=text)] == ["P2"]
+
+
+def test_a_secret_that_has_changed_and_one_typed_twice_are_not_guessed_at() -> None:
+    text = """
+def keep(server, known_token, given):
+    if known_token != given["token"]:
+        server.token_enc = encrypted(given["token"])
+
+def typed_twice(password, password_2):
+    return password == password_2
+
+def still_mine(store, token):
+    return store.get(BUILD_LOCK_KEY) == token
+
+def sign_in(request, password):
+    if request.password != password:
+        answer = by_key(request.password)
+    return answer
+"""
+    assert [each.where.symbol for each in found_in("secret-compared", accounts=text)] == ["sign_in"]
+
+
+def test_every_column_of_a_function_is_no_star_of_a_table() -> None:
+    text = """
+def search(c, words):
+    c.execute("SELECT * FROM search(:words::jsonb)", words)
+    c.execute("SELECT * FROM search_result", words)
+"""
+    assert [each.where.line for each in found_in("select-star", queries=text)] == [4]
+
+
+def test_a_line_that_is_yielded_is_no_answer_built_whole() -> None:
+    text = """
+import csv, io
+
+@app.get("/export")
+def export(rows):
+    buffer = io.StringIO()
+    for row in rows:
+        line = io.StringIO()
+        csv.writer(line).writerow(row)
+        yield line.getvalue()
+        csv.writer(buffer).writerow(row)
+    return Response(buffer.getvalue())
+"""
+    assert [each.where.line for each in found_in("response-built-whole", exports=text)] == [12]
+
+
+def test_a_thread_that_takes_a_place_first_is_counted() -> None:
+    text = """
+import threading
+
+@app.get("/drawn")
+def drawn():
+    if PLACES.acquire(blocking=False):
+        threading.Thread(target=draw).start()
+
+@app.get("/sent")
+def sent():
+    threading.Thread(target=send).start()
+"""
+    assert [each.where.symbol for each in found_in("unowned-task", pictures=text)] == ["sent"]
+
+
+def test_what_is_worked_out_of_a_class_is_as_many_as_the_source_has_classes() -> None:
+    text = """
+from functools import cache
+
+@cache
+def fields_of(model: type[Model], prefix: str | None = None):
+    return list(model.fields)
+
+@cache
+def fields_named(name: str):
+    return name
+"""
+    assert [each.where.symbol for each in found_in("unbounded-cache", fields=text)] == ["fields_named"]
