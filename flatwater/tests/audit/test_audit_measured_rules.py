@@ -9,6 +9,7 @@ from flatwater.audit.model import Finding
 from flatwater.audit.routes import routes_in
 from flatwater.audit.rules import RULES
 from flatwater.audit.source import Module
+from flatwater.audit.static import audit_folder
 
 
 def found_in(rule: str, **texts: str) -> list[Finding]:
@@ -110,8 +111,28 @@ def sign_in(request, password):
     if request.password != password:
         answer = by_key(request.password)
     return answer
+
+def checked(content, digest):
+    return sha256(content).hexdigest() == digest
+
+def sorted_by(order_token, asc):
+    return order_token == asc
+
+def differs(password, current_password):
+    return password == current_password
+
+def verified(signature, body, secret):
+    return signature == hmac.new(secret, body).hexdigest()
+
+class Tokens:
+    def validate(self, token):
+        return token == self.auth_token
 """
-    assert [each.where.symbol for each in found_in("secret-compared", accounts=text)] == ["sign_in"]
+    assert [each.where.symbol for each in found_in("secret-compared", accounts=text)] == [
+        "sign_in",
+        "verified",
+        "Tokens.validate",
+    ]
 
 
 def test_every_column_of_a_function_is_no_star_of_a_table() -> None:
@@ -169,3 +190,64 @@ def fields_named(name: str):
     return name
 """
     assert [each.where.symbol for each in found_in("unbounded-cache", fields=text)] == ["fields_named"]
+
+
+def test_what_is_filled_once_and_what_is_counted_elsewhere_does_not_grow() -> None:
+    text = """
+import asyncio
+
+LOADED = []
+SEEN = []
+
+class Lines:
+    def __init__(self, max_buffered_bytes):
+        self.waiting = asyncio.Queue()
+
+class Letters:
+    def __init__(self):
+        self.waiting = asyncio.Queue()
+
+class Places:
+    def __init__(self, connections):
+        self.idle = asyncio.Queue()
+        for each in connections:
+            self.idle.put_nowait(each)
+
+@app.get("/snippets")
+def snippets(name):
+    if not LOADED:
+        LOADED.append(load())
+    SEEN.append(name)
+    return LOADED[0]
+"""
+    assert [each.where.line for each in found_in("growing-container", letters=text)] == [25]
+    assert [each.where.symbol for each in found_in("unbounded-queue", letters=text)] == ["Letters.__init__"]
+
+
+def test_one_client_for_each_address_is_advice_and_one_entry_for_each_caller_is_grave() -> None:
+    text = """
+CLIENTS = {}
+CANCELLED = {}
+
+@app.get("/ask")
+def ask(address, run):
+    if address not in CLIENTS:
+        CLIENTS[address] = Client(address)
+    if run not in CANCELLED:
+        CANCELLED[run] = Event()
+"""
+    found = found_in("unbounded-cache", asking=text)
+    assert [(each.where.line, each.priority) for each in found] == [(8, "P3"), (10, "P1")]
+
+
+def test_folders_that_serve_nobody_are_left_out(tmp_path: Path) -> None:
+    for name in (
+        "shop/orders.py",
+        "shop/_smoke_tests/star.py",
+        "shop/tutorials/star.py",
+        "shop/_migrations/first.py",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('QUERY = "SELECT * FROM pupil"\n')
+    assert [each.where.path for each in audit_folder(tmp_path).findings] == ["shop/orders.py"]

@@ -26,7 +26,7 @@ EXCERPTS: list[tuple[str, str, set[tuple[str, str, str]]]] = [
         {("client-per-request", "get_extension_reviews_tags", "P1")},
     ),
     ("lnbits_lndrest", "LndRestNode", {("unowned-task", "LndRestNode.close_channel", "P1")}),
-    ("terracotta_drivers", "get_driver", {("unbounded-cache", "get_driver", "P1")}),
+    ("terracotta_drivers", "get_driver", {("unbounded-cache", "get_driver", "P3")}),
     (
         "quetz_dao",
         "Dao.get_users",

@@ -27,7 +27,7 @@ _NOT_OURS: Final = frozenset(
     {"site-packages", "dist-packages", "node_modules", ".venv", "venv", "__pycache__", ".git"}
 )
 _NOT_SERVING: Final = frozenset(
-    {"tests", "test", "testing", "docs", "doc", "examples", "migrations", "_migrations", "alembic", "build"}
+    {"tests", "test", "testing", "docs", "doc", "examples", "tutorials", "migrations", "alembic", "build"}
 )
 
 
@@ -130,7 +130,7 @@ def _python_in(folder: Path) -> Iterator[Path]:
     """The folder's Python that serves: tests, migrations, examples and what was installed are left out."""
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(
-            each for each in folders if each not in _NOT_OURS | _NOT_SERVING and not each.startswith(".")
+            each for each in folders if each not in _NOT_OURS and _serves(each) and not each.startswith(".")
         )
         for file in sorted(files):
             if (
@@ -139,6 +139,11 @@ def _python_in(folder: Path) -> Iterator[Path]:
                 and file not in {"conftest.py", "setup.py", "tests.py", "migrations.py"}
             ):
                 yield Path(here, file)
+
+
+def _serves(folder: str) -> bool:
+    plain = folder.strip("_")
+    return plain not in _NOT_SERVING and not plain.endswith("_tests")
 
 
 def _parsed(files: Iterable[tuple[Path, Path, str | None]]) -> tuple[dict[str, Module], list[Unseen]]:

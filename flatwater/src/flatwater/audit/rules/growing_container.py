@@ -31,11 +31,24 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         if is_bounded(app, store):
             continue
         for function, node in growths(app, store):
-            if function.module is module and not (store.is_mapping and reads_by_key(function, store)):
+            if function.module is not module or (store.is_mapping and reads_by_key(function, store)):
+                continue
+            if not _is_first(module, store, node):
                 yield Hit(
                     node,
                     f"`{shown(node)}` fills the module's `{store.name}`, and nothing takes anything out.",
                 )
+
+
+def _is_first(module: Module, store: Store, node: ast.AST) -> bool:
+    """Whether it is filled only while it is empty: `if not STORE: STORE.append(…)`."""
+    return any(
+        isinstance(each, ast.If)
+        and isinstance(each.test, ast.UnaryOp)
+        and isinstance(each.test.op, ast.Not)
+        and store.is_named_by(each.test.operand)
+        for each in module.ancestors(node)
+    )
 
 
 RULE = Rule(
@@ -61,6 +74,7 @@ from fastapi import FastAPI
 app = FastAPI()
 SEEN = deque(maxlen=100)
 HOOKS = []
+LOADED = []
 
 def hook(function):
     HOOKS.append(function)
@@ -69,6 +83,8 @@ def hook(function):
 @app.get("/hello")
 async def hello(name: str) -> str:
     SEEN.append(name)
+    if not LOADED:
+        LOADED.append(load())
     return "hello"
 """,
 )

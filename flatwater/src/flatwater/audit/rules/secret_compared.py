@@ -12,9 +12,14 @@ from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, called, last_name, shown
 
 _SECRET: Final = re.compile(
-    r"(?:^|_)(?:secret|secret_key|token|password|passwd|api_?key|signature|sig|hmac|csrf|otp|passcode|digest|access_key|credential)$",
+    r"(?:^|_)(?:secret|secret_key|password|passwd|api_?key|hmac|x?csrf|xsrf|otp|passcode|access_key|credential)$|^token$"
+    r"|(?:^|_)(?:access|admin|api|auth|bearer|client|hub|id|invite|magic|refresh|reset|server|service|session|shared|sync|user|verification|x?[cx]srf)_?token$",
     re.IGNORECASE,
 )
+"""A token of a parser or of an order (`order_token`) is none, so tokens are named."""
+_SIGNED: Final = re.compile(r"(?:^|_)(?:signature|sig|digest)$", re.IGNORECASE)
+_SIGNS: Final = re.compile(r"hmac|secret|headers|webhook|api_?key", re.IGNORECASE)
+"""What a function speaks of where a signature proves who sent something; elsewhere it is a function's, or a checksum."""
 _HARMLESS: Final = re.compile(
     r"page|next|cursor|continuation|sync|confirm|repeat|again|(?:^|_)re_|retype|old_|new_|first|public|last_|prev|current_token|type|kind|verify_password|sentinel|default|env_|user_?name|reservation|lease|fencing|lock|^new$|^old$|^other$|^self$",
     re.IGNORECASE,
@@ -60,14 +65,21 @@ def _is_secret(module: Module, node: ast.Compare, left: ast.expr, right: ast.exp
     words = [_word(left), _word(right)]
     if any(_HARMLESS.search(each) for each in words if each) or _LOCK.search(ast.unparse(node)):
         return False
-    if _is_typed_twice(*words) or _stores(module, node):
+    if _is_typed_twice(left, right) or _stores(module, node):
         return False
-    return any(_SECRET.search(each) for each in words if each)
+    if any(_SECRET.search(each) for each in words if each):
+        return True
+    function = module.function_of(node)
+    signed = any(_SIGNED.search(each) for each in words if each)
+    return signed and function is not None and _SIGNS.search(ast.unparse(function.node)) is not None
 
 
-def _is_typed_twice(first: str, second: str) -> bool:
-    """Whether both came from the same hands: `password` and `password_2`."""
-    return first != second and first.rstrip("_12") == second.rstrip("_12") != ""
+def _is_typed_twice(left: ast.expr, right: ast.expr) -> bool:
+    """Whether both came from the same hands: `password` and `password_2`, `password` and `current_password`."""
+    first, second = _word(left), _word(right)
+    if isinstance(left, ast.Name) and isinstance(right, ast.Name):
+        first, second = first.removeprefix("current_"), second.removeprefix("current_")
+    return _word(left) != _word(right) and first.rstrip("_12") == second.rstrip("_12") != ""
 
 
 def _stores(module: Module, node: ast.Compare) -> bool:

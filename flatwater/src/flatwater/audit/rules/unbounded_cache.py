@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,6 +16,8 @@ from flatwater.audit.stores import growths, is_bounded, stores_of
 _FOREVER: Final = frozenset(
     {"functools.cache", "async_lru.alru_cache", "functools.lru_cache", "methodtools.lru_cache"}
 )
+_CONNECTS: Final = re.compile(r"client|engine|pool|driver|storages?(?:_|$)", re.IGNORECASE)
+"""One for each address or key of the settings is what other rules ask for; that callers can't choose them is for a reader."""
 _FEW: Final = frozenset({"bool", "type", "Type", "Literal", "None"})
 """Types with so few values that a cache by them is bounded by itself."""
 
@@ -27,7 +30,9 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         for function, node in growths(app, store):
             if function.module is module and app.route_of(function) and reads_by_key(function, store):
                 yield Hit(
-                    node, f"`{shown(node)}` remembers into `{store.name}`, and nothing is ever forgotten."
+                    node,
+                    f"`{shown(node)}` remembers into `{store.name}`, and nothing is ever forgotten.",
+                    "P3" if _CONNECTS.search(store.name) else None,
                 )
 
 

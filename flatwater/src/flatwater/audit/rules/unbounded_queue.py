@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
 from flatwater.audit.rule import Hit, Rule
-from flatwater.audit.source import Module, keyword, shown
+from flatwater.audit.source import Module, called, keyword, shown
 
 _QUEUES: Final = frozenset(
     {
@@ -22,6 +23,7 @@ _QUEUES: Final = frozenset(
         "janus.Queue",
     }
 )
+_BUDGETS: Final = re.compile(r"Semaphore\(|max_(?:buffered|pending|queued|waiting)", re.IGNORECASE)
 _LIMITS: Final = ("semaphore", "limiter", "capacitylimiter", "sem")
 
 
@@ -30,7 +32,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         name = module.dotted(call.func)
         if name in _QUEUES:
             size = keyword(call, "maxsize") or (call.args[0] if call.args else None)
-            if not _lasts(module, app, call):
+            if not _lasts(module, app, call) or _is_counted(module, call):
                 continue
             if size is None or (
                 isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
@@ -53,6 +55,36 @@ def _lasts(module: Module, app: App, call: ast.Call) -> bool:
     )
     kept = any(isinstance(each, ast.Attribute) for each in targets)
     return function is None or kept or app.route_of(function) is not None
+
+
+def _is_counted(module: Module, call: ast.Call) -> bool:
+    """Whether something else bounds it: places that its class counts, or that it is filled where it is made, as a pool is."""
+    function = module.function_of(call)
+    if function is None:
+        return False
+    holder = module.classes.get(function.owner) if function.owner else None
+    if holder is not None and _BUDGETS.search(ast.unparse(holder)):
+        return True
+    statement = module.statement_of(call)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return any(
+        isinstance(each, ast.Call)
+        and called(each) in {"put", "put_nowait"}
+        and isinstance(each.func, ast.Attribute)
+        and any(ast.dump(each.func.value) == ast.dump(_read(target)) for target in targets)
+        for each in function.body()
+    )
+
+
+def _read(target: ast.expr) -> ast.expr:
+    """The same name, read where it was written."""
+    match target:
+        case ast.Attribute(value=value, attr=attr):
+            return ast.Attribute(value=value, attr=attr, ctx=ast.Load())
+        case ast.Name(id=name):
+            return ast.Name(id=name, ctx=ast.Load())
+        case _:
+            return target
 
 
 def _fan_out(module: Module, call: ast.Call) -> Iterator[Hit]:
@@ -92,6 +124,12 @@ async def all_of_them(letters: list[str]):
     good="""
 import asyncio
 WAITING = asyncio.Queue(maxsize=100)
+
+class Places:
+    def __init__(self, connections):
+        self.idle = asyncio.Queue()
+        for connection in connections:
+            self.idle.put_nowait(connection)
 
 @app.post("/both")
 async def both():
