@@ -272,7 +272,9 @@ async def test_forty_teachers_at_once_lose_double_and_overwrite_nothing_while_me
             key=lambda told: told["version"],
         )
         versions = [told["version"] for told in mine]  # a lock and a re-test make versions too
-        assert versions[0] == 1 and versions[-1] <= row["version"] and len(set(versions)) == len(versions)
+        assert versions[0] == 1
+        assert versions[-1] <= row["version"]
+        assert len(set(versions)) == len(versions)
         assert row["level"] == mine[-1]["level"]
     # Nothing written through a lock.
     assert broken == []
