@@ -21,9 +21,9 @@ import msgspec
 import psycopg
 
 from benchmarks.work import COMMAND, Figure, fresh
+from flatwater.monitors import pss_of
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import PrivateServer, with_database
-from rightlevel.operations.health import pss_bytes
 from rightlevel.programme.students.model import name_key
 
 ROWS = 1_000_000
@@ -192,7 +192,7 @@ def _import(file: Path, data: Path, server: PrivateServer, expected: dict[str, i
         highest_mb = whole_mb = 0.0
         while process.poll() is None:
             highest_mb = max(highest_mb, _highest_mb(process.pid))
-            whole_mb = max(whole_mb, (pss_bytes([process.pid, *server.process_ids()]) or 0) / 1e6)
+            whole_mb = max(whole_mb, (pss_of([process.pid, *server.process_ids()]) or 0) / 1e6)
             time.sleep(SAMPLE_S)
         output, errors = process.communicate()
     if process.returncode:
