@@ -26,8 +26,8 @@ def test_every_benchmark_loads(name: str) -> None:
 
 def test_every_measurement_that_is_offered_is_there() -> None:
     said = subprocess.run(
-        [sys.executable, "-c", "from importlib import import_module; from benchmarks.__main__ import BENCHES\n"
-         "for name in BENCHES: import_module(f'benchmarks.{name}').measure"],
+        [sys.executable, "-c", ("from importlib import import_module; from benchmarks.__main__ import BENCHES\n"
+         "for name in BENCHES: import_module(f'benchmarks.{name}').measure")],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr[-2000:]
