@@ -6,10 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from flatwater.audit.model import Finding, Report, State, Unseen, Verdict, in_order
+from flatwater.audit.model import Endpoint, Finding, Report, State, Unseen, Verdict, in_order
 
 
-def with_driven(report: Report, driven: Iterable[Finding], unseen: Iterable[Unseen] = ()) -> Report:
+def with_driven(
+    report: Report,
+    driven: Iterable[Finding],
+    unseen: Iterable[Unseen] = (),
+    endpoints: Iterable[Endpoint] = (),
+) -> Report:
     """The report with what driving found.
 
     A driven finding joins the static one of the same rule in a function that its route passes, and lends it its proof;
@@ -35,6 +40,7 @@ def with_driven(report: Report, driven: Iterable[Finding], unseen: Iterable[Unse
         findings=findings,
         verdicts=_verdicts(report, findings, told),
         unseen=(*report.unseen, *unseen),
+        endpoints=(*report.endpoints, *endpoints),
     )
 
 

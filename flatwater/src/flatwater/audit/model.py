@@ -11,6 +11,7 @@ Priority = Literal["P1", "P2", "P3"]
 """P1 ends a service in time (memory, connections, security); P2 makes it slow under load; P3 makes it hard to keep."""
 
 Evidence = Literal["source", "driving", "both"]
+EndpointVerdict = Literal["flat", "grows", "shrinks", "cannot_tell", "not_examined"]
 State = Literal["clean", "P1", "P2", "P3", "not_examined"]
 
 RANK: Final[dict[Priority, int]] = {"P1": 0, "P2": 1, "P3": 2}
@@ -94,8 +95,34 @@ class Verdict(Struct, frozen=True):
     reason: str = ""
 
 
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """What driving one route came to.
+
+    *Shape*: `reason` says why it was not examined, wholly or in part. *Units*: `grows_low` to `grows_high` is the 95 % interval of
+    the things a request leaves behind, None where that was not measured; the rest is what one call takes at the median,
+    `peak_bytes` at the most.
+    """
+
+    route: str
+    verdict: EndpointVerdict
+    reason: str = ""
+    calls: int = 0
+    grows_low: float | None = None
+    grows_high: float | None = None
+    bytes_per_request: float = 0.0
+    statements: int = 0
+    rows: int = 0
+    with_connection_s: float = 0.0
+    waited_for_connection_s: float = 0.0
+    peak_bytes: int = 0
+    seconds: float = 0.0
+
+
 class Report(Struct, frozen=True):
-    """One audit. *Shape*: findings worst first; a verdict for each route; what was ignored and what was not examined."""
+    """One audit.
+
+    *Shape*: findings worst first; a verdict for each route; what was ignored and what was not examined; what was driven, if so.
+    """
 
     subject: str
     findings: tuple[Finding, ...]
@@ -104,6 +131,7 @@ class Report(Struct, frozen=True):
     unseen: tuple[Unseen, ...] = ()
     files: int = 0
     rules: int = 0
+    endpoints: tuple[Endpoint, ...] = ()
 
     @property
     def worst(self) -> Priority | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from flatwater.audit.model import Finding, Report, Verdict
-from flatwater.audit.report import summary
+from flatwater.audit.model import Endpoint, EndpointVerdict, Finding, Report, Verdict
+from flatwater.audit.report import costs, interval, summary
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881 }
@@ -19,8 +19,10 @@ summary { cursor: pointer } dt { font-weight: 600 } dd { margin: 0 0 .5rem }
 .P1, .P2, .P3, .clean, .not_examined { border-radius: .3rem; display: inline-block; font-weight: 600; padding: 0 .4rem }
 .P1 { background: #b3261e; color: #fff } .P2 { background: #8a5a00; color: #fff } .P3 { background: #0b57d0; color: #fff }
 .clean { background: #146c2e; color: #fff } .not_examined { background: #5f5f5f; color: #fff }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto } .number { text-align: end; white-space: nowrap }
 """
+_DRIVEN: Final = ("Route", "Verdict", "Things kept a request, 95 % interval", "Bytes kept", "Statements", "Rows", "Milliseconds with a connection", "Peak kB")  # fmt: skip
+_STATE: Final[dict[EndpointVerdict, str]] = {"flat": "clean", "shrinks": "clean", "grows": "P1", "cannot_tell": "not_examined", "not_examined": "not_examined"}  # fmt: skip
 
 
 def as_html(report: Report) -> str:
@@ -40,6 +42,12 @@ def _page(report: Report) -> Iterator[str]:
     if report.verdicts:
         yield '<h2>Routes</h2><div class="wide"><table><thead><tr><th scope="col">Route</th><th scope="col">Verdict</th><th scope="col">Why</th></tr></thead><tbody>'
         yield from (_verdict(each) for each in report.verdicts)
+        yield "</tbody></table></div>"
+    if report.endpoints:
+        yield "<h2>Driven</h2><p>What one request takes, and what it leaves behind: flat is an interval that lies below one thing in five requests.</p>"
+        heads = "".join(f'<th scope="col">{each}</th>' for each in _DRIVEN)
+        yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>'
+        yield from (_endpoint(each) for each in report.endpoints)
         yield "</tbody></table></div>"
     if report.ignored:
         yield "<h2>Ignored with a reason</h2><ul>"
@@ -68,6 +76,14 @@ def _finding(each: Finding) -> str:
         f" · <code>{escape(place)}</code></summary><p>{escape(each.saw)}</p><dl>{route}<dt>In</dt><dd><code>{escape(each.where.symbol)}</code>, seen"
         f" {seen}</dd><dt>Why</dt><dd>{escape(each.why)}</dd><dt>Instead</dt><dd>{escape(each.change)}</dd><dt>Key</dt><dd><code>{escape(each.key)}</code></dd></dl></details>"
     )
+
+
+def _endpoint(each: Endpoint) -> str:
+    word = each.verdict.replace("_", " ")
+    cells = (interval(each), f"{each.bytes_per_request:,.0f}" if each.calls else "–", *costs(each))
+    numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
+    reason = f"<br>{escape(each.reason)}" if each.reason else ""
+    return f'<tr><td><code>{escape(each.route)}</code></td><td><span class="{_STATE[each.verdict]}">{word}</span>{reason}</td>{numbers}</tr>'
 
 
 def _verdict(each: Verdict) -> str:

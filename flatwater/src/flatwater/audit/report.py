@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from flatwater.audit.model import Finding, Priority, Report
+from flatwater.audit.model import Endpoint, Finding, Priority, Report
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _COLOUR: Final[dict[Priority, str]] = {"P1": "bold red", "P2": "yellow", "P3": "cyan"}
+_VERDICT: Final = {"grows": "bold red", "cannot_tell": "magenta", "not_examined": "magenta", "flat": "green"}
 MAX_SHOWN: Final = 200
 """Findings shown at a terminal; the other forms tell all."""
 
@@ -58,6 +59,8 @@ def as_table(report: Report) -> Iterator[RenderableType]:
                 Text(each.priority, style=_COLOUR[each.priority]), each.rule, escape(_place(each)), escape(f"{each.saw}\n→ {each.change}")
             )  # fmt: skip
         yield table
+    if report.endpoints:
+        yield _driven(report.endpoints[:MAX_SHOWN])
     if len(report.findings) > MAX_SHOWN:
         yield Text(f"and {len(report.findings) - MAX_SHOWN} more; --format json tells all")
     for each in report.unseen[:MAX_SHOWN]:
@@ -65,6 +68,45 @@ def as_table(report: Report) -> Iterator[RenderableType]:
     for verdict in (each for each in report.verdicts[:MAX_SHOWN] if each.state == "not_examined"):
         yield Text(f"not examined: {verdict.route}: {verdict.reason}", style="magenta")
     yield Text(summary(report))
+
+
+def _driven(endpoints: tuple[Endpoint, ...]) -> RenderableType:
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Driven: what one request takes and leaves behind", expand=True)
+    table.add_column("route", overflow="fold", ratio=3)
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("things kept, 95 %", "statements", "rows", "connection ms", "peak kB"):
+        table.add_column(heading, justify="right")
+    for each in endpoints:
+        table.add_row(
+            escape(each.route),
+            Text(each.verdict.replace("_", " "), style=_VERDICT.get(each.verdict, "")),
+            interval(each),
+            *costs(each),
+        )
+    return table
+
+
+def interval(endpoint: Endpoint) -> str:
+    """The interval of what a request leaves behind, in words."""
+    if endpoint.grows_low is None or endpoint.grows_high is None:
+        return "not measured"
+    return f"{endpoint.grows_low:.2f} to {endpoint.grows_high:.2f}"
+
+
+def costs(endpoint: Endpoint) -> tuple[str, str, str, str]:
+    """Statements, rows, milliseconds with a connection and kB at the peak of one call; dashes where it was not driven."""
+    if not endpoint.calls:
+        return ("–", "–", "–", "–")
+    return (
+        str(endpoint.statements),
+        f"{endpoint.rows:,}",
+        f"{endpoint.with_connection_s * 1000:.1f}",
+        f"{endpoint.peak_bytes / 1000:,.0f}",
+    )
 
 
 def _place(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -37,6 +38,7 @@ def as_sarif(report: Report, rules: Iterable[Rule]) -> str:
         "originalUriBaseIds": {"SRCROOT": {"description": {"text": "The audited source's own folder."}}},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notes}],
         "results": results,
+        "properties": {"endpoints": report.endpoints},
     }
     return msgspec.json.format(
         msgspec.json.encode({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}), indent=2
@@ -78,7 +80,10 @@ def _result(finding: Finding, index: dict[object, int]) -> dict[str, object]:
         "properties": {"priority": finding.priority, "by": finding.by, "route": finding.route},
     }
     if finding.where.path:
-        place: dict[str, object] = {"artifactLocation": {"uri": finding.where.path, "uriBaseId": "SRCROOT"}}
+        file: dict[str, object] = {"uri": quote(finding.where.path)}
+        if not finding.where.path.startswith("/"):
+            file["uriBaseId"] = "SRCROOT"
+        place: dict[str, object] = {"artifactLocation": file}
         if finding.where.line > 0:
             place["region"] = {"startLine": finding.where.line}
         result["locations"] = [

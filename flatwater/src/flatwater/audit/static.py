@@ -70,7 +70,7 @@ def audit_app(target: str, *, is_factory: bool = False, rules: Iterable[Rule] = 
     """What the rules find in an importable application's own source. *Errors*: NoApp."""
     app = load_app(target, is_factory=is_factory)
     files = sorted(_files_of_app(target.partition(":")[0]).items())
-    root = _root_of(target.partition(":")[0])
+    root = root_of(target.partition(":")[0])
     modules, unseen = _parsed(((file, root, name) for name, file in files))
     handlers, strange = routes_of(app, modules)
     if not handlers:
@@ -93,7 +93,8 @@ def audit_folder(folder: Path, *, rules: Iterable[Rule] = RULES) -> Report:
     return _examined(folder.name, App(modules.values(), handlers), unseen, [], tuple(rules))
 
 
-def _root_of(name: str) -> Path:
+def root_of(name: str) -> Path:
+    """The folder that an imported module's package lies in; paths in reports are relative to it. *Errors*: NoApp."""
     module = sys.modules[name.partition(".")[0]]
     file = getattr(module, "__file__", None)
     paths = list(getattr(module, "__path__", []))
@@ -104,7 +105,7 @@ def _root_of(name: str) -> Path:
 
 def _files_of_app(name: str) -> dict[str, Path]:
     """The audited files by module name: the whole package, and what was imported from beside it."""
-    root = _root_of(name)
+    root = root_of(name)
     found: dict[str, Path] = {}
     package = sys.modules[name.partition(".")[0]]
     for folder in list(getattr(package, "__path__", []))[:1]:

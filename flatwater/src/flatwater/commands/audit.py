@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import click
+import msgspec
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from flatwater.audit.dynamic.client import AsgiApp
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 Form = Literal["table", "json", "sarif", "html"]
 COULD_NOT_LOOK: Final = 3
 TOKEN: Final = "FLATWATER_AUDIT_TOKEN"  # noqa: S105  the name of a variable
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KEPT: Final = frozenset({"postgres", "template0", "template1"})
 WIDTH: Final = 100
 """Columns where the output is no terminal."""
 
@@ -53,9 +58,22 @@ WIDTH: Final = 100
     "--seed", type=int, default=1, show_default=True, help="With --drive: the seed of what is sent."
 )
 @click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="With --drive: send this too; may be given again, is never printed.",
+)
+@click.option(
+    "--openapi",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --drive: the OpenAPI document (JSON), where the application doesn't serve it.",
+)
+@click.option(
     "--writes",
-    is_flag=True,
-    help="With --drive: drive what changes data too; only for a database made for it.",
+    "database",
+    metavar="DATABASE",
+    help="With --drive: drive what changes data too, in the database of this name and no other; it is made for this and thrown away.",
 )
 def audit(
     target: str | None,
@@ -69,7 +87,9 @@ def audit(
     drive: bool,
     calls: int,
     seed: int,
-    writes: bool,
+    headers: tuple[str, ...],
+    openapi: Path | None,
+    database: str | None,
 ) -> None:
     """Find in an application what will not stay flat.
 
@@ -85,12 +105,55 @@ def audit(
         raise click.UsageError("Name MODULE:APP, or a folder with --source.")
     if drive and target is None:
         raise click.UsageError("--drive needs MODULE:APP, for source alone can't be driven.")
+    asked = _Asked(calls, seed, _headers(headers), _document(openapi), _disposable(database))
+    if not drive and (headers or openapi or database):
+        raise click.UsageError("--header, --openapi and --writes go with --drive.")
     rules = _chosen(names, RULES)
     report = _look(target, source, rules, is_factory=is_factory)
     if drive and target is not None:
-        report = _driven(report, target, calls, seed, is_factory=is_factory, writes=writes)
+        report = _driven(report, target, asked, is_factory=is_factory)
     _tell(report, form, output, rules)
     sys.exit(report.exit_code)
+
+
+class _Asked(Struct, frozen=True):
+    """How the application is to be driven."""
+
+    calls: int
+    seed: int
+    headers: dict[str, str]
+    openapi: dict[str, Any] | None
+    database: str
+
+
+def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    """The headers to send, by name. What is in them may be secret, so no error repeats it."""
+    token = os.environ.get(TOKEN)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    for number, each in enumerate(given, 1):
+        name, colon, value = each.partition(":")
+        if not colon or not _NAME.fullmatch(name.strip()) or not value.strip().isprintable():
+            raise click.UsageError(f"Header {number} is not of the form 'Name: value'.")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _document(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        document = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"{file} is not JSON: {error}.") from error
+    if not isinstance(document.get("paths"), dict):
+        raise click.UsageError(f"{file} is no OpenAPI document: it has no paths.")
+    return document
+
+
+def _disposable(name: str | None) -> str:
+    if name is not None and (not name.strip() or name in _KEPT):
+        raise click.UsageError("--writes names a database that was made for this; every server has that one.")
+    return name or ""
 
 
 def _chosen(names: tuple[str, ...], rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
@@ -112,23 +175,32 @@ def _look(target: str | None, source: Path | None, rules: tuple[Rule, ...], *, i
         sys.exit(COULD_NOT_LOOK)
 
 
-def _driven(report: Report, target: str, calls: int, seed: int, *, is_factory: bool, writes: bool) -> Report:
+def _driven(report: Report, target: str, asked: _Asked, *, is_factory: bool) -> Report:
     """The report with what driving found; where the application can't be driven, that ends the command."""
     import asyncio
 
-    from flatwater.audit.dynamic import CouldNotStart, NoDocument, drive_application
+    from flatwater.audit.dynamic import CouldNotStart, NoDocument, NotDisposable, drive_application
     from flatwater.audit.merging import with_driven
-    from flatwater.audit.static import load_app
+    from flatwater.audit.static import load_app, root_of
 
-    token = os.environ.get(TOKEN)
-    headers = {"authorization": f"Bearer {token}"} if token else {}
     app = cast("AsgiApp", load_app(target, is_factory=is_factory))
     try:
-        driven = asyncio.run(drive_application(app, headers=headers, calls=calls, seed=seed, writes=writes))
-    except (CouldNotStart, NoDocument) as error:
+        driven = asyncio.run(
+            drive_application(
+                app,
+                openapi=asked.openapi,
+                headers=asked.headers,
+                calls=asked.calls,
+                seed=asked.seed,
+                writes=bool(asked.database),
+                database=asked.database,
+                root=root_of(target.partition(":")[0]),
+            )
+        )
+    except (CouldNotStart, NoDocument, NotDisposable) as error:
         click.echo(str(error), err=True)
         sys.exit(COULD_NOT_LOOK)
-    return with_driven(report, driven.findings, driven.unseen)
+    return with_driven(report, driven.findings, driven.unseen, [each.told for each in driven.readings])
 
 
 def _tell(report: Report, form: Form, output: Path | None, rules: tuple[Rule, ...]) -> None:

@@ -6,7 +6,7 @@ with an interval, tasks, connections, threads, files), on good calls and on faul
 
 from flatwater.audit.dynamic.client import CouldNotStart
 from flatwater.audit.dynamic.document import NoDocument
-from flatwater.audit.dynamic.drive import Driven, audit_dynamically, drive_application
+from flatwater.audit.dynamic.drive import Driven, NotDisposable, audit_dynamically, drive_application
 from flatwater.audit.dynamic.reading import EndpointReading
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Driven",
     "EndpointReading",
     "NoDocument",
+    "NotDisposable",
     "audit_dynamically",
     "drive_application",
 ]

@@ -31,6 +31,10 @@ WARM_UP_S: Final = 5.0
 GOOD_SHARE: Final = 0.5
 
 
+class NotDisposable(Exception):
+    """The application works on another database than the one that was named as made for this."""
+
+
 class Driven(msgspec.Struct, frozen=True):
     """What driving an application came to: a reading of each endpoint, the findings, and what could not be examined."""
 
@@ -63,14 +67,16 @@ async def drive_application(
     calls: int = 200,
     seed: int = 1,
     writes: bool = False,
+    database: str = "",
     root: Path | None = None,
     clock: Clock | None = None,
 ) -> Driven:
     """Starts the application, drives each endpoint alone, and stops it again; the same seed asks the same.
 
-    Endpoints that change something are driven with `writes` only: it is for a database that may be written to.
+    Endpoints that change something are driven with `writes` only: it is for a database that may be written to. Where `database`
+    names that one, no statement is sent to another, and changes are driven only after one was seen to reach it.
 
-    *Errors*: CouldNotStart, NoDocument. *Cost*: about five calls for each of `calls`, an endpoint at a time, half a minute at
+    *Errors*: CouldNotStart, NoDocument, NotDisposable. *Cost*: about five calls for each of `calls`, an endpoint at a time, half a minute at
     most for a usual one; nothing else should run in the process meanwhile.
     """
     listed = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
@@ -79,14 +85,18 @@ async def drive_application(
     async with AppClient(app, listed, clock) as client:
         document = openapi or await _document(client)
         ids = KnownIds()
-        with Probe(clock).in_place():
+        probe, readings = Probe(clock, only=database), list[EndpointReading]()
+        with probe.in_place():
             drive = _Drive(app, client, ids, source, calls, seed)
-            readings = [
-                await drive.endpoint(operation)
-                if writes or not operation.changes
-                else _not_driven(operation, source)
-                for operation in operations_of(document)
-            ]
+            for operation in operations_of(document):
+                why_not = _why_not(operation, writes, probe, database)
+                readings.append(
+                    _not_driven(operation, source, why_not) if why_not else await drive.endpoint(operation)
+                )
+                if probe.strayed:
+                    raise NotDisposable(
+                        f"{operation.route} asked the database {probe.strayed}, not {database}: nothing was sent there, and the audit stopped"
+                    )
     findings = [finding for reading in readings for finding in judge(reading, source)]
     unseen = _unseen(readings)
     if client.ended_badly:
@@ -107,12 +117,23 @@ async def _document(client: AppClient) -> Mapping[str, Any]:
     raise NoDocument(f"no OpenAPI document at {', '.join(DOCUMENT_PATHS)}: give it, or its file")
 
 
-def _not_driven(operation: Operation, source: Source) -> EndpointReading:
+def _why_not(operation: Operation, writes: bool, probe: Probe, database: str) -> str:
+    """Why an operation is not driven; empty where it is."""
+    if not operation.changes:
+        return ""
+    if not writes:
+        return "it changes something, and the audit was not told that it may write"
+    if database and not probe.has_reached:
+        return f"it changes something, and no statement was seen to reach {database} through psycopg, so where it writes is not known"
+    return ""
+
+
+def _not_driven(operation: Operation, source: Source, reason: str) -> EndpointReading:
     return EndpointReading(
         method=operation.method,
         path=operation.path,
         where=source.handler(operation.method, operation.path),
-        reason="it changes something, and the audit was not told that it may write",
+        reason=reason,
     )
 
 

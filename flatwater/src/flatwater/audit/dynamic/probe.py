@@ -27,11 +27,23 @@ def _put(stack: ExitStack, owner: Any, name: str, instead: Any) -> None:
     setattr(owner, name, instead)
 
 
-class Probe:
-    """Puts itself between psycopg and its callers, and takes itself out again. *Cost*: 2 µs a statement."""
+class OtherDatabase(Exception):
+    """The application asks another database than the one that may be written to; nothing was sent there."""
 
-    def __init__(self, clock: Clock) -> None:
+
+class Probe:
+    """Puts itself between psycopg and its callers, and takes itself out again. *Cost*: 2 µs a statement.
+
+    Where `only` names a database, no statement is sent to another one.
+    """
+
+    def __init__(self, clock: Clock, *, only: str = "") -> None:
         self._clock = clock
+        self._only = only
+        self.has_reached = False
+        """Whether a statement went to the database that was named."""
+        self.strayed = ""
+        """The name of another database that was asked; empty where none was."""
         self._holders: dict[int, Tally] = {}
         """Who holds which connection; no more than the pools have."""
 
@@ -60,8 +72,18 @@ class Probe:
                 _put(stack, connection, "connect", self._connected(vars(connection)["connect"].__func__))
             yield
 
+    def _may(self, cursor: Any) -> None:
+        if not self._only:
+            return
+        name = str(cursor.connection.info.dbname)
+        if name != self._only:
+            self.strayed = name
+            raise OtherDatabase(f"{name} is asked, and only {self._only} may be")
+        self.has_reached = True
+
     def _awaited(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def execute(cursor: Any, query: Any, *more: Any, **named: Any) -> Any:
+            self._may(cursor)
             tally = current.get()
             if tally is None:
                 return await original(cursor, query, *more, **named)
@@ -77,6 +99,7 @@ class Probe:
 
     def _called(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def execute(cursor: Any, query: Any, *more: Any, **named: Any) -> Any:
+            self._may(cursor)
             tally = current.get()
             if tally is None:
                 return original(cursor, query, *more, **named)
@@ -92,6 +115,7 @@ class Probe:
 
     def _copied(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def copy(cursor: Any, statement: Any, *more: Any, **named: Any) -> Any:
+            self._may(cursor)
             if (tally := current.get()) is not None:
                 tally.count(statement, 0.0)
             return original(cursor, statement, *more, **named)
@@ -100,6 +124,7 @@ class Probe:
 
     def _streamed(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def stream(cursor: Any, query: Any, *more: Any, **named: Any) -> AsyncIterator[Any]:
+            self._may(cursor)
             tally = current.get()
             if tally is not None:
                 tally.count(query, 0.0)

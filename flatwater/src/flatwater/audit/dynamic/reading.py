@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from flatwater.audit.dynamic.growth import Growth
 from flatwater.audit.dynamic.hostile import HostileReading
 from flatwater.audit.dynamic.left import Left
 from flatwater.audit.dynamic.measure import Costs
-from flatwater.audit.model import Place
-
-EndpointVerdict = Literal["flat", "grows", "shrinks", "cannot_tell", "not_examined"]
+from flatwater.audit.model import Endpoint, EndpointVerdict, Place
 
 
 class EndpointReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,3 +46,30 @@ class EndpointReading(msgspec.Struct, frozen=True, kw_only=True):
             if worst in verdicts:
                 return worst
         return "flat"
+
+    @property
+    def told(self) -> Endpoint:
+        """It as reports tell it: of good and of faulty calls the growth that is worse."""
+        costs = self.costs
+        growths = [each for each in (self.growth, self.growth_on_faults) if each is not None]
+        worst = max(growths, key=lambda each: each.slope.slope, default=None)
+        told = Endpoint(
+            route=self.route,
+            verdict=self.verdict,
+            reason=self.reason,
+            calls=self.calls,
+            grows_low=worst.slope.low if worst else None,
+            grows_high=worst.slope.high if worst else None,
+            bytes_per_request=worst.bytes_per_request if worst else 0.0,
+        )
+        if costs is None:
+            return told
+        return msgspec.structs.replace(
+            told,
+            statements=costs.statements,
+            rows=costs.rows,
+            with_connection_s=costs.held_s,
+            waited_for_connection_s=costs.waited_s,
+            peak_bytes=costs.peak_bytes,
+            seconds=costs.seconds,
+        )

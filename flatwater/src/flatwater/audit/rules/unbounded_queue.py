@@ -71,6 +71,7 @@ def _is_counted(module: Module, call: ast.Call) -> bool:
         isinstance(each, ast.Call)
         and called(each) in {"put", "put_nowait"}
         and isinstance(each.func, ast.Attribute)
+        and any(isinstance(outer, ast.For) for outer in module.ancestors(each))
         and any(ast.dump(each.func.value) == ast.dump(_read(target)) for target in targets)
         for each in function.body()
     )
