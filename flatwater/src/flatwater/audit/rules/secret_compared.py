@@ -84,7 +84,7 @@ def _is_typed_twice(left: ast.expr, right: ast.expr) -> bool:
 
 def _stores(module: Module, node: ast.Compare) -> bool:
     """Whether it asks if a secret has changed, to keep the new one: what differs is stored, and nobody is let in or kept out."""
-    branch = module.parents.get(node)
+    branch = next((each for each in module.ancestors(node) if not isinstance(each, ast.BoolOp)), None)
     if not isinstance(branch, ast.If) or not isinstance(node.ops[0], ast.NotEq):
         return False
     targets = [target for each in branch.body if isinstance(each, ast.Assign) for target in each.targets]

@@ -19,7 +19,7 @@ _COMMON: Final = re.compile(
     r"(?:\bwith\s+(?:recursive\s+)?|,\s*)(\w+)\s*(?:\([^)]*\)\s*)?as\s+(?:not\s+)?(?:materialized\s+)?\(",
     re.IGNORECASE,
 )
-_ASKS: Final = re.compile(r"exists\s*\(\s*$", re.IGNORECASE)
+_INNER: Final = re.compile(r"\(\s*$")
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:
@@ -27,14 +27,11 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         own = {each.lower() for each in _COMMON.findall(text)}
         for star in _STAR.finditer(text):
             source = (star["source"] or "").lower()
-            # The columns of a sub-query, of a WITH and of a function are named where it is written.
-            if (
-                star["called"]
-                or source == "("
-                or source in own
-                or CATALOG.search(source)
-                or _ASKS.search(text[: star.start()])
-            ):
+            # The columns of a sub-query, of a WITH and of a function are named where it is written; those of a table whose
+            # name is known only when it runs can't be named, and an inner star is cut down by what stands around it.
+            if star["called"] or source.startswith(("(", "{", '"{')) or source in own:
+                continue
+            if CATALOG.search(source) or _INNER.search(text[: star.start()]):
                 continue
             yield Hit(node, f"`{' '.join(star[0].split())}` takes every column there is and ever will be.")
             break

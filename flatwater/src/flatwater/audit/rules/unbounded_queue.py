@@ -23,7 +23,9 @@ _QUEUES: Final = frozenset(
         "janus.Queue",
     }
 )
-_BUDGETS: Final = re.compile(r"Semaphore\(|max_(?:buffered|pending|queued|waiting)", re.IGNORECASE)
+_BUDGETS: Final = re.compile(
+    r"Semaphore\(|max_(?:buffered|pending|queued|waiting)|\.qsize\(\) *>", re.IGNORECASE
+)
 _LIMITS: Final = ("semaphore", "limiter", "capacitylimiter", "sem")
 
 
