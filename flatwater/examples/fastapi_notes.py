@@ -14,12 +14,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Body, Depends, FastAPI, Query, Request, Response
 
+from flatwater.answers import problem, problem_for
 from flatwater.errors import Refused
-from flatwater.guard import Guard, GuardLimits, answer_to
-from flatwater.paging import PageRequest, page_of
+from flatwater.guard import Guard, GuardLimits
+from flatwater.paging import BadCursor, PageRequest, page_of
 from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.rate_limit import RateClass
+from flatwater.transaction import ValueRefused
 
 queries = read_queries(Path(__file__).with_name("notes.sql").read_text("utf-8"), origin="notes.sql")
 
@@ -49,9 +51,11 @@ app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass(
 
 
 @inner.exception_handler(Refused)
-async def refused(request: Request, error: Refused) -> Response:
-    status, headers, content = answer_to(error)
-    return Response(content, status, headers)
+@inner.exception_handler(BadCursor)
+@inner.exception_handler(ValueRefused)
+async def refused(request: Request, error: Exception) -> Response:
+    answer = problem_for(error) or problem(500, "internal_error", "This could not be done.")
+    return Response(answer.content, answer.status, answer.headers, answer.content_type)
 
 
 # -----------------------------------------------------------------------------------------------------------------------------
@@ -77,7 +81,7 @@ async def add_note(database: Reached, words: Annotated[str, Body(embed=True)]) -
 
 
 @inner.get("/sleep")
-async def sleep(database: Reached, seconds: float = 1.0) -> str:
+async def sleep(database: Reached, seconds: Annotated[float, Query(ge=0, le=60)] = 1.0) -> str:
     async with database.read(deadline_s=20, route="sleep") as session:
         await session.fetch_value(queries["sleep"], {"seconds": seconds})
     return "slept"

@@ -16,12 +16,14 @@ from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import Parameter
 
+from flatwater.answers import problem, problem_for
 from flatwater.errors import Refused
-from flatwater.guard import Guard, GuardLimits, answer_to
-from flatwater.paging import Page, PageRequest, page_of
+from flatwater.guard import Guard, GuardLimits
+from flatwater.paging import BadCursor, Page, PageRequest, page_of
 from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.rate_limit import RateClass
+from flatwater.transaction import ValueRefused
 
 queries = read_queries(Path(__file__).with_name("notes.sql").read_text("utf-8"), origin="notes.sql")
 
@@ -55,7 +57,7 @@ async def add_note(state: State, data: NewNote) -> Note:
 
 
 @get("/sleep", media_type=MediaType.TEXT)
-async def sleep(state: State, seconds: float = 1.0) -> str:
+async def sleep(state: State, seconds: Annotated[float, Parameter(ge=0, le=60)] = 1.0) -> str:
     async with state.database.read(deadline_s=20, route="sleep") as session:
         await session.fetch_value(queries["sleep"], {"seconds": seconds})
     return "slept"
@@ -69,15 +71,17 @@ async def lifespan(app: Litestar) -> AsyncIterator[None]:
         yield
 
 
-def refused(request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
-    status, headers, content = answer_to(error)
-    return Response(content, status_code=status, headers=headers, media_type=headers["content-type"])
+def refused(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    answer = problem_for(error) or problem(500, "internal_error", "This could not be done.")
+    return Response(
+        answer.content, status_code=answer.status, headers=answer.headers, media_type=answer.content_type
+    )
 
 
 inner = Litestar(
     [list_notes, add_note, sleep],
     lifespan=[lifespan],
-    exception_handlers={Refused: refused},
+    exception_handlers={Refused: refused, BadCursor: refused, ValueRefused: refused},
     openapi_config=None,
     logging_config=None,
 )

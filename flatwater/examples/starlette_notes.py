@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,15 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from flatwater.answers import problem, problem_for
 from flatwater.errors import Refused
-from flatwater.guard import Guard, GuardLimits, answer_to
-from flatwater.paging import PageLimit, PageRequest, page_of
+from flatwater.guard import Guard, GuardLimits
+from flatwater.paging import BadCursor, PageRequest, page_of
 from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.rate_limit import RateClass
+from flatwater.transaction import ValueRefused
 
 queries = read_queries(Path(__file__).with_name("notes.sql").read_text("utf-8"), origin="notes.sql")
-PAGE = PageLimit(default=20, ceiling=100)
 
 
 class Note(msgspec.Struct):
@@ -32,9 +34,22 @@ class Note(msgspec.Struct):
     words: str
 
 
+class NewNote(msgspec.Struct):
+    words: str
+
+
+class ListQuery(msgspec.Struct):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    after: str | None = None
+
+
+class SleepQuery(msgspec.Struct):
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 1.0
+
+
 async def list_notes(request: Request) -> Response:
-    limit = min(max(1, int(request.query_params.get("limit", PAGE.default))), PAGE.ceiling)
-    page = PageRequest(limit, request.query_params.get("after"))
+    query = msgspec.convert(dict(request.query_params), ListQuery, strict=False)
+    page = PageRequest(query.limit, query.after)
     after = page.key(tuple[int]) or (0,)
     async with request.state.database.read(deadline_s=5, route="list_notes") as session:
         rows = await session.fetch_all(
@@ -44,13 +59,13 @@ async def list_notes(request: Request) -> Response:
 
 
 async def add_note(request: Request) -> Response:
-    words = msgspec.json.decode(await request.body(), type=dict[str, str])["words"]
+    note = msgspec.json.decode(await request.body(), type=NewNote)
     async with request.state.database.transaction(deadline_s=5) as session:
-        return json(await session.fetch_one(queries["add_note"], {"words": words}, into=Note), 201)
+        return json(await session.fetch_one(queries["add_note"], {"words": note.words}, into=Note), 201)
 
 
 async def sleep(request: Request) -> Response:
-    seconds = float(request.query_params.get("seconds", "1"))
+    seconds = msgspec.convert(dict(request.query_params), SleepQuery, strict=False).seconds
     async with request.state.database.read(deadline_s=20, route="sleep") as session:
         await session.fetch_value(queries["sleep"], {"seconds": seconds})
     return json("slept")
@@ -67,12 +82,13 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Database]]:
         yield {"database": database}
 
 
-async def refused(request: Request, error: Refused) -> Response:
-    status, headers, content = answer_to(error)
-    return Response(content, status, headers)
+async def refused(request: Request, error: Exception) -> Response:
+    answer = problem_for(error) or problem(422, "input_invalid", str(error))
+    return Response(answer.content, answer.status, answer.headers, answer.content_type)
 
 
 routes = [Route("/notes", list_notes), Route("/notes", add_note, methods=["POST"]), Route("/sleep", sleep)]
-inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: refused})
+expected = (Refused, BadCursor, ValueRefused, msgspec.MsgspecError)
+inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(expected, refused))
 app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=50, burst=200))
 # -----------------------------------------------------------------------------------------------------------------------------

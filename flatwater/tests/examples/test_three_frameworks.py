@@ -80,6 +80,30 @@ async def test_notes_are_added_and_paged(running: Running) -> None:
     assert [each["id"] for each in second["items"]][:2] == [21, 22]
 
 
+@pytest.mark.parametrize(
+    "query", ["after=garbage", "after=%00", "limit=many", "limit=0", "limit=1&after=W10"]
+)
+async def test_a_page_that_is_none_is_refused_as_the_callers_fault(running: Running, query: str) -> None:
+    answer = await running.client.get(f"/notes?{query}")
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"].startswith(("application/problem+json", "application/json"))
+
+
+async def test_a_damaged_page_link_says_to_start_again(running: Running) -> None:
+    answer = await running.client.get("/notes", params={"after": "garbage"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_cursor")
+    assert "Start again" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"words": 1}', b'{"words": "a\\u0000b"}'])
+async def test_a_note_that_is_none_is_refused_as_the_callers_fault(running: Running, content: bytes) -> None:
+    answer = await running.client.post(
+        "/notes", content=content, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)
+    assert (await running.client.get("/sleep", params={"seconds": "long"})).status_code in (400, 422)
+
+
 async def test_nobody_gets_more_than_the_pages_ceiling(running: Running) -> None:
     answer = await running.client.get("/notes", params={"limit": 1_000_000_000})
     assert answer.status_code in (400, 422) or len(answer.json()["items"]) <= 100
