@@ -264,3 +264,28 @@ def test_folders_that_serve_nobody_are_left_out(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text('QUERY = "SELECT * FROM pupil"\n')
     assert [each.where.path for each in audit_folder(tmp_path).findings] == ["shop/orders.py"]
+
+
+def test_what_no_request_is_seen_to_reach_is_advice() -> None:
+    text = """
+import asyncio
+import requests
+
+WAITING = asyncio.Queue()
+
+class Helper:
+    def __init__(self):
+        self.waiting = asyncio.Queue()
+
+def fetch():
+    return requests.get("https://elsewhere.example")
+
+@app.post("/all")
+async def all_of_them(letters: list[str]):
+    await asyncio.gather(*[post(each) for each in letters])
+    return requests.get("https://elsewhere.example")
+"""
+    queues = found_in("unbounded-queue", letters=text)
+    assert [(each.where.line, each.priority) for each in queues] == [(5, "P2"), (9, "P3"), (16, "P3")]
+    limits = found_in("no-time-limit", letters=text)
+    assert [(each.where.symbol, each.priority) for each in limits] == [("fetch", "P3"), ("all_of_them", "P1")]

@@ -51,7 +51,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
 
 def _priority(module: Module, app: App, call: ast.Call) -> Priority:
     """Outside of requests it is a command or a start that hangs, and somebody sees it."""
-    return "P1" if app.route_of(module.function_of(call)) else "P2"
+    return "P1" if app.route_of(module.function_of(call)) else "P3"
 
 
 RULE = Rule(

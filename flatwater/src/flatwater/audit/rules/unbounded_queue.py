@@ -39,7 +39,10 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
             if size is None or (
                 isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value <= 0
             ):
-                yield Hit(call, f"`{shown(call)}` takes as much as comes.")
+                where = module.function_of(call)
+                # What only an object of some helper fills is for a reader; what requests or the whole service fill is a fault.
+                is_shared = where is None or app.route_of(where) is not None
+                yield Hit(call, f"`{shown(call)}` takes as much as comes.", None if is_shared else "P3")
         elif name == "asyncio.gather" and app.route_of(module.function_of(call)):
             yield from _fan_out(module, call)
 
@@ -107,7 +110,8 @@ def _fan_out(module: Module, call: ast.Call) -> Iterator[Hit]:
             and not few
             and not any(each in whole for each in _LIMITS)
         ):
-            yield Hit(call, f"`{shown(call)}` starts one task for each, all at once.")
+            # How many there are the source doesn't say.
+            yield Hit(call, f"`{shown(call)}` starts one task for each, all at once.", "P3")
 
 
 RULE = Rule(
