@@ -149,12 +149,12 @@ order by round_id
 limit 100
 
 -- name: seal_some_schools
--- Writes the parts of the next schools of a frozen round, in the order of their ids. Nothing of the round changes meanwhile: it is frozen, and
--- amended only once it is sealed. Served by school's primary key and result_by_school; bounded by the number of schools.
+-- Writes the parts of the next schools of a frozen round, practice schools left out, in the order of their ids. Nothing of the round changes
+-- meanwhile: it is frozen, and amended only once it is sealed. Served by school's primary key and result_by_school; bounded by the number of schools.
 with next_schools as materialized (
     select s.id
     from school s
-    where s.id > %(after_id)s
+    where s.id > %(after_id)s and not s.is_practice
     order by s.id
     limit %(schools)s
 ), parts as materialized (
