@@ -1,5 +1,6 @@
 import random
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -63,10 +64,46 @@ async def empty(new_database: Callable[[], OneDatabase]) -> AsyncIterator[Databa
         yield database
 
 
-async def demo_in(database: Database) -> None:
+async def demo_in(database: Database, at: datetime = NOW) -> None:
     hashes = {username: ("password", "hash") for username, _, _ in PEOPLE}
     async with database.transaction(deadline_s=60) as session:
-        await build_demo(session, hashes, StandingClock(NOW), lambda _text: None)
+        await build_demo(session, hashes, StandingClock(at), lambda _text: None)
+
+
+WORK = read_queries(
+    """
+-- name: work
+-- What there is in each room.
+select json_build_object(
+    'sessions', (select count(*) from teaching_session), 'groups', (select count(*) from teaching_group where teacher_id is not null),
+    'checks', (select count(*) from level_check), 'enrolled', (select count(*) from intervention_enrolment),
+    'library', (select count(*) from resource), 'requests', (select count(*) from join_request),
+    'agreed', (select count(*) from verification where state = 'agreed'), 'disagreed', (select count(*) from verification where state = 'disagreed'),
+    'pending', (select count(*) from verification where state = 'pending'), 'returned', (select count(*) from verification where state = 'returned'),
+    'frozen', (select count(*) from round where state = 'frozen'))
+""",
+    origin="test_made_up.py",
+)["work"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("days", [0, 6, 39, 98])
+async def test_every_room_of_the_demonstration_has_something_in_it_on_whatever_day_it_is_made(
+    empty: Database, days: int
+) -> None:
+    await demo_in(empty, NOW + timedelta(days))
+    async with empty.read(deadline_s=30) as session:
+        there = await session.fetch_value(WORK, {})
+    assert there["sessions"] == there["groups"] * 12 > 0
+    assert (there["library"], there["requests"], there["enrolled"], there["returned"], there["frozen"]) == (
+        7,
+        2,
+        12,
+        1,
+        1,
+    )
+    assert there["agreed"] > 10
+    assert min(there["checks"], there["disagreed"], there["pending"]) > 0
 
 
 @pytest.mark.anyio

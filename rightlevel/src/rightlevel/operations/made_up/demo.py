@@ -33,8 +33,10 @@ from rightlevel.operations.made_up.building import (
 )
 from rightlevel.operations.made_up.drawing import apportion, draw, move, moved_counts
 from rightlevel.operations.made_up.ladders import percent_of, states
+from rightlevel.operations.made_up.names import a_name
+from rightlevel.operations.made_up.working import Cast, add_work
 from rightlevel.programme.accounts import NewPerson, create_person
-from rightlevel.programme.permissions import Role, Subject
+from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
 
 SEED: Final = 2024
 DISTRICTS: Final = 2
@@ -47,6 +49,8 @@ KINDS: Final = ("baseline", "midline", "endline")
 PROVINCES: Final = ("Amara", "Belen", "Chandor", "Dalmat")
 """Made-up provinces; their children have the levels of the four states in ladders.toml, in its order."""
 TOWNS: Final = ("Mango Tree", "River Bend", "Old Market", "Hill View", "Lotus Pond", "New Bridge")
+COLLEAGUES: Final = 2
+"""Further teachers at the school of the demo's teacher."""
 PEOPLE: Final[tuple[tuple[str, str, Role], ...]] = (
     ("admin", "Demo admin", "admin"), ("coordinator", "Demo coordinator", "coordinator"), ("mentor", "Demo mentor", "mentor"),
     ("teacher", "Demo teacher", "teacher"), ("viewer", "Demo viewer", "viewer"),
@@ -103,15 +107,15 @@ async def build_demo(
 ) -> Demo:
     """The demonstration in an empty database, in the session's transaction.
 
-    *Shape*: `hashes` has a password and its hash for each username of PEOPLE. *Cost*: about 12,000 rows, a second.
+    *Shape*: `hashes` has a password and its hash for each username of PEOPLE. *Cost*: about 14,000 rows, three seconds.
     """
     chance = random.Random(SEED)  # noqa: S311  the same programme for everybody
     day = today(clock)
     say("provinces, districts and schools")
-    school_ids, practice_id = await _add_places(session, chance)
+    school_ids, practice_id, province_id = await _add_places(session, chance)
     year_id = await add_year(session, _year_name(day), day - timedelta(200), day + timedelta(165))
     rounds = await _add_rounds(session, year_id, day)
-    people = await _add_people(session, hashes, school_ids, day)
+    people = await _add_people(session, hashes, school_ids, day, random.Random(SEED + 1))  # noqa: S311  apart from the figures' chance
     say("children")
     groups, lines = await _draw_children(session, year_id, school_ids, practice_id, chance, clock)
     children = await copy_students(session, lines)
@@ -119,6 +123,8 @@ async def build_demo(
     results = await copy_results(
         session, _results(groups, rounds, people["teacher"], school_ids, chance, clock)
     )
+    say("groups, sessions and re-tests")
+    await add_work(session, _cast(people, school_ids, province_id), rounds, chance, clock)
     shown = [DemoPerson(username, role, hashes[username][0]) for username, _, role in PEOPLE]
     return Demo(len(school_ids) + 1, children, results, shown)
 
@@ -128,12 +134,35 @@ def _year_name(day: date) -> str:
     return str(starts.year) if starts.year == ends.year else f"{starts.year}/{ends.year % 100:02}"
 
 
-async def _add_places(session: Session, chance: random.Random) -> tuple[list[int], int]:
+def _cast(people: dict[str, int], school_ids: list[int], province_id: int) -> Cast:
+    """Who does the work, within what they are assigned to."""
+
+    known: dict[str, Role] = {username: role for username, _, role in PEOPLE}
+
+    def actor(username: str, scope: Scope) -> Actor:
+        role = known.get(username, "teacher")
+        return Actor(people[username], role, username, username, "en", scope, "demonstration")
+
+    def held(at: list[int]) -> Scope:
+        return Scope(held=tuple(Held(school_id, subject) for school_id in at for subject in SUBJECTS))
+
+    mentored, taught = held(school_ids[: DISTRICTS * SCHOOLS]), held(school_ids[-1:])
+    teachers = tuple(actor(username, taught) for username in people if username.startswith("teacher"))
+    everything = Scope(is_everything=True)
+    return Cast(
+        actor("coordinator", everything), actor("mentor", mentored), teachers, school_ids[-1], province_id
+    )
+
+
+async def _add_places(session: Session, chance: random.Random) -> tuple[list[int], int, int]:
+    """The schools, the practice school, and the first province, where the mentor works."""
+    provinces: list[int] = []
     country = await add_place(session, None, "country", "XD", "Demoland")
     plans: list[SchoolPlan] = []
     district = country
     for number, name in enumerate(PROVINCES):
         province = await add_place(session, country, "province", f"{number + 1}", f"{name} Province")
+        provinces.append(province)
         for which in range(DISTRICTS):
             district = await add_place(
                 session,
@@ -150,7 +179,7 @@ async def _add_places(session: Session, chance: random.Random) -> tuple[list[int
     ids = await add_schools(
         session, [*plans, SchoolPlan(district, "PRACTICE", "Practice School", is_practice=True)], chance
     )
-    return ids[:-1], ids[-1]
+    return ids[:-1], ids[-1], provinces[0]
 
 
 async def _add_rounds(session: Session, year_id: int, day: date) -> dict[str, tuple[int, date]]:
@@ -170,14 +199,23 @@ async def _add_rounds(session: Session, year_id: int, day: date) -> dict[str, tu
 
 
 async def _add_people(
-    session: Session, hashes: dict[str, tuple[str, str]], school_ids: list[int], day: date
+    session: Session,
+    hashes: dict[str, tuple[str, str]],
+    school_ids: list[int],
+    day: date,
+    chance: random.Random,
 ) -> dict[str, int]:
+    """Ids by username: those to sign in as, and the teacher's colleagues, who have no password."""
     ids: dict[str, int] = {}
     for username, name, role in PEOPLE:
         person = await create_person(
             session, None, NewPerson(username, name, role), password_hash=hashes[username][1]
         )
         ids[username] = person.id
+    for number in range(COLLEAGUES):
+        new = NewPerson(f"teacher.{number + 2}", a_name(chance)[0], "teacher")
+        ids[new.username] = (await create_person(session, None, new, password_hash=None)).id
+        await assign(session, ids[new.username], school_ids[-1:], day - timedelta(200))
     await assign(session, ids["mentor"], school_ids[: DISTRICTS * SCHOOLS], day - timedelta(200))
     await assign(session, ids["teacher"], school_ids[-1:], day - timedelta(200))
     return ids

@@ -53,3 +53,21 @@ copy student (id, school_id, school_year_id, class_id, code, name, name_key, sex
 -- name: copy_results
 -- Saves a stream of results; the triggers count them.
 copy result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex) from stdin
+
+-- name: ranks_of_results
+-- What some results say, for whoever makes up how they were tested again.
+select id::text as id, rank
+from result
+where id = any(%(result_ids)s::uuid[]) and rank is not null
+
+-- name: lowest_children
+-- The children of a school with the lowest latest results in a subject.
+select id, rank
+from (
+    select distinct on (r.student_id) r.student_id::text as id, r.rank
+    from result r
+    join round rd on rd.id = r.round_id
+    where r.school_id = %(school_id)s and r.subject = %(subject)s::subject and r.rank is not null and r.deleted_at is null
+    order by r.student_id, rd.starts_on desc) latest
+order by rank, id
+limit %(rows)s
