@@ -193,7 +193,24 @@ def fields_of(model: type[Model], prefix: str | None = None):
 def fields_named(name: str):
     return name
 """
-    assert [each.where.symbol for each in found_in("unbounded-cache", fields=text)] == ["fields_named"]
+    assert [(each.where.symbol, each.priority) for each in found_in("unbounded-cache", fields=text)] == [
+        ("fields_named", "P3")
+    ]
+    asked = (
+        text
+        + """
+@app.get("/fields")
+def fields(name: str):
+    return fields_named(name)
+
+@cache
+def started(name: str):
+    return name
+"""
+    )
+    assert [(each.where.symbol, each.priority) for each in found_in("unbounded-cache", fields=asked)] == [
+        ("fields_named", "P1")
+    ]
 
 
 def test_what_is_filled_once_and_what_is_counted_elsewhere_does_not_grow() -> None:
@@ -289,3 +306,20 @@ async def all_of_them(letters: list[str]):
     assert [(each.where.line, each.priority) for each in queues] == [(5, "P2"), (9, "P3"), (16, "P3")]
     limits = found_in("no-time-limit", letters=text)
     assert [(each.where.symbol, each.priority) for each in limits] == [("fetch", "P3"), ("all_of_them", "P1")]
+
+
+def test_rows_that_are_summed_up_are_no_list_and_a_kept_exception_is_told_once() -> None:
+    text = """
+FAULTS = []
+
+@app.get("/totals")
+async def totals(connection):
+    words = sum(len(row[0]) for row in (await connection.execute("SELECT words FROM note")).fetchall())
+    try:
+        return {"words": words}
+    except ValueError as error:
+        FAULTS.append(error)
+"""
+    assert found_in("unpaged-list", totals=text) == []
+    assert found_in("growing-container", totals=text) == []
+    assert len(found_in("exception-kept", totals=text)) == 1

@@ -11,17 +11,17 @@ from flatwater.audit.report import costs, interval, summary
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881 }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; overflow-wrap: anywhere; padding: 1rem }
 h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% } td, th { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: start; vertical-align: top }
+table { border-collapse: collapse; width: 100% } td, th { overflow-wrap: normal; border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: start; vertical-align: top }
 code { font-size: .9em; overflow-wrap: anywhere } details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0; padding: .5rem .8rem }
 summary { cursor: pointer } dt { font-weight: 600 } dd { margin: 0 0 .5rem }
 .P1, .P2, .P3, .clean, .not_examined { border-radius: .3rem; display: inline-block; font-weight: 600; padding: 0 .4rem }
 .P1 { background: #b3261e; color: #fff } .P2 { background: #8a5a00; color: #fff } .P3 { background: #0b57d0; color: #fff }
 .clean { background: #146c2e; color: #fff } .not_examined { background: #5f5f5f; color: #fff }
-.wide { overflow-x: auto } .number { text-align: end; white-space: nowrap }
+.wide { overflow-x: auto } .wide code, .number { white-space: nowrap } .number { text-align: end }
 """
-_DRIVEN: Final = ("Route", "Verdict", "Things kept a request, 95 % interval", "Bytes kept", "Statements", "Rows", "Milliseconds with a connection", "Peak kB")  # fmt: skip
+_DRIVEN: Final = ("Route", "Memory", "Things kept a request, 95 % interval", "Bytes kept", "Statements", "Rows", "Milliseconds with a connection", "Peak kB")  # fmt: skip
 _STATE: Final[dict[EndpointVerdict, str]] = {"flat": "clean", "shrinks": "clean", "grows": "P1", "cannot_tell": "not_examined", "not_examined": "not_examined"}  # fmt: skip
 
 
@@ -71,10 +71,10 @@ def _finding(each: Finding) -> str:
     seen = {"source": "in the source", "driving": "when driven", "both": "in the source and when driven"}[
         each.by
     ]
+    symbol = f", in <code>{escape(each.where.symbol)}</code>" if each.where.symbol else ""
     return (
         f'<details id="{escape(each.key)}"><summary><span class="{each.priority}">{each.priority}</span> {escape(each.rule)}'
-        f" · <code>{escape(place)}</code></summary><p>{escape(each.saw)}</p><dl>{route}<dt>In</dt><dd><code>{escape(each.where.symbol)}</code>, seen"
-        f" {seen}</dd><dt>Why</dt><dd>{escape(each.why)}</dd><dt>Instead</dt><dd>{escape(each.change)}</dd><dt>Key</dt><dd><code>{escape(each.key)}</code></dd></dl></details>"
+        f" · <code>{escape(place)}</code></summary><p>{escape(each.saw)}</p><dl>{route}<dt>Seen</dt><dd>{seen}{symbol}</dd><dt>Why</dt><dd>{escape(each.why)}</dd><dt>Instead</dt><dd>{escape(each.change)}</dd><dt>Key</dt><dd><code>{escape(each.key)}</code></dd></dl></details>"
     )
 
 

@@ -51,12 +51,11 @@ def as_table(report: Report) -> Iterator[RenderableType]:
     if report.findings:
         table = Table(show_lines=False, expand=True)
         table.add_column("", width=2, no_wrap=True)
-        table.add_column("rule", style="bold", overflow="fold", ratio=2)
-        table.add_column("where", overflow="fold", ratio=3)
+        table.add_column("rule and where", overflow="fold", ratio=4)
         table.add_column("what was seen, and what to do", overflow="fold", ratio=6)
         for each in report.findings[:MAX_SHOWN]:
             table.add_row(
-                Text(each.priority, style=_COLOUR[each.priority]), each.rule, escape(_place(each)), escape(f"{each.saw}\n→ {each.change}")
+                Text(each.priority, style=_COLOUR[each.priority]), f"[bold]{each.rule}[/]\n{escape(_place(each))}", escape(f"{each.saw}\n→ {each.change}")
             )  # fmt: skip
         yield table
     if report.endpoints:
@@ -77,7 +76,7 @@ def _driven(endpoints: tuple[Endpoint, ...]) -> RenderableType:
 
     table = Table(title="Driven: what one request takes and leaves behind", expand=True)
     table.add_column("route", overflow="fold", ratio=3)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("memory", no_wrap=True)
     for heading in ("things kept, 95 %", "statements", "rows", "connection ms", "peak kB"):
         table.add_column(heading, justify="right")
     for each in endpoints:
@@ -110,5 +109,7 @@ def costs(endpoint: Endpoint) -> tuple[str, str, str, str]:
 
 
 def _place(finding: Finding) -> str:
-    where = f"{finding.where.path}:{finding.where.line}\n{finding.where.symbol}"
+    where = "\n".join(
+        part for part in (f"{finding.where.path}:{finding.where.line}", finding.where.symbol) if part
+    )
     return f"{where}\n{finding.route}" if finding.route else where

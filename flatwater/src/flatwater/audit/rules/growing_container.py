@@ -33,7 +33,7 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
         for function, node in growths(app, store):
             if function.module is not module or (store.is_mapping and reads_by_key(function, store)):
                 continue
-            if not _is_first(module, store, node):
+            if not _is_first(module, store, node) and not _keeps_exception(module, node):
                 yield Hit(
                     node,
                     f"`{shown(node)}` fills the module's `{store.name}`, and nothing takes anything out.",
@@ -49,6 +49,12 @@ def _is_first(module: Module, store: Store, node: ast.AST) -> bool:
         and store.is_named_by(each.test.operand)
         for each in module.ancestors(node)
     )
+
+
+def _keeps_exception(module: Module, node: ast.AST) -> bool:
+    """Whether what is put in is the exception that was caught, which a rule of its own tells."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return any(isinstance(each, ast.ExceptHandler) and each.name in names for each in module.ancestors(node))
 
 
 RULE = Rule(

@@ -38,13 +38,15 @@ def _seek(module: Module, app: App) -> Iterator[Hit]:
 
 def _decorated(module: Module, app: App) -> Iterator[Hit]:
     for function in module.all_functions():
+        # Where requests are known, what none of them reaches is mostly asked by names that the source holds.
+        if app.handlers and app.route_of(function) is None:
+            continue
         for decorator in function.node.decorator_list:
             if _is_forever(module, decorator) and _has_many_keys(module, function):
                 yield Hit(
                     function.node,
                     f"`{function.name}` is cached for ever by its arguments (`@{shown(decorator)}`).",
-                    # Outside of requests its keys are mostly names that the source holds.
-                    None if app.route_of(function) else "P3",
+                    None if app.handlers else "P3",
                 )
 
 

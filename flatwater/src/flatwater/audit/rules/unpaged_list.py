@@ -18,6 +18,7 @@ _PAGES: Final = re.compile(
     re.IGNORECASE,
 )
 _LISTS: Final = frozenset({"list", "List", "Sequence", "Iterable", "tuple", "Tuple", "set"})
+_REDUCES: Final = frozenset({"sum", "len", "max", "min", "any", "all", "next"})
 _COUNTS: Final = re.compile(r"^(?:total|count|number|size)$|_count$|^total_", re.IGNORECASE)
 
 
@@ -80,6 +81,8 @@ def _is_envelope(module: Module, app: App, annotation: ast.expr) -> bool:
 
 
 def _returned(module: Module, node: ast.AST) -> bool:
+    if any(isinstance(each, ast.Call) and called(each) in _REDUCES for each in module.ancestors(node)):
+        return False
     if isinstance(module.statement_of(node), ast.Return):
         return True
     statement = module.statement_of(node)
