@@ -1,4 +1,4 @@
-"""Runs the measurements: all of them, or those named. Writes results.json and RESULTS.md beside itself."""
+"""Runs the measurements: all of them, or those named. Writes results.json and RESULTS.md beside itself, and the README's table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.work import WORK, Figure, say
+from benchmarks.readme_table import with_table
+from benchmarks.work import ROOT, WORK, Figure, say
 
 BENCHES = (
     "start",
@@ -59,6 +60,8 @@ def main() -> int:
             print(line(figure))
     (HERE / "results.json").write_text(json.dumps(kept_before, indent=1) + "\n")
     (HERE / "RESULTS.md").write_text(as_page(kept_before))
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text()))
     missed = [
         figure["name"]
         for each in kept_before.values()

@@ -31,3 +31,12 @@ def test_every_measurement_that_is_offered_is_there() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr[-2000:]
+
+
+def test_the_readme_quotes_what_was_measured() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", ("from pathlib import Path; from benchmarks.readme_table import with_table; page = Path('README.md').read_text(); "
+         "assert with_table(page) == page, 'python -m benchmarks.readme_table writes it again'")],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr[-2000:]
