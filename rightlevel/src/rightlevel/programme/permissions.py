@@ -53,6 +53,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("transfer", "student"): _FIELD,
     ("erase", "student"): _ADMIN,
     ("roll_over", "school"): _LEADERS,
+    ("reset", "school"): _LEADERS,
     ("read", "twins"): _FIELD,
     ("part", "twins"): _FIELD,
     ("merge", "twins"): _LEADERS,

@@ -62,10 +62,12 @@ begin
         where r.school_id = wanted and r.deleted_at is null)
     or exists (
         select 1
-        from student st
+        from (
+            select a.id from student a where a.school_id = wanted and a.deleted_at is null
+            union all
+            select d.id from student d where d.school_id = wanted and d.deleted_at is not null) st
         join result r on r.student_id = st.id and r.school_id <> wanted
-        join school o on o.id = r.school_id and not o.is_practice
-        where st.school_id = wanted and st.deleted_at is null) then
+        join school o on o.id = r.school_id and not o.is_practice) then
         raise exception 'a school that was a real one is not emptied' using errcode = 'check_violation', constraint = 'school_was_real';
     end if;
     return wanted;

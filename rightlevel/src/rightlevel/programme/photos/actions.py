@@ -134,7 +134,7 @@ class Album:
         return found
 
     async def sweep(self) -> int:
-        """Takes out the bytes and rows of photos that were interrupted, or removed a month ago; how many. At most 400 at a time."""
+        """Takes out the bytes and rows of photos that were interrupted, or removed a month ago, or whose visit is gone; how many. At most 600 at a time."""
         now = self._clock.now()
         before = now - timedelta(days=REMOVED_FOR_DAYS)
         async with self._database.read(deadline_s=WRITE_S) as session:
@@ -148,7 +148,20 @@ class Album:
                 await store.forget_photo(session, which)
 
             await self._database.run(forget, deadline_s=WRITE_S)
-        return len(gone)
+        return len(gone) + await self._sweep_left()
+
+    async def _sweep_left(self) -> int:
+        """Takes out bytes whose visit is gone: of practice schools that were reset."""
+        async with self._database.read(deadline_s=WRITE_S) as session:
+            left = await store.photos_left(session, self._clock.now(), rows=SWEPT_AT_ONCE)
+        for each in left:
+            await self._store.remove(stored_name(each.visit_id, each.id))
+
+            async def forget(session: Session, which: store.Left = each) -> None:
+                await store.forget_left(session, which)
+
+            await self._database.run(forget, deadline_s=WRITE_S)
+        return len(left)
 
 
 async def list_photos(session: Session, actor: Actor, visit_id: str) -> list[Photo]:

@@ -67,3 +67,15 @@ limit %(rows)s)
 -- name: forget_photo
 -- Takes out the row of a photo whose bytes are gone.
 delete from photo where id = %(id)s::uuid
+
+-- name: photos_left
+-- Bytes whose visit is gone and that may go. Served by photo_left_by_due.
+select photo_id::text as id, visit_id::text as visit_id
+from photo_left
+where due_at <= %(now)s
+order by due_at, photo_id
+limit %(rows)s
+
+-- name: forget_left
+-- Takes out the row of bytes that are gone.
+delete from photo_left where photo_id = %(id)s::uuid

@@ -1,4 +1,4 @@
-"""The only file that knows the columns of photo and photo_space."""
+"""The only file that knows the columns of photo, photo_space and photo_left (which programme.practice fills)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ class ToSweep(msgspec.Struct, frozen=True):
     visit_id: str
     school_id: int
     size_bytes: int
+
+
+class Left(msgspec.Struct, frozen=True):
+    """Bytes whose visit and row are gone."""
+
+    id: str
+    visit_id: str
 
 
 class Same(msgspec.Struct, frozen=True):
@@ -89,3 +96,11 @@ async def forget_photo(session: Session, gone: ToSweep) -> None:
     if await session.execute(_queries["forget_photo"], {"id": gone.id}):
         values = {"school_id": gone.school_id, "size_bytes": gone.size_bytes}
         await session.execute(_queries["give_space"], values)
+
+
+async def photos_left(session: Session, now: datetime, *, rows: int) -> list[Left]:
+    return await session.fetch_all(_queries["photos_left"], {"now": now, "rows": rows}, into=Left)
+
+
+async def forget_left(session: Session, gone: Left) -> None:
+    await session.execute(_queries["forget_left"], {"id": gone.id})
