@@ -323,3 +323,25 @@ async def totals(connection):
     assert found_in("unpaged-list", totals=text) == []
     assert found_in("growing-container", totals=text) == []
     assert len(found_in("exception-kept", totals=text)) == 1
+
+
+def test_a_field_of_a_model_is_every_objects_own() -> None:
+    text = """
+class Node(BaseModel):
+    kinds: list[str] = []
+
+    def add(self, kind):
+        self.kinds.append(kind)
+
+class Shared:
+    kinds: list[str] = []
+
+    def add_shared(self, kind):
+        self.kinds.append(kind)
+
+@app.get("/all")
+def everything(kind: str):
+    Node().add(kind)
+    Shared().add_shared(kind)
+"""
+    assert [each.where.line for each in found_in("growing-container", nodes=text)] == [12]

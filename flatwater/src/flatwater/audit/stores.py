@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flatwater.audit.app import App
-from flatwater.audit.source import Function, Module, keyword
+from flatwater.audit.source import Function, Module, keyword, last_name
 
 GROWS: Final = frozenset({"append", "add", "extend", "insert", "update", "setdefault", "appendleft"})
 SHRINKS: Final = frozenset({"pop", "popitem", "popleft", "clear", "remove", "discard", "difference_update"})
@@ -61,8 +61,15 @@ def stores_of(module: Module) -> Iterator[Store]:
                 case _:
                     continue
             kind = _kind(module, value)
+            if isinstance(statement, ast.AnnAssign) and owner and _copies_defaults(module.classes[owner]):
+                continue
             if kind is not None and not (owner and name in own):
                 yield Store(module, owner, name, statement, is_mapping=kind == "mapping")
+
+
+def _copies_defaults(holder: ast.ClassDef) -> bool:
+    """Whether each object of a class gets its own copy of what its fields are given: pydantic's, SQLModel's and msgspec's do."""
+    return any(last_name(each).endswith(("Model", "Struct", "Schema")) for each in holder.bases)
 
 
 def _kind(module: Module, value: ast.expr) -> str | None:
