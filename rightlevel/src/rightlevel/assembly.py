@@ -27,8 +27,11 @@ from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
+from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.settings import Settings
+
+FIRST_FORM_S = 10.0
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -82,6 +85,7 @@ async def open_platform(
         album = open_album(database, settings, clock)
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
         device_names = await open_device_names(database)
+        await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
         vitals = await opened.enter_async_context(
             watching(database, server, clock, settings.memory_bytes, is_service=is_service)

@@ -49,12 +49,25 @@ async def test_a_visit_saves_itself_and_is_sent_when_it_is_whole(site: Served) -
         stale = await client.post(visit, data=typed(1, feedback="Other"), headers={"hx-request": "true"})
         assert stale.status_code == 409, stale.text
         early = await client.post(visit, data=typed(2, feedback="Good", submit="yes"))
-        assert (early.status_code, "Was there a session?" in early.text) == (422, True)
-        sent = await client.post(visit, data=typed(2, session_ran="yes", submit="yes"))
+        assert (early.status_code, "Was the class in session?" in early.text) == (422, True)
+        lacking = await client.post(visit, data=typed(2, session_ran="yes", submit="yes"))
+        assert (lacking.status_code, "Which grades?" in lacking.text) == (422, True)
+        told = await client.post(
+            visit, data=typed(2, session_ran="no", feedback="Good"), headers={"hx-request": "true"}
+        )
+        shown = told.text.split('data-asked-now="')[1].split('"')[0].split()
+        assert ("not_ran_reason" in shown, "feedback" in shown, "class" in shown) == (True, False, False)
+        sent = await client.post(
+            visit, data=typed(3, session_ran="no", not_ran_reason="Holiday", feedback="Good", submit="yes")
+        )
         assert sent.status_code == 303, sent.text
         assert "Sent" in (await client.get(visit)).text
         paper = await client.get(f"{visit}/print")
-        assert "Alpha School" in paper.text
+        assert ("Alpha School" in paper.text, "Holiday" in paper.text, "Good" in paper.text) == (
+            True,
+            True,
+            False,
+        )
         table = await client.post("/visits/export")
         assert table.text.splitlines()[1].split(",")[1:4] == ["A", "Alpha School", "math"]
 
@@ -115,8 +128,8 @@ async def test_the_week_is_planned_and_read_by_a_calendar_program(site: Served) 
 async def test_a_stale_form_shows_both_values(site: Served) -> None:
     visit = await begin(site)
     async with site.client("mentor", by="cookie") as client:
-        await client.post(visit, data=typed(1, feedback="From the phone"))
-        stale = await client.post(visit, data=typed(1, feedback="From the desk"))
+        await client.post(visit, data=typed(1, session_ran="yes", feedback="From the phone"))
+        stale = await client.post(visit, data=typed(1, session_ran="yes", feedback="From the desk"))
     assert stale.status_code == 409
     assert "From the phone" in stale.text
     assert "From the desk" in stale.text

@@ -1,1 +1,45 @@
-"""Forms as data: what they ask, what answers to them mean, their versions, and how people change them."""
+"""Forms as data: what they ask, what answers to them mean, their versions, and how people change them.
+
+Public: `list_forms`, `read_form`, `read_form_version`, `list_versions`, `start_form`, `change_draft`, `drop_draft`, `publish_form`; for rooms
+that ask a form `current_form`, `form_version`, `ensure_first_form`; the pure `examine`, `read_answers`, `nested`, `asked_of`, `columns`,
+`row_of`, `print_rows`, `fidelity_of`, `form_faults`; the values `Form`, `Section`, `Field`, `Option`.
+"""
+
+from rightlevel.programme.forms.actions import (
+    change_draft,
+    current_form,
+    drop_draft,
+    ensure_first_form,
+    form_version,
+    list_forms,
+    list_versions,
+    publish_form,
+    read_form,
+    read_form_version,
+    start_form,
+)
+from rightlevel.programme.forms.asking import Asked, AskedRow, AskedSection, asked_of, shown_paths
+from rightlevel.programme.forms.checking import form_faults
+from rightlevel.programme.forms.definition import (
+    FIELD_TYPES,
+    Field,
+    Form,
+    Option,
+    Section,
+    from_json,
+    label,
+    to_json,
+)
+from rightlevel.programme.forms.engine import Examination, examine
+from rightlevel.programme.forms.fidelity import Fidelity, fidelity_of
+from rightlevel.programme.forms.model import VISIT_FORM, FormPage, FormRow, FormVersion, VersionRow
+from rightlevel.programme.forms.page_fields import nested
+from rightlevel.programme.forms.table import PrintRow, columns, print_rows, row_of
+from rightlevel.programme.forms.typed_answers import read_answers
+
+__all__ = [
+    "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormPage", "FormRow",
+    "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "columns", "current_form", "drop_draft",
+    "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
+    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "shown_paths", "start_form", "to_json",
+]  # fmt: skip

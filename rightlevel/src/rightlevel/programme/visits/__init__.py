@@ -6,12 +6,16 @@ Public: visits (`save_visit`, `read_visit`, `list_visits`, `delete_visit`, `lock
 """
 
 from rightlevel.programme.visits.actions import (
+    answers_of_page,
     as_written,
     changeable_visit,
     delete_visit,
+    questions_of_visit,
     save_visit,
+    standing_otherwise,
     subjects_of,
     teachers_of_school,
+    visit_in_print,
 )
 from rightlevel.programme.visits.calendars import (
     CalendarLink,
@@ -30,7 +34,6 @@ from rightlevel.programme.visits.follow_ups import (
     owners_of_school,
     raise_follow_up,
 )
-from rightlevel.programme.visits.form_use import FormUsed, form_of
 from rightlevel.programme.visits.icalendar import calendar_of
 from rightlevel.programme.visits.locks import lock_visits, lock_visits_of_school
 from rightlevel.programme.visits.model import (
@@ -67,12 +70,12 @@ from rightlevel.programme.visits.reading import (
 from rightlevel.programme.visits.store import Choice
 
 __all__ = [
-    "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "FormUsed", "LockAnswer", "MonthOfVisits", "NewFollowUp",
+    "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "LockAnswer", "MonthOfVisits", "NewFollowUp",
     "NewPlannedVisit", "NextWeek", "PlannedVisit", "SavedVisit", "ToDo", "Visit", "VisitRow", "VisitSearch", "VisitWrite",
-    "WeekRules", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
-    "delete_visit", "form_of", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_planned_visits", "list_visits",
-    "lock_visits", "lock_visits_of_school", "make_calendar_link", "move_planned_visit", "owners_of_school", "plan_visit",
-    "raise_follow_up", "rank_next_week", "read_calendar", "read_visit", "revoke_calendar_link", "save_visit", "set_week_rules",
-    "subjects_of", "sweep_calendar_links", "teachers_of_school", "to_do_of", "visible_visit", "visits_csv",
+    "WeekRules", "answers_of_page", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
+    "delete_visit", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_planned_visits", "list_visits",
+    "lock_visits", "lock_visits_of_school", "make_calendar_link", "move_planned_visit", "owners_of_school", "plan_visit", "questions_of_visit",
+    "raise_follow_up", "rank_next_week", "read_calendar", "read_visit", "revoke_calendar_link", "save_visit", "set_week_rules", "standing_otherwise",
+    "subjects_of", "sweep_calendar_links", "teachers_of_school", "to_do_of", "visible_visit", "visit_in_print", "visits_csv",
     "visits_per_school_month",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.forms import AskedSection, PrintRow
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.visits import form_use, plan_store, store
 from rightlevel.programme.visits.model import (
@@ -76,12 +78,12 @@ async def _create(
         raise OutOfScope
     await _require_teacher(session, write.school_id, write.teacher_id)
     form = await form_use.form_for_new(session, write.form_version_id)
-    read = form_use.judge(form, write.answers, is_submitting=is_submitting)
+    read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting)
     _require_whole(read, is_submitting=is_submitting)
     values: dict[str, Any] = {
         "id": write.id, "write_id": write.write_id, "school_id": write.school_id, "subject": write.subject,
         "mentor_id": actor.person_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
-        "form_version_id": form.version_id,
+        "form_version_id": form.id,
     }  # fmt: skip
     if not await store.insert_visit(session, values, read.judged, clock.now()):
         return None
@@ -97,7 +99,7 @@ async def _change(
     form = await form_use.form_of(session, held.form_version_id)
     if held.write_id == write.write_id.lower():
         return _told(
-            await store.find_visit(session, held.id), form_use.judge(form, held.answers, is_submitting=held.state == "submitted")
+            await store.find_visit(session, held.id), form_use.judge(form, held.answers, _given(held), is_submitting=held.state == "submitted")
         )  # fmt: skip
     if (held.school_id, held.subject) != (write.school_id, write.subject):
         raise Invalid(faults=(Fault("school_id", "A visit stays at its school and subject"),))
@@ -107,7 +109,7 @@ async def _change(
     if write.teacher_id != held.teacher_id:
         await _require_teacher(session, held.school_id, write.teacher_id)
     was_sent = held.state == "submitted"
-    read = form_use.judge(form, write.answers, is_submitting=is_submitting or was_sent)
+    read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting or was_sent)
     _require_whole(read, is_submitting=is_submitting or was_sent)
     values: dict[str, Any] = {
         "id": held.id, "write_id": write.write_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
@@ -150,6 +152,39 @@ def _require_changeable(actor: Actor, held: HeldVisit) -> None:
 def _require_unlocked(held: HeldVisit) -> None:
     if held.is_locked:
         raise VisitLocked
+
+
+def _given(of: VisitWrite | HeldVisit | Visit) -> form_use.Given:
+    return form_use.Given(of.visited_on, of.school_id, of.teacher_id, of.subject)
+
+
+async def questions_of_visit(
+    session: Session, visit: Visit, answers: dict[str, Any], language: str
+) -> list[AskedSection]:
+    """What a visit's form asks with these answers, for a page. *Cost*: one statement."""
+    return form_use.asked(
+        await form_use.form_of(session, visit.form_version_id), answers, _given(visit), language
+    )
+
+
+async def visit_in_print(session: Session, visit: Visit, language: str) -> list[PrintRow]:
+    """What was asked at a visit, with the answers in words. *Cost*: one statement."""
+    return form_use.in_print(
+        await form_use.form_of(session, visit.form_version_id), visit.answers, _given(visit), language
+    )
+
+
+async def standing_otherwise(
+    session: Session, visit: Visit, sent: dict[str, Any], language: str
+) -> list[tuple[str, str]]:
+    """What a visit says otherwise than what somebody sent, question by question. *Cost*: one statement."""
+    form = await form_use.form_of(session, visit.form_version_id)
+    return form_use.standing_otherwise(form, visit.answers, sent, _given(visit), language)
+
+
+async def answers_of_page(session: Session, visit: Visit, fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A page's fields as answers to a visit's form. *Cost*: one statement."""
+    return form_use.sent_by_page(await form_use.form_of(session, visit.form_version_id), fields)
 
 
 def _require_whole(read: form_use.Read, *, is_submitting: bool) -> None:

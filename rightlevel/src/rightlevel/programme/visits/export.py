@@ -12,6 +12,7 @@ from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.forms import FormVersion
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import form_use, store
 from rightlevel.programme.visits.model import VisitSearch
@@ -30,7 +31,7 @@ FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "�
 STOPPED: Final = f"Stopped after {MAX_ROWS} rows: choose fewer days."
 
 
-async def begin_export(session: Session, actor: Actor, asked: VisitSearch) -> list[form_use.FormUsed]:
+async def begin_export(session: Session, actor: Actor, asked: VisitSearch) -> list[FormVersion]:
     """Says in the audit that visits are exported; the forms they were made with. *Errors*: Forbidden, Invalid."""
     require(actor, "export", "visit")
     check_search(asked)
@@ -40,13 +41,13 @@ async def begin_export(session: Session, actor: Actor, asked: VisitSearch) -> li
 
 
 async def visits_csv(
-    database: Database, actor: Actor, asked: VisitSearch, forms: list[form_use.FormUsed]
+    database: Database, actor: Actor, asked: VisitSearch, forms: list[FormVersion]
 ) -> AsyncIterator[bytes]:
     """Submitted visits in scope, the latest first, practice schools left out; a column for each question of every form in use.
 
     *Cost*: one statement for 100 rows, each in a short transaction of its own.
     """
-    by_id = {form.version_id: form for form in forms}
+    by_id = {form.id: form for form in forms}
     names = list(dict.fromkeys(name for form in forms for name in form_use.columns(form)))
     yield b"\xef\xbb\xbf" + _line([*FIRST_COLUMNS, *names])
     page, sent = PageRequest(ROWS_AT_ONCE), 0
@@ -64,7 +65,7 @@ async def visits_csv(
         page = PageRequest(ROWS_AT_ONCE, found.next)
 
 
-def _cells(visit: store.AnsweredVisit, form: form_use.FormUsed | None, names: list[str]) -> list[str]:
+def _cells(visit: store.AnsweredVisit, form: FormVersion | None, names: list[str]) -> list[str]:
     answers = form_use.row_of(form, visit.answers) if form is not None else {}
     first: list[object] = [
         visit.id, visit.school_code, visit.school_name, visit.subject, visit.mentor, visit.teacher, visit.visited_on, visit.fidelity,

@@ -1,29 +1,52 @@
-"""The one seam between visits and forms: a visit's form, what its answers give, and its columns.
-
-Until the room of forms is there this asks the four questions that every visit answers; visits keep the version they were made with, so
-those made now stay readable. Fidelity is None until a form gives it.
-"""
+"""The one seam between visits and forms: a visit's form, what its answers give, and its columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
 import msgspec
 
 from flatwater.transaction import Session
-from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.errors import Fault, Invalid, NotFound
+from rightlevel.programme.forms import (
+    AskedSection,
+    FormVersion,
+    PrintRow,
+    asked_of,
+    current_form,
+    ensure_first_form,
+    examine,
+    fidelity_of,
+    form_version,
+    nested,
+    print_rows,
+    read_answers,
+)
+from rightlevel.programme.forms import (
+    columns as columns_of,
+)
+from rightlevel.programme.forms import (
+    row_of as row_of_form,
+)
 from rightlevel.programme.visits.store import Judged
 
-FIRST_VERSION: Final = 1
-QUESTIONS: Final = ("session_ran", "not_ran_reason", "feedback", "recommendations")
-MAX_TEXT: Final = 2_000
 
+class Given(msgspec.Struct, frozen=True):
+    """What the visit itself answers, whatever was sent."""
 
-class FormUsed(msgspec.Struct, frozen=True):
-    """A version of a form."""
+    visited_on: date
+    school_id: int
+    teacher_id: int | None
+    subject: str
 
-    version_id: int
+    def answers(self) -> dict[str, Any]:
+        """By the keys under which forms ask for them; a form that doesn't ask gets none."""
+        found = {
+            "visit_day": self.visited_on.isoformat(), "school": self.school_id, "teacher": self.teacher_id, "subject": self.subject,
+        }  # fmt: skip
+        return {key: value for key, value in found.items() if value is not None}
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -34,44 +57,77 @@ class Read(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
-async def form_for_new(session: Session, version_id: int | None) -> FormUsed:
-    """The form for a new visit: the present one. *Errors*: Invalid for one that there is not."""
-    if version_id not in (None, FIRST_VERSION):
-        raise Invalid(faults=(Fault("form_version_id", "This form is not there", str(version_id)),))
-    return FormUsed(FIRST_VERSION)
+async def form_for_new(session: Session, version_id: int | None) -> FormVersion:
+    """The form for a new visit: the present one, or the version that a device had when it was offline. *Errors*: Invalid for none."""
+    if version_id is None:
+        await ensure_first_form(session)
+        return await current_form(session)
+    try:
+        return await form_version(session, version_id)
+    except NotFound:
+        raise Invalid(faults=(Fault("form_version_id", "This form is not there", str(version_id)),)) from None
 
 
-async def form_of(session: Session, version_id: int) -> FormUsed:
+async def form_of(session: Session, version_id: int) -> FormVersion:
     """The form that a visit was made with."""
-    return FormUsed(version_id)
+    return await form_version(session, version_id)
 
 
-def judge(form: FormUsed, raw: Mapping[str, Any], *, is_submitting: bool) -> Read:
-    """What the answers give. Answers to what was not asked are not kept."""
-    given = {name: str(raw[name]).strip() for name in QUESTIONS if raw.get(name) not in (None, "")}
-    answers = {name: text for name, text in given.items() if text}
-    faults = [
-        Fault(name, f"At most {MAX_TEXT} characters")
-        for name, text in answers.items()
-        if len(text) > MAX_TEXT
+def judge(form: FormVersion, raw: Mapping[str, Any], given: Given, *, is_submitting: bool) -> Read:
+    """What the answers give. A draft keeps what is not asked at the moment too; once it is sent, answers to what was not asked are gone."""
+    asked = {field.key for field in form.definition.fields() if field.is_given}
+    known = {key: value for key, value in given.answers().items() if key in asked}
+    sent = {key: value for key, value in raw.items() if key not in asked}
+    answers, unread = read_answers(form.definition, {**sent, **known})
+    found = examine(form.definition, answers)
+    score = fidelity_of(form.definition, found.answers)
+    kept = (
+        found.answers if is_submitting else {key: value for key, value in answers.items() if key not in asked}
+    )
+    judged = Judged(
+        kept, "submitted" if is_submitting else "draft", found.completeness, score.score,
+        {"points": score.points, "applicable": score.applicable, "parts": score.parts},
+    )  # fmt: skip
+    return Read(judged, (*unread, *found.faults), found.missing)
+
+
+def sent_by_page(form: FormVersion, fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A page's fields as the answers they mean."""
+    return nested(fields, form.definition)
+
+
+def asked(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> list[AskedSection]:
+    """The questions that a page shows for these answers."""
+    return asked_of(form.definition, {**answers, **given.answers()}, language)
+
+
+def in_print(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> list[PrintRow]:
+    """What was asked, with the answers in words."""
+    return print_rows(form.definition, {**answers, **given.answers()}, language)
+
+
+def standing_otherwise(
+    form: FormVersion, there: Mapping[str, Any], raw: Mapping[str, Any], given: Given, language: str
+) -> list[tuple[str, str]]:
+    """The questions that are answered otherwise on the server than was sent, with what stands there."""
+    sent, _ = read_answers(form.definition, raw)
+    mine = {line.path: line.answer for line in in_print(form, sent, given, language)}
+    theirs = in_print(form, there, given, language)
+    lacking = {line.path for line in theirs}
+    others = [
+        line for line in in_print(form, sent, given, language) if line.path not in lacking and line.answer
     ]
-    ran = answers.get("session_ran")
-    if ran not in (None, "yes", "no"):
-        faults.append(Fault("session_ran", "One of: yes, no", ran[:60]))
-    if ran != "no":
-        answers.pop("not_ran_reason", None)
-    needed = ("session_ran", "not_ran_reason") if ran == "no" else ("session_ran",)
-    missing = tuple(name for name in needed if name not in answers)
-    shown = 4 if ran == "no" else 3
-    state = "submitted" if is_submitting else "draft"
-    return Read(Judged(answers, state, min(1.0, len(answers) / shown), None, None), tuple(faults), missing)
+    return [
+        *((line.question, line.answer) for line in theirs if mine.get(line.path, "") != line.answer),
+        *((line.question, "") for line in others),
+    ]
 
 
-def columns(form: FormUsed) -> list[str]:
+def columns(form: FormVersion) -> list[str]:
     """The names of a form's columns in an export."""
-    return list(QUESTIONS)
+    return columns_of(form.definition)
 
 
-def row_of(form: FormUsed, answers: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(form: FormVersion, answers: Mapping[str, Any]) -> dict[str, Any]:
     """A visit's answers by column."""
-    return {name: answers.get(name) for name in QUESTIONS}
+    return row_of_form(form.definition, answers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import msgspec
@@ -9,7 +10,8 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Raw, Redirect, Registry, Streamed, Upload
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import Fault, NotFound, ProgrammeError, Stale
+from rightlevel.programme.forms import AskedSection, shown_paths
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
 from rightlevel.programme.photos import MAX_PHOTOS, list_photos, remove_photo
@@ -18,6 +20,7 @@ from rightlevel.programme.visits import (
     Visit,
     VisitSearch,
     VisitWrite,
+    answers_of_page,
     as_written,
     begin_export,
     delete_visit,
@@ -25,22 +28,25 @@ from rightlevel.programme.visits import (
     list_visits,
     lock_visits,
     owners_of_school,
+    questions_of_visit,
     read_visit,
     save_visit,
+    standing_otherwise,
     subjects_of,
     teachers_of_school,
+    visit_in_print,
     visits_csv,
 )
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import Shown, done, language_of, render, show_again
+from rightlevel.web.words import word
 
 routes = Registry()
 
 VISIT_BODY = 4 * SMALL_BODY
 SCHOOLS = PageRequest(200)
-ANSWERS = ("session_ran", "not_ran_reason", "feedback", "recommendations")
 
 
 class ListWanted(msgspec.Struct, frozen=True):
@@ -66,16 +72,12 @@ class NewForm(msgspec.Struct, frozen=True):
 
 
 class VisitForm(msgspec.Struct, frozen=True):
-    """A visit as its form sends it."""
+    """A visit as its form sends it; what its questions are answered with comes beside, by the questions' paths."""
 
     version: int
     write_id: str = ""
     visited_on: str = ""
     teacher_id: int | None = None
-    session_ran: str = ""
-    not_ran_reason: str = ""
-    feedback: str = ""
-    recommendations: str = ""
     submit: str = ""
 
 
@@ -175,9 +177,14 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
         (each, call.app.photo_links.link(each.id, actor.person_id, now))
         for each in await list_photos(call.session, actor, visit.id)
     ]
-    answers = msgspec.structs.asdict(form) if form is not None else visit.answers
+    language = language_of(call).code
+    typed = (
+        await answers_of_page(call.session, visit, call.sent.fields) if form is not None else visit.answers
+    )
+    sections = await questions_of_visit(call.session, visit, typed, language)
+    lines = await visit_in_print(call.session, visit, language)
     return {
-        "visit": visit, "may_write": is_own and not visit.is_locked, "answers": answers, "teachers":
+        "visit": visit, "may_write": is_own and not visit.is_locked, "form": form, "sections": sections, "lines": lines, "teachers":
         [(each.id, each.display_name) for each in teachers], "agreed": agreed.items, "photos": photos, "most_photos": MAX_PHOTOS,
         "owners": [(each.id, each.display_name) for each in owners], "today": today(call.clock), "new_id": time_ordered_id(), "now": [],
     }  # fmt: skip
@@ -193,10 +200,11 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
     try:
         async with call.session.savepoint():
             visit = await read_visit(call.session, actor_of(call), path.id)
+            answers = await answers_of_page(call.session, visit, call.sent.fields)
             saved = await save_visit(
                 call.session,
                 actor_of(call),
-                _write(visit, form),
+                _write(visit, form, answers),
                 call.clock,
                 is_submitting=form.submit == "yes",
             )
@@ -204,22 +212,52 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
         await _again(call, path.id, form, error, is_by_itself=is_by_itself)
     _ = language_of(call).gettext
     if is_by_itself:
-        return render(call, "visits/saved.html", version=saved.visit.version, told=_("Saved."), is_saved=True)
+        sections = await questions_of_visit(
+            call.session, saved.visit, saved.visit.answers, language_of(call).code
+        )
+        told, faults = _("Saved."), _faults(call, sections, saved.faults)
+        if faults:
+            told = _("Saved, but for this:") + " " + "; ".join(f"{each.name}: {each.text}" for each in faults)
+        return render(
+            call,
+            "visits/saved.html",
+            version=saved.visit.version,
+            told=told,
+            is_saved=not faults,
+            shown=shown_paths(sections),
+        )
     return done(call, f"/visits/{path.id}", _("The visit is sent.") if form.submit else _("Saved."))
 
 
-def _write(visit: Visit, form: VisitForm) -> VisitWrite:
+def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite:
     typed = Typed()
     visited_on = typed.day("visited_on", form.visited_on)
     typed.check()
-    answers = {
-        "session_ran": form.session_ran, "not_ran_reason": form.not_ran_reason, "feedback": form.feedback,
-        "recommendations": form.recommendations,
-    }  # fmt: skip
     return as_written(
         visit, write_id=form.write_id or time_ordered_id(), visited_on=visited_on, teacher_id=form.teacher_id, version=form.version,
         answers=answers,
     )  # fmt: skip
+
+
+def _faults(call: Ask, sections: list[AskedSection], faults: Iterable[Fault]) -> list[Shown]:
+    """Faults with the words of the questions that they are about."""
+    language = language_of(call)
+    names = {field.path: field.label for section in sections for field in section.fields}
+    names |= {
+        inner.path: f"{field.label} {row.number + 1}: {inner.label}"
+        for section in sections
+        for field in section.fields
+        for row in field.rows
+        for inner in row.fields
+    }
+    return [
+        Shown(
+            each.field,
+            names.get(each.field) or language.gettext(word("field", each.field)),
+            language.rule(each.rule),
+        )
+        for each in faults
+    ]
 
 
 async def _again(
@@ -229,10 +267,12 @@ async def _again(
         told = language_of(call).error(error)
         show_again(call, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
     values = await _one(call, visit_id, form)
+    values["fault_list"] = _faults(call, values["sections"], error.faults)
     if isinstance(error, Stale):
-        current: dict[str, Any] = error.values["current"]
-        there = Stale(current=dict.fromkeys(ANSWERS) | current["answers"] | current)
-        values["now"] = now_there(there, form)
+        visit: Visit = values["visit"]
+        sent = await answers_of_page(call.session, visit, call.sent.fields)
+        there = await standing_otherwise(call.session, visit, sent, language_of(call).code)
+        values["now"] = [*now_there(error, form), *there]
     show_again(call, "visits/one.html", error, **values)
 
 

@@ -1,0 +1,144 @@
+"""A form as a page shows it: every question in one language with its answer as its field holds it, and whether it is asked now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from rightlevel.programme.forms.definition import OF_MANY, Field, Form, label
+from rightlevel.programme.forms.engine import Examination, examine
+from rightlevel.programme.forms.expressions import bound_of, is_true
+
+SHOWN_ELSEWHERE: Final = frozenset({"photo"})
+"""The room that shows the form has a better place for it."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question. `value` is text, or a list of texts for many choices; a group has `rows` instead. Those not asked now are there, hidden:
+
+    what was typed into them is not lost when an answer above is changed and changed back.
+    """
+
+    path: str
+    type: str
+    label: str
+    is_shown: bool
+    hint: str = ""
+    value: Any = ""
+    options: tuple[tuple[str, str], ...] = ()
+    is_required: bool = False
+    least: float | None = None
+    most: float | None = None
+    digits: int = 0
+    longest: int = 0
+    rows: tuple[AskedRow, ...] = ()
+
+
+class AskedRow(msgspec.Struct, frozen=True):
+    """One time that a group can be answered; shown are those that are, and the next."""
+
+    path: str
+    number: int
+    is_shown: bool
+    fields: tuple[Asked, ...]
+
+
+class AskedSection(msgspec.Struct, frozen=True):
+    """Questions under one heading."""
+
+    key: str
+    label: str
+    is_shown: bool
+    fields: tuple[Asked, ...]
+
+
+def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> list[AskedSection]:
+    """The questions with these answers, those that the room gives among them. *Cost*: one pass over the form."""
+    padded = dict(answers)
+    for field in form.fields():
+        if field.type == "group":
+            rows: list[dict[str, Any]] = list(answers.get(field.key) or [])
+            padded[field.key] = [*rows, *({} for _ in range(field.repeat - len(rows)))]
+    found = examine(form, padded)
+    page = _Page(answers, padded, found, language)
+    return [
+        AskedSection(
+            section.key, label(section.labels, language, section.key), section.key in found.shown, fields
+        )
+        for section in form.sections
+        if (fields := tuple(page.fields(section.fields)))
+    ]
+
+
+def shown_paths(sections: Iterable[AskedSection]) -> list[str]:
+    """What is asked now, by path: for a page that shows and hides without being loaded again."""
+    paths: list[str] = []
+    for section in sections:
+        paths += [section.key] if section.is_shown else []
+        for field in section.fields:
+            paths += [field.path] if field.is_shown else []
+            for row in field.rows:
+                paths += [row.path] if row.is_shown else []
+                paths += [inner.path for inner in row.fields if inner.is_shown]
+    return paths
+
+
+class _Page:
+    """What is known while a form is shown once."""
+
+    def __init__(
+        self, answers: Mapping[str, Any], padded: Mapping[str, Any], found: Examination, language: str
+    ) -> None:
+        self._answers = answers
+        self._padded = padded
+        self._found = found
+        self._language = language
+
+    def fields(self, fields: Iterable[Field]) -> Iterator[Asked]:
+        for field in fields:
+            if field.is_given or field.type in SHOWN_ELSEWHERE:
+                continue
+            asked = self._asked(field, field.key, self._padded)
+            if field.type == "group":
+                rows = tuple(self._rows(field))
+                asked = msgspec.structs.replace(asked, rows=rows)
+            yield asked
+
+    def _rows(self, group: Field) -> Iterator[AskedRow]:
+        there = len(self._answers.get(group.key) or [])
+        for number, row in enumerate(cast("list[dict[str, Any]]", self._padded[group.key])):
+            path = f"{group.key}.{number}"
+            known = {**self._padded, **{inner.key: row.get(inner.key) for inner in group.fields}}
+            fields = tuple(self._asked(inner, f"{path}.{inner.key}", known) for inner in group.fields)
+            yield AskedRow(path, number, number <= there, fields)
+
+    def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
+        language, found = self._language, self._found
+        options = tuple(
+            (each.value, label(each.labels, language, each.value))
+            for each in field.options
+            if is_true(each.shown_when, known)
+        )
+        is_bounded = field.type == "number" or field.type in OF_MANY
+        return Asked(
+            path, field.type, label(field.labels, language, field.key), path in found.shown, label(field.hints, language),
+            _typed(field, known.get(field.key)), options, field.required_when is not None,
+            bound_of(field.min, known) if is_bounded else None, bound_of(field.max, known) if is_bounded else None, field.digits,
+            field.longest,
+        )  # fmt: skip
+
+
+def _typed(field: Field, answer: Any) -> Any:
+    """An answer as its field on the page holds it."""
+    if field.type in OF_MANY:
+        return cast("list[str]", answer or [])
+    if field.type == "group" or answer is None:
+        return ""
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    if field.type == "gps":
+        place = cast("dict[str, float]", answer)
+        return f"{place['lat']}, {place['lon']}"
+    return cast("dict[str, str]", answer).get("name", "") if field.type == "signature" else str(answer)
