@@ -88,13 +88,13 @@ def _prepare(folder: Path, say: Callable[[str], None]) -> int:
                 (folder / "retested").touch()
                 say(f"{sum(RETESTS.values()):,} re-tests")
             mentors = connection.execute(
-                "select id from person where role = 'mentor' and username like 'bench.%%' order by id desc limit %s",
+                "select id from person where role = 'mentor' and username like 'bench.%%' and username <> 'bench.second' order by id desc limit %s",
                 (len(MENTORS),),
             ).fetchall()
             for (person_id,), schools in zip(reversed(mentors), MENTORS.values(), strict=True):
                 connection.execute(
                     "insert into assignment (person_id, school_id, subject, from_on) select %s, s.id, u.subject::subject, current_date - 30 "
-                    "from (select id from school where not is_practice order by md5(id::text) limit %s) s, (values ('language'), ('math')) u (subject)",
+                    "from (select id from school where id in (select school_id from verification) order by md5(id::text) limit %s) s, (values ('language'), ('math')) u (subject)",
                     (person_id, schools),
                 )
             connection.execute("analyze")

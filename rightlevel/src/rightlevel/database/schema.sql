@@ -1602,6 +1602,10 @@ from form
 where code = 'visit';
 alter table visit add constraint visit_form_version_id_fkey foreign key (form_version_id) references form_version;
 
+-- The queue of re-tests in the order in which it is read, a page at a time: for whoever sees many schools.
+create index verification_under_way on verification (round_id, id) where state in ('pending', 'disagreed', 'returned');
+create index verification_settled on verification (round_id, id) where state in ('agreed', 'resolved');
+
 -- What everyone starts with ------------------------------------------------------------------------------------------------
 
 insert into setting (key, value) values ('grades', '[3, 4, 5]'), ('programme_name', '"RightLevel"');

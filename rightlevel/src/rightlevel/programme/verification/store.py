@@ -123,11 +123,11 @@ async def page_of_queue(
         "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": not actor.scope.is_everything,
         "after": after is not None,
     }  # fmt: skip
-    held = actor.scope.held
+    scope = actor.scope
     values = {
         "round_id": round_id, "school_id": school_id, "subject": subject, "draw_id": draw_id, "today": today, "person_id": actor.person_id,
-        "scope_schools": actor.scope.schools(), "held_schools": [each.school_id for each in held],
-        "held_subjects": [each.subject for each in held], "held_classes": [each.class_id for each in held],
+        "scope_schools": scope.schools(), "language_schools": scope.whole_schools("language"), "language_classes": scope.classes("language"),
+        "math_schools": scope.whole_schools("math"), "math_classes": scope.classes("math"),
         "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     query = _queries["queue"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
