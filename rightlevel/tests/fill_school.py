@@ -25,6 +25,9 @@ insert into round (school_year_id, kind, starts_on, ends_on, state) values (%(ye
 -- name: freeze
 -- Freezes a round, with no school in it.
 insert into round_snapshot (round_id, frozen_at, frozen_by, sealed_at) values (%(round)s, %(now)s, %(leader)s, %(now)s)
+-- name: bare_school
+-- A school where nobody works.
+insert into school (place_id, code, name_local) values (%(place)s, 'C', 'Gamma School')
 -- name: intervention
 -- A special programme.
 insert into intervention (name, starts_on, created_at, created_by) values ('Holiday reading', '2026-06-01', %(now)s, %(leader)s) returning id
@@ -175,9 +178,11 @@ values (%(school)s, sha256(convert_to('device' || %(school)s, 'UTF8')), 'tablet'
 -- A code for another.
 insert into device_link_code (code_hash, school_id, made_by, expires_at) values (sha256(convert_to('code' || %(school)s, 'UTF8')), %(school)s, %(leader)s, %(now)s)
 -- name: s32_assignment
--- Somebody works there.
+-- A teacher works there, and a mentor goes there.
 insert into assignment (person_id, school_id, subject, class_id, from_on)
-select %(teacher)s, %(school)s, 'math', id, '2026-01-01' from class where school_id = %(school)s and section = 'F'
+select %(teacher)s, %(school)s, 'math'::subject, id, '2026-01-01'::date from class where school_id = %(school)s and section = 'F'
+union all
+select %(mentor)s, %(school)s, 'math'::subject, null, '2026-01-01'::date
 -- name: s33_person_session
 -- Somebody is signed in on the device.
 insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, school_device_id)
@@ -188,12 +193,13 @@ select sha256(convert_to('pin' || %(school)s, 'UTF8')), %(teacher)s, 'csrf', %(n
 
 
 async def ground(session: Session, cast: Cast) -> dict[str, Any]:
-    """What does not hang on one school: a year before with a frozen round, a second round of this year, a programme."""
+    """What does not hang on one school: a year before with a frozen round, a second round of this year, a programme, a school without anybody."""
     values: dict[str, Any] = {"now": NOW, "leader": cast.coordinator.person_id}
     year_before = await session.fetch_value(EARLIER["earlier_year"], {})
     frozen = await session.fetch_value(EARLIER["frozen_round"], {"year": year_before})
     later = await session.fetch_value(EARLIER["later_round"], {"year": cast.school_year})
     await session.execute(EARLIER["freeze"], values | {"round": frozen})
+    await session.execute(EARLIER["bare_school"], {"place": cast.district_2})
     return values | {
         "year": cast.school_year, "year_before": year_before, "round": cast.round, "frozen": frozen, "rounds": [cast.round, later, frozen],
         "intervention": await session.fetch_value(EARLIER["intervention"], values), "form": 1,

@@ -85,7 +85,7 @@ CHANGING = re.compile(r'name="write(_id|\.[^"]*)" value="[^"]*"')
 """Ids that a page makes for the writes to come."""
 FIELDS: dict[str, str] = {
     "round_id": "rounds", "round": "rounds", "subject": "subjects", "place_id": "places", "place": "places", "below": "places", "school_id": "school",
-    "school": "school", "role": "roles",
+    "school": "school", "role": "roles", "mentor_id": "mentors",
 }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ async def everything(database: OneDatabase, folder: Path, cast: Cast, values: di
     """What every route answers to everybody, by route and by question."""
     known: dict[str, list[Any]] = {
         "rounds": values["rounds"], "subjects": ["language", "math"], "school": [cast.school_a, cast.school_b],
-        "roles": ["teacher", "mentor"], "places": [cast.country, cast.province, cast.district_1, cast.district_2],
+        "roles": ["teacher", "mentor"], "mentors": [values["mentor"]], "places": [cast.country, cast.province, cast.district_1, cast.district_2],
     }  # fmt: skip
     answers: Answers = {}
     async with app_over(database, folder) as app:
