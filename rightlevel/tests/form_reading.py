@@ -26,6 +26,7 @@ class Forms(HTMLParser):
         self._by_id: dict[str, Form] = {}
         self._open: Form | None = None
         self._select = ""
+        self._area = ""
         self.outside: list[tuple[str, str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -38,6 +39,9 @@ class Forms(HTMLParser):
             is_off = at.get("type") in ("radio", "checkbox") and "checked" not in at
             if not is_off:
                 self._keep(at, at.get("value", ""))
+        elif tag == "textarea" and self._open is not None:
+            self._area = at.get("name", "")
+            self._open.fields[self._area] = ""
         elif tag == "select":
             self._select = at.get("name", "")
         elif tag == "option" and self._select and ("selected" in at) and self._open is not None:
@@ -48,6 +52,12 @@ class Forms(HTMLParser):
             self._open = None
         elif tag == "select":
             self._select = ""
+        elif tag == "textarea":
+            self._area = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area and self._open is not None:
+            self._open.fields[self._area] += data
 
     def _keep(self, at: dict[str, str], value: str) -> None:
         owner = self._by_id.get(at["form"]) if "form" in at else self._open

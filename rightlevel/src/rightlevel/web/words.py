@@ -9,6 +9,12 @@ WORDS: dict[str, dict[str, str]] = {
         "admin": N_("Admin"), "coordinator": N_("Coordinator"), "mentor": N_("Mentor"), "teacher": N_("Teacher"),
         "viewer": N_("Viewer"),
     },
+    "question_type": {
+        "yes_no": N_("Yes or no"), "yes_no_unknown": N_("Yes, no, don’t know"), "choice": N_("One choice"), "choices": N_("Several choices"),
+        "number": N_("A number"), "text": N_("A short text"), "long_text": N_("A long text"), "date": N_("A day"), "time": N_("A time"),
+        "school": N_("A school"), "person": N_("A person"), "grades": N_("Grades"), "levels": N_("Levels"), "photo": N_("Photos"),
+        "gps": N_("A place on the map"), "signature": N_("A signature"), "note": N_("A text to read"), "group": N_("A group, asked several times"),
+    },
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
     "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},

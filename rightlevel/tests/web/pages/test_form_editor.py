@@ -1,0 +1,132 @@
+"""A coordinator changes what visits are asked, tries it out and publishes it; a mentor is asked it from then on."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from form_reading import send
+from serving import OneDatabase, Served, serving
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def site(
+    new_database: Callable[[], OneDatabase], tmp_path: Path, anyio_backend: object
+) -> AsyncIterator[Served]:
+    async with serving(new_database(), tmp_path) as opened:
+        yield opened
+
+
+def a_question(version: int, **more: str) -> dict[str, str]:
+    return {
+        "version": str(version), "section": "end", "key": "weather", "type": "choice", "label_en": "How was the weather?",
+        "label_km": "អាកាសធាតុយ៉ាងណា?", "needed": "always", "shown": "eq", "shown_key": "session_ran", "shown_value": "yes",
+        "options": "dry | Dry | ស្ងួត\nwet | Wet | សើម", **more,
+    }  # fmt: skip
+
+
+async def version_of(client: httpx.AsyncClient) -> int:
+    found: Any = (await client.get("/api/v1/forms/visit")).json()
+    return int(found["form"]["version"])
+
+
+async def test_a_question_is_added_tried_out_published_and_asked(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        version = await version_of(client)
+        kept = await client.post("/forms/visit/question", data=a_question(version))
+        assert kept.status_code == 303, kept.text
+        page = await client.get("/forms/visit")
+        assert ("How was the weather?" in page.text, "Publish" in page.text) == (True, True)
+        tried = await client.post(
+            "/forms/visit/preview",
+            data={"subject": "math", "session_ran": "yes"},
+            headers={"hx-request": "true"},
+        )
+        assert "weather" in tried.text.split('data-asked-now="')[1].split('"')[0].split()
+        async with site.client("mentor", by="cookie") as mentor:
+            before: Any = (await mentor.get("/api/v1/forms/visit")).json()
+            assert (before["draft"], "weather" in str(before["current"])) == (None, False)
+        done = await client.post("/forms/visit/publish", data={"version": str(version + 1)})
+        assert done.status_code == 303, done.text
+    async with site.client("mentor", by="cookie") as mentor:
+        begun = {"school_id": str(site.cast.school_a), "subject": "math", "visited_on": "2026-11-20"}
+        visit = (await mentor.post("/visits/new", data=begun)).headers["location"]
+        assert "How was the weather?" in (await mentor.get(visit)).text
+        assert (await mentor.post("/forms/visit/question", data=a_question(9))).status_code == 403
+
+
+async def test_what_is_wrong_with_a_question_is_said_at_it_and_nothing_is_kept(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        version = await version_of(client)
+        for more, text in (
+            ({"key": "session_ran"}, "This name is used twice"),
+            ({"key": "No"}, "A short name of small letters"),
+            ({"options": ""}, "choices"),
+            ({"label_km": ""}, "A text in every language of the form"),
+            ({"shown_key": "nothing"}, "A condition asks only about what was asked before"),
+        ):
+            answer = await client.post("/forms/visit/question", data=a_question(version, **more))
+            assert (answer.status_code, text in answer.text) == (422, True), (more, answer.text[-3000:])
+            assert "How was the weather?" in answer.text
+        assert await version_of(client) == version
+
+
+async def test_two_who_change_one_form_are_told_of_each_other(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        version = await version_of(client)
+        assert (await client.post("/forms/visit/question", data=a_question(version))).status_code == 303
+        late = await client.post("/forms/visit/question", data=a_question(version, key="other"))
+        assert late.status_code == 409, late.text
+
+
+async def test_questions_are_moved_changed_and_taken_out_and_a_draft_is_thrown_away(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+
+        async def keys() -> list[str]:
+            found: Any = (await client.get("/api/v1/forms/visit")).json()
+            form = found["draft"] or found["current"]["definition"]
+            return [field["key"] for section in form["sections"] for field in section.get("fields", [])]
+
+        before = await keys()
+        for how in ("up", "out"):
+            data = {"version": str(await version_of(client)), "at": "recommendations", "how": how}
+            assert (await client.post("/forms/visit/move", data=data)).status_code == 303
+            if how == "up":
+                at = before.index("recommendations")
+                assert (await keys())[at - 1] == "recommendations"
+        assert "recommendations" not in await keys()
+        page = await client.get("/forms/visit/question?at=activities.minutes")
+        assert ('value="240"' in page.text, page.status_code) == (True, 200)
+        section = {
+            "version": str(await version_of(client)),
+            "key": "more",
+            "label_en": "More",
+            "label_km": "បន្ថែម",
+        }
+        assert (await client.post("/forms/visit/section", data=section)).status_code == 303
+        assert (
+            await client.post("/forms/visit/drop", data={"version": str(await version_of(client))})
+        ).status_code == 303
+        assert await keys() == before
+
+
+async def test_a_question_that_is_saved_without_a_change_stays_as_it_was(site: Served) -> None:
+    """Whatever it holds: a condition of several parts, bounds that follow another answer, choices by subject."""
+    async with site.client("coordinator", by="cookie") as client:
+        first: Any = (await client.get("/api/v1/forms/visit")).json()["current"]["definition"]
+        fields = [
+            (field["key"], field)
+            for section in first["sections"]
+            for field in section["fields"]
+            if not field.get("is_given")
+        ]
+        for key, _ in fields:
+            page = await client.get(f"/forms/visit/question?at={key}")
+            answer = await send(client, page, "/forms/visit/question")
+            assert answer.status_code == 303, (key, answer.text[-2500:])
+        again: Any = (await client.get("/api/v1/forms/visit")).json()["draft"]
+        now = {field["key"]: field for section in again["sections"] for field in section["fields"]}
+        assert {key: now[key] for key, _ in fields} == dict(fields)
