@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -112,15 +112,21 @@ async def miss_retests(session: Session, verification_ids: list[str]) -> list[st
     return [row.id for row in rows]
 
 
+FEW_SCHOOLS: Final = 50
+"""So many are read by school and sorted; the re-tests of more are read in the order of the whole round. *Source*: benchmarks/verification_queue."""
+
+
 async def page_of_queue(
     session: Session, actor: Actor, page: PageRequest, *, round_id: int, state: str, school_id: int | None, subject: str | None,
     draw_id: int | None, today: date,
 ) -> Page[QueueRow]:  # fmt: skip
     after = page.key(tuple[str])
     is_mentor = actor.role == "mentor"
+    is_scoped = not actor.scope.is_everything
+    is_wide = is_scoped and len(actor.scope.schools()) > FEW_SCHOOLS
     wanted = {
         state: True, "by_school": school_id is not None, "by_subject": subject is not None, "by_draw": draw_id is not None,
-        "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": not actor.scope.is_everything,
+        "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": is_scoped and not is_wide, "in_wide_scope": is_wide,
         "after": after is not None,
     }  # fmt: skip
     scope = actor.scope
