@@ -65,6 +65,9 @@ def every_page(site: Site, name: str) -> list[str]:
         parts = route.path.split("/")
         if route.method != "GET" or not route.is_page or not route.who.allows(getattr(cast, name)):
             continue
+        if route.path == "/schools/{id}/reset-practice":  # only of a practice school
+            paths.append(f"/schools/{cast.practice_school}/reset-practice")
+            continue
         if (
             parts[1] in ("imports", "verification") and "{" in route.path
         ):  # there is no import and no re-test to show
