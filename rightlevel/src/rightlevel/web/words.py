@@ -15,6 +15,7 @@ WORDS: dict[str, dict[str, str]] = {
         "school": N_("A school"), "person": N_("A person"), "grades": N_("Grades"), "levels": N_("Levels"), "photo": N_("Photos"),
         "gps": N_("A place on the map"), "signature": N_("A signature"), "note": N_("A text to read"), "group": N_("A group, asked several times"),
     },
+    "form_change": {"added": N_("New"), "removed": N_("Removed"), "changed": N_("Changed"), "moved": N_("Moved")},
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
     "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},

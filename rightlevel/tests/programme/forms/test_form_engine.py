@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rightlevel.programme.forms.changes import changes_between
 from rightlevel.programme.forms.checking import form_faults
 from rightlevel.programme.forms.definition import Field, Form, Option, Section, from_json, to_json
 from rightlevel.programme.forms.engine import Examination, examine
@@ -301,3 +302,12 @@ def test_a_condition_is_of_bounded_size() -> None:
     wide = ["or", *[["answered", "a"]] * 100_000]
     for each in (deep, wide):
         assert form_faults(a_form(asked("a"), asked("b", shown_when=each)))
+
+
+def test_what_a_draft_changes_is_told_question_by_question() -> None:
+    before = a_form(asked("a"), asked("b"), asked("c"), asked("d"))
+    after = a_form(asked("d"), asked("a"), asked("c", hints={"en": "Look"}), asked("e"))
+    found = {each.path: each.kind for each in changes_between(before, after)}
+    assert found == {"d": "moved", "c": "changed", "e": "added", "b": "removed"}
+    assert changes_between(FORM, FORM) == []
+    assert {each.kind for each in changes_between(None, before)} == {"added"}

@@ -191,5 +191,5 @@ async def test_an_answer_to_what_is_no_longer_asked_is_kept_in_a_draft_and_gone_
     write = a_visit(cast, id=draft.id, answers=answers, version=1)
     sent = await save_visit(session, cast.mentor, write, clock, is_submitting=True)
     assert sent.visit.answers == {"session_ran": False, "not_ran_reason": "holiday"}
-    assert (sent.visit.fidelity, sent.visit.completeness) == (0.0, 1.0)
+    assert (sent.visit.fidelity, sent.visit.completeness) == (None, 1.0)
     assert msgspec.to_builtins(sent.visit.fidelity_of)["applicable"] == 1

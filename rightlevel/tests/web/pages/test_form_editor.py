@@ -40,6 +40,8 @@ async def test_a_question_is_added_tried_out_published_and_asked(site: Served) -
         assert kept.status_code == 303, kept.text
         page = await client.get("/forms/visit")
         assert ("How was the weather?" in page.text, "Publish" in page.text) == (True, True)
+        assert "What is changed: 1" in page.text
+        assert "New: How was the weather?" in page.text
         tried = await client.post(
             "/forms/visit/preview",
             data={"subject": "math", "session_ran": "yes"},

@@ -68,6 +68,7 @@ async def test_a_visit_saves_itself_and_is_sent_when_it_is_whole(site: Served) -
             True,
             False,
         )
+        assert "No score: there was no lesson." in paper.text
         table = await client.post("/visits/export")
         assert table.text.splitlines()[1].split(",")[1:4] == ["A", "Alpha School", "math"]
 

@@ -2,7 +2,7 @@
 
 Public: `list_forms`, `read_form`, `read_form_version`, `list_versions`, `start_form`, `change_draft`, `drop_draft`, `publish_form`; for rooms
 that ask a form `current_form`, `form_version`, `ensure_first_form`; the pure `examine`, `read_answers`, `nested`, `asked_of`, `columns`,
-`row_of`, `print_rows`, `fidelity_of`, `form_faults`; the values `Form`, `Section`, `Field`, `Option`.
+`row_of`, `print_rows`, `fidelity_of`, `form_faults`, `changes_between`; the values `Form`, `Section`, `Field`, `Option`.
 """
 
 from rightlevel.programme.forms.actions import (
@@ -19,6 +19,7 @@ from rightlevel.programme.forms.actions import (
     start_form,
 )
 from rightlevel.programme.forms.asking import Asked, AskedRow, AskedSection, asked_of, shown_paths
+from rightlevel.programme.forms.changes import FormChange, changes_between
 from rightlevel.programme.forms.checking import form_faults
 from rightlevel.programme.forms.definition import (
     FIELD_TYPES,
@@ -38,8 +39,8 @@ from rightlevel.programme.forms.table import PrintRow, columns, print_rows, row_
 from rightlevel.programme.forms.typed_answers import read_answers
 
 __all__ = [
-    "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormPage", "FormRow",
-    "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "columns", "current_form", "drop_draft",
+    "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
+    "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
     "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "shown_paths", "start_form", "to_json",
 ]  # fmt: skip

@@ -84,8 +84,10 @@ def judge(form: FormVersion, raw: Mapping[str, Any], given: Given, *, is_submitt
     kept = (
         found.answers if is_submitting else {key: value for key, value in answers.items() if key not in asked}
     )
+    # A lesson that did not take place says nothing about how lessons are given: it has no score, and no mean counts it as zero.
+    has_score = score.parts["ran"] != 0
     judged = Judged(
-        kept, "submitted" if is_submitting else "draft", found.completeness, score.score,
+        kept, "submitted" if is_submitting else "draft", found.completeness, score.score if has_score else None,
         {"points": score.points, "applicable": score.applicable, "parts": score.parts},
     )  # fmt: skip
     return Read(judged, (*unread, *found.faults), found.missing)

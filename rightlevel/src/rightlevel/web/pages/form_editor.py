@@ -18,6 +18,7 @@ from rightlevel.programme.forms import (
     Section,
     asked_of,
     change_draft,
+    changes_between,
     drop_draft,
     editing,
     examine,
@@ -162,8 +163,10 @@ async def _one(call: Ask, code: str) -> dict[str, Any]:
         return _in_words(call, when)
 
     wrong = [(each.field, language.rule(each.rule)) for each in faults]
+    before = page.current.definition if page.current else None
+    changes = changes_between(before, shown) if page.draft is not None else []
     return {
-        "page": page, "shown": shown, "versions": versions.items, "wrong": wrong, "labels": labels, "words": words
+        "page": page, "shown": shown, "versions": versions.items, "wrong": wrong, "labels": labels, "words": words, "changes": changes,
     }  # fmt: skip
 
 
