@@ -1,0 +1,138 @@
+"""Children's lives over HTTP: moves, guardians' consent, a school's roll-over, erasing who a child was."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.lives import (
+    Consent,
+    RollOver,
+    RollOverPlan,
+    RollOverPreview,
+    Transfer,
+    Undone,
+    Withdrawal,
+    erase_identity,
+    give_consent,
+    list_roll_overs,
+    preview_roll_over,
+    roll_over_school,
+    transfer_student,
+    undo_roll_over,
+    withdraw_consent,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.programme.students import Student
+from rightlevel.web.call import (
+    CLASS_BODY,
+    READ_S,
+    READS,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ById,
+    ByUuid,
+    actor_of,
+)
+
+routes = Registry()
+
+ERASE_S = 30.0
+"""It reads every receipt and import fault once."""
+ROLL_S = 30.0
+"""Ten statements over at most 5,000 children."""
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """The child's code, typed again, and why who it was is erased for ever."""
+
+    confirmation: str
+    reason: str
+
+
+class Undoing(msgspec.Struct, frozen=True):
+    """Why a roll-over is taken back."""
+
+    reason: str
+
+
+@routes.endpoint(
+    "POST", "/api/v1/students/{id}/transfer", who=May("transfer", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def transfer_one_student(call: Ask, *, path: ByUuid, body: Transfer) -> Student:
+    """Moves a child to another school, class or grade; where it was is kept."""
+    return await transfer_student(call.session, actor_of(call), path.id, body, call.clock)
+
+
+@routes.endpoint(
+    "PUT", "/api/v1/students/{id}/consent", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def give_guardian_consent(call: Ask, *, path: ByUuid, body: Consent) -> Student:
+    """Keeps a guardian's contact with the day of the consent."""
+    return await give_consent(call.session, actor_of(call), path.id, body, call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/students/{id}/consent/withdraw", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def withdraw_guardian_consent(call: Ask, *, path: ByUuid, body: Withdrawal) -> Student:
+    """Takes the contact away with the consent to it."""
+    return await withdraw_consent(call.session, actor_of(call), path.id, body, call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/students/{id}/erase", who=May("erase", "student"), rate=WRITES, deadline_s=ERASE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def erase_one_identity(call: Ask, *, path: ByUuid, body: Erasure) -> None:
+    """Erases who a child was; what figures count by stays. It is not undone."""
+    await erase_identity(
+        call.session,
+        actor_of(call),
+        path.id,
+        confirmation=body.confirmation,
+        reason=body.reason,
+        clock=call.clock,
+    )
+
+
+@routes.endpoint(
+    "POST", "/api/v1/schools/{id}/roll-over/preview", who=May("roll_over", "school"), rate=READS, deadline_s=ROLL_S, work="read",
+    body_bytes=CLASS_BODY, tags=("lives",),
+)  # fmt: skip
+async def preview_one_roll_over(call: Ask, *, path: ById, body: RollOverPlan) -> RollOverPreview:
+    """What a roll-over would do to each class; nothing is written."""
+    return await preview_roll_over(call.session, actor_of(call), path.id, body, call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/schools/{id}/roll-over", who=May("roll_over", "school"), rate=WRITES, deadline_s=ROLL_S, work="write",
+    body_bytes=CLASS_BODY, tags=("lives",),
+)  # fmt: skip
+async def roll_one_school_over(call: Ask, *, path: ById, body: RollOverPlan) -> RollOver:
+    """Takes a school into the next year in one step; the same write again changes nothing more."""
+    return await roll_over_school(call.session, actor_of(call), path.id, body, call.clock)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/schools/{id}/roll-overs", who=May("roll_over", "school"), rate=READS, deadline_s=READ_S, work="read",
+    page=PageLimit(), tags=("lives",),
+)  # fmt: skip
+async def list_roll_overs_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[RollOver]:
+    """The roll-overs of a school, the latest first."""
+    return await list_roll_overs(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/roll-overs/{id}/undo", who=May("roll_over", "school"), rate=WRITES, deadline_s=ROLL_S, work="write",
+    body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def undo_one_roll_over(call: Ask, *, path: ByUuid, body: Undoing) -> Undone:
+    """Takes a school back into the year it left, as long as the new one has no result."""
+    return await undo_roll_over(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
