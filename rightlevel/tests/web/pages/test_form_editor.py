@@ -42,6 +42,7 @@ async def test_a_question_is_added_tried_out_published_and_asked(site: Served) -
         assert ("How was the weather?" in page.text, "Publish" in page.text) == (True, True)
         assert "What is changed: 1" in page.text
         assert "New: How was the weather?" in page.text
+        assert "When the answer is: Was the class in session? Yes" in page.text
         tried = await client.post(
             "/forms/visit/preview",
             data={"subject": "math", "session_ran": "yes"},

@@ -154,10 +154,11 @@ def expression_of(condition: Condition, form: Form) -> Expression:
         return None
     if condition.kind == "answered":
         return ["answered", condition.key]
-    return [condition.kind, condition.key, _value(condition, _any(form, condition.key))]
+    return [condition.kind, condition.key, _value(condition, question_of(form, condition.key))]
 
 
-def _any(form: Form, key: str) -> Field | None:
+def question_of(form: Form, key: str) -> Field | None:
+    """The question of a key, groups looked into too."""
     every = [one for each in form.fields() for one in (each, *each.fields)]
     return next((each for each in every if each.key == key), None)
 

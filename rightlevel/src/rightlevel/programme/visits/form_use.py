@@ -60,7 +60,9 @@ class Read(msgspec.Struct, frozen=True):
 async def form_for_new(session: Session, version_id: int | None) -> FormVersion:
     """The form for a new visit: the present one, or the version that a device had when it was offline. *Errors*: Invalid for none."""
     if version_id is None:
-        await ensure_first_form(session)
+        found = await current_form(session)
+        if found.number > 1 or not await ensure_first_form(session):
+            return found
         return await current_form(session)
     try:
         return await form_version(session, version_id)

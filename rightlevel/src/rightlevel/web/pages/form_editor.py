@@ -24,6 +24,7 @@ from rightlevel.programme.forms import (
     examine,
     fidelity_of,
     form_faults,
+    label,
     list_forms,
     list_versions,
     nested,
@@ -160,7 +161,7 @@ async def _one(call: Ask, code: str) -> dict[str, Any]:
         return texts.get(language.code) or texts.get("en", "")
 
     def words(when: Any) -> str:
-        return _in_words(call, when)
+        return _in_words(call, shown, when)
 
     wrong = [(each.field, language.rule(each.rule)) for each in faults]
     before = page.current.definition if page.current else None
@@ -179,7 +180,7 @@ def _written(page: FormPage) -> Form:
     return Form(page.form.name, 1, ("en",))
 
 
-def _in_words(call: Ask, when: Any) -> str:
+def _in_words(call: Ask, form: Form, when: Any) -> str:
     """A condition as a person reads it; one that is put together of several stays as it is written."""
     condition = editing.condition_of(when)
     _ = language_of(call).gettext
@@ -187,8 +188,16 @@ def _in_words(call: Ask, when: Any) -> str:
         return ""
     if condition.kind == "kept":
         return msgspec.json.encode(when).decode()
-    words = dict(CONDITIONS)[condition.kind]
-    return f"{_(words)}: {condition.key} {condition.value}".strip()
+    words = _(dict(CONDITIONS)[condition.kind])
+    code = language_of(call).code
+    asked = editing.question_of(form, condition.key)
+    if asked is None:
+        return f"{words}: {condition.key} {condition.value}".strip()
+    answers = {"yes": _("Yes"), "no": _("No")} | {
+        each.value: label(each.labels, code, each.value) for each in asked.options
+    }
+    answer = answers.get(condition.value, condition.value)
+    return f"{words}: {label(asked.labels, code, asked.key)} {answer}".strip()
 
 
 @routes.endpoint(
