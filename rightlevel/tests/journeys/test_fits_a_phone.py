@@ -58,7 +58,7 @@ def every_page(site: Site, name: str) -> list[str]:
     ids: dict[str, object] = {
         "schools": cast.school_a, "students": cast.students_a[0], "rounds": cast.round, "people": cast.teacher.person_id,
         "years": cast.school_year, "places": cast.district_1, "classes": cast.class_3a, "assign": cast.school_a,
-        "results": cast.round,
+        "results": cast.round, "forms": "visit",
     }  # fmt: skip
     paths = ["/nowhere"]
     for route in all_routes():

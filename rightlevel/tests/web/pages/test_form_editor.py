@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -133,3 +134,26 @@ async def test_a_question_that_is_saved_without_a_change_stays_as_it_was(site: S
         again: Any = (await client.get("/api/v1/forms/visit")).json()["draft"]
         now = {field["key"]: field for section in again["sections"] for field in section["fields"]}
         assert {key: now[key] for key, _ in fields} == dict(fields)
+
+
+async def test_a_device_that_was_offline_sends_to_the_version_it_had(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        had: Any = (await client.get("/api/v1/forms/visit")).json()["current"]
+        version = await version_of(client)
+        await client.post("/forms/visit/question", data=a_question(version))
+        done = await client.post("/forms/visit/publish", data={"version": str(version + 1)})
+        assert done.status_code == 303, done.text
+    async with site.client("mentor") as device:
+        whole: Any = (await device.get(f"/api/v1/form-versions/{had['id']}")).json()
+        assert whole["definition"] == had["definition"]
+        sent: dict[str, Any] = {
+            "write_id": str(uuid4()), "school_id": site.cast.school_a, "subject": "math", "visited_on": "2026-11-20",
+            "answers": {"session_ran": False, "not_ran_reason": "Holiday"}, "submit": True, "form_version_id": had["id"],
+        }  # fmt: skip
+        answer = await device.put(f"/api/v1/visits/{uuid4()}", json=sent)
+        assert answer.status_code == 200, answer.text
+        kept: Any = answer.json()["visit"]
+        assert (kept["form_version_id"], kept["answers"]) == (had["id"], sent["answers"])
+        unknown = sent | {"write_id": str(uuid4()), "form_version_id": 999_999}
+        refused = await device.put(f"/api/v1/visits/{uuid4()}", json=unknown)
+        assert (refused.status_code, "form_version_id" in refused.text) == (422, True)

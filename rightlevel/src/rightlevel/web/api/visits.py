@@ -54,7 +54,11 @@ VISIT_BODY = 4 * SMALL_BODY
 
 
 class SentVisit(msgspec.Struct, frozen=True):
-    """A visit as it is sent. `write_id` is a UUID made for this one write; version 0 is a new visit; `submit` sends it for good."""
+    """A visit as it is sent. `write_id` is a UUID made for this one write; version 0 is a new visit; `submit` sends it for good.
+
+    *Shape*: answers by the keys of the form. A new visit is asked the version in use, unless `form_version_id` says which one the device
+    had while it was offline; later on a visit keeps its version.
+    """
 
     write_id: str
     school_id: int
@@ -64,6 +68,7 @@ class SentVisit(msgspec.Struct, frozen=True):
     teacher_id: int | None = None
     version: int = 0
     submit: bool = False
+    form_version_id: int | None = None
 
 
 class VisitDeletion(msgspec.Struct, frozen=True):
@@ -200,6 +205,7 @@ async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVi
         body.answers,
         body.teacher_id,
         body.version,
+        body.form_version_id,
     )
     return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
 
