@@ -34,6 +34,7 @@ BENCHES = (
     "doctors",
     "groups",
     "next_week",
+    "twins",
     "verification_queue",
 )
 HERE = Path(__file__).parent

@@ -52,6 +52,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("restore", "student"): _OWNERS,
     ("transfer", "student"): _FIELD,
     ("erase", "student"): _ADMIN,
+    ("merge", "student"): _MENTORS,
     ("roll_over", "school"): _LEADERS,
     ("reset", "school"): _LEADERS,
     ("read", "twins"): _FIELD,

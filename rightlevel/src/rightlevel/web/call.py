@@ -24,6 +24,10 @@ IMPORTS = RateClass("imports", per_s=0.2, burst=20)
 
 READ_S = 5.0
 WRITE_S = 10.0
+ERASE_S = 30.0
+"""It reads every receipt and import fault once."""
+ROLL_S = 30.0
+"""Ten statements over at most 5,000 children."""
 SMALL_BODY = 64 * 1024
 CLASS_BODY = 1024 * 1024
 

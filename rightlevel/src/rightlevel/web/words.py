@@ -16,6 +16,13 @@ WORDS: dict[str, dict[str, str]] = {
         "gps": N_("A place on the map"), "signature": N_("A signature"), "note": N_("A text to read"), "group": N_("A group, asked several times"),
     },
     "form_change": {"added": N_("New"), "removed": N_("Removed"), "changed": N_("Changed"), "moved": N_("Moved")},
+    "likeness": {
+        "name_same": N_("the same name"), "name_alike": N_("names written alike"), "name_sounds": N_("names that sound alike"),
+        "sex_same": N_("the same sex"), "sex_differs": N_("another sex"), "grade_same": N_("the same grade"), "grade_next": N_("the next grade"),
+        "grade_differs": N_("another grade"), "birth_same": N_("the same birthday"), "birth_alike": N_("birthdays alike"),
+        "birth_differs": N_("another birthday"), "age_same": N_("the same age"), "age_alike": N_("a year apart"), "age_differs": N_("another age"),
+        "other_school": N_("another school"),
+    },
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
     "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},

@@ -1,1 +1,1 @@
--- Children entered twice: see the room programme.twins.
+-- Children entered twice: their tables came with 0005. The number was given out and is kept, for numbers have no gap.

@@ -2,7 +2,7 @@
 
 The weights are logarithms of how much likelier a fact is of one child entered twice than of two children (Fellegi and Sunter, A Theory for
 Record Linkage, 1969), set by hand on the first half of the generated set; THRESHOLD was chosen there and judged on the other half
-(docs/developers/twins.md).
+(docs/rules/twins.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from rightlevel.programme.twins.names import Name, skeleton_of
 
 THRESHOLD = 2.8
-"""*Source*: docs/developers/twins.md: the highest F2 (a missed twin weighs more than a needless look) on the half of the generated set that was for choosing."""
+"""*Source*: docs/rules/twins.md: the highest F2 (a missed twin weighs more than a needless look) on the half of the generated set that was for choosing."""
 LEAST_LIKE = 0.80
 """Names less alike than this are no twins whatever else agrees."""
 PREFIX = 4

@@ -27,8 +27,10 @@ from rightlevel.programme.permissions import May
 from rightlevel.programme.students import Student
 from rightlevel.web.call import (
     CLASS_BODY,
+    ERASE_S,
     READ_S,
     READS,
+    ROLL_S,
     SMALL_BODY,
     WRITE_S,
     WRITES,
@@ -39,11 +41,6 @@ from rightlevel.web.call import (
 )
 
 routes = Registry()
-
-ERASE_S = 30.0
-"""It reads every receipt and import fault once."""
-ROLL_S = 30.0
-"""Ten statements over at most 5,000 children."""
 
 
 class Erasure(msgspec.Struct, frozen=True):

@@ -33,11 +33,12 @@ from rightlevel.programme.lives import (
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
 from rightlevel.programme.students import Student, read_student
-from rightlevel.web.api.lives import ERASE_S, ROLL_S
 from rightlevel.web.call import (
     CLASS_BODY,
+    ERASE_S,
     READ_S,
     READS,
+    ROLL_S,
     SMALL_BODY,
     WRITE_S,
     WRITES,
@@ -122,7 +123,10 @@ async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted
     actor = actor_of(call)
     student = await read_student(call.session, actor, path.id)
     own = await read_school(call.session, actor, student.school_id)
-    schools = await list_schools(call.session, actor, page, SchoolSearch(search=query.search.strip() or None))
+    found = await list_schools(call.session, actor, page, SchoolSearch(search=query.search.strip() or None))
+    # Between a practice school and a real one nobody moves.
+    near = [each for each in found.items if each.is_practice == own.is_practice]
+    schools = msgspec.structs.replace(found, items=near)
     return render(call, "lives/choose_school.html", student=student, own=own, schools=schools, query=query)
 
 

@@ -1,0 +1,162 @@
+-- name: children
+-- The live children of a school, for comparing them.
+select id::text as id, code, name, sex, grade, school_id, class_id, birth_on, age, version, 0 as results
+from student
+where school_id = %(school_id)s and deleted_at is null and erased_at is null
+order by id
+limit %(rows)s
+
+-- name: said_not
+-- Pairs of a school's children of whom somebody said that they are two.
+select n.first_id::text as first_id, n.second_id::text as second_id
+from not_twins n
+join student st on st.id = n.first_id
+where st.school_id = %(school_id)s
+limit 20000
+
+-- name: count_results
+-- How many live results each of some children has.
+select st.id::text as id, count(r.id)::integer as results
+from unnest(%(ids)s::uuid[]) as st (id)
+left join result r on r.student_id = st.id and r.deleted_at is null
+group by st.id
+
+-- name: hold_results
+-- The live results of two records, held, with the locks on them and on their schools.
+select r.id::text as id, r.student_id::text as student_id, r.round_id, r.subject::text as subject, r.outcome::text as outcome, r.tested_on,
+    r.changed_at, r.is_verified,
+    (r.locked_at is not null and not r.is_verified) or exists (
+        select 1 from round_school s where s.round_id = r.round_id and s.school_id = r.school_id and s.locked_at is not null) as is_locked,
+    rd.state = 'frozen' as is_frozen,
+    rd.state = 'frozen' and not exists (
+        select 1 from round_snapshot sn where sn.round_id = rd.id and sn.sealed_at is not null) as is_sealing
+from result r
+join round rd on rd.id = r.round_id
+where r.student_id = any(%(ids)s::uuid[]) and r.deleted_at is null
+order by r.id
+for update of r
+
+-- name: move_results
+-- Gives results to a child.
+update result
+set student_id = %(to_id)s::uuid
+where id = any(%(result_ids)s::uuid[])
+
+-- name: lay_down
+-- Takes results out of the way for the moment in which another takes their place.
+update result
+set deleted_at = %(now)s
+where id = any(%(result_ids)s::uuid[])
+
+-- name: take_up
+-- Puts those results where they belong.
+update result
+set deleted_at = null, student_id = %(to_id)s::uuid
+where id = any(%(result_ids)s::uuid[])
+
+-- name: move_past
+-- The years that one record was at school, to the other, but for a closed year that both have.
+update past_enrolment p
+set student_id = %(to_id)s::uuid
+where p.student_id = %(from_id)s::uuid
+    and not (p.closes_year and exists (
+        select 1 from past_enrolment o
+        where o.student_id = %(to_id)s::uuid and o.closes_year and o.school_year_id = p.school_year_id))
+    --? only: and p.id = any(%(ids)s::bigint[])
+returning p.id
+
+-- name: move_members
+-- Memberships in groups, but for one that stands beside another of the same group or subject.
+update group_member m
+set student_id = %(to_id)s::uuid
+where m.student_id = %(from_id)s::uuid
+    and not (m.left_at is null and exists (
+        select 1 from group_member o
+        where o.student_id = %(to_id)s::uuid and o.left_at is null
+            and (o.group_id = m.group_id or (o.joined_at is not null and m.joined_at is not null and o.subject = m.subject))))
+    --? only: and m.id = any(%(ids)s::bigint[])
+returning m.id
+
+-- name: move_attendance
+-- Attendance, but for sessions in which both were marked.
+update attendance a
+set student_id = %(to_id)s::uuid
+where a.student_id = %(from_id)s::uuid
+    and not exists (select 1 from attendance o where o.student_id = %(to_id)s::uuid and o.session_id = a.session_id)
+    --? only: and a.session_id::text = any(%(ids)s::text[])
+returning a.session_id::text as id
+
+-- name: move_checks
+-- Quick re-tests, but for days on which both were looked at.
+update level_check c
+set student_id = %(to_id)s::uuid
+where c.student_id = %(from_id)s::uuid
+    and not exists (
+        select 1 from level_check o
+        where o.student_id = %(to_id)s::uuid and o.subject = c.subject and o.checked_on = c.checked_on)
+    --? only: and c.id::text = any(%(ids)s::text[])
+returning c.id::text as id
+
+-- name: move_enrolments
+-- Enrolments in special programmes, but for one under way that both have.
+update intervention_enrolment e
+set student_id = %(to_id)s::uuid
+where e.student_id = %(from_id)s::uuid
+    and not (e.to_on is null and exists (
+        select 1 from intervention_enrolment o
+        where o.student_id = %(to_id)s::uuid and o.to_on is null and o.intervention_id = e.intervention_id))
+    --? only: and e.id::text = any(%(ids)s::text[])
+returning e.id::text as id
+
+-- name: put_away
+-- The record that went into the other is deleted, and points at it.
+update student
+set deleted_at = %(now)s, deleted_by = %(person_id)s, delete_reason = 'merged', merged_into = %(kept_id)s::uuid, version = version + 1
+where id = %(gone_id)s::uuid and version = %(version)s and deleted_at is null and merged_into is null
+
+-- name: bring_back
+-- The record is there by itself again.
+update student
+set deleted_at = null, deleted_by = null, delete_reason = null, merged_into = null, version = version + 1
+where id = %(gone_id)s::uuid and merged_into = %(kept_id)s::uuid
+
+-- name: insert_merge
+-- Keeps what was done.
+insert into student_merge (kept_id, gone_id, moved, reason, merged_at, merged_by)
+values (%(kept_id)s::uuid, %(gone_id)s::uuid, %(moved)s::jsonb, %(reason)s, %(now)s, %(person_id)s)
+returning id::text as id
+
+-- name: hold_merge
+-- A merge that stands, held.
+select m.id::text as id, m.kept_id::text as kept_id, m.gone_id::text as gone_id, m.moved
+from student_merge m
+where m.id = %(merge_id)s::uuid and m.undone_at is null
+for update
+
+-- name: end_merge
+-- Says that a merge was taken back.
+update student_merge
+set undone_at = %(now)s, undone_by = %(person_id)s, undo_reason = %(reason)s
+where id = %(merge_id)s::uuid and undone_at is null
+
+-- name: list_merges
+-- The merges of a school's children, the latest first. Served by student_merge_by_kept.
+select m.id::text as id, m.kept_id::text as kept_id, k.name as kept_name, k.code as kept_code, m.gone_id::text as gone_id, g.name as gone_name,
+    g.code as gone_code, m.reason, jsonb_array_length(coalesce(m.moved -> 'results', '[]'))::integer as results,
+    coalesce((m.moved ->> 'set_aside')::integer, 0) as set_aside, m.merged_at, p.display_name as merged_by, m.undone_at
+from student_merge m
+join student k on k.id = m.kept_id
+join student g on g.id = m.gone_id
+join person p on p.id = m.merged_by
+where true
+--? by_school: and k.school_id = %(school_id)s
+--? by_id: and m.id = %(merge_id)s::uuid
+--? after: and (m.merged_at, m.id) < (%(after_at)s, %(after_id)s::uuid)
+order by m.merged_at desc, m.id desc
+limit %(rows)s
+
+-- name: say_not
+-- Remembers that two records are two children.
+insert into not_twins (first_id, second_id, said_at, said_by)
+values (least(%(one)s::uuid, %(other)s::uuid), greatest(%(one)s::uuid, %(other)s::uuid), %(now)s, %(person_id)s)
+on conflict do nothing

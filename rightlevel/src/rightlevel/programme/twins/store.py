@@ -1,0 +1,144 @@
+"""The only file that knows the columns of student_merge and not_twins, and of what a merge moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.paging import Page, PageRequest, page_of
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.twins.model import MOST_CHILDREN, HeldResult, Merged, Moved, Record
+
+_queries = load_queries(__package__ or "")
+_encoder = msgspec.json.Encoder()
+CARRIED: Final = ("past", "members", "attendance", "checks", "enrolments")
+"""What goes along with a child beside its results, each by its own query and its field of `Moved`."""
+
+
+class _Pair(msgspec.Struct, frozen=True):
+    first_id: str
+    second_id: str
+
+
+class _Count(msgspec.Struct, frozen=True):
+    id: str
+    results: int
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: Any
+
+
+class HeldMerge(msgspec.Struct, frozen=True):
+    """A merge that stands."""
+
+    id: str
+    kept_id: str
+    gone_id: str
+    moved: Any
+
+
+async def children(session: Session, school_id: int) -> list[Record]:
+    values = {"school_id": school_id, "rows": MOST_CHILDREN + 1}
+    return await session.fetch_all(_queries["children"], values, into=Record)
+
+
+async def said_not(session: Session, school_id: int) -> set[tuple[str, str]]:
+    rows = await session.fetch_all(_queries["said_not"], {"school_id": school_id}, into=_Pair)
+    return {(row.first_id, row.second_id) for row in rows}
+
+
+async def count_results(session: Session, ids: Sequence[str]) -> dict[str, int]:
+    rows = await session.fetch_all(_queries["count_results"], {"ids": list(ids)}, into=_Count)
+    return {row.id: row.results for row in rows}
+
+
+async def hold_results(session: Session, ids: Sequence[str]) -> list[HeldResult]:
+    return await session.fetch_all(_queries["hold_results"], {"ids": list(ids)}, into=HeldResult)
+
+
+async def move_results(session: Session, result_ids: Sequence[str], to_id: str) -> int:
+    return await session.execute(_queries["move_results"], {"result_ids": list(result_ids), "to_id": to_id})
+
+
+async def swap_results(
+    session: Session,
+    standing: Sequence[str],
+    aside: Sequence[str],
+    *,
+    kept_id: str,
+    gone_id: str,
+    now: datetime,
+) -> None:
+    """Results that stand go to the child that stays, those set aside to the one that goes; never two in one place."""
+    await session.execute(_queries["lay_down"], {"result_ids": list(standing), "now": now})
+    await session.execute(_queries["move_results"], {"result_ids": list(aside), "to_id": gone_id})
+    await session.execute(_queries["take_up"], {"result_ids": list(standing), "to_id": kept_id})
+
+
+async def carry(
+    session: Session, what: str, from_id: str, to_id: str, ids: Sequence[Any] | None = None
+) -> list[Any]:
+    """Moves what can be moved of one kind; its ids."""
+    query = _queries[f"move_{what}"] if ids is None else _queries[f"move_{what}"].plus("only")
+    values = {"from_id": from_id, "to_id": to_id, "ids": list(ids or ())}
+    return [row.id for row in await session.fetch_all(query, values, into=_Id)]
+
+
+async def put_away(
+    session: Session, gone_id: str, kept_id: str, *, version: int, person_id: int, now: datetime
+) -> bool:
+    values = {"gone_id": gone_id, "kept_id": kept_id, "version": version, "person_id": person_id, "now": now}
+    return await session.execute(_queries["put_away"], values) == 1
+
+
+async def bring_back(session: Session, gone_id: str, kept_id: str) -> bool:
+    return await session.execute(_queries["bring_back"], {"gone_id": gone_id, "kept_id": kept_id}) == 1
+
+
+async def insert_merge(
+    session: Session, kept_id: str, gone_id: str, moved: Moved, *, reason: str, person_id: int, now: datetime
+) -> str:
+    values = {
+        "kept_id": kept_id, "gone_id": gone_id, "moved": _encoder.encode(moved).decode(), "reason": reason, "person_id": person_id,
+        "now": now,
+    }  # fmt: skip
+    return str(await session.fetch_value(_queries["insert_merge"], values))
+
+
+async def hold_merge(session: Session, merge_id: str) -> HeldMerge | None:
+    return await session.fetch_one(_queries["hold_merge"], {"merge_id": merge_id}, into=HeldMerge)
+
+
+async def end_merge(session: Session, merge_id: str, *, reason: str, person_id: int, now: datetime) -> bool:
+    values = {"merge_id": merge_id, "reason": reason, "person_id": person_id, "now": now}
+    return await session.execute(_queries["end_merge"], values) == 1
+
+
+async def page_of_merges(session: Session, school_id: int, page: PageRequest) -> Page[Merged]:
+    after = page.key(tuple[datetime, str])
+    query = _queries["list_merges"].plus("by_school", *(["after"] if after else []))
+    values = {
+        "school_id": school_id, "after_at": after[0] if after else None, "after_id": after[1] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    rows = await session.fetch_all(query, values, into=Merged)
+    return page_of(rows, page, lambda row: (row.merged_at, row.id))
+
+
+async def find_merge(session: Session, merge_id: str) -> Merged:
+    """One merge. *Errors*: NotFound."""
+    values = {"merge_id": merge_id, "rows": 1}
+    found = await session.fetch_one(_queries["list_merges"].plus("by_id"), values, into=Merged)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def say_not(session: Session, one: str, other: str, *, person_id: int, now: datetime) -> bool:
+    values = {"one": one, "other": other, "person_id": person_id, "now": now}
+    return await session.execute(_queries["say_not"], values) == 1

@@ -1,0 +1,80 @@
+"""Children entered twice, over HTTP: the likely ones of a school, merging, and taking that back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Created, Registry
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.permissions import May
+from rightlevel.programme.twins import (
+    Merge,
+    Merged,
+    TwinsOfSchool,
+    find_twins,
+    list_merges,
+    merge_twins,
+    say_not_twins,
+    unmerge_twins,
+)
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+
+routes = Registry()
+
+
+class TwoChildren(msgspec.Struct, frozen=True):
+    """Two records that are two children."""
+
+    student_id: str
+    other_id: str
+
+
+class Why(msgspec.Struct, frozen=True):
+    """Why a merge is taken back."""
+
+    reason: str
+
+
+@routes.endpoint(
+    "GET", "/api/v1/schools/{id}/twins", who=May("merge", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("twins",)
+)  # fmt: skip
+async def find_twins_of_school(call: Ask, *, path: ById) -> TwinsOfSchool:
+    """At most a hundred pairs that may be one child, the likeliest first, with the reasons."""
+    return await find_twins(call.session, actor_of(call), path.id, call.clock)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/schools/{id}/merges", who=May("merge", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("twins",),
+)  # fmt: skip
+async def list_merges_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[Merged]:
+    """The merges of a school's children, the latest first."""
+    return await list_merges(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/merges", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("twins",), statuses={201: "merged"},
+)  # fmt: skip
+async def merge_two_records(call: Ask, *, body: Merge) -> Created:
+    """Makes two records one; both histories are kept."""
+    made = await merge_twins(call.session, actor_of(call), body, call.clock)
+    return Created(made, f"/api/v1/students/{made.kept_id}")
+
+
+@routes.endpoint(
+    "POST", "/api/v1/merges/{id}/undo", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("twins",),
+)  # fmt: skip
+async def undo_one_merge(call: Ask, *, path: ByUuid, body: Why) -> Merged:
+    """Makes two of one again."""
+    return await unmerge_twins(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/not-twins", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("twins",),
+)  # fmt: skip
+async def say_two_are_two(call: Ask, *, body: TwoChildren) -> None:
+    """Remembers that two records are two children."""
+    await say_not_twins(call.session, actor_of(call), body.student_id, body.other_id, call.clock)
