@@ -32,6 +32,7 @@ from rightlevel.programme.schools import SchoolSearch, current_year, list_school
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.work import place_choices
 from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
@@ -170,7 +171,8 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
         (state, language.gettext(name), language.gettext(told), asks)
         for state, name, told, asks in STEPS.get(round_.state, [])
     ]
-    return {"round": round_, "steps": steps, "special": special, "found": found, "search": search,
+    places = await place_choices(call) if may_lock and round_.state != "frozen" else []
+    return {"round": round_, "steps": steps, "places": places, "special": special, "found": found, "search": search,
         "snapshot": snapshot, "amendments": amendments,
     }  # fmt: skip
 

@@ -15,6 +15,7 @@ from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject, allowed
 from rightlevel.programme.results import read_result
 from rightlevel.programme.rounds import Round, current_round, list_rounds, read_round
+from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
 from rightlevel.programme.verification import (
     NewDraw,
@@ -36,6 +37,7 @@ from rightlevel.programme.verification import (
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed
+from rightlevel.web.pages.work import place_choices
 from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
@@ -347,7 +349,10 @@ async def samples_page(call: Ask, *, query: DrawWanted, page: PageRequest) -> Ht
 
 async def _samples(call: Ask, form: DrawForm, page: PageRequest, **more: Any) -> dict[str, Any]:
     draws = await list_draws(call.session, actor_of(call), form.round, page) if form.round else None
+    chosen = form.school_id.strip()
+    school = await read_school(call.session, actor_of(call), int(chosen)) if chosen.isdecimal() else None
     return {
+        "school": school, "places": [] if school else await place_choices(call),
         "form": form, "draws": draws, "rounds": await _rounds(call), "confidences": CONFIDENCES, "plan": None,
     } | more  # fmt: skip
 
