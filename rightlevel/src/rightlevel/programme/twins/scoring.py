@@ -128,29 +128,35 @@ def _name_weight(likeness: float) -> float:
     return NAME_WEIGHTS[-1][1]
 
 
-def likeness_of(one: Child, other: Child, *, namesakes: int = 0, today: date) -> Likeness | None:
+def likeness_of(
+    one: Child, other: Child, *, namesakes: int = 0, today: date, at_least: float = -100.0
+) -> Likeness | None:
     """How likely two children are one child entered twice, or None where their names are too far apart.
 
-    `namesakes`: how many more children around sound like them; each makes the name say less.
+    `namesakes`: how many more children around sound like them; each makes the name say less. None also where the likeliness can't reach
+    `at_least`, whatever their names: those are not even compared, which takes most of the time.
     """
-    names = name_likeness(one.name, other.name)
-    if names < LEAST_LIKE:
-        return None
-    weight = _name_weight(names) - min(0.5 * namesakes, 2.0)
-    reasons = [
-        "name_same"
-        if names == 1.0
-        else "name_alike"
-        if one.name.script == other.name.script
-        else "name_sounds"
-    ]
+    weight = -min(0.5 * namesakes, 2.0)
+    reasons: list[str] = []
     for more, reason in (_sex(one, other), _grade(one, other), _age(one, other, today)):
         weight += more
         reasons += [reason] if reason else []
     if one.school_id != other.school_id:
         weight -= 0.5
         reasons.append("other_school")
-    return Likeness(round(weight, 3), round(names, 3), tuple(reasons))
+    if weight + NAME_WEIGHTS[-1][1] < at_least:
+        return None
+    names = name_likeness(one.name, other.name)
+    if names < LEAST_LIKE:
+        return None
+    alike = (
+        "name_same"
+        if names == 1.0
+        else "name_alike"
+        if one.name.script == other.name.script
+        else "name_sounds"
+    )
+    return Likeness(round(weight + _name_weight(names), 3), round(names, 3), (alike, *reasons))
 
 
 def _sex(one: Child, other: Child) -> tuple[float, str]:
