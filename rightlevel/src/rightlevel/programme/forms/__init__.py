@@ -37,9 +37,10 @@ from rightlevel.programme.forms.model import VISIT_FORM, FormPage, FormRow, Form
 from rightlevel.programme.forms.page_fields import nested
 from rightlevel.programme.forms.table import PrintRow, columns, print_rows, row_of
 from rightlevel.programme.forms.typed_answers import read_answers
+from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
 
 __all__ = [
-    "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
+    "Converted", "Said", "Sheet", "convert", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
     "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
     "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "shown_paths", "start_form", "to_json",

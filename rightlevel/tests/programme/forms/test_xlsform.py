@@ -1,0 +1,165 @@
+"""XLSForms become forms as far as they can be said exactly; everything else is named by sheet, row and column."""
+
+from typing import Any
+
+import pytest
+
+from rightlevel.programme.forms import Converted, Sheet, convert, examine, form_faults, read_answers
+
+SURVEY = (
+    "type",
+    "name",
+    "label::English (en)",
+    "label::Khmer (km)",
+    "hint::English (en)",
+    "required",
+    "relevant",
+    "constraint",
+    "choice_filter",
+    "appearance",
+    "repeat_count",
+    "default",
+)
+CHOICES = ("list_name", "name", "label::English (en)", "label::Khmer (km)", "subject")
+
+
+def sheet(headers: tuple[str, ...], *rows: dict[str, str]) -> Sheet:
+    return Sheet(
+        headers,
+        tuple(
+            (
+                number,
+                tuple(
+                    row.get(
+                        each.split("::")[0] if "::" in each and each not in row else each, row.get(each, "")
+                    )
+                    if "Khmer" not in each
+                    else row.get(each, row.get("label", ""))
+                    for each in headers
+                ),
+            )
+            for number, row in enumerate(rows, 2)
+        ),
+    )
+
+
+def q(kind: str, name: str, **more: str) -> dict[str, str]:
+    return {"type": kind, "name": name, "label": name.title(), **more}
+
+
+def choice(listed: str, name: str, **more: str) -> dict[str, str]:
+    return {"list_name": listed, "name": name, "label": name.title(), **more}
+
+
+SETTINGS = Sheet(("form_title", "form_id"), ((2, ("Lesson", "lesson")),))
+LISTS = sheet(
+    CHOICES, choice("yn", "yes"), choice("yn", "no"), choice("ynu", "yes"), choice("ynu", "no"), choice("ynu", "unknown"), choice("subject", "language"),
+    choice("subject", "math"), choice("material", "cards", subject="language"), choice("material", "sticks", subject="math"),
+)  # fmt: skip
+
+
+def made(*rows: dict[str, str], lists: Sheet = LISTS) -> Converted:
+    return convert(sheet(SURVEY, *rows), lists, SETTINGS)
+
+
+REALISTIC = (
+    q("start", "start"), q("select_one subject", "subject", required="yes"),
+    q("begin group", "lesson"), q("select_one yn", "ran", required="true()"), q("text", "why", required="yes", relevant="${ran} = 'no'"),
+    q("integer", "enrolled", required="yes", relevant="${ran} = 'yes'", constraint=". >= 0 and . <= 200"),
+    q("integer", "present", relevant="${ran} = 'yes' and ${enrolled} > 0", constraint=". <= ${enrolled}"),
+    q("select_one ynu", "on_time", relevant="not(${ran} = 'no')"),
+    q("select_multiple material", "materials", choice_filter="subject = ${subject}", constraint="count-selected(.) <= 1"),
+    q("decimal", "rate", relevant="selected(${materials}, 'cards') or ${present} >= 10"), q("end group", ""),
+    q("begin repeat", "activities", repeat_count="3"), q("text", "name", constraint="string-length(.) < 50"), q("integer", "minutes", constraint=". > 0"),
+    q("end repeat", ""), q("text", "words", appearance="multiline"), q("geopoint", "place"), q("image", "signed", appearance="signature"), q("note", "thanks"),
+)  # fmt: skip
+
+
+def test_a_realistic_form_is_taken_whole_and_could_be_published() -> None:
+    found = made(*REALISTIC)
+    assert found.faults == ()
+    assert found.form is not None
+    assert form_faults(found.form) == ()
+    kinds = {field.key: field.type for field in found.form.fields()}
+    assert kinds == {
+        "subject": "choice", "ran": "yes_no", "why": "text", "enrolled": "number", "present": "number", "on_time": "yes_no_unknown",
+        "materials": "choices", "rate": "number", "activities": "group", "words": "long_text", "place": "gps", "signed": "signature", "thanks": "note",
+    }  # fmt: skip
+    assert (found.form.name, found.form.languages) == ("Lesson", ("en", "km"))
+    assert [(note.row, note.column, note.value) for note in found.notes] == [(2, "type", "start")]
+
+
+def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
+    form = made(*REALISTIC).form
+    assert form is not None
+
+    def look(**raw: Any) -> tuple[set[str], set[str], list[str]]:
+        answers, unread = read_answers(form, raw)
+        found = examine(form, answers)
+        return set(found.shown), set(found.missing), [each.field for each in (*unread, *found.faults)]
+
+    shown, missing, _ = look(subject="math", ran="no")
+    assert ("why" in shown, "enrolled" in shown, "on_time" in shown, "why" in missing) == (
+        True,
+        False,
+        False,
+        True,
+    )
+    shown, missing, faults = look(
+        subject="math", ran="yes", enrolled="30", present="31", materials=["sticks"]
+    )
+    assert ("present" in shown, "rate" in shown, faults) == (True, True, ["present"])
+    assert look(subject="math", ran="yes", materials=["cards"])[2] == ["materials"]
+    assert look(subject="math", ran="yes", enrolled="201")[2] == ["enrolled"]
+    assert look(subject="math", activities=[{"name": "x" * 50, "minutes": "0"}])[2] == [
+        "activities.0.name",
+        "activities.0.minutes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "value"),
+    [
+        ((q("barcode", "code"),), "type", "barcode"),
+        ((q("select_one nothing", "one"),), "type", "nothing"),
+        ((q("text", "Not A Key"),), "name", "Not A Key"),
+        ((q("text", "one", relevant="${two} = 'x'"), q("text", "two")), "relevant", "${two}"),
+        ((q("integer", "one"), q("text", "two", relevant="${one} + 1 > 3")), "relevant", "+ 1 > 3"),
+        ((q("text", "one", relevant="pulldata('x', 'y') = 1"),), "relevant", "pulldata"),
+        ((q("text", "one", constraint="regex(., '[0-9]+')"),), "constraint", "regex(., '[0-9]+')"),
+        ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains(name, 'x')"),
+        ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", ""),
+        ((q("begin repeat", "r"), q("text", "t")), "type", ""),
+        ((q("text", "one"), q("text", "one")), "one", "one"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_said_exactly_stops_the_import_by_row_and_column(
+    rows: tuple[dict[str, str], ...], column: str, value: str
+) -> None:
+    found = made(*rows)
+    assert found.form is None
+    assert (column, value) in [(fault.column, fault.value) for fault in found.faults]
+    assert all(fault.row >= 1 for fault in found.faults)
+
+
+def test_what_is_left_out_is_told() -> None:
+    found = made(
+        q("calculate", "c", calculation="1 + 1"),
+        q("select_one subject or_other", "one", default="math"),
+        q("begin repeat", "r"),
+        q("text", "t"),
+        q("end repeat", ""),
+    )
+    assert [(note.row, note.column) for note in found.notes] == [
+        (2, "type"),
+        (3, "type"),
+        (3, "default"),
+        (4, "repeat_count"),
+    ]
+
+
+def test_a_workbook_of_another_kind_is_no_form() -> None:
+    assert convert(Sheet(("a", "b"), ((2, ("1", "2")),)), Sheet(), Sheet()).form is None
+    assert convert(Sheet(), Sheet(), Sheet()).form is None
+    many = tuple(q("text", f"q{number}") for number in range(1_200))
+    assert any(fault.rule.startswith("At most") for fault in made(*many).faults)
