@@ -86,7 +86,10 @@ def test_a_realistic_form_is_taken_whole_and_could_be_published() -> None:
         "materials": "choices", "rate": "number", "activities": "group", "words": "long_text", "place": "gps", "signed": "signature", "thanks": "note",
     }  # fmt: skip
     assert (found.form.name, found.form.languages) == ("Lesson", ("en", "km"))
-    assert [(note.row, note.column, note.value) for note in found.notes] == [(2, "type", "start")]
+    assert [(note.row, note.column, note.value) for note in found.notes] == [
+        (2, "type", "start"),
+        (11, "type", "decimal"),
+    ]
 
 
 def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
@@ -130,6 +133,15 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
         ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains(name, 'x')"),
         ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", ""),
         ((q("begin repeat", "r"), q("text", "t")), "type", ""),
+        ((q("begin group", "g"), q("text", "t")), "type", ""),
+        ((q("text", "t"), q("end group", "")), "type", ""),
+        ((q("begin repeat", "r"), q("text", "t"), q("end group", ""), q("end repeat", "")), "type", ""),
+        ((q("begin repeat", "r", repeat_count="50"), q("text", "t"), q("end repeat", "")), "repeat_count", "50"),
+        ((q("begin repeat", "r", repeat_count="0"), q("text", "t"), q("end repeat", "")), "repeat_count", "0"),
+        ((q("integer", "one"), q("integer", "two", constraint=". <= 200 and . <= ${one}")), "constraint", ". <= ${one}"),
+        ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(.) < 5"),
+        ((q("integer", "one"), q("integer", "two"), q("text", "t", relevant="${one} = ${two}")), "relevant", "${one} = ${two}"),
+        ((q("acknowledge", "one"), q("text", "t", relevant="${one} = 'OK'")), "relevant", "${one} = OK"),
         ((q("text", "one"), q("text", "one")), "one", "one"),
     ],
 )  # fmt: skip
@@ -156,6 +168,34 @@ def test_what_is_left_out_is_told() -> None:
         (3, "default"),
         (4, "repeat_count"),
     ]
+
+
+def test_no_cell_is_passed_over_in_silence() -> None:
+    headers = (*SURVEY, "label::French (fr)", "hint::French (fr)", "media::image", "read_only")
+    rows = (
+        q("begin group", "g", appearance="field-list", required="yes"),
+        q("text", "t", **{"media::image": "a.png", "read_only": "yes", "hint::French (fr)": "Un nom"}),
+        q("note", "n", required="yes"),
+        q("end group", ""),
+    )
+    settings = Sheet(("form_title", "form_id", "style"), ((2, ("Lesson", "lesson", "pages")),))
+    found = convert(sheet(headers[:-4], *rows), LISTS, settings)
+    assert [(note.sheet, note.row, note.column) for note in found.notes] == [
+        ("settings", 2, "style"),
+        ("survey", 2, "required"),
+        ("survey", 2, "appearance"),
+        ("survey", 4, "required"),
+    ]
+    wide = tuple(each for each in headers if each != "label::French (fr)")
+    cells = {note.column for note in convert(sheet(wide, *rows), LISTS, SETTINGS).notes if note.row == 3}
+    assert cells == {"hint::french (fr)", "media::image", "read_only"}
+
+
+def test_of_two_bounds_on_one_side_the_tighter_holds() -> None:
+    form = made(q("integer", "one", constraint=". >= 0 and . >= 5 and . <= 20 and . < 9")).form
+    assert form is not None
+    field = next(iter(form.fields()))
+    assert (field.min, field.max) == (5, 8)
 
 
 def test_a_workbook_of_another_kind_is_no_form() -> None:

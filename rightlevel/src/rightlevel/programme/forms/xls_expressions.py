@@ -41,17 +41,22 @@ def bounds(text: str, field: Field, fields: Mapping[str, Field]) -> dict[str, An
     """What a constraint says of its own answer (`.`): `min`, `max` and `max_length`, as far as it is nothing but these. *Errors*: NotExact."""
     found: dict[str, Any] = {}
     for part in re.split(r"\band\b", text):
-        found |= _bound(
-            part.strip().strip("()").strip() if part.count("(") != part.count(")") else part.strip(),
-            field,
-            fields,
-        )
+        said = part.strip().strip("()").strip() if part.count("(") != part.count(")") else part.strip()
+        for side, bound in _bound(said, field, fields).items():
+            found[side] = _tighter(side, found[side], bound, said) if side in found else bound
     return found
+
+
+def _tighter(side: str, one: Any, other: Any, part: str) -> Any:
+    """The bound that holds where both are said. *Errors*: NotExact: which of two answers is tighter isn't known before they are given."""
+    if isinstance(one, list) or isinstance(other, list):
+        raise NotExact(part)
+    return max(one, other) if side == "min" else min(one, other)
 
 
 def _bound(part: str, field: Field, fields: Mapping[str, Field]) -> dict[str, Any]:
     length = re.fullmatch(r"string-length\(\s*\.\s*\)\s*(<=|<)\s*(\d+)", part)
-    if length:
+    if length and field.type in ("text", "long_text"):
         return {"max_length": int(length[2]) - (length[1] == "<")}
     count = re.fullmatch(r"count-selected\(\s*\.\s*\)\s*(<=|<|>=|>|=)\s*(\d+)", part)
     plain = re.fullmatch(r"\.\s*(<=|<|>=|>)\s*(-?\d+(?:\.\d+)?|\$\{[^}]+\})", part)
@@ -191,14 +196,19 @@ class _Reader:
         if right == "":
             return ["not", ["answered", key]] if sign == "=" else ["answered", key]
         if isinstance(right, _Asked):
+            # Two questions without an answer are equal in XPath and not in our language.
+            if sign in ("=", "!="):
+                raise NotExact(f"${{{key}}} {sign} ${{{right.key}}}")
             return [COMPARED[sign], key, ["answer", right.key]]
         if sign not in ("=", "!=") and (field.type != "number" or isinstance(right, str)):
             raise NotExact(f"{key} {sign} {right}")
         if field.type in OF_MANY:
             raise NotExact(f"{key} {sign} {right}")
         value: Any = right
-        if field.type in ("yes_no", "yes_no_unknown") and right in ("yes", "no"):
-            value = right == "yes"
+        if field.type in ("yes_no", "yes_no_unknown"):
+            if right not in ("yes", "no") and (field.type, right) != ("yes_no_unknown", "unknown"):
+                raise NotExact(f"${{{key}}} {sign} {right}")
+            value = right if right == "unknown" else right == "yes"
         elif field.type == "number" and isinstance(right, str):
             try:
                 value = float(right) if "." in right else int(right)

@@ -29,16 +29,14 @@ LANGUAGES: Final = {
 }  # fmt: skip
 YES: Final = frozenset({"yes", "true", "true()", "1"})
 NO: Final = frozenset({"", "no", "false", "false()", "0"})
-UNUSED: Final = (
-    "calculation",
-    "default",
-    "appearance",
-    "read_only",
-    "readonly",
-    "constraint_message",
-    "required_message",
-    "parameters",
+ASKED: Final = frozenset(
+    {"type", "name", "label", "hint", "required", "relevant", "constraint", "choice_filter", "repeat_count"}
 )
+"""The columns of a question that are read; what stands in any other is told as left out."""
+GROUPED: Final = frozenset({"type", "name", "label", "relevant"})
+SET: Final = frozenset({"form_title", "default_language", "form_id", "version"})
+"""Settings that are read, or that our own short name and version numbers stand for."""
+APPEARANCES: Final = frozenset({"multiline", "minimal", "signature", "horizontal"})
 DECIMALS: Final = 2
 TIMES: Final = 10
 """How often a repeat without a number of its own may be answered."""
@@ -106,6 +104,10 @@ class _Work:
         self._group: tuple[int, Field, list[Field]] | None = None
         self._section: Section | None = None
         self._inside: list[Field] = []
+        self._opened: int | None = None
+        for column, value in self._settings.items():
+            if column not in SET and value:
+                self._notes.append(Said("settings", 2, column, "This was left out", value[:200]))
 
     def _find_languages(self, survey: Sheet) -> tuple[str, ...]:
         found: list[str] = []
@@ -160,7 +162,7 @@ class _Work:
             if kind == "begin_group":
                 self._begin_section(row, record)
             elif kind == "end_group":
-                self._end_section()
+                self._end_group(row)
             elif kind == "begin_repeat":
                 self._begin_repeat(row, record)
             elif kind == "end_repeat":
@@ -173,6 +175,8 @@ class _Work:
             self._fault("survey", self._survey[MAX_ROWS][0], "type", f"At most {MAX_ROWS} rows")
         if self._group is not None:
             self._fault("survey", self._group[0], "type", "This group has no end")
+        if self._opened is not None:
+            self._fault("survey", self._opened, "type", "This group has no end")
         self._end_section()
 
     def _begin_section(self, row: int, record: Mapping[str, str]) -> None:
@@ -181,13 +185,31 @@ class _Work:
             return
         self._end_section()
         key = self._key(row, record)
-        self._rows[key] = row
+        self._rows[key], self._opened = row, row
+        self._left_out(row, record, GROUPED)
         self._section = Section(
             key,
             self._texts(record, "label") or dict.fromkeys(self._languages, key),
             (),
             self._when(row, "relevant", record),
         )
+
+    def _end_group(self, row: int) -> None:
+        if self._opened is None or self._group is not None:
+            self._fault("survey", row, "type", "This ends what was not begun")
+            return
+        self._opened = None
+        self._end_section()
+
+    def _left_out(self, row: int, record: Mapping[str, str], read: frozenset[str]) -> None:
+        """Tells every cell of a row that nothing was made of."""
+        for header, value in record.items():
+            column, _, language = header.partition("::")
+            column = column.strip()
+            is_read = column in read and (not language or _language_code(language) in self._languages)
+            is_look = column == "appearance" and value in APPEARANCES
+            if value and not is_read and not is_look:
+                self._note(row, header, "This was left out", value)
 
     def _end_section(self) -> None:
         if self._inside or self._section is not None:
@@ -202,9 +224,11 @@ class _Work:
             self._fault("survey", row, "type", "A group within a group or repeat is not known here")
             return
         times = record.get("repeat_count", "")
-        if times and not times.isdecimal():
+        is_known = times.isdecimal() and 1 <= int(times[:4]) <= MAX_REPEAT
+        if times and not is_known:
             self._fault("survey", row, "repeat_count", "A whole number from 1 to 20", times)
-        repeat = min(int(times), MAX_REPEAT) if times.isdecimal() else TIMES
+        repeat = int(times) if is_known else TIMES
+        self._left_out(row, record, GROUPED | {"repeat_count"})
         if not times:
             self._note(row, "repeat_count", f"Asked up to {TIMES} times")
         key = self._key(row, record)
@@ -251,12 +275,9 @@ class _Work:
                     "This can’t be said exactly here: write it as bounds of the answer",
                     problem.part,
                 )
-        for column in UNUSED:
-            if record.get(column) and not (
-                column == "appearance"
-                and record[column] in ("multiline", "minimal", "signature", "horizontal")
-            ):
-                self._note(row, column, "This was left out", record[column])
+        self._left_out(
+            row, record, ASKED - {"required"} if field.type == "note" and said not in NO else ASKED
+        )
         if self._group is not None:
             self._group[2].append(field)
             self._fields[key], self._rows[f"{self._group[1].key}.{key}"] = field, row
@@ -280,6 +301,8 @@ class _Work:
         if kind not in KINDS:
             self._fault("survey", row, "type", "This kind of question is not known here", kind)
             return None
+        if kind == "decimal":
+            self._note(row, "type", f"Kept with {DECIMALS} decimals", kind)
         return change(field, type=KINDS[kind], digits=DECIMALS if kind == "decimal" else 0)
 
     def _choice(
