@@ -11,6 +11,7 @@ import click
 from msgspec import Struct
 
 from flatwater.clock import SystemClock
+from flatwater.commands.watch import require_address
 from flatwater.doctor.acknowledged import TooManyAcknowledged, acknowledge
 from flatwater.doctor.fix import Deed, apply, safe_cures
 from flatwater.doctor.look import CouldNotLook, Look
@@ -38,6 +39,11 @@ class _Asked(Struct, frozen=True):
 @click.command()
 @click.argument("dsn")
 @click.option("--application", help="Whose sessions may be cured: the application_name up to its first '/'.")
+@click.option(
+    "--healthz",
+    metavar="URL",
+    help="The application's health page: who waits for a connection is joined to who holds them.",
+)
 @click.option("--fix", is_flag=True, help="Apply the safe cures, one by one, asking before each.")
 @click.option("--yes", is_flag=True, help="Answer yes to each cure.")
 @click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
@@ -58,6 +64,7 @@ def doctor(
     dsn: str,
     *,
     application: str | None,
+    healthz: str | None,
     fix: bool,
     yes: bool,
     is_json: bool,
@@ -78,11 +85,12 @@ def doctor(
         raise click.UsageError(
             "Say why with --reason; a reason is what makes it accepted rather than overlooked."
         )
+    require_address(healthz)
     if fix and application is None:
         raise click.UsageError("Name the application whose sessions may be cured: --application NAME.")
     asked = _Asked(snapshot or place_of(dsn), is_json, shows_all, fix, yes, key, reason, strict)
     try:
-        code = _look_and_tell(dsn, application, asked, every_s=watch, looks=looks)
+        code = _look_and_tell(dsn, application, asked, every_s=watch, looks=looks, health_page=healthz)
     except (CouldNotLook, SnapshotBroken, TooManyAcknowledged) as error:
         _give_up(str(error), asked)
     except KeyboardInterrupt:
@@ -98,12 +106,18 @@ def _give_up(reason: str, asked: _Asked) -> NoReturn:
 
 
 def _look_and_tell(
-    dsn: str, application: str | None, asked: _Asked, *, every_s: float | None, looks: int | None
+    dsn: str,
+    application: str | None,
+    asked: _Asked,
+    *,
+    every_s: float | None,
+    looks: int | None,
+    health_page: str | None,
 ) -> int:
     kept = read_kept(asked.path)
     ward = Doctor()
     code = 0
-    with Look(dsn, application=application, history=kept.looks) as look:
+    with Look(dsn, application=application, history=kept.looks, health_page=health_page) as look:
         number = 0
         while True:
             number += 1

@@ -7,17 +7,15 @@ import time
 from typing import Final, NoReturn
 
 import click
-import msgspec
 
 from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import NotExamined
+from flatwater.doctor.pool_numbers import read_pool
 from flatwater.doctor.watching import Watch, frame
 
 HOME_AND_CLEAR: Final = "\x1b[H\x1b[J"
 OTHER_SCREEN: Final = "\x1b[?1049h\x1b[?25l"
 SCREEN_BACK: Final = "\x1b[?25h\x1b[?1049l"
-HEALTH_S: Final = 1.0
-MAX_HEALTH_BYTES: Final = 64 * 1024
 
 
 @click.command()
@@ -33,8 +31,7 @@ MAX_HEALTH_BYTES: Final = 64 * 1024
 @click.option("--healthz", metavar="URL", help="The application's health page; its pool's numbers are shown.")
 def watch(dsn: str, *, interval: float, looks: int | None, healthz: str | None) -> None:
     """Watch the PostgreSQL server at DSN: connections, statements, locks, memory, pool and slope. Ctrl-C ends it."""
-    if healthz is not None and not healthz.startswith(("http://", "https://")):
-        raise click.UsageError("--healthz takes an http:// or https:// address.")
+    require_address(healthz)
     screen = sys.stdout.isatty()
     try:
         if screen:
@@ -47,6 +44,12 @@ def watch(dsn: str, *, interval: float, looks: int | None, healthz: str | None) 
     finally:
         if screen:
             click.echo(SCREEN_BACK, nl=False)
+
+
+def require_address(healthz: str | None) -> None:
+    """Passes for no address, or one that is spoken to by HTTP. *Errors*: UsageError."""
+    if healthz is not None and not healthz.startswith(("http://", "https://")):
+        raise click.UsageError("--healthz takes an http:// or https:// address.")
 
 
 def _give_up(error: Exception, *, screen: bool) -> NoReturn:
@@ -76,14 +79,7 @@ def _watch(dsn: str, interval_s: float, looks: int | None, healthz: str | None, 
 
 def _pool(url: str) -> dict[str, float]:
     """The numbers that the application's health page tells of its pool; a page that does not answer counts as one too."""
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
     try:
-        with urlopen(url, timeout=HEALTH_S) as answer:  # noqa: S310  the scheme was checked, the address is the operator's
-            told = msgspec.json.decode(answer.read(MAX_HEALTH_BYTES), type=dict[str, object])
-    except (URLError, TimeoutError, OSError, msgspec.DecodeError) as error:
-        return {f"no answer ({type(error).__name__})": 0.0}
-    pool = told.get("pool")
-    numbers = msgspec.convert(pool, dict[str, object]) if isinstance(pool, dict) else told
-    return {name[:20]: float(value) for name, value in numbers.items() if isinstance(value, int | float)}
+        return {name[:20]: value for name, value in read_pool(url).items()}
+    except NotExamined:
+        return {"no answer": 0.0}

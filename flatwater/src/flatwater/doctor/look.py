@@ -81,9 +81,15 @@ class Look:
     backend_pid: int
 
     def __init__(
-        self, dsn: str, *, application: str | None = None, history: tuple[Snapshot, ...] = ()
+        self,
+        dsn: str,
+        *,
+        application: str | None = None,
+        history: tuple[Snapshot, ...] = (),
+        health_page: str | None = None,
     ) -> None:
         self.application = application
+        self.health_page = health_page
         self.history = history
         self.remembered: dict[str, float] = {}
         self._dsn = dsn

@@ -25,6 +25,7 @@ from flatwater.doctor.checks import (
     missing_tls,
     notification_queue,
     null_indexes,
+    pool_waits,
     pooler,
     prepared_transactions,
     public_write_rights,
@@ -52,6 +53,7 @@ from flatwater.doctor.model import Check
 
 ALL: Final[tuple[Check, ...]] = (
     diagnosis.CHECK,
+    pool_waits.CHECK,
     connections.CHECK,
     blocking.CHECK,
     lock_queues.CHECK,

@@ -61,6 +61,19 @@ def roots(waits: list[Wait]) -> dict[int, list[Wait]]:
     return found
 
 
+def below(waits: list[Wait], root: int) -> list[Wait]:
+    """Every wait behind a session, directly or through others, each session once."""
+    found: dict[int, Wait] = {}
+    ahead = [root]
+    while ahead:
+        pid = ahead.pop()
+        for each in waits:
+            if each.blocker_pid == pid and each.pid not in found and each.pid != root:
+                found[each.pid] = each
+                ahead.append(each.pid)
+    return list(found.values())
+
+
 def tree(waits: list[Wait], root: int) -> list[str]:
     """Who waits below a session, one line each, further in the further down."""
     lines: list[str] = []

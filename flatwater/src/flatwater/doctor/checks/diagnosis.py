@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from flatwater.doctor.checks.blocking import Wait, all_waits, roots
+from flatwater.doctor.checks.blocking import Wait, all_waits, below, roots
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.doctor.quoting import statement_shape
@@ -60,7 +60,7 @@ class Diagnosis(Struct, frozen=True):
     def _pile_up(self, look: Look, mine: list[Session], waits: list[Wait]) -> Iterator[Finding]:
         pids = {each.pid for each in mine}
         for root, held_up in roots(waits).items():
-            behind = [each for each in _below(waits, root) if each.pid in pids]
+            behind = [each for each in below(waits, root) if each.pid in pids]
             if not behind:
                 continue
             first = held_up[0]
@@ -121,18 +121,6 @@ class Diagnosis(Struct, frozen=True):
              Cure(explanation="Make one pool for each process, in the application's lifespan, and give its connections back.")),
             {"idle": len(idle), "connections": len(mine)},
         )  # fmt: skip
-
-
-def _below(waits: list[Wait], root: int) -> list[Wait]:
-    found: dict[int, Wait] = {}
-    ahead = [root]
-    while ahead:
-        pid = ahead.pop()
-        for each in waits:
-            if each.blocker_pid == pid and each.pid not in found and each.pid != root:
-                found[each.pid] = each
-                ahead.append(each.pid)
-    return list(found.values())
 
 
 def _routes(names: Iterator[str]) -> str:
