@@ -23,12 +23,14 @@ from rightlevel.programme.lives import (
     NewYearMissing,
     NothingToRollOver,
     PreviewOutdated,
+    RollOver,
     RollOverPlan,
     RollOverStands,
     Transfer,
     children_to_move,
     list_roll_overs,
     preview_roll_over,
+    roll_over,
     roll_over_school,
     transfer_student,
     undo_roll_over,
@@ -281,6 +283,33 @@ async def test_a_school_of_1200_goes_on_in_as_many_statements_as_a_school_of_fiv
     assert (done.up, done.finished, done.classes_made) == (803, 400, 20)
     assert len(ran) == few
     await assert_exact(session)
+
+
+async def test_whoever_is_overtaken_between_asking_and_looking_is_told_what_was_done(
+    new_database: NewDatabase, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(new_database().conninfo) as database:
+        cast = await database.run(make_cast, deadline_s=20)
+        await database.run(lambda s: s.fetch_value(QUERIES["next_year"], {}), deadline_s=20)
+
+        async def roll(session: Session) -> str:
+            return (await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)).id
+
+        asks = roll_over._done_before
+        overtaken: list[str] = []
+
+        async def ask_and_be_overtaken(
+            session: Session, school_id: int, plan: RollOverPlan
+        ) -> RollOver | None:
+            answer = await asks(session, school_id, plan)
+            if not overtaken:
+                overtaken.append("yes")
+                overtaken.append(await database.run(roll, deadline_s=20))
+            return answer
+
+        monkeypatch.setattr(roll_over, "_done_before", ask_and_be_overtaken)
+        late = await database.run(roll, deadline_s=20)
+        assert overtaken == ["yes", late]
 
 
 async def test_two_at_once_roll_over_once_and_results_being_entered_meanwhile_are_neither_lost_nor_written_through(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -66,15 +66,32 @@ async def preview_roll_over(
     require(actor, "roll_over", "school")
     require_scope(actor, school_id)
     await read_school(session, actor, school_id)
-    return await _look(session, school_id, plan, clock)
+    return await _look(session, await _way(session, school_id, plan, clock))
 
 
-async def _look(session: Session, school_id: int, plan: RollOverPlan, clock: Clock) -> RollOverPreview:
+class _Way(NamedTuple):
+    """A roll-over whose plan holds: of which school, from which year into which, and the values its statements take."""
+
+    school_id: int
+    plan: RollOverPlan
+    old: YearName
+    new: YearName
+    values: dict[str, Any]
+
+
+async def _way(session: Session, school_id: int, plan: RollOverPlan, clock: Clock) -> _Way:
+    """*Errors*: Invalid, NewYearMissing."""
     faults = plan_faults(plan, today(clock))
     if faults:
         raise Invalid(faults=tuple(faults))
     old, new = await _years(session, school_id, plan.to_year_id)
     values = store.moving(school_id, old.id, new.id, plan.repeaters, await read_grades(session))
+    return _Way(school_id, plan, old, new, values)
+
+
+async def _look(session: Session, way: _Way) -> RollOverPreview:
+    """*Errors*: NothingToRollOver."""
+    school_id, plan, old, new, values = way
     classes = await store.preview(session, values)
     known = await store.count_known(session, school_id, old.id, plan.repeaters) if plan.repeaters else 0
     targets = {(each.next_grade, each.section) for each in classes if each.up_class_is_new}
@@ -140,18 +157,20 @@ async def roll_over_school(
     done = await _done_before(session, school_id, plan)
     if done is not None:
         return done
-    seen = await _look(session, school_id, plan, clock)
-    values = store.moving(
-        school_id, seen.from_year.id, seen.to_year.id, plan.repeaters, await read_grades(session)
-    )
-    if not await store.insert_roll_over(session, plan, values, person_id=actor.person_id, now=clock.now()):
-        return await _same(session, school_id, plan, seen.from_year.id)
+    way = await _way(session, school_id, plan, clock)
+    # The claim comes before the look: whoever is second waits here for the first, and is told what was done
+    # instead of that there is no child left.
+    if not await store.insert_roll_over(
+        session, plan, way.values, person_id=actor.person_id, now=clock.now()
+    ):
+        return await _same(session, school_id, plan, way.old.id)
+    seen = await _look(session, way)
     held = await store.count_of_year(session, school_id, seen.from_year.id, hold=True)
     if held > MOST_CHILDREN:
         raise Invalid(faults=(Fault("children", "At most 5,000 children at once", str(held)),))
     if held != (seen.children if plan.children is None else plan.children) or seen.unknown:
         raise PreviewOutdated
-    moved = await store.move_all(session, plan, values, clock.now())
+    moved = await store.move_all(session, plan, way.values, clock.now())
     after: dict[str, Any] = {
         "roll_over_id": plan.id, "from_year_id": seen.from_year.id, "to_year_id": seen.to_year.id,
         **msgspec.structs.asdict(moved),
