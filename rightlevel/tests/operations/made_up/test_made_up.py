@@ -80,7 +80,10 @@ select json_build_object(
     'library', (select count(*) from resource), 'requests', (select count(*) from join_request),
     'agreed', (select count(*) from verification where state = 'agreed'), 'disagreed', (select count(*) from verification where state = 'disagreed'),
     'pending', (select count(*) from verification where state = 'pending'), 'returned', (select count(*) from verification where state = 'returned'),
-    'frozen', (select count(*) from round where state = 'frozen'))
+    'frozen', (select count(*) from round where state = 'frozen'),
+    'visits', (select count(*) from visit where state = 'submitted'), 'drafts', (select count(*) from visit where state = 'draft'),
+    'scored', (select count(*) from visit where fidelity is not null), 'open', (select count(*) from follow_up where state = 'open'),
+    'done', (select count(*) from follow_up where state = 'done'), 'planned', (select count(*) from planned_visit))
 """,
     origin="test_made_up.py",
 )["work"]
@@ -102,6 +105,9 @@ async def test_every_room_of_the_demonstration_has_something_in_it_on_whatever_d
         1,
         1,
     )
+    told = tuple(there[each] for each in ("visits", "drafts", "open", "done", "planned"))
+    assert told == (32, 1, 3, 5, 3)
+    assert 20 < there["scored"] < 32
     assert there["agreed"] > 10
     assert min(there["checks"], there["disagreed"], there["pending"]) > 0
 

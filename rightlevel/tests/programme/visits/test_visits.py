@@ -71,6 +71,28 @@ async def test_a_stale_write_is_refused_with_what_stands_there(
     assert stale.value.values["current"]["version"] == 2
 
 
+async def test_what_got_no_answer_is_gone_on_from_and_nobody_elses_write_is_overwritten(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    first = (await save_visit(session, cast.mentor, a_visit(cast), clock)).visit
+    lost = as_written(first, write_id=str(uuid4()))
+    await save_visit(session, cast.mentor, lost, clock)
+    # A try that never arrived stands before the one that did; both were made on version 1.
+    on = as_written(
+        first,
+        write_id=str(uuid4()),
+        after=(str(uuid4()), lost.write_id.upper()),
+        visited_on=date(2026, 11, 18),
+    )
+    gone_on = (await save_visit(session, cast.mentor, on, clock)).visit
+    assert (gone_on.version, gone_on.visited_on) == (3, date(2026, 11, 18))
+    assert (await save_visit(session, cast.mentor, on, clock)).visit == gone_on
+    with pytest.raises(Stale):  # the lost one comes late, by a slow way
+        await save_visit(
+            session, cast.mentor, as_written(first, write_id=str(uuid4()), after=(lost.write_id,)), clock
+        )
+
+
 async def test_a_visit_that_was_sent_stays_whole_and_keeps_what_it_was(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
@@ -200,7 +222,8 @@ async def test_a_mentor_deletes_own_unsent_drafts_and_leaders_any_with_a_reason(
     ("more", "field"),
     [
         ({"visited_on": date(2026, 11, 24)}, "visited_on"), ({"subject": "music"}, "subject"), ({"id": "x"}, "id"),
-        ({"answers": {"feedback": "x" * 70_000}}, "answers"),
+        ({"answers": {"feedback": "x" * 70_000}}, "answers"), ({"after": ("x",)}, "after"),
+        ({"after": tuple(str(uuid4()) for _ in range(21))}, "after"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_right_is_refused_by_field(

@@ -34,6 +34,7 @@ from rightlevel.operations.made_up.building import (
 from rightlevel.operations.made_up.drawing import apportion, draw, move, moved_counts
 from rightlevel.operations.made_up.ladders import percent_of, states
 from rightlevel.operations.made_up.names import a_name
+from rightlevel.operations.made_up.visiting import add_visits
 from rightlevel.operations.made_up.working import Cast, add_work
 from rightlevel.programme.accounts import NewPerson, create_person
 from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject
@@ -124,7 +125,12 @@ async def build_demo(
         session, _results(groups, rounds, people["teacher"], school_ids, chance, clock)
     )
     say("groups, sessions and re-tests")
-    await add_work(session, _cast(people, school_ids, province_id), rounds, chance, clock)
+    cast = _cast(people, school_ids, province_id)
+    await add_work(session, cast, rounds, chance, clock)
+    say("visits")
+    visited = school_ids[: DISTRICTS * SCHOOLS]
+    visiting = random.Random(SEED + 2)  # noqa: S311  apart from the figures' chance
+    await add_visits(session, cast.mentor, visited, (cast.school_id, people["teacher"]), visiting, clock)
     shown = [DemoPerson(username, role, hashes[username][0]) for username, _, role in PEOPLE]
     return Demo(len(school_ids) + 1, children, results, shown)
 
@@ -146,7 +152,7 @@ def _cast(people: dict[str, int], school_ids: list[int], province_id: int) -> Ca
     def held(at: list[int]) -> Scope:
         return Scope(held=tuple(Held(school_id, subject) for school_id in at for subject in SUBJECTS))
 
-    mentored, taught = held(school_ids[: DISTRICTS * SCHOOLS]), held(school_ids[-1:])
+    mentored, taught = held([*school_ids[: DISTRICTS * SCHOOLS], school_ids[-1]]), held(school_ids[-1:])
     teachers = tuple(actor(username, taught) for username in people if username.startswith("teacher"))
     everything = Scope(is_everything=True)
     return Cast(
@@ -216,7 +222,8 @@ async def _add_people(
         new = NewPerson(f"teacher.{number + 2}", a_name(chance)[0], "teacher")
         ids[new.username] = (await create_person(session, None, new, password_hash=None)).id
         await assign(session, ids[new.username], school_ids[-1:], day - timedelta(200))
-    await assign(session, ids["mentor"], school_ids[: DISTRICTS * SCHOOLS], day - timedelta(200))
+    mentored = [*school_ids[: DISTRICTS * SCHOOLS], school_ids[-1]]
+    await assign(session, ids["mentor"], mentored, day - timedelta(200))
     await assign(session, ids["teacher"], school_ids[-1:], day - timedelta(200))
     return ids
 

@@ -18,7 +18,7 @@ from rightlevel.programme.forms.actions import (
     read_form_version,
     start_form,
 )
-from rightlevel.programme.forms.asking import Asked, AskedRow, AskedSection, asked_of, shown_paths
+from rightlevel.programme.forms.asking import Asked, AskedForm, AskedRow, AskedSection, asked_of
 from rightlevel.programme.forms.changes import FormChange, changes_between
 from rightlevel.programme.forms.checking import form_faults
 from rightlevel.programme.forms.definition import (
@@ -40,8 +40,8 @@ from rightlevel.programme.forms.typed_answers import read_answers
 from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
 
 __all__ = [
-    "Converted", "Said", "Sheet", "convert", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
+    "Converted", "Said", "Sheet", "convert", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
     "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
-    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "shown_paths", "start_form", "to_json",
+    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "start_form", "to_json",
 ]  # fmt: skip

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import msgspec
 
-from rightlevel.programme.forms.definition import OF_MANY, Field, Form, label
+from rightlevel.programme.forms.definition import OF_MANY, Field, Form, Option, label
 from rightlevel.programme.forms.engine import Examination, examine
-from rightlevel.programme.forms.expressions import bound_of, is_true
-
-SHOWN_ELSEWHERE: Final = frozenset({"photo"})
-"""The room that shows the form has a better place for it."""
+from rightlevel.programme.forms.expressions import bound_of, is_true, names_in
+from rightlevel.programme.forms.page_rules import SHOWN_ELSEWHERE, rules_of
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One question. `value` is text, or a list of texts for many choices; a group has `rows` instead. Those not asked now are there, hidden:
+    """One question. `value` is text, or a list of texts for many choices; a group has `rows` instead; `hidden` are choices not offered now.
 
-    what was typed into them is not lost when an answer above is changed and changed back.
+    Those not asked now are there, hidden: what was typed into them is not lost when an answer above is changed and changed back.
     """
 
     path: str
@@ -28,6 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
     hint: str = ""
     value: Any = ""
     options: tuple[tuple[str, str], ...] = ()
+    hidden: tuple[str, ...] = ()
     is_required: bool = False
     least: float | None = None
     most: float | None = None
@@ -45,6 +44,13 @@ class AskedRow(msgspec.Struct, frozen=True):
     fields: tuple[Asked, ...]
 
 
+class AskedForm(msgspec.Struct, frozen=True):
+    """The questions under their headings, and the rules by which the page shows and hides them while they are answered."""
+
+    sections: tuple[AskedSection, ...]
+    rules: dict[str, Any]
+
+
 class AskedSection(msgspec.Struct, frozen=True):
     """Questions under one heading."""
 
@@ -54,7 +60,7 @@ class AskedSection(msgspec.Struct, frozen=True):
     fields: tuple[Asked, ...]
 
 
-def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> list[AskedSection]:
+def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> AskedForm:
     """The questions with these answers, those that the room gives among them. *Cost*: one pass over the form."""
     padded = dict(answers)
     for field in form.fields():
@@ -62,35 +68,29 @@ def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> list[Aske
             rows: list[dict[str, Any]] = list(answers.get(field.key) or [])
             padded[field.key] = [*rows, *({} for _ in range(field.repeat - len(rows)))]
     found = examine(form, padded)
-    page = _Page(answers, padded, found, language)
-    return [
+    page = _Page(form, answers, padded, found, language)
+    sections = (
         AskedSection(
             section.key, label(section.labels, language, section.key), section.key in found.shown, fields
         )
         for section in form.sections
         if (fields := tuple(page.fields(section.fields)))
-    ]
-
-
-def shown_paths(sections: Iterable[AskedSection]) -> list[str]:
-    """What is asked now, by path: for a page that shows and hides without being loaded again."""
-    paths: list[str] = []
-    for section in sections:
-        paths += [section.key] if section.is_shown else []
-        for field in section.fields:
-            paths += [field.path] if field.is_shown else []
-            for row in field.rows:
-                paths += [row.path] if row.is_shown else []
-                paths += [inner.path for inner in row.fields if inner.is_shown]
-    return paths
+    )
+    return AskedForm(tuple(sections), rules_of(form, answers))
 
 
 class _Page:
     """What is known while a form is shown once."""
 
     def __init__(
-        self, answers: Mapping[str, Any], padded: Mapping[str, Any], found: Examination, language: str
+        self,
+        form: Form,
+        answers: Mapping[str, Any],
+        padded: Mapping[str, Any],
+        found: Examination,
+        language: str,
     ) -> None:
+        self._settled = {field.key for field in form.fields() if field.is_given}
         self._answers = answers
         self._padded = padded
         self._found = found
@@ -116,18 +116,24 @@ class _Page:
 
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
         language, found = self._language, self._found
-        options = tuple(
-            (each.value, label(each.labels, language, each.value))
-            for each in field.options
-            if is_true(each.shown_when, known)
+        offered = [
+            each for each in field.options if is_true(each.shown_when, known) or not self._is_settled(each)
+        ]
+        value = _typed(field, known.get(field.key))
+        hidden = tuple(
+            each.value for each in offered if not is_true(each.shown_when, known) and each.value not in value
         )
         is_bounded = field.type == "number" or field.type in OF_MANY
         return Asked(
             path, field.type, label(field.labels, language, field.key), path in found.shown, label(field.hints, language),
-            _typed(field, known.get(field.key)), options, field.required_when is not None,
+            value, tuple((each.value, label(each.labels, language, each.value)) for each in offered), hidden, field.required_when is not None,
             bound_of(field.min, known) if is_bounded else None, bound_of(field.max, known) if is_bounded else None, field.digits,
             field.longest,
         )  # fmt: skip
+
+    def _is_settled(self, option: Option) -> bool:
+        """Whether a choice hangs on nothing but what the room answers: if it isn't offered now, it never is."""
+        return self._settled.issuperset(names_in(option.shown_when))
 
 
 def _typed(field: Field, answer: Any) -> Any:

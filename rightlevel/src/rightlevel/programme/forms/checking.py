@@ -30,7 +30,9 @@ from rightlevel.programme.forms.fidelity import PARTS
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VALUE: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
-RESERVED: Final = frozenset({"version", "write_id", "csrf_token", "submit", "visited_on", "teacher_id"})
+RESERVED: Final = frozenset(
+    {"version", "write_id", "csrf_token", "after", "submit", "visited_on", "teacher_id"}
+)
 """What pages send beside the answers."""
 
 

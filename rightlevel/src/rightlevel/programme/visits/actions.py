@@ -11,7 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
-from rightlevel.programme.forms import AskedSection, PrintRow
+from rightlevel.programme.forms import AskedForm, PrintRow
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.visits import form_use, plan_store, store
 from rightlevel.programme.visits.model import (
@@ -50,7 +50,7 @@ async def save_visit(
 ) -> SavedVisit:
     """The visit as it stands after this write. A draft may be unfinished; one that is sent, or was, is whole.
 
-    The same write again gets the same answer. *Errors*: Forbidden; OutOfScope; NotFound; VisitLocked; Stale with what stands there now;
+    The same write again gets the same answer, and one that names it in `after` goes on from it. *Errors*: Forbidden; OutOfScope; NotFound; VisitLocked; Stale with what stands there now;
     Invalid; NotEverythingAnswered. *Cost*: five to nine statements.
     """
     require(actor, "create" if write.version == 0 else "change", "visit")
@@ -104,7 +104,9 @@ async def _change(
     if (held.school_id, held.subject) != (write.school_id, write.subject):
         raise Invalid(faults=(Fault("school_id", "A visit stays at its school and subject"),))
     _require_unlocked(held)
-    if held.version != write.version:
+    # Whoever got no answer doesn't know the version their own write made.
+    goes_on = held.write_id in {each.lower() for each in write.after}
+    if held.version != write.version and not goes_on:
         raise await _stale(session, held)
     if write.teacher_id != held.teacher_id:
         await _require_teacher(session, held.school_id, write.teacher_id)
@@ -113,7 +115,7 @@ async def _change(
     _require_whole(read, is_submitting=is_submitting or was_sent)
     values: dict[str, Any] = {
         "id": held.id, "write_id": write.write_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
-        "version": write.version,
+        "version": held.version,
     }  # fmt: skip
     if not await store.update_visit(session, values, read.judged, clock.now()):
         raise await _stale(session, held)
@@ -160,7 +162,7 @@ def _given(of: VisitWrite | HeldVisit | Visit) -> form_use.Given:
 
 async def questions_of_visit(
     session: Session, visit: Visit, answers: dict[str, Any], language: str
-) -> list[AskedSection]:
+) -> AskedForm:
     """What a visit's form asks with these answers, for a page. *Cost*: one statement."""
     return form_use.asked(
         await form_use.form_of(session, visit.form_version_id), answers, _given(visit), language

@@ -11,7 +11,7 @@ import msgspec
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.forms import (
-    AskedSection,
+    AskedForm,
     FormVersion,
     PrintRow,
     asked_of,
@@ -100,7 +100,7 @@ def sent_by_page(form: FormVersion, fields: Mapping[str, list[str]]) -> dict[str
     return nested(fields, form.definition)
 
 
-def asked(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> list[AskedSection]:
+def asked(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> AskedForm:
     """The questions that a page shows for these answers."""
     return asked_of(form.definition, {**answers, **given.answers()}, language)
 

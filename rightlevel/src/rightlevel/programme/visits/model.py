@@ -21,6 +21,7 @@ MAX_ANSWERS_BYTES: Final = 60_000
 MAX_FOLLOW_UPS: Final = 20
 MAX_LOCKS: Final = 1_000
 MAX_REASON: Final = 200
+MAX_UNANSWERED: Final = 20
 MAX_WORDS: Final = 500
 MAX_AHEAD_DAYS: Final = 400
 FIRST_DAY: Final = date(2000, 1, 1)
@@ -31,7 +32,10 @@ STALE_DRAFT_DAYS: Final = 2
 
 
 class VisitWrite(msgspec.Struct, frozen=True):
-    """What is written of a visit. `id` and `write_id` are UUIDs made by the client; version 0 is a new visit."""
+    """What is written of a visit. `id` and `write_id` are UUIDs made by the client; version 0 is a new visit.
+
+    `after` are the write ids of tries that nobody answered: this one goes on from whichever of them arrived all the same.
+    """
 
     id: str
     write_id: str
@@ -42,6 +46,7 @@ class VisitWrite(msgspec.Struct, frozen=True):
     teacher_id: int | None = None
     version: int = 0
     form_version_id: int | None = None
+    after: tuple[str, ...] = ()
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -207,6 +212,10 @@ def visit_faults(write: VisitWrite, today: date) -> list[Fault]:
         for name, given in (("id", write.id), ("write_id", write.write_id))
         if not is_uuid(given)
     ]
+    if len(write.after) > MAX_UNANSWERED:
+        faults.append(Fault("after", f"At most {MAX_UNANSWERED} of these", str(len(write.after))))
+    elif not all(is_uuid(each) for each in write.after):
+        faults.append(Fault("after", "A UUID"))
     if write.subject not in SUBJECTS:
         faults.append(Fault("subject", f"One of: {', '.join(SUBJECTS)}", write.subject[:60]))
     if write.visited_on > today:

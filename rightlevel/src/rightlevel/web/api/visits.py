@@ -57,7 +57,8 @@ class SentVisit(msgspec.Struct, frozen=True):
     """A visit as it is sent. `write_id` is a UUID made for this one write; version 0 is a new visit; `submit` sends it for good.
 
     *Shape*: answers by the keys of the form. A new visit is asked the version in use, unless `form_version_id` says which one the device
-    had while it was offline; later on a visit keeps its version.
+    had while it was offline; later on a visit keeps its version. `after` are the write ids of tries that got no answer: this write goes on
+    from whichever of them arrived all the same, and is not taken for stale.
     """
 
     write_id: str
@@ -69,6 +70,7 @@ class SentVisit(msgspec.Struct, frozen=True):
     version: int = 0
     submit: bool = False
     form_version_id: int | None = None
+    after: tuple[str, ...] = ()
 
 
 class VisitDeletion(msgspec.Struct, frozen=True):
@@ -206,6 +208,7 @@ async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVi
         body.teacher_id,
         body.version,
         body.form_version_id,
+        body.after,
     )
     return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
 

@@ -31,7 +31,6 @@ from rightlevel.programme.forms import (
     publish_form,
     read_answers,
     read_form,
-    shown_paths,
     start_form,
 )
 from rightlevel.programme.permissions import May
@@ -374,13 +373,13 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
     given = {field.key for field in written.fields() if field.is_given}
     answers, unread = read_answers(written, nested(fields, written))
     found = examine(written, answers)
-    sections = asked_of(written, answers, language.code)
+    asked = asked_of(written, answers, language.code)
     faults = {each.field: language.rule(each.rule) for each in (*unread, *found.faults)}
     score = fidelity_of(written, found.answers)
     told = "hx-request" in call.headers
     return render(
-        call, "visits/saved.html" if told else "forms/preview.html", page=page, sections=sections, faults=faults, found=found, score=score,
-        shown=shown_paths(sections), subject=_last(fields, "subject"), asks_subject="subject" in given, version=0, is_saved=not faults,
+        call, "visits/saved.html" if told else "forms/preview.html", page=page, asked=asked, faults=faults, found=found, score=score,
+        subject=_last(fields, "subject"), asks_subject="subject" in given, version=0, is_saved=not faults,
         told="; ".join(faults.values()),
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
     made = converted.form if converted else None
     return {
         "forms": [(each.code, each.name) for each in await list_forms(call.session, actor_of(call))], "form": form, "converted": converted,
-        "sections": asked_of(made, {}, language.code) if made else [], "rule": language.rule,
+        "sections": asked_of(made, {}, language.code).sections if made else [], "rule": language.rule,
     }  # fmt: skip
 
 

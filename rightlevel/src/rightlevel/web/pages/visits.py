@@ -11,7 +11,7 @@ from flatwater.clock import today
 from flatwater.contract import Html, Raw, Redirect, Registry, Streamed, Upload
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, NotFound, ProgrammeError, Stale
-from rightlevel.programme.forms import AskedSection, shown_paths
+from rightlevel.programme.forms import AskedForm
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
 from rightlevel.programme.photos import MAX_PHOTOS, list_photos, remove_photo
@@ -79,6 +79,7 @@ class VisitForm(msgspec.Struct, frozen=True):
     visited_on: str = ""
     teacher_id: int | None = None
     submit: str = ""
+    after: str = ""
 
 
 class LockForm(msgspec.Struct, frozen=True):
@@ -181,10 +182,10 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     typed = (
         await answers_of_page(call.session, visit, call.sent.fields) if form is not None else visit.answers
     )
-    sections = await questions_of_visit(call.session, visit, typed, language)
+    asked = await questions_of_visit(call.session, visit, typed, language)
     lines = await visit_in_print(call.session, visit, language)
     return {
-        "visit": visit, "may_write": is_own and not visit.is_locked, "form": form, "sections": sections, "lines": lines, "teachers":
+        "visit": visit, "may_write": is_own and not visit.is_locked, "form": form, "asked": asked, "lines": lines, "teachers":
         [(each.id, each.display_name) for each in teachers], "agreed": agreed.items, "photos": photos, "most_photos": MAX_PHOTOS,
         "owners": [(each.id, each.display_name) for each in owners], "today": today(call.clock), "new_id": time_ordered_id(), "now": [],
     }  # fmt: skip
@@ -212,20 +213,13 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
         await _again(call, path.id, form, error, is_by_itself=is_by_itself)
     _ = language_of(call).gettext
     if is_by_itself:
-        sections = await questions_of_visit(
+        asked = await questions_of_visit(
             call.session, saved.visit, saved.visit.answers, language_of(call).code
         )
-        told, faults = _("Saved."), _faults(call, sections, saved.faults)
+        told, faults = _("Saved."), _faults(call, asked, saved.faults)
         if faults:
             told = _("Saved, but for this:") + " " + "; ".join(f"{each.name}: {each.text}" for each in faults)
-        return render(
-            call,
-            "visits/saved.html",
-            version=saved.visit.version,
-            told=told,
-            is_saved=not faults,
-            shown=shown_paths(sections),
-        )
+        return render(call, "visits/saved.html", version=saved.visit.version, told=told, is_saved=not faults)
     return done(call, f"/visits/{path.id}", _("The visit is sent.") if form.submit else _("Saved."))
 
 
@@ -235,17 +229,17 @@ def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite
     typed.check()
     return as_written(
         visit, write_id=form.write_id or time_ordered_id(), visited_on=visited_on, teacher_id=form.teacher_id, version=form.version,
-        answers=answers,
+        answers=answers, after=tuple(form.after.split()),
     )  # fmt: skip
 
 
-def _faults(call: Ask, sections: list[AskedSection], faults: Iterable[Fault]) -> list[Shown]:
+def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Shown]:
     """Faults with the words of the questions that they are about."""
     language = language_of(call)
-    names = {field.path: field.label for section in sections for field in section.fields}
+    names = {field.path: field.label for section in asked.sections for field in section.fields}
     names |= {
         inner.path: f"{field.label} {row.number + 1}: {inner.label}"
-        for section in sections
+        for section in asked.sections
         for field in section.fields
         for row in field.rows
         for inner in row.fields
@@ -267,7 +261,7 @@ async def _again(
         told = language_of(call).error(error)
         show_again(call, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
     values = await _one(call, visit_id, form)
-    values["fault_list"] = _faults(call, values["sections"], error.faults)
+    values["fault_list"] = _faults(call, values["asked"], error.faults)
     if isinstance(error, Stale):
         visit: Visit = values["visit"]
         sent = await answers_of_page(call.session, visit, call.sent.fields)

@@ -1,6 +1,15 @@
 // What pages do beyond plain HTML; nothing is lost without it.
 "use strict";
 
+// A UUID also where crypto.randomUUID is missing: on plain http in a school's own network.
+const newWriteId = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+};
+
 // A form that is on its way says so and isn't sent twice (the write id would make the second harmless anyway).
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -1,11 +1,59 @@
-// Shows and hides a form's questions as the server says after each save, and fills in a place from the phone. Without it "Save" does.
+// Shows and hides a form's questions and choices while it is answered, saves it again when no answer came, and fills in a place from the
+// phone. Without it "Save" does.
 "use strict";
-document.addEventListener("htmx:afterSwap", () => {
-  const now = document.querySelector("[data-asked-now]");
-  if (!now) return;
-  const shown = new Set(now.dataset.askedNow.split(" "));
-  for (const each of document.querySelectorAll("[data-asked]")) each.hidden = !shown.has(each.dataset.asked);
-});
+for (const script of document.querySelectorAll("script[data-form-rules]")) {
+  const page = script.closest("form");
+  const rules = JSON.parse(script.textContent);
+  const show = () => {
+    const answers = formEngine.answersIn(page, rules);
+    const found = formEngine.examine(rules, answers);
+    const rows = formEngine.rowsShown(rules, answers);
+    for (const each of page.querySelectorAll("[data-asked]"))
+      each.hidden = !(rows.get(each.dataset.asked) ?? found.shown.has(each.dataset.asked));
+    for (const each of page.querySelectorAll("label.chip, select > option")) {
+      const field = each.matches("option") ? each : each.querySelector("input");
+      const name = (each.closest("select") ?? field).name;
+      // What is chosen stays to be seen, so that it can be taken back.
+      each.hidden = found.hidden.has(`${name}=${field.value}`) && !field.checked && !field.selected;
+    }
+  };
+  page.addEventListener("input", show);
+  page.addEventListener("change", show);
+}
+// What is typed saves itself. Every try is a write of its own and names those that got no answer, so that the server goes on from
+// whichever of them arrived all the same: none is lost, none is taken for somebody else's.
+for (const page of document.querySelectorAll("form[data-unsaved]")) {
+  const RETRY_MS = 4000;
+  const MOST_UNANSWERED = 20;
+  const BUSY = [0, 429, 502, 503, 504];
+  let unanswered = [];
+  let isUnsaved = false;
+  page.addEventListener("htmx:configRequest", () => {
+    unanswered = [...unanswered, page.elements.write_id.value].slice(-MOST_UNANSWERED);
+    page.elements.write_id.value = newWriteId();
+    page.elements.after.value = unanswered.join(" ");
+  });
+  page.addEventListener("htmx:beforeRequest", (event) => {
+    if (page.dataset.sent) event.preventDefault(); // it is being sent for good
+  });
+  page.addEventListener("htmx:afterRequest", (event) => {
+    const status = event.detail.xhr.status;
+    isUnsaved = !(event.detail.successful || [409, 422].includes(status));
+    if (!isUnsaved) {
+      unanswered = [];
+      return;
+    }
+    const said = document.createElement("p");
+    said.className = "fault";
+    said.textContent = BUSY.includes(status) ? page.dataset.unsaved : page.dataset.failed;
+    document.querySelector("#saved > p")?.remove();
+    document.getElementById("saved").append(said);
+    if (BUSY.includes(status)) setTimeout(() => page.dispatchEvent(new Event("change")), RETRY_MS);
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (isUnsaved && !page.dataset.sent) event.preventDefault();
+  });
+}
 for (const field of document.querySelectorAll("input[data-place]")) {
   if (!navigator.geolocation) continue;
   const button = document.createElement("button");

@@ -26,15 +26,6 @@
     }, RETRY_MS);
   };
 
-  // A UUID also where crypto.randomUUID is missing: on plain http in a school's own network.
-  const newId = () => {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  };
-
   // Another choice is another write: it must not be taken for a repeat of the one whose answer was lost.
   grid.addEventListener("change", (event) => {
     const row = rowOf(event);
@@ -42,7 +33,7 @@
     waiting.delete(row.id);
     row.querySelector(".both")?.remove(); // the person has decided
     if (row.dataset.sent && row.dataset.sent !== event.target.value) {
-      const id = newId();
+      const id = newWriteId();
       row.querySelector('[name="write_id"]').value = id;
       row.querySelector('[name^="write."]').value = id;
     }
