@@ -38,6 +38,8 @@ COMMANDS = {
         "clean_up_command",
         "Take out what is only kept for a while.",
     ),
+    "backup": ("rightlevel.commands.backup", "backup_command", "Keep everything, elsewhere."),
+    "restore": ("rightlevel.commands.backup", "restore_command", "Read a backup back into an empty place."),
     "person": ("rightlevel.commands.person", "person", "Make people and give them passwords."),
     "token": ("rightlevel.commands.token", "token", "Make API tokens."),
     "openapi": ("rightlevel.commands.openapi", "openapi_command", "Print the OpenAPI document."),

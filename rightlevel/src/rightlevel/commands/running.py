@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -48,8 +48,13 @@ def with_platform(settings: Settings, work: Callable[[Platform], Awaitable[T]]) 
         async with attach_or_open(settings, say=lambda text: click.echo(text, err=True)) as platform:
             return await work(platform)
 
+    return running_steps(run)
+
+
+def running_steps(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Does the work. Expected trouble becomes a sentence and exit 1."""
     try:
-        return asyncio.run(run())
+        return asyncio.run(work())
     except ProgrammeError as error:
         click.echo(str(error), err=True)
         for fault in error.faults:

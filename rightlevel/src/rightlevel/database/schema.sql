@@ -1606,6 +1606,18 @@ alter table visit add constraint visit_form_version_id_fkey foreign key (form_ve
 create index verification_under_way on verification (round_id, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_settled on verification (round_id, id) where state in ('agreed', 'resolved');
 
+-- Backups ---------------------------------------------------------------------------------------------------------------------
+
+-- Which backups were made, for whoever asks whether there is one; the last hundred.
+create table backup (
+    id bigint generated always as identity primary key,
+    made_at timestamptz not null,
+    name text not null constraint backup_name_is_short check (length(name) between 1 and 100),
+    size_bytes bigint not null,
+    took_s float8 not null
+);
+create index backup_by_time on backup (made_at desc);
+
 -- What everyone starts with ------------------------------------------------------------------------------------------------
 
 insert into setting (key, value) values ('grades', '[3, 4, 5]'), ('programme_name', '"RightLevel"');

@@ -112,3 +112,15 @@ where person_id in (select person_id from one_time_code where expires_at < %(now
 -- Takes out codes for linking devices that ran out, one batch. Served by device_link_code_by_expiry.
 delete from device_link_code
 where code_hash in (select code_hash from device_link_code where expires_at < %(now)s order by expires_at limit %(rows_per_batch)s for update skip locked)
+
+-- name: keep_backup
+-- Notes a backup that was made, and forgets all but the last hundred. Served by backup_by_time.
+with forgotten as (
+    delete from backup
+    where id in (select id from backup order by made_at desc offset 99))
+insert into backup (made_at, name, size_bytes, took_s)
+values (%(made_at)s, %(name)s, %(size_bytes)s, %(took_s)s)
+
+-- name: newest_backup
+-- The last backup. Served by backup_by_time.
+select made_at, name, size_bytes, took_s from backup order by made_at desc limit 1

@@ -1,0 +1,101 @@
+"""`rightlevel backup` and `rightlevel restore`: everything there is, kept elsewhere, and read back into an empty place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from rightlevel.assembly import Platform, open_platform
+from rightlevel.commands.running import data_option, json_option, running_steps, settings_for, with_platform
+from rightlevel.database.server import open_server
+from rightlevel.operations.backup import Backup, make_backup, read_backup, restore_backup
+from rightlevel.operations.reconcile import reconcile
+from rightlevel.settings import Settings
+
+RECONCILE_S = 3_600.0
+
+
+def _say(text: str) -> None:
+    click.echo(f"  {text}", err=True)
+
+
+def _photos(settings: Settings) -> Path | None:
+    return None if settings.photo_store_address else settings.data_folder / "photos"
+
+
+@click.command()
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), default=None,
+    help="Where backups are kept (default: the folder `backups` of the data folder).",
+)  # fmt: skip
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 1_000),
+    default=7,
+    show_default=True,
+    help="How many stay there; older ones are removed.",
+)
+@data_option
+@json_option
+def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as_json: bool) -> None:
+    """Keep everything, while the service goes on. The backup holds children's names: keep it as you keep the registers."""
+    settings = settings_for(data_folder)
+    folder = (into or settings.data_folder / "backups").absolute()
+
+    async def work(platform: Platform) -> tuple[Path, Backup]:
+        elsewhere = (
+            f"bucket {settings.photo_store_bucket} of {settings.photo_store_address}"
+            if settings.photo_store_address
+            else ""
+        )
+        return await make_backup(
+            platform.database, platform.server.conninfo, _photos(settings), folder, platform.clock, _say, keep=keep,
+            photos_elsewhere=elsewhere,
+        )  # fmt: skip
+
+    made_in, made = with_platform(settings, work)
+    if as_json:
+        click.echo(msgspec.json.encode({"folder": str(made_in), **msgspec.to_builtins(made)}).decode())
+        return
+    click.echo(
+        f"{made_in}: {made.size_bytes / 1e6:.1f} MB. `rightlevel restore {made_in} --data NEW-FOLDER` reads it back."
+    )
+    if made.photos_elsewhere:
+        click.echo(f"Photos lie in {made.photos_elsewhere} and are not in it: back them up there.")
+    if into is None:
+        click.echo(
+            "It lies on the same disk as what it is a backup of: name another with --into, or copy it away."
+        )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@data_option
+def restore_command(folder: Path, data_folder: Path | None) -> None:
+    """Read a backup back into an empty data folder (or the empty database that DATABASE_URL names), and recount every figure."""
+    settings = settings_for(data_folder)
+
+    async def work() -> str:
+        made = read_backup(folder, _say)
+        server = open_server(settings.data_folder, settings.memory_bytes, os.environ, _say)
+        server.start()
+        try:
+            restore_backup(folder, made, server.conninfo, _photos(settings), _say)
+            _say("counting every figure again")
+            async with (
+                open_platform(settings, server=server, is_service=False) as platform,
+                platform.database.snapshot(deadline_s=RECONCILE_S) as session,
+            ):
+                found = await reconcile(session)
+        finally:
+            server.stop()
+        differ = (
+            f"{found.different} of {found.compared} kept counts differ: run `rightlevel reconcile --repair`"
+        )
+        same = f"all {found.compared:,} kept counts equal their rows"
+        return f"Restored from {made.made_at:%Y-%m-%d %H:%M} UTC into {settings.data_folder}; {differ if found.different else same}."
+
+    click.echo(running_steps(work))
