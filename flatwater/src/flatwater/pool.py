@@ -32,8 +32,8 @@ from flatwater.errors import (
     PoolTimeout,
     RetriesExhausted,
 )
-from flatwater.latency import LatencyHistogram
 from flatwater.retry_budget import RetryBudget
+from flatwater.statement_times import StatementTimes
 from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
 
 log = logging.getLogger("flatwater.pool")
@@ -148,8 +148,8 @@ class Database:
         self._deadlines_struck = 0
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
-        self.statements = LatencyHistogram(clock=self.clock)
-        """How long statements took over the last five minutes."""
+        self.statements = StatementTimes(clock=self.clock)
+        """How long statements took, all of them and each query."""
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0

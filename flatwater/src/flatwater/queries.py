@@ -49,6 +49,7 @@ class _Source(msgspec.Struct, frozen=True, eq=False):
     lines: tuple[_Line, ...]
     parts: frozenset[str]
     variants: dict[frozenset[str], Query]
+    where: str
 
 
 class Query(msgspec.Struct, frozen=True, eq=False):
@@ -77,6 +78,11 @@ class Query(msgspec.Struct, frozen=True, eq=False):
         if len(self.source.variants) < MAX_REMEMBERED_VARIANTS:
             self.source.variants[chosen] = variant
         return variant
+
+    @property
+    def where(self) -> str:
+        """Its file and its name: "shop.orders/queries.sql: list_orders"."""
+        return self.source.where
 
     @property
     def parts(self) -> frozenset[str]:
@@ -165,7 +171,7 @@ def _query(name: str, lines: list[str], where: str) -> Query:
     body = tuple(_line(line) for line in lines if line.strip())
     if not any(line.part is None and not line.text.lstrip().startswith("--") for line in body):
         raise QueryFileBroken(f"{where} has no SQL")
-    source = _Source(body, frozenset(line.part for line in body if line.part), {})
+    source = _Source(body, frozenset(line.part for line in body if line.part), {}, where)
     _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
     if any(_PER_CENT.findall("\n".join(line.text for line in body))):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")

@@ -30,8 +30,8 @@ from flatwater.errors import (
     PoolFull,
     StatementTimeout,
 )
-from flatwater.latency import LatencyHistogram
 from flatwater.queries import Query
+from flatwater.statement_times import StatementTimes
 
 log = logging.getLogger("flatwater.transaction")
 
@@ -89,7 +89,7 @@ class Session:
         announcer: Announcer,
         *,
         is_writing: bool = False,
-        statements: LatencyHistogram | None = None,
+        statements: StatementTimes | None = None,
     ) -> None:
         self.is_writing = is_writing
         """Whether what is read here may decide a write, so that no cache may answer instead of the database."""
@@ -127,7 +127,7 @@ class Session:
 
     async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
         """The first column of the first row. *Errors*: LookupError without a row."""
-        with timed(self._deadline, self._statements):
+        with timed(self._deadline, self._statements, query):
             cursor = await self._connection.execute(query.text, parameters)
             row = await cursor.fetchone()
         if row is None:
@@ -136,12 +136,12 @@ class Session:
 
     async def execute(self, query: Query, parameters: Parameters) -> int:
         """Runs a statement; how many rows it touched."""
-        with timed(self._deadline, self._statements):
+        with timed(self._deadline, self._statements, query):
             cursor = await self._connection.execute(query.text, parameters)
         return cursor.rowcount
 
     async def _run(self, query: Query, parameters: Parameters, into: type[RowT]) -> AsyncCursor[RowT]:
-        with timed(self._deadline, self._statements):
+        with timed(self._deadline, self._statements, query):
             cursor = AsyncCursor(self._connection, row_factory=args_row(into))
             await cursor.execute(query.text, parameters)
         if into not in query.shapes:
@@ -302,18 +302,19 @@ class translated:  # noqa: N801  reads as a word where it is used
 class timed(translated):  # noqa: N801
     """`translated`, and how long the statement took, those that failed or were ended included."""
 
-    __slots__ = ("_began", "_statements")
+    __slots__ = ("_began", "_query", "_statements")
 
-    def __init__(self, deadline: Deadline, statements: LatencyHistogram | None) -> None:
+    def __init__(self, deadline: Deadline, statements: StatementTimes | None, query: Query) -> None:
         super().__init__(deadline)
         self._statements = statements
+        self._query = query
 
     def __enter__(self) -> None:
         self._began = perf_counter()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._statements is not None:
-            self._statements.observe(perf_counter() - self._began)
+            self._statements.observe(self._query, perf_counter() - self._began)
         super().__exit__(kind, error, trace)
 
 

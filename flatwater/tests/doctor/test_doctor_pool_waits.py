@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from flatwater.commands import main
 from flatwater.doctor.checks.pool_waits import PoolWaits
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Finding, NotExamined
+from flatwater.doctor.pool_numbers import read_pool
 from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
 
@@ -44,7 +46,8 @@ async def _until(is_true: Callable[[], Awaitable[bool]]) -> None:
 
 
 def _findings(server: RunningServer, url: str | None, application: str | None = "shop") -> list[Finding]:
-    with Look(server.conninfo, application=application, health_page=url) as look:
+    numbers = None if url is None else partial(read_pool, url)
+    with Look(server.conninfo, application=application, pool_numbers=numbers) as look:
         return list(PoolWaits().look(look))
 
 

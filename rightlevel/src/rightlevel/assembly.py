@@ -118,7 +118,7 @@ async def open_platform(
             readings,
             delivery,
             caches,
-            DoctorDesk(server.conninfo),
+            DoctorDesk(server.conninfo, database.statistics),
             album,
             await open_photo_links(database),
         )

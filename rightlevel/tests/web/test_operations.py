@@ -47,7 +47,10 @@ async def test_it_shows_levels_memory_connections_and_what_the_doctor_says(platf
         "This program",
         "rightlevel/",
         "What the doctor says",
-        "Last backup",
+        "There is no backup yet",
+        "Statements that took the most time",
+        "Collections: young, middle, old",
+        "Files to import",
     ):
         assert wanted in text, wanted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from flatwater.doctor.acknowledged import TooManyAcknowledged, acknowledge
 from flatwater.doctor.fix import Deed, apply, safe_cures
 from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import Cure, Finding
+from flatwater.doctor.pool_numbers import read_pool
 from flatwater.doctor.report import as_json, as_text, cure_as_text, deed_as_text
 from flatwater.doctor.run import Doctor, Report, take_snapshot
 from flatwater.doctor.snapshot import Kept, SnapshotBroken, place_of, read_kept, write_kept
@@ -117,7 +119,8 @@ def _look_and_tell(
     kept = read_kept(asked.path)
     ward = Doctor()
     code = 0
-    with Look(dsn, application=application, history=kept.looks, health_page=health_page) as look:
+    pool_numbers = None if health_page is None else partial(read_pool, health_page)
+    with Look(dsn, application=application, history=kept.looks, pool_numbers=pool_numbers) as look:
         number = 0
         while True:
             number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -86,10 +86,10 @@ class Look:
         *,
         application: str | None = None,
         history: tuple[Snapshot, ...] = (),
-        health_page: str | None = None,
+        pool_numbers: Callable[[], dict[str, float]] | None = None,
     ) -> None:
         self.application = application
-        self.health_page = health_page
+        self.pool_numbers = pool_numbers
         self.history = history
         self.remembered: dict[str, float] = {}
         self._dsn = dsn

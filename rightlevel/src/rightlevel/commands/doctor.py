@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
 from flatwater.clock import SystemClock
+from flatwater.commands.watch import require_address
 from flatwater.doctor.acknowledged import TooManyAcknowledged, acknowledge
 from flatwater.doctor.checks import ALL
 from flatwater.doctor.fix import Deed, apply
 from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import RANK, Cure, Finding
+from flatwater.doctor.pool_numbers import read_pool
 from flatwater.doctor.report import as_json as report_as_json
 from flatwater.doctor.report import as_text, cure_as_text, deed_as_text
 from flatwater.doctor.run import Doctor, Report, take_snapshot
@@ -39,6 +43,11 @@ COULD_NOT_LOOK = 3
 )
 @click.option("--reason", default="", help="Why it is accepted.")
 @click.option(
+    "--healthz",
+    metavar="URL",
+    help="The service's health page, for who waits in it for a connection: http://127.0.0.1:8000/healthz.",
+)
+@click.option(
     "--no-reconcile", is_flag=True, help="Leave out recounting every figure, which reads every result."
 )
 def doctor_command(
@@ -50,6 +59,7 @@ def doctor_command(
     shows_all: bool,
     key: str | None,
     reason: str,
+    healthz: str | None,
     no_reconcile: bool,
 ) -> None:
     """Find what ails this platform and its database, explain it and cure it. Exits with 0, 1 (warning) or 2 (critical)."""
@@ -58,6 +68,9 @@ def doctor_command(
             "Say why with --reason; a reason is what makes it accepted rather than overlooked."
         )
 
+    require_address(healthz)
+    pool_numbers = None if healthz is None else partial(read_pool, healthz)
+
     async def work(platform: Platform) -> int:
         more: list[Finding] = []
         if not no_reconcile:
@@ -65,7 +78,7 @@ def doctor_command(
                 more.append(finding_of(await reconcile(session)))
         path = platform.settings.data_folder / "doctor.json"
         return await asyncio.to_thread(
-            _examine, platform.server.conninfo, path, more, as_json=as_json, fix=fix, yes=yes, shows_all=shows_all, key=key, reason=reason
+            _examine, platform.server.conninfo, path, more, pool_numbers, as_json=as_json, fix=fix, yes=yes, shows_all=shows_all, key=key, reason=reason
         )  # fmt: skip
 
     try:
@@ -76,10 +89,10 @@ def doctor_command(
 
 
 def _examine(
-    conninfo: str, path: Path, more: list[Finding], *, as_json: bool, fix: bool, yes: bool, shows_all: bool, key: str | None, reason: str
+    conninfo: str, path: Path, more: list[Finding], pool_numbers: Callable[[], dict[str, float]] | None, *, as_json: bool, fix: bool, yes: bool, shows_all: bool, key: str | None, reason: str
 ) -> int:  # fmt: skip
     kept = read_kept(path)
-    with Look(conninfo, application=APPLICATION, history=kept.looks) as look:
+    with Look(conninfo, application=APPLICATION, history=kept.looks, pool_numbers=pool_numbers) as look:
         report = with_findings(Doctor((*PLATFORM_CHECKS, *ALL)).examine(look, kept.acknowledged), more)
         kept = kept.after(take_snapshot(look))
         if key is not None:

@@ -12,8 +12,12 @@ from flatwater.doctor.model import Cure, Finding, Snapshot
 from rightlevel.programme.errors import Conflict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flatwater.doctor.fix import Deed
+    from flatwater.doctor.look import Look
     from flatwater.doctor.run import Doctor
+    from flatwater.pool import PoolStatistics
 
 APPLICATION: Final = "rightlevel"
 FRESH_S: Final = 60.0
@@ -39,8 +43,9 @@ class DoctorDesk:
     The checks and their queries take 8 MB, so they are loaded when somebody first asks.
     """
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, statistics: Callable[[], PoolStatistics]) -> None:
         self._conninfo = conninfo
+        self._statistics = statistics
         self._lock = asyncio.Lock()
         self._doctor: Doctor | None = None
         self._looks: tuple[Snapshot, ...] = ()
@@ -63,12 +68,23 @@ class DoctorDesk:
         self._doctor = self._doctor or Doctor((*PLATFORM_CHECKS, *ALL))
         return self._doctor
 
+    def _open(self) -> Look:
+        from flatwater.doctor.look import Look
+
+        return Look(
+            self._conninfo, application=APPLICATION, history=self._looks, pool_numbers=self._pool_numbers
+        )
+
+    def _pool_numbers(self) -> dict[str, float]:
+        now = self._statistics()
+        return {"waiting": now.waiting, "wait_s": now.wait_s}
+
     def _look(self) -> Examination:
-        from flatwater.doctor.look import CouldNotLook, Look
+        from flatwater.doctor.look import CouldNotLook
         from flatwater.doctor.run import take_snapshot
 
         try:
-            with Look(self._conninfo, application=APPLICATION, history=self._looks) as look:
+            with self._open() as look:
                 report = self._ready().examine(look)
                 self._looks = (*self._looks, take_snapshot(look))[-LOOKS_KEPT:]
         except CouldNotLook as reason:
@@ -83,13 +99,13 @@ class DoctorDesk:
 
     def _cure(self, key: str, sql: str) -> Deed:
         from flatwater.doctor.fix import apply
-        from flatwater.doctor.look import CouldNotLook, Look
+        from flatwater.doctor.look import CouldNotLook
 
         def agrees(finding: Finding, cure: Cure) -> bool:
             return finding.key == key and cure.sql == sql
 
         try:
-            with Look(self._conninfo, application=APPLICATION, history=self._looks) as look:
+            with self._open() as look:
                 for deed in apply(look, self._ready().examine(look), agrees):
                     if deed.finding.key == key and deed.cure.sql == sql:
                         return deed

@@ -153,6 +153,11 @@ class ImportRunner:
         self._taken = 0
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many files were taken and are not imported yet, the one at work among them; at most MOST_WAITING."""
+        return self._taken
+
     async def start(self) -> None:
         """Clears away what a stopped program left, then begins to take files."""
         await asyncio.to_thread(_empty, self._folder)

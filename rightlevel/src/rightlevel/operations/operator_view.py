@@ -15,8 +15,11 @@ from flatwater.monitors import GarbageStanding, ProcessSample, memory_of
 from flatwater.pool import Database, PoolStatistics
 from flatwater.queries import load_queries
 from flatwater.rate_limit import RateStatistics
+from flatwater.statement_times import QueryTimes
 from flatwater.transaction import Session
 from rightlevel.database.server import Server
+from rightlevel.operations.backup import KeptBackup
+from rightlevel.operations.import_runner import MOST_WAITING, ImportRunner
 from rightlevel.operations.readings import Reading, Readings
 from rightlevel.operations.vitals import Vitals
 
@@ -87,6 +90,7 @@ class Parts(msgspec.Struct, frozen=True):
     vitals: Vitals
     delivery: Delivery
     caches: tuple[Cache[object], ...]
+    imports: ImportRunner
     budget_bytes: int
 
 
@@ -106,6 +110,11 @@ class OperatorView(msgspec.Struct, frozen=True):
     shedding: SheddingStanding
     channels: tuple[ChannelStatistics, ...]
     slowest: tuple[SlowEndpoint, ...]
+    costliest: tuple[QueryTimes, ...]
+    backup: KeptBackup | None
+    most_waiting: int
+    imports_waiting: int
+    imports_most: int
 
 
 async def sessions_of_the_database(session: Session) -> list[Connected]:
@@ -113,7 +122,7 @@ async def sessions_of_the_database(session: Session) -> list[Connected]:
     return await session.fetch_all(_queries["sessions_of_the_database"], {}, into=Connected)
 
 
-async def gather(parts: Parts, sessions: list[Connected]) -> OperatorView:
+async def gather(parts: Parts, sessions: list[Connected], backup: KeptBackup | None) -> OperatorView:
     """The view of now. *Cost*: that of a reading, and a file read a process."""
     reading = await parts.readings.take()
     backends = {
@@ -136,6 +145,11 @@ async def gather(parts: Parts, sessions: list[Connected]) -> OperatorView:
         shedding=parts.vitals.shedder.standing(),
         channels=parts.delivery.statistics(),
         slowest=_slowest(parts),
+        costliest=tuple(parts.database.statements.costliest(SLOWEST)),
+        backup=backup,
+        most_waiting=parts.database.limits.waiting,
+        imports_waiting=parts.imports.waiting,
+        imports_most=MOST_WAITING,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Cure, Finding, NotExamined
+from flatwater.doctor.model import Check, Cure, Finding, Severity
 from flatwater.queries import load_queries
 from rightlevel.database.migrations import known_migrations
 from rightlevel.operations.reconcile import Reconciliation
@@ -16,7 +16,9 @@ from rightlevel.operations.reconcile import Reconciliation
 _queries = load_queries(__package__ or "", "platform_checks.sql")
 
 LATE_S: Final = 26 * 3_600
-"""The clean-up runs at 02:00 each day; two hours' grace for a program that was being started."""
+"""The clean-up runs at 02:00 each day, and so should a backup; two hours' grace."""
+LOST_S: Final = 7 * 86_400
+"""A week of a round can be tested again by nobody."""
 
 
 class _Number(msgspec.Struct, frozen=True):
@@ -29,7 +31,14 @@ class _Age(msgspec.Struct, frozen=True):
 
 class _Admins(msgspec.Struct, frozen=True):
     admins: int
-    with_password: int
+    without_factor: int
+    is_needed: bool
+
+
+class _Backup(msgspec.Struct, frozen=True):
+    name: str
+    size_bytes: int
+    age_s: float
 
 
 class _Overlap(msgspec.Struct, frozen=True):
@@ -102,14 +111,25 @@ class AdminsSecondFactor:
                 self.name, f"{self.name}/none", "warning", "There is no admin in use.", self.why, (cure,)
             )
             return
-        severity = "notice" if found.with_password else "ok"
-        saw = f"{found.with_password} of {found.admins} admins sign in with a password alone; there is no second factor yet."
-        cure = Cure(
-            explanation="Keep admins few, their passwords long, and the service behind https until there is one."
-        )
-        yield Finding(
-            self.name, f"{self.name}/password", severity, saw, self.why, (cure,), {"admins": found.admins}
-        )
+        numbers: dict[str, float | int | str] = {"admins": found.admins, "without": found.without_factor}
+        lacking = f"{found.without_factor} of {found.admins} admins have no second factor"
+        if not found.is_needed:
+            severity: Severity = "warning" if found.without_factor else "notice"
+            saw = f"Admins may sign in with a password alone, by this programme's own rule; {lacking}."
+            cure = Cure(
+                explanation="An admin with a second factor switches the rule on under Account → Second factor; the others enrol when they next sign in."
+            )
+            yield Finding(self.name, f"{self.name}/rule", severity, saw, self.why, (cure,), numbers)
+        elif found.without_factor:
+            saw = f"{lacking}; they must enrol when they next sign in, and until then their password alone leads that far."
+            cure = Cure(
+                explanation="Ask them to sign in and enrol, or deactivate those who no longer work here."
+            )
+            yield Finding(self.name, f"{self.name}/missing", "notice", saw, self.why, (cure,), numbers)
+        else:
+            yield Finding(
+                self.name, f"{self.name}/all", "ok", f"All {found.admins} admins have a second factor.", self.why, numbers=numbers
+            )  # fmt: skip
 
 
 class RoundsOverlap:
@@ -199,17 +219,35 @@ class ImportsStuck:
 
 
 class BackupsFresh:
-    """Whether there is a recent backup. The platform makes none by itself yet, so nobody knows."""
+    """Whether there is a recent backup that `rightlevel backup` made."""
 
     name = "backups_fresh"
     title = "Backups"
     why = "What is not backed up is lost with the disk."
 
     def look(self, look: Look) -> Iterator[Finding]:
-        raise NotExamined(
-            "The platform makes no backups itself yet and can't see others'; copy the stopped data folder, or pg_dump an own server."
+        found = look.rows(_queries["newest_backup"], into=_Backup)
+        age_s = found[0].age_s if found else look.rows(_queries["platform_age"], into=_Age)[0].age_s
+        days = age_s / 86_400
+        if age_s <= LATE_S:
+            saw = (
+                f"The last backup, {found[0].name}, is {age_s / 3_600:.1f} hours old."
+                if found
+                else "None was due yet."
+            )
+            yield Finding(self.name, f"{self.name}/fresh", "ok", saw, self.why, numbers={"age_s": age_s})
+            return
+        cure = Cure(
+            command="rightlevel backup --into /another/disk/rightlevel",
+            explanation="Can be run while the service goes on; each night by cron or a systemd timer. Where something else backs this server up, acknowledge this.",
         )
-        yield  # a generator, as all checks are
+        saw = (
+            f"The last backup is {days:.1f} days old."
+            if found
+            else f"There was no backup in {days:.1f} days."
+        )
+        severity: Severity = "critical" if age_s > LOST_S else "warning"
+        yield Finding(self.name, f"{self.name}/old", severity, saw, self.why, (cure,), {"age_s": age_s})
 
 
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (

@@ -3,10 +3,13 @@
 select coalesce(max(number), 0) as number from schema_migration
 
 -- name: admins
--- Admins in use, and how many of them sign in with a password alone. A few rows.
-select count(*)::int as admins, (count(*) filter (where password_hash is not null))::int as with_password
-from person
-where role = 'admin' and is_active and deleted_at is null
+-- Admins in use, how many of them have no second factor, and whether one is needed here. A few rows.
+select count(*)::int as admins,
+    (count(*) filter (where not exists (
+        select from second_factor f where f.person_id = p.id and f.confirmed_at is not null)))::int as without_factor,
+    coalesce((select s.value = 'true'::jsonb from setting s where s.key = 'admins_need_second_factor'), true) as is_needed
+from person p
+where p.role = 'admin' and p.is_active and p.deleted_at is null
 
 -- name: overlapping_dates
 -- Schools whose own dates for one round overlap another round there. Served by round_school's primary key.
@@ -37,3 +40,7 @@ select extract(epoch from now() - min(applied_at))::float8 as age_s from schema_
 select count(*)::int as stuck
 from import_run
 where state::text in ('waiting', 'reading', 'saving') and started_at < now() - interval '1 hour'
+
+-- name: newest_backup
+-- The last backup and how old it is. Served by backup_by_time.
+select name, size_bytes, extract(epoch from now() - made_at)::float8 as age_s from backup order by made_at desc limit 1

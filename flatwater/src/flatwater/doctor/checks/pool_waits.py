@@ -11,7 +11,6 @@ from msgspec import Struct
 from flatwater.doctor.checks.blocking import all_waits, below, roots
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
-from flatwater.doctor.pool_numbers import read_pool
 from flatwater.doctor.quoting import statement_shape
 from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, cancel, route_of, spent, terminate
 
@@ -27,11 +26,11 @@ class PoolWaits(Struct, frozen=True):
     why: str = "Who waits here is seen by no server; the cause is most often one of the few who hold the connections."
 
     def look(self, look: Look) -> Iterator[Finding]:
-        if look.health_page is None:
+        if look.pool_numbers is None:
             raise NotExamined(
                 "No health page was named (--healthz URL), so who waits for a connection inside the application is not seen."
             )
-        pool = read_pool(look.health_page)
+        pool = look.pool_numbers()
         if "waiting" not in pool:
             raise NotExamined("The health page tells no number called waiting, so who waits is not seen.")
         waiting = int(pool["waiting"])

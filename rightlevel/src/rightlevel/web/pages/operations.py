@@ -14,6 +14,7 @@ from flatwater.load_shedding import Overloaded
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel import __version__
+from rightlevel.operations.backup import newest_backup
 from rightlevel.operations.history import Point, readings_since
 from rightlevel.operations.operator_view import OperatorView, Parts, gather, sessions_of_the_database
 from rightlevel.programme.audit import write_audit
@@ -58,6 +59,7 @@ def parts_of(call: Ask) -> Parts:
         app.vitals,
         app.delivery,
         app.caches,
+        app.imports,
         app.settings.memory_bytes,
     )
 
@@ -65,7 +67,8 @@ def parts_of(call: Ask) -> Parts:
 async def _view(call: Ask) -> OperatorView:
     async with call.database.operations(deadline_s=READ_S) as session:
         sessions = await sessions_of_the_database(session)
-    return await gather(parts_of(call), sessions)
+        backup = await newest_backup(session)
+    return await gather(parts_of(call), sessions, backup)
 
 
 @routes.endpoint(
