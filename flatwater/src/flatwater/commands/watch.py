@@ -70,7 +70,8 @@ def _watch(dsn: str, interval_s: float, looks: int | None, healthz: str | None, 
                 reading = watching.read(look, _pool(healthz) if healthz else None)
             finally:
                 hang_up.cancel()
-            click.echo((HOME_AND_CLEAR if screen else "") + frame(reading))
+            # On a screen no line break follows: after the last of 24 lines it would push the first one out.
+            click.echo((HOME_AND_CLEAR if screen else "") + frame(reading), nl=not screen)
             if number == looks:
                 return
             time.sleep(interval_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import deque
 from datetime import datetime
 from typing import Final
@@ -144,7 +145,25 @@ def _states(reading: Reading) -> str:
 
 def _cut(line: str) -> str:
     clean = printable(line).replace("\n", " ")
-    return clean if len(clean) <= WIDTH else clean[: WIDTH - 1] + "…"
+    room = WIDTH
+    for at, character in enumerate(clean):
+        room -= _columns(character)
+        if room < 0:
+            return _within(clean[:at], WIDTH - 1) + "…"
+    return clean
+
+
+def _within(text: str, columns: int) -> str:
+    while sum(map(_columns, text)) > columns:
+        text = text[:-1]
+    return text
+
+
+def _columns(character: str) -> int:
+    """How many columns a terminal gives a character: two to a wide one, none to a mark on the one before."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _rate(reading: Reading) -> str:
