@@ -67,11 +67,12 @@ def cells(line: str) -> int:
 
 
 def test_two_frames_fit_80_by_24_and_the_screen_comes_back(server: RunningServer, others: Any) -> None:
-    others.onlooker.execute("drop table if exists watched_rows")
-    others.onlooker.execute("create table watched_rows (name text primary key)")
-    others.forget("shop/holds", "insert into watched_rows values ('a')")
+    table = f'"{"漢字" * 15}"'
+    others.onlooker.execute(f"drop table if exists {table}")
+    others.onlooker.execute(f"create table {table} (name text primary key)")
+    others.forget("shop/holds", f"insert into {table} values ('a')")
     for number in range(14):
-        others.begin(f"insert into watched_rows select 'a' as \"{'漢字' * 10}\"", f"shop/{number}")
+        others.begin(f"insert into {table} values ('a')", f"shop/{number}")
     others.wait_until("(select count(*) from pg_locks where not granted) >= 14")
     terminal = Terminal("watch", server.conninfo, "--looks", "2", "--interval", "0.5")
     assert terminal.close() == 0
