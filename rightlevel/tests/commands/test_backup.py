@@ -103,6 +103,18 @@ def test_what_was_changed_or_cut_off_is_not_read_back(backup: Path, tmp_path: Pa
     assert not (tmp_path / "new" / "postgres").exists()
 
 
+def test_it_can_be_seen_whether_it_reads_back_and_nothing_is_left(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = run("restore", str(backup), "--verify")
+    assert done.returncode == 0, done.stderr
+    assert "can be read back" in done.stdout
+    assert "kept counts equal their rows" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert run("restore", str(backup), "--verify", "--data", str(tmp_path / "x")).returncode == 2
+
+
 def test_a_backup_of_a_newer_version_is_refused(backup: Path, tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     shutil.copytree(backup, newer)

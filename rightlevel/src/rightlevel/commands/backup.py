@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import msgspec
 
 from rightlevel.assembly import Platform, open_platform
 from rightlevel.commands.running import data_option, json_option, running_steps, settings_for, with_platform
-from rightlevel.database.server import open_server
+from rightlevel.database.server import PrivateServer, Server, open_server
 from rightlevel.operations.backup import Backup, make_backup, read_backup, restore_backup
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.settings import Settings
@@ -73,29 +74,56 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Only see whether it can be read back: into a place of its own, which is removed again.",
+)
 @data_option
-def restore_command(folder: Path, data_folder: Path | None) -> None:
+def restore_command(folder: Path, data_folder: Path | None, *, verify: bool) -> None:
     """Read a backup back into an empty data folder (or the empty database that DATABASE_URL names), and recount every figure."""
+    if verify:
+        if data_folder is not None:
+            raise click.UsageError(
+                "--verify reads the backup back into a place of its own; leave out --data."
+            )
+        with TemporaryDirectory(prefix="rightlevel-verify-") as place:
+            settings = settings_for(Path(place), photo_store_address="")
+            told = running_steps(
+                lambda: _restore(
+                    folder, settings, PrivateServer(settings.data_folder, settings.memory_bytes, _say)
+                )
+            )
+        click.echo(f"This backup can be read back: {told}.")
+        return
     settings = settings_for(data_folder)
+    told = running_steps(
+        lambda: _restore(
+            folder, settings, open_server(settings.data_folder, settings.memory_bytes, os.environ, _say)
+        )
+    )
+    click.echo(f"Restored into {settings.data_folder}: {told}.")
 
-    async def work() -> str:
-        made = read_backup(folder, _say)
-        server = open_server(settings.data_folder, settings.memory_bytes, os.environ, _say)
-        server.start()
-        try:
-            restore_backup(folder, made, server.conninfo, _photos(settings), _say)
-            _say("counting every figure again")
-            async with (
-                open_platform(settings, server=server, is_service=False) as platform,
-                platform.database.snapshot(deadline_s=RECONCILE_S) as session,
-            ):
-                found = await reconcile(session)
-        finally:
-            server.stop()
-        differ = (
+
+async def _restore(folder: Path, settings: Settings, server: Server) -> str:
+    """Reads a backup back, and says what of."""
+    made = read_backup(folder, _say)
+    server.start()
+    try:
+        restore_backup(folder, made, server.conninfo, _photos(settings), _say)
+        _say("counting every figure again")
+        async with (
+            open_platform(settings, server=server, is_service=False) as platform,
+            platform.database.snapshot(deadline_s=RECONCILE_S) as session,
+        ):
+            found = await reconcile(session)
+    finally:
+        server.stop()
+    if found.different:
+        figures = (
             f"{found.different} of {found.compared} kept counts differ: run `rightlevel reconcile --repair`"
         )
-        same = f"all {found.compared:,} kept counts equal their rows"
-        return f"Restored from {made.made_at:%Y-%m-%d %H:%M} UTC into {settings.data_folder}; {differ if found.different else same}."
-
-    click.echo(running_steps(work))
+    else:
+        figures = f"all {found.compared:,} kept counts equal their rows"
+    elsewhere = f"; photos are in {made.photos_elsewhere}" if made.photos_elsewhere else ""
+    return f"everything of {made.made_at:%Y-%m-%d %H:%M} UTC, {figures}{elsewhere}"
