@@ -57,6 +57,10 @@ class StatementTimes:
         """See LatencyHistogram."""
         return self._histogram.quantile(q)
 
+    def count(self) -> int:
+        """How many ran in the last five minutes."""
+        return self._histogram.count()
+
     def costliest(self, most: int) -> list[QueryTimes]:
         """The queries that took the most time in all, those first. *Cost*: one pass over the queries that were run."""
         found = sorted(self._by_query.values(), key=attrgetter("total_s"), reverse=True)[:most]

@@ -198,3 +198,19 @@ def test_what_arrived_though_no_answer_came_is_gone_on_from(device: Device, site
     expect(page.get_by_role("status").first).to_contain_text("The visit is sent.")
     assert len(reached) == 1
     without_signal(device)
+
+
+def test_what_is_answered_before_the_scripts_have_come_is_saved(device: Device, site: Site) -> None:
+    page = begin_visit(device, site)
+    held: list[Route] = []
+    page.route("**/htmx.min*", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    answer(page, "session_ran", "no")
+    expect(question(page, "session_ran")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("#saved")).to_contain_text("Saved.")
+    expect(question(page, "not_ran_reason")).to_be_visible()
+    page.unroute("**/htmx.min*")
+    page.reload()
+    expect(question(page, "not_ran_reason")).to_be_visible()
+    expect(page.locator("#saved")).not_to_contain_text("Saved.")  # nothing was touched, so nothing is sent

@@ -143,6 +143,24 @@ def test_a_tap_whose_answer_was_lost_is_one_result(device: Device, site: Site) -
     device.complaints.clear()
 
 
+def test_a_tap_before_the_scripts_have_come_is_saved_like_any_other(device: Device, site: Site) -> None:
+    code = new_class(device, site, "R", children=CLASS_OF_FIVE[:2])
+    page = device.open_as("mentor")
+    address = page.get_by_role("link", name=re.compile(f"Grade 5 {code} Reading")).get_attribute("href")
+    held: list[Route] = []
+    page.route("**/htmx.min*", lambda route: held.append(route))
+    page.goto(address or "", wait_until="commit")
+    tap(page, CLASS_OF_FIVE[0], "Words")
+    expect(row_of(page, CLASS_OF_FIVE[0])).to_contain_text("Not tested yet")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(row_of(page, CLASS_OF_FIVE[0])).to_contain_text("On the server")
+    expect(row_of(page, CLASS_OF_FIVE[1])).to_contain_text("Not tested yet")
+    page.unroute("**/htmx.min*")
+    page.reload()
+    expect(row_of(page, CLASS_OF_FIVE[0]).get_by_label("Words", exact=True)).to_be_checked()
+
+
 def test_two_people_at_one_child_see_both_values(device: Device, site: Site) -> None:
     code = new_class(device, site, "Q", children=CLASS_OF_FIVE[:1])
     mentor, teacher = device.open_as("mentor"), device.open_as("teacher")

@@ -167,6 +167,7 @@ def test_what_is_left_out_is_told() -> None:
         (3, "type"),
         (3, "default"),
         (4, "repeat_count"),
+        (9, "subject"),
     ]
 
 
@@ -185,10 +186,41 @@ def test_no_cell_is_passed_over_in_silence() -> None:
         ("survey", 2, "required"),
         ("survey", 2, "appearance"),
         ("survey", 4, "required"),
+        ("choices", 9, "subject"),
     ]
     wide = tuple(each for each in headers if each != "label::French (fr)")
     cells = {note.column for note in convert(sheet(wide, *rows), LISTS, SETTINGS).notes if note.row == 3}
     assert cells == {"hint::french (fr)", "media::image", "read_only"}
+
+
+def test_what_is_left_out_of_choices_is_told_once_a_column_and_filters_are_read() -> None:
+    headers = (*CHOICES, "image", "label::French (fr)")
+    lists = Sheet(
+        headers,
+        (
+            (2, ("material", "cards", "Cards", "កាត", "language", "a.png", "")),
+            (3, ("material", "sticks", "Sticks", "ឈើ", "math", "b.png", "bâtons")),
+            (4, ("part", "present", "Present", "មាន", "", "", "")),
+        ),
+    )
+    asked = sheet(
+        SURVEY, q("text", "about"), q("select_multiple material", "m", choice_filter="subject = ${about}")
+    )
+    found = convert(asked, lists, SETTINGS)
+    told = [(note.sheet, note.row, note.column) for note in found.notes if note.sheet == "choices"]
+    assert told == [("choices", 2, "image"), ("choices", 3, "label::french (fr)")]
+    unfiltered = convert(sheet(SURVEY, q("select_multiple material", "m")), lists, SETTINGS)
+    assert ("choices", 2, "subject") in [(note.sheet, note.row, note.column) for note in unfiltered.notes]
+
+
+def test_yes_and_no_in_other_words_are_asked_in_those_words() -> None:
+    words = Sheet(
+        CHOICES, ((2, ("here", "yes", "Present", "មាន", "")), (3, ("here", "no", "Absent", "គ្មាន", "")))
+    )
+    form = convert(sheet(SURVEY, q("select_one here", "there")), words, SETTINGS).form
+    assert form is not None
+    field = next(iter(form.fields()))
+    assert (field.type, [each.labels["en"] for each in field.options]) == ("choice", ["Present", "Absent"])
 
 
 def test_of_two_bounds_on_one_side_the_tighter_holds() -> None:

@@ -36,6 +36,9 @@ ASKED: Final = frozenset(
 GROUPED: Final = frozenset({"type", "name", "label", "relevant"})
 SET: Final = frozenset({"form_title", "default_language", "form_id", "version"})
 """Settings that are read, or that our own short name and version numbers stand for."""
+OF_CHOICES: Final = frozenset({"list_name", "list name", "name", "value"})
+PLAIN: Final = frozenset({"yes", "no", "unknown", "don't know", "don’t know"})
+"""What is asked as yes, no or don't know, in the platform's own words."""
 APPEARANCES: Final = frozenset({"multiline", "minimal", "signature", "horizontal"})
 DECIMALS: Final = 2
 TIMES: Final = 10
@@ -97,6 +100,7 @@ class _Work:
         self._name = self._settings.get("form_title") or name or "XLSForm"
         self._default = _language_code(self._settings.get("default_language", "")) or "en"
         self._languages = self._find_languages(survey)
+        self._unread: dict[str, Said] = {}
         self._lists = self._read_choices(choices)
         self._sections: list[Section] = []
         self._fields: dict[str, Field] = {}
@@ -148,8 +152,18 @@ class _Work:
             if not name or not value:
                 self._fault("choices", row, "list_name", "A list and a name for each choice", name or value)
                 continue
+            for column, cell in record.items():
+                if cell and not self._is_read(column):
+                    self._unread.setdefault(
+                        column, Said("choices", row, column, "This was left out", cell[:200])
+                    )
             lists.setdefault(name, []).append((Option(value, self._texts(record, "label")), record))
         return lists
+
+    def _is_read(self, column: str) -> bool:
+        kind, _, rest = column.partition("::")
+        code = _language_code(rest) if rest else self._default
+        return column in OF_CHOICES or (kind.strip() == "label" and code in self._languages)
 
     def read(self) -> None:
         """Walks the survey."""
@@ -316,7 +330,9 @@ class _Work:
             self._note(
                 row, "type", "“Other” was left out: add it as a choice and a question", " ".join(more[1:])
             )
-        values = {option.value for option, _ in listed}
+        # Called something else ("Present", "Absent"), they stay choices: nobody is asked other words than were written.
+        is_plain = all(text.lower() in PLAIN for option, _ in listed if (text := option.labels.get("en")))
+        values = {option.value for option, _ in listed if is_plain}
         if kind == "select_one" and values == {"yes", "no"} and not record.get("choice_filter"):
             return msgspec.structs.replace(field, type="yes_no")
         if kind == "select_one" and values == {"yes", "no", "unknown"} and not record.get("choice_filter"):
@@ -336,6 +352,7 @@ class _Work:
         if found is None or found[1].lower() not in record:
             self._fault("survey", row, "choice_filter", "Only a column = ${question} can be said here", text)
             return option
+        self._unread.pop(found[1].lower(), None)
         try:
             return msgspec.structs.replace(
                 option, shown_when=condition(f"${{{found[2]}}} = '{record[found[1].lower()]}'", self._fields)
@@ -368,7 +385,9 @@ class _Work:
         if not self._faults:
             for fault in form_faults(form):
                 self._fault("survey", self._rows.get(fault.field, 1), fault.field, fault.rule, fault.value)
-        return Converted(None if self._faults else form, tuple(self._faults), tuple(self._notes))
+        return Converted(
+            None if self._faults else form, tuple(self._faults), (*self._notes, *self._unread.values())
+        )
 
 
 def _language_code(text: str) -> str | None:

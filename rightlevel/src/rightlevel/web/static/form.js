@@ -19,6 +19,7 @@ for (const script of document.querySelectorAll("script[data-form-rules]")) {
   };
   page.addEventListener("input", show);
   page.addEventListener("change", show);
+  show(); // something may have been answered before the scripts had come
 }
 // What is typed saves itself. Every try is a write of its own and names those that got no answer, so that the server goes on from
 // whichever of them arrived all the same: none is lost, none is taken for somebody else's.
@@ -53,6 +54,14 @@ for (const page of document.querySelectorAll("form[data-unsaved]")) {
   window.addEventListener("beforeunload", (event) => {
     if (isUnsaved && !page.dataset.sent) event.preventDefault();
   });
+  const isTouched = (field) => {
+    if (field.type === "radio" || field.type === "checkbox") return field.checked !== field.defaultChecked;
+    if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((each) => each.defaultSelected));
+    return "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue;
+  };
+  document.body.addEventListener("htmx:load", () => {
+    if ([...page.elements].some(isTouched)) page.dispatchEvent(new Event("change"));
+  }, { once: true });
 }
 for (const field of document.querySelectorAll("input[data-place]")) {
   if (!navigator.geolocation) continue;

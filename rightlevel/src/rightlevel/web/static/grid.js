@@ -69,4 +69,9 @@
   window.addEventListener("beforeunload", (event) => {
     if (waiting.size) event.preventDefault();
   });
+  // What was tapped before the scripts had come is as good as any other tap.
+  document.body.addEventListener("htmx:load", () => {
+    for (const chosen of grid.querySelectorAll("input[type=radio]:checked"))
+      if (!chosen.defaultChecked) chosen.dispatchEvent(new Event("change", { bubbles: true }));
+  }, { once: true });
 })();
