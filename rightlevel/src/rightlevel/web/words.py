@@ -15,6 +15,12 @@ WORDS: dict[str, dict[str, str]] = {
         "school": N_("A school"), "person": N_("A person"), "grades": N_("Grades"), "levels": N_("Levels"), "photo": N_("Photos"),
         "gps": N_("A place on the map"), "signature": N_("A signature"), "note": N_("A text to read"), "group": N_("A group, asked several times"),
     },
+    "fidelity_part": {
+        "ran": N_("The class was in session"), "on_time": N_("It started on time"), "grouped": N_("Children were grouped by level"),
+        "involved": N_("All children were involved"), "plan": N_("There was a plan"), "followed": N_("The plan was followed"),
+        "suits_level": N_("The plan suits the levels"), "materials": N_("Materials were there"), "activities": N_("The activities"),
+        "activity_clear": N_("In each activity: instructions were clear"), "activity_followed": N_("In each activity: the process was followed"),
+    },
     "form_change": {"added": N_("New"), "removed": N_("Removed"), "changed": N_("Changed"), "moved": N_("Moved")},
     "likeness": {
         "name_same": N_("the same name"), "name_alike": N_("names written alike"), "name_sounds": N_("names that sound alike"),

@@ -135,6 +135,67 @@ async def test_a_question_that_is_saved_without_a_change_stays_as_it_was(site: S
         assert {key: now[key] for key, _ in fields} == dict(fields)
 
 
+async def test_a_condition_of_several_parts_is_chosen_read_and_kept(site: Served) -> None:
+    several = {
+        "joint": "or", "shown_2": "ge", "shown_key_2": "enrolled", "shown_value_2": "20", "shown_3": "answered", "shown_key_3": "full_session",
+    }  # fmt: skip
+    async with site.client("coordinator", by="cookie") as client:
+        version = await version_of(client)
+        assert (
+            await client.post("/forms/visit/question", data=a_question(version, **several))
+        ).status_code == 303
+
+        async def shown_when() -> Any:
+            draft: Any = (await client.get("/api/v1/forms/visit")).json()["draft"]
+            fields = {field["key"]: field for section in draft["sections"] for field in section["fields"]}
+            return fields["weather"]["shown_when"]
+
+        expected = ["or", ["eq", "session_ran", True], ["ge", "enrolled", 20], ["answered", "full_session"]]
+        assert await shown_when() == expected
+        page = await client.get("/forms/visit")
+        assert (
+            "When the answer is: Was the class in session? Yes or When it is at least: Children on the class list 20 or"
+            " When it was answered: Did you see the whole session?"
+        ) in page.text
+        form = await client.get("/forms/visit/question?at=weather")
+        assert (await send(client, form, "/forms/visit/question")).status_code == 303
+        assert await shown_when() == expected
+        wrong = await client.post(
+            "/forms/visit/question",
+            data=a_question(await version_of(client), at="weather", shown_2="lt", shown_key_2="enrolled", shown_value_2="many"),
+        )  # fmt: skip
+        assert (wrong.status_code, "This condition can" in wrong.text) == (422, True)
+
+
+async def test_the_languages_and_the_score_of_a_form_are_chosen(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        page = await client.get("/forms/visit/about")
+        assert 'value="en km"' in page.text
+        assert '<option value="session_ran" selected>' in page.text
+        assert '<option value="grades"' not in page.text, "which grades is no yes or no"
+        same = await send(client, page, "/forms/visit/about")
+        assert same.status_code == 303
+        there: Any = (await client.get("/api/v1/forms/visit")).json()
+        assert there["draft"]["fidelity"] == there["current"]["definition"]["fidelity"]
+        version = await version_of(client)
+        data = {"version": str(version), "languages": "en, km fr", "fidelity_ran": "session_ran"}
+        assert (await client.post("/forms/visit/about", data=data)).status_code == 303
+        draft: Any = (await client.get("/api/v1/forms/visit")).json()["draft"]
+        assert (draft["languages"], draft["fidelity"]) == (["en", "km", "fr"], {"ran": "session_ran"})
+        assert "A text in every language of the form" in (await client.get("/forms/visit")).text
+        for more, text in (
+            ({"languages": "english"}, "Between 1 and 6 languages like en, km"),
+            (
+                {"fidelity_activity_clear": "session_ran"},
+                "A part of the score and the question that answers it",
+            ),
+        ):
+            answer = await client.post(
+                "/forms/visit/about", data={**data, "version": str(version + 1), **more}
+            )
+            assert (answer.status_code, text in answer.text) == (422, True), answer.text[-2000:]
+
+
 async def test_a_device_that_was_offline_sends_to_the_version_it_had(site: Served) -> None:
     async with site.client("coordinator", by="cookie") as client:
         had: Any = (await client.get("/api/v1/forms/visit")).json()["current"]

@@ -17,6 +17,7 @@ from rightlevel.programme.forms.actions import (
     read_form,
     read_form_version,
     start_form,
+    written_of,
 )
 from rightlevel.programme.forms.asking import Asked, AskedForm, AskedRow, AskedSection, asked_of
 from rightlevel.programme.forms.changes import FormChange, changes_between
@@ -32,6 +33,7 @@ from rightlevel.programme.forms.definition import (
     to_json,
 )
 from rightlevel.programme.forms.engine import Examination, examine
+from rightlevel.programme.forms.fidelity import PARTS as FIDELITY_PARTS
 from rightlevel.programme.forms.fidelity import Fidelity, fidelity_of
 from rightlevel.programme.forms.model import VISIT_FORM, FormPage, FormRow, FormVersion, VersionRow
 from rightlevel.programme.forms.page_fields import nested
@@ -40,8 +42,8 @@ from rightlevel.programme.forms.typed_answers import read_answers
 from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
 
 __all__ = [
-    "Converted", "Said", "Sheet", "convert", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
+    "Converted", "Said", "Sheet", "convert", "FIDELITY_PARTS", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
     "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
-    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "start_form", "to_json",
+    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "start_form", "to_json", "written_of",
 ]  # fmt: skip

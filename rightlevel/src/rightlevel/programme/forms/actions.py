@@ -191,3 +191,10 @@ async def _stale(session: Session, code: str, mine: Form | None) -> Stale:
 
 def _in_short(form: Form) -> dict[str, object]:
     return {"name": form.name, "questions": sum(1 for _ in form.fields())}
+
+
+def written_of(page: FormPage) -> Form:
+    """What is being written, or what is asked where nothing is."""
+    if page.draft is not None:
+        return page.draft
+    return page.current.definition if page.current is not None else Form(page.form.name, 1, ("en",))

@@ -10,15 +10,27 @@ import msgspec
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.forms.definition import OF_OPTIONS, Expression, Field, Form, Option, Section
 
-SIMPLE: Final = ("eq", "ne", "has", "answered")
+SIMPLE: Final = ("eq", "ne", "has", "answered", "lt", "le", "gt", "ge")
+MOST_PARTS: Final = 3
+JOINTS: Final = ("and", "or")
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """A condition that a person can choose: always, or when one question above has one answer; `kept` is one that is none of these."""
+    """What is asked of one question above; the kind "always" asks nothing."""
 
     kind: str = "always"
     key: str = ""
     value: str = ""
+
+
+class When(msgspec.Struct, frozen=True):
+    """A condition that a person can choose: up to three parts, all of which or one of which must hold; none is always.
+
+    `kept` is a condition that is none of these and stays as it is.
+    """
+
+    parts: tuple[Condition, ...] = ()
+    joint: str = "and"
     kept: Expression = None
 
 
@@ -130,31 +142,48 @@ def _askable(fields: list[Field]) -> list[Field]:
     return [each for each in fields if each.type not in ("group", "note", "photo", "gps", "signature")]
 
 
-def condition_of(expression: Expression) -> Condition:
+def when_of(expression: Expression) -> When:
     """A condition as a person chooses it."""
     if expression is None:
-        return Condition()
+        return When()
+    single = _part_of(expression)
+    if single is not None:
+        return When((single,))
     if isinstance(expression, list):
-        parts = cast("list[Any]", expression)
-        if parts[0] == "answered":
-            return Condition("answered", str(parts[1]))
-        if parts[0] in SIMPLE and not isinstance(parts[2], list):
-            value = (
-                {True: "yes", False: "no"}.get(parts[2], parts[2]) if isinstance(parts[2], bool) else parts[2]
-            )
-            return Condition(str(parts[0]), str(parts[1]), str(value))
-    return Condition("kept", kept=expression)
+        joint, *rest = cast("list[Any]", expression)
+        parts = [part for each in rest if (part := _part_of(each)) is not None]
+        if joint in JOINTS and len(parts) == len(rest) <= MOST_PARTS:
+            return When(tuple(parts), joint)
+    return When(kept=expression)
 
 
-def expression_of(condition: Condition, form: Form) -> Expression:
-    """The expression of a chosen condition; the value becomes what the question's answers are."""
-    if condition.kind == "kept":
-        return condition.kept
-    if condition.kind not in SIMPLE:
+def _part_of(expression: Expression) -> Condition | None:
+    if not isinstance(expression, list):
         return None
-    if condition.kind == "answered":
-        return ["answered", condition.key]
-    return [condition.kind, condition.key, _value(condition, question_of(form, condition.key))]
+    operator, *rest = cast("list[Any]", expression)
+    if operator == "answered":
+        return Condition("answered", str(rest[0]))
+    if operator not in SIMPLE or isinstance(rest[1], list):
+        return None
+    value = rest[1]
+    text = ("yes" if value else "no") if isinstance(value, bool) else f"{value}"
+    return Condition(operator, str(rest[0]), text)
+
+
+def expression_of(when: When, form: Form) -> Expression:
+    """The expression of a chosen condition; values become what the questions' answers are."""
+    if when.kept is not None:
+        return when.kept
+    parts = [_expression(each, form) for each in when.parts if each.kind in SIMPLE]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return ["or" if when.joint == "or" else "and", *parts]
+
+
+def _expression(part: Condition, form: Form) -> Expression:
+    if part.kind == "answered":
+        return ["answered", part.key]
+    return [part.kind, part.key, _value(part, question_of(form, part.key))]
 
 
 def question_of(form: Form, key: str) -> Field | None:

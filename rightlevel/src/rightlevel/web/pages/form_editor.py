@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -32,6 +32,7 @@ from rightlevel.programme.forms import (
     read_answers,
     read_form,
     start_form,
+    written_of,
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
@@ -44,7 +45,8 @@ PREVIEW_BODY = 4 * SMALL_BODY
 EMPTY = Field("", "yes_no", {})
 CONDITIONS = (
     ("always", N_("Always")), ("eq", N_("When the answer is")), ("ne", N_("When the answer is not")),
-    ("has", N_("When this was chosen")), ("answered", N_("When it was answered")),
+    ("has", N_("When this was chosen")), ("answered", N_("When it was answered")), ("lt", N_("When it is less than")),
+    ("le", N_("When it is at most")), ("gt", N_("When it is more than")), ("ge", N_("When it is at least")),
 )  # fmt: skip
 
 
@@ -104,6 +106,13 @@ class QuestionForm(msgspec.Struct, frozen=True):
     shown: str = "always"
     shown_key: str = ""
     shown_value: str = ""
+    joint: str = "and"
+    shown_2: str = "always"
+    shown_key_2: str = ""
+    shown_value_2: str = ""
+    shown_3: str = "always"
+    shown_key_3: str = ""
+    shown_value_3: str = ""
     options: str = ""
     least: str = ""
     most: str = ""
@@ -151,7 +160,7 @@ async def form_page(call: Ask, *, path: OfForm) -> Html:
 
 async def _one(call: Ask, code: str) -> dict[str, Any]:
     page = await read_form(call.session, actor_of(call), code)
-    shown = _written(page)
+    shown = written_of(page)
     versions = await list_versions(call.session, actor_of(call), code, PageRequest(20))
     faults = form_faults(shown) if page.draft is not None else ()
     language = language_of(call)
@@ -170,33 +179,35 @@ async def _one(call: Ask, code: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _written(page: FormPage) -> Form:
-    """What is being written, or what is asked where nothing is."""
-    if page.draft is not None:
-        return page.draft
-    if page.current is not None:
-        return page.current.definition
-    return Form(page.form.name, 1, ("en",))
-
-
 def _in_words(call: Ask, form: Form, when: Any) -> str:
-    """A condition as a person reads it; one that is put together of several stays as it is written."""
-    condition = editing.condition_of(when)
-    _ = language_of(call).gettext
-    if condition.kind == "always":
+    """A condition as a person reads it."""
+    if not isinstance(when, list):
+        return "" if when is not False else language_of(call).gettext("Never")
+    _, code = language_of(call).gettext, language_of(call).code
+    operator, *rest = cast("list[Any]", when)
+    if operator in editing.JOINTS:
+        parts = [_in_words(call, form, each) for each in rest]
+        return f" {_('and') if operator == 'and' else _('or')} ".join(parts)
+    if operator == "not":
+        return _("Not so: {condition}", condition=_in_words(call, form, rest[0]))
+    asked = editing.question_of(form, rest[0])
+    question = label(asked.labels, code, asked.key) if asked else str(rest[0])
+    return (
+        f"{_(dict(CONDITIONS)[operator])}: {question} {_answer_in_words(call, form, asked, rest[1:])}".strip()
+    )
+
+
+def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any]) -> str:
+    _, code = language_of(call).gettext, language_of(call).code
+    if not value:
         return ""
-    if condition.kind == "kept":
-        return msgspec.json.encode(when).decode()
-    words = _(dict(CONDITIONS)[condition.kind])
-    code = language_of(call).code
-    asked = editing.question_of(form, condition.key)
-    if asked is None:
-        return f"{words}: {condition.key} {condition.value}".strip()
-    answers = {"yes": _("Yes"), "no": _("No")} | {
-        each.value: label(each.labels, code, each.value) for each in asked.options
-    }
-    answer = answers.get(condition.value, condition.value)
-    return f"{words}: {label(asked.labels, code, asked.key)} {answer}".strip()
+    if isinstance(value[0], bool):
+        return _("Yes") if value[0] else _("No")
+    if isinstance(value[0], list):
+        other = editing.question_of(form, cast("list[str]", value[0])[1])
+        return f"“{label(other.labels, code, other.key)}”" if other else ""
+    named = {each.value: label(each.labels, code, each.value) for each in asked.options} if asked else {}
+    return named.get(value[0], str(value[0]))
 
 
 @routes.endpoint(
@@ -211,9 +222,11 @@ async def question_page(call: Ask, *, path: OfForm, query: Question) -> Html:
 def _question(
     call: Ask, page: FormPage, query: Question, typed: QuestionForm | None = None
 ) -> dict[str, Any]:
-    written = _written(page)
+    written = written_of(page)
     field = editing.find(written, query.at)[2] if query.at else EMPTY
-    condition = editing.condition_of(field.shown_when)
+    when = editing.when_of(field.shown_when)
+    nothing = editing.Condition()
+    first, second, third = (*when.parts, nothing, nothing, nothing)[:3]
     language = language_of(call)
     asked = editing.asked_before(
         written, query.at or (f"{query.group}." if query.group else ""), query.section
@@ -221,8 +234,9 @@ def _question(
     form = typed or QuestionForm(
         page.form.version, query.at, query.section, query.group, field.key, field.type,
         "never" if field.required_when is None else "always" if field.required_when is True else "kept",
-        condition.kind, condition.key, condition.value, editing.options_text(field, written.languages),
-        editing.bound_text(field.min), editing.bound_text(field.max), field.digits, field.repeat,
+        first.kind if when.kept is None else "kept", first.key, first.value, when.joint, second.kind, second.key, second.value,
+        third.kind, third.key, third.value, editing.options_text(field, written.languages), editing.bound_text(field.min),
+        editing.bound_text(field.max), field.digits, field.repeat,
     )  # fmt: skip
     texts = {
         f"{kind}_{code}": _last(call.sent.fields, f"{kind}_{code}") if typed else labels.get(code, "")
@@ -230,10 +244,11 @@ def _question(
         for code in written.languages
     }
     conditions = [(kind, language.gettext(words)) for kind, words in CONDITIONS]
-    if form.shown == "kept":
-        conditions.append(("kept", msgspec.json.encode(field.shown_when).decode()))
+    more = [("always", "–"), *conditions[1:]]
+    if when.kept is not None:
+        conditions.append(("kept", _in_words(call, written, field.shown_when)))
     return {
-        "page": page, "form": form, "texts": texts, "languages_of_form": written.languages, "conditions": conditions,
+        "page": page, "form": form, "texts": texts, "languages_of_form": written.languages, "conditions": conditions, "more": more,
         "types": [each for each in FIELD_TYPES if each != "group" or not query.group],
         "before": [(each.key, each.labels.get(language.code) or each.labels.get("en") or each.key) for each in asked],
     }  # fmt: skip
@@ -253,7 +268,7 @@ async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> 
     query = Question(form.at, form.section, form.group)
     try:
         async with call.session.savepoint():
-            written = _written(page)
+            written = written_of(page)
             field = _field(call, written, form)
             changed = (
                 editing.replaced(written, form.at, field)
@@ -282,13 +297,18 @@ def _field(call: Ask, written: Form, form: QuestionForm) -> Field:
     fields = call.sent.fields
     labels = {code: text for code in written.languages if (text := _last(fields, f"label_{code}"))}
     hints = {code: text for code in written.languages if (text := _last(fields, f"hint_{code}"))}
-    condition = editing.Condition(form.shown, form.shown_key, form.shown_value, before.shown_when)
+    parts = (
+        editing.Condition(form.shown, form.shown_key, form.shown_value),
+        editing.Condition(form.shown_2, form.shown_key_2, form.shown_value_2),
+        editing.Condition(form.shown_3, form.shown_key_3, form.shown_value_3),
+    )
+    when = editing.When(parts, form.joint, before.shown_when if form.shown == "kept" else None)
     if form.type not in FIELD_TYPES:
         raise Invalid(faults=(Fault("type", "One of the choices offered", form.type[:40]),))
     needed = {"always": True, "never": None}.get(form.needed, before.required_when)
     changed = msgspec.structs.replace(
         before, key=form.key.strip() or before.key, type=form.type, labels=labels, hints=hints, required_when=needed,
-        shown_when=editing.expression_of(condition, written), min=editing.bound_of_text(form.least), max=editing.bound_of_text(form.most),
+        shown_when=editing.expression_of(when, written), min=editing.bound_of_text(form.least), max=editing.bound_of_text(form.most),
         digits=form.digits, repeat=form.repeat, fields=before.fields if form.type == "group" else (),
     )  # fmt: skip
     options = (
@@ -315,7 +335,7 @@ def _check(changed: Form, at: str) -> None:
 async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redirect:
     """Puts a question up or down, or takes it out of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
-    written = _written(page)
+    written = written_of(page)
     changed = (
         editing.without(written, form.at)
         if form.how == "out"
@@ -334,7 +354,7 @@ async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redire
 async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Redirect:
     """Adds, names or removes a section of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
-    written = _written(page)
+    written = written_of(page)
     if form.remove:
         changed = editing.without_section(written, form.key)
     else:
@@ -368,7 +388,7 @@ async def try_form_here(call: Ask, *, path: OfForm, form: Question) -> Html:
 
 async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
     page = await read_form(call.session, actor_of(call), code)
-    written = _written(page)
+    written = written_of(page)
     language = language_of(call)
     given = {field.key for field in written.fields() if field.is_given}
     answers, unread = read_answers(written, nested(fields, written))

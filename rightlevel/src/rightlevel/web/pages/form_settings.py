@@ -1,0 +1,105 @@
+"""What holds for a whole form: its languages, and which question answers which part of the fidelity score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from rightlevel.programme.errors import Invalid, ProgrammeError
+from rightlevel.programme.forms import (
+    FIDELITY_PARTS,
+    Field,
+    Form,
+    change_draft,
+    form_faults,
+    label,
+    read_form,
+    written_of,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+TRUTHS = ("yes_no", "yes_no_unknown")
+
+
+class OfForm(msgspec.Struct, frozen=True):
+    """A form's code."""
+
+    code: str
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What is typed; the parts of the score come beside, as fidelity_ran and so on."""
+
+    version: int
+    languages: str = ""
+
+
+@routes.endpoint(
+    "GET", "/forms/{code}/about", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+)  # fmt: skip
+async def form_settings_page(call: Ask, *, path: OfForm) -> Html:
+    """The form's languages and score."""
+    return render(call, "forms/about.html", **await _page(call, path.code))
+
+
+async def _page(call: Ask, code: str, typed: Settings | None = None) -> dict[str, Any]:
+    page = await read_form(call.session, actor_of(call), code)
+    written = written_of(page)
+    chosen = _chosen(call) if typed is not None else written.fidelity
+    parts = [
+        (
+            part,
+            [
+                (each.key, label(each.labels, language_of(call).code, each.key))
+                for each in _fit(written, part)
+            ],
+            chosen.get(part, ""),
+        )
+        for part in FIDELITY_PARTS
+    ]
+    languages = typed.languages if typed is not None else " ".join(written.languages)
+    return {"page": page, "parts": parts, "codes": languages}
+
+
+def _fit(form: Form, part: str) -> list[Field]:
+    """The questions that could answer a part of the score."""
+    if part == "activities":
+        return [each for each in form.fields() if each.type == "group"]
+    if part == "materials":
+        return [each for each in form.fields() if each.type == "choices"]
+    if part.startswith("activity_"):
+        return [inner for each in form.fields() for inner in each.fields if inner.type in TRUTHS]
+    return [each for each in form.fields() if each.type in TRUTHS]
+
+
+def _chosen(call: Ask) -> dict[str, str]:
+    found = {part: call.sent.fields.get(f"fidelity_{part}", [""])[-1].strip() for part in FIDELITY_PARTS}
+    return {part: key for part, key in found.items() if key}
+
+
+@routes.endpoint(
+    "POST", "/forms/{code}/about", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    tags=("pages",),
+)  # fmt: skip
+async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) -> Redirect:
+    """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
+    page = await read_form(call.session, actor_of(call), path.code)
+    try:
+        async with call.session.savepoint():
+            languages = tuple(form.languages.replace(",", " ").lower().split())
+            changed = msgspec.structs.replace(written_of(page), languages=languages, fidelity=_chosen(call))
+            faults = [each for each in form_faults(changed) if each.field in ("languages", "fidelity")]
+            if faults:
+                raise Invalid(faults=tuple(faults))
+            await change_draft(
+                call.session, actor_of(call), path.code, changed, expected_version=form.version, at=call.clock.now()
+            )  # fmt: skip
+    except ProgrammeError as error:
+        show_again(call, "forms/about.html", error, **await _page(call, path.code, form))
+    return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
