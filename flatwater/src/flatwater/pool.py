@@ -109,6 +109,8 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     retries_refused: int = 0
     breaker: State = "closed"
     breaker_opened: int = 0
+    waiting_routes: dict[str, int] = {}
+    """Who waits now: how many of each route; at most as many as may wait."""
 
 
 class Database:
@@ -148,6 +150,7 @@ class Database:
         self._deadlines_struck = 0
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
+        self._waiting: dict[str, int] = {}
         self.statements = StatementTimes(clock=self.clock)
         """How long statements took, all of them and each query."""
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
@@ -284,6 +287,7 @@ class Database:
             retries_refused=self.retry_budget.refused,
             breaker=self.breaker.state,
             breaker_opened=self.breaker.statistics().opened,
+            waiting_routes=dict(self._waiting),
         )
 
     @asynccontextmanager
@@ -302,7 +306,7 @@ class Database:
         deadline_s: float,
         route: str | None,
     ) -> AsyncIterator[Session]:
-        async with self._session(pool, deadline_s) as session:
+        async with self._session(pool, deadline_s, route=route) as session:
             if self._has_pooler:
                 settings = self._own_settings(session.connection, deadline_s, route, is_read=True)
                 await session.command("BEGIN READ ONLY" + settings)
@@ -418,7 +422,7 @@ class Database:
         plans: Plans = "auto",
         route: str | None = None,
     ) -> AsyncIterator[Session]:
-        async with self._session(pool, deadline_s, is_writing=True) as session:
+        async with self._session(pool, deadline_s, is_writing=True, route=route) as session:
             await self._begin(session, BEGINNINGS[plans], deadline_s, route)
             yield session
             await session.commit()
@@ -478,10 +482,18 @@ class Database:
         deadline_s: float,
         *,
         is_writing: bool = False,
+        route: str | None = None,
     ) -> AsyncIterator[Session]:
         loop = asyncio.get_running_loop()
         until = loop.time() + deadline_s
-        connection = await self._acquire(pool, deadline_s)
+        name = route or "other"
+        self._waiting[name] = self._waiting.get(name, 0) + 1
+        try:
+            connection = await self._acquire(pool, deadline_s)
+        finally:
+            self._waiting[name] -= 1
+            if not self._waiting[name]:
+                del self._waiting[name]
         self._held += 1
         deadline = Deadline(connection, until - loop.time())
         session = Session(

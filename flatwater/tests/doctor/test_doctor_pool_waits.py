@@ -19,6 +19,7 @@ from flatwater.doctor.model import Finding, NotExamined
 from flatwater.doctor.pool_numbers import read_pool
 from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
+from flatwater.transaction import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -61,8 +62,10 @@ async def test_requests_that_wait_for_a_connection_are_joined_to_the_session_who
             return msgspec.json.encode({"status": "warning", "pool": database.statistics()})
 
         async def buy() -> None:
-            async with database.transaction(deadline_s=8.0) as session:
+            async def change(session: Session) -> None:
                 await session.fetch_value(CHANGE, {})
+
+            await database.run(change, deadline_s=8.0, route="buy")
 
         await asyncio.to_thread(others.onlooker.execute, "insert into counter values ('one', 0)")
         holder = await asyncio.to_thread(
@@ -85,7 +88,7 @@ async def test_requests_that_wait_for_a_connection_are_joined_to_the_session_who
             await asyncio.to_thread(holder.execute, "rollback")
         (calm,) = await asyncio.to_thread(_told, server, tell)
     assert found.severity == "critical"
-    assert "6 requests wait for a connection" in found.saw
+    assert "6 requests wait for a connection of the application (buy 6)" in found.saw
     assert "2 of its 3 connections stand behind route pay of shop" in found.saw
     assert f"pid {holder.info.backend_pid}" in found.saw
     assert found.cures

@@ -81,6 +81,6 @@ def _watch(dsn: str, interval_s: float, looks: int | None, healthz: str | None, 
 def _pool(url: str) -> dict[str, float]:
     """The numbers that the application's health page tells of its pool; a page that does not answer counts as one too."""
     try:
-        return {name[:20]: value for name, value in read_pool(url).items()}
+        return {name[:20]: value for name, value in read_pool(url).numbers.items()}
     except NotExamined:
         return {"no answer": 0.0}

@@ -18,6 +18,7 @@ from psycopg.rows import RowMaker, dict_row
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
+from flatwater.doctor.pool_numbers import PoolNumbers
 from flatwater.queries import Query
 
 MAX_ROWS: Final = 200
@@ -86,7 +87,7 @@ class Look:
         *,
         application: str | None = None,
         history: tuple[Snapshot, ...] = (),
-        pool_numbers: Callable[[], dict[str, float]] | None = None,
+        pool_numbers: Callable[[], PoolNumbers] | None = None,
     ) -> None:
         self.application = application
         self.pool_numbers = pool_numbers

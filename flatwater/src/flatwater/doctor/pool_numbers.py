@@ -10,9 +10,27 @@ from flatwater.doctor.model import NotExamined
 
 HEALTH_S: Final = 1.0
 MAX_HEALTH_BYTES: Final = 64 * 1024
+MOST_ROUTES: Final = 6
 
 
-def read_pool(url: str) -> dict[str, float]:
+class PoolNumbers(msgspec.Struct, frozen=True):
+    """An application's own numbers of its pool, and how many requests of each route wait, where it tells."""
+
+    numbers: dict[str, float]
+    waiting_routes: dict[str, int] = {}
+
+    @property
+    def routes_in_words(self) -> str:
+        """The routes of whom most wait: ": list_orders 3, home 1"; nothing where none is told."""
+        most = sorted(self.waiting_routes.items(), key=lambda each: -each[1])[:MOST_ROUTES]
+        return f" ({', '.join(f'{route[:40]} {count}' for route, count in most)})" if most else ""
+
+
+class _Told(msgspec.Struct, frozen=True):
+    waiting_routes: dict[str, int] = {}
+
+
+def read_pool(url: str) -> PoolNumbers:
     """The page's numbers under `pool`, or all of its own where it has none. *Errors*: NotExamined when it does not answer in a second.
 
     A page that answers 503 because its service is ill still tells its numbers.
@@ -27,8 +45,11 @@ def read_pool(url: str) -> dict[str, float]:
             answer = ill
         with answer:
             told = msgspec.json.decode(answer.read(MAX_HEALTH_BYTES), type=dict[str, object])
-    except (URLError, TimeoutError, OSError, msgspec.DecodeError) as error:
+        pool = told.get("pool")
+        found = msgspec.convert(pool, dict[str, object]) if isinstance(pool, dict) else told
+        routes = msgspec.convert(found, _Told).waiting_routes
+    except (URLError, TimeoutError, OSError, msgspec.MsgspecError) as error:
         raise NotExamined(f"The health page did not answer as one ({type(error).__name__}).") from error
-    pool = told.get("pool")
-    numbers = msgspec.convert(pool, dict[str, object]) if isinstance(pool, dict) else told
-    return {name: float(value) for name, value in numbers.items() if isinstance(value, int | float)}
+    return PoolNumbers(
+        {name: float(value) for name, value in found.items() if isinstance(value, int | float)}, routes
+    )

@@ -17,7 +17,7 @@ from flatwater.doctor.checks import ALL
 from flatwater.doctor.fix import Deed, apply
 from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import RANK, Cure, Finding
-from flatwater.doctor.pool_numbers import read_pool
+from flatwater.doctor.pool_numbers import PoolNumbers, read_pool
 from flatwater.doctor.report import as_json as report_as_json
 from flatwater.doctor.report import as_text, cure_as_text, deed_as_text
 from flatwater.doctor.run import Doctor, Report, take_snapshot
@@ -89,7 +89,7 @@ def doctor_command(
 
 
 def _examine(
-    conninfo: str, path: Path, more: list[Finding], pool_numbers: Callable[[], dict[str, float]] | None, *, as_json: bool, fix: bool, yes: bool, shows_all: bool, key: str | None, reason: str
+    conninfo: str, path: Path, more: list[Finding], pool_numbers: Callable[[], PoolNumbers] | None, *, as_json: bool, fix: bool, yes: bool, shows_all: bool, key: str | None, reason: str
 ) -> int:  # fmt: skip
     kept = read_kept(path)
     with Look(conninfo, application=APPLICATION, history=kept.looks, pool_numbers=pool_numbers) as look:

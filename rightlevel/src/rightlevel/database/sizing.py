@@ -41,7 +41,9 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
         "max_parallel_maintenance_workers": "0",
         "max_logical_replication_workers": "0",
         "autovacuum_max_workers": "1",
-        "autovacuum_worker_slots": "1",
+        # One works at a time; the second place is for the next while the last is still being buried. With one place the next is refused,
+        # and asked for again each second, with a line in the log each time.
+        "autovacuum_worker_slots": "2",
         "autovacuum_naptime": "20s",
         "jit": "off",
         "deadlock_timeout": "200ms",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from flatwater.doctor.fix import Deed
     from flatwater.doctor.look import Look
+    from flatwater.doctor.pool_numbers import PoolNumbers
     from flatwater.doctor.run import Doctor
     from flatwater.pool import PoolStatistics
 
@@ -75,9 +76,11 @@ class DoctorDesk:
             self._conninfo, application=APPLICATION, history=self._looks, pool_numbers=self._pool_numbers
         )
 
-    def _pool_numbers(self) -> dict[str, float]:
+    def _pool_numbers(self) -> PoolNumbers:
+        from flatwater.doctor.pool_numbers import PoolNumbers
+
         now = self._statistics()
-        return {"waiting": now.waiting, "wait_s": now.wait_s}
+        return PoolNumbers({"waiting": now.waiting, "wait_s": now.wait_s}, now.waiting_routes)
 
     def _look(self) -> Examination:
         from flatwater.doctor.look import CouldNotLook

@@ -26,7 +26,7 @@ class Health(msgspec.Struct, frozen=True):
     program_bytes: int | None
     database_bytes: int | None
     budget_bytes: int
-    pool: dict[str, float | str]
+    pool: dict[str, float | str | dict[str, int]]
     levels: tuple[Judgement, ...]
     notes: list[str]
 

@@ -30,7 +30,8 @@ class PoolWaits(Struct, frozen=True):
             raise NotExamined(
                 "No health page was named (--healthz URL), so who waits for a connection inside the application is not seen."
             )
-        pool = look.pool_numbers()
+        told = look.pool_numbers()
+        pool = told.numbers
         if "waiting" not in pool:
             raise NotExamined("The health page tells no number called waiting, so who waits is not seen.")
         waiting = int(pool["waiting"])
@@ -47,7 +48,7 @@ class PoolWaits(Struct, frozen=True):
             )
             return
         severity: Severity = "critical" if waiting >= self.critical else "warning"
-        head = f"{waiting} requests wait for a connection of the application"
+        head = f"{waiting} requests wait for a connection of the application{told.routes_in_words}"
         if look.application is None:
             text = f"{head}; name it with --application, and who holds them is told."
             yield Finding(NAME, f"{NAME}/all", severity, text, self.why, numbers=numbers)
