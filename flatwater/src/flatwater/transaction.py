@@ -32,6 +32,7 @@ from flatwater.errors import (
 )
 from flatwater.queries import Query
 from flatwater.statement_times import StatementTimes
+from flatwater.supervisor import beside
 
 log = logging.getLogger("flatwater.transaction")
 
@@ -359,7 +360,7 @@ class Deadline:
     def _strike(self) -> None:
         self.has_struck = True
         if self._is_active():
-            self._cancelling = self._loop.create_task(self._cancel_on_server())
+            self._cancelling = beside(self._cancel_on_server(), name="flatwater cancel")
             self._timer = self._loop.call_later(CANCEL_S, self._shut)
         else:
             self._cancel_task()

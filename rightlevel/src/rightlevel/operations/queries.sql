@@ -41,12 +41,12 @@ from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend'
 
 -- name: claim_clean_up
--- Begins a clean-up that was last begun before it became due; no row when another process began it. Served by the primary key.
+-- Begins a clean-up that was last begun before it became due, or that never ended; no row when another process began it. Served by the primary key.
 insert into clean_up as c (name, started_at)
 values (%(name)s, %(now)s)
 on conflict (name) do update
 set started_at = %(now)s, ended_at = null
-where c.started_at < %(due)s
+where c.started_at < %(due)s or (c.ended_at is null and c.started_at < %(given_up)s)
 returning name
 
 -- name: end_clean_up
