@@ -61,7 +61,7 @@ class CleanUp:
         now = self._clock.now()
         if self._is_owed:
             return await self._run(now + timedelta(seconds=1))
-        is_over = await count_rate_limits(self._database) > TARGET_ROWS
+        is_over = await count_rate_limits(self._database, most=TARGET_ROWS + 1) > TARGET_ROWS
         return await self._run(max(last_due(now), now - AT_MOST_EVERY if is_over else last_due(now)))
 
     async def run_now(self) -> Swept:
@@ -91,7 +91,11 @@ class CleanUp:
             await self._keep(swept)
             self._is_owed = False
         log.info(
-            "rate limits: %d rows removed in %d batches, %d left", swept.removed, swept.batches, swept.left
+            "rate limits: %d rows removed in %d batches, %d%s left",
+            swept.removed,
+            swept.batches,
+            swept.left,
+            " or more" if swept.left_is_at_least else "",
         )
         return swept
 

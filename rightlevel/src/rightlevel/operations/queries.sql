@@ -34,9 +34,7 @@ select count(*)::int as connections,
     (count(*) filter (where state = 'idle'))::int as idle,
     (count(*) filter (where state like 'idle in transaction%%' and now() - state_change > interval '1 second'))::int as idle_in_transaction,
     coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active' and pid <> pg_backend_pid())), 0)::float8
-        as longest_statement_s,
-    (select greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint, 0) from pg_class c where c.oid = 'flatwater_rate_limit'::regclass)
-        as rate_limit_rows
+        as longest_statement_s
 from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend'
 
