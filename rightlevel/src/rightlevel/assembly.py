@@ -22,6 +22,8 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.months import Months
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
@@ -104,7 +106,22 @@ async def open_platform(
         if is_service:
             await opened.enter_async_context(invalidation)
             await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
-            upkeep = Upkeep(database, seen_sessions, clean_up, readings, clock)
+            months = Months(
+                database,
+                clock,
+                settings.data_folder / "archive",
+                audit_months=settings.audit_months,
+                is_archived=settings.audit_archive,
+            )
+            upkeep = Upkeep(
+                database,
+                clock,
+                seen=seen_sessions,
+                clean_up=clean_up,
+                readings=readings,
+                months=months,
+                report=LoopReport(database, supervisor, clock),
+            )
             await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
             opened.push_async_callback(imports.stop)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import msgspec
+
 from flatwater.clock import Clock
+from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
 from flatwater.supervisor import Supervisor
 from flatwater.transaction import Session
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.history import keep_reading
+from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.months import EVERY_S as MONTHS_S
+from rightlevel.operations.months import LONGEST_TURN_S as LONGEST_TURN_OF_MONTHS_S
+from rightlevel.operations.months import Months
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
@@ -20,6 +28,7 @@ from rightlevel.programme.accounts import touch_sessions
 _queries = load_queries(__package__ or "")
 
 ROUND_S = 60.0
+FIRST_S = 2.0
 LONGEST_TURN_S = 900.0
 """A chore that takes longer hangs. Each of its statements has a deadline of its own, far below."""
 DEADLINE_S = 10.0
@@ -80,6 +89,15 @@ async def _sweep_one(database: Database, query: Query, values: dict[str, object]
     return total
 
 
+class Chore(msgspec.Struct, frozen=True):
+    """Something that is done again and again. *Units*: seconds."""
+
+    name: str
+    do: Callable[[], Awaitable[object]]
+    period_s: float = ROUND_S
+    longest_s: float = LONGEST_TURN_S
+
+
 class Upkeep:
     """The chores of a running platform, each a loop of its own: one that fails holds up no other.
 
@@ -87,8 +105,18 @@ class Upkeep:
     """
 
     def __init__(
-        self, database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        seen: SeenSessions,
+        clean_up: CleanUp,
+        readings: Readings,
+        months: Months,
+        report: LoopReport,
     ) -> None:
+        self._months = months
+        self._report = report
         self._database = database
         self._seen = seen
         self._clean_up = clean_up
@@ -96,15 +124,17 @@ class Upkeep:
         self._clock = clock
 
     @property
-    def chores(self) -> dict[str, Callable[[], Awaitable[object]]]:
-        """What is done each minute, by name."""
-        return {
-            "sessions noted": self.note_sessions,
-            "round sealing": lambda: seal_rounds(self._database, self._clock),
-            "sweeping": lambda: sweep(self._database, self._clock),
-            "clean-up": self._clean_up.run_if_due,
-            "reading history": lambda: keep_reading(self._database, self._readings, self._clock),
-        }
+    def chores(self) -> tuple[Chore, ...]:
+        """What is done, and how often."""
+        return (
+            Chore("months", self._months.turn, MONTHS_S, LONGEST_TURN_OF_MONTHS_S),
+            Chore("sessions noted", self.note_sessions),
+            Chore("round sealing", lambda: seal_rounds(self._database, self._clock)),
+            Chore("sweeping", lambda: sweep(self._database, self._clock)),
+            Chore("clean-up", self._clean_up.run_if_due),
+            Chore("reading history", lambda: keep_reading(self._database, self._readings, self._clock)),
+            Chore("loop report", self._report.tell),
+        )
 
     async def note_sessions(self) -> None:
         """Notes which sessions were used; they are noted the next time when it fails. *Cost*: one statement."""
@@ -124,20 +154,21 @@ class Upkeep:
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """Does every chore each minute while the block runs, spread over the minute."""
-        chores = self.chores
+        """Does every chore while the block runs, one after another at first."""
         loops = [
             supervisor.every(
-                name,
-                chore,
-                period_s=ROUND_S,
-                first_after_s=ROUND_S * (number + 1) / len(chores),
-                turn_s=LONGEST_TURN_S,
+                chore.name,
+                chore.do,
+                period_s=chore.period_s,
+                first_after_s=FIRST_S + number,
+                turn_s=chore.longest_s,
             )
-            for number, (name, chore) in enumerate(chores.items())
+            for number, chore in enumerate(self.chores)
         ]
         try:
             yield
         finally:
             for loop in loops:
                 await loop.stop()
+            with contextlib.suppress(Refused):  # what is not taken back is forgotten in a day
+                await self._report.take_back()
