@@ -88,8 +88,10 @@ create table sign_in_failure (
 );
 create index sign_in_failure_by_age on sign_in_failure (last_failed_at);
 
+-- Who did what, by months: rows are added to the month's partition, or to the default one where upkeep made none (database room, 0015). The same
+-- denied attempt within a minute is one row that counts (repeat_key); its at is the minute, last_at the last time.
 create table audit_entry (
-    id bigint generated always as identity primary key,
+    id bigint generated always as identity,
     at timestamptz not null default now(),
     person_id bigint references person,
     role role,
@@ -100,11 +102,17 @@ create table audit_entry (
     before jsonb,
     after jsonb,
     reason text,
-    address text
-);
+    address text,
+    times integer not null default 1 constraint audit_entry_times_are_counted check (times >= 1),
+    last_at timestamptz,
+    repeat_key uuid
+) partition by range (at);
 create index audit_entry_by_time on audit_entry (at desc, id desc);
 create index audit_entry_by_person on audit_entry (person_id, id desc);
 create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
+create unique index audit_entry_counts_repeats on audit_entry (at, repeat_key) where repeat_key is not null;
+create table audit_entry_rest partition of audit_entry (primary key (id)) default;
 
 -- A write's id, made by the client, and what it was answered: the same id again gets the same answer and writes nothing.
 create table write_receipt (
@@ -730,6 +738,67 @@ create table reading_history (
     query_p95_s double precision,
     rate_limit_rows bigint,
     cache_hit_rate double precision
+) partition by range (at);
+create table reading_history_rest partition of reading_history default;
+
+-- Makes a month's partition ahead of its time: false where there is one, or where its rows lie in the default partition already (and stay there).
+-- Nobody waits for it for more than a second: it is tried again.
+create function make_month(parent regclass, month date) returns boolean language plpgsql set lock_timeout = '1s' as $$
+declare
+    starts_at timestamptz := date_trunc('month', month)::timestamp at time zone 'UTC';
+    ends_at timestamptz := (date_trunc('month', month) + interval '1 month')::timestamp at time zone 'UTC';
+    name text := parent::text || to_char(month, '_YYYY_MM');
+    is_taken boolean;
+begin
+    if to_regclass(quote_ident(name)) is not null or not pg_try_advisory_xact_lock(hashtext('make_month ' || parent::text)) then
+        return false;
+    end if;
+    execute format('select exists (select from %I where at >= $1 and at < $2)', parent::text || '_rest')
+        into is_taken using starts_at, ends_at;
+    if is_taken then
+        return false;
+    end if;
+    execute format('create table %I (like %I including defaults including constraints including indexes)', name, parent::text || '_rest');
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, starts_at, ends_at);
+    return true;
+end $$;
+
+-- Takes away a month's partition that holds exactly the rows that were counted (null for: whatever it holds); false where it holds others.
+create function drop_month(parent regclass, month date, counted bigint) returns boolean language plpgsql set lock_timeout = '1s' as $$
+declare
+    name text := parent::text || to_char(month, '_YYYY_MM');
+    found bigint;
+begin
+    if not exists (select from pg_inherits where inhparent = parent and inhrelid = to_regclass(quote_ident(name))) then
+        return false;
+    end if;
+    if counted is not null then
+        execute format('lock table %I in exclusive mode', name);
+        execute format('select count(*) from %I', name) into found;
+        if found <> counted then
+            return false;
+        end if;
+    end if;
+    execute format('drop table %I', name);
+    return true;
+end $$;
+
+-- How each loop of each process fares, told every minute and swept a day after a process has told nothing more: some 25 rows a process.
+create table loop_standing (
+    host text not null constraint loop_standing_host_is_short check (length(host) <= 200),
+    process_id integer not null,
+    name text not null constraint loop_standing_name_is_short check (length(name) <= 200),
+    began_at timestamptz not null,
+    told_at timestamptz not null,
+    period_s double precision,
+    state text not null,
+    turns bigint not null,
+    failures bigint not null,
+    failures_in_a_row integer not null,
+    missed_turns integer not null,
+    last_success_at timestamptz,
+    last_error text not null,
+    primary key (host, process_id, name)
 );
 
 -- Verification, locks, frozen rounds ---------------------------------------------------------------------------------------
@@ -983,8 +1052,6 @@ create table device_link_code (
 );
 create index device_link_code_by_school on device_link_code (school_id);
 create index device_link_code_by_expiry on device_link_code (expires_at);
-
-create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
 
 -- Admins need a second factor unless an admin decides otherwise.
 insert into setting (key, value) values ('admins_need_second_factor', 'true');

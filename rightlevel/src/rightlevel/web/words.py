@@ -54,6 +54,7 @@ WORDS: dict[str, dict[str, str]] = {
     "severity": {
         "ok": N_("good"), "notice": N_("worth knowing"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),
     },
+    "loop_state": {"running": N_("turns"), "failing": N_("fails, is tried again"), "ended": N_("ended"), "dead": N_("stands still")},
     "history": {
         "memory": N_("Memory"), "connections": N_("Connections"), "query_p95": N_("Statements: 95 of 100 took at most"),
     },
@@ -69,7 +70,7 @@ WORDS: dict[str, dict[str, str]] = {
     "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Declined")},
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
-        "create": N_("Create"), "cure": N_("Cure"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
+        "create": N_("Create"), "cure": N_("Cure"), "archive": N_("Move to a file"), "various": N_("Various attempts"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
         "sign_in": N_("Sign in"), "sign_out": N_("Sign out"), "change_password": N_("Change the password"),
         "reset_password": N_("Give a new password"), "activate": N_("Switch on"), "deactivate": N_("Switch off"),
         "revoke": N_("Revoke"), "choose_language": N_("Choose a language"), "end": N_("End"), "lock": N_("Lock"),
