@@ -59,6 +59,7 @@ class RollOverPlan(msgspec.Struct, frozen=True):
     to_year_id: int | None = None
     repeaters: tuple[str, ...] = ()
     children: int | None = None
+    carry_open_rounds: bool = False
 
 
 class ClassFate(msgspec.Struct, frozen=True):

@@ -48,7 +48,7 @@ class PreviewOutdated(Conflict):
 
 
 class RollOverStands(Conflict):
-    """Results of {year} have been entered at this school, so its roll-over can't be undone any more. Move single children instead."""
+    """Results of {year} have been entered at this school, or a round of it is over, so its roll-over can't be undone any more. Move single children instead."""
 
     code = "roll_over_stands"
 

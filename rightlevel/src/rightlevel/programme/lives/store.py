@@ -157,9 +157,10 @@ async def insert_roll_over(
 
 
 async def move_all(session: Session, plan: RollOverPlan, values: dict[str, Any], now: datetime) -> Moved:
-    """Makes classes and moves children. *Cost*: three statements, whatever the number."""
+    """Makes classes and moves children. *Cost*: four statements, whatever the number."""
     values = values | {"id": plan.id, "rolled_on": plan.rolled_on, "now": now}
     await session.execute(_roll_over["make_classes"], values)
+    await session.fetch_value(_roll_over["say_roll_over"], values)
     moved = await session.fetch_one(_roll_over["move_children"], values, into=Moved)
     if moved is None:
         raise LookupError("move_children gave no row")
