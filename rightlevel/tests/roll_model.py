@@ -64,7 +64,11 @@ class Model:
 
     def base(self, child: ModelChild, round_: ModelRound) -> Cell | None:
         """Where a child sits in a round by its stints."""
-        began = [s for s in child.stints if s.year == round_.year and (round_.roll is None or s.since <= round_.roll)]
+        began = [
+            s
+            for s in child.stints
+            if s.year == round_.year and (round_.roll is None or s.since <= round_.roll)
+        ]
         if not began:
             return None
         last = max(began, key=lambda s: s.since)
@@ -134,7 +138,12 @@ class Model:
                 school, class_id, grade, sex = made
                 if (school, class_id, grade) == before[:3]:
                     class_id, grade = cell[1], cell[2]
-                self.results[owner, round_id, subject] = (school, class_id, grade, cell[3] if sex == before[3] else sex)
+                self.results[owner, round_id, subject] = (
+                    school,
+                    class_id,
+                    grade,
+                    cell[3] if sex == before[3] else sex,
+                )
 
     def set_state(self, round_id: int, state: str, *, loosens: bool) -> None:
         at = self.tick()

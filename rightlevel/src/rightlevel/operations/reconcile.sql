@@ -160,9 +160,9 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
 from beside
 
 -- name: compare_cells
--- Live results beside the stints of their children in the round's year, and of records that were merged into them: each was made where the child
--- stood, in the class, grade and sex that it had there, and is hidden exactly when its child is removed. Served by past_enrolment_by_student and
--- student_by_merge; reads every result once.
+-- Live results beside the stints of their children in the round's year, and of records that were ever made one with them: each was made where
+-- the child stood, in the class, grade and sex that it had there, and is hidden exactly when its child is removed. Served by
+-- past_enrolment_by_student, student_merge_by_kept and student_merge_by_gone; reads every result once.
 with seen as (
     select r.id, r.round_id, r.is_hidden <> (st.deleted_at is not null) as is_hidden_wrongly,
         st.deleted_at is null and (st.school_year_id, st.school_id, st.class_id, st.grade, st.sex)
@@ -170,11 +170,16 @@ with seen as (
             and (select not coalesce(bool_or(s.school_id = r.school_id and s.class_id is not distinct from r.class_id and s.grade = r.grade), false)
                     or not coalesce(bool_or(s.sex = r.sex), false)
                 from (
-                    select o.school_id, o.class_id, o.grade, o.sex from student o
-                    where (o.id = st.id or o.merged_into = st.id) and o.school_year_id = rd.school_year_id
+                    with recursive same as (
+                        select st.id
+                        union
+                        select case when m.kept_id = e.id then m.gone_id else m.kept_id end from same e join student_merge m on e.id in (m.kept_id, m.gone_id)
+                    )
+                    select o.school_id, o.class_id, o.grade, o.sex
+                    from same e join student o on o.id = e.id and o.school_year_id = rd.school_year_id
                     union all
-                    select p.school_id, p.class_id, p.grade, p.sex from student o join past_enrolment p on p.student_id = o.id
-                    where (o.id = st.id or o.merged_into = st.id) and p.school_year_id = rd.school_year_id) s) as is_elsewhere
+                    select p.school_id, p.class_id, p.grade, p.sex
+                    from same e join past_enrolment p on p.student_id = e.id and p.school_year_id = rd.school_year_id) s) as is_elsewhere
     from result r
     join student st on st.id = r.student_id
     join round rd on rd.id = r.round_id

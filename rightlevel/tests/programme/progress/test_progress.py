@@ -10,7 +10,7 @@ from people import NOW, Cast
 from flatwater.clock import StandingClock
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden, Invalid
-from rightlevel.programme.progress import class_progress
+from rightlevel.programme.progress import Tally, class_progress
 from rightlevel.programme.results import ResultWrite, enter_results
 
 pytestmark = pytest.mark.anyio
@@ -22,9 +22,10 @@ async def test_children_and_results_are_counted_by_class(
     write = ResultWrite(str(uuid4()), cast.students_a[0], cast.round, "math", NOW.date(), level="division")
     await enter_results(session, cast.teacher, [write], clock)
     rows = await class_progress(session, cast.mentor, [cast.school_a], cast.round)
-    assert sum(row.enrolled for row in rows) == 5
+    assert sum(row.math.enrolled for row in rows) == 5
     of_class = next(row for row in rows if row.class_id == cast.class_3a)
-    assert (of_class.enrolled, of_class.tested("math"), of_class.tested("language")) == (3, 1, 0)
+    assert of_class.math == Tally(tested=1, to_do=2)
+    assert of_class.of("language") == Tally(to_do=3)
 
 
 async def test_a_practice_school_counts_here(session: Session, cast: Cast) -> None:

@@ -16,9 +16,12 @@ from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.lives import RollOverPlan, RollOverStands, roll_over_school, undo_roll_over
 from rightlevel.programme.results import ResultWrite, delete_result, enter_results
 from rightlevel.programme.rounds import read_round, seal_round, seal_some_schools, set_round_state
+from rightlevel.programme.students import read_student
+from rightlevel.programme.twins import Merge, merge_twins, unmerge_twins
 
 pytestmark = pytest.mark.anyio
 CLOCK = StandingClock(NOW)
@@ -114,6 +117,7 @@ class World:
         self.classes: dict[tuple[int, int, int], list[int | None]] = {}
         self.result_ids: dict[tuple[str, int, str], str] = {}
         self.rolled: list[tuple[str, int]] = []
+        self.merged: list[tuple[str, ModelChild]] = []
         self.codes = 0
         self.log: list[str] = []
 
@@ -135,7 +139,11 @@ class World:
         ]  # fmt: skip
         rounds = [cast.round]
         for kind, year, starts_on, ends_on in spans:
-            rounds.append(await self.make("round", year=self.years[year], kind=kind, starts_on=starts_on, ends_on=ends_on))
+            rounds.append(
+                await self.make(
+                    "round", year=self.years[year], kind=kind, starts_on=starts_on, ends_on=ends_on
+                )
+            )
         for at, round_id in enumerate(rounds):
             self.model.rounds[round_id] = ModelRound(self.years[at // 3], at)
         first = self.model.rounds[cast.round]
@@ -143,13 +151,21 @@ class World:
         for school in self.schools:
             for year in self.years:
                 for grade in (3, 4, 5):
-                    made = [await self.make("class", school=school, year=year, grade=grade, section=s) for s in ("X", "Y")]
+                    made = [
+                        await self.make("class", school=school, year=year, grade=grade, section=s)
+                        for s in ("X", "Y")
+                    ]
                     self.classes[school, year, grade] = [None, *made]
 
     def a_cell(self, year: int, *, school: int | None = None, sex: int | None = None) -> Cell:
         school = school or self.chance.choice(self.schools)
         grade = self.chance.choice((3, 4, 5))
-        return school, self.chance.choice(self.classes[school, year, grade]), grade, sex or self.chance.choice((1, 2))
+        return (
+            school,
+            self.chance.choice(self.classes[school, year, grade]),
+            grade,
+            sex or self.chance.choice((1, 2)),
+        )
 
     def pick(self, *, active: bool | None = None, deleted: bool = False) -> tuple[str, ModelChild] | None:
         found = [
@@ -162,13 +178,25 @@ class World:
         year = self.chance.choice(self.years)
         school, class_id, grade, sex = cell = self.a_cell(year)
         self.codes += 1
-        values = {"school": school, "year": year, "class": class_id, "code": f"M{self.codes}", "sex": sex, "grade": grade}
+        values = {
+            "school": school,
+            "year": year,
+            "class": class_id,
+            "code": f"M{self.codes}",
+            "sex": sex,
+            "grade": grade,
+        }
         child_id = await self.make("enrol", **values)
-        self.model.children[child_id] = ModelChild([Stint(year, cell, self.model.tick())], year=year, cell=cell)
+        self.model.children[child_id] = ModelChild(
+            [Stint(year, cell, self.model.tick())], year=year, cell=cell
+        )
 
     async def _stand(self, child_id: str, year: int, cell: Cell) -> None:
         school, class_id, grade, sex = cell
-        await self.do("stand", **{"id": child_id, "school": school, "year": year, "class": class_id, "grade": grade, "sex": sex})
+        await self.do(
+            "stand",
+            **{"id": child_id, "school": school, "year": year, "class": class_id, "grade": grade, "sex": sex},
+        )
 
     async def transfer(self) -> None:
         if (found := self.pick(active=True)) is None:
@@ -216,11 +244,16 @@ class World:
         if (found := self.pick()) is None:
             return
         child_id, child = found
-        round_id, subject = self.chance.choice(list(self.model.rounds)), self.chance.choice(("language", "math"))
+        round_id, subject = (
+            self.chance.choice(list(self.model.rounds)),
+            self.chance.choice(("language", "math")),
+        )
         key = (child_id, round_id, subject)
         if key in self.model.results:
             return
-        write = ResultWrite(str(uuid4()), child_id, round_id, subject, NOW.date(), outcome="absent", reason="test")
+        write = ResultWrite(
+            str(uuid4()), child_id, round_id, subject, NOW.date(), outcome="absent", reason="test"
+        )
         answer = (await enter_results(self.session, self.cast.coordinator, [write], CLOCK))[0]
         cell = self.model.cell_for(child, self.model.rounds[round_id])
         assert answer.code == ("saved" if cell else "not_enrolled_in_year")
@@ -233,19 +266,32 @@ class World:
         if keys:
             key = self.chance.choice(keys)
             await delete_result(
-                self.session, self.cast.coordinator, self.result_ids.pop(key), version=1, reason="test", clock=CLOCK
+                self.session,
+                self.cast.coordinator,
+                self.result_ids.pop(key),
+                version=1,
+                reason="test",
+                clock=CLOCK,
             )
             del self.model.results[key]
 
     async def turn_round(self) -> None:
         round_id = self.chance.choice(list(self.model.rounds))
         round_ = await read_round(self.session, self.cast.coordinator, round_id)
-        steps = {"planned": ["open"], "open": ["closed"], "closed": ["open", "open", "frozen"], "frozen": []}[round_.state]
+        steps = {"planned": ["open"], "open": ["closed"], "closed": ["open", "open", "frozen"], "frozen": []}[
+            round_.state
+        ]
         if not steps:
             return
         state = self.chance.choice(steps)
         await set_round_state(
-            self.session, self.cast.coordinator, round_id, version=round_.version, state=state, clock=CLOCK, reason="test"
+            self.session,
+            self.cast.coordinator,
+            round_id,
+            version=round_.version,
+            state=state,
+            clock=CLOCK,
+            reason="test",
         )
         if state == "frozen":
             last = 0
@@ -279,7 +325,10 @@ class World:
             child.stints.append(Stint(second, child.cell, at))
 
     async def _standing(self, child_id: str) -> int | None:
-        query = read_queries("-- name: class_of\n-- A child's class.\nselect class_id from student where id = %(id)s::uuid", origin="here")
+        query = read_queries(
+            "-- name: class_of\n-- A child's class.\nselect class_id from student where id = %(id)s::uuid",
+            origin="here",
+        )
         return await self.session.fetch_value(query["class_of"], {"id": child_id})
 
     async def undo(self) -> None:
@@ -288,7 +337,9 @@ class World:
         roll_over_id, school = self.rolled[-1]
         try:
             async with self.session.savepoint():
-                await undo_roll_over(self.session, self.cast.coordinator, roll_over_id, reason="test", clock=CLOCK)
+                await undo_roll_over(
+                    self.session, self.cast.coordinator, roll_over_id, reason="test", clock=CLOCK
+                )
         except RollOverStands:
             return
         self.rolled.pop()
@@ -318,30 +369,81 @@ class World:
                 child.stints.append(Stint(rolled.year, child.cell, at))
             child.year, child.is_active, child.left_reason = rolled.year, True, ""
 
-    async def step(self) -> None:
+    async def merge(self) -> None:
+        one, other = self.pick(), self.pick()
+        if one is None or other is None or one[0] == other[0]:
+            return
+        kept, gone = [await read_student(self.session, self.cast.coordinator, each[0]) for each in (one, other)]
+        asked = Merge(kept_id=kept.id, gone_id=gone.id, kept_version=kept.version, gone_version=gone.version, reason="twice")
+        try:
+            async with self.session.savepoint():
+                merged = await merge_twins(self.session, self.cast.coordinator, asked, CLOCK)
+        except ProgrammeError:
+            return
+        other[1].is_deleted = True
+        self.merged.append((merged.id, other[1]))
+
+    async def unmerge(self) -> None:
+        if self.merged:
+            merge_id, gone = self.merged.pop()
+            try:
+                async with self.session.savepoint():
+                    await unmerge_twins(self.session, self.cast.coordinator, merge_id, reason="two after all", clock=CLOCK)
+                gone.is_deleted = False
+            except ProgrammeError:
+                pass
+
+    async def step(self, **more: int) -> None:
         weights = {
             "enrol": 6, "transfer": 5, "correct": 6, "leave": 3, "come_back": 3, "remove": 3, "restore": 4, "test": 14, "take_away": 3,
-            "turn_round": 3, "roll_over": 1, "undo": 2,
+            "turn_round": 3, "roll_over": 1, "undo": 2, **more,
         }  # fmt: skip
         name = self.chance.choices(list(weights), list(weights.values()))[0]
         self.log.append(name)
         await getattr(self, name)()
 
-    async def agree(self) -> None:
-        expected = self.model.seats()
-        for query in ("kept", "counted"):
-            rows = await self.session.fetch_all(QUERIES[query], {}, into=Counted)
-            found = {(r.round_id, r.subject, r.school_id, r.grade, r.sex): r.children for r in rows}
-            assert found == expected, (query, self.log)
+    async def test_anybody(self) -> None:
+        """A result of whoever it may be, of which the model knows nothing."""
+        if (found := self.pick()) is not None:
+            round_id, subject = self.chance.choice(list(self.model.rounds)), self.chance.choice(("language", "math"))
+            write = ResultWrite(str(uuid4()), found[0], round_id, subject, NOW.date(), outcome="absent", reason="test")
+            await enter_results(self.session, self.cast.coordinator, [write], CLOCK)
+
+    async def seats(self, query: str) -> dict[tuple[int, str, int, int, int], int]:
+        rows = await self.session.fetch_all(QUERIES[query], {}, into=Counted)
+        return {(r.round_id, r.subject, r.school_id, r.grade, r.sex): r.children for r in rows}
+
+    async def agree_with_the_rows(self) -> None:
+        assert await self.seats("kept") == await self.seats("counted"), self.log
         assert await self.session.fetch_value(QUERIES["over_full"], {}) == 0, self.log
         recounted = await reconcile(self.session)
         assert recounted.different == 0, (recounted.differences, self.log)
 
+    async def agree(self) -> None:
+        expected = self.model.seats()
+        for query in ("kept", "counted"):
+            assert await self.seats(query) == expected, (query, self.log)
+        await self.agree_with_the_rows()
+
 
 @pytest.mark.parametrize("seed", range(1, 9))
-async def test_kept_counts_a_recount_and_a_model_agree_after_every_deed(session: Session, cast: Cast, seed: int) -> None:
+async def test_kept_counts_a_recount_and_a_model_agree_after_every_deed(
+    session: Session, cast: Cast, seed: int
+) -> None:
     world = World(session, cast, seed)
     await world.begin()
     for _ in range(120):
         await world.step()
         await world.agree()
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+async def test_kept_counts_and_a_recount_agree_when_records_are_merged_too(
+    session: Session, cast: Cast, seed: int
+) -> None:
+    world = World(session, cast, seed)
+    await world.begin()
+    for _ in range(120):
+        await world.step(merge=4, unmerge=3, test=0, take_away=0, restore=0, undo=0, roll_over=2)
+        await world.test_anybody()
+        await world.agree_with_the_rows()

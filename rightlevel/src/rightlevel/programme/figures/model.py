@@ -105,12 +105,16 @@ class Indicator(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled."""
+    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled.
+
+    `enrolled` counts the children's seats in the round; it is assessed + absent + refused + left + `to_do`, always.
+    """
 
     assessed: int
     absent: int
     refused: int
     left: int
+    to_do: int
     enrolled: int
     coverage: float | None
     levels: list[LevelCount]
@@ -176,6 +180,7 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
         counts.absent,
         counts.refused,
         counts.went,
+        counts.enrolled - assessed - counts.absent - counts.refused - counts.went,
         counts.enrolled,
         share_of(assessed, counts.enrolled),
         levels,

@@ -66,6 +66,25 @@ from grouped g
 order by g.grade, g.section, g.class_id nulls last
 limit 1000
 
+-- name: open_rounds
+-- The rounds of a year that are not done at a school, by subject: open ones, planned ones with results, closed ones with children to do. Three
+-- rounds and two subjects at most. Served by result_by_school, student_by_school and past_enrolment_by_school.
+select rd.id as round_id, rd.kind::text as kind, rd.state::text as state, sub.subject::text as subject, t.tested, t.absent, t.refused, t.went as left,
+    t.to_do, t.enrolled
+from round rd
+cross join unnest(enum_range(null::subject)) sub (subject)
+cross join lateral (
+    select count(*) filter (where r.outcome = 'assessed') as tested, count(*) filter (where r.outcome = 'absent') as absent,
+        count(*) filter (where r.outcome = 'refused') as refused, count(*) filter (where r.outcome = 'left') as went,
+        count(*) filter (where seat.result_id is null) as to_do, count(*) as enrolled
+    from seats_of_school(rd.id, sub.subject, %(school_id)s) seat
+    left join result r on r.id = seat.result_id
+) t
+where rd.school_year_id = %(from_year_id)s and rd.deleted_at is null
+    and (rd.state = 'open' or (rd.state = 'planned' and t.enrolled > t.to_do) or (rd.state = 'closed' and t.to_do > 0))
+order by rd.starts_on, sub.subject
+limit 12
+
 -- name: known_children
 -- How many of some children stand in a school and year. Served by the primary key.
 select count(*) as known

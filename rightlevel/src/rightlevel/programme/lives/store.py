@@ -14,6 +14,7 @@ from rightlevel.programme.lives.model import (
     GRADES,
     ClassFate,
     MovingChild,
+    OpenRound,
     RollOver,
     RollOverPlan,
     Transfer,
@@ -142,6 +143,10 @@ def moving(
 
 async def preview(session: Session, values: dict[str, Any]) -> list[ClassFate]:
     return await session.fetch_all(_roll_over["preview"], values, into=ClassFate)
+
+
+async def open_rounds(session: Session, values: dict[str, Any]) -> list[OpenRound]:
+    return await session.fetch_all(_roll_over["open_rounds"], values, into=OpenRound)
 
 
 async def count_known(session: Session, school_id: int, year_id: int, ids: tuple[str, ...]) -> int:

@@ -335,7 +335,9 @@ def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
     if not any(actor.scope.covers(school_id, class_id=class_id) for school_id, class_id in sits):
         return "not_found"
     subject = _subject(write)
-    if not any(actor.scope.covers(school_id, subject=subject, class_id=class_id) for school_id, class_id in sits):
+    if not any(
+        actor.scope.covers(school_id, subject=subject, class_id=class_id) for school_id, class_id in sits
+    ):
         return "out_of_scope"
     if facts.round_state is not None and facts.school_id is None and facts.result_id is None:
         return "not_enrolled_in_year"

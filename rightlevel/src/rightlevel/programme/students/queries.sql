@@ -80,9 +80,11 @@ select say_stint(%(reason)s, %(words)s, %(until_on)s, null)::text as said
 
 -- name: list_past_enrolments
 -- Where a child was, in order. Served by past_enrolment_by_student.
-select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words, e.sex,
+    y.name as year_name
 from past_enrolment e
 join school s on s.id = e.school_id
+join school_year y on y.id = e.school_year_id
 where e.student_id = %(student_id)s::uuid
 --? after: and e.id > %(after_id)s
 order by e.id

@@ -14,7 +14,7 @@ from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
-from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.progress import ClassProgress, class_progress, together
 from rightlevel.programme.results import ResultAnswer, ResultWrite, SheetRow, class_sheet, enter_results
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
@@ -119,7 +119,7 @@ async def _page(call: Ask, grid: Grid, page: PageRequest) -> dict[str, Any]:
             for each in rounds if each.state != "planned"
         ],
         "tested_on": _day(call, grid.round),
-        "tested": sum(row.tested(grid.subject) for row in shown), "total": sum(row.enrolled for row in shown),
+        "tally": together(row.of(grid.subject) for row in shown),
     }  # fmt: skip
 
 

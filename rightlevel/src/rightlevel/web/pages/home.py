@@ -9,6 +9,7 @@ from flatwater.contract import Html, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.progress import Tally
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
 from rightlevel.programme.verification import list_returned
@@ -73,7 +74,8 @@ async def _coverage(call: Ask, round_: Round | None) -> list[Work]:
     for subject in SUBJECTS:
         figures = await read_figures(call.session, actor_of(call), FigureQuery(round_.id, subject))
         url = f"/figures?round={round_.id}&subject={subject}"
-        covered.append(Work("", subject, figures.assessed, figures.enrolled, url))
+        tally = Tally(figures.assessed, figures.absent, figures.refused, figures.left, figures.to_do)
+        covered.append(Work("", subject, tally, url))
     return covered
 
 

@@ -9,7 +9,7 @@ import msgspec
 from flatwater.paging import PageRequest
 from rightlevel.programme.permissions import may
 from rightlevel.programme.places import PlaceRow, list_places
-from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.progress import ClassProgress, Tally, class_progress
 from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import read_grades
 from rightlevel.programme.visits import to_do_of
@@ -23,8 +23,7 @@ class Work(msgspec.Struct, frozen=True):
 
     title: str
     subject: str
-    tested: int
-    enrolled: int
+    tally: Tally
     url: str
 
 
@@ -97,7 +96,7 @@ async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -
                     f"/schools/{row.school_id}/grid?round={round_.id}&subject={subject}&group={group_of(row)}"
                 )
                 title = _title(language, row)
-                work[row.school_id].append(Work(title, subject, row.tested(subject), row.enrolled, url))
+                work[row.school_id].append(Work(title, subject, row.of(subject), url))
     return work
 
 

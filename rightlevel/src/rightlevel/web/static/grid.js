@@ -58,13 +58,27 @@
     say(row, grid.dataset.failed, "bad-text");
     if (BUSY.includes(event.detail.xhr.status)) again(row);
   });
+  // What came of the children that are shown, as the page's own sentence counts it: only an assessed child is tested.
+  const counted = () => {
+    const counts = { tested: 0, absent: 0, refused: 0, left: 0 };
+    for (const was of grid.querySelectorAll('[name^="was."]'))
+      if (was.value) counts[was.value in counts ? was.value : "tested"] += 1;
+    return counts;
+  };
+  const start = counted();
   document.body.addEventListener("htmx:afterSettle", () => {
-    const here = grid.querySelectorAll('[name^="was."]:not([value=""])').length;
     const bar = document.querySelector("#tested progress");
     if (!bar) return;
-    const now = Number(grid.dataset.tested) + here - Number(grid.dataset.start);
-    bar.value = now;
-    bar.nextElementSibling.textContent = grid.dataset.words.replace("{done}", now).replace("{total}", bar.max);
+    const here = counted();
+    const enrolled = Number(grid.dataset.enrolled);
+    const now = { n: enrolled, to_do: enrolled };
+    for (const name of Object.keys(here)) {
+      now[name] = Number(grid.dataset[name]) + here[name] - start[name];
+      now.to_do -= now[name];
+    }
+    bar.value = enrolled - now.to_do;
+    const words = now.refused || now.left ? grid.dataset.moreWords : grid.dataset.words;
+    bar.nextElementSibling.textContent = words.replace(/{(\w+)}/g, (whole, name) => now[name] ?? whole);
   });
   window.addEventListener("beforeunload", (event) => {
     if (waiting.size) event.preventDefault();
