@@ -29,6 +29,11 @@ WORDS: dict[str, dict[str, str]] = {
         "birth_differs": N_("another birthday"), "age_same": N_("the same age"), "age_alike": N_("a year apart"), "age_differs": N_("another age"),
         "other_school": N_("another school"),
     },
+    "stint_end": {
+        "transfer": N_("went to another school"), "promotion": N_("went up with the school"), "repeat": N_("stayed in its grade"),
+        "finished": N_("finished"), "left": N_("left school"), "change": N_("went to another class or year"), "import": N_("changed by an import"),
+        "correction": N_("corrected afterwards"),
+    },
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
     "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},
@@ -83,7 +88,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
-        "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "amend": N_("Amend"), "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),

@@ -107,7 +107,10 @@ class Indicator(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled; `to_do` have no result yet."""
+    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled.
+
+    `enrolled` counts the children's seats in the round; it is assessed + absent + refused + left + `to_do`, always.
+    """
 
     assessed: int
     absent: int

@@ -167,6 +167,7 @@ async def set_round_state(
     require(actor, "change", "round")
     if state == "frozen":
         require(actor, "freeze", "round")
+    await store.hold_rolls(session)
     found = await _live(session, round_id)
     if (found.state, state) not in STEPS:
         raise NoSuchStep
@@ -174,8 +175,13 @@ async def set_round_state(
         raise Invalid(
             faults=(Fault("reason", "Opening a closed round again, or freezing it, needs a reason"),)
         )
-    if not await store.set_state(session, round_id, version, before=found.state, state=state):
+    if not await store.set_state(
+        session, round_id, version, before=found.state, state=state, now=clock.now()
+    ):
         raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
+    # Within its days a round that is opened again is measured by who is enrolled now; after them who it is measured by stays.
+    if state == "open" and found.roll_at is not None and today(clock) <= found.ends_on:
+        await store.loosen_roll(session, round_id)
     if state == "frozen":
         await store.begin_snapshot(session, round_id, person_id=actor.person_id, now=clock.now())
     await write_audit(
