@@ -135,7 +135,8 @@ class Months:
 
         if not await self._database.run(drop, deadline_s=COUNT_S):
             log.warning(
-                "the audit of %s changed while it was written, and stays until the next time", f"{month:%Y-%m}"
+                "the audit of %s changed while it was written, and stays until the next time",
+                f"{month:%Y-%m}",
             )
             return
         await self._sweep_rest(span, held)

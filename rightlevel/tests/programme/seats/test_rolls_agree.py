@@ -373,8 +373,16 @@ class World:
         one, other = self.pick(), self.pick()
         if one is None or other is None or one[0] == other[0]:
             return
-        kept, gone = [await read_student(self.session, self.cast.coordinator, each[0]) for each in (one, other)]
-        asked = Merge(kept_id=kept.id, gone_id=gone.id, kept_version=kept.version, gone_version=gone.version, reason="twice")
+        kept, gone = [
+            await read_student(self.session, self.cast.coordinator, each[0]) for each in (one, other)
+        ]
+        asked = Merge(
+            kept_id=kept.id,
+            gone_id=gone.id,
+            kept_version=kept.version,
+            gone_version=gone.version,
+            reason="twice",
+        )
         try:
             async with self.session.savepoint():
                 merged = await merge_twins(self.session, self.cast.coordinator, asked, CLOCK)
@@ -388,7 +396,9 @@ class World:
             merge_id, gone = self.merged.pop()
             try:
                 async with self.session.savepoint():
-                    await unmerge_twins(self.session, self.cast.coordinator, merge_id, reason="two after all", clock=CLOCK)
+                    await unmerge_twins(
+                        self.session, self.cast.coordinator, merge_id, reason="two after all", clock=CLOCK
+                    )
                 gone.is_deleted = False
             except ProgrammeError:
                 pass
@@ -405,8 +415,13 @@ class World:
     async def test_anybody(self) -> None:
         """A result of whoever it may be, of which the model knows nothing."""
         if (found := self.pick()) is not None:
-            round_id, subject = self.chance.choice(list(self.model.rounds)), self.chance.choice(("language", "math"))
-            write = ResultWrite(str(uuid4()), found[0], round_id, subject, NOW.date(), outcome="absent", reason="test")
+            round_id, subject = (
+                self.chance.choice(list(self.model.rounds)),
+                self.chance.choice(("language", "math")),
+            )
+            write = ResultWrite(
+                str(uuid4()), found[0], round_id, subject, NOW.date(), outcome="absent", reason="test"
+            )
             await enter_results(self.session, self.cast.coordinator, [write], CLOCK)
 
     async def seats(self, query: str) -> dict[tuple[int, str, int, int, int], int]:

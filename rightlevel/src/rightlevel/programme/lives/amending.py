@@ -86,9 +86,7 @@ async def amend_past_enrolment(
     return PastAmended(found, results)
 
 
-async def _read(
-    session: Session, student_id: str, enrolment_id: int, *, hold: bool = False
-) -> PastEnrolment:
+async def _read(session: Session, student_id: str, enrolment_id: int, *, hold: bool = False) -> PastEnrolment:
     values = {"student_id": student_id, "enrolment_id": enrolment_id}
     query = _queries["read_past"]
     found = await session.fetch_one(query.plus("for_update") if hold else query, values, into=PastEnrolment)
