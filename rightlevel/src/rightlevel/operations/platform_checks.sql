@@ -45,7 +45,9 @@ where state::text in ('waiting', 'reading', 'saving') and started_at < now() - i
 -- How the loops of every process fare, and whether a process that has fallen silent was replaced by one that began later. A few rows.
 select l.host, l.process_id, l.name, l.period_s, l.state, l.failures_in_a_row, l.missed_turns, l.last_error,
     extract(epoch from now() - l.told_at)::float8 as silent_s,
-    exists (select from loop_standing o where o.began_at > l.told_at) as is_replaced
+    exists (
+        select from loop_standing o
+        where o.began_at > l.told_at and (o.host, o.process_id) <> (l.host, l.process_id)) as is_replaced
 from loop_standing l
 order by l.host, l.process_id, l.name
 limit 1000

@@ -23,6 +23,7 @@ _queries = load_queries(__package__ or "")
 
 FRESH_S: Final = 2.0
 COUNT_EVERY_S: Final = 60.0
+MANY_ROWS: Final = 100_000
 DEADLINE_S: Final = 2.0
 
 
@@ -92,9 +93,9 @@ class Readings:
         return self.latest
 
     async def _count_rates(self) -> None:
-        """Counts the rows of rate limits, each minute at most: where there are many, counting takes 60 ms."""
+        """Counts the rows of rate limits; where there are many, which takes up to 60 ms, each minute at most."""
         now_s = self._database.clock.monotonic()
-        if now_s - self._counted_at_s < COUNT_EVERY_S:
+        if (self._rate_limit_rows or 0) > MANY_ROWS and now_s - self._counted_at_s < COUNT_EVERY_S:
             return
         self._counted_at_s = now_s
         try:
