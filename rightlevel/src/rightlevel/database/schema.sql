@@ -76,6 +76,7 @@ create table api_token (
     revoked_at timestamptz
 );
 create index api_token_by_person on api_token (person_id, created_at desc);
+create index api_token_by_expiry on api_token (expires_at);
 
 -- Failed sign-ins, counted apart for accounts and addresses; one row each, updated in place, swept when cold.
 create table sign_in_failure (

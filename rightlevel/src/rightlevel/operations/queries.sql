@@ -28,6 +28,26 @@ where (kind, subject) in (
     limit %(rows_per_batch)s
     for update skip locked)
 
+-- name: sweep_tokens
+-- Removes API tokens that ran out long ago, one batch. Served by api_token_by_expiry.
+delete from api_token
+where id in (
+    select id from api_token
+    where expires_at < %(before)s
+    order by expires_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
+-- name: sweep_imports
+-- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
+delete from import_run
+where id in (
+    select id from import_run
+    where started_at < %(before)s and ended_at < %(before)s
+    order by started_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
 -- name: activity
 -- What the connections to this database do, this one left out where it would count itself as busy.
 select count(*)::int as connections,
