@@ -142,6 +142,14 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "place_enrolled", "the same for each place, in 32 parts", "recounting", "place_enrolled_pkey", 1_000
     ),
     Bound(
+        "school_roll",
+        "one for each school, round, subject, grade and sex",
+        "a school that leaves the counts",
+        "school_roll_pkey",
+        1_000,
+    ),
+    Bound("place_roll", "the same for each place, in 32 parts", "recounting", "place_roll_pkey", 1_000),
+    Bound(
         "import_run",
         "a file that is imported",
         "sweeping two years after it ended",
