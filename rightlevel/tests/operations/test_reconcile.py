@@ -68,6 +68,9 @@ update result set is_hidden = true where student_id = %(student)s::uuid
 -- name: lose_child
 -- A child that left with nothing written down.
 update student set status = 'left', left_on = '2026-11-20' where id = %(other_student)s::uuid
+-- name: spoil_standing
+-- One child too many in a year.
+update school_standing set children = children + 1 where school_id = %(school)s
 -- name: stand_twice
 -- A child at two places at once.
 insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason, from_number, until_number)
@@ -108,8 +111,9 @@ async def spoil(session: Session, name: str, cast: Cast) -> None:
 
 async def test_every_school_and_place_is_compared(session: Session, entered: Cast) -> None:
     found = await reconcile(session)
-    # two sexes, as results, as children and as seats in two subjects: of 2 schools, 2 districts, the province and the country; 8 results
-    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 8, 0, [])
+    # two sexes, as results, as children and as seats in two subjects: of 2 schools, 2 districts, the province and the country;
+    # the active children of 2 schools; 8 results
+    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,7 @@ async def test_however_many_differ_a_bounded_number_is_shown(session: Session, e
         ("spoil_grade_of_result", "its child never stood there in that year", False),
         ("spoil_school_of_result", "its child never stood there in that year", False),
         ("hide_result", "hidden or not unlike its child", False), ("lose_child", "kept 2 children, rows say 1", True),
+        ("spoil_standing", "kept 6 active children, rows say 5", True),
         ("stand_twice", "stands at two places at once", False), ("stand_before", "rows say 1", False), ("fix_roll", "rows say", True),
     ],
 )  # fmt: skip
