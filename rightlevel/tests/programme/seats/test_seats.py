@@ -50,11 +50,16 @@ from rightlevel.programme.rounds import (
     seal_some_schools,
     set_round_state,
 )
+from rightlevel.programme.schools import YearChange, change_year, list_schools
 from rightlevel.programme.students import (
     NewStudent,
+    StudentSearch,
+    children_by_year,
+    count_students,
     create_student,
     delete_student,
     list_past_enrolments,
+    list_students,
     mark_left,
     mark_returned,
     read_student,
@@ -562,3 +567,38 @@ async def test_a_roll_is_fixed_before_or_after_a_child_moves_and_never_between(
         closes = database.run(lambda s: turn(s, cast, cast.round, "closed", clock), deadline_s=20)
         await asyncio.gather(*moves[:3], closes, *moves[3:], *leaves)
         await database.run(assert_exact, deadline_s=20)
+
+
+# Which year ------------------------------------------------------------------------------------------------
+
+
+async def test_children_of_a_school_that_stayed_behind_are_counted_and_said(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    plan = RollOverPlan(str(uuid4()), TODAY, carry_open_rounds=True)
+    await roll_over_school(session, cast.coordinator, cast.school_a, plan, clock)
+    await change_year(session, cast.coordinator, next_year, YearChange(1, is_current=True))
+    assert await count_students(session, cast.coordinator) == 8
+    for actor, expected in (
+        (cast.coordinator, [("2027", True, 5), ("2026", False, 3)]),
+        (cast.teacher, [("2027", True, 5)]),
+        (cast.teacher_elsewhere, [("2026", False, 3)]),
+    ):
+        found = await children_by_year(session, actor)
+        assert [(each.name, each.is_current, each.children) for each in found] == expected
+    rows = (await list_schools(session, cast.coordinator, PageRequest())).items
+    assert {row.id: row.children for row in rows if not row.is_practice} == {
+        cast.school_a: 5,
+        cast.school_b: 3,
+    }
+
+
+async def test_a_class_of_a_year_that_is_over_still_has_its_children(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    asked = StudentSearch(cast.school_a, class_id=cast.class_3a)
+    before = (await list_students(session, cast.teacher, PageRequest(), asked)).items
+    plan = RollOverPlan(str(uuid4()), TODAY, carry_open_rounds=True)
+    await roll_over_school(session, cast.coordinator, cast.school_a, plan, clock)
+    after = (await list_students(session, cast.teacher, PageRequest(), asked)).items
+    assert [each.id for each in after] == [each.id for each in before] == cast.students_a[:3]
