@@ -454,6 +454,14 @@ create type result_delta as (
     rank_1 bigint, rank_2 bigint, rank_3 bigint, rank_4 bigint, rank_5 bigint, rank_6 bigint, rank_7 bigint, rank_8 bigint, rank_9 bigint
 );
 create type enrolled_delta as (school_year_id bigint, school_id bigint, grade smallint, sex smallint, children bigint);
+-- How many children stand in each year at a school, practice schools too: for lists and their counts, and no figure.
+create table school_standing (
+    school_id bigint not null,
+    school_year_id bigint not null,
+    children bigint not null,
+    primary key (school_id, school_year_id)
+) with (fillfactor = 70);
+
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
 -- Rows are taken in key order everywhere, so two writers can wait for each other but never deadlock.
@@ -682,6 +690,16 @@ create function add_school_roll(deltas roll_delta[]) returns void language sql a
     on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children
 $$;
 
+create function add_school_standing(deltas enrolled_delta[]) returns void language sql as $$
+    insert into school_standing as c (school_id, school_year_id, children)
+    select d.school_id, d.school_year_id, sum(d.children)
+    from unnest(deltas) d
+    group by 1, 2
+    having sum(d.children) <> 0
+    order by 1, 2
+    on conflict (school_id, school_year_id) do update set children = c.children + excluded.children
+$$;
+
 create function add_place_roll(deltas roll_delta[]) returns void language sql as $$
     insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
     select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 32)::smallint, sum(d.children)
@@ -820,6 +838,7 @@ begin
     if cardinality(enrolled) > 0 then
         perform add_school_enrolled(enrolled);
         perform add_place_enrolled(enrolled);
+        perform add_school_standing(enrolled);
     end if;
     if cardinality(rolls) > 0 then
         perform add_school_roll(rolls);
@@ -1808,6 +1827,7 @@ alter table past_enrolment add column seat_until bigint generated always as (cas
 alter table past_enrolment add constraint past_enrolment_is_in_order check (from_number <= until_number and superseded_by > from_number);
 create unique index past_enrolment_closes_a_year_once on past_enrolment (student_id, school_year_id) where closes_year and superseded_by is null and not is_aside;
 create index past_enrolment_by_school on past_enrolment (school_id, school_year_id);
+create index past_enrolment_by_class on past_enrolment (class_id) where class_id is not null;
 
 -- opened_at: first opened. roll_at, roll_number: since when, and as of which number, the round's roll is fixed.
 alter table round add column opened_at timestamptz;

@@ -23,7 +23,7 @@ ME, SOMEBODY = 7, 8
 SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 
 FREE = Facts(
-    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, student_left_on=None, student_is_deleted=False, round_kind="baseline",
+    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, is_certain=True, student_left_on=None, student_is_deleted=False, round_kind="baseline",
     round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
     result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
     result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,

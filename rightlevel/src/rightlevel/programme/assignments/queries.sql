@@ -54,10 +54,9 @@ returning id, person_id
 
 -- name: schools_without
 -- Open schools with no active mentor (or teacher) of a subject today, by name, with how many children they have. Served by school_by_name,
--- assignment_by_school and school_enrolled's primary key.
+-- assignment_by_school and school_standing's primary key.
 select s.id as school_id, s.code, s.name_local as school_name, p.name_local as place_name,
-    coalesce((select sum(e.children) from school_enrolled e join school_year y on y.id = e.school_year_id and y.is_current where e.school_id = s.id), 0)::bigint
-        as children,
+    coalesce((select sum(e.children) from school_standing e where e.school_id = s.id), 0)::bigint as children,
     exists (
         select 1
         from assignment a

@@ -127,6 +127,8 @@ class Facts(msgspec.Struct, frozen=True):
     now_school_id: int | None
     """With the class where the child is now; None when there is no such child."""
     now_class_id: int | None
+    is_certain: bool | None
+    """Whether the cell is told from what is locked; else somebody may have moved the child since the statement began."""
     student_left_on: date | None
     student_is_deleted: bool
     round_kind: str | None

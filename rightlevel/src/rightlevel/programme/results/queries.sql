@@ -39,6 +39,8 @@ with wanted as materialized (
     ) r
 )
 select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_id as now_school_id, st.class_id as now_class_id,
+    -- told from the child's own row, which is locked; former stints are those of when this statement began
+    st.school_year_id = rd.school_year_id and st.stint_number <= coalesce(rd.roll_number, st.stint_number) as is_certain,
     -- who finished with the whole school sits in that year for ever, and is tested in a round of it that goes on
     case when st.status = 'left' and not exists (
         select 1

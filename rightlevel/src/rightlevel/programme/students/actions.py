@@ -31,6 +31,7 @@ from rightlevel.programme.students.model import (
     StudentChange,
     StudentRow,
     StudentSearch,
+    YearStanding,
     audited,
     columns_of,
     student_faults,
@@ -59,14 +60,23 @@ async def list_students(
 
 
 async def count_students(session: Session, actor: Actor, asked: StudentSearch | None = None) -> int:
-    """How many children `list_students` has in all: exact for all enrolled and up to 10,000 for a choice of them.
+    """How many children `list_students` has in all: exact for all who are at school, in whichever year they stand, and up to 10,000
+    for a choice of them.
 
     *Cost*: one statement. 10,001 means more than 10,000.
     """
     asked = _allowed(actor, asked or StudentSearch())
     if actor.scope.is_everything and asked in (StudentSearch(), StudentSearch(status="active")):
-        return await store.count_enrolled(session)
+        return await store.count_active(session)
     return await store.count_students(session, asked, actor.scope)
+
+
+async def children_by_year(
+    session: Session, actor: Actor, *, school_id: int | None = None
+) -> list[YearStanding]:
+    """How many children of the actor's schools (or of one) stand in each school year, the latest first. *Cost*: one statement over counts."""
+    require(actor, "read", "student")
+    return await store.children_by_year(session, actor.scope, school_id=school_id)
 
 
 def _allowed(actor: Actor, asked: StudentSearch) -> StudentSearch:

@@ -15,6 +15,7 @@ from rightlevel.programme.students.model import (
     Student,
     StudentRow,
     StudentSearch,
+    YearStanding,
     ascii_digits,
     is_uuid,
     name_key,
@@ -61,8 +62,17 @@ async def count_students(session: Session, asked: StudentSearch, scope: Scope) -
     return cast("int", await session.fetch_value(query, {**values, "bound": COUNTED_UP_TO + 1}))
 
 
-async def count_enrolled(session: Session) -> int:
-    return cast("int", await session.fetch_value(_queries["count_enrolled"], {}))
+async def count_active(session: Session) -> int:
+    return cast("int", await session.fetch_value(_queries["count_active"], {}))
+
+
+async def children_by_year(session: Session, scope: Scope, *, school_id: int | None) -> list[YearStanding]:
+    parts = [
+        *(["by_school"] if school_id is not None else []),
+        *([] if scope.is_everything else ["in_scope"]),
+    ]
+    values = {"school_id": school_id, "scope_schools": [each.school_id for each in scope.held]}
+    return await session.fetch_all(_queries["children_by_year"].plus(*parts), values, into=YearStanding)
 
 
 async def find_student(session: Session, student_id: str, *, for_update: bool = False) -> Student:

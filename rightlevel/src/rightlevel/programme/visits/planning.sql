@@ -135,7 +135,7 @@ with held as materialized (
         case when now_.tested >= %(least)s and then_.tested >= %(least)s
             then (now_.ranks / now_.tested - then_.ranks / then_.tested)::float8 end as shift,
         case when r.id is not null and e.children > 0
-            then least(1, coalesce(now_.recorded, 0)::float8 / (e.children * cardinality(h.subjects))) end as covered,
+            then least(1, coalesce(now_.recorded, 0)::float8 / e.children) end as covered,
         g.agreed, g.compared,
         case when s.latitude is not null then 2 * 6371.0088 * asin(least(1, sqrt(
             power(sin(radians(s.latitude - here.latitude) / 2), 2)
@@ -148,8 +148,15 @@ with held as materialized (
     left join counted then_ on then_.school_id = h.school_id and then_.nth = 2
     left join rounds r on r.nth = 1 and r.state = 'open'
     left join lateral (
-        select sum(x.children)::float8 as children from school_enrolled x
-        where x.school_id = h.school_id and x.school_year_id = r.school_year_id) e on true
+        -- the seats of both subjects: all of the roll, or the enrolled of the year with what results change about them
+        select sum(x.children)::float8 as children
+        from (
+            select k.children from school_roll k
+            where k.school_id = h.school_id and k.round_id = r.id and k.subject = any(h.subjects)
+            union all
+            select n.children * cardinality(h.subjects) from school_enrolled n
+            join round unfixed on unfixed.id = r.id and unfixed.roll_number is null
+            where n.school_id = h.school_id and n.school_year_id = r.school_year_id) x) e on true
     left join lateral (
         select count(*) filter (where w.rank = w.first_rank) as agreed, count(*) as compared
         from verification w
