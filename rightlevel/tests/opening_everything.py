@@ -86,7 +86,9 @@ class Running(msgspec.Struct, frozen=True):
     def client(self, name: str | None = None, **more: Any) -> httpx.AsyncClient:
         """A browser in which somebody of the cast is signed in."""
         cookies = {"rl_session": token_of(name)} if name else {}
-        return httpx.AsyncClient(base_url=self.url, cookies=cookies, timeout=60.0, headers={"x-csrf-token": "csrf"}, **more)
+        return httpx.AsyncClient(
+            base_url=self.url, cookies=cookies, timeout=60.0, headers={"x-csrf-token": "csrf"}, **more
+        )
 
 
 def _tree(process_id: int) -> list[int]:
@@ -118,7 +120,9 @@ async def _prepare(folder: Path) -> tuple[dict[str, Any], ...]:
                 return tuple(each for each in (_ids(connection, "A"), before) if each)
         async with Database(conninfo) as database, database.transaction(deadline_s=60) as session:
             if before:
-                await session.command("update school_year set is_current = false, starts_on = '2020-01-01', ends_on = '2020-12-31'")
+                await session.command(
+                    "update school_year set is_current = false, starts_on = '2020-01-01', ends_on = '2020-12-31'"
+                )
                 await session.command("update round set starts_on = '2020-02-01', ends_on = '2020-02-28'")
             cast = await make_cast(session)
             await fill_school(session, cast.school_a, await ground(session, cast))
@@ -135,7 +139,9 @@ async def _prepare(folder: Path) -> tuple[dict[str, Any], ...]:
 def _let_in(connection: psycopg.Connection, cast: Cast) -> None:
     """Sessions that hold at the machine's own time, and a password for everybody."""
     for table in ("person_session", "api_token"):
-        connection.execute(sql.SQL("update {} set expires_at = now() + interval '80 days'").format(sql.Identifier(table)))
+        connection.execute(
+            sql.SQL("update {} set expires_at = now() + interval '80 days'").format(sql.Identifier(table))
+        )
     connection.execute("update person_session set created_at = now(), last_seen_at = now()")
     hashed = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
     connection.execute("update person set password_hash = %s", [hashed])
@@ -188,11 +194,17 @@ def _generated(connection: psycopg.Connection) -> dict[str, Any]:
 
 
 @contextmanager
-def running(folder: Path, port: int, *words: str, environment: dict[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path, port: int, *words: str, environment: dict[str, str] | None = None
+) -> Iterator[Running]:
     """The service on a prepared folder while the block runs. *Errors*: RuntimeError with its log when it does not start."""
     ids = prepare(folder)
     log = folder / "said.log"
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "PG", "DATABASE_URL"))}
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MALLOC_", "PG", "DATABASE_URL"))
+    }
     with log.open("wb") as out:
         process = subprocess.Popen(
             [COMMAND, "serve", "--data", str(folder), "--port", str(port), *words], stdout=out, stderr=out,
@@ -237,7 +249,9 @@ async def open_everything(service: Running, *, at_once: int = 3) -> Counter[int]
     return statuses
 
 
-async def _open_as(service: Running, routes: list[Endpoint], name: str | None, language: str, at_once: int) -> Counter[int]:
+async def _open_as(
+    service: Running, routes: list[Endpoint], name: str | None, language: str, at_once: int
+) -> Counter[int]:
     statuses: Counter[int] = Counter()
     turn = asyncio.Semaphore(at_once)
     async with service.client(name) as client:
@@ -264,7 +278,11 @@ async def _status(client: httpx.AsyncClient, endpoint: Endpoint, ids: dict[str, 
 
 def _for(endpoint: Endpoint, ids: dict[str, Any]) -> dict[str, Any]:
     """The ids for one path: `/verification/results/{id}` and `/results/{id}` name results, which `path_of` leaves out."""
-    if endpoint.path in ("/api/v1/results/{id}", "/api/v1/results/{id}/guided-tests", "/verification/results/{id}"):
+    if endpoint.path in (
+        "/api/v1/results/{id}",
+        "/api/v1/results/{id}/guided-tests",
+        "/verification/results/{id}",
+    ):
         return ids | {"id": ids.get("results")}
     return ids
 
@@ -286,10 +304,30 @@ def roster(rows: int, school: str, prefix: str) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["School code", "Student code", "Name", "Sex", "Grade", "Age"])
-    first = ("Bopha", "Chan", "Dara", "Kosal", "Amina", "Ravi", "Noor", "ចាន់ដារ៉ា", "សុភា", "Inès", "आरव", "Maly")
+    first = (
+        "Bopha",
+        "Chan",
+        "Dara",
+        "Kosal",
+        "Amina",
+        "Ravi",
+        "Noor",
+        "ចាន់ដារ៉ា",
+        "សុភា",
+        "Inès",
+        "आरव",
+        "Maly",
+    )
     last = ("Sok", "Chea", "Kim", "Heng", "Khan", "Singh", "Touch", "គឹម", "ហេង", "Traoré", "Long")
     writer.writerows(
-        (school, f"{prefix}{n:07d}", f"{first[n * 7 % 12]} {last[n * 13 % 11]} {n % 97}", "FM"[n % 2], 3 + n % 3, 8 + n % 5)
+        (
+            school,
+            f"{prefix}{n:07d}",
+            f"{first[n * 7 % 12]} {last[n * 13 % 11]} {n % 97}",
+            "FM"[n % 2],
+            3 + n % 3,
+            8 + n % 5,
+        )
         for n in range(rows)
     )
     return text.getvalue().encode()
@@ -299,7 +337,9 @@ async def import_children(service: Running, content: bytes, *, within_s: float =
     """Sends a file of children and waits for its end: how it ended, and the most that the system took meanwhile."""
     async with service.client("admin") as client:
         sent = await client.post(
-            "/api/v1/imports", data={"kind": "students"}, files={"file": ("children.csv", content, "text/csv")}
+            "/api/v1/imports",
+            data={"kind": "students"},
+            files={"file": ("children.csv", content, "text/csv")},
         )
         if sent.status_code != 202:
             return f"{sent.status_code} {sent.text}", service.weight()
