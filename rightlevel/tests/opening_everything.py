@@ -199,7 +199,11 @@ def _generated(connection: psycopg.Connection) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    folder: Path, port: int, *words: str, environment: dict[str, str] | None = None
+    folder: Path,
+    port: int,
+    *words: str,
+    environment: dict[str, str] | None = None,
+    program: tuple[str, ...] = ("-m", "rightlevel"),
 ) -> Iterator[Running]:
     """The service on a prepared folder while the block runs. *Errors*: RuntimeError with its log when it does not start."""
     ids = prepare(folder)
@@ -211,8 +215,8 @@ def running(
     }
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [COMMAND, "serve", "--data", str(folder), "--port", str(port), *words], stdout=out, stderr=out,
-            env=given | (environment or {}),
+            [sys.executable, *program, "serve", "--data", str(folder), "--port", str(port), *words], stdout=out, stderr=out,
+            env=given | {"PYTHONPATH": str(Path(__file__).parent)} | (environment or {}),
         )  # fmt: skip
     try:
         _wait(port, process, log)
