@@ -204,9 +204,10 @@ def running(
     *words: str,
     environment: dict[str, str] | None = None,
     program: tuple[str, ...] = ("-m", "rightlevel"),
+    is_prepared: bool = False,
 ) -> Iterator[Running]:
     """The service on a prepared folder while the block runs. *Errors*: RuntimeError with its log when it does not start."""
-    ids = prepare(folder)
+    ids = () if is_prepared else prepare(folder)
     log = folder / "said.log"
     given = {
         name: value
