@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -308,8 +308,8 @@ async def sign_in(service: Running, name: str, password: str = PASSWORD) -> int:
     return answer.status_code
 
 
-def roster(rows: int, school: str, prefix: str) -> bytes:
-    """A file of so many children of one school."""
+def roster(rows: int, prefix: str, schools: Sequence[str] = ("A",)) -> bytes:
+    """A file of so many children, school after school as a registry writes it."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["School code", "Student code", "Name", "Sex", "Grade", "Age"])
@@ -330,7 +330,7 @@ def roster(rows: int, school: str, prefix: str) -> bytes:
     last = ("Sok", "Chea", "Kim", "Heng", "Khan", "Singh", "Touch", "គឹម", "ហេង", "Traoré", "Long")
     writer.writerows(
         (
-            school,
+            schools[n * len(schools) // rows],
             f"{prefix}{n:07d}",
             f"{first[n * 7 % 12]} {last[n * 13 % 11]} {n % 97}",
             "FM"[n % 2],
