@@ -38,7 +38,7 @@ NAME = "rightlevel"
 GIVES_BACK = {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
 """glibc's own first thresholds, kept from growing: a connection that sorted a file once would keep what that took for as long as it lives.
 
-*Source*: mallopt(3); with a million children three idle connections had 46 MB of their own without, and 27 with (benchmarks/README.md, `resting`).
+*Source*: mallopt(3); with a million children three idle connections had 50 MB of their own without, and 18 with (benchmarks/README.md, `resting`).
 """
 
 Say = Callable[[str], None]

@@ -1,6 +1,6 @@
 """The doctor of a running platform, in a process of its own: one question on standard input, one answer on standard output.
 
-The checks and their queries take 25 MB that a service would keep for good; here they go with the process.
+What the checks load and what their looks leave behind (25 MB were seen) a service would keep for good; here it goes with the process.
 """
 
 from __future__ import annotations
