@@ -23,8 +23,8 @@ from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
-from rightlevel.operations.months import Months
 from rightlevel.operations.memory_plan import require_budget
+from rightlevel.operations.months import Months
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
