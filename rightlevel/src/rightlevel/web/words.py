@@ -52,6 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
         "query_p95_s": N_("Statements: 95 of 100 took at most"), "rate_limit_rows": N_("Rate-limit rows"),
         "cache_hit_rate": N_("Found in caches"), "idle_connections": N_("Idle connections"),
         "longest_statement_s": N_("Longest statement at work"), "idle_in_transaction": N_("Idle in a transaction"),
+        "turning_away_s": N_("Requests turned away without a pause"),
     },
     "verdict": {
         "ok": N_("good"), "off_target": N_("off target"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),

@@ -57,7 +57,14 @@ class LinkForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/sign-in/school", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET",
+    "/sign-in/school",
+    who=Everyone(),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    priority="never",
+    tags=("pages",),
 )
 async def school_sign_in_page(call: Ask, *, query: PinForm) -> Html | Redirect:
     """The names of a school on a device that is linked to it; the way to link it on any other."""
@@ -75,7 +82,7 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
 
 
 @routes.endpoint(
-    "POST", "/sign-in/school", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none",
+    "POST", "/sign-in/school", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", priority="never",
     body_bytes=SMALL_BODY, tags=("pages",),
 )  # fmt: skip
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
