@@ -157,6 +157,13 @@ end $$;
 create trigger place_keeps_lineage before insert or update of parent_id, lineage on place
     for each row execute function keep_lineage();
 
+-- In which zone the programme's days are: the one that was chosen (setting `time_zone`, an IANA name), and the code of the country of the
+-- place tree, whose zone it is as long as none was chosen (programme/time_zone/model.py). One row.
+create view programme_zone as
+    select
+        (select s.value #>> '{}' from setting s where s.key = 'time_zone') as chosen,
+        (select p.code from place p where p.parent_id is null and p.deleted_at is null order by p.id limit 1) as country;
+
 create table school (
     id bigint generated always as identity primary key,
     place_id bigint not null references place,
@@ -218,7 +225,8 @@ create table assignment (
     school_id bigint not null references school,
     subject subject not null,
     class_id bigint,
-    from_on date not null default current_date,
+    -- a day is the programme's and comes with the statement: the server's own day is another one for hours
+    from_on date not null,
     to_on date,
     ended_at timestamptz,
     created_at timestamptz not null default now(),

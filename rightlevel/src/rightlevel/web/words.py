@@ -106,7 +106,7 @@ WORDS: dict[str, dict[str, str]] = {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
         "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),
         "days": N_("Valid for (days)"), "label": N_("What it is for"), "reason": N_("Reason"),
-        "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
+        "time_zone": N_("Time zone"), "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
         "to_on": N_("Until"), "code": N_("Code"), "name": N_("Name"), "name_local": N_("Name"),
         "name_latin": N_("Name in Latin letters"), "grade": N_("Grade"), "section": N_("Section"), "sex": N_("Sex"),
         "kind": N_("Kind"), "starts_on": N_("Starts"), "ends_on": N_("Ends"), "level": N_("Level"),

@@ -1,10 +1,12 @@
 -- name: actor_by_session
 -- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
 select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
-    s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources
+    s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources,
+    z.chosen as time_zone, z.country
 --? scope:     , h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
+cross join programme_zone z
 --? scope: left join lateral (
 --? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
 --? scope:         array_agg(a.class_id order by a.id) as classes
@@ -16,10 +18,12 @@ where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_a
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
 select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
-    '' as pending, false as is_by_pin, t.may_write, t.resources
+    '' as pending, false as is_by_pin, t.may_write, t.resources,
+    z.chosen as time_zone, z.country
 --? scope:     , h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
+cross join programme_zone z
 --? scope: left join lateral (
 --? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
 --? scope:         array_agg(a.class_id order by a.id) as classes

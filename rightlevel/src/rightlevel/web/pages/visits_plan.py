@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Everyone, Html, Raw, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
+from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.programme.visits import (
     NewFollowUp,
     NewPlannedVisit,
@@ -144,7 +146,7 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
     """What was agreed at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
     found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
-    return render(call, "visits/follow_ups.html", page=found, which=which, today=call.clock.now().date())
+    return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
 
 
 @routes.endpoint(
@@ -205,6 +207,7 @@ async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Re
 )  # fmt: skip
 async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
+    await learn_time_zone(call.session, call.app.clock)
     shown = await read_calendar(call.session, path.secret.removesuffix(".ics"), call.clock)
     language = LANGUAGES.get(shown.language, LANGUAGES["en"])
     subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}
