@@ -65,7 +65,14 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "verification": {
         "pending": N_("Waits for a re-test"), "agreed": N_("Tests agree"), "disagreed": N_("Tests differ"), "resolved": N_("Decided"),
-        "returned": N_("Returned"), "withdrawn": N_("Taken back"),
+        "returned": N_("Returned"), "withdrawn": N_("Taken back"), "ended": N_("Over"),
+    },
+    "ended_why": {
+        "changed": N_("The result was changed after it was tested again."),
+        "not_assessed": N_("The result says now that the child was not tested."),
+        "removed": N_("The result was removed."),
+        "answered": N_("The teacher stands by the result."),
+        "frozen": N_("The round was frozen before it was tested again."),
     },
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {

@@ -258,10 +258,11 @@ limit 100
 select value from setting where key = 'guided_test'
 
 -- name: verify_again
--- Results that were returned to their teacher and changed wait for a re-test again. Served by verification_one_under_way.
-update verification
-set state = 'pending', version = version + 1, settled_at = null, settled_by = null, reason = null
-where result_id = any(%(result_ids)s::uuid[]) and state = 'returned'
+-- Results that were returned to their teacher and saved again wait for a re-test again; a changed level has seen to it by itself. Served by
+-- verification_one_under_way.
+select count(end_retests(v.result_id, 'answered', %(now)s))
+from verification v
+where v.result_id = any(%(result_ids)s::uuid[]) and v.state = 'returned'
 
 -- name: keep_added_amendments
 -- Says of results added to a frozen round that they were not in its snapshot.

@@ -154,7 +154,7 @@ with held as materialized (
         select count(*) filter (where w.rank = w.first_rank) as agreed, count(*) as compared
         from verification w
         where w.school_id = h.school_id and w.subject = any(h.subjects) and w.round_id in (select id from rounds)
-            and w.state in ('agreed', 'disagreed', 'resolved')) g on true
+            and coalesce(w.ended_from, w.state) in ('agreed', 'disagreed', 'resolved')) g on true
 ), judged as (
     select k.school_id, k.school_name, k.place_name, k.subjects, k.last_on, k.planned_on, k.shift, k.covered, k.km,
         case when k.compared >= %(least)s then k.agreed::float8 / k.compared end as agreement,
