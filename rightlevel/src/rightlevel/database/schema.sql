@@ -234,8 +234,16 @@ create table assignment (
     constraint assignment_ends_after_start check (to_on >= from_on),
     constraint assignment_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
-create unique index assignment_is_unique_while_active on assignment (person_id, school_id, subject, class_id)
-    nulls not distinct where ended_at is null;
+-- Nobody holds the same twice on one day; one that ran out by its date is followed by another. A range of one number stands for the number,
+-- so that no extension is needed.
+alter table assignment add constraint assignment_is_unique_on_each_day exclude using gist (
+    int8range(person_id, person_id, '[]') with &&,
+    int8range(school_id, school_id, '[]') with &&,
+    int4range((subject = 'math')::int, (subject = 'math')::int, '[]') with &&,
+    int8range(coalesce(class_id, 0), coalesce(class_id, 0), '[]') with &&,
+    daterange(from_on, to_on, '[]') with &&) where (ended_at is null);
+create index assignment_by_person on assignment (person_id, school_id);
+create index assignment_by_class on assignment (class_id) where class_id is not null and ended_at is null;
 create index assignment_by_school on assignment (school_id, subject) where ended_at is null;
 
 -- Children ---------------------------------------------------------------------------------------------------------------
@@ -1605,6 +1613,8 @@ create index visit_by_day on visit (visited_on desc, id desc) where deleted_at i
 create index visit_by_school on visit (school_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_mentor on visit (mentor_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_teacher on visit (teacher_id, visited_on desc, id desc) where deleted_at is null and teacher_id is not null;
+-- what mentors leave behind: drafts that are open, of which there are few at a time
+create index visit_draft on visit (visited_on, id) where state = 'draft' and deleted_at is null;
 create index visit_by_form on visit (form_version_id);
 create index visit_deleted on visit (deleted_at) where deleted_at is not null;
 
@@ -1666,6 +1676,7 @@ create unique index planned_visit_is_unique on planned_visit (mentor_id, school_
 create index planned_visit_by_mentor on planned_visit (mentor_id, planned_on, id);
 create index planned_visit_by_school on planned_visit (school_id, planned_on, id);
 create index planned_visit_by_day on planned_visit (planned_on, id);
+create index planned_visit_open on planned_visit (planned_on, id) where state = 'planned';
 create index planned_visit_by_visit on planned_visit (visit_id) where visit_id is not null;
 
 -- The secret addresses of calendars: at most five usable ones a person. The secret itself is never stored: token_hash is SHA-256 of it.

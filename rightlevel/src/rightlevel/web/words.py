@@ -95,7 +95,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
-        "amend": N_("Amend"), "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "amend": N_("Amend"), "propose": N_("Propose"), "hand_over": N_("Hand over"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),

@@ -106,3 +106,21 @@ create trigger student_takes_its_retests_along after update of school_id on stud
     when (old.school_id <> new.school_id) execute function move_retests();
 create trigger result_takes_its_retests_along after update of student_id on result for each row
     when (old.student_id <> new.student_id) execute function move_retests();
+
+-- Assignments that follow each other --------------------------------------------------------------------------------------------
+
+-- Nobody holds the same twice on one day; one that ran out by its date is followed by another. A range of one number stands for the number,
+-- so that no extension is needed.
+drop index assignment_is_unique_while_active;
+alter table assignment add constraint assignment_is_unique_on_each_day exclude using gist (
+    int8range(person_id, person_id, '[]') with &&,
+    int8range(school_id, school_id, '[]') with &&,
+    int4range((subject = 'math')::int, (subject = 'math')::int, '[]') with &&,
+    int8range(coalesce(class_id, 0), coalesce(class_id, 0), '[]') with &&,
+    daterange(from_on, to_on, '[]') with &&) where (ended_at is null);
+create index assignment_by_person on assignment (person_id, school_id);
+create index assignment_by_class on assignment (class_id) where class_id is not null and ended_at is null;
+
+-- What mentors leave behind: drafts and plans that are open, of which there are few at a time.
+create index visit_draft on visit (visited_on, id) where state = 'draft' and deleted_at is null;
+create index planned_visit_open on planned_visit (planned_on, id) where state = 'planned';

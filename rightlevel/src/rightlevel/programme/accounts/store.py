@@ -169,6 +169,23 @@ async def held_by(session: Session, person_id: int, today: date) -> tuple[Held, 
     return tuple(Held(row.school_id, cast("Subject", row.subject), row.class_id) for row in rows)
 
 
+class _Ended(msgspec.Struct, frozen=True):
+    id: int
+    person_id: int
+
+
+async def end_assignments_of(
+    session: Session, now: datetime, *, person_id: int | None, school_id: int | None, class_id: int | None
+) -> list[tuple[int, int]]:
+    """Ends every assignment of a person, a school or a class; their ids and whose they were."""
+    wanted = {"of_person": person_id, "of_school": school_id, "of_class": class_id}
+    query = _queries["end_assignments_of"].plus(
+        *(part for part, value in wanted.items() if value is not None)
+    )
+    values = {"now": now, "person_id": person_id, "school_id": school_id, "class_id": class_id}
+    return [(row.id, row.person_id) for row in await session.fetch_all(query, values, into=_Ended)]
+
+
 class _HeldRow(msgspec.Struct, frozen=True):
     school_id: int
     subject: str

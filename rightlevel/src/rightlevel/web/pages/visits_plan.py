@@ -12,7 +12,7 @@ from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, may
 from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.programme.visits import (
     NewFollowUp,
@@ -22,6 +22,7 @@ from rightlevel.programme.visits import (
     close_follow_up,
     list_calendar_links,
     list_follow_ups,
+    list_left_behind,
     list_planned_visits,
     make_calendar_link,
     plan_visit,
@@ -41,6 +42,7 @@ routes = Registry()
 CALENDARS = RateClass("calendars", per_s=1, burst=60)
 """Calendar programs ask a few times a day; a school's shared address holds many phones."""
 PLANNED = PageLimit(50)
+LEFT = PageRequest(20)
 
 
 class WeekWanted(msgspec.Struct, frozen=True):
@@ -105,7 +107,12 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
         mentor_id=week.mentor_id if not actor.scope.is_everything else query.mentor_id,
     )
     links = await list_calendar_links(call.session, actor, call.clock)
-    return {"week": week, "page": planned, "links": links, "query": query, "made": None}
+    left = (
+        await list_left_behind(call.session, actor, LEFT, call.clock) if may(actor, "plan", "visit") else None
+    )
+    more = "+" if left and left.next else ""
+    count = f"{len(left.items)}{more}" if left and left.items else ""
+    return {"week": week, "page": planned, "links": links, "query": query, "made": None, "left": count}
 
 
 @routes.endpoint(
