@@ -59,9 +59,9 @@ create trigger result_loses_its_verification before update of outcome, rank, tes
 
 create function end_retests_of_result() returns trigger language plpgsql as $$
 begin
-    if new.deleted_at is not null then
-        perform end_retests(new.id, 'removed', new.deleted_at);
-    elsif old.deleted_at is not null then
+    if new.deleted_at is not null or new.is_hidden then
+        perform end_retests(new.id, 'removed', coalesce(new.deleted_at, now()));
+    elsif old.deleted_at is not null or old.is_hidden then
         -- It is as it was: so is what was known of it.
         update verification
         set state = ended_from, ended_from = null, ended_at = null, ended_why = null, version = version + 1
@@ -71,9 +71,11 @@ begin
     end if;
     return null;
 end $$;
--- A decision that the second level stands gives it to the result and verifies it in one: that ends nothing.
-create trigger result_ends_its_retests after update of outcome, rank, tested_on, tool, deleted_at on result for each row
-    when ((old.deleted_at is null) <> (new.deleted_at is null) or new.deleted_at is null and not new.is_verified
+-- A result goes with its child too (is_hidden), also with one that was made one with another: nobody waits for what was set aside. A decision
+-- that the second level stands gives it to the result and verifies it in one: that ends nothing.
+create trigger result_ends_its_retests after update of outcome, rank, tested_on, tool, deleted_at, is_hidden on result for each row
+    when ((old.deleted_at is null and not old.is_hidden) <> (new.deleted_at is null and not new.is_hidden)
+        or new.deleted_at is null and not new.is_hidden and not new.is_verified
         and (old.outcome, old.rank, old.tested_on, old.tool) is distinct from (new.outcome, new.rank, new.tested_on, new.tool))
     execute function end_retests_of_result();
 
@@ -124,3 +126,15 @@ create index assignment_by_class on assignment (class_id) where class_id is not 
 -- What mentors leave behind: drafts and plans that are open, of which there are few at a time.
 create index visit_draft on visit (visited_on, id) where state = 'draft' and deleted_at is null;
 create index planned_visit_open on planned_visit (planned_on, id) where state = 'planned';
+
+-- Children that were merged --------------------------------------------------------------------------------------------------
+
+-- The record that a record went into, through as many merges as there were; itself when it stands by itself.
+create function kept_student(wanted uuid) returns uuid language sql stable as $$
+    with recursive way (id, merged_into, steps) as (
+        select s.id, s.merged_into, 0 from student s where s.id = wanted
+        union all
+        select s.id, s.merged_into, w.steps + 1 from way w join student s on s.id = w.merged_into where w.steps < 100
+    )
+    select w.id from way w where w.merged_into is null
+$$;

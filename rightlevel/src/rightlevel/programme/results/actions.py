@@ -217,7 +217,8 @@ def _answer(actor: Actor, code: str, write: ResultWrite, facts: Facts) -> Result
         if code in ("conflict", "stale", "not_yours", "verified", "result_locked")
         else None
     )
-    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current)
+    kept = facts.merged_into if code == "merged" else None
+    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current, merged_into=kept)
 
 
 async def class_sheet(
