@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -33,6 +34,7 @@ from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.photos import Album, PhotoLinks
+from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
@@ -44,7 +46,7 @@ class Platform(msgspec.Struct, frozen=True):
     settings: Settings
     server: Server
     database: Database
-    clock: Clock
+    clock: ProgrammeClock
     passwords: PasswordHasher
     seen_sessions: SeenSessions
     imports: ImportRunner
@@ -77,7 +79,7 @@ async def open_platform(
     DatabaseGone, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
-        clock = clock or SystemClock()
+        clock = ProgrammeClock(clock or SystemClock())
         supervisor = await opened.enter_async_context(Supervisor(clock))
         is_given = server is not None
         if server is None:
@@ -93,6 +95,7 @@ async def open_platform(
         limits = Limits(connections=settings.pool_connections)
         database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
         await opened.enter_async_context(database)
+        await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)

@@ -158,6 +158,13 @@ end $$;
 create trigger place_keeps_lineage before insert or update of parent_id, lineage on place
     for each row execute function keep_lineage();
 
+-- In which zone the programme's days are: the one that was chosen (setting `time_zone`, an IANA name), and the code of the country of the
+-- place tree, whose zone it is as long as none was chosen (programme/time_zone/model.py). One row.
+create view programme_zone as
+    select
+        (select s.value #>> '{}' from setting s where s.key = 'time_zone') as chosen,
+        (select p.code from place p where p.parent_id is null and p.deleted_at is null order by p.id limit 1) as country;
+
 create table school (
     id bigint generated always as identity primary key,
     place_id bigint not null references place,
@@ -219,7 +226,8 @@ create table assignment (
     school_id bigint not null references school,
     subject subject not null,
     class_id bigint,
-    from_on date not null default current_date,
+    -- a day is the programme's and comes with the statement: the server's own day is another one for hours
+    from_on date not null,
     to_on date,
     ended_at timestamptz,
     created_at timestamptz not null default now(),
@@ -227,8 +235,16 @@ create table assignment (
     constraint assignment_ends_after_start check (to_on >= from_on),
     constraint assignment_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
-create unique index assignment_is_unique_while_active on assignment (person_id, school_id, subject, class_id)
-    nulls not distinct where ended_at is null;
+-- Nobody holds the same twice on one day; one that ran out by its date is followed by another. A range of one number stands for the number,
+-- so that no extension is needed.
+alter table assignment add constraint assignment_is_unique_on_each_day exclude using gist (
+    int8range(person_id, person_id, '[]') with &&,
+    int8range(school_id, school_id, '[]') with &&,
+    int4range((subject = 'math')::int, (subject = 'math')::int, '[]') with &&,
+    int8range(coalesce(class_id, 0), coalesce(class_id, 0), '[]') with &&,
+    daterange(from_on, to_on, '[]') with &&) where (ended_at is null);
+create index assignment_by_person on assignment (person_id, school_id);
+create index assignment_by_class on assignment (class_id) where class_id is not null and ended_at is null;
 create index assignment_by_school on assignment (school_id, subject) where ended_at is null;
 
 -- Children ---------------------------------------------------------------------------------------------------------------
@@ -1046,7 +1062,7 @@ create table loop_standing (
 
 -- Verification, locks, frozen rounds ---------------------------------------------------------------------------------------
 
-create type verification_state as enum ('pending', 'agreed', 'disagreed', 'resolved', 'returned', 'withdrawn');
+create type verification_state as enum ('pending', 'agreed', 'disagreed', 'resolved', 'returned', 'withdrawn', 'ended');
 
 -- What a guided test consisted of, by the write that brought it. At most eight steps each.
 create table guided_test (
@@ -1104,6 +1120,14 @@ create table verification (
     settled_by bigint references person,
     stands text constraint verification_stands_is_known check (stands in ('first', 'second')),
     reason text constraint verification_reason_is_short check (length(reason) <= 200),
+    -- a re-test that no longer concerns its result: what it was before, since when, and why
+    ended_from verification_state,
+    ended_at timestamptz,
+    ended_why text constraint verification_end_is_known check (ended_why in ('changed', 'not_assessed', 'removed', 'answered', 'frozen')),
+    -- where the child is now, which decides who sees and does a re-test; school_id stays the result's
+    child_school_id bigint not null references school,
+    constraint verification_end_is_whole check (num_nonnulls(ended_from, ended_at, ended_why) in (0, 3)),
+    constraint verification_says_that_it_ended check ((state::text = 'ended') = (ended_from is not null)),
     constraint verification_is_by_somebody_else check (verifier_id <> first_assessor_id),
     constraint verification_is_with_another_tool check (tool <> first_tool),
     constraint verification_compares_what_it_says check (
@@ -1113,10 +1137,90 @@ create table verification (
 );
 create unique index verification_one_under_way on verification (result_id) where state in ('pending', 'disagreed', 'returned');
 create index verification_by_result on verification (result_id);
-create index verification_queue on verification (school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
+create index verification_queue on verification (child_school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_waiting on verification (round_id, state, id) where state in ('pending', 'disagreed', 'returned');
-create index verification_compared on verification (round_id, subject, school_id) where state in ('agreed', 'disagreed', 'resolved');
+create index verification_compared on verification (round_id, subject, school_id)
+    where coalesce(ended_from, state) in ('agreed', 'disagreed', 'resolved');
+create index verification_over on verification (round_id, id) where state = 'withdrawn' or ended_from is not null;
 create index verification_by_draw on verification (draw_id) where draw_id is not null;
+
+-- Ends what re-tests say or wait for of a result, and asks for one again where there still is a level to test and the round isn't frozen.
+create function end_retests(of_result uuid, why text, at timestamptz) returns void language plpgsql as $$
+begin
+    update verification
+    set ended_from = state, state = 'ended', ended_at = at, ended_why = why, version = version + 1
+    where result_id = of_result
+        and (state in ('agreed', 'resolved', 'disagreed', 'returned') or state = 'pending' and why in ('removed', 'not_assessed'));
+    insert into verification (result_id, draw_id, round_id, subject, school_id, visible_on, created_at, created_by)
+    select v.result_id, v.draw_id, v.round_id, v.subject, v.school_id, v.visible_on, at, v.created_by
+    from (select * from verification each where each.result_id = of_result order by each.id desc limit 1) v
+    join result r on r.id = v.result_id and r.deleted_at is null and r.outcome = 'assessed'
+    join round d on d.id = v.round_id and d.state <> 'frozen'
+    where why in ('changed', 'answered') and v.ended_why in ('changed', 'answered', 'not_assessed');
+end $$;
+
+-- What was verified is verified at that level only, whoever changes it and by whichever way.
+create function lose_verified_level() returns trigger language plpgsql as $$
+begin
+    new.is_verified := false;
+    return new;
+end $$;
+create trigger result_loses_its_verification before update of outcome, rank, tested_on, tool on result for each row
+    when (old.is_verified and new.is_verified
+        and (old.outcome, old.rank, old.tested_on, old.tool) is distinct from (new.outcome, new.rank, new.tested_on, new.tool))
+    execute function lose_verified_level();
+
+create function end_retests_of_result() returns trigger language plpgsql as $$
+begin
+    if new.deleted_at is not null or new.is_hidden then
+        perform end_retests(new.id, 'removed', coalesce(new.deleted_at, now()));
+    elsif old.deleted_at is not null or old.is_hidden then
+        -- It is as it was: so is what was known of it.
+        update verification
+        set state = ended_from, ended_from = null, ended_at = null, ended_why = null, version = version + 1
+        where result_id = new.id and ended_why = 'removed';
+    else
+        perform end_retests(new.id, case new.outcome when 'assessed' then 'changed' else 'not_assessed' end, new.changed_at);
+    end if;
+    return null;
+end $$;
+-- A result goes with its child too (is_hidden), also with one that was made one with another: nobody waits for what was set aside. A decision
+-- that the second level stands gives it to the result and verifies it in one: that ends nothing.
+create trigger result_ends_its_retests after update of outcome, rank, tested_on, tool, deleted_at, is_hidden on result for each row
+    when ((old.deleted_at is null and not old.is_hidden) <> (new.deleted_at is null and not new.is_hidden)
+        or new.deleted_at is null and not new.is_hidden and not new.is_verified
+        and (old.outcome, old.rank, old.tested_on, old.tool) is distinct from (new.outcome, new.rank, new.tested_on, new.tool))
+    execute function end_retests_of_result();
+
+-- Re-tests are done where the child is.
+create function place_retest() returns trigger language plpgsql as $$
+begin
+    new.child_school_id := coalesce(
+        (select st.school_id from result r join student st on st.id = r.student_id where r.id = new.result_id),
+        new.child_school_id, new.school_id);
+    return new;
+end $$;
+create trigger verification_is_where_its_child_is before insert on verification for each row execute function place_retest();
+
+create function move_retests() returns trigger language plpgsql as $$
+begin
+    if tg_table_name = 'student' then
+        update verification v
+        set child_school_id = new.school_id
+        from result r
+        where r.student_id = new.id and v.result_id = r.id and v.child_school_id is distinct from new.school_id;
+    else
+        update verification v
+        set child_school_id = st.school_id
+        from student st
+        where st.id = new.student_id and v.result_id = new.id and v.child_school_id is distinct from st.school_id;
+    end if;
+    return null;
+end $$;
+create trigger student_takes_its_retests_along after update of school_id on student for each row
+    when (old.school_id <> new.school_id) execute function move_retests();
+create trigger result_takes_its_retests_along after update of student_id on result for each row
+    when (old.student_id <> new.student_id) execute function move_retests();
 
 -- A frozen round as it was, for ever: one part a school, written once the round is frozen; sealed when all are there. The round's hash is that
 -- of its parts' hashes in the order of their schools.
@@ -1531,6 +1635,8 @@ create index visit_by_day on visit (visited_on desc, id desc) where deleted_at i
 create index visit_by_school on visit (school_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_mentor on visit (mentor_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_teacher on visit (teacher_id, visited_on desc, id desc) where deleted_at is null and teacher_id is not null;
+-- what mentors leave behind: drafts that are open, of which there are few at a time
+create index visit_draft on visit (visited_on, id) where state = 'draft' and deleted_at is null;
 create index visit_by_form on visit (form_version_id);
 create index visit_deleted on visit (deleted_at) where deleted_at is not null;
 
@@ -1592,6 +1698,7 @@ create unique index planned_visit_is_unique on planned_visit (mentor_id, school_
 create index planned_visit_by_mentor on planned_visit (mentor_id, planned_on, id);
 create index planned_visit_by_school on planned_visit (school_id, planned_on, id);
 create index planned_visit_by_day on planned_visit (planned_on, id);
+create index planned_visit_open on planned_visit (planned_on, id) where state = 'planned';
 create index planned_visit_by_visit on planned_visit (visit_id) where visit_id is not null;
 
 -- The secret addresses of calendars: at most five usable ones a person. The secret itself is never stored: token_hash is SHA-256 of it.
@@ -2056,6 +2163,15 @@ begin
     return null;
 end $$;
 create trigger round_fixes_rolls after insert or update of state on round for each row execute function fix_rolls_of_round();
+-- The record that a record went into, through as many merges as there were; itself when it stands by itself.
+create function kept_student(wanted uuid) returns uuid language sql stable as $$
+    with recursive way (id, merged_into, steps) as (
+        select s.id, s.merged_into, 0 from student s where s.id = wanted
+        union all
+        select s.id, s.merged_into, w.steps + 1 from way w join student s on s.id = w.merged_into where w.steps < 100
+    )
+    select w.id from way w where w.merged_into is null
+$$;
 
 -- Practice schools -------------------------------------------------------------------------------------------------------
 

@@ -122,6 +122,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("finish", "sign_in"): _ALL,
     ("manage", "self"): _ALL,
     ("change", "setting"): _ADMIN,
+    ("read", "time_zone"): _ALL,
+    ("change", "time_zone"): _LEADERS,
     ("read", "metric"): _ADMIN,
 }
 """(action, resource) → the roles that may. What is not here, nobody may."""

@@ -66,7 +66,14 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "verification": {
         "pending": N_("Waits for a re-test"), "agreed": N_("Tests agree"), "disagreed": N_("Tests differ"), "resolved": N_("Decided"),
-        "returned": N_("Returned"), "withdrawn": N_("Taken back"),
+        "returned": N_("Returned"), "withdrawn": N_("Taken back"), "ended": N_("Over"),
+    },
+    "ended_why": {
+        "changed": N_("The result was changed after it was tested again."),
+        "not_assessed": N_("The result says now that the child was not tested."),
+        "removed": N_("The result was removed."),
+        "answered": N_("The teacher stands by the result."),
+        "frozen": N_("The round was frozen before it was tested again."),
     },
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
@@ -89,7 +96,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
-        "amend": N_("Amend"), "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "amend": N_("Amend"), "propose": N_("Propose"), "hand_over": N_("Hand over"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
@@ -107,7 +114,7 @@ WORDS: dict[str, dict[str, str]] = {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
         "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),
         "days": N_("Valid for (days)"), "label": N_("What it is for"), "reason": N_("Reason"),
-        "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
+        "time_zone": N_("Time zone"), "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
         "to_on": N_("Until"), "code": N_("Code"), "name": N_("Name"), "name_local": N_("Name"),
         "name_latin": N_("Name in Latin letters"), "grade": N_("Grade"), "section": N_("Section"), "sex": N_("Sex"),
         "kind": N_("Kind"), "starts_on": N_("Starts"), "ends_on": N_("Ends"), "level": N_("Level"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -171,6 +171,7 @@ async def _save(
         session,
         actor,
         [(writes[number], fact, written.get(writes[number].id.lower())) for number, fact in judged],
+        clock.now(),
     )
     return beaten
 
@@ -185,7 +186,10 @@ def _reasons(writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]]) -> 
 
 
 async def _keep_along(
-    session: Session, actor: Actor, saved: list[tuple[ResultWrite, Facts, store.Written | None]]
+    session: Session,
+    actor: Actor,
+    saved: list[tuple[ResultWrite, Facts, store.Written | None]],
+    now: datetime,
 ) -> None:
     """What stands beside saved results, where there is any: a guided test's steps, a re-test that waits again, an amendment."""
     guided = [(write, done.result_id) for write, _, done in saved if done is not None and write.steps]
@@ -197,7 +201,7 @@ async def _keep_along(
         if done is not None and fact.verification_state == "returned"
     ]
     if returned:
-        await store.verify_again(session, returned)
+        await store.verify_again(session, returned, now)
     added: dict[str, list[str]] = {}
     for write, fact, done in saved:
         if done is not None and fact.round_state == "frozen" and fact.result_id is None:
@@ -220,7 +224,8 @@ def _answer(actor: Actor, code: str, write: ResultWrite, facts: Facts) -> Result
         if code in ("conflict", "stale", "not_yours", "verified", "result_locked")
         else None
     )
-    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current)
+    kept = facts.merged_into if code == "merged" else None
+    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current, merged_into=kept)
 
 
 async def class_sheet(

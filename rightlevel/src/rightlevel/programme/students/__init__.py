@@ -8,6 +8,7 @@ Public: `list_students`, `read_student`, `create_student`, `change_student`, `ma
 
 from rightlevel.programme.students.actions import (
     IdentityErased,
+    RecordMerged,
     change_student,
     children_by_year,
     count_students,
@@ -39,7 +40,7 @@ from rightlevel.programme.students.model import (
 )
 
 __all__ = [
-    "SEXES", "IdentityErased", "NewStudent", "PastEnrolment", "Student", "StudentChange", "StudentRow", "StudentSearch", "YearStanding", "ascii_digits", "audited", "change_student", "children_by_year",
+    "SEXES", "IdentityErased", "NewStudent", "PastEnrolment", "RecordMerged", "Student", "StudentChange", "StudentRow", "StudentSearch", "YearStanding", "ascii_digits", "audited", "change_student", "children_by_year",
     "count_students", "create_student", "delete_student", "is_uuid", "keep_enrolment", "list_past_enrolments", "list_students", "mark_left", "mark_returned",
     "name_key", "read_sex", "read_student", "restore_student", "student_for_write",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from rightlevel.programme.errors import (
     Invalid,
     NotFound,
     OutOfScope,
+    ProgrammeError,
     RoundSealing,
     Stale,
 )
@@ -44,6 +45,13 @@ class IdentityErased(Conflict):
     """Who this child was has been erased for good. Its record stays as it is, so that the figures do."""
 
     code = "identity_erased"
+
+
+class RecordMerged(ProgrammeError):
+    """This child was entered twice and is one record now. Go on with the one that was kept."""
+
+    kind = "gone"
+    code = "merged"
 
 
 class ResultsSettled(Conflict):
@@ -93,6 +101,8 @@ async def read_student(session: Session, actor: Actor, student_id: str) -> Stude
     require(actor, "read", "student")
     student = await store.find_student(session, student_id)
     if student.is_deleted:
+        if not allowed(actor.role, "restore", "student"):
+            await _refuse_merged(session, actor, student)
         require(actor, "restore", "student")
     if not actor.scope.covers(student.school_id, class_id=student.class_id):
         raise NotFound
@@ -154,6 +164,7 @@ def _collision(error: ConstraintViolated, new: NewStudent) -> Exception:
 
 async def _same_again(session: Session, actor: Actor, columns: dict[str, Any]) -> Student:
     student = await store.find_student(session, columns["id"])
+    await _refuse_merged(session, actor, student)
     require_scope(actor, student.school_id, class_id=student.class_id)
     same = ("school_id", "code", "name", "sex", "grade")
     if student.is_deleted or any(getattr(student, name) != columns[name] for name in same):
@@ -199,12 +210,25 @@ async def change_student(
 
 
 async def student_for_write(session: Session, actor: Actor, student_id: str) -> Student:
-    """The live child within reach, held until this transaction ends. *Errors*: NotFound, OutOfScope."""
+    """The live child within reach, held until this transaction ends. *Errors*: NotFound, OutOfScope, RecordMerged with the kept one's id."""
     student = await store.find_student(session, student_id, for_update=True)
+    await _refuse_merged(session, actor, student)
     require_scope(actor, student.school_id, class_id=student.class_id)
     if student.is_deleted:
         raise NotFound
     return student
+
+
+async def _refuse_merged(session: Session, actor: Actor, student: Student) -> None:
+    """Passes a record that stands by itself; of one that went into another, who may see that one is told which it is.
+
+    *Errors*: RecordMerged with `merged_into`. *Cost*: one statement for a record that was merged, else none.
+    """
+    if student.merged_into is None:
+        return
+    kept = await store.find_kept(session, student.merged_into)
+    if not kept.is_deleted and actor.scope.covers(kept.school_id, class_id=kept.class_id):
+        raise RecordMerged(merged_into=kept.id)
 
 
 async def keep_enrolment(session: Session, *, until_on: date, reason: str, words: str = "") -> None:

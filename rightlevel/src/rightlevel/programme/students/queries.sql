@@ -69,6 +69,10 @@ from student
 where id = %(student_id)s::uuid
 --? for_update: for update
 
+-- name: kept_student
+-- The record that a record went into. Served by the primary key, once for each merge.
+select kept_student(%(student_id)s::uuid)::text as id
+
 -- name: insert_student
 -- Enrols a child; the same id again adds nothing.
 insert into student (id, school_id, school_year_id, class_id, code, name, name_key, sex, grade, birth_on, age, guardian_contact, guardian_consent_on)

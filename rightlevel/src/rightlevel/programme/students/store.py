@@ -88,6 +88,12 @@ async def find_student(session: Session, student_id: str, *, for_update: bool = 
     return row
 
 
+async def find_kept(session: Session, student_id: str) -> Student:
+    """The child whose record this one went into, through as many merges as there were. *Errors*: NotFound."""
+    kept = await session.fetch_value(_queries["kept_student"], {"student_id": student_id})
+    return await find_student(session, str(kept))
+
+
 async def insert_student(session: Session, columns: dict[str, Any]) -> str | None:
     """The id of the new child; None when that id was there already."""
     try:

@@ -65,6 +65,12 @@ class MergeStands(Conflict):
     code = "merge_stands"
 
 
+class MergeOfErased(Conflict):
+    """Who this child was has been erased for good, so its records stay one: two would be counted where there was one."""
+
+    code = "merge_of_erased"
+
+
 class AlreadyApart(Conflict):
     """This merge was taken back already."""
 
@@ -206,7 +212,8 @@ async def unmerge_twins(
 ) -> Merged:
     """Makes two of one again, each with what it had. What was entered since stays with the record that was kept.
 
-    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeHeld, MergeOfFrozen, RoundSealing, MergeStands.
+    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeOfErased, MergeHeld, MergeOfFrozen,
+    RoundSealing, MergeStands.
     """
     require(actor, "merge", "student")
     if faults := reason_faults(reason):
@@ -218,6 +225,8 @@ async def unmerge_twins(
     held = await store.hold_merge(session, merge_id)
     if held is None:
         raise AlreadyApart
+    if await store.is_erased(session, [held.kept_id, held.gone_id]):
+        raise MergeOfErased
     moved = msgspec.convert(held.moved, Moved)
     results = await store.hold_results(session, [held.kept_id, held.gone_id])
     _check_results(actor, results)

@@ -139,6 +139,10 @@ from student_merge m
 where m.id = %(merge_id)s::uuid and m.undone_at is null
 for update
 
+-- name: is_erased
+-- Whether one of some children was erased. Served by the primary key.
+select exists (select 1 from student where id = any(%(ids)s::uuid[]) and erased_at is not null) as is_erased
+
 -- name: end_merge
 -- Says that a merge was taken back.
 update student_merge
