@@ -1,0 +1,46 @@
+"""Where a child may stand: one judge for everything that puts a child somewhere, or back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flatwater.transaction import Session
+from rightlevel.programme.errors import Fault
+from rightlevel.programme.students import store
+from rightlevel.programme.students.model import Standing, Student, standing_of
+
+RULES: Final[dict[str, tuple[str, str]]] = {
+    "no_school": ("school_id", "There is no such school"),
+    "school_deleted": ("school_id", "This school was deleted: restore it first"),
+    "school_closed": ("school_id", "This school is closed"),
+    "across_practice": ("school_id", "Between a practice school and a real one nobody moves"),
+    "no_year": ("school_year_id", "There is no such school year"),
+    "year_deleted": ("school_year_id", "This school year was deleted: restore it first"),
+    "class_elsewhere": ("class_id", "This class is not one of this school"),
+    "class_deleted": ("class_id", "This class was deleted: restore it first, or choose another"),
+    "class_of_another_year": ("class_id", "This class is of another school year"),
+    "class_of_another_grade": ("class_id", "This class is of another grade"),
+}
+"""What the database's judge (function standing_faults) says: the field, and the rule in words."""
+OF_SCHOOL: Final = frozenset({"no_school", "school_deleted", "school_closed", "across_practice"})
+OF_YEAR: Final = frozenset({"no_year", "year_deleted"})
+
+
+async def standing_faults(session: Session, to: Standing, was: Standing | None = None) -> list[Fault]:
+    """What speaks against a child standing there; with `was`, only what is new is judged.
+
+    School, year and class are held as they are until the transaction ends. *Cost*: two statements, none where nothing is new.
+    """
+    if to == was:
+        return []
+    codes = await store.standing_faults(session, to, was.school_id if was else None)
+    if was is not None and to.school_id == was.school_id:
+        codes = [each for each in codes if each not in OF_SCHOOL]
+        if to.school_year_id == was.school_year_id:
+            codes = [each for each in codes if each not in OF_YEAR]
+    return [Fault(*RULES[each], str(getattr(to, RULES[each][0]))) for each in codes]
+
+
+async def faults_of_return(session: Session, student: Student) -> list[Fault]:
+    """What speaks against a child being back where it stood: returned, restored, or made two of one again. *Cost*: two statements."""
+    return await standing_faults(session, standing_of(student))
