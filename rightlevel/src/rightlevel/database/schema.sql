@@ -1700,8 +1700,8 @@ begin
         using (
             select n.id, (select k.id from student_change k where k.student_id = n.id order by k.id desc offset 1000 limit 1) as last_id
             from new_rows n
-            where n.version > 1000) old
-        where c.student_id = old.id and c.id <= old.last_id;
+            where n.version > 1000) kept
+        where c.student_id = kept.id and c.id <= kept.last_id;
     end if;
     return null;
 end $$;

@@ -18,8 +18,8 @@ from people import Cast
 from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.students import code_form
 from rightlevel.programme.exchange import ImportOutcome, NewRun, Progress, import_sheet, open_sheet, start_run
+from rightlevel.programme.students import code_form
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +55,8 @@ class _Undone(Exception):
 
 
 letters = st.characters(exclude_categories=("C", "Z", "Nd"), exclude_characters="\0")
+
+
 def without_case(code: str) -> str:
     """As the database compares codes: letter by letter."""
     return "".join(each.lower()[0] for each in code)
@@ -73,7 +75,9 @@ children = st.builds(
     birth_on=st.none() | st.dates(date(2002, 1, 1), date(2022, 12, 31)),
     age=st.none() | st.integers(3, 25),
 )
-tables = st.lists(children, max_size=30, unique_by=lambda child: (child.school_code, without_case(child.code)))
+tables = st.lists(
+    children, max_size=30, unique_by=lambda child: (child.school_code, without_case(child.code))
+)
 
 
 def as_cell(value: Any, zero: str) -> str:
@@ -178,7 +182,10 @@ plain_children = st.builds(
 )
 @given(
     table=st.lists(
-        plain_children, min_size=1, max_size=15, unique_by=lambda child: (child.school_code, without_case(child.code))
+        plain_children,
+        min_size=1,
+        max_size=15,
+        unique_by=lambda child: (child.school_code, without_case(child.code)),
     )
 )
 async def test_a_workbook_equals_its_csv(

@@ -202,7 +202,7 @@ with found as (
     from staged_student s
     join school sc on sc.code = s.school_code
     join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null and st.erased_at is not null
-    where starts_with(s.code, 'x-')
+    where starts_with(lower(s.code), 'x-')
         and ((s.name, s.sex, s.grade, s.school_year_id) is distinct from (st.name, st.sex, st.grade, st.school_year_id)
             or s.birth_on is not null or s.age is not null)),
 kept as (

@@ -9,21 +9,25 @@ from rightlevel.programme.errors import Fault
 from rightlevel.programme.students import store
 from rightlevel.programme.students.model import Standing, Student, standing_of
 
-RULES: Final[dict[str, tuple[str, str]]] = {
-    "no_school": ("school_id", "There is no such school"),
-    "school_deleted": ("school_id", "This school was deleted: restore it first"),
-    "school_closed": ("school_id", "This school is closed"),
-    "across_practice": ("school_id", "Between a practice school and a real one nobody moves"),
-    "no_year": ("school_year_id", "There is no such school year"),
-    "year_deleted": ("school_year_id", "This school year was deleted: restore it first"),
-    "class_elsewhere": ("class_id", "This class is not one of this school"),
-    "class_deleted": ("class_id", "This class was deleted: restore it first, or choose another"),
-    "class_of_another_year": ("class_id", "This class is of another school year"),
-    "class_of_another_grade": ("class_id", "This class is of another grade"),
+REFUSALS: Final = {
+    "no_school": "There is no such school",
+    "school_deleted": "This school was deleted: restore it first",
+    "school_closed": "This school is closed",
+    "across_practice": "Between a practice school and a real one nobody moves",
+    "no_year": "There is no such school year",
+    "year_deleted": "This school year was deleted: restore it first",
+    "class_elsewhere": "This class is not one of this school",
+    "class_deleted": "This class was deleted: restore it first, or choose another",
+    "class_of_another_year": "This class is of another school year",
+    "class_of_another_grade": "This class is of another grade",
 }
-"""What the database's judge (function standing_faults) says: the field, and the rule in words."""
+"""What the database's judge (function standing_faults) says, in words."""
 OF_SCHOOL: Final = frozenset({"no_school", "school_deleted", "school_closed", "across_practice"})
 OF_YEAR: Final = frozenset({"no_year", "year_deleted"})
+FIELD_OF: Final = {
+    each: "school_id" if each in OF_SCHOOL else "school_year_id" if each in OF_YEAR else "class_id"
+    for each in REFUSALS
+}
 
 
 async def standing_faults(session: Session, to: Standing, was: Standing | None = None) -> list[Fault]:
@@ -38,7 +42,12 @@ async def standing_faults(session: Session, to: Standing, was: Standing | None =
         codes = [each for each in codes if each not in OF_SCHOOL]
         if to.school_year_id == was.school_year_id:
             codes = [each for each in codes if each not in OF_YEAR]
-    return [Fault(*RULES[each], str(getattr(to, RULES[each][0]))) for each in codes]
+    return [_fault(each, to) for each in codes]
+
+
+def _fault(code: str, to: Standing) -> Fault:
+    field = FIELD_OF[code]
+    return Fault(field, REFUSALS[code], str(getattr(to, field)))
 
 
 async def faults_of_return(session: Session, student: Student) -> list[Fault]:

@@ -72,7 +72,13 @@ async def say_same_child(session: Session, actor: Actor, rename_id: int, clock: 
     change, student = await _held(session, actor, rename_id)
     await _settle(session, actor, change.id, "same", clock)
     await write_audit(
-        session, actor, "confirm_name", "student", student.id, before={"rename": change.id}, after={"settled_as": "same"}
+        session,
+        actor,
+        "confirm_name",
+        "student",
+        student.id,
+        before={"rename": change.id},
+        after={"settled_as": "same"},
     )
 
 

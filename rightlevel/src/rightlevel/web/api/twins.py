@@ -7,6 +7,7 @@ import msgspec
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
+from rightlevel.programme.students import Student
 from rightlevel.programme.twins import (
     Merge,
     Merged,
@@ -21,7 +22,6 @@ from rightlevel.programme.twins import (
     say_same_child,
     unmerge_twins,
 )
-from rightlevel.programme.students import Student
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
 
 routes = Registry()

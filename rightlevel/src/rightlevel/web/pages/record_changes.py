@@ -56,18 +56,23 @@ class NameBackForm(msgspec.Struct, frozen=True):
 
 def lines_of(language: Language, changes: list[RecordChange]) -> list[ChangeLine]:
     """Changes as people read them; what stayed the same within a change is left out."""
+    return [_line(language, each) for each in changes]
+
+
+def _line(language: Language, change: RecordChange) -> ChangeLine:
     _ = language.gettext
-    return [
-        ChangeLine(
-            each.at, each.by or _("Nobody by name"), _(word("record_deed", each.deed)), each.reason or "",
-            [
-                ChangedField(_(word("record_field", name)), shown(language, name, each.before), shown(language, name, each.after))
-                for name in each.before
-                if name in each.after and (each.before[name] != each.after[name] or name == "guardian_contact")
-            ],
-        )  # fmt: skip
-        for each in changes
+    before, after = change.before, change.after
+    fields = [
+        ChangedField(
+            _(word("record_field", name)), shown(language, name, before), shown(language, name, after)
+        )
+        for name in before
+        if name in after
+        and name not in NAMED.values()
+        and (before[name] != after[name] or name == "guardian_contact")
     ]
+    by = change.by or _("Nobody by name")
+    return ChangeLine(change.at, by, _(word("record_deed", change.deed)), change.reason or "", fields)
 
 
 def shown(language: Language, name: str, values: dict[str, Any]) -> str:
@@ -144,4 +149,6 @@ async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirec
             )
     except ProgrammeError as error:
         show_again(call, "twins/renames.html", error, **await _renames(call, FIRST_RENAMES))
-    return done(call, "/renames", language_of(call).gettext("{name} has its former name again.", name=student.name))
+    return done(
+        call, "/renames", language_of(call).gettext("{name} has its former name again.", name=student.name)
+    )
