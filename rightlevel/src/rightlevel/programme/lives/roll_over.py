@@ -79,7 +79,7 @@ async def preview_roll_over(
     require_scope(actor, school_id)
     await read_school(session, actor, school_id)
     way = await _way(session, school_id, plan, clock)
-    await _check_standing(session, way)
+    await _check_standing(session, way, hold=False)
     return await _look(session, way)
 
 
@@ -103,9 +103,9 @@ async def _way(session: Session, school_id: int, plan: RollOverPlan, clock: Cloc
     return _Way(school_id, plan, old, new, values)
 
 
-async def _check_standing(session: Session, way: _Way) -> None:
+async def _check_standing(session: Session, way: _Way, *, hold: bool = True) -> None:
     """*Errors*: Invalid where nobody may stand in the new year: at a closed school, in a deleted year."""
-    faults = await standing_faults(session, Standing(way.school_id, way.new.id, None, 0))
+    faults = await standing_faults(session, Standing(way.school_id, way.new.id, None, 0), hold=hold)
     if faults:
         raise Invalid(faults=tuple(faults))
 

@@ -30,14 +30,17 @@ FIELD_OF: Final = {
 }
 
 
-async def standing_faults(session: Session, to: Standing, was: Standing | None = None) -> list[Fault]:
+async def standing_faults(
+    session: Session, to: Standing, was: Standing | None = None, *, hold: bool = True
+) -> list[Fault]:
     """What speaks against a child standing there; with `was`, only what is new is judged.
 
-    School, year and class are held as they are until the transaction ends. *Cost*: two statements, none where nothing is new.
+    School, year and class are held as they are until the transaction ends, but for a mere look (`hold=False`). *Cost*: two statements, none where
+    nothing is new.
     """
     if to == was:
         return []
-    codes = await store.standing_faults(session, to, was.school_id if was else None)
+    codes = await store.standing_faults(session, to, was.school_id if was else None, hold=hold)
     if was is not None and to.school_id == was.school_id:
         codes = [each for each in codes if each not in OF_SCHOOL]
         if to.school_year_id == was.school_year_id:

@@ -148,13 +148,16 @@ async def restore_student_row(session: Session, student_id: str) -> int:
     return await session.execute(_queries["restore_student"], {"student_id": student_id})
 
 
-async def standing_faults(session: Session, to: Standing, from_school_id: int | None) -> list[str]:
-    """Codes of what speaks against it; what it rests on is held until the transaction ends. *Cost*: two statements."""
+async def standing_faults(
+    session: Session, to: Standing, from_school_id: int | None, *, hold: bool
+) -> list[str]:
+    """Codes of what speaks against it; with `hold` what it rests on is held until the transaction ends. *Cost*: one or two statements."""
     values = {
         "school_ids": [to.school_id, from_school_id or to.school_id], "school_id": to.school_id, "grade": to.grade,
         "school_year_id": to.school_year_id, "class_id": to.class_id, "from_school_id": from_school_id,
     }  # fmt: skip
-    await session.fetch_value(_queries["hold_standing"], values)
+    if hold:
+        await session.fetch_value(_queries["hold_standing"], values)
     return cast("list[str]", await session.fetch_value(_queries["standing_faults"], values))
 
 
