@@ -80,6 +80,21 @@ WORDS: dict[str, dict[str, str]] = {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
         "done": N_("Done"), "denied": N_("Denied"), "failed": N_("Failed"),
     },
+    "record_deed": {
+        "change": N_("Corrected"), "transfer": N_("Moved"), "leave": N_("Left school"), "return": N_("Came back to school"), "delete": N_("Deleted"),
+        "restore": N_("Restored"), "consent": N_("A guardian agreed"), "withdraw_consent": N_("A guardian’s consent was taken back"),
+        "merge": N_("Made one with another record"), "unmerge": N_("Made two again"), "roll_over": N_("The school went into a new year"),
+        "undo_roll_over": N_("The school went back into the old year"), "import": N_("Imported"), "put_back": N_("Name put back"),
+        "unknown": N_("Changed"),
+    },
+    "record_field": {
+        "name": N_("Name"), "code": N_("Code"), "sex": N_("Sex"), "grade": N_("Grade"), "class_id": N_("Class"), "school_id": N_("School"),
+        "school_year_id": N_("School year"), "birth_on": N_("Birth date"), "age": N_("Age in years"), "status": N_("At school"),
+        "left_on": N_("Left on"), "left_reason": N_("Why"), "guardian_contact": N_("A guardian’s contact"), "guardian_consent_on": N_("Guardian agreed on"),
+        "guardian_withdrawn_on": N_("Taken back on"), "deleted": N_("Deleted"), "merged_into": N_("Made one with"),
+    },
+    "at_school": {"active": N_("Yes"), "left": N_("No")},
+    "yes_no": {"yes": N_("Yes"), "no": N_("No")},
     "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Declined")},
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
@@ -97,6 +112,9 @@ WORDS: dict[str, dict[str, str]] = {
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
         "amend": N_("Amend"), "propose": N_("Propose"), "hand_over": N_("Hand over"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "transfer": N_("Moved"), "leave": N_("Left school"), "consent": N_("A guardian agreed"), "merge": N_("Made one with another record"),
+        "unmerge": N_("Made two again"), "put_back": N_("Name put back"), "confirm_name": N_("The same child"),
+        "withdraw_consent": N_("A guardian’s consent was taken back"), "erase": N_("Erase who this child was"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),

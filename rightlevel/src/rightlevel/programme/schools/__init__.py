@@ -17,6 +17,7 @@ from rightlevel.programme.schools.actions import (
     school_names,
 )
 from rightlevel.programme.schools.classes import (
+    ClassInUse,
     change_class,
     class_of_school,
     create_class,
@@ -51,7 +52,7 @@ from rightlevel.programme.schools.years import (
 )
 
 __all__ = [
-    "ClassChange", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
+    "ClassChange", "ClassInUse", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
     "YearChange", "change_class", "change_grades", "change_school", "change_year", "class_of_school", "count_schools", "create_class", "create_school", "create_year",
     "current_year", "delete_class", "delete_school", "delete_year", "list_classes", "list_schools", "list_years", "read_class",
     "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write", "school_names",
