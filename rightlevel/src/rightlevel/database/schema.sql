@@ -1836,8 +1836,6 @@ create trigger student_changes_on_update after update on student referencing old
     for each statement execute function keep_student_changes();
 
 -- Where the grade of a class is asked to change: whether anybody was in it.
-create index past_enrolment_by_class on past_enrolment (class_id) where class_id is not null;
-
 -- Everything that speaks against a child standing there: the one judge, for single deeds and whole files alike. A school or year that isn't there
 -- or is deleted, a closed school, a practice school for a child of a real one or the other way round, a class that isn't of that school, year and
 -- grade or is deleted.
