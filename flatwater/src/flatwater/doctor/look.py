@@ -49,6 +49,9 @@ _LIMITS: Final = {
 }
 
 
+_LIMIT: Final = sql.SQL("set statement_timeout = {}")
+
+
 class CouldNotLook(Exception):
     """No connection for looking was had; the message says why and what would help."""
 
@@ -195,13 +198,13 @@ class Look:
             raise NotExamined(self._hung_up)
         try:
             with self.connection.cursor() as cursor:
-                cursor.execute(f"set statement_timeout = {COUNT_MS}")
+                cursor.execute(_LIMIT.format(sql.Literal(COUNT_MS)))
                 found = cursor.execute(counting).fetchone()
-                cursor.execute(f"set statement_timeout = {STATEMENT_MS}")
+                cursor.execute(_LIMIT.format(sql.Literal(STATEMENT_MS)))
         except psycopg.Error as error:
             self.has_probe_trouble = not isinstance(error, psycopg.errors.LockNotAvailable)
             if not self.connection.closed:
-                self.connection.execute(f"set statement_timeout = {STATEMENT_MS}")
+                self.connection.execute(_LIMIT.format(sql.Literal(STATEMENT_MS)))
             if isinstance(error, psycopg.errors.QueryCanceled):
                 raise NotExamined(
                     f"{name}: counting took longer than {COUNT_MS} ms and was stopped."
