@@ -254,13 +254,15 @@ def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["grade"], row["sex"], row["outcome"], row["level"]
 
 
-async def look(player: Player, *, is_last: bool) -> None:
-    """Compares everything, in the order in which a difference is easiest to understand."""
+LOOKS = ("rosters", "figures", "sheets", "histories", "rights", "lists", "frozen", "audit")
+
+
+async def look(player: Player, *, is_last: bool, only: str = "") -> None:
+    """Compares everything, in the order in which a difference is easiest to understand; with `only` just one thing."""
     looker = Looker(player)
-    looks = [looker.rosters, looker.figures, looker.sheets, looker.histories, looker.rights, looker.lists, looker.frozen, looker.audit]
-    if is_last:
-        looks.append(looker.reconcile)
-    for each in looks:
-        await each()
+    names = (only,) if only else (*LOOKS, *(("reconcile",) if is_last else ()))
+    for name in names:
+        await getattr(looker, name)()
         if player.differences:
+            player.found_by = name
             return

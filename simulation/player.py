@@ -53,6 +53,19 @@ class Step:
     day: str = ""
     hour: int = MORNING_UTC
     fault: str = ""
+    only: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """As written out, to be read back."""
+        return {
+            "sort": self.sort, "day": self.day, "hour": self.hour, "fault": self.fault, "only": self.only,
+            "deeds": [each.to_plain() for each in self.deeds],
+        }  # fmt: skip
+
+
+def step_of(plain: dict[str, Any]) -> Step:
+    """A step as it was written out."""
+    return Step(**{**plain, "deeds": [Deed(**each) for each in plain["deeds"]]})
 
 
 @dataclass
@@ -225,7 +238,7 @@ class Go:
             sent = {child: sent[child]}
             fields = [(name, value) for name, value in fields if name.endswith(child) or name == "csrf_token"]
             fields += [("student", child), ("write_id", sent[child][0])]
-            action = address + "/row" + query.replace("&limit=500", "")
+            action = address + "/row" + query
         answer = await self._post(action, fields)
         self.player.counts["by pages"] += 1
         told = Told(answer.status, str(answer.status), {"sent": sent, "status": answer.status})
@@ -261,6 +274,7 @@ class Player:
         self.acknowledged: list[Deed] = []
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
+        self.found_by = ""
         self.deeds = 0
         self.busy_s = 0.0
 
@@ -306,7 +320,7 @@ class Player:
         elif step.sort == "look":
             from simulation.looking import look
 
-            await look(self, is_last=step.fault == "last")
+            await look(self, is_last=step.fault == "last", only=step.only)
         else:
             await self.wave(step)
 

@@ -1,0 +1,141 @@
+"""From a long script that shows a difference to the shortest that still does: whole kinds first, then whole schools, then ever smaller parts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from simulation.deeds import Deed
+from simulation.player import Difference, Options, Player, Step
+from simulation.stage import Stage
+
+MOST_S = 150.0
+MOST_REPLAYS = 160
+
+
+class Shrinker:
+    """Plays shorter and shorter scripts on fresh copies of the template."""
+
+    def __init__(self, stage: Stage, seed: int, options: Options, plant: str = "", sql: str = "", most_s: float = MOST_S) -> None:
+        self._stage = stage
+        self._seed = seed
+        self._options = options
+        self._plant = plant
+        self._sql = sql
+        self._until = time.monotonic() + most_s
+        self.replays = 0
+
+    async def replay(self, script: list[Step]) -> Difference | None:
+        """The first difference that a script shows."""
+        self.replays += 1
+        run = self._stage.new_run(processes=1, plant=self._plant, sql=self._sql)
+        try:
+            await run.start()
+            player = Player(self._stage, run, self._seed, self._options)
+            await player.play([replace(step, deeds=list(step.deeds)) for step in script])
+        finally:
+            await run.throw_away()
+        return player.differences[0] if player.differences else None
+
+    async def shrink(self, script: list[Step], difference: Difference, found_by: str) -> tuple[list[Step], Difference]:
+        """The shortest script found within the time that shows a difference of the same sort, and that difference."""
+        kept = [step for step in script[:-1] if step.sort != "look"] + [replace(script[-1], only=found_by, fault="")]
+        best = difference
+        if (found := await self.replay(kept)) is None or found.sort != difference.sort:
+            kept = script
+        else:
+            best = found
+        for parts in (_by_kind, _by_school):
+            for part in parts(kept):
+                if self._is_over():
+                    return kept, best
+                kept, best = await self._without(kept, part, best)
+        groups = _by_child(kept)
+        size = max(1, len(groups) // 2)
+        while groups and not self._is_over():
+            for start in range(0, len(groups), size):
+                part = set().union(*groups[start : start + size])
+                kept, best = await self._without(kept, part, best)
+                if self._is_over():
+                    break
+            if size == 1:
+                break
+            left = set(_keys(kept))
+            groups = [each for each in groups if each & left]
+            size = max(1, min(size, len(groups)) // 2)
+        size = max(1, len(_keys(kept)) // 4)
+        while not self._is_over():
+            for part in _parts(_keys(kept), size):
+                if self._is_over():
+                    break
+                kept, best = await self._without(kept, part, best)
+            if size == 1:
+                break
+            size = max(1, size // 2)
+        return _tidy(kept), best
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._until or self.replays >= MOST_REPLAYS
+
+    async def _without(self, script: list[Step], part: set[int], best: Difference) -> tuple[list[Step], Difference]:
+        if not part & set(_keys(script)):
+            return script, best
+        shorter = _tidy([replace(step, deeds=[each for each in step.deeds if each.key not in part]) for step in script])
+        found = await self.replay(shorter)
+        if found is not None and found.sort == best.sort:
+            return shorter, found
+        return script, best
+
+
+def _deeds(script: list[Step]) -> list[Deed]:
+    return [each for step in script for each in step.deeds]
+
+
+def _keys(script: list[Step]) -> list[int]:
+    return [each.key for each in _deeds(script)]
+
+
+def _grouped(script: list[Step], name: Callable[[Deed], object]) -> Iterable[set[int]]:
+    groups: dict[object, set[int]] = {}
+    for each in _deeds(script):
+        groups.setdefault(name(each), set()).add(each.key)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _by_kind(script: list[Step]) -> Iterable[set[int]]:
+    return _grouped(script, lambda deed: deed.kind)
+
+
+def _by_school(script: list[Step]) -> Iterable[set[int]]:
+    schools = {str(each.given["school"]) for each in _deeds(script) if each.kind == "make_class"}
+    for school in sorted(schools):
+        yield {each.key for each in _deeds(script) if school in str(each.given) or f"school {each.key}" == school}
+
+
+def _by_child(script: list[Step]) -> list[set[int]]:
+    """For each child the deed that enrolled it and those that are about it alone."""
+    groups: dict[str, set[int]] = {each.uuid(): {each.key} for each in _deeds(script) if each.kind == "enrol"}
+    for each in _deeds(script):
+        child = each.given.get("child") or each.given.get("gone")
+        if child in groups:
+            groups[child].add(each.key)
+    return list(groups.values())
+
+
+def _parts(keys: list[int], size: int) -> Iterable[set[int]]:
+    """The last first: what a difference needs least often stands at the end of what was before it."""
+    for start in range(((len(keys) - 1) // size) * size, -1, -size):
+        yield set(keys[start : start + size])
+
+
+def _tidy(script: list[Step]) -> list[Step]:
+    """Without empty waves, and without days on which nothing is done."""
+    kept: list[Step] = []
+    for step in script:
+        if step.sort == "wave" and not step.deeds and not step.fault:
+            continue
+        if step.sort == "day" and kept and kept[-1].sort == "day":
+            kept.pop()
+        kept.append(step)
+    return kept
