@@ -37,9 +37,20 @@ class Deed:
     @property
     def words(self) -> str:
         """In one line, for people."""
-        more = ", ".join(f"{name}={value}" for name, value in self.given.items())
+        more = ", ".join(f"{name}={_short(value)}" for name, value in self.given.items())
         marks = (" by the page" if self.way == "page" else "") + (", answer lost" if self.lost else "")
         return f"#{self.key} {self.who}: {self.kind}({more}){marks}"
+
+
+def _short(value: object) -> str:
+    """A child is named by the end of its id; lists are cut."""
+    if isinstance(value, str) and len(value) == 36 and value.count("-") == 4:
+        return f"child..{value[-6:]}"
+    if isinstance(value, list) and len(value) > 1:
+        return f"[{_short(value[0])}, and {len(value) - 1} more]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_short(each)}" for name, each in value.items()) + "}"
+    return str(value)
 
 
 def uuid_of(*parts: object) -> str:

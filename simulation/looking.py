@@ -12,6 +12,7 @@ from simulation.model.things import FIELD, SUBJECTS, Round
 if TYPE_CHECKING:
     from simulation.player import Player
 
+ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
 PAGE = 7
 """So many rows a page where paging itself is looked at."""
 
@@ -123,14 +124,17 @@ class Looker:
                     expected: dict[str | None, tuple[Any, ...]] = {}
                     for child, seat in self.p.sheet(school.id, held, subject).items():
                         result = self.p.live_result(child, held.id, subject)
-                        expected[child] = (seat.grade, seat.sex, result.outcome if result else None, result.level if result else None)
+                        expected[child] = (seat.grade, seat.sex, result.outcome if result else None, result.level if result else None,
+                            bool(result and result.is_verified), bool(result and result.is_locked))  # fmt: skip
                     where = f"{school.id}, {held.id} ({held.kind}), {subject}"
                     sort = f"class sheet of a round that is {held.state}"
                     more, less = rows.keys() - expected.keys(), expected.keys() - rows.keys()
                     if more or less:
                         self.same(f"children on the {sort}", sorted(map(str, expected)), sorted(map(str, rows)), f"{where}; more {more}, less {less}")
                     else:
-                        self.same(f"rows of the {sort}", expected, rows, where)
+                        wrong = {each: (expected[each], rows[each]) for each in rows if expected[each] != rows[each]}
+                        what = sorted({ROW[number] for one, other in wrong.values() for number in range(len(ROW)) if one[number] != other[number]})
+                        self.same(f"{', '.join(what) or 'rows'} on the {sort}", {}, wrong, where)
 
     async def rosters(self) -> None:
         """The children of every school, active and gone, as an admin sees them; and the removed ones."""
@@ -251,7 +255,7 @@ def flat_figures(figures: dict[str, Any]) -> dict[str, int]:
 
 
 def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["grade"], row["sex"], row["outcome"], row["level"]
+    return row["grade"], row["sex"], row["outcome"], row["level"], row["is_verified"], row["is_locked"]
 
 
 LOOKS = ("rosters", "figures", "sheets", "histories", "rights", "lists", "frozen", "audit")

@@ -41,7 +41,7 @@ class Difference:
     def words(self) -> str:
         """For people."""
         by = f"\n  deed      {self.deed.words}" if self.deed else ""
-        return f"{self.sort} on {self.day}{by}\n  where     {self.where}\n  expected  {self.expected}\n  got       {self.got}"
+        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {str(self.expected)[:700]}\n  got       {str(self.got)[:700]}"
 
 
 @dataclass
@@ -152,6 +152,18 @@ class Go:
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
         raise RuntimeError(f"no answer to {self.deed.words}: {last}")
+
+    async def upload(self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str) -> Told:
+        """Sends a file with some fields, as multipart/form-data."""
+        border = f"sim{self.deed.key}"
+        parts = [f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+        head = f'--{border}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"\r\ncontent-type: {media_type}\r\n\r\n'
+        body = b"".join([*parts, head.encode(), content, f"\r\n--{border}--\r\n".encode()])
+        headers = {
+            "authorization": f"Bearer {self.run.people[self.deed.who].token}", "content-type": f"multipart/form-data; boundary={border}",
+            "idempotency-key": uuid_of("upload", self.deed.key),
+        }  # fmt: skip
+        return _told(await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body)))
 
     async def version(self, word: str, path: str) -> int:
         """The version of a thing, asked for when it is not known."""

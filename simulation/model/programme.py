@@ -415,7 +415,10 @@ class Programme:
         self.tick()
         if present is not None:
             if (present.outcome, present.rank) != (outcome, rank):
+                # What was verified is verified at that level only.
                 present.is_verified = False
+                if present.retest is not None:
+                    present.retest.state = "overtaken"
             present.outcome, present.rank, present.tested_on = outcome, rank, tested_on
             present.version += 1
             return
