@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 
 import sys
 import time
@@ -127,6 +128,8 @@ async def shortened(
 def main() -> None:
     """Runs what was asked for."""
     asked = parse(sys.argv[1:])
+    # Told to stop, it takes its server and its processes down with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if asked.planted or asked.plant:
         from simulation.planting import run_planted
 

@@ -253,8 +253,9 @@ class Go:
             action = address + "/row" + query
         answer = await self._post(action, fields)
         self.player.counts["by pages"] += 1
-        told = Told(answer.status, str(answer.status), {"sent": sent, "status": answer.status})
-        return told
+        # Of a whole grid some rows may be refused and the others saved: the page says 409 and tells of each.
+        status = 200 if answer.status == 409 and not is_row else answer.status
+        return Told(status, str(answer.status), {"sent": sent, "status": answer.status})
 
 
 def _pattern(path: str) -> str:
@@ -410,7 +411,7 @@ class Player:
             return
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
-        if not verdict:
+        if not verdict and code != "not_offered":
             self.differ(f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}", "done", code, deed=deed)
 
     async def strike(self, fault: str) -> None:
@@ -508,19 +509,22 @@ class Player:
         w = self.world
         deeds: list[Deed] = []
         taken: set[object] = set()
+        acting: set[object] = set()
         for _ in range(self.options.wave * 3):
             deed = self.choose(names, weights)
             if deed is None:
                 continue
-            touched = set(KINDS[deed.kind].touches(w, deed)) | {f"person {deed.who}" if deed.kind == "assign" else deed.key}
+            touched = set(KINDS[deed.kind].touches(w, deed))
             if EVERYTHING in touched:
                 if not deeds:
                     return [deed]
                 continue
-            if touched & taken:
+            # Whose rights change acts in no other deed of the same wave.
+            if touched & (taken | acting) or deed.who in taken:
                 continue
             deeds.append(deed)
             taken |= touched
+            acting.add(deed.who)
             if len(deeds) == self.options.wave:
                 break
         return deeds

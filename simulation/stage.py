@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -91,6 +92,22 @@ class Program:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(30)
+
+
+def free_ports(first: int, count: int) -> list[int]:
+    """The next ports on which nobody listens: another simulation may run beside this one."""
+    found: list[int] = []
+    for port in range(first, first + 800):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError(f"no free ports from {first}")
 
 
 class Stage:
@@ -186,7 +203,7 @@ class Run:
         self.folder.mkdir()
         self.clock_file = self.folder / "clock"
         self.clock_file.write_bytes(struct.pack("d", 0.0))
-        ports = [stage.first_port + number for number in range(processes)]
+        ports = free_ports(stage.first_port, processes)
         self.client = Client(ports)
         self.process_ids: dict[int, int] = {}
         self.people: dict[str, Key] = stage.people
