@@ -28,6 +28,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--days", type=int, default=14, help="days of a programme")
     parser.add_argument("--schools", type=int, default=5)
+    parser.add_argument("--children", type=int, default=9, help="children of a school at the beginning")
     parser.add_argument("--deeds", type=int, default=150, help="deeds a day")
     parser.add_argument("--no-shrink", action="store_true", help="print the difference as it was found")
     parser.add_argument("--shrink-seconds", type=float, default=150.0)
@@ -60,9 +61,10 @@ async def play_seed(
 async def simulate(asked: argparse.Namespace) -> int:
     """Programme after programme until the time is over, or until something differs."""
     first = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
+    known: dict[str, list[frozenset[str]]] = {}
     options = Options(
-        days=asked.days, schools=asked.schools, deeds_a_day=asked.deeds, faults=not asked.no_faults, swarm=asked.swarm,
-        without=frozenset(filter(None, asked.without.split(","))),
+        days=asked.days, schools=asked.schools, deeds_a_day=asked.deeds, children=asked.children, faults=not asked.no_faults, swarm=asked.swarm,
+        without=frozenset(filter(None, asked.without.split(","))), known=known,
     )  # fmt: skip
     print(f"simulated programme: seeds from {first}, {asked.minutes:g} minutes", flush=True)
     report = Report()
@@ -70,22 +72,18 @@ async def simulate(asked: argparse.Namespace) -> int:
     try:
         await stage.open()
         until = time.monotonic() + asked.minutes * 60
-        seed, known = first, dict[str, list[frozenset[str]]]()
+        seed = first
         while time.monotonic() < until and (asked.seeds is None or seed < first + asked.seeds):
             began = time.monotonic()
             player = await play_seed(stage, seed, options)
             report.add(player, time.monotonic() - began)
             for difference in player.differences[:1]:
-                performed = {each for each, count in player.done.items() if count}
-                if any(culprits <= performed for culprits in known.get(difference.sort, ())):
-                    report.again[difference.sort] += 1
-                    continue
                 print(f"\nseed {seed}: {difference.words}", flush=True)
                 script, shortest = await shortened(stage, seed, options, player, difference, asked)
                 report.found(seed, script, shortest)
                 culprits = culprits_of(script)
                 known.setdefault(difference.sort, []).append(culprits)
-                if difference.deed is not None or not culprits:
+                if difference.deed is not None or not culprits or asked.no_shrink:
                     options = replace(options, ignore=options.ignore | {difference.sort})
             if asked.report:
                 asked.report.write_text(report.markdown(), "utf-8")

@@ -20,7 +20,8 @@ PAGE = 7
 class Looker:
     """Asks the program as an admin, and compares."""
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Player, narrow: str = "") -> None:
+        self.narrow = narrow
         self.player = player
         self.w = player.world
         self.p = player.world.p
@@ -91,6 +92,8 @@ class Looker:
             await self._compare(sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where)
 
     async def _compare(self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str) -> None:
+        if self.narrow and where != self.narrow:
+            return
         got: dict[str, dict[str, int]] = {}
         wanted: dict[str, dict[str, int]] = {}
         for sex in (1, 2):
@@ -119,6 +122,8 @@ class Looker:
                 if held.is_deleted or school.is_deleted:
                     continue
                 for subject in SUBJECTS:
+                    if not self.narrow.startswith(f"{school.id}, {held.id} ({held.kind}), {subject}" if self.narrow else ""):
+                        continue
                     path = f"/api/v1/class-sheet?school_id={self.w.ids[school.id]}&round_id={self.w.ids[held.id]}&subject={subject}"
                     rows = {self.w.word("child", row["student_id"]): _sheet_row(row) for row in await self.all(path)}
                     expected: dict[str | None, tuple[Any, ...]] = {}
@@ -261,9 +266,9 @@ def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
 LOOKS = ("rosters", "figures", "sheets", "histories", "rights", "lists", "frozen", "audit")
 
 
-async def look(player: Player, *, is_last: bool, only: str = "") -> None:
+async def look(player: Player, *, is_last: bool, only: str = "", narrow: str = "") -> None:
     """Compares everything, in the order in which a difference is easiest to understand; with `only` just one thing."""
-    looker = Looker(player)
+    looker = Looker(player, narrow if only else "")
     names = (only,) if only else (*LOOKS, *(("reconcile",) if is_last else ()))
     for name in names:
         await getattr(looker, name)()

@@ -50,7 +50,6 @@ class Report:
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
-        self.again: Counter[str] = Counter()
         self.differences: list[tuple[int, list[Step], Difference]] = []
 
     def add(self, player: Player, seconds: float) -> None:
@@ -83,8 +82,6 @@ class Report:
             f"differences      {len(self.differences)}",
         ]
         surprising = {f"{kind} {code}": count for (kind, code), count in self.refused.items() if code.endswith("!")}
-        if self.again:
-            lines.append(f"seen again       {dict(self.again)}")
         if surprising:
             lines.append(f"refused though allowed: {surprising}")
         lines += [f"  {name}: {count}" for name, count in sorted(self.counts.items()) if name.startswith(("field ", "ignored"))]

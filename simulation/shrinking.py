@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from simulation.deeds import Deed
@@ -40,40 +40,32 @@ class Shrinker:
 
     async def shrink(self, script: list[Step], difference: Difference, found_by: str) -> tuple[list[Step], Difference]:
         """The shortest script found within the time that shows a difference of the same sort, and that difference."""
-        kept = [step for step in script[:-1] if step.sort != "look"] + [replace(script[-1], only=found_by, fault="")]
+        kept = [step for step in script[:-1] if step.sort != "look"] + [replace(script[-1], only=found_by, fault="", narrow=difference.where)]
         best = difference
         if (found := await self.replay(kept)) is None or found.sort != difference.sort:
             kept = script
         else:
             best = found
-        for parts in (_by_kind, _by_school):
-            for part in parts(kept):
-                if self._is_over():
-                    return kept, best
-                kept, best = await self._without(kept, part, best)
-        groups = _by_child(kept)
-        size = max(1, len(groups) // 2)
-        while groups and not self._is_over():
-            for start in range(0, len(groups), size):
-                part = set().union(*groups[start : start + size])
-                kept, best = await self._without(kept, part, best)
-                if self._is_over():
-                    break
-            if size == 1:
-                break
-            left = set(_keys(kept))
-            groups = [each for each in groups if each & left]
-            size = max(1, min(size, len(groups)) // 2)
-        size = max(1, len(_keys(kept)) // 4)
-        while not self._is_over():
-            for part in _parts(_keys(kept), size):
-                if self._is_over():
-                    break
-                kept, best = await self._without(kept, part, best)
-            if size == 1:
-                break
-            size = max(1, size // 2)
+        for parts in (_by_kind, _by_school, _by_child, _by_deed):
+            kept, best = await self._fewer(kept, parts(kept), best)
         return _tidy(kept), best
+
+    async def _fewer(self, script: list[Step], groups: list[set[int]], best: Difference) -> tuple[list[Step], Difference]:
+        """Takes groups of deeds out, first half of them at once, then ever fewer."""
+        size = max(1, len(groups) // 2)
+        while groups:
+            # The last first: what a difference needs least often stands right before it.
+            for start in range(((len(groups) - 1) // size) * size, -1, -size):
+                if self._is_over():
+                    return script, best
+                part = set().union(*groups[start : start + size])
+                script, best = await self._without(script, part, best)
+            if size == 1:
+                break
+            left = set(_keys(script))
+            groups = [each & left for each in groups if each & left]
+            size = max(1, min(size // 2, len(groups) // 2))
+        return script, best
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._until or self.replays >= MOST_REPLAYS
@@ -96,21 +88,20 @@ def _keys(script: list[Step]) -> list[int]:
     return [each.key for each in _deeds(script)]
 
 
-def _grouped(script: list[Step], name: Callable[[Deed], object]) -> Iterable[set[int]]:
+def _grouped(script: list[Step], name: Callable[[Deed], object]) -> list[set[int]]:
     groups: dict[object, set[int]] = {}
     for each in _deeds(script):
         groups.setdefault(name(each), set()).add(each.key)
     return sorted(groups.values(), key=len, reverse=True)
 
 
-def _by_kind(script: list[Step]) -> Iterable[set[int]]:
+def _by_kind(script: list[Step]) -> list[set[int]]:
     return _grouped(script, lambda deed: deed.kind)
 
 
-def _by_school(script: list[Step]) -> Iterable[set[int]]:
-    schools = {str(each.given["school"]) for each in _deeds(script) if each.kind == "make_class"}
-    for school in sorted(schools):
-        yield {each.key for each in _deeds(script) if school in str(each.given) or f"school {each.key}" == school}
+def _by_school(script: list[Step]) -> list[set[int]]:
+    schools = sorted({str(each.given["school"]) for each in _deeds(script) if each.kind == "enrol"})
+    return [{each.key for each in _deeds(script) if each.given.get("school") == school or f"school {each.key}" == school} for school in schools]
 
 
 def _by_child(script: list[Step]) -> list[set[int]]:
@@ -123,10 +114,8 @@ def _by_child(script: list[Step]) -> list[set[int]]:
     return list(groups.values())
 
 
-def _parts(keys: list[int], size: int) -> Iterable[set[int]]:
-    """The last first: what a difference needs least often stands at the end of what was before it."""
-    for start in range(((len(keys) - 1) // size) * size, -1, -size):
-        yield set(keys[start : start + size])
+def _by_deed(script: list[Step]) -> list[set[int]]:
+    return [{each} for each in _keys(script)]
 
 
 def _tidy(script: list[Step]) -> list[Step]:

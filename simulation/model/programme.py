@@ -358,7 +358,7 @@ class Programme:
     # Results ---------------------------------------------------------------------------------------------------------
 
     def why_no_result(
-        self, person: str, child: Child, held: Round, subject: str, *, tested_on: date, today: date, has_reason: bool, version: int | None
+        self, person: str, child: Child, held: Round, subject: str, *, tested_on: date, today: date, has_reason: bool, fits: bool
     ) -> str:
         """Why a result may not be written; empty when it may; a word ending in ? where the rules leave it open."""
         role = self.people[person].role
@@ -399,12 +399,12 @@ class Programme:
         if broken:
             return broken
         if present is None:
-            return "" if version is None else "stale"
-        if version is None:
+            return "" if fits else "stale"
+        if not fits:
             return "conflict"
         if role == "mentor" and present.assessor != person:
             return "not_yours"
-        return "" if version == present.version else "stale"
+        return ""
 
     def enter(
         self, result_id: str, person: str, child: Child, held: Round, subject: str, *, outcome: str, level: str | None, tested_on: date
@@ -420,7 +420,7 @@ class Programme:
                 if present.retest is not None:
                     present.retest.state = "overtaken"
             present.outcome, present.rank, present.tested_on = outcome, rank, tested_on
-            present.version += 1
+            present.version = None if present.version is None else present.version + 1
             return
         cell = self.cell_for(child, held)
         if cell is None:
@@ -452,7 +452,7 @@ class Programme:
                 self.live[target] = result_id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
-                self.results[result_id].child = kept.id
+                self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
         self.merges[merge_id] = {"kept": kept.id, "gone": gone.id, "before": before, "after": {k: v for k, v in self.live.items() if k[0] == kept.id}}
@@ -469,7 +469,7 @@ class Programme:
         for key, result_id in before.items():
             if not self.results[result_id].is_deleted:
                 self.live[key] = result_id
-                self.results[result_id].child = key[0]
+                self.results[result_id].child, self.results[result_id].version = key[0], None
         gone.is_deleted = False
         gone.merged_into = None
 

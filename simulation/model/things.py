@@ -149,7 +149,7 @@ class Result:
     klass: str | None
     grade: int
     sex: int
-    version: int = 1
+    version: int | None = 1
     is_locked: bool = False
     is_verified: bool = False
     is_deleted: bool = False

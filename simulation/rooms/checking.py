@@ -88,7 +88,7 @@ class MakeRetest:
             retest.id, retest.version = told["verification_id"], told["version"]
         result.retest = retest
         if agrees:
-            result.is_verified = True
+            result.is_verified, result.version = True, None
 
     touches = staticmethod(_touches)
 
@@ -144,8 +144,7 @@ class Resolve:
         level = result.retest.level
         if d.given["stands"] == "second" and level is not None and result.level != level:
             result.rank = LEVELS[result.subject].index(level) + 1
-            result.version += 1
-        result.is_verified = True
+        result.is_verified, result.version = True, None
 
     touches = staticmethod(_touches)
 
@@ -215,7 +214,7 @@ class WithdrawRetest:
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
         _moved(w, d, "withdrawn")
-        _result(w, d).is_verified = False
+        _result(w, d).is_verified, _result(w, d).version = False, None
 
     touches = staticmethod(_touches)
 

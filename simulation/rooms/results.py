@@ -33,27 +33,28 @@ def _write(w: World) -> dict[str, Any] | None:
     return {"child": child.id, "round": held.id, "subject": subject, "stale": w.chance(0.04), "tested_on": day.isoformat(), **_what(w, subject)}
 
 
-def _version(w: World, given: dict[str, Any]) -> int | None:
+async def _version(go: Any, w: World, given: dict[str, Any]) -> int | None:
     """The version that fits what stands there by now, or one that does not."""
     present = w.p.live_result(given["child"], given["round"], given["subject"])
-    fitting = None if present is None else present.version
     if given.get("stale"):
-        return 7 if fitting is None else None
-    return fitting
+        return 7 if present is None else None
+    if present is not None and present.version is None:
+        present.version = await go.result_version(w.ids[present.id])
+    return None if present is None else present.version
 
 
 def _why(w: World, d: Deed, given: dict[str, Any], *, has_reason: bool) -> str:
     tested_on = date.fromisoformat(given["tested_on"])
     return w.p.why_no_result(
         d.who, w.p.children[given["child"]], w.p.rounds[given["round"]], given["subject"], tested_on=tested_on, today=w.today,
-        has_reason=has_reason, version=given.get("version", _version(w, given)),
+        has_reason=has_reason, fits=not given.get("stale"),
     )  # fmt: skip
 
 
-def _body(w: World, d: Deed, given: dict[str, Any], number: int = 0) -> dict[str, Any]:
+async def _body(go: Any, w: World, d: Deed, given: dict[str, Any], number: int = 0) -> dict[str, Any]:
     return {
         "id": d.uuid(number), "student_id": w.ids[given["child"]], "round_id": w.ids[given["round"]], "subject": given["subject"],
-        "tested_on": given["tested_on"], "outcome": given["outcome"], "level": given["level"], "version": _version(w, given),
+        "tested_on": given["tested_on"], "outcome": given["outcome"], "level": given["level"], "version": await _version(go, w, given),
         "reason": d.given.get("reason"),
     }  # fmt: skip
 
@@ -107,7 +108,7 @@ class Test:
             if g["reason"]:
                 typed["reason"] = g["reason"]
             return await go.form(page, page, optional=("reason",), **typed)
-        return await go.write("POST", "/api/v1/results", _body(w, d, g))
+        return await go.write("POST", "/api/v1/results", await _body(go, w, d, g))
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -145,7 +146,7 @@ class TestMany:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        writes = [_body(w, d, each, number) for number, each in enumerate(d.given["writes"]) if each["child"] in w.ids]
+        writes = [await _body(go, w, d, each, number) for number, each in enumerate(d.given["writes"]) if each["child"] in w.ids]
         return await go.write("POST", "/api/v1/results/batch", {"writes": writes})
 
     @staticmethod
@@ -212,10 +213,10 @@ class Grid:
             number = w.ids.get(child_id)
             if number not in sent or child_id not in w.p.children:
                 continue
-            write_id, version, on = sent[number]
+            write_id, _, on = sent[number]
             is_level = choice in LEVELS[d.given["subject"]]
             given = {
-                "child": child_id, "round": held.id, "subject": d.given["subject"], "version": int(version) if version else None,
+                "child": child_id, "round": held.id, "subject": d.given["subject"],
                 "tested_on": on or day.isoformat(), "outcome": "assessed" if is_level else choice, "level": choice if is_level else None,
             }  # fmt: skip
             why = _why(w, d, given, has_reason=False)
@@ -268,6 +269,8 @@ class DeleteResult:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         result = w.p.results[d.given["result"]]
+        if result.version is None:
+            result.version = await go.result_version(w.ids[result.id])
         reason = d.given["reason"]
         if d.way == "page":
             page = f"/students/{w.ids[result.child]}/results/{w.ids[result.round]}/{result.subject}"
@@ -305,6 +308,7 @@ class LockResults:
     def apply(w: World, d: Deed, answer: Any) -> None:
         if answer["answers"][0]["code"] in ("locked", "unlocked"):
             w.p.results[d.given["result"]].is_locked = d.given["lock"]
+            w.p.results[d.given["result"]].version = None
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
