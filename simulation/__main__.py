@@ -23,8 +23,12 @@ from simulation.stage import Stage
 def parse(arguments: list[str]) -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, default=None, help="the first seed (default: a fresh one, printed)")
-    parser.add_argument("--seeds", type=int, default=None, help="how many programmes (default: as many as fit in the minutes)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="the first seed (default: a fresh one, printed)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=None, help="how many programmes (default: as many as fit in the minutes)"
+    )
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--days", type=int, default=14, help="days of a programme")
     parser.add_argument("--schools", type=int, default=5)
@@ -33,20 +37,31 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--no-shrink", action="store_true", help="print the difference as it was found")
     parser.add_argument("--shrink-seconds", type=float, default=150.0)
     parser.add_argument("--no-faults", action="store_true", help="kill nothing")
-    parser.add_argument("--go-on", action="store_true", help="after a difference go on with the next seed, and pass over its sort")
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="after a difference go on with the next seed, and pass over its sort",
+    )
     parser.add_argument("--swarm", action="store_true", help="each programme with a random part of the deeds")
     parser.add_argument("--without", default="", help="kinds of deeds left out, with commas")
-    parser.add_argument("--planted", action="store_true", help="put in every planted fault in turn and see that it is found")
+    parser.add_argument(
+        "--planted", action="store_true", help="put in every planted fault in turn and see that it is found"
+    )
     parser.add_argument("--plant", default="", help="only this planted fault")
     parser.add_argument("--port", type=int, default=20_100)
-    parser.add_argument("--tests", type=Path, default=Path("simulation/found"), help="where a shortest sequence is written as a test")
-    parser.add_argument("--report", type=Path, default=None, help="a file for the differences found, as Markdown")
+    parser.add_argument(
+        "--tests",
+        type=Path,
+        default=Path("simulation/found"),
+        help="where a shortest sequence is written as a test",
+    )
+    parser.add_argument(
+        "--report", type=Path, default=None, help="a file for the differences found, as Markdown"
+    )
     return parser.parse_args(arguments)
 
 
-async def play_seed(
-    stage: Stage, seed: int, options: Options, *, plant: str = "", sql: str = ""
-) -> Player:
+async def play_seed(stage: Stage, seed: int, options: Options, *, plant: str = "", sql: str = "") -> Player:
     """One programme from a seed."""
     run = stage.new_run(plant=plant, sql=sql)
     try:
@@ -104,14 +119,22 @@ def culprits_of(script: list[Step]) -> frozenset[str]:
 
 
 async def shortened(
-    stage: Stage, seed: int, options: Options, player: Player, difference: Difference, asked: argparse.Namespace
+    stage: Stage,
+    seed: int,
+    options: Options,
+    player: Player,
+    difference: Difference,
+    asked: argparse.Namespace,
 ) -> tuple[list[Step], Difference]:
     """The shortest sequence, printed and written out as a test."""
     script = player.script
     if not asked.no_shrink:
         shrinker = Shrinker(stage, seed, options, most_s=asked.shrink_seconds)
         before = sum(len(step.deeds) for step in script)
-        script, difference = await shrinker.shrink(script, difference, player.found_by)
+        try:
+            script, difference = await shrinker.shrink(script, difference, player.found_by)
+        finally:
+            await shrinker.close()
         after = sum(len(step.deeds) for step in script)
         print(f"  shortened from {before} deeds to {after} in {shrinker.replays} replays:", flush=True)
         for step in script:
@@ -133,8 +156,6 @@ def main() -> None:
 
         sys.exit(asyncio.run(run_planted(asked)))
     sys.exit(asyncio.run(simulate(asked)))
-
-
 
 
 if __name__ == "__main__":

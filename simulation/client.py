@@ -48,27 +48,51 @@ class Client:
 
     def __init__(self, ports: list[int]) -> None:
         self.ports = ports
-        self._idle: dict[int, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {port: [] for port in ports}
+        self._idle: dict[int, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {
+            port: [] for port in ports
+        }
         self.requests = 0
 
     async def ask(
-        self, which: int, method: str, path: str, headers: dict[str, str], body: bytes = b"", *, forget: bool = False, source: str = ""
+        self,
+        which: int,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        *,
+        forget: bool = False,
+        source: str = "",
     ) -> Answer:
         """Asks one process. With `forget` the connection is cut once the request is sent, as a phone loses its network."""
         port = self.ports[which % len(self.ports)]
         self.requests += 1
         try:
-            return await asyncio.wait_for(self._ask(port, method, path, headers, body, forget=forget, source=source), TIMEOUT_S)
+            return await asyncio.wait_for(
+                self._ask(port, method, path, headers, body, forget=forget, source=source), TIMEOUT_S
+            )
         except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
             raise Lost(f"{method} {path}: {error!r}") from error
 
     async def _ask(
-        self, port: int, method: str, path: str, headers: dict[str, str], body: bytes, *, forget: bool, source: str
+        self,
+        port: int,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        forget: bool,
+        source: str,
     ) -> Answer:
         idle = self._idle[port]
         fresh = not idle or bool(source)
         reader, writer = await self._connect(port, source) if fresh else idle.pop()
-        head = [f"{method} {path} HTTP/1.1", "host: simulation", *(f"{name}: {value}" for name, value in headers.items())]
+        head = [
+            f"{method} {path} HTTP/1.1",
+            "host: simulation",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         if body or method not in ("GET", "DELETE"):
             head.append(f"content-length: {len(body)}")
         writer.write(("\r\n".join(head) + "\r\n\r\n").encode() + body)

@@ -103,7 +103,9 @@ class Cluster:
         """A new database as a copy of another that nobody uses."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
             connection.execute(
-                sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(database), sql.Identifier(template))
+                sql.SQL("create database {} template {} strategy file_copy").format(
+                    sql.Identifier(database), sql.Identifier(template)
+                )
             )
 
     def create_with_clock(self, database: str) -> None:
@@ -117,7 +119,9 @@ class Cluster:
         """Lets the simulation's clock stand before PostgreSQL's in this database (a copy doesn't take this setting along)."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
             connection.execute(
-                sql.SQL("alter database {} set search_path = public, sim, pg_catalog").format(sql.Identifier(database))
+                sql.SQL("alter database {} set search_path = public, sim, pg_catalog").format(
+                    sql.Identifier(database)
+                )
             )
 
     def execute(self, database: str, text: str) -> None:
@@ -128,7 +132,9 @@ class Cluster:
     def drop(self, database: str) -> None:
         """Takes a database away, with whoever is connected."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database))
+            )
 
     def end_a_backend(self, database: str) -> bool:
         """Ends one connection of the program; whether there was one."""

@@ -164,7 +164,11 @@ class World:
 
     def person(self, *roles: str) -> str | None:
         """Somebody of these roles whose account works."""
-        return self.pick(each.id for each in self.p.people.values() if each.role in roles and each.is_active and not each.is_deleted)
+        return self.pick(
+            each.id
+            for each in self.p.people.values()
+            if each.role in roles and each.is_active and not each.is_deleted
+        )
 
     def leader(self) -> str:
         """A coordinator, now and then an admin."""
@@ -179,14 +183,19 @@ class World:
         there = [
             each.person
             for each in self.p.assignments.values()
-            if each.school == school and each.holds_on(self.today) and subject in (None, each.subject) and each.klass in (None, klass)
+            if each.school == school
+            and each.holds_on(self.today)
+            and subject in (None, each.subject)
+            and each.klass in (None, klass)
         ]
         return self.pick(sorted(there)) or self.leader()
 
     def school(self, *, real: bool | None = None) -> str | None:
         """A school that is there."""
         return self.pick(
-            each.id for each in self.p.schools.values() if not each.is_deleted and (real is None or each.is_practice != real)
+            each.id
+            for each in self.p.schools.values()
+            if not each.is_deleted and (real is None or each.is_practice != real)
         )
 
     def child(self, *, school: str | None = None, active: bool | None = None, anywhere: bool = False) -> Any:

@@ -47,7 +47,11 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         at = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._open = Form(at.get("action", ""), at.get("method", "get").lower(), is_file="multipart" in at.get("enctype", ""))
+            self._open = Form(
+                at.get("action", ""),
+                at.get("method", "get").lower(),
+                is_file="multipart" in at.get("enctype", ""),
+            )
             self.forms.append(self._open)
             if "id" in at:
                 self._by_id[at["id"]] = self._open
@@ -60,7 +64,11 @@ class _Reader(HTMLParser):
         elif tag == "textarea":
             self._area, self._text = (self._owner(at), at.get("name", "")), []
         elif tag == "select":
-            self._select, self._first, self._chosen = (self._owner(at), at.get("name", ""), "multiple" in at), "", False
+            self._select, self._first, self._chosen = (
+                (self._owner(at), at.get("name", ""), "multiple" in at),
+                "",
+                False,
+            )
         elif tag == "option" and self._select is not None:
             self._option(at)
 

@@ -75,7 +75,12 @@ class Looker:
                 continue
             expected = {} if school.is_practice else dict(cells.get(school.id, {}))
             sort = f"figures of a {'practice ' if school.is_practice else ''}school in a round that is {held.state}"
-            await self._compare(sort, f"{base}&school_id={self.w.ids[school.id]}", expected, f"{school.id}, {held.id} ({held.kind}), {subject}")
+            await self._compare(
+                sort,
+                f"{base}&school_id={self.w.ids[school.id]}",
+                expected,
+                f"{school.id}, {held.id} ({held.kind}), {subject}",
+            )
             if self.player.differences:
                 return
         by_place: dict[str, dict[tuple[int, int], Counts]] = {}
@@ -89,9 +94,13 @@ class Looker:
                 continue
             where = f"{place.id} ({place.kind}), {held.id} ({held.kind}), {subject}"
             sort = f"figures of a place in a round that is {held.state}"
-            await self._compare(sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where)
+            await self._compare(
+                sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where
+            )
 
-    async def _compare(self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str) -> None:
+    async def _compare(
+        self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str
+    ) -> None:
         if self.narrow and where != self.narrow:
             return
         got: dict[str, dict[str, int]] = {}
@@ -108,10 +117,30 @@ class Looker:
         if wanted == got:
             self.player.counts["comparisons"] += 1
             return
-        cells = {key: (wanted.get(key), got.get(key)) for key in sorted(wanted.keys() | got.keys()) if wanted.get(key) != got.get(key)}
-        names = {name for one, other in cells.values() for name in (one or {}).keys() | (other or {}).keys() if (one or {}).get(name, 0) != (other or {}).get(name, 0)}
-        what = "enrolled" if names == {"enrolled"} else "tested" if "enrolled" not in names else "enrolled and tested"
-        self.same(f"{what}: {sort}", {key: one for key, (one, _) in cells.items()}, {key: other for key, (_, other) in cells.items()}, where)
+        cells = {
+            key: (wanted.get(key), got.get(key))
+            for key in sorted(wanted.keys() | got.keys())
+            if wanted.get(key) != got.get(key)
+        }
+        names = {
+            name
+            for one, other in cells.values()
+            for name in (one or {}).keys() | (other or {}).keys()
+            if (one or {}).get(name, 0) != (other or {}).get(name, 0)
+        }
+        what = (
+            "enrolled"
+            if names == {"enrolled"}
+            else "tested"
+            if "enrolled" not in names
+            else "enrolled and tested"
+        )
+        self.same(
+            f"{what}: {sort}",
+            {key: one for key, (one, _) in cells.items()},
+            {key: other for key, (_, other) in cells.items()},
+            where,
+        )
 
     # Sheets, rosters, histories --------------------------------------------------------------------------------------
 
@@ -122,10 +151,15 @@ class Looker:
                 if held.is_deleted or school.is_deleted:
                     continue
                 for subject in SUBJECTS:
-                    if not self.narrow.startswith(f"{school.id}, {held.id} ({held.kind}), {subject}" if self.narrow else ""):
+                    if not self.narrow.startswith(
+                        f"{school.id}, {held.id} ({held.kind}), {subject}" if self.narrow else ""
+                    ):
                         continue
                     path = f"/api/v1/class-sheet?school_id={self.w.ids[school.id]}&round_id={self.w.ids[held.id]}&subject={subject}"
-                    rows = {self.w.word("child", row["student_id"]): _sheet_row(row) for row in await self.all(path)}
+                    rows = {
+                        self.w.word("child", row["student_id"]): _sheet_row(row)
+                        for row in await self.all(path)
+                    }
                     expected: dict[str | None, tuple[Any, ...]] = {}
                     for child, seat in self.p.sheet(school.id, held, subject).items():
                         result = self.p.live_result(child, held.id, subject)
@@ -135,10 +169,26 @@ class Looker:
                     sort = f"class sheet of a round that is {held.state}"
                     more, less = rows.keys() - expected.keys(), expected.keys() - rows.keys()
                     if more or less:
-                        self.same(f"children on the {sort}", sorted(map(str, expected)), sorted(map(str, rows)), f"{where}; more {more}, less {less}")
+                        self.same(
+                            f"children on the {sort}",
+                            sorted(map(str, expected)),
+                            sorted(map(str, rows)),
+                            f"{where}; more {more}, less {less}",
+                        )
                     else:
-                        wrong = {each: (expected[each], rows[each]) for each in rows if expected[each] != rows[each]}
-                        what = sorted({ROW[number] for one, other in wrong.values() for number in range(len(ROW)) if one[number] != other[number]})
+                        wrong = {
+                            each: (expected[each], rows[each])
+                            for each in rows
+                            if expected[each] != rows[each]
+                        }
+                        what = sorted(
+                            {
+                                ROW[number]
+                                for one, other in wrong.values()
+                                for number in range(len(ROW))
+                                if one[number] != other[number]
+                            }
+                        )
                         self.same(f"{', '.join(what) or 'rows'} on the {sort}", {}, wrong, where)
 
     async def rosters(self) -> None:
@@ -154,8 +204,14 @@ class Looker:
             for each in self.p.children.values()
             if each.is_live and not self.p.schools[each.present.school].is_deleted
         }
-        wrong = {key: (expected.get(str(key)), rows.get(key)) for key in expected.keys() | rows.keys() if expected.get(str(key)) != rows.get(key)}
-        wrong = {key: pair for key, pair in wrong.items() if key not in self.player.audit_marks.get("reset", ())}
+        wrong = {
+            key: (expected.get(str(key)), rows.get(key))
+            for key in expected.keys() | rows.keys()
+            if expected.get(str(key)) != rows.get(key)
+        }
+        wrong = {
+            key: pair for key, pair in wrong.items() if key not in self.player.audit_marks.get("reset", ())
+        }
         self.same("the list of all children", {}, wrong)
 
     async def histories(self) -> None:
@@ -163,9 +219,17 @@ class Looker:
         children = sorted(each.id for each in self.p.children.values() if each.is_live and not each.is_erased)
         for child in self.w.rng.sample(children, min(6, len(children))) if children else []:
             rows = await self.all(f"/api/v1/students/{self.w.ids[child]}/results")
-            got = {(self.w.word("round", row["round_id"]), row["subject"]): (row["outcome"], row["level"], self.w.word("school", row["school_id"])) for row in rows}
+            got = {
+                (self.w.word("round", row["round_id"]), row["subject"]): (
+                    row["outcome"],
+                    row["level"],
+                    self.w.word("school", row["school_id"]),
+                )
+                for row in rows
+            }
             expected = {
-                (each.round, each.subject): (each.outcome, each.level, each.school) for each in self.p.results_of(child)
+                (each.round, each.subject): (each.outcome, each.level, each.school)
+                for each in self.p.results_of(child)
             }
             self.same("a child's line", expected, got, child)
 
@@ -176,7 +240,9 @@ class Looker:
         for person in self.p.people.values():
             if person.role not in FIELD or not person.is_active or person.id not in self.run.people:
                 continue
-            rows = await self.all("/api/v1/students", person.id, rows=PAGE if person.role == "teacher" else 100)
+            rows = await self.all(
+                "/api/v1/students", person.id, rows=PAGE if person.role == "teacher" else 100
+            )
             got = Counter(self.w.word("child", row["id"]) for row in rows)
             expected = {
                 each.id
@@ -186,8 +252,18 @@ class Looker:
                 and self.p.reaches_child(person.id, self.w.today, each)
             }
             if person.role in ("mentor", "teacher"):
-                self.same("children that somebody in the field sees", sorted(expected), sorted(map(str, got)), person.id)
-            self.same("a child twice in somebody's list", [], [each for each, count in got.items() if count > 1], person.id)
+                self.same(
+                    "children that somebody in the field sees",
+                    sorted(expected),
+                    sorted(map(str, got)),
+                    person.id,
+                )
+            self.same(
+                "a child twice in somebody's list",
+                [],
+                [each for each, count in got.items() if count > 1],
+                person.id,
+            )
         viewer = await self.run.api("viewer1", "GET", "/api/v1/students")
         self.same("a viewer asks for children", 403, viewer.status)
 
@@ -217,7 +293,12 @@ class Looker:
             known = self.player.hashes.setdefault(held.id, snapshot["sha256"])
             self.same("the hash of a frozen round", known, snapshot["sha256"], held.id)
             check = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot/check")
-            self.same("a frozen round made again from its rows", (True, True), (check["is_intact"], check["is_rebuilt"]), held.id)
+            self.same(
+                "a frozen round made again from its rows",
+                (True, True),
+                (check["is_intact"], check["is_rebuilt"]),
+                held.id,
+            )
 
     async def audit(self) -> None:
         """Every acknowledged deed has its row in the audit log, with who did it."""

@@ -25,7 +25,9 @@ def _lock_forgotten_by_the_grid() -> None:
 
     def lenient(actor: Any, write: Any, facts: Any, *more: Any) -> Any:
         replace = import_module("msgspec").structs.replace
-        return judge(actor, write, replace(facts, school_is_locked=False) if write.method == "grid" else facts, *more)
+        return judge(
+            actor, write, replace(facts, school_is_locked=False) if write.method == "grid" else facts, *more
+        )
 
     actions.judge = lenient
 

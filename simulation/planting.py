@@ -12,7 +12,11 @@ from simulation.stage import Stage
 
 BOUND = 3_000
 """Within so many deeds each planted fault is found."""
-QUICK = ("a list that stops at a page", "a figure by today's grade", "an aggregate not taken back on deletion")
+QUICK = (
+    "a list that stops at a page",
+    "a figure by today's grade",
+    "an aggregate not taken back on deletion",
+)
 """Those that every run of the tests puts in: one of a list, one of a cell, one of an aggregate."""
 
 
@@ -28,7 +32,11 @@ class Caught:
 
     @property
     def line(self) -> str:
-        told = f"found after {self.deeds:5} deeds, {self.seconds:5.1f} s, seed {self.seed}: {self.sort}" if self.sort else f"NOT FOUND in {self.deeds} deeds"
+        told = (
+            f"found after {self.deeds:5} deeds, {self.seconds:5.1f} s, seed {self.seed}: {self.sort}"
+            if self.sort
+            else f"NOT FOUND in {self.deeds} deeds"
+        )
         return f"  {self.name:42} {told}"
 
 
@@ -54,7 +62,13 @@ async def run_planted(asked: argparse.Namespace) -> int:
     """Every planted fault (or the one that was named), and first the same programme without any."""
     names = (asked.plant,) if asked.plant else NAMES
     seed = asked.seed if asked.seed is not None else 1
-    options = Options(days=8, schools=4, deeds_a_day=150, faults=False, without=frozenset(filter(None, asked.without.split(","))))
+    options = Options(
+        days=8,
+        schools=4,
+        deeds_a_day=150,
+        faults=False,
+        without=frozenset(filter(None, asked.without.split(","))),
+    )
     stage = Stage(asked.port)
     found: list[Caught] = []
     try:
@@ -66,5 +80,8 @@ async def run_planted(asked: argparse.Namespace) -> int:
     finally:
         stage.close()
     missed = [each.name for each in found if not each.sort]
-    print(f"{len(found) - len(missed)} of {len(found)} found, each within {BOUND} deeds" + (f"; not found: {', '.join(missed)}" if missed else ""))
+    print(
+        f"{len(found) - len(missed)} of {len(found)} found, each within {BOUND} deeds"
+        + (f"; not found: {', '.join(missed)}" if missed else "")
+    )
     return 1 if missed else 0

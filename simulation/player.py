@@ -123,7 +123,11 @@ class Go:
 
     async def read(self, method: str, path: str, body: Any = None) -> Told:
         """Asks without writing."""
-        return _told(await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=self.deed.which)))
+        return _told(
+            await self._settled(
+                lambda: self.run.api(self.deed.who, method, path, body, which=self.deed.which)
+            )
+        )
 
     async def write(self, method: str, path: str, body: Any) -> Told:
         """Writes, and repeats with the same id until an answer is there."""
@@ -132,12 +136,16 @@ class Go:
         if self.deed.lost:
             self.player.counts["answers lost"] += 1
             try:
-                await self.run.api(self.deed.who, method, path, body, which=self.deed.which, key=key, forget=True)
+                await self.run.api(
+                    self.deed.who, method, path, body, which=self.deed.which, key=key, forget=True
+                )
             except Lost:
                 pass
         # What is repeated goes to the other process.
         which = self.deed.which + (1 if self.deed.lost else 0)
-        return _told(await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=which, key=key)))
+        return _told(
+            await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=which, key=key))
+        )
 
     async def _settled(self, ask: Any) -> Answer:
         """The answer, however often it has to be asked for."""
@@ -157,17 +165,24 @@ class Go:
             await asyncio.sleep(PAUSE_S)
         raise RuntimeError(f"no answer to {self.deed.words}: {last}")
 
-    async def upload(self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str) -> Told:
+    async def upload(
+        self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
+    ) -> Told:
         """Sends a file with some fields, as multipart/form-data."""
         border = f"sim{self.deed.key}"
-        parts = [f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
+        parts = [
+            f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+            for name, value in fields.items()
+        ]
         head = f'--{border}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"\r\ncontent-type: {media_type}\r\n\r\n'
         body = b"".join([*parts, head.encode(), content, f"\r\n--{border}--\r\n".encode()])
         headers = {
             "authorization": f"Bearer {self.run.people[self.deed.who].token}", "content-type": f"multipart/form-data; boundary={border}",
             "idempotency-key": uuid_of("upload", self.deed.key),
         }  # fmt: skip
-        return _told(await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body)))
+        return _told(
+            await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
+        )
 
     async def version(self, word: str, path: str) -> int:
         """The version of a thing, asked for when it is not known."""
@@ -189,17 +204,25 @@ class Go:
 
     async def result_version(self, number: str) -> int:
         """The version of a result, asked for as somebody who sees it."""
-        told = _told(await self.run.api("coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which))
+        told = _told(
+            await self.run.api("coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which)
+        )
         return told.data["version"] if told.is_done else 1
 
     async def learn_classes(self, school: str) -> None:
         """Which classes a school has by now: a roll-over makes some."""
         number, found = self.world.ids[school], {}
         told = await self.read("GET", f"/api/v1/classes?school_id={number}&limit=1000")
-        for year in {each["school_year_id"] for each in told.data["items"]} | {self.world.ids[each] for each in self.world.p.years}:
-            rows = await self.read("GET", f"/api/v1/classes?school_id={number}&school_year_id={year}&limit=1000")
+        for year in {each["school_year_id"] for each in told.data["items"]} | {
+            self.world.ids[each] for each in self.world.p.years
+        }:
+            rows = await self.read(
+                "GET", f"/api/v1/classes?school_id={number}&school_year_id={year}&limit=1000"
+            )
             for row in rows.data["items"]:
-                word = self.world.p.class_id(school, self.world.word("year", year) or "", row["grade"], row["section"])
+                word = self.world.p.class_id(
+                    school, self.world.word("year", year) or "", row["grade"], row["section"]
+                )
                 found[word] = row["id"]
         self.world.keys_made["classes"] = found
 
@@ -249,7 +272,11 @@ class Go:
         for child, choice in taps.items():
             if f"write.{child}" in have and f"choice.{child}" in form.names:
                 typed[f"choice.{child}"] = choice
-                sent[child] = (have[f"write.{child}"], have.get(f"version.{child}", ""), have.get(f"on.{child}", ""))
+                sent[child] = (
+                    have[f"write.{child}"],
+                    have.get(f"version.{child}", ""),
+                    have.get(f"on.{child}", ""),
+                )
         if not sent:
             return Told(409, "nothing_to_tap")
         fields = form.filled(**typed)
@@ -304,7 +331,9 @@ class Player:
         """Whether the program's document names this field."""
         told = self.stage.document["paths"].get(path, {}).get(method.lower(), {})
         schema = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-        known = self.stage.document["components"]["schemas"].get(schema.get("$ref", "").split("/")[-1], schema)
+        known = self.stage.document["components"]["schemas"].get(
+            schema.get("$ref", "").split("/")[-1], schema
+        )
         return name in known.get("properties", {})
 
     def saw(self, who: str, answer: Answer) -> None:
@@ -315,7 +344,9 @@ class Player:
         if names:
             self.seen.append((who, names))
 
-    def differ(self, sort: str, expected: object, got: object, *, where: str = "", deed: Deed | None = None) -> None:
+    def differ(
+        self, sort: str, expected: object, got: object, *, where: str = "", deed: Deed | None = None
+    ) -> None:
         """Writes a difference down, once a sort."""
         if sort in self.options.ignore:
             self.counts["ignored: " + sort] += 1
@@ -342,7 +373,9 @@ class Player:
         self.script.append(step)
         if step.sort == "day":
             self.world.today = date.fromisoformat(step.day)
-            self.run.set_clock(self.world.today - timedelta(days=1 if step.hour == NIGHT_UTC else 0), step.hour)
+            self.run.set_clock(
+                self.world.today - timedelta(days=1 if step.hour == NIGHT_UTC else 0), step.hour
+            )
         elif step.sort == "look":
             from simulation.looking import look
 
@@ -385,9 +418,15 @@ class Player:
         for who, names in self.seen:
             over = names - before[who]
             if over and (over := over - self._may_name(who)):
-                known = {name for child in self.world.p.children.values() for name in NAMES.findall(child.name.encode())}
+                known = {
+                    name
+                    for child in self.world.p.children.values()
+                    for name in NAMES.findall(child.name.encode())
+                }
                 if over & known:
-                    self.differ("a name shown to somebody without a right", "no name", sorted(over)[:3], where=who)
+                    self.differ(
+                        "a name shown to somebody without a right", "no name", sorted(over)[:3], where=who
+                    )
         self.counts["names looked for"] += len(self.seen)
         self.seen.clear()
 
@@ -410,7 +449,9 @@ class Player:
         if is_done:
             self.done[deed.kind] += 1
             if verdict and not verdict.endswith("?"):
-                self.differ(f"accepted although {verdict}: {deed.kind}", f"refused: {verdict}", "done", deed=deed)
+                self.differ(
+                    f"accepted although {verdict}: {deed.kind}", f"refused: {verdict}", "done", deed=deed
+                )
             kind.apply(self.world, deed, told.data)
             self.acknowledged.append(deed)
             for name, why, saved, code in self.world.keys_made.pop("verdicts", []):
@@ -423,7 +464,12 @@ class Player:
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
         if not verdict and code != "not_offered":
-            self.differ(f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}", "done", code, deed=deed)
+            self.differ(
+                f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
+                "done",
+                code,
+                deed=deed,
+            )
 
     async def strike(self, fault: str) -> None:
         """A fault in the midst of a wave; everything runs again when it is over."""
@@ -455,25 +501,59 @@ class Player:
             return list(deeds)
 
         (country,) = await do(self.deed("make_place", "coordinator1", parent=None, kind="country"))
-        provinces = await do(*(self.deed("make_place", "coordinator1", parent=f"place {country.key}", kind="province") for _ in range(2)))
-        districts = await do(
-            *(self.deed("make_place", "coordinator1", parent=f"place {provinces[n % 2].key}", kind="district") for n in range(3))
+        provinces = await do(
+            *(
+                self.deed("make_place", "coordinator1", parent=f"place {country.key}", kind="province")
+                for _ in range(2)
+            )
         )
-        (one,) = await do(self.deed("make_year", "coordinator1", starts_on="2027-01-01", ends_on="2027-02-20", is_current=True))
-        (two,) = await do(self.deed("make_year", "coordinator1", starts_on="2027-02-21", ends_on="2027-12-20", is_current=False))
+        districts = await do(
+            *(
+                self.deed(
+                    "make_place", "coordinator1", parent=f"place {provinces[n % 2].key}", kind="district"
+                )
+                for n in range(3)
+            )
+        )
+        (one,) = await do(
+            self.deed(
+                "make_year", "coordinator1", starts_on="2027-01-01", ends_on="2027-02-20", is_current=True
+            )
+        )
+        (two,) = await do(
+            self.deed(
+                "make_year", "coordinator1", starts_on="2027-02-21", ends_on="2027-12-20", is_current=False
+            )
+        )
         days = (("baseline", "2027-01-04", "2027-01-12", one), ("midline", "2027-01-16", "2027-01-22", one),
                 ("endline", "2027-01-26", "2027-02-03", one), ("baseline", "2027-02-22", "2027-03-02", two))  # fmt: skip
         for kind, starts_on, ends_on, year in days:
-            await do(self.deed("make_round", "coordinator1", year=f"year {year.key}", kind=kind, starts_on=starts_on, ends_on=ends_on))
+            await do(
+                self.deed(
+                    "make_round",
+                    "coordinator1",
+                    year=f"year {year.key}",
+                    kind=kind,
+                    starts_on=starts_on,
+                    ends_on=ends_on,
+                )
+            )
         schools = await do(
             *(
-                self.deed("make_school", "coordinator1", place=f"place {districts[n % 3].key}", is_practice=n == self.options.schools - 1)
+                self.deed(
+                    "make_school",
+                    "coordinator1",
+                    place=f"place {districts[n % 3].key}",
+                    is_practice=n == self.options.schools - 1,
+                )
                 for n in range(self.options.schools)
             )
         )
         year = f"year {one.key}"
         classes = [
-            self.deed("make_class", "coordinator1", school=f"school {each.key}", year=year, grade=grade, section="A")
+            self.deed(
+                "make_class", "coordinator1", school=f"school {each.key}", year=year, grade=grade, section="A"
+            )
             for each in schools
             for grade in (3, 4, 5)
             if not (grade == 5 and each.key % 2)
@@ -485,7 +565,14 @@ class Player:
             for person in (mentors[number % 3], teachers[number % len(teachers)]):
                 for subject in ("language", "math"):
                     jobs.append(
-                        self.deed("assign", "coordinator1", person=person, school=f"school {each.key}", subject=subject, **{"class": None, "to_on": None})
+                        self.deed(
+                            "assign",
+                            "coordinator1",
+                            person=person,
+                            school=f"school {each.key}",
+                            subject=subject,
+                            **{"class": None, "to_on": None},
+                        )
                     )
         for job in jobs:
             await do(job)
@@ -495,11 +582,19 @@ class Player:
                 grade = 3 + number % 3
                 klass: str | None = w.p.class_id(f"school {each.key}", year, grade, "A")
                 klass = klass if klass in w.p.classes else None
-                given = {"school": f"school {each.key}", "year": year, "class": klass, "grade": grade, "sex": 1 + number // 3 % 2}
+                given = {
+                    "school": f"school {each.key}",
+                    "year": year,
+                    "class": klass,
+                    "grade": grade,
+                    "sex": 1 + number // 3 % 2,
+                }
                 children.append(self.deed("enrol", "coordinator2", **given))
         for start in range(0, len(children), self.options.wave):
             await do(*children[start : start + self.options.wave])
-        opened = self.deed("step_round", "coordinator1", round=next(iter(w.p.rounds)), state="open", reason="")
+        opened = self.deed(
+            "step_round", "coordinator1", round=next(iter(w.p.rounds)), state="open", reason=""
+        )
         await do(opened)
 
     def choose(self, names: list[str], weights: list[float]) -> Deed | None:
@@ -583,7 +678,16 @@ class Player:
             elif held.state == "closed" and w.chance(0.3):
                 state = "frozen"
             if state:
-                await self.take(Step("wave", [self.deed("step_round", "coordinator1", round=held.id, state=state, reason="as planned")]))
+                await self.take(
+                    Step(
+                        "wave",
+                        [
+                            self.deed(
+                                "step_round", "coordinator1", round=held.id, state=state, reason="as planned"
+                            )
+                        ],
+                    )
+                )
 
 
 def quoted(text: str) -> str:

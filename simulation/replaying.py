@@ -17,7 +17,9 @@ def replay(text: str, port: int = 20_200) -> str | None:
         stage = Stage(port)
         try:
             await stage.open()
-            found = await Shrinker(stage, 0, Options()).replay([step_of(each) for each in json.loads(text)])
+            shrinker = Shrinker(stage, 0, Options())
+            found = await shrinker.replay([step_of(each) for each in json.loads(text)])
+            await shrinker.close()
         finally:
             stage.close()
         return None if found is None else found.words

@@ -35,7 +35,9 @@ def write_test(folder: Path, seed: int, script: list[Step], difference: Differen
     path = folder / f"test_seed_{seed}_{name}.py"
     lines = ",\n".join(json.dumps(step.to_plain(), ensure_ascii=False) for step in script)
     cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600]}
-    path.write_text(TEST.format(seed=seed, sort=difference.sort, script=f"[{lines}]", name=name, **cut), "utf-8")
+    path.write_text(
+        TEST.format(seed=seed, sort=difference.sort, script=f"[{lines}]", name=name, **cut), "utf-8"
+    )
     return path
 
 
@@ -81,10 +83,16 @@ class Report:
             f"never accepted   {', '.join(never) or 'none'}",
             f"differences      {len(self.differences)}",
         ]
-        surprising = {f"{kind} {code}": count for (kind, code), count in self.refused.items() if code.endswith("!")}
+        surprising = {
+            f"{kind} {code}": count for (kind, code), count in self.refused.items() if code.endswith("!")
+        }
         if surprising:
             lines.append(f"refused though allowed: {surprising}")
-        lines += [f"  {name}: {count}" for name, count in sorted(self.counts.items()) if name.startswith(("field ", "ignored"))]
+        lines += [
+            f"  {name}: {count}"
+            for name, count in sorted(self.counts.items())
+            if name.startswith(("field ", "ignored"))
+        ]
         return "\n".join(lines)
 
     def markdown(self) -> str:
@@ -94,7 +102,9 @@ class Report:
             deeds = [each for step in script for each in step.deeds]
             told = [each for each in deeds if not KINDS[each.kind].is_setup]
             parts.append(f"### {difference.sort}\n")
-            parts.append(f"Seed {seed}, on {difference.day}; {len(deeds)} deeds, of which {len(deeds) - len(told)} build the scene. {difference.where}\n")
+            parts.append(
+                f"Seed {seed}, on {difference.day}; {len(deeds)} deeds, of which {len(deeds) - len(told)} build the scene. {difference.where}\n"
+            )
             parts.append(f"Expected `{str(difference.expected)[:500]}`\nGot `{str(difference.got)[:500]}`\n")
             parts += [f"    {each.words}" for each in deeds]
             parts.append("")

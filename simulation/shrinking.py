@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from simulation.deeds import Deed
 from simulation.player import Difference, Options, Player, Step
-from simulation.stage import Stage
+from simulation.stage import Run, Stage
 
 MOST_S = 150.0
 MOST_REPLAYS = 160
@@ -17,7 +18,15 @@ MOST_REPLAYS = 160
 class Shrinker:
     """Plays shorter and shorter scripts on fresh copies of the template."""
 
-    def __init__(self, stage: Stage, seed: int, options: Options, plant: str = "", sql: str = "", most_s: float = MOST_S) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        seed: int,
+        options: Options,
+        plant: str = "",
+        sql: str = "",
+        most_s: float = MOST_S,
+    ) -> None:
         self._stage = stage
         self._seed = seed
         self._options = options
@@ -25,22 +34,39 @@ class Shrinker:
         self._sql = sql
         self._until = time.monotonic() + most_s
         self.replays = 0
+        self._ready: asyncio.Task[Run] | None = None
 
     async def replay(self, script: list[Step]) -> Difference | None:
         """The first difference that a script shows."""
         self.replays += 1
-        run = self._stage.new_run(processes=1, plant=self._plant, sql=self._sql)
+        run = await (self._ready or self._prepare())
+        # While this one is played the next is started.
+        self._ready = asyncio.create_task(self._prepare())
         try:
-            await run.start()
             player = Player(self._stage, run, self._seed, self._options)
             await player.play([replace(step, deeds=list(step.deeds)) for step in script])
         finally:
             await run.throw_away()
         return player.differences[0] if player.differences else None
 
-    async def shrink(self, script: list[Step], difference: Difference, found_by: str) -> tuple[list[Step], Difference]:
+    async def _prepare(self) -> Run:
+        run = self._stage.new_run(processes=1, plant=self._plant, sql=self._sql)
+        await run.start()
+        return run
+
+    async def close(self) -> None:
+        """Throws away the run that was prepared and not needed."""
+        if self._ready is not None:
+            await (await self._ready).throw_away()
+            self._ready = None
+
+    async def shrink(
+        self, script: list[Step], difference: Difference, found_by: str
+    ) -> tuple[list[Step], Difference]:
         """The shortest script found within the time that shows a difference of the same sort, and that difference."""
-        kept = [step for step in script[:-1] if step.sort != "look"] + [replace(script[-1], only=found_by, fault="", narrow=difference.where)]
+        kept = [step for step in script[:-1] if step.sort != "look"] + [
+            replace(script[-1], only=found_by, fault="", narrow=difference.where)
+        ]
         best = difference
         if (found := await self.replay(kept)) is None or found.sort != difference.sort:
             kept = script
@@ -50,7 +76,9 @@ class Shrinker:
             kept, best = await self._fewer(kept, parts(kept), best)
         return _tidy(kept), best
 
-    async def _fewer(self, script: list[Step], groups: list[set[int]], best: Difference) -> tuple[list[Step], Difference]:
+    async def _fewer(
+        self, script: list[Step], groups: list[set[int]], best: Difference
+    ) -> tuple[list[Step], Difference]:
         """Takes groups of deeds out, first half of them at once, then ever fewer."""
         size = max(1, len(groups) // 2)
         while groups:
@@ -70,10 +98,14 @@ class Shrinker:
     def _is_over(self) -> bool:
         return time.monotonic() > self._until or self.replays >= MOST_REPLAYS
 
-    async def _without(self, script: list[Step], part: set[int], best: Difference) -> tuple[list[Step], Difference]:
+    async def _without(
+        self, script: list[Step], part: set[int], best: Difference
+    ) -> tuple[list[Step], Difference]:
         if not part & set(_keys(script)):
             return script, best
-        shorter = _tidy([replace(step, deeds=[each for each in step.deeds if each.key not in part]) for step in script])
+        shorter = _tidy(
+            [replace(step, deeds=[each for each in step.deeds if each.key not in part]) for step in script]
+        )
         found = await self.replay(shorter)
         if found is not None and found.sort == best.sort:
             return shorter, found
@@ -101,7 +133,14 @@ def _by_kind(script: list[Step]) -> list[set[int]]:
 
 def _by_school(script: list[Step]) -> list[set[int]]:
     schools = sorted({str(each.given["school"]) for each in _deeds(script) if each.kind == "enrol"})
-    return [{each.key for each in _deeds(script) if each.given.get("school") == school or f"school {each.key}" == school} for school in schools]
+    return [
+        {
+            each.key
+            for each in _deeds(script)
+            if each.given.get("school") == school or f"school {each.key}" == school
+        }
+        for school in schools
+    ]
 
 
 def _by_child(script: list[Step]) -> list[set[int]]:

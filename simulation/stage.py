@@ -56,7 +56,7 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["." , os.environ.get("PYTHONPATH", "")])}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])}
         root = Path(__file__).resolve().parent.parent
         self._process = subprocess.Popen(
             [sys.executable, "-m", "simulation.program"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root,
@@ -75,7 +75,14 @@ class Program:
             raise RuntimeError("the launcher ended")
         return json.loads(line)
 
-    def run(self, arguments: list[str], environment: dict[str, str], log: Path, clock: Path | None, plant: str = "") -> int:
+    def run(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        log: Path,
+        clock: Path | None,
+        plant: str = "",
+    ) -> int:
         """Starts `rightlevel ARGUMENTS` in a process of its own."""
         command = {
             "do": "run", "arguments": arguments, "environment": environment, "log": str(log),
@@ -222,7 +229,9 @@ class Run:
         wanted = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp()
         shift = wanted - time.time()
         self.clock_file.write_bytes(struct.pack("d", shift))
-        self.stage.cluster.execute(self.database, f"update sim.clock set shift = interval '{shift:.3f} seconds'")
+        self.stage.cluster.execute(
+            self.database, f"update sim.clock set shift = interval '{shift:.3f} seconds'"
+        )
 
     def command(self, *arguments: str) -> str:
         """What a command of the program printed. *Errors*: RuntimeError when it fails."""
@@ -235,7 +244,9 @@ class Run:
         """The exit code of a command and what it printed."""
         log = self.folder / f"command-{secrets.token_hex(4)}"
         data = ["--data", str(self.folder / "data")]
-        process_id = self.stage.program.run([*arguments, *data], self.environment, log, self.clock_file, self.plant)
+        process_id = self.stage.program.run(
+            [*arguments, *data], self.environment, log, self.clock_file, self.plant
+        )
         code = self.stage.program.wait(process_id)
         return code, log.read_text("utf-8", "replace")
 
@@ -250,7 +261,9 @@ class Run:
         """Starts one process on a port."""
         arguments = ["serve", "--port", str(port), "--data", str(self.folder / "data")]
         log = self.folder / f"serve-{port}"
-        self.process_ids[port] = self.stage.program.run(arguments, self.environment, log, self.clock_file, self.plant)
+        self.process_ids[port] = self.stage.program.run(
+            arguments, self.environment, log, self.clock_file, self.plant
+        )
 
     async def ready(self, port: int) -> None:
         """Waits until the process on this port answers."""
@@ -264,7 +277,9 @@ class Run:
             except Lost:
                 pass
             if time.monotonic() > until:
-                raise RuntimeError(f"the program does not start: {(self.folder / f'serve-{port}').read_text()[-2000:]}")
+                raise RuntimeError(
+                    f"the program does not start: {(self.folder / f'serve-{port}').read_text()[-2000:]}"
+                )
             await asyncio.sleep(0.02)
 
     def kill(self, port: int) -> None:
@@ -291,7 +306,15 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def api(
-        self, who: str, method: str, path: str, body: Any = None, *, which: int = 0, key: str = "", forget: bool = False
+        self,
+        who: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        which: int = 0,
+        key: str = "",
+        forget: bool = False,
     ) -> Answer:
         """One call of the API as somebody."""
         headers = {"authorization": f"Bearer {self.people[who].token}"}
@@ -311,7 +334,15 @@ class Run:
         return answer.json()
 
     async def page(
-        self, who: str, method: str, path: str, fields: list[tuple[str, str]] | None = None, *, which: int = 0, forget: bool = False, key: str = ""
+        self,
+        who: str,
+        method: str,
+        path: str,
+        fields: list[tuple[str, str]] | None = None,
+        *,
+        which: int = 0,
+        forget: bool = False,
+        key: str = "",
     ) -> Answer:
         """One page, or a form that is posted, as somebody."""
         headers = {"cookie": self.people[who].cookie}

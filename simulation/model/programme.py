@@ -80,12 +80,15 @@ class Programme:
         """The assignments that give somebody access on this day."""
         return (each for each in self.assignments.values() if each.person == person and each.holds_on(day))
 
-    def covers(self, person: str, day: date, school: str, klass: str | None, subject: str | None = None) -> bool:
+    def covers(
+        self, person: str, day: date, school: str, klass: str | None, subject: str | None = None
+    ) -> bool:
         """Whether a child of this school (and class) is within somebody's reach."""
         if self.people[person].role in LEADERS:
             return True
         return any(
-            each.school == school and each.klass in (None, klass) and subject in (None, each.subject) for each in self.holds(person, day)
+            each.school == school and each.klass in (None, klass) and subject in (None, each.subject)
+            for each in self.holds(person, day)
         )
 
     def reaches_child(self, person: str, day: date, child: Child) -> bool:
@@ -139,8 +142,17 @@ class Programme:
         if not of_year:
             return None
         if held.roll_at is not None:
-            stint = next((each for each in of_year if each.since <= held.roll_at and (each.until is None or each.until > held.roll_at)), None)
-            stint = stint or next((each for each in of_year if each.since > held.roll_at), None) or of_year[-1]
+            stint = next(
+                (
+                    each
+                    for each in of_year
+                    if each.since <= held.roll_at and (each.until is None or each.until > held.roll_at)
+                ),
+                None,
+            )
+            stint = (
+                stint or next((each for each in of_year if each.since > held.roll_at), None) or of_year[-1]
+            )
         else:
             stint = of_year[-1]
         return Seat(stint.school, stint.klass, stint.grade, stint.sex)
@@ -189,7 +201,9 @@ class Programme:
 
     def fix_rolls(self, now: int) -> None:
         """Fixes the roll of every round that is closed, or that a later round has followed."""
-        opened = [each.starts_on for each in self.rounds.values() if not each.is_deleted and each.state != "planned"]
+        opened = [
+            each.starts_on for each in self.rounds.values() if not each.is_deleted and each.state != "planned"
+        ]
         for each in self.rounds.values():
             if each.roll_at is None and not each.is_deleted:
                 is_followed = any(starts > each.ends_on for starts in opened)
@@ -201,7 +215,9 @@ class Programme:
         now, held = self.tick(), self.rounds[round_id]
         if held.state == "closed" and state == "open":
             later = any(
-                each.starts_on > held.ends_on and each.state != "planned" for each in self.rounds.values() if not each.is_deleted
+                each.starts_on > held.ends_on and each.state != "planned"
+                for each in self.rounds.values()
+                if not each.is_deleted
             )
             if today <= held.ends_on and not later:
                 held.roll_at = None
@@ -215,7 +231,12 @@ class Programme:
 
     def why_no_step(self, round_id: str, state: str, reason: str) -> str:
         """Why a round can't go to this state; empty when it can."""
-        steps = {("planned", "open"): False, ("open", "closed"): False, ("closed", "open"): True, ("closed", "frozen"): True}
+        steps = {
+            ("planned", "open"): False,
+            ("open", "closed"): False,
+            ("closed", "open"): True,
+            ("closed", "frozen"): True,
+        }
         held = self.rounds[round_id]
         if held.is_deleted:
             return "not_found"
@@ -227,7 +248,9 @@ class Programme:
 
     def current_year(self) -> str | None:
         """The year that is current, if one is."""
-        return next((each.id for each in self.years.values() if each.is_current and not each.is_deleted), None)
+        return next(
+            (each.id for each in self.years.values() if each.is_current and not each.is_deleted), None
+        )
 
     def enrol(self, child_id: str, code: str, name: str, stint: Stint) -> None:
         """A new child."""
@@ -285,7 +308,9 @@ class Programme:
 
     def next_year(self, year: str) -> str | None:
         """The year that follows another."""
-        order = sorted((each for each in self.years.values() if not each.is_deleted), key=lambda each: each.starts_on)
+        order = sorted(
+            (each for each in self.years.values() if not each.is_deleted), key=lambda each: each.starts_on
+        )
         for before, after in zip(order, order[1:], strict=False):
             if before.id == year:
                 return after.id
@@ -300,7 +325,10 @@ class Programme:
         return [
             each
             for each in self.children.values()
-            if each.is_live and each.status == "active" and each.present.school == school and each.present.year == year
+            if each.is_live
+            and each.status == "active"
+            and each.present.school == school
+            and each.present.year == year
         ]
 
     def unfinished_rounds(self, school: str, year: str) -> list[str]:
@@ -311,9 +339,15 @@ class Programme:
                 continue
             has_results = any(key[1] == held.id for key in self.live)
             to_do = any(
-                self.live_result(child, held.id, subject) is None for subject in ("language", "math") for child in self.sheet(school, held, subject)
+                self.live_result(child, held.id, subject) is None
+                for subject in ("language", "math")
+                for child in self.sheet(school, held, subject)
             )
-            if held.state == "open" or (held.state == "planned" and has_results) or (held.state == "closed" and to_do):
+            if (
+                held.state == "open"
+                or (held.state == "planned" and has_results)
+                or (held.state == "closed" and to_do)
+            ):
                 found.append(held.id)
         return found
 
@@ -358,7 +392,16 @@ class Programme:
     # Results ---------------------------------------------------------------------------------------------------------
 
     def why_no_result(
-        self, person: str, child: Child, held: Round, subject: str, *, tested_on: date, today: date, has_reason: bool, fits: bool
+        self,
+        person: str,
+        child: Child,
+        held: Round,
+        subject: str,
+        *,
+        tested_on: date,
+        today: date,
+        has_reason: bool,
+        fits: bool,
     ) -> str:
         """Why a result may not be written; empty when it may; a word ending in ? where the rules leave it open."""
         role = self.people[person].role
@@ -367,12 +410,17 @@ class Programme:
         if not child.is_live or held.is_deleted:
             return "not_found"
         present = self.live_result(child.id, held.id, subject)
-        cell = Seat(present.school, present.klass, present.grade, present.sex) if present else self.cell_for(child, held)
+        cell = (
+            Seat(present.school, present.klass, present.grade, present.sex)
+            if present
+            else self.cell_for(child, held)
+        )
         if cell is None:
             return "not_enrolled_in_year"
         now = child.present
         if not (
-            self.covers(person, today, cell.school, cell.klass, subject) or self.covers(person, today, now.school, now.klass, subject)
+            self.covers(person, today, cell.school, cell.klass, subject)
+            or self.covers(person, today, now.school, now.klass, subject)
         ):
             return "out_of_scope"
         overrides = has_reason and role in LEADERS
@@ -407,7 +455,16 @@ class Programme:
         return ""
 
     def enter(
-        self, result_id: str, person: str, child: Child, held: Round, subject: str, *, outcome: str, level: str | None, tested_on: date
+        self,
+        result_id: str,
+        person: str,
+        child: Child,
+        held: Round,
+        subject: str,
+        *,
+        outcome: str,
+        level: str | None,
+        tested_on: date,
     ) -> None:
         """A result is written, for the first time or over the one that stood."""
         rank = None if level is None else LEVELS[subject].index(level) + 1
@@ -426,7 +483,18 @@ class Programme:
         if cell is None:
             raise ValueError("never enrolled in that year")
         self.results[result_id] = Result(
-            result_id, child.id, held.id, subject, outcome, rank, tested_on, person, cell.school, cell.klass, cell.grade, cell.sex
+            result_id,
+            child.id,
+            held.id,
+            subject,
+            outcome,
+            rank,
+            tested_on,
+            person,
+            cell.school,
+            cell.klass,
+            cell.grade,
+            cell.sex,
         )
         self.live[child.id, held.id, subject] = result_id
 
@@ -455,7 +523,12 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
-        self.merges[merge_id] = {"kept": kept.id, "gone": gone.id, "before": before, "after": {k: v for k, v in self.live.items() if k[0] == kept.id}}
+        self.merges[merge_id] = {
+            "kept": kept.id,
+            "gone": gone.id,
+            "before": before,
+            "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
+        }
 
     def unmerge(self, merge_id: str) -> None:
         """Two of one again, each with what it had."""

@@ -18,22 +18,35 @@ def _touches(w: World, d: Deed) -> Any:
 
 def _with(w: World, *states: str) -> Result | None:
     return w.pick(
-        each for each in (w.p.results[one] for one in w.p.live.values()) if each.retest is not None and each.retest.state in states
+        each
+        for each in (w.p.results[one] for one in w.p.live.values())
+        if each.retest is not None and each.retest.state in states
     )
 
 
 def _is_live(w: World, result: Result) -> bool:
-    return w.p.live.get((result.child, result.round, result.subject)) == result.id and w.p.children[result.child].is_live
+    return (
+        w.p.live.get((result.child, result.round, result.subject)) == result.id
+        and w.p.children[result.child].is_live
+    )
 
 
-@kind("retest", "POST /api/v1/verifications/retests", "POST /verification/results/{id}", weight=1.4, audit=("verify", "result"))
+@kind(
+    "retest",
+    "POST /api/v1/verifications/retests",
+    "POST /verification/results/{id}",
+    weight=1.4,
+    audit=("verify", "result"),
+)
 class MakeRetest:
     has_page = True
 
     @staticmethod
     def make(w: World) -> Any:
         found = w.pick(
-            each for each in (w.p.results[one] for one in w.p.live.values()) if each.outcome == "assessed" and not each.is_verified
+            each
+            for each in (w.p.results[one] for one in w.p.live.values())
+            if each.outcome == "assessed" and not each.is_verified
         )
         if found is None:
             return None
@@ -61,7 +74,9 @@ class MakeRetest:
         held = w.p.rounds[result.round]
         if held.state == "frozen":
             return "round_frozen"
-        if result.is_verified or (result.retest is not None and result.retest.state in ("agreed", "resolved")):
+        if result.is_verified or (
+            result.retest is not None and result.retest.state in ("agreed", "resolved")
+        ):
             return "verified?"
         return "?"
 
@@ -71,7 +86,13 @@ class MakeRetest:
         if d.way == "page":
             page = f"/verification/results/{w.ids[result.id]}"
             return await go.form(page, page, choice=d.given["level"], tool=2)
-        body = {"id": d.uuid(), "result_id": w.ids[result.id], "tested_on": w.day(), "level": d.given["level"], "tool": 2}
+        body = {
+            "id": d.uuid(),
+            "result_id": w.ids[result.id],
+            "tested_on": w.day(),
+            "level": d.given["level"],
+            "tool": 2,
+        }
         told = await go.write("POST", "/api/v1/verifications/retests", {"retests": [body]})
         if told.is_done and told.data["answers"][0]["code"] not in ("agreed", "disagreed"):
             told.status, told.code = 409, told.data["answers"][0]["code"]
@@ -107,7 +128,11 @@ class Resolve:
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         result = _result(w, d)
-        if result.retest is None or not result.retest.id or result.retest.state not in ("disagreed", "overtaken"):
+        if (
+            result.retest is None
+            or not result.retest.id
+            or result.retest.state not in ("disagreed", "overtaken")
+        ):
             return "no_such_step?"
         if w.p.people[d.who].role not in LEADERS:
             return "forbidden"
@@ -129,7 +154,9 @@ class Resolve:
             retest.version = told.data["version"] if told.is_done else 1
         more = {"version": retest.version, "stands": d.given["stands"], "reason": "looked at both"}
         if d.given["many"]:
-            told = await go.write("POST", "/api/v1/verifications/decisions", {"decisions": [{"id": retest.id, **more}]})
+            told = await go.write(
+                "POST", "/api/v1/verifications/decisions", {"decisions": [{"id": retest.id, **more}]}
+            )
             if told.is_done and told.data["answers"][0]["code"] != "resolved":
                 told.status, told.code, told.data = 409, told.data["answers"][0]["code"], None
             return told
@@ -149,12 +176,22 @@ class Resolve:
     touches = staticmethod(_touches)
 
 
-@kind("return_result", "POST /api/v1/verifications/{id}/return", "POST /verification/{id}/return", weight=0.3, audit=("return", "result"))
+@kind(
+    "return_result",
+    "POST /api/v1/verifications/{id}/return",
+    "POST /verification/{id}/return",
+    weight=0.3,
+    audit=("return", "result"),
+)
 class ReturnResult:
     @staticmethod
     def make(w: World) -> Any:
         found = _with(w, "disagreed")
-        return None if found is None or not found.retest or not found.retest.id else (w.leader(), {"result": found.id})
+        return (
+            None
+            if found is None or not found.retest or not found.retest.id
+            else (w.leader(), {"result": found.id})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -172,12 +209,22 @@ class ReturnResult:
     touches = staticmethod(_touches)
 
 
-@kind("answer_result", "POST /api/v1/verifications/{id}/answer", "POST /verification/{id}/answer", weight=0.3, audit=("answer", "result"))
+@kind(
+    "answer_result",
+    "POST /api/v1/verifications/{id}/answer",
+    "POST /verification/{id}/answer",
+    weight=0.3,
+    audit=("answer", "result"),
+)
 class AnswerResult:
     @staticmethod
     def make(w: World) -> Any:
         found = _with(w, "returned")
-        return None if found is None or not found.retest or not found.retest.id else (found.assessor, {"result": found.id})
+        return (
+            None
+            if found is None or not found.retest or not found.retest.id
+            else (found.assessor, {"result": found.id})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -195,12 +242,22 @@ class AnswerResult:
     touches = staticmethod(_touches)
 
 
-@kind("withdraw_retest", "POST /api/v1/verifications/{id}/withdraw", "POST /verification/{id}/withdraw", weight=0.3, audit=("withdraw", "result"))
+@kind(
+    "withdraw_retest",
+    "POST /api/v1/verifications/{id}/withdraw",
+    "POST /verification/{id}/withdraw",
+    weight=0.3,
+    audit=("withdraw", "result"),
+)
 class WithdrawRetest:
     @staticmethod
     def make(w: World) -> Any:
         found = _with(w, "agreed", "disagreed", "resolved")
-        return None if found is None or not found.retest or not found.retest.id else (w.leader(), {"result": found.id})
+        return (
+            None
+            if found is None or not found.retest or not found.retest.id
+            else (w.leader(), {"result": found.id})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -226,7 +283,11 @@ async def _step(go: Any, w: World, d: Deed, step: str) -> Any:
     if retest.version is None:
         told = await go.read("GET", f"/api/v1/verifications/{retest.id}")
         retest.version = told.data["version"] if told.is_done else 1
-    return await go.write("POST", f"/api/v1/verifications/{retest.id}/{step}", {"version": retest.version, "reason": "looked again"})
+    return await go.write(
+        "POST",
+        f"/api/v1/verifications/{retest.id}/{step}",
+        {"version": retest.version, "reason": "looked again"},
+    )
 
 
 def _moved(w: World, d: Deed, state: str) -> None:
@@ -235,12 +296,22 @@ def _moved(w: World, d: Deed, state: str) -> None:
         retest.state, retest.version = state, None
 
 
-@kind("draw", "POST /api/v1/verification-draws", "POST /api/v1/verification-draws/plan", weight=0.1, audit=("draw", "verification"))
+@kind(
+    "draw",
+    "POST /api/v1/verification-draws",
+    "POST /api/v1/verification-draws/plan",
+    weight=0.1,
+    audit=("draw", "verification"),
+)
 class Draw:
     @staticmethod
     def make(w: World) -> Any:
         held = w.pick(each.id for each in w.p.rounds.values() if each.state == "open" and not each.is_deleted)
-        return None if held is None else (w.leader(), {"round": held, "subject": w.pick(SUBJECTS), "seed": w.rng.randrange(1000)})
+        return (
+            None
+            if held is None
+            else (w.leader(), {"round": held, "subject": w.pick(SUBJECTS), "seed": w.rng.randrange(1000)})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:

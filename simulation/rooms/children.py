@@ -27,7 +27,14 @@ def _reached(w: World, d: Deed, *roles: str) -> str:
     return "" if w.p.reaches_child(d.who, w.today, child) else "out_of_scope"
 
 
-@kind("enrol", "POST /api/v1/students", "POST /schools/{id}/students/new", weight=2.0, audit=("create", "student"), is_setup=True)
+@kind(
+    "enrol",
+    "POST /api/v1/students",
+    "POST /schools/{id}/students/new",
+    weight=2.0,
+    audit=("create", "student"),
+    is_setup=True,
+)
 class Enrol:
     has_page = True
 
@@ -37,10 +44,18 @@ class Enrol:
         if school is None or year is None:
             return None
         klass = w.pick(
-            each.id for each in w.p.classes.values() if each.school == school and each.year == year and not each.is_deleted and each.id in w.ids
+            each.id
+            for each in w.p.classes.values()
+            if each.school == school and each.year == year and not each.is_deleted and each.id in w.ids
         )
         grade = w.p.classes[klass].grade if klass is not None else w.pick(GRADES)
-        return w.anybody_for(school, klass=klass), {"school": school, "year": year, "class": klass, "grade": grade, "sex": w.pick((1, 2))}
+        return w.anybody_for(school, klass=klass), {
+            "school": school,
+            "year": year,
+            "class": klass,
+            "grade": grade,
+            "sex": w.pick((1, 2)),
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -67,7 +82,9 @@ class Enrol:
         if d.way == "page":
             page = f"/schools/{w.ids[g['school']]}/students/new"
             class_id = w.ids.get(g["class"], "")
-            return await go.form(page, page, code=code, name=name, sex=g["sex"], grade=g["grade"], class_id=class_id)
+            return await go.form(
+                page, page, code=code, name=name, sex=g["sex"], grade=g["grade"], class_id=class_id
+            )
         body = {
             "school_id": w.ids[g["school"]], "code": code, "name": name, "sex": g["sex"], "grade": g["grade"],
             "class_id": w.ids.get(g["class"]), "id": d.uuid(), "school_year_id": w.ids[g["year"]],
@@ -81,7 +98,12 @@ class Enrol:
         number = answer["id"] if d.way == "api" else answer["location"].split("?")[0].rsplit("/", 1)[-1]
         word = d.uuid()
         w.call(word, "child", number)
-        w.p.enrol(word, f"C{d.key}", f"{name_of(d.key)} Sok", Stint(year, g["school"], g["class"], g["grade"], g["sex"], 0))
+        w.p.enrol(
+            word,
+            f"C{d.key}",
+            f"{name_of(d.key)} Sok",
+            Stint(year, g["school"], g["class"], g["grade"], g["sex"], 0),
+        )
         w.p.children[word].version = 1 if d.way == "page" else answer["version"]
 
     @staticmethod
@@ -89,7 +111,13 @@ class Enrol:
         return [d.uuid(), d.given["class"] or d.given["school"] + " without class"]
 
 
-@kind("correct", "PATCH /api/v1/students/{id}", "POST /students/{id}/edit", weight=2.0, audit=("change", "student"))
+@kind(
+    "correct",
+    "PATCH /api/v1/students/{id}",
+    "POST /students/{id}/edit",
+    weight=2.0,
+    audit=("change", "student"),
+)
 class Correct:
     has_page = True
 
@@ -116,7 +144,13 @@ class Correct:
                 and (what == "grade and class" or each.grade == now.grade)
             )  # fmt: skip
             grade = w.p.classes[klass].grade if klass is not None else grade
-        return w.anybody_for(now.school, klass=now.klass), {"child": child.id, "sex": sex, "grade": grade, "class": klass, "name": name}
+        return w.anybody_for(now.school, klass=now.klass), {
+            "child": child.id,
+            "sex": sex,
+            "grade": grade,
+            "class": klass,
+            "name": name,
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -130,7 +164,9 @@ class Correct:
             return "?"
         now = child.present
         klass = None if g["class"] is None else w.p.classes.get(g["class"])
-        if g["class"] is not None and (klass is None or klass.is_deleted or klass.school != now.school or klass.grade != g["grade"]):
+        if g["class"] is not None and (
+            klass is None or klass.is_deleted or klass.school != now.school or klass.grade != g["grade"]
+        ):
             return "no_class"
         if klass is not None and klass.year != now.year:
             return "class_of_another_year"
@@ -145,8 +181,15 @@ class Correct:
         number = w.ids[child.id]
         if d.way == "page":
             page = f"/students/{number}/edit"
-            typed = {"name": g["name"], "sex": g["sex"], "grade": g["grade"], "class_id": w.ids.get(g["class"], "")}
-            return await go.form(page, page, optional=("class_id", "reason"), reason="it was written down wrongly", **typed)
+            typed = {
+                "name": g["name"],
+                "sex": g["sex"],
+                "grade": g["grade"],
+                "class_id": w.ids.get(g["class"], ""),
+            }
+            return await go.form(
+                page, page, optional=("class_id", "reason"), reason="it was written down wrongly", **typed
+            )
         body: dict[str, Any] = {
             "version": await go.child_version(child), "name": g["name"], "sex": g["sex"], "grade": g["grade"], "class_id": w.ids.get(g["class"]),
         }  # fmt: skip
@@ -213,7 +256,13 @@ class PatchAcross:
         return [EVERYTHING]
 
 
-@kind("transfer", "POST /api/v1/students/{id}/transfer", "POST /students/{id}/move/{school}", weight=1.2, audit=("transfer", "student"))
+@kind(
+    "transfer",
+    "POST /api/v1/students/{id}/transfer",
+    "POST /students/{id}/move/{school}",
+    weight=1.2,
+    audit=("transfer", "student"),
+)
 class TransferChild:
     has_page = True
 
@@ -227,7 +276,11 @@ class TransferChild:
         klass = w.pick(
             each.id
             for each in w.p.classes.values()
-            if each.school == school and each.year == now.year and not each.is_deleted and each.id in w.ids and each.grade == now.grade
+            if each.school == school
+            and each.year == now.year
+            and not each.is_deleted
+            and each.id in w.ids
+            and each.grade == now.grade
         )
         who = w.leader() if w.chance(0.7) else w.anybody_for(now.school, klass=now.klass)
         return who, {"child": child.id, "school": school, "class": klass, "grade": now.grade}
@@ -270,7 +323,14 @@ class TransferChild:
         path = f"/students/{w.ids[child.id]}"
         if d.way == "page":
             page = f"{path}/move/{w.ids[g['school']]}"
-            return await go.form(page, page, optional=("class_id",), class_id=w.ids.get(g["class"], ""), grade=g["grade"], reason="moved house")
+            return await go.form(
+                page,
+                page,
+                optional=("class_id",),
+                class_id=w.ids.get(g["class"], ""),
+                grade=g["grade"],
+                reason="moved house",
+            )
         body = {
             "version": await go.child_version(child), "school_id": w.ids[g["school"]], "grade": g["grade"], "moved_on": w.day(),
             "reason": "moved house", "class_id": w.ids.get(g["class"]),
@@ -291,14 +351,24 @@ class TransferChild:
         return [d.given["child"], f"codes of {d.given['school']}"]
 
 
-@kind("leave", "POST /api/v1/students/{id}/leave", "POST /students/{id}/left", weight=1.0, audit=("leave", "student"))
+@kind(
+    "leave",
+    "POST /api/v1/students/{id}/leave",
+    "POST /students/{id}/left",
+    weight=1.0,
+    audit=("leave", "student"),
+)
 class Leave:
     has_page = True
 
     @staticmethod
     def make(w: World) -> Any:
         child = w.child(active=True)
-        return None if child is None else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+        return (
+            None
+            if child is None
+            else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -323,14 +393,24 @@ class Leave:
     touches = staticmethod(_touches_child)
 
 
-@kind("come_back", "POST /api/v1/students/{id}/return", "POST /students/{id}/returned", weight=0.7, audit=("return", "student"))
+@kind(
+    "come_back",
+    "POST /api/v1/students/{id}/return",
+    "POST /students/{id}/returned",
+    weight=0.7,
+    audit=("return", "student"),
+)
 class ComeBack:
     has_page = True
 
     @staticmethod
     def make(w: World) -> Any:
         child = w.child(active=False)
-        return None if child is None else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+        return (
+            None
+            if child is None
+            else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -355,7 +435,13 @@ class ComeBack:
     touches = staticmethod(_touches_child)
 
 
-@kind("delete_child", "DELETE /api/v1/students/{id}", "POST /students/{id}/delete", weight=0.8, audit=("delete", "student"))
+@kind(
+    "delete_child",
+    "DELETE /api/v1/students/{id}",
+    "POST /students/{id}/delete",
+    weight=0.8,
+    audit=("delete", "student"),
+)
 class DeleteChild:
     has_page = True
 
@@ -365,7 +451,10 @@ class DeleteChild:
         if child is None:
             return None
         reason = "" if w.chance(0.2) else "entered by mistake"
-        return w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id, "reason": reason}
+        return w.anybody_for(child.present.school, klass=child.present.klass), {
+            "child": child.id,
+            "reason": reason,
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -374,13 +463,16 @@ class DeleteChild:
             return why
         may_override = w.p.people[d.who].role in LEADERS and d.given["reason"]
         is_settled = any(
-            each.is_verified or each.is_locked or w.p.rounds[each.round].state != "open" for each in w.p.results_of(d.given["child"])
+            each.is_verified or each.is_locked or w.p.rounds[each.round].state != "open"
+            for each in w.p.results_of(d.given["child"])
         )
         if is_settled and not may_override:
             return "results_settled"
         if d.way == "page" and not d.given["reason"]:
             return "?"
-        school = any(each.school in w.p.rounds[each.round].locked for each in w.p.results_of(d.given["child"]))
+        school = any(
+            each.school in w.p.rounds[each.round].locked for each in w.p.results_of(d.given["child"])
+        )
         return "school_locked?" if school else ""
 
     @staticmethod
@@ -399,7 +491,13 @@ class DeleteChild:
     touches = staticmethod(_touches_child)
 
 
-@kind("restore_child", "POST /api/v1/students/{id}/restore", "POST /students/{id}/restore", weight=0.6, audit=("restore", "student"))
+@kind(
+    "restore_child",
+    "POST /api/v1/students/{id}/restore",
+    "POST /students/{id}/restore",
+    weight=0.6,
+    audit=("restore", "student"),
+)
 class RestoreChild:
     has_page = True
 
@@ -433,7 +531,13 @@ class RestoreChild:
     touches = staticmethod(_touches_child)
 
 
-@kind("roll_over", "POST /api/v1/schools/{id}/roll-over", "POST /api/v1/schools/{id}/roll-over/preview", weight=0.5, audit=("roll_over", "school"))
+@kind(
+    "roll_over",
+    "POST /api/v1/schools/{id}/roll-over",
+    "POST /api/v1/schools/{id}/roll-over/preview",
+    weight=0.5,
+    audit=("roll_over", "school"),
+)
 class RollOver:
     @staticmethod
     def make(w: World) -> Any:
@@ -456,7 +560,10 @@ class RollOver:
         moving = {each.id for each in w.p.rolling(g["school"], g["year"])}
         if not moving:
             return "nothing_to_roll_over"
-        if any(known.get("school") == g["school"] and known.get("year") == g["year"] for known in w.things.get("roll", {}).values()):
+        if any(
+            known.get("school") == g["school"] and known.get("year") == g["year"]
+            for known in w.things.get("roll", {}).values()
+        ):
             return "?"
         if not set(g["repeaters"]) <= moving:
             return "preview_outdated"
@@ -516,7 +623,8 @@ class UndoRollOver:
         known = w.things["roll"][roll]
         into = w.p.next_year(known["year"])
         has_results = any(
-            each.school == known["school"] and w.p.rounds[each.round].year == into and not each.is_deleted for each in w.p.results.values()
+            each.school == known["school"] and w.p.rounds[each.round].year == into and not each.is_deleted
+            for each in w.p.results.values()
         )
         return "roll_over_stands" if has_results else "?"
 
@@ -595,7 +703,9 @@ class Unmerge:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        return await go.write("POST", f"/api/v1/merges/{w.ids[d.given['merge']]}/undo", {"reason": "two children after all"})
+        return await go.write(
+            "POST", f"/api/v1/merges/{w.ids[d.given['merge']]}/undo", {"reason": "two children after all"}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -626,7 +736,11 @@ class Erase:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         child = _child(w, d)
-        return await go.write("POST", f"/api/v1/students/{w.ids[child.id]}/erase", {"confirmation": child.code, "reason": "the family asked"})
+        return await go.write(
+            "POST",
+            f"/api/v1/students/{w.ids[child.id]}/erase",
+            {"confirmation": child.code, "reason": "the family asked"},
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:

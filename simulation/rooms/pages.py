@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, World
-from simulation.rooms.plain import FIELDS, LEAD, MENTORS, OWNERS, a_school, one, plain, school_and_subject, thing
+from simulation.rooms.plain import (
+    FIELDS,
+    LEAD,
+    MENTORS,
+    OWNERS,
+    a_school,
+    one,
+    plain,
+    school_and_subject,
+    thing,
+)
 
 Where = Callable[[World, Deed], str]
 Typed = Callable[[World, Deed], dict[str, Any]]
@@ -17,7 +27,15 @@ async def _nothing(_go: Any, _w: World, _d: Deed) -> Any:
     return {}
 
 
-def by_page(name: str, *routes: str, page: Where, action: Where, typed: Typed, then: Then = _nothing, optional: tuple[str, ...] = ()) -> None:
+def by_page(
+    name: str,
+    *routes: str,
+    page: Where,
+    action: Where,
+    typed: Typed,
+    then: Then = _nothing,
+    optional: tuple[str, ...] = (),
+) -> None:
     """Gives a kind of deed its page. `then` reads what the API's answer would have told."""
     kind = KINDS[name]
     send = kind.send
@@ -49,7 +67,9 @@ def finding(path: Where, **wanted: Where) -> Then:
 
     async def then(go: Any, w: World, d: Deed) -> Any:
         rows = (await go.read("GET", path(w, d))).data["items"]
-        return next(row for row in rows if all(str(row[name]) == value(w, d) for name, value in wanted.items()))
+        return next(
+            row for row in rows if all(str(row[name]) == value(w, d) for name, value in wanted.items())
+        )
 
     return then
 
@@ -79,8 +99,20 @@ by_page("make_place", "POST /places/new", page=lambda w, d: f"/places/new?below=
         then=finding(lambda w, d: f"/api/v1/places?parent_id={_id(w, d, 'parent')}&limit=1000", code=lambda _w, d: f"P{d.key}"))  # fmt: skip
 by_page("rename_place", "POST /places/{id}/edit", page=given("place", "/places/", "/edit"), action=given("place", "/places/", "/edit"),
         typed=lambda _w, d: {"name_latin": f"Named {d.key}"}, then=reading(given("place", "/api/v1/places/")))  # fmt: skip
-by_page("delete_place", "POST /places/{id}/delete", page=given("place", "/places/", "/edit"), action=given("place", "/places/", "/delete"), typed=why)
-by_page("restore_place", "POST /places/{id}/restore", page=lambda _w, _d: "/deleted?kind=places&limit=50", action=given("place", "/places/", "/restore"), typed=no_fields)
+by_page(
+    "delete_place",
+    "POST /places/{id}/delete",
+    page=given("place", "/places/", "/edit"),
+    action=given("place", "/places/", "/delete"),
+    typed=why,
+)
+by_page(
+    "restore_place",
+    "POST /places/{id}/restore",
+    page=lambda _w, _d: "/deleted?kind=places&limit=50",
+    action=given("place", "/places/", "/restore"),
+    typed=no_fields,
+)
 by_page("make_school", "POST /schools/new", page=lambda _w, _d: "/schools/new", action=lambda _w, _d: "/schools/new",
         typed=lambda w, d: {"code": f"S{d.key}", "name_local": f"School {d.key}", "place_id": _id(w, d, "place"),
                             "is_practice": "true" if d.given["is_practice"] else None}, optional=("place_id", "is_practice"),
@@ -88,7 +120,13 @@ by_page("make_school", "POST /schools/new", page=lambda _w, _d: "/schools/new", 
 by_page("move_school", "POST /schools/{id}/edit", page=given("school", "/schools/", "/edit"), action=given("school", "/schools/", "/edit"),
         typed=lambda w, d: {"place_id": _id(w, d, "place"), "reason": "the districts were drawn anew"}, optional=("place_id", "reason"),
         then=reading(given("school", "/api/v1/schools/")))  # fmt: skip
-by_page("delete_school", "POST /schools/{id}/delete", page=given("school", "/schools/"), action=given("school", "/schools/", "/delete"), typed=why)
+by_page(
+    "delete_school",
+    "POST /schools/{id}/delete",
+    page=given("school", "/schools/"),
+    action=given("school", "/schools/", "/delete"),
+    typed=why,
+)
 by_page("restore_school", "POST /schools/{id}/restore", page=given("school", "/schools/"), action=given("school", "/schools/", "/restore"), typed=no_fields,
         then=reading(given("school", "/api/v1/schools/")))  # fmt: skip
 by_page("make_class", "POST /schools/{id}/classes", page=given("school", "/schools/"), action=given("school", "/schools/", "/classes"),
@@ -110,8 +148,20 @@ by_page("make_year_current", "POST /years/{id}", page=given("year", "/years/"), 
 by_page("spare_year", "POST /years/new", page=lambda *_: "/years/new", action=lambda *_: "/years/new",
         typed=lambda _w, d: {"name": f"Spare {d.key}", "starts_on": f"{d.given['start']}-01-01", "ends_on": f"{d.given['start']}-12-01"},
         then=finding(lambda *_: "/api/v1/school-years?limit=1000", name=lambda _w, d: f"Spare {d.key}"))  # fmt: skip
-by_page("delete_year", "POST /years/{id}/delete", page=given("year", "/years/"), action=given("year", "/years/", "/delete"), typed=why)
-by_page("restore_year", "POST /years/{id}/restore", page=lambda *_: "/deleted?kind=years&limit=50", action=given("year", "/years/", "/restore"), typed=no_fields)
+by_page(
+    "delete_year",
+    "POST /years/{id}/delete",
+    page=given("year", "/years/"),
+    action=given("year", "/years/", "/delete"),
+    typed=why,
+)
+by_page(
+    "restore_year",
+    "POST /years/{id}/restore",
+    page=lambda *_: "/deleted?kind=years&limit=50",
+    action=given("year", "/years/", "/restore"),
+    typed=no_fields,
+)
 
 
 def _person(w: World, d: Deed) -> str:
@@ -207,21 +257,65 @@ for name, route, tail in (
     ("switch_person", "POST /people/{id}/active", "/active"), ("restore_person", "POST /people/{id}/restore", "/restore"),
 ):  # fmt: skip
     by_page(name, route, page=_account, action=lambda w, d, end=tail: _account(w, d, end), typed=no_fields)
-by_page("delete_person", "POST /people/{id}/delete", page=_account, action=lambda w, d: _account(w, d, "/delete"), typed=why)
-by_page("change_person", "POST /people/{id}", page=_account, action=_account, typed=lambda _w, d: {"display_name": f"Renamed {d.key}"})
+by_page(
+    "delete_person",
+    "POST /people/{id}/delete",
+    page=_account,
+    action=lambda w, d: _account(w, d, "/delete"),
+    typed=why,
+)
+by_page(
+    "change_person",
+    "POST /people/{id}",
+    page=_account,
+    action=_account,
+    typed=lambda _w, d: {"display_name": f"Renamed {d.key}"},
+)
 plain("make_person_here", "POST /people", weight=0.05, form=(lambda *_: "/people/new", lambda *_: "/people", lambda _w, d: {
     "username": f"person{d.key}", "display_name": f"Person {d.key}", "role": "teacher"}))  # fmt: skip
-plain("fill_gaps", "POST /assignments/gaps", weight=0.03, form=(lambda *_: "/assignments/gaps?role=mentor&subject=math", lambda *_: "/assignments/gaps", lambda *_: {}))
-plain("export_audit_here", "POST /audit/export", weight=0.03, form=(lambda *_: "/audit", lambda *_: "/audit/export", no_fields))
-plain("my_pin", "POST /account/pin", roles=FIELDS, weight=0.04, form=(lambda *_: "/account", lambda *_: "/account/pin", lambda *_: {"pin": "402931"}))
-plain("remove_my_pin", "POST /account/pin/remove", roles=FIELDS, weight=0.04, form=(lambda *_: "/account", lambda *_: "/account/pin/remove", no_fields))
+plain(
+    "fill_gaps",
+    "POST /assignments/gaps",
+    weight=0.03,
+    form=(
+        lambda *_: "/assignments/gaps?role=mentor&subject=math",
+        lambda *_: "/assignments/gaps",
+        lambda *_: {},
+    ),
+)
+plain(
+    "export_audit_here",
+    "POST /audit/export",
+    weight=0.03,
+    form=(lambda *_: "/audit", lambda *_: "/audit/export", no_fields),
+)
+plain(
+    "my_pin",
+    "POST /account/pin",
+    roles=FIELDS,
+    weight=0.04,
+    form=(lambda *_: "/account", lambda *_: "/account/pin", lambda *_: {"pin": "402931"}),
+)
+plain(
+    "remove_my_pin",
+    "POST /account/pin/remove",
+    roles=FIELDS,
+    weight=0.04,
+    form=(lambda *_: "/account", lambda *_: "/account/pin/remove", no_fields),
+)
 plain("my_token_here", "POST /account/tokens", roles=(*FIELDS, "viewer"), weight=0.02,
       form=(lambda *_: "/account/tokens", lambda *_: "/account/tokens", lambda *_: {"label": "page", "days": "2"}))  # fmt: skip
 plain("second_factor_begin", "POST /account/second-factor", roles=FIELDS, weight=0.02,
       form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", no_fields))  # fmt: skip
 plain("second_factor_rule_here", "POST /account/second-factor/rule", roles=("admin",), weight=0.02,
       form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor/rule", lambda *_: {"is_needed": "false"}))  # fmt: skip
-plain("language", "POST /language", roles=FIELDS, weight=0.04, form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}))
+plain(
+    "language",
+    "POST /language",
+    roles=FIELDS,
+    weight=0.04,
+    form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}),
+)
 plain("join_here", "POST /join", roles=(*FIELDS, "viewer"), weight=0.03, form=(lambda *_: "/join", lambda *_: "/join", lambda _w, d: {
     "name": f"Wisher {d.key}", "contact": f"{d.key}@example.org", "role": "teacher"}))  # fmt: skip
 plain("link_code_here", "POST /schools/{id}/devices", roles=FIELDS, given=a_school, weight=0.04,
@@ -234,25 +328,54 @@ by_page("drop_groups", "POST /groupings/{id}/drop", page=lambda w, d: f"/schools
         action=lambda w, d: f"/groupings/{thing(w, d)['id']}/drop", typed=no_fields)  # fmt: skip
 
 
-def in_group(name: str, route: str, tail: str, typed: Typed, page_tail: str = "", roles: tuple[str, ...] = OWNERS) -> None:
+def in_group(
+    name: str, route: str, tail: str, typed: Typed, page_tail: str = "", roles: tuple[str, ...] = OWNERS
+) -> None:
     """What is done on the page of one of a school's groups."""
-    plain(name, route, roles=roles, given=school_and_subject, weight=0.12, school_of=lambda _w, chosen: chosen["school"])
+    plain(
+        name,
+        route,
+        roles=roles,
+        given=school_and_subject,
+        weight=0.12,
+        school_of=lambda _w, chosen: chosen["school"],
+    )
 
     async def send(go: Any, w: World, d: Deed) -> Any:
-        told = await go.read("GET", f"/api/v1/groups?school_id={w.ids[d.given['school']]}&subject={d.given['subject']}")
+        told = await go.read(
+            "GET", f"/api/v1/groups?school_id={w.ids[d.given['school']]}&subject={d.given['subject']}"
+        )
         if not told.is_done:
             return told
         rows = told.data["groups"]
         number = rows[d.key % len(rows)]["id"] if rows else 0
-        return await go.form(f"/groups/{number}{page_tail}", f"/groups/{number}{tail}", optional=("student_id", "to_group"), **typed(w, d))
+        return await go.form(
+            f"/groups/{number}{page_tail}",
+            f"/groups/{number}{tail}",
+            optional=("student_id", "to_group"),
+            **typed(w, d),
+        )
 
     KINDS[name].send = send
 
 
 in_group("lead_group_here", "POST /groups/{id}/teacher", "/teacher", lambda *_: {"teacher_id": ""})
 in_group("move_in_groups_here", "POST /groups/{id}/move", "/move", no_fields)
-in_group("hold_session_here", "POST /groups/{id}/session", "/session", lambda w, _d: {"held_on": w.day(), "minutes": 40, "activity": "cards"}, "/session")
-in_group("check_levels_here", "POST /groups/{id}/checks", "/checks", lambda w, _d: {"checked_on": w.day()}, "/checks", FIELDS)
+in_group(
+    "hold_session_here",
+    "POST /groups/{id}/session",
+    "/session",
+    lambda w, _d: {"held_on": w.day(), "minutes": 40, "activity": "cards"},
+    "/session",
+)
+in_group(
+    "check_levels_here",
+    "POST /groups/{id}/checks",
+    "/checks",
+    lambda w, _d: {"checked_on": w.day()},
+    "/checks",
+    FIELDS,
+)
 plain("suggestion_here", "POST /groups/{id}/suggestion", roles=OWNERS, given=school_and_subject, weight=0.03, form=(
     lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}", lambda *_: "/groups/1/suggestion", no_fields))  # fmt: skip
 plain("make_intervention_here", "POST /interventions/new", weight=0.05, form=(lambda *_: "/interventions/new", lambda *_: "/interventions/new", lambda w, d: {
@@ -277,10 +400,29 @@ def _visit(tail: str = "") -> Where:
     return lambda w, d: f"/visits/{thing(w, d)['id']}{tail}"
 
 
-plain("write_visit_here", "POST /visits/{id}", roles=MENTORS, given=one("visit"), weight=0.1, form=(_visit(), _visit(), lambda w, _d: {"visited_on": w.day()}))
+plain(
+    "write_visit_here",
+    "POST /visits/{id}",
+    roles=MENTORS,
+    given=one("visit"),
+    weight=0.1,
+    form=(_visit(), _visit(), lambda w, _d: {"visited_on": w.day()}),
+)
 by_page("delete_visit", "POST /visits/{id}/delete", page=_visit(), action=_visit("/delete"), typed=why)
-plain("lock_visit_here", "POST /visits/{id}/lock", given=one("visit"), weight=0.05, form=(_visit(), _visit("/lock"), why))
-plain("export_visits_here", "POST /visits/export", roles=MENTORS, weight=0.03, form=(lambda *_: "/visits", lambda *_: "/visits/export", no_fields))
+plain(
+    "lock_visit_here",
+    "POST /visits/{id}/lock",
+    given=one("visit"),
+    weight=0.05,
+    form=(_visit(), _visit("/lock"), why),
+)
+plain(
+    "export_visits_here",
+    "POST /visits/export",
+    roles=MENTORS,
+    weight=0.03,
+    form=(lambda *_: "/visits", lambda *_: "/visits/export", no_fields),
+)
 plain("follow_up_here", "POST /visits/{id}/follow-ups", roles=MENTORS, given=one("visit"), weight=0.05, form=(
     _visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}))  # fmt: skip
 plain("close_follow_up_here", "POST /follow-ups/{id}/close", roles=FIELDS, given=one("follow_up"), weight=0.05, form=(
@@ -289,10 +431,38 @@ plain("plan_here", "POST /next-week/plan", roles=("mentor",), weight=0.06, form=
     lambda *_: "/next-week", lambda *_: "/next-week/plan", lambda w, _d: {"planned_on": w.day(-4)}))  # fmt: skip
 plain("cancel_planned_here", "POST /planned-visits/{id}/cancel", roles=MENTORS, given=one("planned"), weight=0.04, form=(
     lambda *_: "/next-week", lambda w, d: f"/planned-visits/{thing(w, d)['id']}/cancel", why))  # fmt: skip
-plain("calendar_link", "POST /next-week/calendar", roles=("mentor",), weight=0.03, form=(lambda *_: "/next-week", lambda *_: "/next-week/calendar", no_fields))
-plain("form_begin", "POST /forms", weight=0.03, form=(lambda *_: "/forms", lambda *_: "/forms", lambda _w, d: {"code": f"page{d.key}", "name": f"Form {d.key}"}))
-for name, tail in (("section", "/section"), ("publish", "/publish"), ("drop", "/drop"), ("about", "/about"), ("question", "/question"), ("preview", "/preview")):
+plain(
+    "calendar_link",
+    "POST /next-week/calendar",
+    roles=("mentor",),
+    weight=0.03,
+    form=(lambda *_: "/next-week", lambda *_: "/next-week/calendar", no_fields),
+)
+plain(
+    "form_begin",
+    "POST /forms",
+    weight=0.03,
+    form=(
+        lambda *_: "/forms",
+        lambda *_: "/forms",
+        lambda _w, d: {"code": f"page{d.key}", "name": f"Form {d.key}"},
+    ),
+)
+for name, tail in (
+    ("section", "/section"),
+    ("publish", "/publish"),
+    ("drop", "/drop"),
+    ("about", "/about"),
+    ("question", "/question"),
+    ("preview", "/preview"),
+):
     plain(f"form_{name}", f"POST /forms/{{code}}{tail}", given=one("form"), weight=0.03, roles=LEAD, form=(
         lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end if end in ('/about', '/question', '/preview') else ''}",
         lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end}", no_fields))  # fmt: skip
-plain("reset_practice_look", "POST /operations/look", roles=("admin",), weight=0.02, form=(lambda *_: "/operations", lambda *_: "/operations/look", no_fields))
+plain(
+    "reset_practice_look",
+    "POST /operations/look",
+    roles=("admin",),
+    weight=0.02,
+    form=(lambda *_: "/operations", lambda *_: "/operations/look", no_fields),
+)

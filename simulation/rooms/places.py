@@ -30,7 +30,12 @@ class MakePlace:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        body = {"kind": d.given["kind"], "code": f"P{d.key}", "name_local": f"Place {d.key}", "parent_id": w.ids.get(d.given["parent"])}
+        body = {
+            "kind": d.given["kind"],
+            "code": f"P{d.key}",
+            "name_local": f"Place {d.key}",
+            "parent_id": w.ids.get(d.given["parent"]),
+        }
         return await go.write("POST", "/api/v1/places", body)
 
     @staticmethod
@@ -49,7 +54,9 @@ class MakePlace:
 class MakeSchool:
     @staticmethod
     def make(w: World) -> Any:
-        place = w.pick(each for each in w.p.places.values() if each.kind == "district" and not each.is_deleted)
+        place = w.pick(
+            each for each in w.p.places.values() if each.kind == "district" and not each.is_deleted
+        )
         return None if place is None else (w.leader(), {"place": place.id, "is_practice": w.chance(0.15)})
 
     @staticmethod
@@ -69,7 +76,9 @@ class MakeSchool:
         word = f"school {d.key}"
         w.call(word, "school", answer["id"])
         w.versions[word] = answer["version"]
-        w.p.schools[word] = School(word, f"School {d.key}", [(w.p.tick(), d.given["place"])], d.given["is_practice"])
+        w.p.schools[word] = School(
+            word, f"School {d.key}", [(w.p.tick(), d.given["place"])], d.given["is_practice"]
+        )
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
@@ -81,7 +90,9 @@ class MoveSchool:
     @staticmethod
     def make(w: World) -> Any:
         school = w.school()
-        place = w.pick(each.id for each in w.p.places.values() if each.kind == "district" and not each.is_deleted)
+        place = w.pick(
+            each.id for each in w.p.places.values() if each.kind == "district" and not each.is_deleted
+        )
         if school is None or place is None or w.p.schools[school].stood[-1][1] == place:
             return None
         return w.leader(), {"school": school, "place": place}
@@ -95,7 +106,10 @@ class MoveSchool:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         word = d.given["school"]
-        body: dict[str, Any] = {"version": await go.version(word, f"/api/v1/schools/{w.ids[word]}"), "place_id": w.ids[d.given["place"]]}
+        body: dict[str, Any] = {
+            "version": await go.version(word, f"/api/v1/schools/{w.ids[word]}"),
+            "place_id": w.ids[d.given["place"]],
+        }
         if go.knows("PATCH", "/api/v1/schools/{id}", "reason"):
             body["reason"] = "the districts were drawn anew"
         return await go.write("PATCH", f"/api/v1/schools/{w.ids[word]}", body)
@@ -115,7 +129,11 @@ class SwitchPractice:
     @staticmethod
     def make(w: World) -> Any:
         school = w.school()
-        return None if school is None else (w.leader(), {"school": school, "is_practice": not w.p.schools[school].is_practice})
+        return (
+            None
+            if school is None
+            else (w.leader(), {"school": school, "is_practice": not w.p.schools[school].is_practice})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -123,7 +141,9 @@ class SwitchPractice:
         if school.is_deleted:
             return "not_found"
         has_results = any(each.school == school.id for each in w.p.results.values())
-        has_children = any(stint.school == school.id for each in w.p.children.values() for stint in each.stints)
+        has_children = any(
+            stint.school == school.id for each in w.p.children.values() for stint in each.stints
+        )
         if has_results:
             return "practice_with_results"
         return "practice_with_children?" if has_children else "?"
@@ -132,7 +152,11 @@ class SwitchPractice:
     async def send(go: Any, w: World, d: Deed) -> Any:
         word = d.given["school"]
         version = await go.version(word, f"/api/v1/schools/{w.ids[word]}")
-        return await go.write("PATCH", f"/api/v1/schools/{w.ids[word]}", {"version": version, "is_practice": d.given["is_practice"]})
+        return await go.write(
+            "PATCH",
+            f"/api/v1/schools/{w.ids[word]}",
+            {"version": version, "is_practice": d.given["is_practice"]},
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -150,7 +174,11 @@ class CloseSchool:
     @staticmethod
     def make(w: World) -> Any:
         school = w.school()
-        return None if school is None else (w.leader(), {"school": school, "is_open": not w.p.schools[school].is_open})
+        return (
+            None
+            if school is None
+            else (w.leader(), {"school": school, "is_open": not w.p.schools[school].is_open})
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -161,7 +189,9 @@ class CloseSchool:
         word = d.given["school"]
         version = await go.version(word, f"/api/v1/schools/{w.ids[word]}")
         status = "open" if d.given["is_open"] else "closed"
-        return await go.write("PATCH", f"/api/v1/schools/{w.ids[word]}", {"version": version, "status": status})
+        return await go.write(
+            "PATCH", f"/api/v1/schools/{w.ids[word]}", {"version": version, "status": status}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -185,7 +215,10 @@ class DeleteSchool:
         school = d.given["school"]
         if w.p.schools[school].is_deleted:
             return "not_found"
-        if any(each.is_live and any(stint.school == school for stint in each.stints) for each in w.p.children.values()):
+        if any(
+            each.is_live and any(stint.school == school for stint in each.stints)
+            for each in w.p.children.values()
+        ):
             return "in_use"
         if any(not each.is_deleted and each.school == school for each in w.p.results.values()):
             return "in_use"
@@ -193,7 +226,9 @@ class DeleteSchool:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        return await go.write("DELETE", f"/api/v1/schools/{w.ids[d.given['school']]}?reason=closed+for+good", None)
+        return await go.write(
+            "DELETE", f"/api/v1/schools/{w.ids[d.given['school']]}?reason=closed+for+good", None
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -241,7 +276,12 @@ class MakeYear:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         g = d.given
-        body = {"name": f"Year {d.key}", "starts_on": g["starts_on"], "ends_on": g["ends_on"], "is_current": g["is_current"]}
+        body = {
+            "name": f"Year {d.key}",
+            "starts_on": g["starts_on"],
+            "ends_on": g["ends_on"],
+            "is_current": g["is_current"],
+        }
         return await go.write("POST", "/api/v1/school-years", body)
 
     @staticmethod
@@ -250,7 +290,9 @@ class MakeYear:
         w.call(word, "year", answer["id"])
         w.versions[word] = answer["version"]
         g = d.given
-        w.p.years[word] = Year(word, f"Year {d.key}", date.fromisoformat(g["starts_on"]), date.fromisoformat(g["ends_on"]))
+        w.p.years[word] = Year(
+            word, f"Year {d.key}", date.fromisoformat(g["starts_on"]), date.fromisoformat(g["ends_on"])
+        )
         if g["is_current"]:
             _make_current(w, word)
 
@@ -277,7 +319,9 @@ class MakeYearCurrent:
     async def send(go: Any, w: World, d: Deed) -> Any:
         word = d.given["year"]
         version = await go.version(word, f"/api/v1/school-years/{w.ids[word]}")
-        return await go.write("PATCH", f"/api/v1/school-years/{w.ids[word]}", {"version": version, "is_current": True})
+        return await go.write(
+            "PATCH", f"/api/v1/school-years/{w.ids[word]}", {"version": version, "is_current": True}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -304,12 +348,21 @@ class MakeClass:
         g = d.given
         if w.p.schools[g["school"]].is_deleted:
             return "not_found"
-        return "already_taken" if w.p.class_id(g["school"], g["year"], g["grade"], g["section"]) in w.p.classes else ""
+        return (
+            "already_taken"
+            if w.p.class_id(g["school"], g["year"], g["grade"], g["section"]) in w.p.classes
+            else ""
+        )
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         g = d.given
-        body = {"school_id": w.ids[g["school"]], "grade": g["grade"], "section": g["section"], "school_year_id": w.ids[g["year"]]}
+        body = {
+            "school_id": w.ids[g["school"]],
+            "grade": g["grade"],
+            "section": g["section"],
+            "school_year_id": w.ids[g["year"]],
+        }
         return await go.write("POST", "/api/v1/classes", body)
 
     @staticmethod
@@ -352,7 +405,9 @@ class RegradeClass:
     async def send(go: Any, w: World, d: Deed) -> Any:
         word = d.given["class"]
         version = await go.version(word, f"/api/v1/classes/{w.ids[word]}")
-        return await go.write("PATCH", f"/api/v1/classes/{w.ids[word]}", {"version": version, "grade": d.given["grade"]})
+        return await go.write(
+            "PATCH", f"/api/v1/classes/{w.ids[word]}", {"version": version, "grade": d.given["grade"]}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -439,9 +494,19 @@ class Assign:
             return None
         klass = None
         if w.p.people[person].role == "teacher" and w.chance(0.3):
-            klass = w.pick(each.id for each in w.p.classes.values() if each.school == school and not each.is_deleted and each.id in w.ids)
+            klass = w.pick(
+                each.id
+                for each in w.p.classes.values()
+                if each.school == school and not each.is_deleted and each.id in w.ids
+            )
         to_on = (w.today + timedelta(days=w.rng.randrange(20))).isoformat() if w.chance(0.3) else None
-        return w.leader(), {"person": person, "school": school, "subject": w.pick(("language", "math")), "class": klass, "to_on": to_on}
+        return w.leader(), {
+            "person": person,
+            "school": school,
+            "subject": w.pick(("language", "math")),
+            "class": klass,
+            "to_on": to_on,
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -451,7 +516,8 @@ class Assign:
         same = [
             each
             for each in w.p.assignments.values()
-            if (each.person, each.school, each.subject, each.klass) == (g["person"], g["school"], g["subject"], g["class"])
+            if (each.person, each.school, each.subject, each.klass)
+            == (g["person"], g["school"], g["subject"], g["class"])
             and not each.is_ended
         ]
         if any(each.to_on is None or each.to_on >= w.today for each in same):
@@ -473,14 +539,22 @@ class Assign:
         word = f"assignment {d.key}"
         w.call(word, "assignment", answer["id"])
         to_on = None if g["to_on"] is None else date.fromisoformat(g["to_on"])
-        w.p.assignments[word] = Assignment(word, g["person"], g["school"], g["subject"], g["class"], w.today, to_on)
+        w.p.assignments[word] = Assignment(
+            word, g["person"], g["school"], g["subject"], g["class"], w.today, to_on
+        )
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         return [d.given["person"], d.given["school"]]
 
 
-@kind("end_assignment", "POST /api/v1/assignments/{id}/end", "POST /api/v1/assignments/end", weight=0.4, audit=("end", "assignment"))
+@kind(
+    "end_assignment",
+    "POST /api/v1/assignments/{id}/end",
+    "POST /api/v1/assignments/end",
+    weight=0.4,
+    audit=("end", "assignment"),
+)
 class EndAssignment:
     @staticmethod
     def make(w: World) -> Any:

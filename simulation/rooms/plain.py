@@ -33,7 +33,10 @@ def plain(
     body: Callable[[Any, World, Deed], Any] | None = None,
     keep: str = "",
     ends: bool = False,
-    form: tuple[Callable[[World, Deed], str], Callable[[World, Deed], str], Callable[[World, Deed], dict[str, Any]]] | None = None,
+    form: tuple[
+        Callable[[World, Deed], str], Callable[[World, Deed], str], Callable[[World, Deed], dict[str, Any]]
+    ]
+    | None = None,
     files: Callable[[Any, World, Deed], tuple[dict[str, str], str, bytes, str]] | None = None,
     weight: float = 0.12,
     audit: tuple[str, str] | None = None,
@@ -75,9 +78,19 @@ def plain(
         of = d.given.get("of")
         held = w.things.get(d.given.get("sort", ""), {})
         if keep and isinstance(answer, dict):
-            inner = next((answer[each] for each in ("person", "visit") if isinstance(answer.get(each), dict)), answer)
-            number = inner.get("id") or answer.get("session_id") or answer.get("location", "").split("?")[0].rsplit("/", 1)[-1]
-            w.things.setdefault(keep, {})[f"{keep} {d.key}"] = {"id": number, "version": inner.get("version"), **d.given}
+            inner = next(
+                (answer[each] for each in ("person", "visit") if isinstance(answer.get(each), dict)), answer
+            )
+            number = (
+                inner.get("id")
+                or answer.get("session_id")
+                or answer.get("location", "").split("?")[0].rsplit("/", 1)[-1]
+            )
+            w.things.setdefault(keep, {})[f"{keep} {d.key}"] = {
+                "id": number,
+                "version": inner.get("version"),
+                **d.given,
+            }
         if of in held:
             if ends:
                 del held[of]
@@ -85,7 +98,10 @@ def plain(
                 held[of]["version"] = answer.get("version") if isinstance(answer, dict) else None
 
     def touches(w: World, d: Deed) -> Any:
-        return [d.given.get("of") or f"{name} {d.key}", *(str(d.given[each]) for each in ("child", "person", "school") if each in d.given)]
+        return [
+            d.given.get("of") or f"{name} {d.key}",
+            *(str(d.given[each]) for each in ("child", "person", "school") if each in d.given),
+        ]
 
     KINDS[name] = Kind(name, (route, *more), make, judge, send, apply, touches, weight, audit)
 
@@ -151,15 +167,46 @@ plain("switch_person", "POST /api/v1/people/{id}/active", given=one("account"), 
       body=lambda _go, _w, d: {"is_active": bool(d.key % 2)})  # fmt: skip
 plain("delete_person", "DELETE /api/v1/people/{id}", given=one("account"), path=at("/api/v1/people/{id}?reason=left"), weight=0.05,
       audit=("delete", "person"))  # fmt: skip
-plain("restore_person", "POST /api/v1/people/{id}/restore", given=one("account"), path=at("/api/v1/people/{id}/restore"), weight=0.05)
-plain("reset_password", "POST /api/v1/people/{id}/password", given=one("account"), path=at("/api/v1/people/{id}/password"))
+plain(
+    "restore_person",
+    "POST /api/v1/people/{id}/restore",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/restore"),
+    weight=0.05,
+)
+plain(
+    "reset_password",
+    "POST /api/v1/people/{id}/password",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/password"),
+)
 plain("make_pin", "POST /api/v1/people/{id}/pin", given=one("account"), path=at("/api/v1/people/{id}/pin"))
-plain("remove_pin", "DELETE /api/v1/people/{id}/pin", given=one("account"), path=at("/api/v1/people/{id}/pin"))
-plain("remove_second_factor", "DELETE /api/v1/people/{id}/second-factor", given=one("account"), path=at("/api/v1/people/{id}/second-factor"))
-plain("second_factor_rule", "POST /api/v1/settings/second-factor", roles=("admin",), body=lambda *_: {"admins_need_it": False}, weight=0.03)
+plain(
+    "remove_pin", "DELETE /api/v1/people/{id}/pin", given=one("account"), path=at("/api/v1/people/{id}/pin")
+)
+plain(
+    "remove_second_factor",
+    "DELETE /api/v1/people/{id}/second-factor",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/second-factor"),
+)
+plain(
+    "second_factor_rule",
+    "POST /api/v1/settings/second-factor",
+    roles=("admin",),
+    body=lambda *_: {"admins_need_it": False},
+    weight=0.03,
+)
 plain("my_token", "POST /api/v1/me/tokens", roles=ALL, keep="token", body=lambda *_: {"label": "second", "days": 3}, weight=0.05,
       given=lambda w: {"mine": w.rng.random()})  # fmt: skip
-plain("revoke_my_token", "DELETE /api/v1/me/tokens/{id}", roles=ALL, given=one("token"), path=at("/api/v1/me/tokens/{id}"), ends=True)
+plain(
+    "revoke_my_token",
+    "DELETE /api/v1/me/tokens/{id}",
+    roles=ALL,
+    given=one("token"),
+    path=at("/api/v1/me/tokens/{id}"),
+    ends=True,
+)
 plain("revoke_token", "DELETE /api/v1/people/{id}/tokens/{token}", roles=("admin",), given=one("token"), ends=True,
       path=lambda go, w, d: f"/api/v1/people/{go.person_id('mentor1')}/tokens/{thing(w, d)['id']}")  # fmt: skip
 plain("link_code", "POST /api/v1/schools/{id}/devices", roles=FIELDS, given=a_school, school_of=_of_school,
@@ -173,7 +220,14 @@ plain("propose_groups", "POST /api/v1/groupings", roles=OWNERS, given=school_and
       body=lambda _go, w, d: {"school_id": w.ids[d.given["school"]], "subject": d.given["subject"], "grade_from": 3, "grade_to": 5}, weight=0.3)  # fmt: skip
 plain("accept_groups", "POST /api/v1/groupings/{id}/accept", roles=OWNERS, given=one("grouping"), path=at("/api/v1/groupings/{id}/accept"),
       body=lambda _go, w, d: {"version": version_of(w, d)}, weight=0.3)  # fmt: skip
-plain("drop_groups", "DELETE /api/v1/groupings/{id}", roles=OWNERS, given=one("grouping"), path=at("/api/v1/groupings/{id}"), weight=0.05)
+plain(
+    "drop_groups",
+    "DELETE /api/v1/groupings/{id}",
+    roles=OWNERS,
+    given=one("grouping"),
+    path=at("/api/v1/groupings/{id}"),
+    weight=0.05,
+)
 plain("split_rule", "PUT /api/v1/settings/group-split", weight=0.02, body=lambda *_: {
     "language": [["beginner", "letter"], ["word"], ["paragraph", "story", "comprehension1", "comprehension2"]],
     "math": [["beginner", "number_1digit"], ["number_2digit"], ["subtraction", "division", "word_problems"]]})  # fmt: skip
@@ -182,16 +236,22 @@ plain("check_level", "POST /api/v1/level-checks", roles=FIELDS, given=a_child, s
           "id": d.uuid(), "student_id": w.ids[d.given["child"]], "subject": d.given["subject"], "level": "beginner", "checked_on": w.day()}]})  # fmt: skip
 
 
-def _group_of(index: int, path: str, body: Callable[[dict[str, Any], World, Deed], Any], method: str = "POST") -> Any:
+def _group_of(
+    index: int, path: str, body: Callable[[dict[str, Any], World, Deed], Any], method: str = "POST"
+) -> Any:
     """What is done with one of a school's groups, looked up first."""
 
     async def send(go: Any, w: World, d: Deed) -> Any:
-        told = await go.read("GET", f"/api/v1/groups?school_id={w.ids[d.given['school']]}&subject={d.given['subject']}")
+        told = await go.read(
+            "GET", f"/api/v1/groups?school_id={w.ids[d.given['school']]}&subject={d.given['subject']}"
+        )
         if not told.is_done:
             return told
         rows = told.data["groups"]
         if len(rows) <= index:
-            return await go.write(method, path.replace("{id}", "0"), body({"id": 0, "version": 1, "members": []}, w, d))
+            return await go.write(
+                method, path.replace("{id}", "0"), body({"id": 0, "version": 1, "members": []}, w, d)
+            )
         row = rows[d.key % len(rows)]
         page = await go.read("GET", f"/api/v1/groups/{row['id']}")
         row["members"] = page.data["members"] if page.is_done else []
@@ -201,12 +261,24 @@ def _group_of(index: int, path: str, body: Callable[[dict[str, Any], World, Deed
     return send
 
 
-def _on_group(name: str, route: str, path: str, body: Callable[[dict[str, Any], World, Deed], Any], *, roles: tuple[str, ...] = OWNERS) -> None:
+def _on_group(
+    name: str,
+    route: str,
+    path: str,
+    body: Callable[[dict[str, Any], World, Deed], Any],
+    *,
+    roles: tuple[str, ...] = OWNERS,
+) -> None:
     plain(name, route, roles=roles, given=school_and_subject, school_of=_of_school, weight=0.2)
     KINDS[name].send = _group_of(0, path, body, route.split(" ")[0])
 
 
-_on_group("lead_group", "PATCH /api/v1/groups/{id}", "/api/v1/groups/{id}", lambda row, _w, _d: {"version": row["version"], "teacher_id": None})
+_on_group(
+    "lead_group",
+    "PATCH /api/v1/groups/{id}",
+    "/api/v1/groups/{id}",
+    lambda row, _w, _d: {"version": row["version"], "teacher_id": None},
+)
 _on_group("move_in_groups", "POST /api/v1/group-moves", "/api/v1/group-moves", lambda row, _w, d: {
     "student_id": (row["members"] or [{"student_id": d.uuid()}])[0]["student_id"], "to_group": row.get("others", [0])[0], "from_group": row["id"]})  # fmt: skip
 _on_group("accept_suggestion", "POST /api/v1/group-suggestions/accept", "/api/v1/group-suggestions/accept", lambda row, _w, d: {
@@ -224,15 +296,45 @@ plain("upload_resource", "POST /api/v1/resource-files", keep="resource", weight=
       files=lambda _go, _w, d: ({"title": f"Paper {d.key}", "subject": "language"}, "paper.pdf", TEXT_FILE, "application/pdf"))  # fmt: skip
 plain("change_resource", "PATCH /api/v1/resources/{id}", given=one("resource"), path=at("/api/v1/resources/{id}"),
       body=lambda _go, w, d: {"version": version_of(w, d), "title": f"Better {d.key}", "words": "w"})  # fmt: skip
-plain("delete_resource", "DELETE /api/v1/resources/{id}", given=one("resource"), path=at("/api/v1/resources/{id}?reason=old"), weight=0.05)
-plain("restore_resource", "POST /api/v1/resources/{id}/restore", given=one("resource"), path=at("/api/v1/resources/{id}/restore"), weight=0.05)
-plain("view_resource", "POST /api/v1/resources/{id}/views", roles=FIELDS, given=one("resource"), path=at("/api/v1/resources/{id}/views"))
+plain(
+    "delete_resource",
+    "DELETE /api/v1/resources/{id}",
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}?reason=old"),
+    weight=0.05,
+)
+plain(
+    "restore_resource",
+    "POST /api/v1/resources/{id}/restore",
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}/restore"),
+    weight=0.05,
+)
+plain(
+    "view_resource",
+    "POST /api/v1/resources/{id}/views",
+    roles=FIELDS,
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}/views"),
+)
 plain("make_intervention", "POST /api/v1/interventions", keep="intervention", audit=("create", "intervention"),
       body=lambda _go, w, d: {"name": f"Camp {d.key}", "starts_on": w.day(), "words": "", "subject": "math"})  # fmt: skip
 plain("change_intervention", "PUT /api/v1/interventions/{id}", given=one("intervention"), path=at("/api/v1/interventions/{id}"),
       body=lambda _go, w, d: {"name": f"Camp again {d.key}", "starts_on": w.day(20), "version": version_of(w, d)})  # fmt: skip
-plain("delete_intervention", "DELETE /api/v1/interventions/{id}", given=one("intervention"), path=at("/api/v1/interventions/{id}?reason=over"), weight=0.05)
-plain("restore_intervention", "POST /api/v1/interventions/{id}/restore", given=one("intervention"), path=at("/api/v1/interventions/{id}/restore"), weight=0.05)
+plain(
+    "delete_intervention",
+    "DELETE /api/v1/interventions/{id}",
+    given=one("intervention"),
+    path=at("/api/v1/interventions/{id}?reason=over"),
+    weight=0.05,
+)
+plain(
+    "restore_intervention",
+    "POST /api/v1/interventions/{id}/restore",
+    given=one("intervention"),
+    path=at("/api/v1/interventions/{id}/restore"),
+    weight=0.05,
+)
 
 
 def _enrolling(w: World) -> dict[str, Any] | None:
@@ -253,22 +355,33 @@ plain("end_participation", "PATCH /api/v1/enrolments/{id}", roles=OWNERS, given=
 
 # Consent, possible duplicates, locks of a school, drafts of rounds and places -----------------------------------------------
 
+
 def _versionless(w: World, d: Deed, _answer: Any) -> None:
     w.p.children[d.given["child"]].version = None
 
 
-def _child_deed(name: str, route: str, tail: str, more: Callable[[World], dict[str, Any]], audit: tuple[str, str]) -> None:
+def _child_deed(
+    name: str, route: str, tail: str, more: Callable[[World], dict[str, Any]], audit: tuple[str, str]
+) -> None:
     plain(name, route, roles=FIELDS, given=a_child, school_of=_of_child, after=_versionless, audit=audit)
 
     async def send(go: Any, w: World, d: Deed) -> Any:
         child = w.p.children[d.given["child"]]
         version = await go.child_version(child)
-        return await go.write(route.split(" ")[0], f"/api/v1/students/{w.ids[child.id]}/{tail}", {"version": version, **more(w)})
+        return await go.write(
+            route.split(" ")[0], f"/api/v1/students/{w.ids[child.id]}/{tail}", {"version": version, **more(w)}
+        )
 
     KINDS[name].send = send
 
 
-_child_deed("consent", "PUT /api/v1/students/{id}/consent", "consent", lambda w: {"contact": "012 345 678", "given_on": w.day()}, ("consent", "student"))
+_child_deed(
+    "consent",
+    "PUT /api/v1/students/{id}/consent",
+    "consent",
+    lambda w: {"contact": "012 345 678", "given_on": w.day()},
+    ("consent", "student"),
+)
 _child_deed("withdraw_consent", "POST /api/v1/students/{id}/consent/withdraw", "consent/withdraw", lambda w: {"withdrawn_on": w.day()},
             ("withdraw_consent", "student"))  # fmt: skip
 
@@ -276,7 +389,9 @@ _child_deed("withdraw_consent", "POST /api/v1/students/{id}/consent/withdraw", "
 def _two(w: World) -> dict[str, Any] | None:
     first = w.child()
     other = w.child(school=first.present.school) if first else None
-    return None if first is None or other is None or other is first else {"child": first.id, "other": other.id}
+    return (
+        None if first is None or other is None or other is first else {"child": first.id, "other": other.id}
+    )
 
 
 plain("not_the_same", "POST /api/v1/not-twins", roles=MENTORS, given=_two, school_of=_of_child,
@@ -286,13 +401,19 @@ plain("not_the_same", "POST /api/v1/not-twins", roles=MENTORS, given=_two, schoo
 def _a_round(w: World) -> dict[str, Any] | None:
     held = w.pick(each.id for each in w.p.rounds.values() if not each.is_deleted)
     school = w.school()
-    return None if held is None or school is None else {"round": held, "school": school, "lock": w.chance(0.5)}
+    return (
+        None if held is None or school is None else {"round": held, "school": school, "lock": w.chance(0.5)}
+    )
 
 
 def _locked_all(w: World, d: Deed, _answer: Any) -> None:
     for word in w.p.live.values():
         result = w.p.results[word]
-        if result.school == d.given["school"] and result.round == d.given["round"] and w.p.children[result.child].is_live:
+        if (
+            result.school == d.given["school"]
+            and result.round == d.given["round"]
+            and w.p.children[result.child].is_live
+        ):
             result.is_locked, result.version = d.given["lock"], None
 
 
@@ -306,13 +427,21 @@ plain("days_of_many", "PUT /api/v1/rounds/{id}/schools", given=_a_round, weight=
 KINDS["days_of_many"].touches = lambda _w, _d: ["everything"]
 
 
-plain("rename_place", "PATCH /api/v1/places/{id}", given=lambda w: {"place": w.pick(w.p.places)} if w.p.places else None, weight=0.15, audit=("change", "place"))
+plain(
+    "rename_place",
+    "PATCH /api/v1/places/{id}",
+    given=lambda w: {"place": w.pick(w.p.places)} if w.p.places else None,
+    weight=0.15,
+    audit=("change", "place"),
+)
 
 
 async def _rename_place(go: Any, w: World, d: Deed) -> Any:
     word = d.given["place"]
     version = await go.version(word, f"/api/v1/places/{w.ids[word]}")
-    return await go.write("PATCH", f"/api/v1/places/{w.ids[word]}", {"version": version, "name_latin": f"Named {d.key}"})
+    return await go.write(
+        "PATCH", f"/api/v1/places/{w.ids[word]}", {"version": version, "name_latin": f"Named {d.key}"}
+    )
 
 
 KINDS["rename_place"].send = _rename_place
@@ -336,7 +465,9 @@ def _spare_year(w: World, d: Deed, answer: Any) -> None:
     word = f"year {d.key}"
     w.call(word, "year", answer["id"])
     w.versions[word] = answer["version"]
-    w.p.years[word] = Year(word, f"Spare {d.key}", date(d.given["start"], 1, 1), date(d.given["start"], 12, 1))
+    w.p.years[word] = Year(
+        word, f"Spare {d.key}", date(d.given["start"], 1, 1), date(d.given["start"], 12, 1)
+    )
 
 
 KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
@@ -344,7 +475,11 @@ KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
 
 def _spare_years(deleted: bool) -> Given:
     def choose(w: World) -> dict[str, Any] | None:
-        year = w.pick(each.id for each in w.p.years.values() if each.is_deleted == deleted and each.starts_on.year >= 2030)
+        year = w.pick(
+            each.id
+            for each in w.p.years.values()
+            if each.is_deleted == deleted and each.starts_on.year >= 2030
+        )
         return None if year is None else {"year": year}
 
     return choose
@@ -359,7 +494,12 @@ plain("restore_year", "POST /api/v1/school-years/{id}/restore", weight=0.05, giv
       after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", False))  # fmt: skip
 KINDS["restore_year"].touches = lambda _w, _d: ["everything"]
 plain("grades_again", "PUT /api/v1/settings/grades", weight=0.03, body=lambda *_: {"grades": [3, 4, 5]})
-plain("guide", "POST /api/v1/guided-tests/next", roles=FIELDS, body=lambda *_: {"subject": "language", "steps": []})
+plain(
+    "guide",
+    "POST /api/v1/guided-tests/next",
+    roles=FIELDS,
+    body=lambda *_: {"subject": "language", "steps": []},
+)
 
 # Visits, follow-ups, plans, photos, forms ----------------------------------------------------------------------------------
 
@@ -392,17 +532,34 @@ plain("move_planned", "POST /api/v1/planned-visits/{id}/move", roles=MENTORS, gi
       body=lambda _go, w, d: {"version": version_of(w, d), "planned_on": (w.today + timedelta(days=5)).isoformat()})  # fmt: skip
 plain("cancel_planned", "POST /api/v1/planned-visits/{id}/cancel", roles=MENTORS, given=one("planned"), path=at("/api/v1/planned-visits/{id}/cancel"),
       body=lambda _go, w, d: {"version": version_of(w, d), "reason": "rain"})  # fmt: skip
-plain("week_rules", "PUT /api/v1/next-week/rules", weight=0.03, body=lambda *_: {"overdue": 1.0, "every_days": 21})
+plain(
+    "week_rules",
+    "PUT /api/v1/next-week/rules",
+    weight=0.03,
+    body=lambda *_: {"overdue": 1.0, "every_days": 21},
+)
 plain("add_photo", "POST /api/v1/visits/{id}/photos", roles=MENTORS, given=one("visit"), path=at("/api/v1/visits/{id}/photos"), keep="photo", weight=0.04,
       files=lambda _go, _w, d: ({"id": d.uuid()}, "photo.png", A_PNG, "image/png"))  # fmt: skip
-plain("remove_photo", "DELETE /api/v1/photos/{id}", roles=MENTORS, given=one("photo"), path=at("/api/v1/photos/{id}"), weight=0.04)
+plain(
+    "remove_photo",
+    "DELETE /api/v1/photos/{id}",
+    roles=MENTORS,
+    given=one("photo"),
+    path=at("/api/v1/photos/{id}"),
+    weight=0.04,
+)
 plain("make_form", "POST /api/v1/forms", keep="form", weight=0.03, given=lambda w: {"code": f"form{w.next_key}"}, body=lambda _go, _w, d: {
     "code": d.given["code"], "name": f"Form {d.key}", "definition": _form(d)})  # fmt: skip
 
 
 def _form(d: Deed) -> dict[str, Any]:
     field = {"key": "q1", "type": "text", "labels": {"en": "Anything?", "km": "?"}}
-    return {"name": f"Form {d.key}", "version": 1, "languages": ["en", "km"], "sections": [{"key": "s1", "labels": {"en": "One", "km": "១"}, "fields": [field]}]}
+    return {
+        "name": f"Form {d.key}",
+        "version": 1,
+        "languages": ["en", "km"],
+        "sections": [{"key": "s1", "labels": {"en": "One", "km": "១"}, "fields": [field]}],
+    }
 
 
 def _form_path(tail: str) -> Callable[[Any, World, Deed], str]:
@@ -421,5 +578,3 @@ plain("publish_form", "POST /api/v1/forms/{code}/publish", given=one("form"), pa
 plain("dry_run", "POST /api/v1/imports", weight=0.04, given=a_school,
       files=lambda _go, w, d: ({"kind": "students", "dry_run": "true"}, "children.csv",
                                f"school code,code,name,sex,grade\nS{d.given['school'].split()[1]},X{d.key},{name_of(d.key)},1,3\n".encode(), "text/csv"))  # fmt: skip
-
-

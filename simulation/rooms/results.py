@@ -13,7 +13,11 @@ def _a_round(w: World) -> Round | None:
     """Mostly an open round, now and then any other."""
     rounds = [each for each in w.p.rounds.values() if not each.is_deleted]
     opened = [each for each in rounds if each.state == "open"]
-    return w.pick(opened) if opened and w.chance(0.88) else w.pick(each for each in rounds if each.state != "planned" or w.chance(0.2))
+    return (
+        w.pick(opened)
+        if opened and w.chance(0.88)
+        else w.pick(each for each in rounds if each.state != "planned" or w.chance(0.2))
+    )
 
 
 def _what(w: World, subject: str) -> dict[str, Any]:
@@ -30,7 +34,14 @@ def _write(w: World) -> dict[str, Any] | None:
     day = min(max(w.today, held.starts_on), held.ends_on)
     if w.chance(0.04):
         day = w.today + timedelta(days=w.pick((-30, 1)))
-    return {"child": child.id, "round": held.id, "subject": subject, "stale": w.chance(0.04), "tested_on": day.isoformat(), **_what(w, subject)}
+    return {
+        "child": child.id,
+        "round": held.id,
+        "subject": subject,
+        "stale": w.chance(0.04),
+        "tested_on": day.isoformat(),
+        **_what(w, subject),
+    }
 
 
 async def _version(go: Any, w: World, given: dict[str, Any]) -> int | None:
@@ -136,7 +147,9 @@ class TestMany:
             return None
         subject = w.pick(SUBJECTS)
         writes: list[dict[str, Any]] = []
-        for child in [each for each in w.p.children.values() if each.is_live and each.present.school == school][:12]:
+        for child in [
+            each for each in w.p.children.values() if each.is_live and each.present.school == school
+        ][:12]:
             day = min(max(w.today, held.starts_on), held.ends_on)
             writes.append({
                 "child": child.id, "round": held.id, "subject": subject,
@@ -146,7 +159,11 @@ class TestMany:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        writes = [await _body(go, w, d, each, number) for number, each in enumerate(d.given["writes"]) if each["child"] in w.ids]
+        writes = [
+            await _body(go, w, d, each, number)
+            for number, each in enumerate(d.given["writes"])
+            if each["child"] in w.ids
+        ]
         return await go.write("POST", "/api/v1/results/batch", {"writes": writes})
 
     @staticmethod
@@ -162,7 +179,9 @@ class TestMany:
                 continue
             why = _why(w, d, given, has_reason=False)
             is_saved = told["code"] in ("saved", "changed")
-            w.keys_made.setdefault("verdicts", []).append((f"{d.kind} one of many", why, is_saved, told["code"]))
+            w.keys_made.setdefault("verdicts", []).append(
+                (f"{d.kind} one of many", why, is_saved, told["code"])
+            )
             if is_saved:
                 _done(w, d, given, number)
 
@@ -190,7 +209,14 @@ class Grid:
         row = w.chance(0.4)
         if row:
             taps = dict(list(taps.items())[:1])
-        return (w.anybody_for(school, subject), {"school": school, "round": opened.id, "subject": subject, "taps": taps, "row": row}) if taps else None
+        return (
+            (
+                w.anybody_for(school, subject),
+                {"school": school, "round": opened.id, "subject": subject, "taps": taps, "row": row},
+            )
+            if taps
+            else None
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -223,7 +249,9 @@ class Grid:
             present = w.p.live_result(child_id, held.id, d.given["subject"])
             is_same = present is not None and (present.level or present.outcome) == choice
             if answer["status"] == 200 or answer["status"] == 303:
-                w.keys_made.setdefault("verdicts", []).append(("grid row", "?" if is_same else why, True, "saved"))
+                w.keys_made.setdefault("verdicts", []).append(
+                    ("grid row", "?" if is_same else why, True, "saved")
+                )
                 if not is_same:
                     _done(w, d, given, child_id, write_id)
             elif not why and not is_same:
@@ -231,10 +259,18 @@ class Grid:
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
-        return [each.id for each in w.p.children.values() if each.present.school == d.given["school"]] or [d.given["school"]]
+        return [each.id for each in w.p.children.values() if each.present.school == d.given["school"]] or [
+            d.given["school"]
+        ]
 
 
-@kind("delete_result", "DELETE /api/v1/results/{id}", "POST /students/{id}/results/{round_id}/{subject}/delete", weight=0.8, audit=("delete", "result"))
+@kind(
+    "delete_result",
+    "DELETE /api/v1/results/{id}",
+    "POST /students/{id}/results/{round_id}/{subject}/delete",
+    weight=0.8,
+    audit=("delete", "result"),
+)
 class DeleteResult:
     has_page = True
 
@@ -243,7 +279,10 @@ class DeleteResult:
         result = w.pick(w.p.results[each] for each in w.p.live.values())
         if result is None:
             return None
-        return w.anybody_for(result.school, result.subject, result.klass), {"result": result.id, "reason": w.pick(("", "tested by mistake"))}
+        return w.anybody_for(result.school, result.subject, result.klass), {
+            "result": result.id,
+            "reason": w.pick(("", "tested by mistake")),
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -252,17 +291,25 @@ class DeleteResult:
         role = w.p.people[d.who].role
         if role not in ("admin", "coordinator", "teacher"):
             return "forbidden"
-        if result.is_deleted or w.p.live.get((result.child, result.round, result.subject)) != result.id or not child.is_live:
+        if (
+            result.is_deleted
+            or w.p.live.get((result.child, result.round, result.subject)) != result.id
+            or not child.is_live
+        ):
             return "not_found?"
         now = child.present
         reaches_cell = w.p.covers(d.who, w.today, result.school, result.klass, result.subject)
         reaches_now = w.p.covers(d.who, w.today, now.school, now.klass, result.subject)
         if not (reaches_cell or reaches_now):
             return "out_of_scope"
-        is_held = result.is_locked or result.is_verified or result.school in held.locked or held.state != "open"
+        is_held = (
+            result.is_locked or result.is_verified or result.school in held.locked or held.state != "open"
+        )
         if is_held and not (role in LEADERS and d.given["reason"]):
             return "result_held"
-        if d.way == "page" and (not d.given["reason"] or (now.school, now.klass) != (result.school, result.klass)):
+        if d.way == "page" and (
+            not d.given["reason"] or (now.school, now.klass) != (result.school, result.klass)
+        ):
             return "?"
         return "" if reaches_cell and reaches_now else "?"
 
@@ -275,7 +322,11 @@ class DeleteResult:
         if d.way == "page":
             page = f"/students/{w.ids[result.child]}/results/{w.ids[result.round]}/{result.subject}"
             return await go.form(page, f"{page}/delete", reason=reason)
-        return await go.write("DELETE", f"/api/v1/results/{w.ids[result.id]}?version={result.version}&reason={reason.replace(' ', '+')}", None)
+        return await go.write(
+            "DELETE",
+            f"/api/v1/results/{w.ids[result.id]}?version={result.version}&reason={reason.replace(' ', '+')}",
+            None,
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -297,12 +348,20 @@ class LockResults:
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         result = w.p.results[d.given["result"]]
-        return "?" if result.is_deleted or w.p.rounds[result.round].state == "frozen" or not w.p.children[result.child].is_live else ""
+        return (
+            "?"
+            if result.is_deleted
+            or w.p.rounds[result.round].state == "frozen"
+            or not w.p.children[result.child].is_live
+            else ""
+        )
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         path = "/api/v1/result-locks" if d.given["lock"] else "/api/v1/result-unlocks"
-        return await go.write("POST", path, {"result_ids": [w.ids[d.given["result"]]], "reason": "it was checked"})
+        return await go.write(
+            "POST", path, {"result_ids": [w.ids[d.given["result"]]], "reason": "it was checked"}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:

@@ -18,7 +18,12 @@ class MakeRound:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         g = d.given
-        body = {"kind": g["kind"], "starts_on": g["starts_on"], "ends_on": g["ends_on"], "school_year_id": w.ids[g["year"]]}
+        body = {
+            "kind": g["kind"],
+            "starts_on": g["starts_on"],
+            "ends_on": g["ends_on"],
+            "school_year_id": w.ids[g["year"]],
+        }
         return await go.write("POST", "/api/v1/rounds", body)
 
     @staticmethod
@@ -27,7 +32,9 @@ class MakeRound:
         word = f"round {d.key}"
         w.call(word, "round", answer["id"])
         w.p.tick()
-        w.p.rounds[word] = Round(word, g["year"], g["kind"], date.fromisoformat(g["starts_on"]), date.fromisoformat(g["ends_on"]))
+        w.p.rounds[word] = Round(
+            word, g["year"], g["kind"], date.fromisoformat(g["starts_on"]), date.fromisoformat(g["ends_on"])
+        )
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
@@ -37,7 +44,13 @@ class MakeRound:
 NEXT = {"planned": ("open",), "open": ("closed",), "closed": ("open", "frozen"), "frozen": ("open",)}
 
 
-@kind("step_round", "POST /api/v1/rounds/{id}/state", "POST /rounds/{id}/state/{state}", weight=0.8, audit=("change_state", "round"))
+@kind(
+    "step_round",
+    "POST /api/v1/rounds/{id}/state",
+    "POST /rounds/{id}/state/{state}",
+    weight=0.8,
+    audit=("change_state", "round"),
+)
 class StepRound:
     has_page = True
 
@@ -59,7 +72,9 @@ class StepRound:
         if why or d.given["state"] != "frozen":
             return why
         is_disputed = any(
-            each.round == d.given["round"] and each.retest is not None and each.retest.state in ("disagreed", "returned", "pending")
+            each.round == d.given["round"]
+            and each.retest is not None
+            and each.retest.state in ("disagreed", "returned", "pending")
             for each in w.p.results.values()
         )
         return "disputes?" if is_disputed else ""
@@ -72,7 +87,9 @@ class StepRound:
             page = f"/rounds/{w.ids[g['round']]}"
             return await go.form(page, f"{page}/state/{g['state']}", reason=g["reason"])
         version = await go.version(g["round"], path)
-        return await go.write("POST", f"{path}/state", {"version": version, "state": g["state"], "reason": g["reason"]})
+        return await go.write(
+            "POST", f"{path}/state", {"version": version, "state": g["state"], "reason": g["reason"]}
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -144,7 +161,11 @@ class OwnDays:
         school = w.school()
         if held is None or school is None:
             return None
-        return w.leader(), {"round": held.id, "school": school, "ends_on": w.pick((None, held.ends_on.isoformat(), w.day(-3)))}
+        return w.leader(), {
+            "round": held.id,
+            "school": school,
+            "ends_on": w.pick((None, held.ends_on.isoformat(), w.day(-3))),
+        }
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -162,7 +183,10 @@ class OwnDays:
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
         ends = d.given["ends_on"]
-        w.p.rounds[d.given["round"]].own_days[d.given["school"]] = (None, None if ends is None else date.fromisoformat(ends))
+        w.p.rounds[d.given["round"]].own_days[d.given["school"]] = (
+            None,
+            None if ends is None else date.fromisoformat(ends),
+        )
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
