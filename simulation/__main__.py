@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-
 import sys
 import time
-
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
@@ -78,9 +76,15 @@ async def simulate(asked: argparse.Namespace) -> int:
     first = asked.seed if asked.seed is not None else SystemRandom().randrange(1_000_000)
     known: dict[str, list[frozenset[str]]] = {}
     options = Options(
-        days=asked.days, schools=asked.schools, deeds_a_day=asked.deeds, children=asked.children, faults=not asked.no_faults, swarm=asked.swarm,
-        without=frozenset(filter(None, asked.without.split(","))), known=known,
-    )  # fmt: skip
+        days=asked.days,
+        schools=asked.schools,
+        deeds_a_day=asked.deeds,
+        children=asked.children,
+        faults=not asked.no_faults,
+        swarm=asked.swarm,
+        without=frozenset(filter(None, asked.without.split(","))),
+        known=known,
+    )
     print(f"simulated programme: seeds from {first}, {asked.minutes:g} minutes", flush=True)
     report = Report()
     stage = Stage(asked.port)

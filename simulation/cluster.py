@@ -66,11 +66,25 @@ class Cluster:
             os.chown(self._folder, self._user, self._user)
         done = subprocess.run(
             [
-                str(self._binaries / "initdb"), "-D", str(self._cluster), "-U", NAME, "--auth=trust", "--encoding=UTF8",
-                "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync",
+                str(self._binaries / "initdb"),
+                "-D",
+                str(self._cluster),
+                "-U",
+                NAME,
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
+                "--no-sync",
             ],
-            check=False, capture_output=True, text=True, cwd="/", user=self._user, timeout=START_S * 2,
-        )  # fmt: skip
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            user=self._user,
+            timeout=START_S * 2,
+        )
         if done.returncode:
             raise RuntimeError(f"initdb: {done.stderr[-1000:]}")
         self.start()
@@ -80,10 +94,22 @@ class Cluster:
         words = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self._binaries / "postgres"), "-D", str(self._cluster), "-c", f"unix_socket_directories={self._folder}", *words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, user=self._user,
+                [
+                    str(self._binaries / "postgres"),
+                    "-D",
+                    str(self._cluster),
+                    "-c",
+                    f"unix_socket_directories={self._folder}",
+                    *words,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                user=self._user,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
-            )  # fmt: skip
+            )
         until = time.monotonic() + START_S
         while True:
             try:

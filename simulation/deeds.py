@@ -109,9 +109,18 @@ def kind(
             if found is not None:
                 of[each] = found
         KINDS[name] = Kind(
-            name, routes, of["make"], of.get("judge", freely), of["send"], of.get("apply", nothing),
-            of.get("touches", lambda _w, d: [f"{d.kind} {d.key}"]), weight, audit, is_setup, bool(getattr(given, "has_page", False)),
-        )  # fmt: skip
+            name,
+            routes,
+            of["make"],
+            of.get("judge", freely),
+            of["send"],
+            of.get("apply", nothing),
+            of.get("touches", lambda _w, d: [f"{d.kind} {d.key}"]),
+            weight,
+            audit,
+            is_setup,
+            bool(getattr(given, "has_page", False)),
+        )
         return given
 
     return declare

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,12 @@ class Looker:
         answer = await self.run.api(who, "GET", path, which=which)
         self.player.saw(who, answer)
         if not answer.is_done:
-            raise RuntimeError(f"GET {path} as {who}: {answer.status} {answer.text[:300]}")
+            from simulation.player import Unanswered
+
+            what = f"GET {re.sub(r'[0-9a-f-]{36}|[0-9]+', '*', path.split('?')[0])}"
+            raise Unanswered(
+                f"{what} {answer.code}", f"GET {path} as {who}: {answer.status} {answer.text[:300]}"
+            )
         return answer.json()
 
     async def all(self, path: str, who: str = "admin", rows: int = 1000) -> list[dict[str, Any]]:
@@ -163,8 +169,14 @@ class Looker:
                     expected: dict[str | None, tuple[Any, ...]] = {}
                     for child, seat in self.p.sheet(school.id, held, subject).items():
                         result = self.p.live_result(child, held.id, subject)
-                        expected[child] = (seat.grade, seat.sex, result.outcome if result else None, result.level if result else None,
-                            bool(result and result.is_verified), bool(result and result.is_locked))  # fmt: skip
+                        expected[child] = (
+                            seat.grade,
+                            seat.sex,
+                            result.outcome if result else None,
+                            result.level if result else None,
+                            bool(result and result.is_verified),
+                            bool(result and result.is_locked),
+                        )
                     where = f"{school.id}, {held.id} ({held.kind}), {subject}"
                     sort = f"class sheet of a round that is {held.state}"
                     more, less = rows.keys() - expected.keys(), expected.keys() - rows.keys()
@@ -272,12 +284,20 @@ class Looker:
     async def lists(self) -> None:
         """How long every list is, paged through to its end."""
         wanted = {
-            "/api/v1/schools": ("school", {each.id for each in self.p.schools.values() if not each.is_deleted}),
+            "/api/v1/schools": (
+                "school",
+                {each.id for each in self.p.schools.values() if not each.is_deleted},
+            ),
             "/api/v1/rounds": ("round", {each.id for each in self.p.rounds.values() if not each.is_deleted}),
-            "/api/v1/school-years": ("year", {each.id for each in self.p.years.values() if not each.is_deleted}),
+            "/api/v1/school-years": (
+                "year",
+                {each.id for each in self.p.years.values() if not each.is_deleted},
+            ),
             "/api/v1/assignments?active=true": (
-                "assignment", {each.id for each in self.p.assignments.values() if each.holds_on(self.w.today)}),
-        }  # fmt: skip
+                "assignment",
+                {each.id for each in self.p.assignments.values() if each.holds_on(self.w.today)},
+            ),
+        }
         for path, (sort, expected) in wanted.items():
             rows = [self.w.word(sort, row["id"]) for row in await self.all(path, rows=PAGE)]
             self.same(f"the list {path.split('?')[0]}", sorted(expected), sorted(map(str, rows)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import time
@@ -11,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from simulation import rooms
 from simulation.client import Answer, Lost
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, uuid_of
-from simulation.forms import form_to
+from simulation.forms import Form, form_to, forms_of
 from simulation.model.things import LEADERS, Person
-from simulation.stage import CAST, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
+from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
 
 TRIES = 60
 PAUSE_S = 0.15
@@ -60,9 +61,14 @@ class Step:
     def to_plain(self) -> dict[str, Any]:
         """As written out, to be read back."""
         return {
-            "sort": self.sort, "day": self.day, "hour": self.hour, "fault": self.fault, "only": self.only, "narrow": self.narrow,
+            "sort": self.sort,
+            "day": self.day,
+            "hour": self.hour,
+            "fault": self.fault,
+            "only": self.only,
+            "narrow": self.narrow,
             "deeds": [each.to_plain() for each in self.deeds],
-        }  # fmt: skip
+        }
 
 
 def step_of(plain: dict[str, Any]) -> Step:
@@ -77,6 +83,7 @@ class Told:
     status: int
     code: str
     data: Any = None
+    text: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -101,6 +108,14 @@ class Options:
     ignore: frozenset[str] = frozenset()
     known: Mapping[str, list[frozenset[str]]] = field(default_factory=dict)
     """Sorts of difference that were seen before, with the kinds of deeds that led there: passed over where they are at work."""
+
+
+class Unanswered(Exception):
+    """The program does not answer, or refuses what an admin may always ask."""
+
+    def __init__(self, what: str, words: str) -> None:
+        super().__init__(words)
+        self.what = what
 
 
 class Go:
@@ -135,12 +150,10 @@ class Go:
         key = uuid_of("write", self.deed.key, self._writes)
         if self.deed.lost:
             self.player.counts["answers lost"] += 1
-            try:
+            with contextlib.suppress(Lost):
                 await self.run.api(
                     self.deed.who, method, path, body, which=self.deed.which, key=key, forget=True
                 )
-            except Lost:
-                pass
         # What is repeated goes to the other process.
         which = self.deed.which + (1 if self.deed.lost else 0)
         return _told(
@@ -163,23 +176,18 @@ class Go:
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
-        raise RuntimeError(f"no answer to {self.deed.words}: {last}")
+        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}")
 
     async def upload(
         self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
     ) -> Told:
         """Sends a file with some fields, as multipart/form-data."""
-        border = f"sim{self.deed.key}"
-        parts = [
-            f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
-            for name, value in fields.items()
-        ]
-        head = f'--{border}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"\r\ncontent-type: {media_type}\r\n\r\n'
-        body = b"".join([*parts, head.encode(), content, f"\r\n--{border}--\r\n".encode()])
+        body, content_type = multipart(f"sim{self.deed.key}", fields, filename, content, media_type)
         headers = {
-            "authorization": f"Bearer {self.run.people[self.deed.who].token}", "content-type": f"multipart/form-data; boundary={border}",
+            "authorization": f"Bearer {self.run.people[self.deed.who].token}",
+            "content-type": content_type,
             "idempotency-key": uuid_of("upload", self.deed.key),
-        }  # fmt: skip
+        }
         return _told(
             await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
         )
@@ -231,10 +239,14 @@ class Go:
         who, which = self.deed.who, self.deed.which
         shown = await self._settled(lambda: self.run.page(who, "GET", page, which=which))
         if shown.status != 200:
-            return Told(shown.status, f"page {shown.status}")
+            return Told(max(shown.status, 401), f"page {shown.status}")
         form = form_to(shown.text, action)
         if form is None:
             return Told(409, "not_offered")
+        return await self.fill(page, form, optional, typed)
+
+    async def fill(self, page: str, form: Form, optional: tuple[str, ...], typed: dict[str, Any]) -> Told:
+        """Fills a form in and posts it."""
         names = form.names
         missing = [name for name in typed if name not in names and name not in optional]
         if missing and any(form.names):
@@ -244,17 +256,88 @@ class Go:
         answer = await self._post(form.action, sent)
         data = {"location": answer.headers.get("location", ""), "write_id": dict(form.fields).get("write_id")}
         self.player.counts["by pages"] += 1
-        return Told(answer.status, str(answer.status), data)
+        return Told(answer.status, str(answer.status), data, answer.text)
+
+    async def form_like(self, page: str, pattern: str, *, last: bool = False) -> Told:
+        """Presses the first (or last) button of a page that posts to an address of this pattern."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        found = [
+            each
+            for each in forms_of(shown.text)
+            if each.method == "post" and re.fullmatch(pattern, each.action.split("?")[0])
+        ]
+        return await self.fill(page, found[-1 if last else 0], (), {}) if found else Told(409, "not_offered")
+
+    async def form_with_file(
+        self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any
+    ) -> Told:
+        """Fills in a form that takes a file along."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        form = form_to(shown.text, action)
+        if form is None:
+            return Told(409, "not_offered")
+        fields = dict(form.filled(**typed))
+        body, media_type = multipart(f"sim{self.deed.key}", fields, *file)
+        headers = {"cookie": self.run.people[self.deed.who].cookie, "content-type": media_type}
+        answer = await self._settled(
+            lambda: self.run.client.ask(self.deed.which, "POST", form.action, headers, body)
+        )
+        return Told(answer.status, str(answer.status), {"location": answer.headers.get("location", "")})
+
+    async def page(self, path: str) -> Answer:
+        """A page as it is shown."""
+        return await self._settled(lambda: self.run.page(self.deed.who, "GET", path, which=self.deed.which))
+
+    async def stranger(self, page: str, action: str, cookie: str = "", **typed: Any) -> tuple[Told, str]:
+        """A form of a page filled in by nobody who is signed in, and the cookie that is given for it."""
+        headers = {"cookie": cookie} if cookie else {}
+        source = f"127.0.{20 + self.deed.key // 200 % 200}.{1 + self.deed.key % 200}"
+        shown = await self._settled(
+            lambda: self.run.client.ask(self.deed.which, "GET", page, headers, source=source)
+        )
+        form = form_to(shown.text, action)
+        fields = form.filled(**typed) if form is not None else list(typed.items())
+        sent = {**headers, "content-type": "application/x-www-form-urlencoded"}
+        answer = await self._settled(
+            lambda: self.run.client.ask(
+                self.deed.which, "POST", action, sent, urlencode(fields).encode(), source=source
+            )
+        )
+        given = answer.headers.get("set-cookie", "").split(";")[0]
+        return Told(answer.status, str(answer.status)), given
+
+    async def sign_in(self, who: str) -> Told | None:
+        """Signs somebody in afresh; None when it is done."""
+        key = self.run.people[who]
+        number = 400 + self.deed.key % 20_000
+        try:
+            self.run.people[who] = await self.player.stage.sign_in(
+                self.run, who, key.person_id, number, key.token
+            )
+        except (RuntimeError, Lost):
+            return Told(403, "not_signed_in")
+        return None
+
+    def now_s(self) -> float:
+        """The simulated instant, in seconds."""
+        return time.time() + self.run.shift_s
+
+    async def with_secret(self, method: str, path: str) -> Told:
+        """A call as a scheduler makes it."""
+        headers = {"authorization": f"Bearer {CRON_SECRET}"}
+        return _told(await self._settled(lambda: self.run.client.ask(self.deed.which, method, path, headers)))
 
     async def _post(self, action: str, sent: list[tuple[str, str]]) -> Answer:
         who, which = self.deed.who, self.deed.which
         key = uuid_of("form", self.deed.key)
         if self.deed.lost:
             self.player.counts["answers lost"] += 1
-            try:
+            with contextlib.suppress(Lost):
                 await self.run.page(who, "POST", action, sent, which=which, forget=True, key=key)
-            except Lost:
-                pass
         return await self._settled(lambda: self.run.page(who, "POST", action, sent, which=which, key=key))
 
     async def grid(self, address: str, query: str, taps: dict[str, str], *, is_row: bool) -> Told:
@@ -294,6 +377,19 @@ class Go:
         return Told(status, str(answer.status), {"sent": sent, "status": answer.status})
 
 
+def multipart(
+    border: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
+) -> tuple[bytes, str]:
+    """A body with some fields and a file, and its content type."""
+    parts = [
+        f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = f'--{border}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"\r\ncontent-type: {media_type}\r\n\r\n'
+    body = b"".join([*parts, head.encode(), content, f"\r\n--{border}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={border}"
+
+
 def _pattern(path: str) -> str:
     return re.sub(r"[0-9a-f-]{36}|\d+", "*", path.split("?")[0])
 
@@ -312,7 +408,7 @@ class Player:
         self.options = options
         self.world = World(seed, random.Random(seed), document=stage.document)
         for name, role in CAST:
-            self.world.p.people[name] = Person(name, role)
+            self.world.p.people[name] = Person(name, role, is_active=not name.startswith("spare"))
             self.world.call(f"person {name}", "person", run.people[name].person_id)
         self.script: list[Step] = []
         self.differences: list[Difference] = []
@@ -371,6 +467,12 @@ class Player:
     async def take(self, step: Step) -> None:
         """One step."""
         self.script.append(step)
+        try:
+            await self._take(step)
+        except Unanswered as error:
+            self.differ(f"no answer: {error.what}", "an answer", str(error))
+
+    async def _take(self, step: Step) -> None:
         if step.sort == "day":
             self.world.today = date.fromisoformat(step.day)
             self.run.set_clock(
@@ -525,8 +627,12 @@ class Player:
                 "make_year", "coordinator1", starts_on="2027-02-21", ends_on="2027-12-20", is_current=False
             )
         )
-        days = (("baseline", "2027-01-04", "2027-01-12", one), ("midline", "2027-01-16", "2027-01-22", one),
-                ("endline", "2027-01-26", "2027-02-03", one), ("baseline", "2027-02-22", "2027-03-02", two))  # fmt: skip
+        days = (
+            ("baseline", "2027-01-04", "2027-01-12", one),
+            ("midline", "2027-01-16", "2027-01-22", one),
+            ("endline", "2027-01-26", "2027-02-03", one),
+            ("baseline", "2027-02-22", "2027-03-02", two),
+        )
         for kind, starts_on, ends_on, year in days:
             await do(
                 self.deed(

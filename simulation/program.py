@@ -22,9 +22,16 @@ from typing import Any
 from simulation.planted import plant_in_program
 
 HEAVY = (
-    "uvicorn", "uvloop", "rightlevel.commands", "rightlevel.commands.serve", "rightlevel.assembly", "rightlevel.web.app",
-    "rightlevel.commands.reconcile", "rightlevel.commands.person", "rightlevel.commands.token",
-)  # fmt: skip
+    "uvicorn",
+    "uvloop",
+    "rightlevel.commands",
+    "rightlevel.commands.serve",
+    "rightlevel.assembly",
+    "rightlevel.web.app",
+    "rightlevel.commands.reconcile",
+    "rightlevel.commands.person",
+    "rightlevel.commands.token",
+)
 CLOCK_BYTES = 8
 
 

@@ -75,8 +75,10 @@ class Report:
         lines = [
             "",
             f"seeds            {self.seeds} ({first} to {last})",
-            f"deeds            {self.deeds}, {self.deeds / max(self.busy_s, 1e-9):.0f} a second while deeds are done, "
-            f"{self.deeds / max(self.all_s, 1e-9):.0f} a second with starting, looking and killing",
+            (
+                f"deeds            {self.deeds}, {self.deeds / max(self.busy_s, 1e-9):.0f} a second while deeds are done, "
+                f"{self.deeds / max(self.all_s, 1e-9):.0f} a second with starting, looking and killing"
+            ),
             f"comparisons      {self.counts['comparisons']}; {self.counts['asked']} questions; names looked for in {self.counts['names looked for']} answers",
             f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
             f"faults           {faults}",

@@ -31,12 +31,22 @@ NIGHT_UTC = 18
 START_S = 40.0
 TEMPLATE = "sim_template"
 CAST = (
-    ("admin", "admin"), ("coordinator1", "coordinator"), ("coordinator2", "coordinator"),
-    ("mentor1", "mentor"), ("mentor2", "mentor"), ("mentor3", "mentor"),
-    ("teacher1", "teacher"), ("teacher2", "teacher"), ("teacher3", "teacher"), ("teacher4", "teacher"), ("teacher5", "teacher"),
+    ("admin", "admin"),
+    ("coordinator1", "coordinator"),
+    ("coordinator2", "coordinator"),
+    ("mentor1", "mentor"),
+    ("mentor2", "mentor"),
+    ("mentor3", "mentor"),
+    ("teacher1", "teacher"),
+    ("teacher2", "teacher"),
+    ("teacher3", "teacher"),
+    ("teacher4", "teacher"),
+    ("teacher5", "teacher"),
     ("viewer1", "viewer"),
-)  # fmt: skip
+    ("spare1", "teacher"),
+)
 """Who is there from the beginning, with role: they are signed in once, in the template."""
+CRON_SECRET = "a-scheduler-outside"
 PASSWORD = "correct-horse-battery-7"
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -59,9 +69,13 @@ class Program:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])}
         root = Path(__file__).resolve().parent.parent
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "simulation.program"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root,
+            [sys.executable, "-m", "simulation.program"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=root,
             env=environment,
-        )  # fmt: skip
+        )
         self._tell(None)
 
     def _tell(self, command: dict[str, Any] | None) -> dict[str, Any]:
@@ -85,9 +99,13 @@ class Program:
     ) -> int:
         """Starts `rightlevel ARGUMENTS` in a process of its own."""
         command = {
-            "do": "run", "arguments": arguments, "environment": environment, "log": str(log),
-            "clock": str(clock) if clock else "", "plant": plant,
-        }  # fmt: skip
+            "do": "run",
+            "arguments": arguments,
+            "environment": environment,
+            "log": str(log),
+            "clock": str(clock) if clock else "",
+            "plant": plant,
+        }
         return self._tell(command)["process_id"]
 
     def wait(self, process_id: int) -> int | None:
@@ -128,6 +146,7 @@ class Stage:
         self.first_port = first_port
         self.people: dict[str, Key] = {}
         self.document: dict[str, Any] = {}
+        self.password = PASSWORD
         self._numbers = 0
 
     async def open(self) -> None:
@@ -149,17 +168,25 @@ class Stage:
 
     async def _cast(self, run: Run) -> None:
         await run.must("admin", "POST", "/api/v1/settings/second-factor", {"admins_need_it": False})
-        made = await run.must("admin", "POST", "/api/v1/people", {
-            "username": "admin2", "display_name": "Admin Two", "role": "admin", "password": PASSWORD})  # fmt: skip
+        made = await run.must(
+            "admin",
+            "POST",
+            "/api/v1/people",
+            {"username": "admin2", "display_name": "Admin Two", "role": "admin", "password": PASSWORD},
+        )
         admin2 = await self.sign_in(run, "admin2", made["person"]["id"], 1)
         self.people["admin"] = admin2
         for number, (name, role) in enumerate(CAST[1:], 2):
-            made = await run.must("admin", "POST", "/api/v1/people", {
-                "username": name, "display_name": name.title(), "role": role, "password": PASSWORD})  # fmt: skip
+            made = await run.must(
+                "admin",
+                "POST",
+                "/api/v1/people",
+                {"username": name, "display_name": name.title(), "role": role, "password": PASSWORD},
+            )
             self.people[name] = await self.sign_in(run, name, made["person"]["id"], number)
 
-    async def sign_in(self, run: Run, username: str, person_id: int, number: int) -> Key:
-        """Signs somebody in through the page, from an address of their own, and makes them a token."""
+    async def sign_in(self, run: Run, username: str, person_id: int, number: int, token: str = "") -> Key:
+        """Signs somebody in through the page, from an address of their own, and makes them a token unless they have one."""
         source = f"127.0.{1 + number // 200}.{1 + number % 200}"
         body = urlencode({"username": username, "password": PASSWORD, "next": "/"}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -172,10 +199,15 @@ class Stage:
         csrf = CSRF.search(page.text)
         if csrf is None:
             raise RuntimeError(f"no csrf token on /account: {page.status} {page.text[:500]}")
+        if token:
+            return Key(person_id, token, cookie, csrf.group(1))
         made = await run.client.ask(
-            0, "POST", "/api/v1/me/tokens", {"cookie": cookie, "x-csrf-token": csrf.group(1), "content-type": "application/json"},
+            0,
+            "POST",
+            "/api/v1/me/tokens",
+            {"cookie": cookie, "x-csrf-token": csrf.group(1), "content-type": "application/json"},
             json.dumps({"label": "simulation", "days": 300}).encode(),
-        )  # fmt: skip
+        )
         if not made.is_done:
             raise RuntimeError(f"no token for {username}: {made.text}")
         return Key(person_id, made.json()["token"], cookie, csrf.group(1))
@@ -216,18 +248,20 @@ class Run:
         self.people: dict[str, Key] = stage.people
         self.environment = {
             "DATABASE_URL": stage.cluster.conninfo(database),
+            "RIGHTLEVEL_CRON_SECRET": CRON_SECRET,
             "RIGHTLEVEL_MEMORY_BYTES": str(3_000_000_000),
             "RIGHTLEVEL_SESSION_IDLE_S": str(400 * 86_400),
             "RIGHTLEVEL_SESSION_LIFE_S": str(400 * 86_400),
         }
         self.day = FIRST_DAY
         self.hour = MORNING_UTC
+        self.shift_s = 0.0
 
     def set_clock(self, day: date, hour: int) -> None:
         """Moves the simulated time to this day and hour (UTC), for the program and its database."""
         self.day, self.hour = day, hour
         wanted = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp()
-        shift = wanted - time.time()
+        shift = self.shift_s = wanted - time.time()
         self.clock_file.write_bytes(struct.pack("d", shift))
         self.stage.cluster.execute(
             self.database, f"update sim.clock set shift = interval '{shift:.3f} seconds'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -311,7 +312,7 @@ class Programme:
         order = sorted(
             (each for each in self.years.values() if not each.is_deleted), key=lambda each: each.starts_on
         )
-        for before, after in zip(order, order[1:], strict=False):
+        for before, after in itertools.pairwise(order):
             if before.id == year:
                 return after.id
         return None

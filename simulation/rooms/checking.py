@@ -115,15 +115,25 @@ class MakeRetest:
 
 
 @kind(
-    "resolve", "POST /api/v1/verifications/{id}/resolve", "POST /api/v1/verifications/decisions", "POST /verification/{id}/resolve",
-    weight=0.8, audit=("resolve", "result"),
-)  # fmt: skip
+    "resolve",
+    "POST /api/v1/verifications/{id}/resolve",
+    "POST /api/v1/verifications/decisions",
+    "POST /verification/{id}/resolve",
+    weight=0.8,
+    audit=("resolve", "verification"),
+)
 class Resolve:
     @staticmethod
     def make(w: World) -> Any:
         found = _with(w, "disagreed", "overtaken")
-        return None if found is None or not found.retest or not found.retest.id else (
-            w.leader(), {"result": found.id, "stands": w.pick(("first", "second")), "many": w.chance(0.3)})  # fmt: skip
+        return (
+            None
+            if found is None or not found.retest or not found.retest.id
+            else (
+                w.leader(),
+                {"result": found.id, "stands": w.pick(("first", "second")), "many": w.chance(0.3)},
+            )
+        )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
@@ -181,7 +191,7 @@ class Resolve:
     "POST /api/v1/verifications/{id}/return",
     "POST /verification/{id}/return",
     weight=0.3,
-    audit=("return", "result"),
+    audit=("return", "verification"),
 )
 class ReturnResult:
     @staticmethod
@@ -214,7 +224,7 @@ class ReturnResult:
     "POST /api/v1/verifications/{id}/answer",
     "POST /verification/{id}/answer",
     weight=0.3,
-    audit=("answer", "result"),
+    audit=("answer", "verification"),
 )
 class AnswerResult:
     @staticmethod
@@ -247,7 +257,7 @@ class AnswerResult:
     "POST /api/v1/verifications/{id}/withdraw",
     "POST /verification/{id}/withdraw",
     weight=0.3,
-    audit=("withdraw", "result"),
+    audit=("withdraw", "verification"),
 )
 class WithdrawRetest:
     @staticmethod
@@ -320,9 +330,14 @@ class Draw:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         body = {
-            "round_id": w.ids[d.given["round"]], "subject": d.given["subject"], "margin": 0.3, "confidence": 0.9, "expected": 0.8,
-            "seed": d.given["seed"], "place_id": w.ids[next(iter(w.p.places))],
-        }  # fmt: skip
+            "round_id": w.ids[d.given["round"]],
+            "subject": d.given["subject"],
+            "margin": 0.3,
+            "confidence": 0.9,
+            "expected": 0.8,
+            "seed": d.given["seed"],
+            "place_id": w.ids[next(iter(w.p.places))],
+        }
         await go.read("POST", "/api/v1/verification-draws/plan", body)
         return await go.write("POST", "/api/v1/verification-draws", body)
 

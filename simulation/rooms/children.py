@@ -86,9 +86,15 @@ class Enrol:
                 page, page, code=code, name=name, sex=g["sex"], grade=g["grade"], class_id=class_id
             )
         body = {
-            "school_id": w.ids[g["school"]], "code": code, "name": name, "sex": g["sex"], "grade": g["grade"],
-            "class_id": w.ids.get(g["class"]), "id": d.uuid(), "school_year_id": w.ids[g["year"]],
-        }  # fmt: skip
+            "school_id": w.ids[g["school"]],
+            "code": code,
+            "name": name,
+            "sex": g["sex"],
+            "grade": g["grade"],
+            "class_id": w.ids.get(g["class"]),
+            "id": d.uuid(),
+            "school_year_id": w.ids[g["year"]],
+        }
         return await go.write("POST", "/api/v1/students", body)
 
     @staticmethod
@@ -140,9 +146,12 @@ class Correct:
             klass = w.pick(
                 each.id
                 for each in w.p.classes.values()
-                if each.school == now.school and each.year == now.year and not each.is_deleted and each.id in w.ids
+                if each.school == now.school
+                and each.year == now.year
+                and not each.is_deleted
+                and each.id in w.ids
                 and (what == "grade and class" or each.grade == now.grade)
-            )  # fmt: skip
+            )
             grade = w.p.classes[klass].grade if klass is not None else grade
         return w.anybody_for(now.school, klass=now.klass), {
             "child": child.id,
@@ -191,8 +200,12 @@ class Correct:
                 page, page, optional=("class_id", "reason"), reason="it was written down wrongly", **typed
             )
         body: dict[str, Any] = {
-            "version": await go.child_version(child), "name": g["name"], "sex": g["sex"], "grade": g["grade"], "class_id": w.ids.get(g["class"]),
-        }  # fmt: skip
+            "version": await go.child_version(child),
+            "name": g["name"],
+            "sex": g["sex"],
+            "grade": g["grade"],
+            "class_id": w.ids.get(g["class"]),
+        }
         if go.knows("PATCH", "/api/v1/students/{id}", "reason"):
             body["reason"] = "it was written down wrongly"
         return await go.write("PATCH", f"/api/v1/students/{number}", body)
@@ -332,9 +345,13 @@ class TransferChild:
                 reason="moved house",
             )
         body = {
-            "version": await go.child_version(child), "school_id": w.ids[g["school"]], "grade": g["grade"], "moved_on": w.day(),
-            "reason": "moved house", "class_id": w.ids.get(g["class"]),
-        }  # fmt: skip
+            "version": await go.child_version(child),
+            "school_id": w.ids[g["school"]],
+            "grade": g["grade"],
+            "moved_on": w.day(),
+            "reason": "moved house",
+            "class_id": w.ids.get(g["class"]),
+        }
         return await go.write("POST", f"/api/v1{path}/transfer", body)
 
     @staticmethod
@@ -576,9 +593,11 @@ class RollOver:
         g = d.given
         path = f"/api/v1/schools/{w.ids[g['school']]}/roll-over"
         body: dict[str, Any] = {
-            "id": d.uuid(), "rolled_on": w.day(), "to_year_id": w.ids[w.p.next_year(g["year"]) or ""],
+            "id": d.uuid(),
+            "rolled_on": w.day(),
+            "to_year_id": w.ids[w.p.next_year(g["year"]) or ""],
             "repeaters": [w.ids[each] for each in g["repeaters"] if each in w.ids],
-        }  # fmt: skip
+        }
         seen = await go.read("POST", f"{path}/preview", body)
         if not seen.is_done:
             return seen
@@ -630,7 +649,11 @@ class UndoRollOver:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        return await go.write("POST", f"/api/v1/roll-overs/{d.given['roll']}/undo", {"reason": "too early"})
+        return await go.write(
+            "POST",
+            f"/api/v1/roll-overs/{w.ids.get(d.given['roll'], d.given['roll'])}/undo",
+            {"reason": "too early"},
+        )
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -672,9 +695,12 @@ class Merge:
     async def send(go: Any, w: World, d: Deed) -> Any:
         kept, gone = w.p.children[d.given["kept"]], w.p.children[d.given["gone"]]
         body = {
-            "kept_id": w.ids[kept.id], "kept_version": await go.child_version(kept), "gone_id": w.ids[gone.id],
-            "gone_version": await go.child_version(gone), "reason": "the same child twice",
-        }  # fmt: skip
+            "kept_id": w.ids[kept.id],
+            "kept_version": await go.child_version(kept),
+            "gone_id": w.ids[gone.id],
+            "gone_version": await go.child_version(gone),
+            "reason": "the same child twice",
+        }
         return await go.write("POST", "/api/v1/merges", body)
 
     @staticmethod

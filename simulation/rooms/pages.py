@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, World
+from simulation.rooms import checking, children, places, results, rounds
 from simulation.rooms.plain import (
     FIELDS,
     LEAD,
@@ -17,6 +18,9 @@ from simulation.rooms.plain import (
     school_and_subject,
     thing,
 )
+
+DECLARED = (checking, children, places, results, rounds)
+"""Whose pages these are: they are declared by being imported."""
 
 Where = Callable[[World, Deed], str]
 Typed = Callable[[World, Deed], dict[str, Any]]
@@ -94,11 +98,26 @@ def why(_w: World, _d: Deed) -> dict[str, Any]:
 
 # Places, schools, years, classes, assignments -------------------------------------------------------------------------------
 
-by_page("make_place", "POST /places/new", page=lambda w, d: f"/places/new?below={_id(w, d, 'parent')}", action=lambda _w, _d: "/places/new",
-        typed=lambda _w, d: {"kind": d.given["kind"], "code": f"P{d.key}", "name_local": f"Place {d.key}"}, optional=("kind",),
-        then=finding(lambda w, d: f"/api/v1/places?parent_id={_id(w, d, 'parent')}&limit=1000", code=lambda _w, d: f"P{d.key}"))  # fmt: skip
-by_page("rename_place", "POST /places/{id}/edit", page=given("place", "/places/", "/edit"), action=given("place", "/places/", "/edit"),
-        typed=lambda _w, d: {"name_latin": f"Named {d.key}"}, then=reading(given("place", "/api/v1/places/")))  # fmt: skip
+by_page(
+    "make_place",
+    "POST /places/new",
+    page=lambda w, d: f"/places/new?below={_id(w, d, 'parent')}",
+    action=lambda _w, _d: "/places/new",
+    typed=lambda _w, d: {"kind": d.given["kind"], "code": f"P{d.key}", "name_local": f"Place {d.key}"},
+    optional=("kind",),
+    then=finding(
+        lambda w, d: f"/api/v1/places?parent_id={_id(w, d, 'parent')}&limit=1000",
+        code=lambda _w, d: f"P{d.key}",
+    ),
+)
+by_page(
+    "rename_place",
+    "POST /places/{id}/edit",
+    page=given("place", "/places/", "/edit"),
+    action=given("place", "/places/", "/edit"),
+    typed=lambda _w, d: {"name_latin": f"Named {d.key}"},
+    then=reading(given("place", "/api/v1/places/")),
+)
 by_page(
     "delete_place",
     "POST /places/{id}/delete",
@@ -113,13 +132,29 @@ by_page(
     action=given("place", "/places/", "/restore"),
     typed=no_fields,
 )
-by_page("make_school", "POST /schools/new", page=lambda _w, _d: "/schools/new", action=lambda _w, _d: "/schools/new",
-        typed=lambda w, d: {"code": f"S{d.key}", "name_local": f"School {d.key}", "place_id": _id(w, d, "place"),
-                            "is_practice": "true" if d.given["is_practice"] else None}, optional=("place_id", "is_practice"),
-        then=finding(lambda _w, d: f"/api/v1/schools?search=S{d.key}&limit=1000", code=lambda _w, d: f"S{d.key}"))  # fmt: skip
-by_page("move_school", "POST /schools/{id}/edit", page=given("school", "/schools/", "/edit"), action=given("school", "/schools/", "/edit"),
-        typed=lambda w, d: {"place_id": _id(w, d, "place"), "reason": "the districts were drawn anew"}, optional=("place_id", "reason"),
-        then=reading(given("school", "/api/v1/schools/")))  # fmt: skip
+by_page(
+    "make_school",
+    "POST /schools/new",
+    page=lambda _w, _d: "/schools/new",
+    action=lambda _w, _d: "/schools/new",
+    typed=lambda w, d: {
+        "code": f"S{d.key}",
+        "name_local": f"School {d.key}",
+        "place_id": _id(w, d, "place"),
+        "is_practice": "true" if d.given["is_practice"] else None,
+    },
+    optional=("place_id", "is_practice"),
+    then=finding(lambda _w, d: f"/api/v1/schools?search=S{d.key}&limit=1000", code=lambda _w, d: f"S{d.key}"),
+)
+by_page(
+    "move_school",
+    "POST /schools/{id}/edit",
+    page=given("school", "/schools/", "/edit"),
+    action=given("school", "/schools/", "/edit"),
+    typed=lambda w, d: {"place_id": _id(w, d, "place"), "reason": "the districts were drawn anew"},
+    optional=("place_id", "reason"),
+    then=reading(given("school", "/api/v1/schools/")),
+)
 by_page(
     "delete_school",
     "POST /schools/{id}/delete",
@@ -127,27 +162,74 @@ by_page(
     action=given("school", "/schools/", "/delete"),
     typed=why,
 )
-by_page("restore_school", "POST /schools/{id}/restore", page=given("school", "/schools/"), action=given("school", "/schools/", "/restore"), typed=no_fields,
-        then=reading(given("school", "/api/v1/schools/")))  # fmt: skip
-by_page("make_class", "POST /schools/{id}/classes", page=given("school", "/schools/"), action=given("school", "/schools/", "/classes"),
-        typed=lambda w, d: {"grade": d.given["grade"], "section": d.given["section"], "school_year_id": _id(w, d, "year")}, optional=("school_year_id",),
-        then=finding(lambda w, d: f"/api/v1/classes?school_id={_id(w, d, 'school')}&school_year_id={_id(w, d, 'year')}&limit=1000",
-                     grade=lambda _w, d: str(d.given["grade"]), section=lambda _w, d: d.given["section"]))  # fmt: skip
+by_page(
+    "restore_school",
+    "POST /schools/{id}/restore",
+    page=given("school", "/schools/"),
+    action=given("school", "/schools/", "/restore"),
+    typed=no_fields,
+    then=reading(given("school", "/api/v1/schools/")),
+)
+by_page(
+    "make_class",
+    "POST /schools/{id}/classes",
+    page=given("school", "/schools/"),
+    action=given("school", "/schools/", "/classes"),
+    typed=lambda w, d: {
+        "grade": d.given["grade"],
+        "section": d.given["section"],
+        "school_year_id": _id(w, d, "year"),
+    },
+    optional=("school_year_id",),
+    then=finding(
+        lambda w, d: (
+            f"/api/v1/classes?school_id={_id(w, d, 'school')}&school_year_id={_id(w, d, 'year')}&limit=1000"
+        ),
+        grade=lambda _w, d: str(d.given["grade"]),
+        section=lambda _w, d: d.given["section"],
+    ),
+)
 
 
 def _class_page(w: World, d: Deed) -> str:
     return f"/schools/{w.ids[w.p.classes[d.given['class']].school]}"
 
 
-by_page("delete_class", "POST /schools/{id}/classes/{class_id}/delete", page=_class_page, typed=why,
-        action=lambda w, d: f"{_class_page(w, d)}/classes/{_id(w, d, 'class')}/delete")  # fmt: skip
-by_page("restore_class", "POST /schools/{id}/classes/{class_id}/restore", page=_class_page, typed=no_fields,
-        action=lambda w, d: f"{_class_page(w, d)}/classes/{_id(w, d, 'class')}/restore", then=reading(given("class", "/api/v1/classes/")))  # fmt: skip
-by_page("make_year_current", "POST /years/{id}", page=given("year", "/years/"), action=given("year", "/years/"), typed=lambda *_: {"is_current": "true"},
-        then=reading(given("year", "/api/v1/school-years/")))  # fmt: skip
-by_page("spare_year", "POST /years/new", page=lambda *_: "/years/new", action=lambda *_: "/years/new",
-        typed=lambda _w, d: {"name": f"Spare {d.key}", "starts_on": f"{d.given['start']}-01-01", "ends_on": f"{d.given['start']}-12-01"},
-        then=finding(lambda *_: "/api/v1/school-years?limit=1000", name=lambda _w, d: f"Spare {d.key}"))  # fmt: skip
+by_page(
+    "delete_class",
+    "POST /schools/{id}/classes/{class_id}/delete",
+    page=_class_page,
+    typed=why,
+    action=lambda w, d: f"{_class_page(w, d)}/classes/{_id(w, d, 'class')}/delete",
+)
+by_page(
+    "restore_class",
+    "POST /schools/{id}/classes/{class_id}/restore",
+    page=_class_page,
+    typed=no_fields,
+    action=lambda w, d: f"{_class_page(w, d)}/classes/{_id(w, d, 'class')}/restore",
+    then=reading(given("class", "/api/v1/classes/")),
+)
+by_page(
+    "make_year_current",
+    "POST /years/{id}",
+    page=given("year", "/years/"),
+    action=given("year", "/years/"),
+    typed=lambda *_: {"is_current": "true"},
+    then=reading(given("year", "/api/v1/school-years/")),
+)
+by_page(
+    "spare_year",
+    "POST /years/new",
+    page=lambda *_: "/years/new",
+    action=lambda *_: "/years/new",
+    typed=lambda _w, d: {
+        "name": f"Spare {d.key}",
+        "starts_on": f"{d.given['start']}-01-01",
+        "ends_on": f"{d.given['start']}-12-01",
+    },
+    then=finding(lambda *_: "/api/v1/school-years?limit=1000", name=lambda _w, d: f"Spare {d.key}"),
+)
 by_page(
     "delete_year",
     "POST /years/{id}/delete",
@@ -168,11 +250,25 @@ def _person(w: World, d: Deed) -> str:
     return str(w.ids[f"person {d.given['person']}"])
 
 
-by_page("assign", "POST /people/{id}/assign/{school}", page=lambda w, d: f"/people/{_person(w, d)}/assign/{_id(w, d, 'school')}",
-        action=lambda w, d: f"/people/{_person(w, d)}/assign/{_id(w, d, 'school')}",
-        typed=lambda w, d: {"subject": d.given["subject"], "class_id": _id(w, d, "class"), "to_on": d.given["to_on"] or ""}, optional=("class_id",),
-        then=finding(lambda w, d: f"/api/v1/assignments?person_id={_person(w, d)}&school_id={_id(w, d, 'school')}&active=true&limit=1000",
-                     subject=lambda _w, d: d.given["subject"], class_id=lambda w, d: _id(w, d, "class") or "None"))  # fmt: skip
+by_page(
+    "assign",
+    "POST /people/{id}/assign/{school}",
+    page=lambda w, d: f"/people/{_person(w, d)}/assign/{_id(w, d, 'school')}",
+    action=lambda w, d: f"/people/{_person(w, d)}/assign/{_id(w, d, 'school')}",
+    typed=lambda w, d: {
+        "subject": d.given["subject"],
+        "class_id": _id(w, d, "class"),
+        "to_on": d.given["to_on"] or "",
+    },
+    optional=("class_id",),
+    then=finding(
+        lambda w, d: (
+            f"/api/v1/assignments?person_id={_person(w, d)}&school_id={_id(w, d, 'school')}&active=true&limit=1000"
+        ),
+        subject=lambda _w, d: d.given["subject"],
+        class_id=lambda w, d: _id(w, d, "class") or "None",
+    ),
+)
 
 
 def _ending(w: World, d: Deed) -> tuple[int, int]:
@@ -180,14 +276,23 @@ def _ending(w: World, d: Deed) -> tuple[int, int]:
     return w.ids[f"person {found.person}"], w.ids[found.id]
 
 
-by_page("end_assignment", "POST /people/{id}/assignments/{assignment}/end", page=lambda w, d: f"/people/{_ending(w, d)[0]}?limit=100", typed=no_fields,
-        action=lambda w, d: f"/people/{_ending(w, d)[0]}/assignments/{_ending(w, d)[1]}/end")  # fmt: skip
+by_page(
+    "end_assignment",
+    "POST /people/{id}/assignments/{assignment}/end",
+    page=lambda w, d: f"/people/{_ending(w, d)[0]}?limit=100",
+    typed=no_fields,
+    action=lambda w, d: f"/people/{_ending(w, d)[0]}/assignments/{_ending(w, d)[1]}/end",
+)
 
 # Rounds ---------------------------------------------------------------------------------------------------------------------
 
-by_page("own_days", "POST /rounds/{id}/schools/{school_id}/days", page=lambda w, d: f"/rounds/{_id(w, d, 'round')}/schools/{_id(w, d, 'school')}",
-        action=lambda w, d: f"/rounds/{_id(w, d, 'round')}/schools/{_id(w, d, 'school')}/days",
-        typed=lambda _w, d: {"starts_on": "", "ends_on": d.given["ends_on"] or ""})  # fmt: skip
+by_page(
+    "own_days",
+    "POST /rounds/{id}/schools/{school_id}/days",
+    page=lambda w, d: f"/rounds/{_id(w, d, 'round')}/schools/{_id(w, d, 'school')}",
+    action=lambda w, d: f"/rounds/{_id(w, d, 'round')}/schools/{_id(w, d, 'school')}/days",
+    typed=lambda _w, d: {"starts_on": "", "ends_on": d.given["ends_on"] or ""},
+)
 
 
 def _result_page(w: World, d: Deed) -> str:
@@ -199,29 +304,74 @@ async def _locked(_go: Any, _w: World, d: Deed) -> Any:
     return {"answers": [{"code": "locked" if d.given["lock"] else "unlocked"}]}
 
 
-by_page("lock_results", "POST /rounds/{id}/schools/{school_id}/results", page=_result_page, action=lambda w, d: _result_page(w, d).split("?")[0], then=_locked,
-        typed=lambda w, d: {"result_ids": [w.ids[d.given["result"]]], "how": "lock" if d.given["lock"] else "unlock", "reason": "it was checked"})  # fmt: skip
+by_page(
+    "lock_results",
+    "POST /rounds/{id}/schools/{school_id}/results",
+    page=_result_page,
+    action=lambda w, d: _result_page(w, d).split("?")[0],
+    then=_locked,
+    typed=lambda w, d: {
+        "result_ids": [w.ids[d.given["result"]]],
+        "how": "lock" if d.given["lock"] else "unlock",
+        "reason": "it was checked",
+    },
+)
 
 # Children -------------------------------------------------------------------------------------------------------------------
 
-by_page("erase", "POST /students/{id}/erase", page=given("child", "/students/", "/erase"), action=given("child", "/students/", "/erase"),
-        typed=lambda w, d: {"confirmation": w.p.children[d.given["child"]].code, "reason": "the family asked"})  # fmt: skip
-by_page("consent", "POST /students/{id}/consent", page=given("child", "/students/", "/consent"), action=given("child", "/students/", "/consent"),
-        typed=lambda w, _d: {"contact": "012 345 678", "given_on": w.day()})  # fmt: skip
-by_page("withdraw_consent", "POST /students/{id}/consent/withdraw", page=given("child", "/students/", "/consent"),
-        action=given("child", "/students/", "/consent/withdraw"), typed=lambda w, _d: {"withdrawn_on": w.day()})  # fmt: skip
-by_page("undo_roll_over", "POST /roll-overs/{id}/undo", page=lambda w, d: f"/schools/{w.ids[w.things['roll'][d.given['roll']]['school']]}/roll-over",
-        action=lambda _w, d: f"/roll-overs/{d.given['roll']}/undo", typed=why)  # fmt: skip
+by_page(
+    "erase",
+    "POST /students/{id}/erase",
+    page=given("child", "/students/", "/erase"),
+    action=given("child", "/students/", "/erase"),
+    typed=lambda w, d: {"confirmation": w.p.children[d.given["child"]].code, "reason": "the family asked"},
+)
+by_page(
+    "consent",
+    "POST /students/{id}/consent",
+    page=given("child", "/students/", "/consent"),
+    action=given("child", "/students/", "/consent"),
+    typed=lambda w, _d: {"contact": "012 345 678", "given_on": w.day()},
+)
+by_page(
+    "withdraw_consent",
+    "POST /students/{id}/consent/withdraw",
+    page=given("child", "/students/", "/consent"),
+    action=given("child", "/students/", "/consent/withdraw"),
+    typed=lambda w, _d: {"withdrawn_on": w.day()},
+)
+by_page(
+    "undo_roll_over",
+    "POST /roll-overs/{id}/undo",
+    page=lambda w, d: f"/schools/{w.ids[w.things['roll'][d.given['roll']]['school']]}/roll-over",
+    action=lambda w, d: f"/roll-overs/{w.ids.get(d.given['roll'], d.given['roll'])}/undo",
+    typed=why,
+)
 
 
 def _merge_school(w: World, d: Deed) -> str:
     return str(w.ids[w.p.children[str(w.p.merges[d.given["merge"]]["kept"])].present.school])
 
 
-plain("decide_duplicates", "POST /schools/{id}/twins", roles=MENTORS, given=a_school, weight=0.05, form=(
-    given("school", "/schools/", "/twins"), given("school", "/schools/", "/twins"), lambda _w, _d: {"keep": "apart"}))  # fmt: skip
-by_page("unmerge", "POST /schools/{id}/twins/undo", page=lambda w, d: f"/schools/{_merge_school(w, d)}/twins",
-        action=lambda w, d: f"/schools/{_merge_school(w, d)}/twins/undo", typed=lambda w, d: {"merge_id": w.ids[d.given["merge"]], "reason": "two after all"})  # fmt: skip
+plain(
+    "decide_duplicates",
+    "POST /schools/{id}/twins",
+    roles=MENTORS,
+    given=a_school,
+    weight=0.05,
+    form=(
+        given("school", "/schools/", "/twins"),
+        given("school", "/schools/", "/twins"),
+        lambda _w, _d: {"keep": "apart"},
+    ),
+)
+by_page(
+    "unmerge",
+    "POST /schools/{id}/twins/undo",
+    page=lambda w, d: f"/schools/{_merge_school(w, d)}/twins",
+    action=lambda w, d: f"/schools/{_merge_school(w, d)}/twins/undo",
+    typed=lambda w, d: {"merge_id": w.ids[d.given["merge"]], "reason": "two after all"},
+)
 
 # Re-tests -------------------------------------------------------------------------------------------------------------------
 
@@ -234,15 +384,41 @@ def _retest(w: World, d: Deed) -> str:
 
 
 for each in ("return", "withdraw"):
-    by_page({"return": "return_result", "withdraw": "withdraw_retest"}[each], page=lambda w, d: f"/verification/{_retest(w, d)}",
-            action=lambda w, d, step=each: f"/verification/{_retest(w, d)}/{step}", typed=lambda *_: {"reason": "looked again"})  # fmt: skip
-by_page("resolve", page=lambda w, d: f"/verification/{_retest(w, d)}", action=lambda w, d: f"/verification/{_retest(w, d)}/resolve",
-        typed=lambda _w, d: {"stands": d.given["stands"], "reason": "looked at both"})  # fmt: skip
-by_page("answer_result", page=lambda *_: "/verification/returned?limit=100", action=lambda w, d: f"/verification/{_retest(w, d)}/answer",
-        typed=lambda *_: {"reason": "looked again"})  # fmt: skip
-by_page("draw", "POST /verification-samples", page=lambda w, d: f"/verification-samples?round={_id(w, d, 'round')}", action=lambda *_: "/verification-samples",
-        typed=lambda w, d: {"round": _id(w, d, "round"), "subject": d.given["subject"], "place_id": str(w.ids[next(iter(w.p.places))]), "margin": "30",
-                            "confidence": "0.9", "expected": "80", "seed": d.given["seed"], "act": "draw"}, optional=("round", "place_id", "act"))  # fmt: skip
+    by_page(
+        {"return": "return_result", "withdraw": "withdraw_retest"}[each],
+        page=lambda w, d: f"/verification/{_retest(w, d)}",
+        action=lambda w, d, step=each: f"/verification/{_retest(w, d)}/{step}",
+        typed=lambda *_: {"reason": "looked again"},
+    )
+by_page(
+    "resolve",
+    page=lambda w, d: f"/verification/{_retest(w, d)}",
+    action=lambda w, d: f"/verification/{_retest(w, d)}/resolve",
+    typed=lambda _w, d: {"stands": d.given["stands"], "reason": "looked at both"},
+)
+by_page(
+    "answer_result",
+    page=lambda *_: "/verification/returned?limit=100",
+    action=lambda w, d: f"/verification/{_retest(w, d)}/answer",
+    typed=lambda *_: {"reason": "looked again"},
+)
+by_page(
+    "draw",
+    "POST /verification-samples",
+    page=lambda w, d: f"/verification-samples?round={_id(w, d, 'round')}",
+    action=lambda *_: "/verification-samples",
+    typed=lambda w, d: {
+        "round": _id(w, d, "round"),
+        "subject": d.given["subject"],
+        "place_id": str(w.ids[next(iter(w.p.places))]),
+        "margin": "30",
+        "confidence": "0.9",
+        "expected": "80",
+        "seed": d.given["seed"],
+        "act": "draw",
+    },
+    optional=("round", "place_id", "act"),
+)
 
 # Everything of which the model keeps only who may -----------------------------------------------------------------------------
 
@@ -252,10 +428,13 @@ def _account(w: World, d: Deed, tail: str = "") -> str:
 
 
 for name, route, tail in (
-    ("reset_password", "POST /people/{id}/password", "/password"), ("make_pin", "POST /people/{id}/pin", "/pin"),
-    ("remove_pin", "POST /people/{id}/pin/remove", "/pin/remove"), ("remove_second_factor", "POST /people/{id}/second-factor", "/second-factor"),
-    ("switch_person", "POST /people/{id}/active", "/active"), ("restore_person", "POST /people/{id}/restore", "/restore"),
-):  # fmt: skip
+    ("reset_password", "POST /people/{id}/password", "/password"),
+    ("make_pin", "POST /people/{id}/pin", "/pin"),
+    ("remove_pin", "POST /people/{id}/pin/remove", "/pin/remove"),
+    ("remove_second_factor", "POST /people/{id}/second-factor", "/second-factor"),
+    ("switch_person", "POST /people/{id}/active", "/active"),
+    ("restore_person", "POST /people/{id}/restore", "/restore"),
+):
     by_page(name, route, page=_account, action=lambda w, d, end=tail: _account(w, d, end), typed=no_fields)
 by_page(
     "delete_person",
@@ -271,8 +450,16 @@ by_page(
     action=_account,
     typed=lambda _w, d: {"display_name": f"Renamed {d.key}"},
 )
-plain("make_person_here", "POST /people", weight=0.05, form=(lambda *_: "/people/new", lambda *_: "/people", lambda _w, d: {
-    "username": f"person{d.key}", "display_name": f"Person {d.key}", "role": "teacher"}))  # fmt: skip
+plain(
+    "make_person_here",
+    "POST /people",
+    weight=0.05,
+    form=(
+        lambda *_: "/people/new",
+        lambda *_: "/people",
+        lambda _w, d: {"username": f"person{d.key}", "display_name": f"Person {d.key}", "role": "teacher"},
+    ),
+)
 plain(
     "fill_gaps",
     "POST /assignments/gaps",
@@ -303,12 +490,35 @@ plain(
     weight=0.04,
     form=(lambda *_: "/account", lambda *_: "/account/pin/remove", no_fields),
 )
-plain("my_token_here", "POST /account/tokens", roles=(*FIELDS, "viewer"), weight=0.02,
-      form=(lambda *_: "/account/tokens", lambda *_: "/account/tokens", lambda *_: {"label": "page", "days": "2"}))  # fmt: skip
-plain("second_factor_begin", "POST /account/second-factor", roles=FIELDS, weight=0.02,
-      form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", no_fields))  # fmt: skip
-plain("second_factor_rule_here", "POST /account/second-factor/rule", roles=("admin",), weight=0.02,
-      form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor/rule", lambda *_: {"is_needed": "false"}))  # fmt: skip
+plain(
+    "my_token_here",
+    "POST /account/tokens",
+    roles=(*FIELDS, "viewer"),
+    weight=0.02,
+    form=(
+        lambda *_: "/account/tokens",
+        lambda *_: "/account/tokens",
+        lambda *_: {"label": "page", "days": "2"},
+    ),
+)
+plain(
+    "second_factor_begin",
+    "POST /account/second-factor",
+    roles=FIELDS,
+    weight=0.02,
+    form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", no_fields),
+)
+plain(
+    "second_factor_rule_here",
+    "POST /account/second-factor/rule",
+    roles=("admin",),
+    weight=0.02,
+    form=(
+        lambda *_: "/account/second-factor",
+        lambda *_: "/account/second-factor/rule",
+        lambda *_: {"is_needed": "false"},
+    ),
+)
 plain(
     "language",
     "POST /language",
@@ -316,16 +526,51 @@ plain(
     weight=0.04,
     form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}),
 )
-plain("join_here", "POST /join", roles=(*FIELDS, "viewer"), weight=0.03, form=(lambda *_: "/join", lambda *_: "/join", lambda _w, d: {
-    "name": f"Wisher {d.key}", "contact": f"{d.key}@example.org", "role": "teacher"}))  # fmt: skip
-plain("link_code_here", "POST /schools/{id}/devices", roles=FIELDS, given=a_school, weight=0.04,
-      form=(given("school", "/schools/", "/devices"), given("school", "/schools/", "/devices"), no_fields))  # fmt: skip
-plain("propose_groups_here", "POST /schools/{id}/groups", roles=OWNERS, given=school_and_subject, weight=0.1, form=(
-    lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}", given("school", "/schools/", "/groups"), no_fields))  # fmt: skip
-by_page("accept_groups", "POST /groupings/{id}/accept", page=lambda w, d: f"/schools/{w.ids[thing(w, d)['school']]}/groups?subject={thing(w, d)['subject']}",
-        action=lambda w, d: f"/groupings/{thing(w, d)['id']}/accept", typed=no_fields)  # fmt: skip
-by_page("drop_groups", "POST /groupings/{id}/drop", page=lambda w, d: f"/schools/{w.ids[thing(w, d)['school']]}/groups?subject={thing(w, d)['subject']}",
-        action=lambda w, d: f"/groupings/{thing(w, d)['id']}/drop", typed=no_fields)  # fmt: skip
+plain(
+    "join_here",
+    "POST /join",
+    roles=(*FIELDS, "viewer"),
+    weight=0.03,
+    form=(
+        lambda *_: "/join",
+        lambda *_: "/join",
+        lambda _w, d: {"name": f"Wisher {d.key}", "contact": f"{d.key}@example.org", "role": "teacher"},
+    ),
+)
+plain(
+    "link_code_here",
+    "POST /schools/{id}/devices",
+    roles=FIELDS,
+    given=a_school,
+    weight=0.04,
+    form=(given("school", "/schools/", "/devices"), given("school", "/schools/", "/devices"), no_fields),
+)
+plain(
+    "propose_groups_here",
+    "POST /schools/{id}/groups",
+    roles=OWNERS,
+    given=school_and_subject,
+    weight=0.1,
+    form=(
+        lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
+        given("school", "/schools/", "/groups"),
+        no_fields,
+    ),
+)
+by_page(
+    "accept_groups",
+    "POST /groupings/{id}/accept",
+    page=lambda w, d: f"/schools/{w.ids[thing(w, d)['school']]}/groups?subject={thing(w, d)['subject']}",
+    action=lambda w, d: f"/groupings/{thing(w, d)['id']}/accept",
+    typed=no_fields,
+)
+by_page(
+    "drop_groups",
+    "POST /groupings/{id}/drop",
+    page=lambda w, d: f"/schools/{w.ids[thing(w, d)['school']]}/groups?subject={thing(w, d)['subject']}",
+    action=lambda w, d: f"/groupings/{thing(w, d)['id']}/drop",
+    typed=no_fields,
+)
 
 
 def in_group(
@@ -376,24 +621,87 @@ in_group(
     "/checks",
     FIELDS,
 )
-plain("suggestion_here", "POST /groups/{id}/suggestion", roles=OWNERS, given=school_and_subject, weight=0.03, form=(
-    lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}", lambda *_: "/groups/1/suggestion", no_fields))  # fmt: skip
-plain("make_intervention_here", "POST /interventions/new", weight=0.05, form=(lambda *_: "/interventions/new", lambda *_: "/interventions/new", lambda w, d: {
-    "name": f"Camp {d.key}", "starts_on": w.day()}))  # fmt: skip
-by_page("change_intervention", "POST /interventions/{id}/edit", page=lambda w, d: f"/interventions/{thing(w, d)['id']}/edit",
-        action=lambda w, d: f"/interventions/{thing(w, d)['id']}/edit", typed=lambda _w, d: {"name": f"Camp page {d.key}"})  # fmt: skip
-by_page("delete_intervention", "POST /interventions/{id}/delete", page=lambda w, d: f"/interventions/{thing(w, d)['id']}",
-        action=lambda w, d: f"/interventions/{thing(w, d)['id']}/delete", typed=why)  # fmt: skip
-plain("enrol_here", "POST /interventions/{id}/enrol", roles=OWNERS, given=one("intervention"), weight=0.06, form=(
-    lambda w, d: f"/interventions/{thing(w, d)['id']}?search=Sok", lambda w, d: f"/interventions/{thing(w, d)['id']}/enrol", lambda w, _d: {"from_on": w.day()}))  # fmt: skip
-by_page("end_participation", "POST /enrolments/{id}", page=lambda w, d: f"/enrolments/{thing(w, d)['id']}", action=lambda w, d: f"/enrolments/{thing(w, d)['id']}",
-        typed=lambda w, _d: {"to_on": w.day(), "outcome": "completed"})  # fmt: skip
-by_page("change_resource", "POST /resources/{id}/edit", page=lambda w, d: f"/resources/{thing(w, d)['id']}/edit",
-        action=lambda w, d: f"/resources/{thing(w, d)['id']}/edit", typed=lambda _w, d: {"title": f"Better {d.key}"})  # fmt: skip
-by_page("delete_resource", "POST /resources/{id}/delete", page=lambda w, d: f"/resources/{thing(w, d)['id']}",
-        action=lambda w, d: f"/resources/{thing(w, d)['id']}/delete", typed=why)  # fmt: skip
-plain("begin_visit_here", "POST /visits/new", roles=MENTORS, given=school_and_subject, weight=0.1, form=(
-    lambda w, d: f"/visits/new?school_id={_id(w, d, 'school')}", lambda *_: "/visits/new", lambda w, d: {"subject": d.given["subject"], "visited_on": w.day()}))  # fmt: skip
+plain(
+    "suggestion_here",
+    "POST /groups/{id}/suggestion",
+    roles=OWNERS,
+    given=school_and_subject,
+    weight=0.03,
+    form=(
+        lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
+        lambda *_: "/groups/1/suggestion",
+        no_fields,
+    ),
+)
+plain(
+    "make_intervention_here",
+    "POST /interventions/new",
+    weight=0.05,
+    form=(
+        lambda *_: "/interventions/new",
+        lambda *_: "/interventions/new",
+        lambda w, d: {"name": f"Camp {d.key}", "starts_on": w.day()},
+    ),
+)
+by_page(
+    "change_intervention",
+    "POST /interventions/{id}/edit",
+    page=lambda w, d: f"/interventions/{thing(w, d)['id']}/edit",
+    action=lambda w, d: f"/interventions/{thing(w, d)['id']}/edit",
+    typed=lambda _w, d: {"name": f"Camp page {d.key}"},
+)
+by_page(
+    "delete_intervention",
+    "POST /interventions/{id}/delete",
+    page=lambda w, d: f"/interventions/{thing(w, d)['id']}",
+    action=lambda w, d: f"/interventions/{thing(w, d)['id']}/delete",
+    typed=why,
+)
+plain(
+    "enrol_here",
+    "POST /interventions/{id}/enrol",
+    roles=OWNERS,
+    given=one("intervention"),
+    weight=0.06,
+    form=(
+        lambda w, d: f"/interventions/{thing(w, d)['id']}?search=Sok",
+        lambda w, d: f"/interventions/{thing(w, d)['id']}/enrol",
+        lambda w, _d: {"from_on": w.day()},
+    ),
+)
+by_page(
+    "end_participation",
+    "POST /enrolments/{id}",
+    page=lambda w, d: f"/enrolments/{thing(w, d)['id']}",
+    action=lambda w, d: f"/enrolments/{thing(w, d)['id']}",
+    typed=lambda w, _d: {"to_on": w.day(), "outcome": "completed"},
+)
+by_page(
+    "change_resource",
+    "POST /resources/{id}/edit",
+    page=lambda w, d: f"/resources/{thing(w, d)['id']}/edit",
+    action=lambda w, d: f"/resources/{thing(w, d)['id']}/edit",
+    typed=lambda _w, d: {"title": f"Better {d.key}"},
+)
+by_page(
+    "delete_resource",
+    "POST /resources/{id}/delete",
+    page=lambda w, d: f"/resources/{thing(w, d)['id']}",
+    action=lambda w, d: f"/resources/{thing(w, d)['id']}/delete",
+    typed=why,
+)
+plain(
+    "begin_visit_here",
+    "POST /visits/new",
+    roles=MENTORS,
+    given=school_and_subject,
+    weight=0.1,
+    form=(
+        lambda w, d: f"/visits/new?school_id={_id(w, d, 'school')}",
+        lambda *_: "/visits/new",
+        lambda w, d: {"subject": d.given["subject"], "visited_on": w.day()},
+    ),
+)
 
 
 def _visit(tail: str = "") -> Where:
@@ -423,14 +731,41 @@ plain(
     weight=0.03,
     form=(lambda *_: "/visits", lambda *_: "/visits/export", no_fields),
 )
-plain("follow_up_here", "POST /visits/{id}/follow-ups", roles=MENTORS, given=one("visit"), weight=0.05, form=(
-    _visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}))  # fmt: skip
-plain("close_follow_up_here", "POST /follow-ups/{id}/close", roles=FIELDS, given=one("follow_up"), weight=0.05, form=(
-    lambda *_: "/follow-ups?limit=100", lambda w, d: f"/follow-ups/{thing(w, d)['id']}/close", lambda *_: {"state": "done", "words": "done"}))  # fmt: skip
-plain("plan_here", "POST /next-week/plan", roles=("mentor",), weight=0.06, form=(
-    lambda *_: "/next-week", lambda *_: "/next-week/plan", lambda w, _d: {"planned_on": w.day(-4)}))  # fmt: skip
-plain("cancel_planned_here", "POST /planned-visits/{id}/cancel", roles=MENTORS, given=one("planned"), weight=0.04, form=(
-    lambda *_: "/next-week", lambda w, d: f"/planned-visits/{thing(w, d)['id']}/cancel", why))  # fmt: skip
+plain(
+    "follow_up_here",
+    "POST /visits/{id}/follow-ups",
+    roles=MENTORS,
+    given=one("visit"),
+    weight=0.05,
+    form=(_visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}),
+)
+plain(
+    "close_follow_up_here",
+    "POST /follow-ups/{id}/close",
+    roles=FIELDS,
+    given=one("follow_up"),
+    weight=0.05,
+    form=(
+        lambda *_: "/follow-ups?limit=100",
+        lambda w, d: f"/follow-ups/{thing(w, d)['id']}/close",
+        lambda *_: {"state": "done", "words": "done"},
+    ),
+)
+plain(
+    "plan_here",
+    "POST /next-week/plan",
+    roles=("mentor",),
+    weight=0.06,
+    form=(lambda *_: "/next-week", lambda *_: "/next-week/plan", lambda w, _d: {"planned_on": w.day(-4)}),
+)
+plain(
+    "cancel_planned_here",
+    "POST /planned-visits/{id}/cancel",
+    roles=MENTORS,
+    given=one("planned"),
+    weight=0.04,
+    form=(lambda *_: "/next-week", lambda w, d: f"/planned-visits/{thing(w, d)['id']}/cancel", why),
+)
 plain(
     "calendar_link",
     "POST /next-week/calendar",
@@ -456,9 +791,20 @@ for name, tail in (
     ("question", "/question"),
     ("preview", "/preview"),
 ):
-    plain(f"form_{name}", f"POST /forms/{{code}}{tail}", given=one("form"), weight=0.03, roles=LEAD, form=(
-        lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end if end in ('/about', '/question', '/preview') else ''}",
-        lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end}", no_fields))  # fmt: skip
+    plain(
+        f"form_{name}",
+        f"POST /forms/{{code}}{tail}",
+        given=one("form"),
+        weight=0.03,
+        roles=LEAD,
+        form=(
+            lambda w, d, end=tail: (
+                f"/forms/{thing(w, d)['code']}{end if end in ('/about', '/question', '/preview') else ''}"
+            ),
+            lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end}",
+            no_fields,
+        ),
+    )
 plain(
     "reset_practice_look",
     "POST /operations/look",

@@ -66,9 +66,11 @@ class MakeSchool:
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         body = {
-            "place_id": w.ids[d.given["place"]], "code": f"S{d.key}", "name_local": f"School {d.key}",
+            "place_id": w.ids[d.given["place"]],
+            "code": f"S{d.key}",
+            "name_local": f"School {d.key}",
             "is_practice": d.given["is_practice"],
-        }  # fmt: skip
+        }
         return await go.write("POST", "/api/v1/schools", body)
 
     @staticmethod
@@ -528,9 +530,12 @@ class Assign:
     async def send(go: Any, w: World, d: Deed) -> Any:
         g = d.given
         body = {
-            "person_id": go.person_id(g["person"]), "school_id": w.ids[g["school"]], "subject": g["subject"],
-            "class_id": w.ids.get(g["class"]), "to_on": g["to_on"],
-        }  # fmt: skip
+            "person_id": go.person_id(g["person"]),
+            "school_id": w.ids[g["school"]],
+            "subject": g["subject"],
+            "class_id": w.ids.get(g["class"]),
+            "to_on": g["to_on"],
+        }
         return await go.write("POST", "/api/v1/assignments", body)
 
     @staticmethod

@@ -57,17 +57,29 @@ async def _version(go: Any, w: World, given: dict[str, Any]) -> int | None:
 def _why(w: World, d: Deed, given: dict[str, Any], *, has_reason: bool) -> str:
     tested_on = date.fromisoformat(given["tested_on"])
     return w.p.why_no_result(
-        d.who, w.p.children[given["child"]], w.p.rounds[given["round"]], given["subject"], tested_on=tested_on, today=w.today,
-        has_reason=has_reason, fits=not given.get("stale"),
-    )  # fmt: skip
+        d.who,
+        w.p.children[given["child"]],
+        w.p.rounds[given["round"]],
+        given["subject"],
+        tested_on=tested_on,
+        today=w.today,
+        has_reason=has_reason,
+        fits=not given.get("stale"),
+    )
 
 
 async def _body(go: Any, w: World, d: Deed, given: dict[str, Any], number: int = 0) -> dict[str, Any]:
     return {
-        "id": d.uuid(number), "student_id": w.ids[given["child"]], "round_id": w.ids[given["round"]], "subject": given["subject"],
-        "tested_on": given["tested_on"], "outcome": given["outcome"], "level": given["level"], "version": await _version(go, w, given),
+        "id": d.uuid(number),
+        "student_id": w.ids[given["child"]],
+        "round_id": w.ids[given["round"]],
+        "subject": given["subject"],
+        "tested_on": given["tested_on"],
+        "outcome": given["outcome"],
+        "level": given["level"],
+        "version": await _version(go, w, given),
         "reason": d.given.get("reason"),
-    }  # fmt: skip
+    }
 
 
 def _done(w: World, d: Deed, given: dict[str, Any], number: int = 0, result_id: str | None = None) -> None:
@@ -78,9 +90,15 @@ def _done(w: World, d: Deed, given: dict[str, Any], number: int = 0, result_id: 
     if w.p.live_result(child.id, held.id, given["subject"]) is None and w.p.cell_for(child, held) is None:
         return
     w.p.enter(
-        word, d.who, child, held, given["subject"], outcome=given["outcome"], level=given["level"],
+        word,
+        d.who,
+        child,
+        held,
+        given["subject"],
+        outcome=given["outcome"],
+        level=given["level"],
         tested_on=date.fromisoformat(given["tested_on"]),
-    )  # fmt: skip
+    )
 
 
 def _key(given: dict[str, Any]) -> list[str]:
@@ -151,10 +169,15 @@ class TestMany:
             each for each in w.p.children.values() if each.is_live and each.present.school == school
         ][:12]:
             day = min(max(w.today, held.starts_on), held.ends_on)
-            writes.append({
-                "child": child.id, "round": held.id, "subject": subject,
-                "tested_on": day.isoformat(), **_what(w, subject),
-            })  # fmt: skip
+            writes.append(
+                {
+                    "child": child.id,
+                    "round": held.id,
+                    "subject": subject,
+                    "tested_on": day.isoformat(),
+                    **_what(w, subject),
+                }
+            )
         return (w.anybody_for(school, subject), {"writes": writes, "reason": None}) if writes else None
 
     @staticmethod
@@ -242,9 +265,13 @@ class Grid:
             write_id, _, on = sent[number]
             is_level = choice in LEVELS[d.given["subject"]]
             given = {
-                "child": child_id, "round": held.id, "subject": d.given["subject"],
-                "tested_on": on or day.isoformat(), "outcome": "assessed" if is_level else choice, "level": choice if is_level else None,
-            }  # fmt: skip
+                "child": child_id,
+                "round": held.id,
+                "subject": d.given["subject"],
+                "tested_on": on or day.isoformat(),
+                "outcome": "assessed" if is_level else choice,
+                "level": choice if is_level else None,
+            }
             why = _why(w, d, given, has_reason=False)
             present = w.p.live_result(child_id, held.id, d.given["subject"])
             is_same = present is not None and (present.level or present.outcome) == choice

@@ -102,9 +102,13 @@ class StepRound:
 
 
 @kind(
-    "lock_school", "POST /api/v1/rounds/{id}/schools/{school_id}/lock", "POST /api/v1/rounds/{id}/schools/{school_id}/unlock",
-    "POST /rounds/{id}/schools/{school_id}/lock", "POST /rounds/{id}/schools/{school_id}/unlock", weight=0.8,
-)  # fmt: skip
+    "lock_school",
+    "POST /api/v1/rounds/{id}/schools/{school_id}/lock",
+    "POST /api/v1/rounds/{id}/schools/{school_id}/unlock",
+    "POST /rounds/{id}/schools/{school_id}/lock",
+    "POST /rounds/{id}/schools/{school_id}/unlock",
+    weight=0.8,
+)
 class LockSchool:
     has_page = True
 
