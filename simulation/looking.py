@@ -299,7 +299,12 @@ class Looker:
             ),
         }
         for path, (sort, expected) in wanted.items():
-            rows = [self.w.word(sort, row["id"]) for row in await self.all(path, rows=PAGE)]
+            # Whoever joined by a request is nobody of the model's: their assignments are not looked at.
+            rows = [
+                self.w.word(sort, row["id"])
+                for row in await self.all(path, rows=PAGE)
+                if "person_id" not in row or ("person", row["person_id"]) in self.w.words
+            ]
             self.same(f"the list {path.split('?')[0]}", sorted(expected), sorted(map(str, rows)))
 
     async def frozen(self) -> None:

@@ -176,7 +176,11 @@ class Go:
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
-        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}")
+        logs = "\n".join(
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-600:]}"
+            for each in self.run.folder.glob("serve-*")
+        )
+        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\n{logs}")
 
     async def upload(
         self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
