@@ -84,6 +84,7 @@ async def simulate(asked: argparse.Namespace) -> int:
         swarm=asked.swarm,
         without=frozenset(filter(None, asked.without.split(","))),
         known=known,
+        ignore=frozenset(asked.ignore),
     )
     print(f"simulated programme: seeds from {first}, {asked.minutes:g} minutes", flush=True)
     report = Report()

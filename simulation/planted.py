@@ -174,6 +174,25 @@ IN_DATABASE: dict[str, str] = {
         create trigger zz_planted after update of sex on student for each row when (old.sex <> new.sex) execute function planted();""",
 }
 
+NEEDS: dict[str, tuple[str, ...]] = {
+    "a lock that the grid forgets": ("grid", "lock_school"),
+    "a retry counted twice": ("test",),
+    "a right read from a cache": ("test", "assign", "end_assignment"),
+    "a list that stops at a page": ("enrol",),
+    "absent told as tested": ("test",),
+    "an audit row forgotten": ("leave", "enrol"),
+    "a deletion acknowledged and not done": ("delete_child", "enrol"),
+    "the limit to a class forgotten": ("test", "assign"),
+    "a figure by today's grade": ("test", "correct"),
+    "an aggregate not taken back on deletion": ("test", "delete_result"),
+    "a merge that loses a result": ("test", "merge"),
+    "a practice school counted": ("test",),
+    "a frozen figure that moves": ("test", "correct"),
+    "an assignment that does not end": ("test", "assign", "end_assignment"),
+    "a child's sex changed under a fixed roll": ("test", "correct"),
+}
+"""The deeds of the programme in which each is looked for: few, so that it is found soon."""
+
 NAMES = tuple(dict.fromkeys((*IN_PROGRAM, *IN_DATABASE)))
 
 

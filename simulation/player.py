@@ -105,6 +105,8 @@ class Options:
     without: frozenset[str] = frozenset()
     looks: bool = True
     swarm: bool = False
+    only: frozenset[str] = frozenset()
+    """Kinds of deeds that are done beside those that make the scene; all where it is empty."""
     ignore: frozenset[str] = frozenset()
     known: Mapping[str, list[frozenset[str]]] = field(default_factory=dict)
     """Sorts of difference that were seen before, with the kinds of deeds that led there: passed over where they are at work."""
@@ -751,6 +753,8 @@ class Player:
         await self.take(Step("day", day=FIRST_DAY.isoformat()))
         await self.make_world()
         names = sorted(name for name, kind in KINDS.items() if kind.weight and name not in options.without)
+        if options.only:
+            names = [each for each in names if each in options.only]
         if options.swarm:
             keep = {"test", "step_round"} | {each for each in names if w.chance(0.35)}
             names = [each for each in names if each in keep]

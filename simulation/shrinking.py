@@ -13,6 +13,7 @@ from simulation.stage import Run, Stage
 
 MOST_S = 150.0
 MOST_REPLAYS = 160
+MOST_STORIES = 14
 
 
 class Shrinker:
@@ -72,6 +73,13 @@ class Shrinker:
             kept = script
         else:
             best = found
+        for part in _all_but_one_child(kept)[:MOST_STORIES]:
+            if self._is_over():
+                return kept, best
+            before = len(_keys(kept))
+            kept, best = await self._without(kept, part, best)
+            if len(_keys(kept)) < before:
+                break
         for parts in (_by_kind, _by_school, _by_child, _by_deed):
             kept, best = await self._fewer(kept, parts(kept), best)
         return _tidy(kept), best
@@ -151,6 +159,19 @@ def _by_child(script: list[Step]) -> list[set[int]]:
         if child in groups:
             groups[child].add(each.key)
     return list(groups.values())
+
+
+def _all_but_one_child(script: list[Step]) -> list[set[int]]:
+    """For each child of whom there is a story: all deeds that are about other children only. Most differences are about one child."""
+    deeds = _deeds(script)
+    enrolled = {each.uuid(): each.key for each in deeds if each.kind == "enrol"}
+    about = {each.key: {child for child in enrolled if child in str(each.given)} for each in deeds}
+    stories = {child: sum(1 for each in deeds if child in about[each.key]) for child in enrolled}
+    parts: list[set[int]] = []
+    for child in sorted((each for each in stories if stories[each]), key=lambda each: -stories[each]):
+        others = {key for other, key in enrolled.items() if other != child}
+        parts.append(others | {key for key, children in about.items() if children and child not in children})
+    return parts
 
 
 def _by_deed(script: list[Step]) -> list[set[int]]:
