@@ -43,6 +43,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--swarm", action="store_true", help="each programme with a random part of the deeds")
     parser.add_argument("--without", default="", help="kinds of deeds left out, with commas")
     parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        help="a sort of difference to pass over (as printed; may be given again)",
+    )
+    parser.add_argument(
         "--planted", action="store_true", help="put in every planted fault in turn and see that it is found"
     )
     parser.add_argument("--plant", default="", help="only this planted fault")

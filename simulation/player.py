@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import re
 import time
@@ -426,6 +427,7 @@ class Player:
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
         self.found_by = ""
+        self.until = math.inf
         self.deeds = 0
         self.busy_s = 0.0
 
@@ -488,6 +490,7 @@ class Player:
             from simulation.looking import look
 
             await look(self, is_last=step.fault == "last", only=step.only, narrow=step.narrow)
+            self._judge_names({who: self._may_name(who) for who, _ in self.seen})
         else:
             await self.wave(step)
 
@@ -764,7 +767,7 @@ class Player:
                 return
             done = 0
             await self.steps_of_rounds()
-            while done < options.deeds_a_day and not self.differences:
+            while done < options.deeds_a_day and not self.differences and not self._is_late():
                 wave = self.a_wave(names, weights)
                 fault = ""
                 if options.faults and w.chance(0.03):
@@ -773,12 +776,17 @@ class Player:
                 done += max(1, len(wave))
             if self.differences:
                 return
-            is_last = number == options.days - 1
+            is_last = number == options.days - 1 or self._is_late()
             await self.take(Step("look", fault="last" if is_last else ""))
-            if not is_last:
+            if is_last:
+                return
+            else:
                 is_night = w.chance(0.1)
                 day = w.today + timedelta(days=w.rng.choice((1, 2, 3, 5)))
                 await self.take(Step("day", day=day.isoformat(), hour=NIGHT_UTC if is_night else MORNING_UTC))
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.until
 
     async def steps_of_rounds(self) -> None:
         """What a coordinator does with rounds in the morning: opens what begins, closes what is over, freezes what is done."""

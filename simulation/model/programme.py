@@ -507,8 +507,11 @@ class Programme:
 
     # Merging ---------------------------------------------------------------------------------------------------------
 
-    def merge(self, merge_id: str, kept: Child, gone: Child) -> None:
-        """Two records of one child become one: every result is carried over, of two the verified, the assessed, the later stands."""
+    def merge(self, merge_id: str, kept: Child, gone: Child, standing: set[str]) -> None:
+        """Two records of one child become one: every result is carried over, of two the verified, the assessed, the later stands.
+
+        Where that leaves it open (two of one day), the one that stands is told.
+        """
         self.tick()
         before = {key: value for key, value in self.live.items() if key[0] in (kept.id, gone.id)}
         for key, result_id in before.items():
@@ -517,7 +520,7 @@ class Programme:
             del self.live[key]
             target = (kept.id, key[1], key[2])
             there = self.live.get(target)
-            if there is None or _stands(self.results[result_id], self.results[there]):
+            if there is None or _stands(self.results[result_id], self.results[there], standing):
                 self.live[target] = result_id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
@@ -548,10 +551,10 @@ class Programme:
         gone.merged_into = None
 
 
-def _stands(one: Result, other: Result) -> bool:
+def _stands(one: Result, other: Result, standing: set[str]) -> bool:
     """Whether the first of two results of one round and subject stands before the other."""
-    ranks = [(each.is_verified, each.outcome == "assessed", each.tested_on) for each in (one, other)]
-    return ranks[0] > ranks[1]
+    first, second = ((each.is_verified, each.outcome == "assessed", each.tested_on) for each in (one, other))
+    return first > second or (first == second and one.id in standing)
 
 
 __all__ = ["KINDS", "Counts", "Programme"]

@@ -701,7 +701,11 @@ class Merge:
             "gone_version": await go.child_version(gone),
             "reason": "the same child twice",
         }
-        return await go.write("POST", "/api/v1/merges", body)
+        told = await go.write("POST", "/api/v1/merges", body)
+        if told.is_done:
+            rows = await go.read("GET", f"/api/v1/students/{w.ids[kept.id]}/results?limit=1000")
+            told.data["standing"] = [row["id"] for row in rows.data["items"]] if rows.is_done else []
+        return told
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -709,7 +713,8 @@ class Merge:
         w.call(word, "merge", answer["id"])
         kept, gone = w.p.children[d.given["kept"]], w.p.children[d.given["gone"]]
         kept.version = gone.version = None
-        w.p.merge(word, kept, gone)
+        standing = {w.word("result", each) or "" for each in answer["standing"]}
+        w.p.merge(word, kept, gone, standing)
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
