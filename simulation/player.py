@@ -19,7 +19,7 @@ from simulation import rooms
 from simulation.client import Answer, Lost
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, uuid_of
 from simulation.forms import Form, form_to, forms_of
-from simulation.model.things import LEADERS, Person
+from simulation.model.things import LEADERS, Child, Person
 from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
 
 TRIES = 60
@@ -100,7 +100,7 @@ class Options:
     deeds_a_day: int = 150
     children: int = 9
     wave: int = 12
-    pages: float = 0.2
+    pages: float = 0.17
     lost: float = 0.04
     faults: bool = True
     without: frozenset[str] = frozenset()
@@ -490,7 +490,7 @@ class Player:
             from simulation.looking import look
 
             await look(self, is_last=step.fault == "last", only=step.only, narrow=step.narrow)
-            self._judge_names({who: self._may_name(who) for who, _ in self.seen})
+            self._judge_names(self._over(self.seen))
         else:
             await self.wave(step)
 
@@ -509,35 +509,32 @@ class Player:
             await self.strike(step.fault)
         results = await asyncio.gather(*tasks)
         self.busy_s += time.perf_counter() - began
-        before = {who: self._may_name(who) for who, _ in self.seen}
+        over = self._over(self.seen)
         for (deed, verdict), told in zip(ready, results, strict=True):
             if told is None:
                 continue
             self.deeds += 1
             self.settle(deed, verdict, told)
-        self._judge_names(before)
+        self._judge_names(over)
 
-    def _may_name(self, who: str) -> set[bytes]:
+    def _over(self, seen: list[tuple[str, set[bytes]]]) -> list[tuple[str, set[bytes]]]:
+        """Of the names that somebody was shown, those to which they have no right as things stand."""
+        named: dict[bytes, Child] = {}
+        for child in self.world.p.children.values():
+            for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode()):
+                named[name] = child
         p, today = self.world.p, self.world.today
-        allowed: set[bytes] = set()
-        for child in p.children.values():
-            if p.may_ever_name(who, today, child):
-                allowed.update(NAMES.findall(" ".join([child.name, *child.former_names]).encode()))
-        return allowed
+        over: list[tuple[str, set[bytes]]] = []
+        for who, names in seen:
+            wrong = {name for name in names if name in named and not p.may_ever_name(who, today, named[name])}
+            if wrong:
+                over.append((who, wrong))
+        return over
 
-    def _judge_names(self, before: dict[str, set[bytes]]) -> None:
-        for who, names in self.seen:
-            over = names - before[who]
-            if over and (over := over - self._may_name(who)):
-                known = {
-                    name
-                    for child in self.world.p.children.values()
-                    for name in NAMES.findall(child.name.encode())
-                }
-                if over & known:
-                    self.differ(
-                        "a name shown to somebody without a right", "no name", sorted(over)[:3], where=who
-                    )
+    def _judge_names(self, over: list[tuple[str, set[bytes]]]) -> None:
+        """A name is shown wrongly when there was no right to it before the wave, and is none after it."""
+        for who, names in self._over(over):
+            self.differ("a name shown to somebody without a right", "no name", sorted(names)[:3], where=who)
         self.counts["names looked for"] += len(self.seen)
         self.seen.clear()
 

@@ -105,7 +105,7 @@ def _key(given: dict[str, Any]) -> list[str]:
     return [given["child"]]
 
 
-@kind("test", "POST /api/v1/results", "POST /students/{id}/results/{round_id}/{subject}", weight=9.0)
+@kind("test", "POST /api/v1/results", "POST /students/{id}/results/{round_id}/{subject}", weight=14.0)
 class Test:
     has_page = True
 
