@@ -183,7 +183,8 @@ class Go:
             f"{each.name}: {each.read_text('utf-8', 'replace')[-600:]}"
             for each in self.run.folder.glob("serve-*")
         )
-        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\n{logs}")
+        states = self.run.states()
+        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
 
     async def upload(
         self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str

@@ -316,6 +316,15 @@ class Run:
                 )
             await asyncio.sleep(0.02)
 
+    def states(self) -> dict[int, str]:
+        """How each process is, by its port: a letter of ps, or gone."""
+        found: dict[int, str] = {}
+        for port, process_id in self.process_ids.items():
+            stat = Path(f"/proc/{process_id}/stat")
+            state = stat.read_text("utf-8").rsplit(")", 1)[1].split()[0] if stat.exists() else "gone"
+            found[port] = f"ended with {self.stage.program.wait(process_id)}" if state == "Z" else state
+        return found
+
     def kill(self, port: int) -> None:
         """Kills one process at once."""
         os.kill(self.process_ids[port], signal.SIGKILL)
