@@ -43,6 +43,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--swarm", action="store_true", help="each programme with a random part of the deeds")
     parser.add_argument("--without", default="", help="kinds of deeds left out, with commas")
     parser.add_argument(
+        "--only", default="", help="kinds of deeds beside those that make the scene, with commas"
+    )
+    parser.add_argument(
         "--ignore",
         action="append",
         default=[],
@@ -91,6 +94,7 @@ async def simulate(asked: argparse.Namespace) -> int:
         without=frozenset(filter(None, asked.without.split(","))),
         known=known,
         ignore=frozenset(asked.ignore),
+        only=frozenset(filter(None, asked.only.split(","))),
     )
     print(f"simulated programme: seeds from {first}, {asked.minutes:g} minutes", flush=True)
     report = Report()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -262,7 +263,9 @@ class Run:
         self.day, self.hour = day, hour
         wanted = datetime(day.year, day.month, day.day, hour, tzinfo=UTC).timestamp()
         shift = self.shift_s = wanted - time.time()
-        self.clock_file.write_bytes(struct.pack("d", shift))
+        # In place: the processes have the file mapped, and one that is cut to nothing even for a moment ends them (SIGBUS).
+        with self.clock_file.open("r+b") as file:
+            file.write(struct.pack("d", shift))
         self.stage.cluster.execute(
             self.database, f"update sim.clock set shift = interval '{shift:.3f} seconds'"
         )
@@ -327,8 +330,9 @@ class Run:
 
     def kill(self, port: int) -> None:
         """Kills one process at once."""
-        os.kill(self.process_ids[port], signal.SIGKILL)
-        self.stage.program.wait(self.process_ids[port])
+        with suppress(ProcessLookupError):
+            os.kill(self.process_ids[port], signal.SIGKILL)
+            self.stage.program.wait(self.process_ids[port])
 
     async def stop(self) -> None:
         """Ends the processes as an operator does, and forgets the connections."""
