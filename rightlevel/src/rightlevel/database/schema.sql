@@ -200,6 +200,7 @@ create table school_place (
 create unique index school_place_is_one_now on school_place (school_id) where until_at is null;
 create index school_place_by_place on school_place (place_id, school_id);
 create index school_place_of_moves on school_place (from_at) where from_at > '-infinity';
+create index school_place_ended on school_place (until_at) where until_at is not null;
 
 -- Whether somebody stood there at an instant; without one, whether they do now.
 create function stood_at(from_at timestamptz, until_at timestamptz, at timestamptz) returns boolean language sql immutable parallel safe as $$
@@ -367,7 +368,7 @@ create index school_change_by_to on school_change (to_school_id, made_at desc);
 
 create table school_change_child (
     school_change_id uuid not null references school_change on delete cascade,
-    student_id uuid not null references student,
+    student_id uuid not null references student on delete cascade,
     from_class_id bigint references class,
     to_class_id bigint references class,
     from_code text not null,
@@ -521,6 +522,16 @@ create table place_count_moved (
     rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
     primary key (place_id, round_id, subject, grade, sex, shard)
 ) with (fillfactor = 70);
+
+-- A place's counts by the districts of today: what it had, and what schools brought and took since.
+create view place_count_today as
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count
+    union all
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count_moved;
 
 create table school_enrolled (
     school_year_id bigint not null,
@@ -853,6 +864,11 @@ begin
     perform 1 from round r order by r.id for share;
 end $$;
 
+-- An instant after every roll that was fixed, whatever the clocks of two hosts say.
+create function after_rolls(at timestamptz) returns timestamptz language sql stable as $$
+    select greatest(at, (select max(r.roll_at) + interval '1 microsecond' from round r))
+$$;
+
 -- A school that changes its place, or becomes or stops being a practice school: whoever enters something there waits the moment that it takes,
 -- and whoever was entering is waited for. Nobody at another school is held up.
 create function hold_changing_school() returns trigger language plpgsql as $$
@@ -891,10 +907,9 @@ begin
     if old.place_id = new.place_id then
         return null;
     end if;
-    -- After everything that was fixed and every earlier move, whatever the clocks of two hosts say.
+    -- After every earlier move too.
     moved_at := greatest(
-        coalesce(nullif(current_setting('rightlevel.moving_at', true), '')::timestamptz, clock_timestamp()),
-        (select max(r.roll_at) + interval '1 microsecond' from round r),
+        after_rolls(coalesce(nullif(current_setting('rightlevel.moving_at', true), '')::timestamptz, clock_timestamp())),
         (select max(m.from_at) + interval '1 microsecond' from school_place m where m.school_id = new.id and m.from_at > '-infinity'));
     for each in select r.id, r.roll_at is null as goes_along from round r order by r.id loop
         perform shift_counts(new.id, each.id, old.place_id, new.place_id,

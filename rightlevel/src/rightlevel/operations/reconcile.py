@@ -9,6 +9,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 
 _queries = load_queries(__package__ or "", "reconcile.sql")
+_places = load_queries(__package__ or "", "reconcile_places.sql")
 MAX_SHOWN = 100
 
 
@@ -30,6 +31,7 @@ class _Comparison(msgspec.Struct, frozen=True):
 async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation:
     """Every kept count beside its rows; with `repair` all are written anew in the session's transaction if any differs.
 
+    Places are counted by where each school stood, from its memberships. Those themselves are not repaired: what they should say stands in the audit.
     *Cost*: reads every result and child once, a few hundred MB a second; a repair holds writers back meanwhile.
     """
     if repair:
@@ -46,10 +48,15 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
 
 async def _compare(session: Session) -> Reconciliation:
     parts: list[_Comparison] = []
-    for name in ("compare_results", "compare_enrolled"):
-        part = await session.fetch_one(_queries[name], {}, into=_Comparison)
+    for query in (
+        _queries["compare_results"],
+        _places["compare_places"],
+        _queries["compare_enrolled"],
+        _places["compare_memberships"],
+    ):
+        part = await session.fetch_one(query, {}, into=_Comparison)
         if part is None:
-            raise LookupError(f"{name} gave no row")
+            raise LookupError(f"{query.name} gave no row")
         parts.append(part)
     differences = [each for part in parts for each in part.differences]
     return Reconciliation(

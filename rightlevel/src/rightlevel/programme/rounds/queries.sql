@@ -63,6 +63,21 @@ update round
 set state = %(state)s::round_state, version = version + 1
 where id = %(round_id)s and version = %(version)s and state = %(before)s::round_state and deleted_at is null
 
+-- name: fix_rolls
+-- Fixes the roll of a round that closes for the first time, or those of the rounds before one that opens. Bounded by three a year.
+update round
+set roll_at = %(now)s
+where roll_at is null and deleted_at is null
+--? of_it: and id = %(round_id)s
+--? of_earlier: and starts_on < (select o.starts_on from round o where o.id = %(round_id)s)
+
+-- name: let_roll_go
+-- Lets go the roll of a round that opens again while its days last and no later round was ever opened.
+update round
+set roll_at = null
+where id = %(round_id)s and roll_at is not null and ends_on >= %(today)s
+    and not exists (select 1 from round l where l.starts_on > round.starts_on and l.state <> 'planned')
+
 -- name: count_results
 -- Whether a round has live results. Served by result_by_school's heap in the worst case; bounded by one row found.
 select count(*) as live

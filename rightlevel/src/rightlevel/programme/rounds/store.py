@@ -120,6 +120,15 @@ async def set_state(session: Session, round_id: int, version: int, *, before: st
     return await session.execute(_queries["set_round_state"], values)
 
 
+async def fix_rolls(session: Session, round_id: int, *, of_earlier: bool, now: datetime) -> None:
+    query = _queries["fix_rolls"].plus("of_earlier" if of_earlier else "of_it")
+    await session.execute(query, {"round_id": round_id, "now": now})
+
+
+async def let_roll_go(session: Session, round_id: int, *, today: date) -> None:
+    await session.execute(_queries["let_roll_go"], {"round_id": round_id, "today": today})
+
+
 async def has_results(session: Session, round_id: int) -> bool:
     return bool(await session.fetch_value(_queries["count_results"], {"round_id": round_id}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
@@ -11,6 +11,7 @@ from rightlevel.programme.errors import Fault
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
 STATUSES = ("open", "closed")
+LONGEST_REASON = 200
 
 
 class SchoolRow(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class School(msgspec.Struct, frozen=True):
     is_practice: bool
     version: int
     is_deleted: bool
+    merged_into: int | None = None
 
 
 class NewSchool(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class NewSchool(msgspec.Struct, frozen=True):
 
 
 class SchoolChange(msgspec.Struct, frozen=True):
-    """What may change about a school; what is None stays."""
+    """What may change about a school; what is None stays. Another place needs a reason."""
 
     version: int
     place_id: int | None = None
@@ -75,6 +77,39 @@ class SchoolChange(msgspec.Struct, frozen=True):
     longitude: float | None = None
     status: str | None = None
     is_practice: bool | None = None
+    reason: str = ""
+
+
+class RoundOfMove(msgspec.Struct, frozen=True):
+    """One round, what it counts of a school, and whether that stays where the school stood (`stays`) or goes along."""
+
+    round_id: int
+    kind: str
+    year_name: str
+    stays: bool
+    results: int
+
+
+class MovePreview(msgspec.Struct, frozen=True):
+    """What moving a school would do; nothing is written."""
+
+    school_id: int
+    from_place_id: int
+    to_place_id: int
+    from_place: str
+    to_place: str
+    rounds: list[RoundOfMove]
+
+
+class Stay(msgspec.Struct, frozen=True):
+    """A place in which a school stood: since always where `from_at` is None, still where `until_at` is."""
+
+    place_id: int
+    place_name: str
+    from_at: datetime | None
+    until_at: datetime | None
+    reason: str | None
+    moved_by: str | None
 
 
 class SchoolSearch(msgspec.Struct, frozen=True):

@@ -12,7 +12,15 @@ from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Scope
-from rightlevel.programme.schools.model import ClassRow, School, SchoolRow, SchoolSearch, SchoolYear
+from rightlevel.programme.schools.model import (
+    ClassRow,
+    RoundOfMove,
+    School,
+    SchoolRow,
+    SchoolSearch,
+    SchoolYear,
+    Stay,
+)
 
 _queries = load_queries(__package__ or "")
 
@@ -81,6 +89,26 @@ async def change_school_row(session: Session, school_id: int, version: int, fiel
     return await session.execute(
         _queries["change_school"], {**fields, "school_id": school_id, "version": version}
     )
+
+
+async def hold_rolls(session: Session) -> None:
+    await session.execute(_queries["hold_rolls"], {})
+
+
+async def say_move(session: Session, *, reason: str, person_id: int, now: datetime) -> None:
+    await session.execute(_queries["say_move"], {"reason": reason, "person_id": person_id, "now": now})
+
+
+async def preview_move(session: Session, school_id: int) -> list[RoundOfMove]:
+    return await session.fetch_all(_queries["preview_move"], {"school_id": school_id}, into=RoundOfMove)
+
+
+async def list_stays(session: Session, school_id: int) -> list[Stay]:
+    return await session.fetch_all(_queries["list_stays"], {"school_id": school_id}, into=Stay)
+
+
+async def has_past(session: Session, school_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["has_past"], {"school_id": school_id}))
 
 
 async def count_live_students(session: Session, school_id: int) -> int:

@@ -203,7 +203,7 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
     try:
         async with call.session.savepoint():
             change = SchoolChange(form.version, **_fields(form))
-            await change_school(call.session, actor_of(call), path.id, change)
+            await change_school(call.session, actor_of(call), path.id, change, call.clock)
     except ProgrammeError as error:
         school = await read_school(call.session, actor_of(call), path.id)
         typed = msgspec.structs.replace(form, version=school.version) if isinstance(error, Stale) else form
