@@ -149,6 +149,9 @@ begin
     if tg_op = 'UPDATE' and new.parent_id is distinct from old.parent_id then
         raise exception 'a place does not move' using errcode = 'check_violation', constraint = 'place_does_not_move';
     end if;
+    if tg_op = 'INSERT' and new.parent_id is not null then
+        perform require_open_places(array[new.parent_id]);
+    end if;
     new.lineage := coalesce((select lineage from place where id = new.parent_id), '{}') || new.id;
     return new;
 end $$;
@@ -207,8 +210,18 @@ create function stood_at(from_at timestamptz, until_at timestamptz, at timestamp
     select case when at is null then until_at is null else from_at <= at and (until_at is null or until_at > at) end
 $$;
 
+-- Nothing is hung on a closed place, nor on one that is being closed: whoever closes it waits for this, and this waits for whoever is closing it.
+create function require_open_places(wanted bigint[]) returns void language plpgsql as $$
+begin
+    perform 1 from place p where p.id = any(wanted) order by p.id for share;
+    if exists (select 1 from place p where p.id = any(wanted) and p.closed_at is not null) then
+        raise exception 'nothing is hung on a closed place' using errcode = 'check_violation', constraint = 'place_is_closed';
+    end if;
+end $$;
+
 create function keep_first_place() returns trigger language plpgsql as $$
 begin
+    perform require_open_places(array(select distinct n.place_id from new_rows n));
     insert into school_place (school_id, place_id) select n.id, n.place_id from new_rows n;
     return null;
 end $$;
@@ -874,6 +887,9 @@ $$;
 create function hold_changing_school() returns trigger language plpgsql as $$
 begin
     perform hold_rolls();
+    if old.place_id <> new.place_id then
+        perform require_open_places(array[new.place_id]);
+    end if;
     perform 1 from school s where s.id = old.id for update;
     if old.is_practice <> new.is_practice then
         if has_past(old.id) then

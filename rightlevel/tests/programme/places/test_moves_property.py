@@ -41,7 +41,13 @@ class Tally:
         if child in self.tested:
             return
         write = ResultWrite(
-            str(uuid4()), child, self.cast.round, "math", NOW.date(), level="division", reason="it was on paper"
+            str(uuid4()),
+            child,
+            self.cast.round,
+            "math",
+            NOW.date(),
+            level="division",
+            reason="it was on paper",
         )
         (answer,) = await enter_results(self.session, self.cast.coordinator, [write], self.clock)
         assert answer.code == "saved"
@@ -82,11 +88,17 @@ class Tally:
 
 
 deeds = st.lists(
-    st.tuples(st.sampled_from(("enter", "enter", "move", "step")), st.integers(0, 11)), min_size=6, max_size=20
+    st.tuples(st.sampled_from(("enter", "enter", "move", "step")), st.integers(0, 11)),
+    min_size=6,
+    max_size=20,
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(sequence=deeds)
 async def test_every_place_has_what_was_counted_there(
     session: Session, cast: Cast, clock: StandingClock, sequence: list[tuple[str, int]]

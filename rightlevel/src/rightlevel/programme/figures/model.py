@@ -10,10 +10,9 @@ import msgspec
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
 
-
 Boundaries = Literal["then", "today"]
-BOUNDARIES: tuple[Boundaries, ...] = get_args(Boundaries)
 """By which districts a school is counted: where it stood when the round's roll was fixed, or where it stands today."""
+BOUNDARIES: tuple[Boundaries, ...] = get_args(Boundaries)
 
 
 class FigureQuery(msgspec.Struct, frozen=True):

@@ -91,7 +91,7 @@ async def create_school(session: Session, actor: Actor, new: NewSchool) -> Schoo
     try:
         school_id = await store.insert_school(session, fields)
     except ConstraintViolated as error:
-        raise _taken(new.code) from error
+        raise _refused(error, fields) from error
     await write_audit(session, actor, "create", "school", school_id, after=fields)
     return await store.find_school(session, school_id)
 
@@ -106,11 +106,21 @@ async def _checked(
     if before is not None and is_placed and not 1 <= len(reason.strip()) <= LONGEST_REASON:
         faults.append(Fault("reason", "Between 1 and 200 characters", reason[:60]))
     if before is not None and before.merged_into is not None and new.status != "closed":
-        faults.append(Fault("status", "This school was merged into another: take that back first", new.status))
+        faults.append(
+            Fault("status", "This school was merged into another: take that back first", new.status)
+        )
     if faults:
         raise Invalid(faults=tuple(faults))
     fields = msgspec.structs.asdict(new)
     return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _refused(error: ConstraintViolated, fields: dict[str, Any]) -> Exception:
+    if error.constraint == "school_has_a_past":
+        return SchoolHasPast()
+    if error.constraint == "place_is_closed":
+        return Invalid(faults=(Fault("place_id", NO_SUCH_PLACE, str(fields["place_id"])),))
+    return _taken(fields["code"])
 
 
 def _taken(code: str) -> AlreadyTaken:
@@ -166,16 +176,12 @@ async def _save_change(
         async with session.savepoint():
             changed = await store.change_school_row(session, school.id, change.version, fields)
     except ConstraintViolated as error:
-        if error.constraint == "school_has_a_past":
-            raise SchoolHasPast from error
-        raise _taken(fields["code"]) from error
+        raise _refused(error, fields) from error
     if not changed:
         raise Stale(current=msgspec.to_builtins(school), yours=msgspec.to_builtins(change))
 
 
-async def preview_school_move(
-    session: Session, actor: Actor, school_id: int, place_id: int
-) -> MovePreview:
+async def preview_school_move(session: Session, actor: Actor, school_id: int, place_id: int) -> MovePreview:
     """What moving a school would do to each round's counts. *Errors*: NotFound, Invalid for a place that isn't in use."""
     require(actor, "change", "school")
     school = await store.find_school(session, school_id)
