@@ -34,7 +34,9 @@ async def committed(opened: Database) -> Cast:
 
 
 async def enter_one(database: Database, cast: Cast, child: str, clock: StandingClock) -> str:
-    write = ResultWrite(str(uuid4()), child, cast.round, "math", NOW.date(), level="division", reason="on paper")
+    write = ResultWrite(
+        str(uuid4()), child, cast.round, "math", NOW.date(), level="division", reason="on paper"
+    )
     async with database.transaction(deadline_s=10) as session:
         return (await enter_results(session, cast.coordinator, [write], clock))[0].code
 

@@ -68,7 +68,9 @@ async def test_all_children_go_and_everything_counted_stays(
     await step(session, cast, clock, "closed", 1)
     # the other school has a class of that name, and a child with one of the codes
     await create_class(session, cast.coordinator, NewClass(cast.school_b, 3, "A"))
-    await create_student(session, cast.coordinator, NewStudent(cast.school_b, "A1", "Another Child", 1, 3), clock)
+    await create_student(
+        session, cast.coordinator, NewStudent(cast.school_b, "A1", "Another Child", 1, 3), clock
+    )
     asked = merge(cast.school_b)
     preview = await preview_school_merge(session, cast.coordinator, cast.school_a, asked)
     assert (preview.children, preview.codes, preview.people, preview.erased) == (5, 1, 2, 0)
@@ -78,7 +80,12 @@ async def test_all_children_go_and_everything_counted_stays(
     ]
     assert [(each.kind, each.stays, each.results) for each in preview.rounds] == [("baseline", True, 5)]
     made = await merge_school(session, cast.coordinator, cast.school_a, asked, clock)
-    assert (made.kind, made.children, made.from_school, made.to_school) == ("merge", 5, "Alpha School", "Beta School")
+    assert (made.kind, made.children, made.from_school, made.to_school) == (
+        "merge",
+        5,
+        "Alpha School",
+        "Beta School",
+    )
     gone = await read_school(session, cast.coordinator, cast.school_a)
     assert (gone.status, gone.merged_into) == ("closed", cast.school_b)
     assert await children(session, cast.school_a) == []

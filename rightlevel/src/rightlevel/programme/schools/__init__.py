@@ -47,6 +47,7 @@ from rightlevel.programme.schools.model import (
     YearChange,
 )
 from rightlevel.programme.schools.years import (
+    YearPastOutside,
     change_year,
     create_year,
     current_year,
@@ -59,7 +60,7 @@ from rightlevel.programme.schools.years import (
 
 __all__ = [
     "ClassChange", "ClassRow", "MovePreview", "NewClass", "NewSchool", "NewYear", "RoundOfMove", "School", "SchoolChange", "SchoolHasPast",
-    "SchoolRow", "SchoolSearch", "SchoolYear", "Stay", "YearChange", "change_class", "change_grades", "change_school", "change_year",
+    "SchoolRow", "SchoolSearch", "SchoolYear", "Stay", "YearChange", "YearPastOutside", "change_class", "change_grades", "change_school", "change_year",
     "class_of_school", "count_schools", "create_class", "create_school", "create_year", "current_year", "delete_class", "delete_school",
     "delete_year", "list_classes", "list_schools", "list_stays", "list_years", "preview_school_move", "read_class", "read_grades", "read_school",
     "read_year", "restore_class", "restore_school", "restore_year", "school_for_write", "school_names",

@@ -143,13 +143,33 @@ class NewYear(msgspec.Struct, frozen=True):
 
 
 class YearChange(msgspec.Struct, frozen=True):
-    """What may change about a school year; what is None stays. A year becomes current, and another stops being it."""
+    """What may change about a school year; what is None stays. A year becomes current, and another stops being it.
+
+    `confirm`: though sessions, visits or moves lie outside the new days, whose number was told.
+    """
 
     version: int
     name: str | None = None
     starts_on: date | None = None
     ends_on: date | None = None
     is_current: bool | None = None
+    confirm: bool = False
+
+
+class YearPast(msgspec.Struct, frozen=True):
+    """What lies within a year's days of before and outside its new ones."""
+
+    sessions: int
+    visits: int
+    moves: int
+
+
+class RoundDays(msgspec.Struct, frozen=True):
+    """A round with its days, the own days of schools taken with them."""
+
+    kind: str
+    starts_on: date
+    ends_on: date
 
 
 class ClassRow(msgspec.Struct, frozen=True):
@@ -211,12 +231,19 @@ def _position_faults(latitude: float | None, longitude: float | None) -> list[Fa
     return faults
 
 
+FIRST_DAY = date(2000, 1, 1)
+LAST_DAY = date(2100, 12, 31)
+"""No school year of this programme lies outside: a day that does was mistyped."""
+
+
 def year_faults(name: str, starts_on: date, ends_on: date) -> list[Fault]:
     """Everything wrong with a school year."""
     faults: list[Fault] = []
     if not 1 <= len(name.strip()) <= 40:
         faults.append(Fault("name", "Between 1 and 40 characters", name[:60]))
-    if starts_on >= ends_on:
+    if starts_on < FIRST_DAY or ends_on > LAST_DAY:
+        faults.append(Fault("starts_on", f"Between {FIRST_DAY} and {LAST_DAY}", starts_on.isoformat()))
+    elif starts_on >= ends_on:
         faults.append(Fault("ends_on", "After the first day", ends_on.isoformat()))
     elif (ends_on - starts_on).days > 800:
         faults.append(Fault("ends_on", "A school year has at most two years", ends_on.isoformat()))

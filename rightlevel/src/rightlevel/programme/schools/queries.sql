@@ -173,10 +173,32 @@ set is_current = false, version = version + 1
 where is_current and id <> %(year_id)s
 
 -- name: count_year_uses
--- Whether anything live stands in a school year, up to a few.
+-- Whether anything stands in a school year or stood there, up to a few. In the worst case it reads every child once.
 select (select count(*) from (select 1 from round where school_year_id = %(year_id)s and deleted_at is null limit 5) r)
     + (select count(*) from (select 1 from class where school_year_id = %(year_id)s and deleted_at is null limit 5) c)
-    + (select count(*) from (select 1 from school_enrolled where school_year_id = %(year_id)s and children > 0 limit 5) e) as live
+    + (select count(*) from (select 1 from school_enrolled where school_year_id = %(year_id)s and children > 0 limit 5) e)
+    + (select count(*) from (select 1 from student where school_year_id = %(year_id)s limit 1) st)
+    + (select count(*) from (select 1 from past_enrolment where school_year_id = %(year_id)s limit 1) p) as live
+
+-- name: rounds_outside
+-- The live rounds of a year, their own days of schools taken with them, that lie outside some days. Bounded by three a year and the schools' own days.
+select r.kind::text as kind, least(r.starts_on, min(e.starts_on)) as starts_on, greatest(r.ends_on, max(e.ends_on)) as ends_on
+from round r
+left join round_school e on e.round_id = r.id
+where r.school_year_id = %(year_id)s and r.deleted_at is null
+group by r.id, r.kind, r.starts_on, r.ends_on
+having least(r.starts_on, min(e.starts_on)) < %(starts_on)s::date or greatest(r.ends_on, max(e.ends_on)) > %(ends_on)s::date
+order by r.starts_on
+limit 3
+
+-- name: past_outside
+-- What lies within a year's days of before and outside its new ones: sessions that were held, visits, and children's moves. Served by visit_by_day.
+select (select count(*) from teaching_session t where t.held_on between %(old_starts_on)s and %(old_ends_on)s
+            and not t.held_on between %(starts_on)s and %(ends_on)s)::integer as sessions,
+    (select count(*) from visit v where v.deleted_at is null and v.visited_on between %(old_starts_on)s and %(old_ends_on)s
+            and not v.visited_on between %(starts_on)s and %(ends_on)s)::integer as visits,
+    (select count(*) from past_enrolment p where p.school_year_id = %(year_id)s and p.until_on between %(old_starts_on)s and %(old_ends_on)s
+            and not p.until_on between %(starts_on)s and %(ends_on)s)::integer as moves
 
 -- name: delete_year
 -- Takes a school year out of use, restorably.
