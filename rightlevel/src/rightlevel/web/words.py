@@ -61,6 +61,7 @@ WORDS: dict[str, dict[str, str]] = {
         "pending": N_("Waits for a re-test"), "agreed": N_("Tests agree"), "disagreed": N_("Tests differ"), "resolved": N_("Decided"),
         "returned": N_("Returned"), "withdrawn": N_("Taken back"),
     },
+    "boundary": {"move": N_("Moved"), "split": N_("Split"), "merge": N_("Merged")},
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
@@ -82,7 +83,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
-        "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"), "merge": N_("Merge"), "split": N_("Split"), "reopen": N_("Open again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
@@ -114,6 +115,7 @@ WORDS: dict[str, dict[str, str]] = {
         "stands": N_("Which level stands?"), "margin": N_("How precise, in percent"), "confidence": N_("Confidence"),
         "expected": N_("How many will agree, in percent"), "seed": N_("Seed"), "visible_on": N_("Mentors see it from"), "notes": N_("Notes"),
         "grade_from": N_("From grade"), "grade_to": N_("To grade"), "target_size": N_("Children in a group"), "teacher_ids": N_("Teachers"),
+        "to_parent_id": N_("Below which place?"), "into_place_id": N_("Into which place?"), "moved_on": N_("Day"),
         "held_on": N_("Day"), "checked_on": N_("Day"), "minutes": N_("Minutes"), "activity": N_("Activity"),
         "resource_id": N_("Activity"), "title": N_("Title"), "url": N_("Address"), "level_from": N_("From level"), "level_to": N_("To level"),
     },

@@ -179,7 +179,7 @@ set undone_at = %(at)s, undone_by = %(person_id)s, undo_reason = %(reason)s
 where id = %(id)s::uuid and undone_at is null
 
 -- name: children_going
--- The active children of a school, or of some of its classes, by class and code, held. Served by student_by_school.
+-- The active children of a school, or of some of its classes, by class and code. Served by student_by_school.
 select st.id::text as id, st.version, st.school_year_id, st.class_id, st.grade, coalesce(c.section, '') as section, st.code,
     st.erased_at is not null as is_erased
 from student st
@@ -188,7 +188,7 @@ where st.school_id = %(school_id)s and st.status = 'active' and st.deleted_at is
 --? of_classes: and st.class_id = any(%(class_ids)s::bigint[])
 order by st.id
 limit %(rows)s
-for no key update of st
+--? hold: for no key update of st
 
 -- name: classes_there
 -- The classes of a school, removed ones too. Served by class_is_unique.

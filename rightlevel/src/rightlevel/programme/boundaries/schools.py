@@ -59,12 +59,11 @@ class SchoolChangeStands(Conflict):
 class _Going:
     """Where the children of each class go in the other school: to its class of that grade and section, or to one made for them."""
 
-    def __init__(self, there: Sequence[ClassThere], *, is_merge: bool) -> None:
+    def __init__(self, there: Sequence[ClassThere]) -> None:
         self._sections = {
             (each.school_year_id, each.grade, each.section) for each in there if not each.is_deleted
         }
         self._chosen: dict[int, tuple[str, bool]] = {}
-        self._is_merge = is_merge
 
     def section_of(self, child: GoingChild) -> tuple[str, bool]:
         """The section that a child's class has there, and whether that class is new. Classes keep their children together."""
@@ -124,7 +123,7 @@ async def _preview(
     )
     return SchoolPreview(
         school.name_local, to_name, len(moving), len(children) - len(moving), codes, await store.people_at(session, school.id),
-        _classes(moving, _Going(there, is_merge=to_id is not None)), await store.counted_at_school(session, school.id),
+        _classes(moving, _Going(there)), await store.counted_at_school(session, school.id),
     )  # fmt: skip
 
 
@@ -140,7 +139,7 @@ async def merge_school(
     if is_uuid(merge.id) and (made := await store.find_school_change(session, merge.id)) is not None:
         return made
     school, into = await _both(session, actor, school_id, merge, hold=True)
-    children = [each for each in await _children(session, school_id, None) if not each.is_erased]
+    children = [each for each in await _children(session, school_id, None, hold=True) if not each.is_erased]
     await _take(
         session, actor, merge.id, (school, into), children, merge.moved_on, merge.reason, clock, "merge"
     )
@@ -160,7 +159,8 @@ async def split_school(
         return made
     school = await school_for_write(session, school_id)
     await _require_classes(session, actor, school, split)
-    children = [each for each in await _children(session, school_id, split.class_ids) if not each.is_erased]
+    found = await _children(session, school_id, split.class_ids, hold=True)
+    children = [each for each in found if not each.is_erased]
     place_id = school.place_id if split.place_id is None else split.place_id
     new = NewSchool(
         place_id,
@@ -241,8 +241,12 @@ async def _require_classes(session: Session, actor: Actor, school: School, split
         raise Invalid(faults=tuple(faults))
 
 
-async def _children(session: Session, school_id: int, class_ids: list[int] | None) -> list[GoingChild]:
-    children = await store.children_going(session, school_id, class_ids=class_ids, rows=MOST_CHILDREN + 1)
+async def _children(
+    session: Session, school_id: int, class_ids: list[int] | None, *, hold: bool = False
+) -> list[GoingChild]:
+    children = await store.children_going(
+        session, school_id, class_ids=class_ids, rows=MOST_CHILDREN + 1, hold=hold
+    )
     if len(children) > MOST_CHILDREN:
         raise TooManyToMove
     return children
@@ -264,7 +268,7 @@ async def _take(
         session, change_id, kind=kind, schools=(school.id, into.id), reason=reason.strip(), children=len(children), moved_on=moved_on,
         person_id=actor.person_id, now=clock.now(),
     )  # fmt: skip
-    going = _Going(await store.classes_there(session, into.id), is_merge=kind == "merge")
+    going = _Going(await store.classes_there(session, into.id))
     made: dict[tuple[int, int, str], int] = {}
     for child in children:
         section, is_in_class = going.section_of(child)

@@ -254,13 +254,11 @@ async def mark_undone(session: Session, change_id: str, *, reason: str, person_i
 
 
 async def children_going(
-    session: Session, school_id: int, *, class_ids: list[int] | None, rows: int
+    session: Session, school_id: int, *, class_ids: list[int] | None, rows: int, hold: bool
 ) -> list[GoingChild]:
-    query = _queries["children_going"]
+    parts = [*(["of_classes"] if class_ids is not None else []), *(["hold"] if hold else [])]
     values = {"school_id": school_id, "class_ids": class_ids, "rows": rows}
-    return await session.fetch_all(
-        query.plus("of_classes") if class_ids is not None else query, values, into=GoingChild
-    )
+    return await session.fetch_all(_queries["children_going"].plus(*parts), values, into=GoingChild)
 
 
 async def classes_there(session: Session, school_id: int) -> list[ClassThere]:
