@@ -36,7 +36,7 @@ update person set password_hash = %(hash)s where username = any(%(names)s)
 select coalesce(string_agg(a::text, ' '), '') from audit_entry a
 -- name: audit_count
 -- How often something was written down.
-select count(*) from audit_entry where action = %(action)s and resource = %(resource)s and outcome = %(outcome)s
+select coalesce(sum(times), 0)::int from audit_entry where action = %(action)s and resource = %(resource)s and outcome = %(outcome)s
 -- name: stored_keys
 -- Everything stored of keys, as text.
 select concat((select string_agg(s::text, ' ') from person_session s), (select string_agg(c::text, ' ') from one_time_code c),

@@ -29,6 +29,7 @@ from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.rate_limit_postgres import PostgresRateLimiter
 from flatwater.routing import Match, Routes
+from flatwater.supervisor import beside
 from flatwater.transaction import Session
 
 log = logging.getLogger("flatwater.asgi")
@@ -359,7 +360,7 @@ class _Watch:
         self._timer = asyncio.get_running_loop().call_later(after_s, self._begin)
 
     def _begin(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._look())
+        self._watcher = beside(self._look(), name="flatwater client watch")
 
     async def _look(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -53,6 +53,13 @@ class DatabaseFull(Refused):
     retry_after_s = 60.0
 
 
+class TableAway(Refused):
+    """A part of the database is missing just now, so this could not be done. Nothing of it was saved; please tell whoever runs this service."""
+
+    code = "table_away"
+    retry_after_s = 30.0
+
+
 class DeadlineExceeded(Refused):
     """This took longer than it may, so it was stopped. Nothing of it was saved."""
 

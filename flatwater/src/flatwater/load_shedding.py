@@ -19,6 +19,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.errors import Refused
 from flatwater.pool import PoolStatistics
+from flatwater.supervisor import Supervisor, TaskLoop
 
 log = logging.getLogger("flatwater.load_shedding")
 
@@ -92,6 +93,7 @@ class LoadShedder:
         in_flight_ceiling: int = 512,
         every_s: float = LOOK_EVERY_S,
         relieve: Callable[[], None] = give_memory_back,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._budget_bytes = budget_bytes
         self._read_memory = read_memory
@@ -112,10 +114,10 @@ class LoadShedder:
         self._memory_share: float | None = None
         self._queue_share: float | None = None
         self._lag_s = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._supervisor = supervisor or Supervisor(clock)
+        self._loop: TaskLoop | None = None
         self.in_flight = 0
         self.reliefs = 0
-        self.failures = 0
 
     def admit(self, priority: Priority) -> None:
         """Takes a request in. *Errors*: Overloaded when its priority is shed now. *Cost*: 0.1 µs."""
@@ -143,24 +145,21 @@ class LoadShedder:
 
     async def __aenter__(self) -> Self:
         self.look(0.0)
-        self._task = asyncio.create_task(self._run(), name="flatwater load shedder")
+        self._loop = self._supervisor.keep("load shedding", self._run, period_s=self._every_s)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
 
-    async def _run(self) -> None:
+    async def _run(self, loop: TaskLoop) -> None:
+        """One bad look doesn't leave the doors as they happen to stand: the supervisor begins this again."""
         while True:
             due_s = self._clock.monotonic() + self._every_s
             await asyncio.sleep(self._every_s)
-            try:
-                self.look(max(0.0, self._clock.monotonic() - due_s))
-            except Exception:  # one bad look must not leave the doors as they happen to stand for ever
-                self.failures += 1
-                log.exception("the load could not be looked at")
+            self.look(max(0.0, self._clock.monotonic() - due_s))
+            loop.turned()
 
     def look(self, lag_s: float) -> None:
         """Looks at memory, the pool's queue and how late the loop is, and settles who is let in. *Cost*: 10 µs."""

@@ -34,6 +34,7 @@ from flatwater.errors import (
 )
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
+from flatwater.supervisor import beside
 from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
 
 log = logging.getLogger("flatwater.pool")
@@ -598,10 +599,16 @@ class Database:
 
     def _apart_from_here(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs in a task of its own, which nobody cancels."""
-        task = asyncio.get_running_loop().create_task(work, name="flatwater release")
+        task = beside(work, name="flatwater release")
         self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        task.add_done_callback(self._released)
         return task
+
+    def _released(self, task: asyncio.Task[None]) -> None:
+        self._releasing.discard(task)
+        # Mostly nobody waits for it any more, and a connection that did not come back is one less for everybody.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection could not be given back: %s", error, exc_info=error)
 
 
 def _is_clean(connection: Connection) -> bool:

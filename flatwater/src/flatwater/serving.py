@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flatwater.answers import problem_for
 from flatwater.errors import Refused
 from flatwater.recycling import Recycler, listening_socket, reexecute
+from flatwater.supervisor import beside
 
 try:
     import uvicorn
@@ -220,7 +221,7 @@ async def serve(
     watches += [server.hand_over_when(recycler.wanted)] if recycler is not None else []
     # The copy is closed with the server; the listener, and with it who waits in its backlog, outlives a recycling.
     with listener.dup() as copy, _signals(server.end):
-        await _with_watches(server, copy, [asyncio.create_task(each) for each in watches])
+        await _with_watches(server, copy, [beside(each, name="flatwater serving watch") for each in watches])
     if not server.started:
         raise ServiceNotStarted("The service could not start; its log says why.")
     return "recycle" if server.will_be_recycled else "stopped"

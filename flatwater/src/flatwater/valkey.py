@@ -223,9 +223,12 @@ class SharedCache(Generic[ValueT]):
             return
         try:
             await self._begin(sorted(names))
-        except Refused:
+        except BaseException as error:
+            # Whatever it was, what was to be forgotten is there still.
             self._gone += 1
             self._owes_everything = True
+            if not isinstance(error, Refused):
+                raise
 
     def owe_everything(self) -> None:
         """Something may have been missed: everything is forgotten before this level is used again."""

@@ -14,6 +14,7 @@ from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
+from flatwater.supervisor import Supervisor
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
@@ -21,9 +22,11 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.months import Months
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
-from rightlevel.operations.upkeep import SeenSessions, upkeep
+from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
@@ -55,6 +58,7 @@ class Platform(msgspec.Struct, frozen=True):
     desk: DoctorDesk
     album: Album
     photo_links: PhotoLinks
+    supervisor: Supervisor
 
 
 @asynccontextmanager
@@ -71,12 +75,15 @@ async def open_platform(
     A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
+        clock = clock or SystemClock()
+        supervisor = await opened.enter_async_context(Supervisor(clock))
         if server is None:
-            server = open_server(settings.data_folder, settings.memory_bytes, os.environ, say)
+            server = open_server(
+                settings.data_folder, settings.memory_bytes, os.environ, say, supervisor=supervisor
+            )
             server.start()
             opened.callback(server.stop)
         migrate(server.conninfo)
-        clock = clock or SystemClock()
         limits = Limits(connections=settings.pool_connections)
         database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
         await opened.enter_async_context(database)
@@ -86,20 +93,36 @@ async def open_platform(
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
-        imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
         vitals = await opened.enter_async_context(
-            watching(database, server, clock, settings.memory_bytes, is_service=is_service)
+            watching(database, server, clock, settings.memory_bytes, supervisor, is_service=is_service)
         )
-        scopes, invalidation = Scopes(clock), Invalidation(database)
+        scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
         invalidation.watch(scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)
         readings = Readings(database, server, caches)
-        delivery = Delivery(channels_of(settings))
-        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches)
+        delivery = Delivery(channels_of(settings), supervisor=supervisor)
+        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches, supervisor)
         if is_service:
             await opened.enter_async_context(invalidation)
-            await opened.enter_async_context(alerting(readings, delivery, clock))
-            await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, readings, clock))
+            await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
+            months = Months(
+                database,
+                clock,
+                settings.data_folder / "archive",
+                audit_months=settings.audit_months,
+                is_archived=settings.audit_archive,
+            )
+            upkeep = Upkeep(
+                database,
+                clock,
+                seen=seen_sessions,
+                clean_up=clean_up,
+                readings=readings,
+                months=months,
+                report=LoopReport(database, supervisor, clock),
+            )
+            await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
             opened.push_async_callback(imports.stop)
         yield Platform(
@@ -121,6 +144,7 @@ async def open_platform(
             DoctorDesk(server.conninfo, database.statistics),
             album,
             await open_photo_links(database),
+            supervisor,
         )
 
 

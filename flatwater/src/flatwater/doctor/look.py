@@ -20,6 +20,7 @@ from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
 from flatwater.queries import Query
+from flatwater.supervisor import after
 
 MAX_ROWS: Final = 200
 """Rows that a probe may hold; a catalog query has its own limit below this."""
@@ -201,10 +202,7 @@ class Look:
 
         The server's own time-outs end a slow probe. This one is for a server, or a network, that answers nothing any more.
         """
-        timer = threading.Timer(seconds, self._hang_up, (seconds,))
-        timer.daemon = True
-        timer.start()
-        return timer
+        return after(seconds, lambda: self._hang_up(seconds), name="flatwater doctor hangs up")
 
     def _hang_up(self, seconds: float) -> None:
         connection = self._connection

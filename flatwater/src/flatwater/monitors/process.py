@@ -22,6 +22,7 @@ from flatwater.clock import Clock
 from flatwater.monitors.garbage import GarbageMonitor
 from flatwater.monitors.resident import resident_bytes
 from flatwater.monitors.ring import Ring
+from flatwater.supervisor import Supervisor, TaskLoop
 
 log = logging.getLogger("flatwater.monitors.process")
 
@@ -152,35 +153,32 @@ class ProcessMonitor:
         kept: int = 720,
         garbage: GarbageMonitor | None = None,
         on_sample: Sequence[Callable[[ProcessSample], None]] = (),
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._clock = clock
         self._every_s = every_s
         self._ring = Ring(len(ProcessSample.__struct_fields__), kept)
         self._on_sample = tuple(on_sample)
-        self._task: asyncio.Task[None] | None = None
+        self._supervisor = supervisor or Supervisor(clock)
+        self._loop: TaskLoop | None = None
         self.garbage = garbage or GarbageMonitor()
         self.cost_s = 0.0
-        self.failures = 0
 
     async def __aenter__(self) -> Self:
         self.garbage.__enter__()
-        self._task = asyncio.create_task(self._run(), name="flatwater process monitor")
+        self._loop = self._supervisor.keep("process monitor", self._run, period_s=self._every_s)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
         self.garbage.__exit__()
 
-    async def _run(self) -> None:
+    async def _run(self, loop: TaskLoop) -> None:
         while True:
-            try:
-                self.sample()
-            except Exception:  # the watch must outlive one bad look; each is written down
-                self.failures += 1
-                log.exception("the process could not be sampled")
+            self.sample()
+            loop.turned()
             await asyncio.sleep(max(self._every_s, self.cost_s / COST_SHARE))
 
     def sample(self) -> ProcessSample:

@@ -88,8 +88,10 @@ create table sign_in_failure (
 );
 create index sign_in_failure_by_age on sign_in_failure (last_failed_at);
 
+-- Who did what, by months: rows are added to the month's partition, or to the default one where upkeep made none (database room, 0015). The same
+-- denied attempt within a minute is one row that counts (repeat_key); its at is the minute, last_at the last time.
 create table audit_entry (
-    id bigint generated always as identity primary key,
+    id bigint generated always as identity,
     at timestamptz not null default now(),
     person_id bigint references person,
     role role,
@@ -100,11 +102,17 @@ create table audit_entry (
     before jsonb,
     after jsonb,
     reason text,
-    address text
-);
+    address text,
+    times integer not null default 1 constraint audit_entry_times_are_counted check (times >= 1),
+    last_at timestamptz,
+    repeat_key uuid
+) partition by range (at);
 create index audit_entry_by_time on audit_entry (at desc, id desc);
 create index audit_entry_by_person on audit_entry (person_id, id desc);
 create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
+create unique index audit_entry_counts_repeats on audit_entry (at, repeat_key) where repeat_key is not null;
+create table audit_entry_rest partition of audit_entry (primary key (id)) default;
 
 -- A write's id, made by the client, and what it was answered: the same id again gets the same answer and writes nothing.
 create table write_receipt (
@@ -424,9 +432,13 @@ create table round (
     deleted_at timestamptz,
     deleted_by bigint references person,
     delete_reason text,
-    -- since when the round's roll is fixed: who is enrolled in it and where its schools stand no longer follow the present
+    -- first opened; since when, and as of which number, the round's roll is fixed; since when it is in its state
+    opened_at timestamptz,
     roll_at timestamptz,
-    constraint round_ends_after_start check (starts_on <= ends_on)
+    roll_number bigint,
+    state_at timestamptz not null default now(),
+    constraint round_ends_after_start check (starts_on <= ends_on),
+    constraint round_roll_is_whole check ((roll_at is null) = (roll_number is null))
 );
 create unique index round_is_unique_in_its_year on round (school_year_id, kind) where deleted_at is null;
 alter table round add constraint rounds_do_not_overlap
@@ -521,31 +533,6 @@ create table place_count (
     primary key (place_id, round_id, subject, grade, sex, shard)
 ) with (fillfactor = 70);
 
--- What figures "as the districts are today" have more or less than those as they were: only of schools that moved after a round's roll was
--- fixed, so that it is small, and what a place had then is read from place_count alone.
-create table place_count_moved (
-    round_id bigint not null,
-    subject subject not null,
-    place_id bigint not null,
-    shard smallint not null,
-    grade smallint not null,
-    sex smallint not null,
-    absent bigint not null, refused bigint not null, went bigint not null,
-    rank_1 bigint not null, rank_2 bigint not null, rank_3 bigint not null, rank_4 bigint not null, rank_5 bigint not null,
-    rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
-    primary key (place_id, round_id, subject, grade, sex, shard)
-) with (fillfactor = 70);
-
--- A place's counts by the districts of today: what it had, and what schools brought and took since.
-create view place_count_today as
-    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
-        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
-    from place_count
-    union all
-    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
-        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
-    from place_count_moved;
-
 create table school_enrolled (
     school_year_id bigint not null,
     school_id bigint not null,
@@ -565,12 +552,75 @@ create table place_enrolled (
     primary key (place_id, school_year_id, grade, sex, shard)
 ) with (fillfactor = 70);
 
+-- How many seats a round and subject have beyond base: for a round whose roll is fixed all of them, else what results change about the
+-- enrolled of the year (a child that moved since, or is not enrolled any more, keeps its seat where its result is).
+create table school_roll (
+    round_id bigint not null,
+    subject subject not null,
+    school_id bigint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (school_id, round_id, subject, grade, sex)
+) with (fillfactor = 70);
+create table place_roll (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+-- What figures "as the districts are today" have more or less than those as they were: only of schools that moved after a round's roll was
+-- fixed, so that it is small, and what a place had then is read from place_count alone.
+create table place_count_moved (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    absent bigint not null, refused bigint not null, went bigint not null,
+    rank_1 bigint not null, rank_2 bigint not null, rank_3 bigint not null, rank_4 bigint not null, rank_5 bigint not null,
+    rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
+-- The same of seats.
+create table place_roll_moved (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
+-- A place's counts by the districts of today: what it had, and what schools brought and took since.
+create view place_count_today as
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count
+    union all
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count_moved;
+create view place_roll_today as
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll
+    union all
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll_moved;
+
 create type result_delta as (
     round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint,
     absent bigint, refused bigint, went bigint,
     rank_1 bigint, rank_2 bigint, rank_3 bigint, rank_4 bigint, rank_5 bigint, rank_6 bigint, rank_7 bigint, rank_8 bigint, rank_9 bigint
 );
 create type enrolled_delta as (school_year_id bigint, school_id bigint, grade smallint, sex smallint, children bigint);
+create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
 -- The place under which a school is counted in a round: where it stood when the round's roll was fixed, else where it stands. The one choice.
 create function place_for(wanted_school bigint, wanted_round bigint) returns bigint language sql stable parallel safe as $$
@@ -693,9 +743,12 @@ create view counted_result as
     where r.deleted_at is null and not r.is_hidden and not s.is_practice
     group by r.round_id, r.subject, r.school_id, r.grade, r.sex;
 
+-- Results: counts as before, and a seat where the result is instead of where its child's stints say. Mostly that is the same, and nothing is
+-- written. The rows are looked up child by child and in no other way (offset 0): a plan made for a million rows would read every child for one.
 create function keep_result_counts() returns trigger language plpgsql as $$
 declare
     deltas result_delta[];
+    rolls roll_delta[];
 begin
     if tg_op = 'INSERT' then
         deltas := array(
@@ -706,6 +759,25 @@ begin
                 count(*) filter (where rank = 7), count(*) filter (where rank = 8), count(*) filter (where rank = 9))::result_delta
             from new_rows where deleted_at is null and not is_hidden
             group by round_id, subject, school_id, grade, sex);
+        select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+        from (
+            select r.round_id, r.subject, b.school_id, b.grade, b.sex, sum(b.seats) as seats
+            from new_rows r
+            cross join lateral (
+                select x.school_id, x.grade, x.sex, x.seats
+                from round rd
+                cross join lateral (
+                    select e.school_id, e.grade, e.sex, -1 as seats
+                    from base_seat e
+                    where e.student_id = r.student_id and e.school_year_id = rd.school_year_id and (e.seat_until is null or rd.roll_number < e.seat_until)
+                        and (rd.roll_number is null or e.from_number <= rd.roll_number)
+                    union all
+                    select r.school_id, r.grade, r.sex, 1) x
+                where rd.id = r.round_id
+                offset 0) b
+            where r.deleted_at is null and not r.is_hidden
+            group by r.round_id, r.subject, b.school_id, b.grade, b.sex
+            having sum(b.seats) <> 0) d;
     elsif tg_op = 'DELETE' then
         deltas := array(
             select row(round_id, subject, school_id, grade, sex,
@@ -715,6 +787,25 @@ begin
                 -count(*) filter (where rank = 7), -count(*) filter (where rank = 8), -count(*) filter (where rank = 9))::result_delta
             from old_rows where deleted_at is null and not is_hidden
             group by round_id, subject, school_id, grade, sex);
+        select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, -d.seats)::roll_delta) into rolls
+        from (
+            select r.round_id, r.subject, b.school_id, b.grade, b.sex, sum(b.seats) as seats
+            from old_rows r
+            cross join lateral (
+                select x.school_id, x.grade, x.sex, x.seats
+                from round rd
+                cross join lateral (
+                    select e.school_id, e.grade, e.sex, -1 as seats
+                    from base_seat e
+                    where e.student_id = r.student_id and e.school_year_id = rd.school_year_id and (e.seat_until is null or rd.roll_number < e.seat_until)
+                        and (rd.roll_number is null or e.from_number <= rd.roll_number)
+                    union all
+                    select r.school_id, r.grade, r.sex, 1) x
+                where rd.id = r.round_id
+                offset 0) b
+            where r.deleted_at is null and not r.is_hidden
+            group by r.round_id, r.subject, b.school_id, b.grade, b.sex
+            having sum(b.seats) <> 0) d;
     else
         deltas := array(
             select row(round_id, subject, school_id, grade, sex,
@@ -728,6 +819,37 @@ begin
                 union all
                 select -1, round_id, subject, school_id, grade, sex, outcome, rank from old_rows where deleted_at is null and not is_hidden) changed
             group by round_id, subject, school_id, grade, sex);
+        with moved as materialized (
+            select student_id, round_id, subject, school_id, grade, sex, sum(sign) as seats
+            from (
+                select 1 as sign, student_id, round_id, subject, school_id, grade, sex from new_rows where deleted_at is null and not is_hidden
+                union all
+                select -1, student_id, round_id, subject, school_id, grade, sex from old_rows where deleted_at is null and not is_hidden) changed
+            group by student_id, round_id, subject, school_id, grade, sex
+            having sum(sign) <> 0
+        )
+        select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+        from (
+            select m.round_id, m.subject, b.school_id, b.grade, b.sex, sum(b.seats * m.seats) as seats
+            from moved m
+            cross join lateral (
+                select x.school_id, x.grade, x.sex, x.seats
+                from round rd
+                cross join lateral (
+                    select e.school_id, e.grade, e.sex, -1 as seats
+                    from base_seat e
+                    where e.student_id = m.student_id and e.school_year_id = rd.school_year_id and (e.seat_until is null or rd.roll_number < e.seat_until)
+                        and (rd.roll_number is null or e.from_number <= rd.roll_number)
+                    union all
+                    select m.school_id, m.grade, m.sex, 1) x
+                where rd.id = m.round_id
+                offset 0) b
+            group by m.round_id, m.subject, b.school_id, b.grade, b.sex
+            having sum(b.seats * m.seats) <> 0) d;
+    end if;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
     end if;
     if cardinality(deltas) > 0 then
         perform add_school_counts(deltas);
@@ -786,29 +908,121 @@ create function add_school_enrolled(deltas enrolled_delta[]) returns void langua
     on conflict (school_id, school_year_id, grade, sex) do update set children = c.children + excluded.children
 $$;
 
-create view counted_student as
-    select st.school_year_id, st.school_id, st.grade, st.sex, count(*) as children
-    from student st
-    join school s on s.id = st.school_id
-    where st.deleted_at is null and st.status = 'active' and not s.is_practice
-    group by st.school_year_id, st.school_id, st.grade, st.sex;
+create function add_school_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
+    insert into school_roll as c (school_id, round_id, subject, grade, sex, children)
+    select d.school_id, d.round_id, d.subject, d.grade, d.sex, sum(d.children)
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    group by 1, 2, 3, 4, 5
+    having sum(d.children) <> 0
+    order by 1, 2, 3, 4, 5
+    on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children
+$$;
 
-create function keep_enrolled_counts() returns trigger language plpgsql as $$
+create function add_place_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
+    insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+    with stood as materialized (
+        select each.school_id, each.round_id, lineage_for(each.school_id, each.round_id) as lineage
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(d.children)
+    from unnest(deltas) d
+    join stood t on t.school_id = d.school_id and t.round_id = d.round_id
+    cross join unnest(t.lineage) unit
+    group by 1, 2, 3, 4, 5, 6
+    having sum(d.children) <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+    insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+    with moved as materialized (
+        select each.school_id, each.round_id, place_for(each.school_id, each.round_id) as then_id, s.place_id as now_id
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select b.unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(b.sign * d.children)
+    from moved m
+    join unnest(deltas) d on d.school_id = m.school_id and d.round_id = m.round_id
+    cross join lateral places_between(m.then_id, m.now_id) b
+    where m.then_id <> m.now_id
+    group by 1, 2, 3, 4, 5, 6
+    having sum(b.sign * d.children) <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
+$$;
+
+-- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
+-- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
+create function keep_student_counts() returns trigger language plpgsql as $$
 declare
-    deltas enrolled_delta[];
+    enrolled enrolled_delta[];
+    rolls roll_delta[];
+    said jsonb;
 begin
     if tg_op = 'INSERT' then
-        deltas := array(
+        enrolled := array(
             select row(school_year_id, school_id, grade, sex, count(*))::enrolled_delta
             from new_rows where deleted_at is null and status = 'active'
             group by school_year_id, school_id, grade, sex);
     elsif tg_op = 'DELETE' then
-        deltas := array(
+        enrolled := array(
             select row(school_year_id, school_id, grade, sex, -count(*))::enrolled_delta
             from old_rows where deleted_at is null and status = 'active'
             group by school_year_id, school_id, grade, sex);
     else
-        deltas := array(
+        -- Whoever only renames a child, or gives it a contact, ends here.
+        if not exists (
+            select 1
+            from (
+                select 1 as sign, id, school_year_id, school_id, class_id, grade, sex, status, deleted_at, stint_number from new_rows
+                union all
+                select -1, id, school_year_id, school_id, class_id, grade, sex, status, deleted_at, stint_number from old_rows) changed
+            group by id, school_year_id, school_id, class_id, grade, sex, status, deleted_at, stint_number
+            having sum(sign) <> 0) then
+            return null;
+        end if;
+        said := nullif(current_setting('rightlevel.stint', true), '')::jsonb;
+        if said is not null then
+            perform set_config('rightlevel.stint', '', true);
+        end if;
+        -- Planned each time, by how many rows there are: the plan for one child would take hours for a million.
+        execute $move$
+            insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, words, closes_year,
+                roll_over_id, from_number, until_number)
+            select o.id, o.school_id, o.school_year_id, o.class_id, o.grade, o.sex,
+                coalesce(($1->>'until_on')::date, case when n.status = 'left' then n.left_on end,
+                    case when o.school_year_id <> n.school_year_id then least(y.ends_on, n.changed_at::date) end, n.changed_at::date),
+                case
+                    when $1->>'roll_over_id' is not null then
+                        case when n.status = 'left' then 'finished' when n.grade <> o.grade then 'promotion' else 'repeat' end
+                    when n.status = 'left' then coalesce($1->>'reason', 'left')
+                    when $1 is not null then $1->>'reason'
+                    when o.school_id <> n.school_id then 'transfer'
+                    when o.school_year_id <> n.school_year_id then 'change'
+                    else 'correction' end,
+                coalesce($1->>'words', ''), $1->>'roll_over_id' is not null, ($1->>'roll_over_id')::uuid, o.stint_number, n.stint_number
+            from old_rows o
+            join new_rows n on n.id = o.id
+            join school_year y on y.id = o.school_year_id
+            where o.status = 'active' and n.stint_number > o.stint_number
+        $move$ using said;
+        execute $correct$
+            update result r
+            set class_id = case when c.is_here then c.class_id else r.class_id end, grade = case when c.is_here then c.grade else r.grade end,
+                sex = case when r.sex = c.old_sex then c.sex else r.sex end
+            from (
+                select e.id, n.class_id, n.grade, n.sex, o.sex as old_sex,
+                    e.school_id = n.school_id and e.class_id is not distinct from o.class_id and e.grade = o.grade
+                        and (o.class_id, o.grade) is distinct from (n.class_id, n.grade) as is_here
+                from old_rows o
+                join new_rows n on n.id = o.id
+                join result e on e.student_id = o.id and e.deleted_at is null
+                join round rd on rd.id = e.round_id and rd.school_year_id = n.school_year_id and rd.roll_number is null
+                where $1 is null and (o.school_id, o.school_year_id, o.status) = (n.school_id, n.school_year_id, n.status)
+                    and (o.class_id, o.grade, o.sex) is distinct from (n.class_id, n.grade, n.sex)) c
+            where r.id = c.id and (c.is_here or (r.sex = c.old_sex and c.sex <> c.old_sex))
+        $correct$ using said;
+        enrolled := array(
             select row(school_year_id, school_id, grade, sex, sum(sign))::enrolled_delta
             from (
                 select 1 as sign, school_year_id, school_id, grade, sex from new_rows where deleted_at is null and status = 'active'
@@ -816,21 +1030,67 @@ begin
                 select -1, school_year_id, school_id, grade, sex from old_rows where deleted_at is null and status = 'active') changed
             group by school_year_id, school_id, grade, sex
             having sum(sign) <> 0);
+        with changed as materialized (
+            select id, school_year_id, school_id, grade, sex, sum(sign) as seats
+            from (
+                select 1 as sign, id, school_year_id, school_id, grade, sex from new_rows where status = 'active'
+                union all
+                select -1, id, school_year_id, school_id, grade, sex from old_rows where status = 'active') stood
+            group by id, school_year_id, school_id, grade, sex
+            having sum(sign) <> 0
+        ), removed as materialized (
+            select id, case when bool_or(is_live and is_new) then 1 else -1 end as seats
+            from (
+                select id, deleted_at is null as is_live, true as is_new from new_rows
+                union all
+                select id, deleted_at is null, false from old_rows) lived
+            group by id
+            having bool_or(is_live) <> bool_and(is_live)
+        )
+        select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+        from (
+            select round_id, subject, school_id, grade, sex, sum(seats) as seats
+            from (
+                -- A child with a result keeps its seat there: what is added to or taken from the enrolled is taken back.
+                select r.round_id, r.subject, c.school_id, c.grade, c.sex, -c.seats as seats
+                from changed c
+                cross join lateral (
+                    select e.round_id, e.subject
+                    from result e
+                    where e.student_id = c.id and e.deleted_at is null and not e.is_hidden
+                    offset 0) r
+                join round rd on rd.id = r.round_id and rd.school_year_id = c.school_year_id and rd.roll_number is null
+                union all
+                select rd.id, sub.subject, st.school_id, st.grade, st.sex, c.seats
+                from removed c
+                cross join lateral (
+                    select s.school_id, s.school_year_id, s.grade, s.sex, s.stint_number
+                    from student s
+                    where s.id = c.id and s.status = 'active'
+                    offset 0) st
+                join round rd on rd.school_year_id = st.school_year_id and rd.roll_number >= st.stint_number
+                cross join unnest(enum_range(null::subject)) sub (subject)) each
+            group by round_id, subject, school_id, grade, sex
+            having sum(seats) <> 0) d;
     end if;
-    if cardinality(deltas) > 0 then
-        perform add_school_enrolled(deltas);
-        perform add_place_enrolled(deltas);
+    if cardinality(enrolled) > 0 then
+        perform add_school_enrolled(enrolled);
+        perform add_place_enrolled(enrolled);
+    end if;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
     end if;
     return null;
 end $$;
-create trigger enrolled_counts_on_insert after insert on student referencing new table as new_rows
-    for each statement execute function keep_enrolled_counts();
-create trigger enrolled_counts_on_update after update on student referencing old table as old_rows new table as new_rows
-    for each statement execute function keep_enrolled_counts();
-create trigger enrolled_counts_on_delete after delete on student referencing old table as old_rows
-    for each statement execute function keep_enrolled_counts();
+create trigger student_counts_on_insert after insert on student referencing new table as new_rows
+    for each statement execute function keep_student_counts();
+create trigger student_counts_on_update after update on student referencing old table as old_rows new table as new_rows
+    for each statement execute function keep_student_counts();
+create trigger student_counts_on_delete after delete on student referencing old table as old_rows
+    for each statement execute function keep_student_counts();
 
--- Adds a school's counts of one round (or of every round, null) to what lies between two places: `to_then` times to the places as they were,
+-- Adds a school's counts and seats of one round to what lies between two places: `to_then` times to the places as they were,
 -- `to_moved` times to what today's districts have more or less.
 create function shift_counts(wanted_school bigint, wanted_round bigint, from_place bigint, to_place bigint, to_then integer, to_moved integer)
 returns void language plpgsql as $$
@@ -851,6 +1111,13 @@ begin
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
             rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
             rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_then * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
     if to_moved <> 0 then
         insert into place_count_moved as c (
@@ -868,6 +1135,13 @@ begin
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
             rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
             rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_moved * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
 end $$;
 
@@ -899,7 +1173,11 @@ begin
             perform add_place_enrolled(array(
                 select row(e.school_year_id, e.school_id, e.grade, e.sex, -e.children)::enrolled_delta
                 from school_enrolled e where e.school_id = old.id));
+            perform add_place_roll(array(
+                select row(k.round_id, k.subject, k.school_id, k.grade, k.sex, -k.children)::roll_delta
+                from school_roll k where k.school_id = old.id));
             delete from school_enrolled where school_id = old.id;
+            delete from school_roll where school_id = old.id;
         end if;
     end if;
     return new;
@@ -919,6 +1197,12 @@ begin
         perform add_place_enrolled(array(
             select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
             from counted_student c where c.school_id = new.id));
+        perform add_school_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+        perform add_place_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
     end if;
     if old.place_id = new.place_id then
         return null;
@@ -1059,6 +1343,67 @@ create table reading_history (
     query_p95_s double precision,
     rate_limit_rows bigint,
     cache_hit_rate double precision
+) partition by range (at);
+create table reading_history_rest partition of reading_history default;
+
+-- Makes a month's partition ahead of its time: false where there is one, or where its rows lie in the default partition already (and stay there).
+-- Nobody waits for it for more than a second: it is tried again.
+create function make_month(parent regclass, month date) returns boolean language plpgsql set lock_timeout = '1s' as $$
+declare
+    starts_at timestamptz := date_trunc('month', month)::timestamp at time zone 'UTC';
+    ends_at timestamptz := (date_trunc('month', month) + interval '1 month')::timestamp at time zone 'UTC';
+    name text := parent::text || to_char(month, '_YYYY_MM');
+    is_taken boolean;
+begin
+    if to_regclass(quote_ident(name)) is not null or not pg_try_advisory_xact_lock(hashtext('make_month ' || parent::text)) then
+        return false;
+    end if;
+    execute format('select exists (select from %I where at >= $1 and at < $2)', parent::text || '_rest')
+        into is_taken using starts_at, ends_at;
+    if is_taken then
+        return false;
+    end if;
+    execute format('create table %I (like %I including defaults including constraints including indexes)', name, parent::text || '_rest');
+    execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, starts_at, ends_at);
+    return true;
+end $$;
+
+-- Takes away a month's partition that holds exactly the rows that were counted (null for: whatever it holds); false where it holds others.
+create function drop_month(parent regclass, month date, counted bigint) returns boolean language plpgsql set lock_timeout = '1s' as $$
+declare
+    name text := parent::text || to_char(month, '_YYYY_MM');
+    found bigint;
+begin
+    if not exists (select from pg_inherits where inhparent = parent and inhrelid = to_regclass(quote_ident(name))) then
+        return false;
+    end if;
+    if counted is not null then
+        execute format('lock table %I in exclusive mode', name);
+        execute format('select count(*) from %I', name) into found;
+        if found <> counted then
+            return false;
+        end if;
+    end if;
+    execute format('drop table %I', name);
+    return true;
+end $$;
+
+-- How each loop of each process fares, told every minute and swept a day after a process has told nothing more: some 25 rows a process.
+create table loop_standing (
+    host text not null constraint loop_standing_host_is_short check (length(host) <= 200),
+    process_id integer not null,
+    name text not null constraint loop_standing_name_is_short check (length(name) <= 200),
+    began_at timestamptz not null,
+    told_at timestamptz not null,
+    period_s double precision,
+    state text not null,
+    turns bigint not null,
+    failures bigint not null,
+    failures_in_a_row integer not null,
+    missed_turns integer not null,
+    last_success_at timestamptz,
+    last_error text not null,
+    primary key (host, process_id, name)
 );
 
 -- Verification, locks, frozen rounds ---------------------------------------------------------------------------------------
@@ -1312,8 +1657,6 @@ create table device_link_code (
 );
 create index device_link_code_by_school on device_link_code (school_id);
 create index device_link_code_by_expiry on device_link_code (expires_at);
-
-create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
 
 -- Admins need a second factor unless an admin decides otherwise.
 insert into setting (key, value) values ('admins_need_second_factor', 'true');
@@ -1693,58 +2036,79 @@ create index roll_over_class_by_class on roll_over_class (class_id);
 -- closes_year: the child stood there when its school went on to the next year. It counts as enrolled in that year for ever, so that the
 -- coverage of a year that is over keeps its denominator. is_hidden: its child was removed (a trigger on student keeps this).
 alter table past_enrolment add column words text not null default '' constraint past_enrolment_words_are_short check (length(words) <= 200);
-alter table past_enrolment add column sex smallint;
+alter table past_enrolment add column sex smallint not null;
 alter table past_enrolment add column closes_year boolean not null default false;
 alter table past_enrolment add column is_hidden boolean not null default false;
 alter table past_enrolment add column roll_over_id uuid references roll_over;
-alter table past_enrolment add constraint past_enrolment_closing_has_a_sex check (not closes_year or sex is not null);
-create unique index past_enrolment_closes_a_year_once on past_enrolment (student_id, school_year_id) where closes_year;
-create index past_enrolment_closing on past_enrolment (school_id, school_year_id) where closes_year;
 create index past_enrolment_by_roll_over on past_enrolment (roll_over_id, student_id) where roll_over_id is not null;
 
-create or replace view counted_student as
-    select each.school_year_id, each.school_id, each.grade, each.sex, sum(each.children)::bigint as children
-    from (
-        select st.school_year_id, st.school_id, st.grade, st.sex, count(*) as children
-        from student st
-        where st.deleted_at is null and st.status = 'active'
-        group by st.school_year_id, st.school_id, st.grade, st.sex
-        union all
-        select p.school_year_id, p.school_id, p.grade, p.sex, count(*)
-        from past_enrolment p
-        where p.closes_year and not p.is_hidden
-        group by p.school_year_id, p.school_id, p.grade, p.sex) each
-    join school s on s.id = each.school_id
-    where not s.is_practice
-    group by each.school_year_id, each.school_id, each.grade, each.sex;
-
+-- Former stints: what they add to the enrolled of their year, and to rolls. One that was written down as its child went (until_number is above
+-- 0) takes over from the present one in every fixed roll, and one that is undone gives back to it: those rolls do not change.
+create type past_delta as (
+    student_id uuid, school_year_id bigint, school_id bigint, grade smallint, sex smallint, from_number bigint, seat_until bigint,
+    counts_in_fixed boolean, is_hidden boolean, seats bigint
+);
 create function keep_closed_counts() returns trigger language plpgsql as $$
 declare
-    deltas enrolled_delta[];
+    stood past_delta[];
+    enrolled enrolled_delta[];
+    rolls roll_delta[];
 begin
     if tg_op = 'INSERT' then
-        deltas := array(
-            select row(school_year_id, school_id, grade, sex, count(*))::enrolled_delta
-            from new_rows where closes_year and not is_hidden
-            group by school_year_id, school_id, grade, sex);
+        stood := array(
+            select row(student_id, school_year_id, school_id, grade, sex, from_number, seat_until, until_number = 0, is_hidden, 1)::past_delta
+            from new_rows where not is_aside and (closes_year or until_number = 0));
     elsif tg_op = 'DELETE' then
-        deltas := array(
-            select row(school_year_id, school_id, grade, sex, -count(*))::enrolled_delta
-            from old_rows where closes_year and not is_hidden
-            group by school_year_id, school_id, grade, sex);
+        stood := array(
+            select row(student_id, school_year_id, school_id, grade, sex, from_number, seat_until, until_number = 0, is_hidden, -1)::past_delta
+            from old_rows where not is_aside and (closes_year or until_number = 0));
     else
-        deltas := array(
-            select row(school_year_id, school_id, grade, sex, sum(sign))::enrolled_delta
+        stood := array(
+            select row(student_id, school_year_id, school_id, grade, sex, from_number, seat_until, true, is_hidden, sum(sign))::past_delta
             from (
-                select 1 as sign, school_year_id, school_id, grade, sex from new_rows where closes_year and not is_hidden
+                select 1 as sign, student_id, school_year_id, school_id, grade, sex, from_number, seat_until, is_hidden from new_rows where not is_aside
                 union all
-                select -1, school_year_id, school_id, grade, sex from old_rows where closes_year and not is_hidden) changed
-            group by school_year_id, school_id, grade, sex
+                select -1, student_id, school_year_id, school_id, grade, sex, from_number, seat_until, is_hidden from old_rows where not is_aside) changed
+            group by student_id, school_year_id, school_id, grade, sex, from_number, seat_until, is_hidden
             having sum(sign) <> 0);
     end if;
-    if cardinality(deltas) > 0 then
-        perform add_school_enrolled(deltas);
-        perform add_place_enrolled(deltas);
+    if cardinality(stood) = 0 then
+        return null;
+    end if;
+    enrolled := array(
+        select row(school_year_id, school_id, grade, sex, sum(seats))::enrolled_delta
+        from unnest(stood) where seat_until is null and not is_hidden
+        group by school_year_id, school_id, grade, sex
+        having sum(seats) <> 0);
+    select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+    from (
+        select round_id, subject, school_id, grade, sex, sum(seats) as seats
+        from (
+            select r.round_id, r.subject, p.school_id, p.grade, p.sex, -p.seats as seats
+            from unnest(stood) p
+            cross join lateral (
+                select e.round_id, e.subject
+                from result e
+                where e.student_id = p.student_id and e.deleted_at is null and not e.is_hidden
+                offset 0) r
+            join round rd on rd.id = r.round_id and rd.school_year_id = p.school_year_id and (p.seat_until is null or rd.roll_number < p.seat_until)
+                and (rd.roll_number is null or (p.counts_in_fixed and p.from_number <= rd.roll_number))
+            union all
+            select rd.id, sub.subject, p.school_id, p.grade, p.sex, p.seats
+            from unnest(stood) p
+            join round rd on rd.school_year_id = p.school_year_id and (p.seat_until is null or rd.roll_number < p.seat_until)
+                and p.from_number <= rd.roll_number
+            cross join unnest(enum_range(null::subject)) sub (subject)
+            where p.counts_in_fixed and not p.is_hidden) each
+        group by round_id, subject, school_id, grade, sex
+        having sum(seats) <> 0) d;
+    if cardinality(enrolled) > 0 then
+        perform add_school_enrolled(enrolled);
+        perform add_place_enrolled(enrolled);
+    end if;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
     end if;
     return null;
 end $$;
@@ -1757,17 +2121,17 @@ create trigger closed_counts_on_delete after delete on past_enrolment referencin
 
 create function hide_past_of_student() returns trigger language plpgsql as $$
 begin
-    update past_enrolment set is_hidden = new.deleted_at is not null where student_id = new.id and closes_year;
+    update past_enrolment set is_hidden = new.deleted_at is not null where student_id = new.id;
     return null;
 end $$;
 create trigger student_hides_its_past after update of deleted_at on student for each row
     when ((old.deleted_at is null) <> (new.deleted_at is null)) execute function hide_past_of_student();
 
--- A child that is enrolled in a year again counts there by itself, whichever way it came back.
+-- A child that is enrolled in a year again sits there by itself, whichever way it came back; what was fixed before holds it as it was.
 create function reopen_year_of_student() returns trigger language plpgsql as $$
 begin
-    update past_enrolment set closes_year = false
-    where student_id = new.id and school_year_id = new.school_year_id and closes_year;
+    update past_enrolment set superseded_by = new.stint_number
+    where student_id = new.id and school_year_id = new.school_year_id and closes_year and superseded_by is null and not is_aside;
     return null;
 end $$;
 create trigger student_reopens_its_year after update of status, school_year_id on student for each row
@@ -1804,6 +2168,249 @@ create table student_merge (
 create unique index student_merge_is_once on student_merge (gone_id) where undone_at is null;
 create index student_merge_by_gone on student_merge (gone_id);
 create index student_merge_by_kept on student_merge (kept_id, merged_at desc, id desc);
+
+-- Seats and rolls: where children stand in a round ---------------------------------------------------------------------------------
+
+-- Whatever changes where a child stands takes the next number, and so does a round whose roll is fixed: what came before what is told by
+-- numbers and never by clocks, which may stand, jump or be those of another machine.
+create sequence stint_number;
+
+-- The present stint (school, year, class, grade, sex) began at stint_number; the number of a child that has left is when it left.
+alter table student add column stint_number bigint not null default nextval('stint_number');
+
+-- A former stint lasted from from_number to until_number. Its seat in its year ends with it, but for one that closes its year: that is kept
+-- for ever, or until the child is enrolled in that year again (superseded_by). is_aside: came with a record that was merged into this child,
+-- beside a stint of its own; it is told, and holds no seat.
+alter table past_enrolment add column from_number bigint not null default 0;
+alter table past_enrolment add column until_number bigint not null default 0;
+alter table past_enrolment add column superseded_by bigint;
+alter table past_enrolment add column is_aside boolean not null default false;
+alter table past_enrolment add column seat_until bigint generated always as (case when closes_year then superseded_by else until_number end) stored;
+alter table past_enrolment add constraint past_enrolment_is_in_order check (from_number <= until_number and superseded_by > from_number);
+create unique index past_enrolment_closes_a_year_once on past_enrolment (student_id, school_year_id) where closes_year and superseded_by is null and not is_aside;
+create index past_enrolment_by_school on past_enrolment (school_id, school_year_id);
+
+
+-- Where children stand by their stints, whatever their results say. A round holds a row of its year when its roll is fixed at a number within
+-- [from_number, seat_until), or when it isn't fixed and seat_until is null:
+--     (seat_until is null or roll_number < seat_until) and (roll_number is null or from_number <= roll_number)
+-- For a child and a round there is at most one. is_live: the child is not removed.
+create view base_seat as
+    select st.id as student_id, st.school_year_id, st.school_id, st.class_id, st.grade, st.sex, st.stint_number as from_number,
+        null::bigint as seat_until, st.deleted_at is null as is_live
+    from student st
+    where st.status = 'active'
+    union all
+    select p.student_id, p.school_year_id, p.school_id, p.class_id, p.grade, p.sex, p.from_number, p.seat_until, not p.is_hidden as is_live
+    from past_enrolment p
+    where not p.is_aside;
+
+create view counted_student as
+    select b.school_year_id, b.school_id, b.grade, b.sex, count(*) as children
+    from base_seat b
+    join school s on s.id = b.school_id and not s.is_practice
+    where b.seat_until is null and b.is_live
+    group by b.school_year_id, b.school_id, b.grade, b.sex;
+
+-- school_roll as it must be. Reads every result, and the stints of the years whose rounds are fixed.
+create view counted_roll as
+    select each.round_id, each.subject, each.school_id, each.grade, each.sex, sum(each.seats)::bigint as children
+    from (
+        select rd.id as round_id, sub.subject, b.school_id, b.grade, b.sex, count(*) as seats
+        from round rd
+        join base_seat b on b.school_year_id = rd.school_year_id and b.is_live and (b.seat_until is null or rd.roll_number < b.seat_until)
+            and b.from_number <= rd.roll_number
+        cross join unnest(enum_range(null::subject)) sub (subject)
+        where rd.roll_number is not null
+        group by rd.id, sub.subject, b.school_id, b.grade, b.sex
+        union all
+        select r.round_id, r.subject, r.school_id, r.grade, r.sex, count(*)
+        from result r
+        where r.deleted_at is null and not r.is_hidden
+        group by r.round_id, r.subject, r.school_id, r.grade, r.sex
+        union all
+        select r.round_id, r.subject, b.school_id, b.grade, b.sex, -count(*)
+        from result r
+        join round rd on rd.id = r.round_id
+        join base_seat b on b.student_id = r.student_id and b.school_year_id = rd.school_year_id
+            and (b.seat_until is null or rd.roll_number < b.seat_until) and (rd.roll_number is null or b.from_number <= rd.roll_number)
+        where r.deleted_at is null and not r.is_hidden
+        group by r.round_id, r.subject, b.school_id, b.grade, b.sex) each
+    join school s on s.id = each.school_id and not s.is_practice
+    group by each.round_id, each.subject, each.school_id, each.grade, each.sex
+    having sum(each.seats) <> 0;
+
+-- The seats of a school in a round and subject: a child with a result sits where the result is, everybody else where its stints say. Class
+-- sheets, lists of the missing and figures mean these. Served by result_by_school, student_by_school and past_enrolment_by_school.
+create function seats_of_school(of_round bigint, of_subject subject, of_school bigint)
+returns table (student_id uuid, class_id bigint, grade smallint, sex smallint, result_id uuid) language sql stable as $$
+    select r.student_id, r.class_id, r.grade, r.sex, r.id
+    from result r
+    where r.school_id = of_school and r.round_id = of_round and r.subject = of_subject and r.deleted_at is null and not r.is_hidden
+    union all
+    select b.student_id, b.class_id, b.grade, b.sex, null
+    from round rd
+    join base_seat b on b.school_id = of_school and b.school_year_id = rd.school_year_id and b.is_live
+        and (b.seat_until is null or rd.roll_number < b.seat_until) and (rd.roll_number is null or b.from_number <= rd.roll_number)
+    where rd.id = of_round and not exists (
+        select 1
+        from result r
+        where r.student_id = b.student_id and r.round_id = of_round and r.subject = of_subject and r.deleted_at is null)
+$$;
+
+-- Says for the next change of where children stand, in this transaction, that it is a move and no correction: why, in which words, until
+-- which day, and with which roll-over. Said once, used once.
+create function say_stint(reason text, words text, until_on date, roll_over_id uuid) returns void language sql as $$
+    select set_config('rightlevel.stint',
+        jsonb_build_object('reason', reason, 'words', words, 'until_on', until_on, 'roll_over_id', roll_over_id)::text, true)
+$$;
+
+-- A new stint begins with a move, with leaving and with coming back. A correction of class, grade or sex begins one only where a round whose
+-- roll is fixed holds the child as it was; else the stint is corrected as a whole. Who gives a number goes back to a former stint (a roll-over
+-- undone).
+create function keep_stint() returns trigger language plpgsql as $$
+begin
+    if new.stint_number <> old.stint_number then
+        return new;
+    end if;
+    if (new.school_id, new.school_year_id, new.status) is distinct from (old.school_id, old.school_year_id, old.status)
+        or coalesce(current_setting('rightlevel.stint', true), '') <> ''
+        or exists (
+            select 1
+            from round rd
+            where rd.school_year_id = old.school_year_id and rd.roll_number is not null
+                and (rd.roll_number >= old.stint_number or exists (
+                    select 1 from result r where r.student_id = old.id and r.round_id = rd.id and r.deleted_at is null))) then
+        new.stint_number := nextval('stint_number');
+    end if;
+    return new;
+end $$;
+create trigger student_keeps_stint before update on student for each row
+    when ((old.school_id, old.school_year_id, old.class_id, old.grade, old.sex, old.status)
+        is distinct from (new.school_id, new.school_year_id, new.class_id, new.grade, new.sex, new.status))
+    execute function keep_stint();
+
+-- A round's roll is fixed at its first closing, and when a later round opens: who is enrolled then is what it is measured by, for ever.
+
+create function fix_roll(of_round bigint, fixed_at timestamptz) returns void language plpgsql as $$
+declare
+    year_id bigint;
+begin
+    -- Whoever changes where children stand, or what they could do, has committed before this goes on, or comes after it. Children first, as
+    -- everybody who writes both does.
+    lock table student, result in share row exclusive mode;
+    update round set roll_at = fixed_at, roll_number = nextval('stint_number')
+    where id = of_round and roll_number is null
+    returning school_year_id into year_id;
+    if year_id is null then
+        return;
+    end if;
+    insert into school_roll as c (school_id, round_id, subject, grade, sex, children)
+    select e.school_id, of_round, sub.subject, e.grade, e.sex, e.children
+    from school_enrolled e
+    cross join unnest(enum_range(null::subject)) sub (subject)
+    where e.school_year_id = year_id and e.children <> 0
+    order by 1, 2, 3, 4, 5
+    on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children;
+    insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+    select e.place_id, of_round, sub.subject, e.grade, e.sex, e.shard, e.children
+    from place_enrolled e
+    cross join unnest(enum_range(null::subject)) sub (subject)
+    where e.school_year_id = year_id and e.children <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+end $$;
+
+-- A round that goes on within its days goes by who is enrolled now again. Only children who moved since are looked at, beside the counts.
+create function loosen_roll(of_round bigint) returns void language plpgsql as $$
+declare
+    was bigint;
+    year_id bigint;
+    rolls roll_delta[];
+begin
+    lock table student, result in share row exclusive mode;
+    select roll_number, school_year_id into was, year_id from round where id = of_round;
+    if was is null then
+        return;
+    end if;
+    -- First, so that what follows is counted where schools stand now.
+    update round set roll_at = null, roll_number = null where id = of_round;
+    with moved as materialized (
+        select b.student_id, b.school_id, b.grade, b.sex, b.is_live, case when b.seat_until is null then 1 else -1 end as seats
+        from base_seat b
+        where b.school_year_id = year_id
+            and ((b.seat_until is null and b.from_number > was) or (b.seat_until > was and b.from_number <= was))
+    )
+    select array_agg(row(of_round, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+    from (
+        select subject, school_id, grade, sex, sum(seats) as seats
+        from (
+            select sub.subject, m.school_id, m.grade, m.sex, m.seats
+            from moved m
+            cross join unnest(enum_range(null::subject)) sub (subject)
+            where m.is_live
+            union all
+            select r.subject, m.school_id, m.grade, m.sex, -m.seats
+            from moved m
+            join result r on r.student_id = m.student_id and r.round_id = of_round and r.deleted_at is null and not r.is_hidden) each
+        group by subject, school_id, grade, sex
+        having sum(seats) <> 0) d;
+    update school_roll c set children = c.children - e.children
+    from school_enrolled e
+    where c.round_id = of_round and e.school_id = c.school_id and e.school_year_id = year_id and e.grade = c.grade and e.sex = c.sex;
+    insert into school_roll (school_id, round_id, subject, grade, sex, children)
+    select e.school_id, of_round, sub.subject, e.grade, e.sex, -e.children
+    from school_enrolled e
+    cross join unnest(enum_range(null::subject)) sub (subject)
+    where e.school_year_id = year_id and e.children <> 0
+    on conflict (school_id, round_id, subject, grade, sex) do nothing;
+    update place_roll c set children = c.children - e.children
+    from place_enrolled e
+    where c.round_id = of_round and e.place_id = c.place_id and e.school_year_id = year_id and e.grade = c.grade and e.sex = c.sex and e.shard = c.shard;
+    insert into place_roll (place_id, round_id, subject, grade, sex, shard, children)
+    select e.place_id, of_round, sub.subject, e.grade, e.sex, e.shard, -e.children
+    from place_enrolled e
+    cross join unnest(enum_range(null::subject)) sub (subject)
+    where e.school_year_id = year_id and e.children <> 0
+    on conflict (place_id, round_id, subject, grade, sex, shard) do nothing;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
+    end if;
+end $$;
+
+create function note_round_state() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'UPDATE' and new.state_at = old.state_at and new.state <> old.state then
+        new.state_at := now();
+    end if;
+    if new.state <> 'planned' then
+        new.opened_at := coalesce(new.opened_at, new.state_at);
+    end if;
+    return new;
+end $$;
+create trigger round_notes_its_state before insert or update of state on round for each row execute function note_round_state();
+
+create function fix_rolls_of_round() returns trigger language plpgsql as $$
+declare
+    earlier bigint;
+begin
+    if new.state in ('closed', 'frozen') or (tg_op = 'INSERT' and exists (
+        select 1 from round o where o.starts_on > new.starts_on and o.opened_at is not null and o.deleted_at is null)) then
+        perform fix_roll(new.id, new.state_at);
+    end if;
+    if new.state <> 'planned' then
+        for earlier in
+            select o.id from round o
+            where o.starts_on < new.starts_on and o.roll_number is null and o.deleted_at is null
+            order by o.id
+        loop
+            perform fix_roll(earlier, new.state_at);
+        end loop;
+    end if;
+    return null;
+end $$;
+create trigger round_fixes_rolls after insert or update of state on round for each row execute function fix_rolls_of_round();
 
 -- Practice schools -------------------------------------------------------------------------------------------------------
 

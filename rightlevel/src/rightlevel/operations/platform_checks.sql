@@ -41,6 +41,15 @@ select count(*)::int as stuck
 from import_run
 where state::text in ('waiting', 'reading', 'saving') and started_at < now() - interval '1 hour'
 
+-- name: loops
+-- How the loops of every process fare, and whether a process that has fallen silent was replaced by one that began later. A few rows.
+select l.host, l.process_id, l.name, l.period_s, l.state, l.failures_in_a_row, l.missed_turns, l.last_error,
+    extract(epoch from now() - l.told_at)::float8 as silent_s,
+    exists (select from loop_standing o where o.began_at > l.told_at) as is_replaced
+from loop_standing l
+order by l.host, l.process_id, l.name
+limit 1000
+
 -- name: newest_backup
 -- The last backup and how old it is. Served by backup_by_time.
 select name, size_bytes, extract(epoch from now() - made_at)::float8 as age_s from backup order by made_at desc limit 1

@@ -34,19 +34,17 @@ select count(*)::int as connections,
     (count(*) filter (where state = 'idle'))::int as idle,
     (count(*) filter (where state like 'idle in transaction%%' and now() - state_change > interval '1 second'))::int as idle_in_transaction,
     coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active' and pid <> pg_backend_pid())), 0)::float8
-        as longest_statement_s,
-    (select greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint, 0) from pg_class c where c.oid = 'flatwater_rate_limit'::regclass)
-        as rate_limit_rows
+        as longest_statement_s
 from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend'
 
 -- name: claim_clean_up
--- Begins a clean-up that was last begun before it became due; no row when another process began it. Served by the primary key.
+-- Begins a clean-up that was last begun before it became due, or that never ended; no row when another process began it. Served by the primary key.
 insert into clean_up as c (name, started_at)
 values (%(name)s, %(now)s)
 on conflict (name) do update
 set started_at = %(now)s, ended_at = null
-where c.started_at < %(due)s
+where c.started_at < %(due)s or (c.ended_at is null and c.started_at < %(given_up)s)
 returning name
 
 -- name: end_clean_up

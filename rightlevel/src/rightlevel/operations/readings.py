@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Final
 
@@ -14,11 +15,14 @@ from flatwater.errors import Refused
 from flatwater.monitors import pss_of
 from flatwater.pool import Database
 from flatwater.queries import load_queries
+from flatwater.rate_limit_postgres import count_rate_limits
 from rightlevel.database.server import Server
 
+log = logging.getLogger("rightlevel.operations")
 _queries = load_queries(__package__ or "")
 
 FRESH_S: Final = 2.0
+COUNT_EVERY_S: Final = 60.0
 DEADLINE_S: Final = 2.0
 
 
@@ -29,7 +33,6 @@ class Activity(msgspec.Struct, frozen=True):
     idle: int
     idle_in_transaction: int
     longest_statement_s: float
-    rate_limit_rows: int
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -59,6 +62,8 @@ class Readings:
             "readings", entries=1, size_bytes=100_000, ttl_s=FRESH_S, jitter=0.0, size_of=lambda _: 1_000, clock=SystemClock()
         )  # fmt: skip
         self.latest: Reading | None = None
+        self._rate_limit_rows: int | None = None
+        self._counted_at_s = float("-inf")
 
     async def take(self) -> Reading:
         """The reading of now, or of the last two seconds."""
@@ -77,12 +82,26 @@ class Readings:
             answers_s = round(self._database.clock.monotonic() - began, 4)
         except Refused as refused:
             refusal = str(refused)
+        else:
+            await self._count_rates()
         program_bytes = pss_of([os.getpid()])
         database_bytes = pss_of(self._server.process_ids()) if self._server.is_private else None
         self.latest = Reading(
             activity, refusal, answers_s, program_bytes, database_bytes, self._levels(activity, program_bytes, database_bytes)
         )  # fmt: skip
         return self.latest
+
+    async def _count_rates(self) -> None:
+        """Counts the rows of rate limits, each minute at most: where there are many, counting takes 60 ms."""
+        now_s = self._database.clock.monotonic()
+        if now_s - self._counted_at_s < COUNT_EVERY_S:
+            return
+        self._counted_at_s = now_s
+        try:
+            self._rate_limit_rows = await count_rate_limits(self._database)
+        except Refused as refused:
+            self._rate_limit_rows = None
+            log.warning("the rows of rate limits could not be counted: %s", refused)
 
     def _levels(
         self, activity: Activity | None, program_bytes: int | None, database_bytes: int | None
@@ -94,7 +113,7 @@ class Readings:
             "connections": activity.connections if seen else None,
             "memory_bytes": (program_bytes or 0) + (database_bytes or 0) if known else None,
             "query_p95_s": self._database.statements.quantile(0.95),
-            "rate_limit_rows": activity.rate_limit_rows if seen else None,
+            "rate_limit_rows": self._rate_limit_rows if seen else None,
             "cache_hit_rate": self._hit_rate(),
             "idle_connections": activity.idle if seen else None,
             "longest_statement_s": activity.longest_statement_s if seen else None,

@@ -11,6 +11,11 @@ from rightlevel.programme.audit import write_audit
 _queries = load_queries(__package__ or "", "reconcile.sql")
 _places = load_queries(__package__ or "", "reconcile_places.sql")
 MAX_SHOWN = 100
+COMPARISONS = ("compare_results", "compare_enrolled", "compare_seats", "compare_cells", "compare_stints")
+"""What is compared: counts of results, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
+
+OF_PLACES = ("compare_places", "compare_place_seats", "compare_memberships")
+"""The same of places, by where schools stood; and where they stood itself."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -42,18 +47,14 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     await session.execute(_queries["empty_counts"], {})
     await session.execute(_queries["count_results_again"], {})
     await session.execute(_queries["count_enrolled_again"], {})
+    await session.execute(_queries["count_rolls_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})
     return msgspec.structs.replace(found, is_repaired=True)
 
 
 async def _compare(session: Session) -> Reconciliation:
     parts: list[_Comparison] = []
-    for query in (
-        _queries["compare_results"],
-        _places["compare_places"],
-        _queries["compare_enrolled"],
-        _places["compare_memberships"],
-    ):
+    for query in [*(_queries[name] for name in COMPARISONS), *(_places[name] for name in OF_PLACES)]:
         part = await session.fetch_one(query, {}, into=_Comparison)
         if part is None:
             raise LookupError(f"{query.name} gave no row")

@@ -65,6 +65,92 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
         order by id, unit) filter (where expected is distinct from kept))[1:100], '{}') as differences
 from beside
 
+-- name: compare_place_seats
+-- Kept seats of places, as they were and what today's have more or less, beside what results and stints say (as compare_seats tells it) of the schools
+-- that stood there by their memberships. Reads every result and stint once for each round of its year, and every membership.
+with stint as (
+    select st.id as student_id, st.school_year_id, st.school_id, st.grade, st.sex, st.stint_number as began, null::bigint as ended, false as closes_year
+    from student st
+    where st.status = 'active' and st.deleted_at is null
+    union all
+    select p.student_id, p.school_year_id, p.school_id, p.grade, p.sex, p.from_number, p.until_number, p.closes_year
+    from past_enrolment p
+    join student st on st.id = p.student_id and st.deleted_at is null
+    where not p.is_aside
+), sat as (
+    select distinct on (rd.id, s.student_id) rd.id as round_id, s.student_id, s.school_id, s.grade, s.sex,
+        s.ended is null or s.closes_year or s.ended > rd.roll_number as is_there
+    from round rd
+    join stint s on s.school_year_id = rd.school_year_id and (rd.roll_number is null or s.began <= rd.roll_number)
+    order by rd.id, s.student_id, s.began desc, s.ended desc nulls first
+), tested as (
+    select r.round_id, r.subject, r.student_id, r.school_id, r.grade, r.sex
+    from result r
+    join student st on st.id = r.student_id and st.deleted_at is null
+    where r.deleted_at is null
+), truth as materialized (
+    select each.round_id, each.subject, each.school_id, each.grade, each.sex, count(*) as children
+    from (
+        select t.round_id, t.subject, t.school_id, t.grade, t.sex from tested t
+        union all
+        select s.round_id, sub.subject, s.school_id, s.grade, s.sex
+        from sat s
+        cross join unnest(enum_range(null::subject)) sub (subject)
+        where s.is_there and not exists (
+            select 1 from tested t where t.round_id = s.round_id and t.subject = sub.subject and t.student_id = s.student_id)) each
+    join school sc on sc.id = each.school_id and not sc.is_practice
+    group by each.round_id, each.subject, each.school_id, each.grade, each.sex
+), stood as materialized (
+    select pair.school_id, pair.round_id, t.lineage as then_lineage, n.lineage as now_lineage
+    from (select distinct school_id, round_id from truth) pair
+    join round r on r.id = pair.round_id
+    left join school_place now_m on now_m.school_id = pair.school_id and now_m.until_at is null
+    left join school_place then_m on then_m.school_id = pair.school_id and r.roll_at is not null
+        and then_m.from_at <= r.roll_at and coalesce(then_m.until_at, 'infinity') > r.roll_at
+    left join place n on n.id = now_m.place_id
+    left join place t on t.id = case when r.roll_at is null then now_m.place_id else then_m.place_id end
+), expected as (
+    select 'place' as unit, u.id, t.round_id, t.subject, t.grade, t.sex, sum(t.children)::bigint as children
+    from truth t
+    join stood s on s.school_id = t.school_id and s.round_id = t.round_id
+    cross join unnest(s.then_lineage) u (id)
+    group by u.id, t.round_id, t.subject, t.grade, t.sex
+    union all
+    select 'moved', u.id, t.round_id, t.subject, t.grade, t.sex, sum(u.sign * t.children)::bigint
+    from truth t
+    join stood s on s.school_id = t.school_id and s.round_id = t.round_id and s.then_lineage is distinct from s.now_lineage
+    cross join lateral (
+        select a, 1 from unnest(s.now_lineage) a
+        union all
+        select b, -1 from unnest(s.then_lineage) b) u (id, sign)
+    group by u.id, t.round_id, t.subject, t.grade, t.sex
+    having sum(u.sign * t.children) <> 0
+), kept as (
+    select unit, id, round_id, subject, grade, sex, sum(children)::bigint as children
+    from (
+        select 'place' as unit, place_id as id, round_id, subject, grade, sex, children from place_roll
+        union all
+        select 'place', e.place_id, rd.id, sub.subject, e.grade, e.sex, e.children
+        from place_enrolled e
+        join round rd on rd.school_year_id = e.school_year_id and rd.roll_number is null
+        cross join unnest(enum_range(null::subject)) sub (subject)
+        union all
+        select 'moved', place_id, round_id, subject, grade, sex, children from place_roll_moved) each
+    group by unit, id, round_id, subject, grade, sex
+    having sum(children) <> 0
+), beside as (
+    select coalesce(e.unit, k.unit) as unit, coalesce(e.id, k.id) as id, coalesce(e.round_id, k.round_id) as round_id,
+        coalesce(e.subject, k.subject)::text as subject, coalesce(e.grade, k.grade) as grade, coalesce(e.sex, k.sex) as sex,
+        e.children as expected, k.children as kept
+    from expected e
+    full join kept k on k.unit = e.unit and k.id = e.id and k.round_id = e.round_id and k.subject = e.subject and k.grade = e.grade and k.sex = e.sex
+)
+select count(*) as compared, count(*) filter (where expected is distinct from kept) as different,
+    coalesce((array_agg(format('%%s %%s%%s, round %%s, %%s, grade %%s, sex %%s: kept %%s seats, rows say %%s', 'place', id,
+            case unit when 'moved' then ' (moved since)' else '' end, round_id, subject, grade, sex, kept, expected)
+        order by id, unit) filter (where expected is distinct from kept))[1:100], '{}') as differences
+from beside
+
 -- name: compare_memberships
 -- Where schools stood: each somewhere at every instant, at one place only, and today where the school says. Reads every membership once.
 with chain as (

@@ -18,6 +18,7 @@ from flatwater.monitors import GarbageMonitor, ProcessMonitor, ProcessSample, ps
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits
 from flatwater.recycling import Recycler
+from flatwater.supervisor import Supervisor
 from rightlevel.database.server import Server
 
 PROGRAM_SHARE: Final = 0.9
@@ -67,7 +68,13 @@ def program_allowance(server: Server, budget_bytes: int) -> int:
 
 @asynccontextmanager
 async def watching(
-    database: Database, server: Server, clock: Clock, budget_bytes: int, *, is_service: bool = True
+    database: Database,
+    server: Server,
+    clock: Clock,
+    budget_bytes: int,
+    supervisor: Supervisor,
+    *,
+    is_service: bool = True,
 ) -> AsyncIterator[Vitals]:
     """Watches while the block runs: samples memory every five seconds, sheds before the allowance is used up, and as the
     last line asks to be replaced.
@@ -80,9 +87,10 @@ async def watching(
         budgets.growth.mark()
         recycler.see(sample.pss_bytes or sample.rss_bytes)
 
-    process = ProcessMonitor(clock, every_s=EVERY_S, garbage=garbage, on_sample=[see])
+    process = ProcessMonitor(clock, every_s=EVERY_S, garbage=garbage, on_sample=[see], supervisor=supervisor)
     shedder = LoadShedder(
-        allowance, resident_bytes, clock, pool_statistics=database.statistics, pool_waiting=database.limits.waiting
+        allowance, resident_bytes, clock, pool_statistics=database.statistics, pool_waiting=database.limits.waiting,
+        supervisor=supervisor,
     )  # fmt: skip
     rates, metrics = RateLimits(MemoryRateLimiter()), Metrics()
     requests = RequestMetrics(metrics)

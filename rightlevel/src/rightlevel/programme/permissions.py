@@ -51,6 +51,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("delete", "student"): _OWNERS,
     ("restore", "student"): _OWNERS,
     ("transfer", "student"): _FIELD,
+    ("amend", "student"): _LEADERS,
     ("erase", "student"): _ADMIN,
     ("merge", "student"): _MENTORS,
     ("roll_over", "school"): _LEADERS,

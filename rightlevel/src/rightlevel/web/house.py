@@ -191,7 +191,11 @@ class RightLevelHouse(House[Actor, Platform]):
                 session, actor, call.endpoint.name, "route", call.path[:200], outcome="denied", reason=reason
             )
 
-        await call.database.run(write, deadline_s=AUTHENTICATE_S)
+        try:
+            await call.database.run(write, deadline_s=AUTHENTICATE_S)
+        except Refused as refused:
+            # It is denied all the same; that nobody could write it down is no reason to say something else.
+            log.error("a denied attempt at %s could not be written down: %s", call.endpoint.name, refused)
 
     def headers(self, call: Call[Actor, Platform]) -> dict[str, str]:
         return API_HEADERS if call.path.startswith("/api/") else PAGE_HEADERS

@@ -275,9 +275,18 @@ async def test_dose_is_minutes_times_presence_and_stands_beside_movement(
         await dose_of_schools(session, cast.viewer, "math", PageRequest(50))
 
 
-async def test_attendance_is_present_and_late_over_expected() -> None:
+async def test_attendance_is_present_and_late_over_marked() -> None:
     assert attendance_share(3, 4) == 0.75
     assert attendance_share(0, 0) is None
+
+
+async def test_who_was_not_marked_is_not_absent(session: Session, cast: Cast) -> None:
+    group_id = await group_of(session, cast)
+    answer = await record_session(session, cast.teacher, write(cast, group_id, "p"), CLOCK)
+    row, _ = await read_session(session, cast.teacher, answer.session_id)
+    assert (row.present, row.absent, row.expected, row.not_marked) == (1, 0, 3, 2)
+    (group,) = await dose_of_groups(session, cast.teacher, cast.school_a, "math")
+    assert (group.attendance, group.marked, group.not_marked) == (1.0, 1, 2)
 
 
 async def test_a_practice_school_is_in_no_figure_of_dose_and_attendance(session: Session, cast: Cast) -> None:

@@ -23,6 +23,9 @@ class AuditEntry(msgspec.Struct, frozen=True):
     after: Any
     reason: str | None
     address: str | None
+    times: int = 1
+    """How often it was tried within the minute that `at` names, where it was denied."""
+    last_at: datetime | None = None
 
 
 class AuditFilter(msgspec.Struct, frozen=True):

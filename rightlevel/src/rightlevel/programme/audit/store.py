@@ -15,8 +15,17 @@ from rightlevel.programme.permissions import Actor
 
 _queries = load_queries(__package__ or "")
 _write = _queries["write_audit"]
+_count_denied = _queries["count_denied"]
+_count_strangers_denied = _queries["count_strangers_denied"]
 _list = _queries["list_audit"]
 _encoder = msgspec.json.Encoder()
+
+
+MOST_KINDS = 30
+"""So many different denied attempts of a person have rows of their own in a minute. A device that loops over ids makes 45,000 rows a day
+by this, some 15 MB, where every attempt at the allowed 200 a second would be 17 million."""
+MOST_ADDRESSES = 500
+"""So many addresses of strangers have rows of their own in a minute."""
 
 
 def _json(fields: dict[str, Any] | None) -> str | None:
@@ -37,9 +46,15 @@ async def write_audit(
     outcome: Literal["done", "denied", "failed"] = "done",
     address: str | None = None,
 ) -> None:
-    """Adds one audit row to the session's transaction. *Cost*: one insert."""
+    """Adds one audit row to the session's transaction, or counts one more where a denied attempt is the same as one within this minute.
+
+    *Cost*: one statement. Where the same is denied to the same person at the same time, one waits for the other to end.
+    """
+    query = _write
+    if outcome == "denied":
+        query = _count_denied if actor else _count_strangers_denied
     await session.execute(
-        _write,
+        query,
         {
             "person_id": actor.person_id if actor else None,
             "role": actor.role if actor else None,
@@ -51,6 +66,8 @@ async def write_audit(
             "after": _json(after),
             "reason": reason,
             "address": address or (actor.address if actor else None),
+            "kinds": MOST_KINDS,
+            "addresses": MOST_ADDRESSES,
         },
     )
 

@@ -98,7 +98,7 @@ select g.id, g.grouping_id, gr.school_id, gr.subject::text as subject, g.band::i
     gr.bands -> (g.band - 1) as levels, g.teacher_id, p.display_name as teacher_name,
     (select count(*) from group_member m join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active'
         where m.group_id = g.id and m.left_at is null and st.school_id = gr.school_id)::integer as children,
-    gr.state, g.version
+    gr.target_size::integer as target_size, gr.state, g.version
 from teaching_group g
 join grouping gr on gr.id = g.grouping_id
 left join person p on p.id = g.teacher_id

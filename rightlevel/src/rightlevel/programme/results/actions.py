@@ -340,12 +340,15 @@ async def delete_result(
 ) -> None:
     """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld, RoundSealing.
 
-    Who may is judged by where the child is now, as everywhere; the lock is that of the school it counts at. A coordinator with a reason goes past a lock or a closed round.
+    Whoever reaches the child where it is now or where the result was made may; the lock is that of the school it counts at. A coordinator
+    with a reason goes past a lock or a closed round.
     """
     require(actor, "delete", "result")
     _require_uuid(result_id)
     held = await store.lock_result(session, result_id)
-    require_scope(actor, held.child_school_id, subject=_subject(held.subject), class_id=held.child_class_id)
+    subject = _subject(held.subject)
+    if not actor.scope.covers(held.school_id, subject=subject, class_id=held.class_id):
+        require_scope(actor, held.child_school_id, subject=subject, class_id=held.child_class_id)
     is_held = held.is_locked or held.is_verified or held.school_is_locked or held.round_state != "open"
     if is_held and not (allowed(actor.role, "override", "result") and reason.strip()):
         raise ResultHeld

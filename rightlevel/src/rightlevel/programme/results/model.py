@@ -31,6 +31,7 @@ REFUSALS: dict[str, str] = {
     "not_found": "This child is not there, or not yours to see.",
     "out_of_scope": "This school or subject is not assigned to you.",
     "no_round": "There is no such round.",
+    "not_enrolled_in_year": "This child was not enrolled in the school year of this round.",
     "student_left": "This child had left the school by that day.",
     "date_in_future": "The day of the test is in the future.",
     "date_outside_round": "The day of the test is outside the round's days.",
@@ -119,9 +120,13 @@ class Facts(msgspec.Struct, frozen=True):
 
     number: int
     school_id: int | None
+    """With class, grade and sex where the child sits in the round; None when it was never enrolled in the round's year."""
     class_id: int | None
     grade: int | None
     sex: int | None
+    now_school_id: int | None
+    """With the class where the child is now; None when there is no such child."""
+    now_class_id: int | None
     student_left_on: date | None
     student_is_deleted: bool
     round_kind: str | None
@@ -322,12 +327,20 @@ def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
         return "write_id_reused"
     if facts.done_as is not None:
         return "repeated"
-    if facts.school_id is None or facts.student_is_deleted:
+    if facts.now_school_id is None or facts.student_is_deleted:
         return "not_found"
-    if not actor.scope.covers(facts.school_id, class_id=facts.class_id):
+    # Those who teach it now, and those who taught it where it sits in the round.
+    sits = [(facts.now_school_id, facts.now_class_id)]
+    sits += [(facts.school_id, facts.class_id)] if facts.school_id is not None else []
+    if not any(actor.scope.covers(school_id, class_id=class_id) for school_id, class_id in sits):
         return "not_found"
-    if not actor.scope.covers(facts.school_id, subject=_subject(write), class_id=facts.class_id):
+    subject = _subject(write)
+    if not any(
+        actor.scope.covers(school_id, subject=subject, class_id=class_id) for school_id, class_id in sits
+    ):
         return "out_of_scope"
+    if facts.round_state is not None and facts.school_id is None and facts.result_id is None:
+        return "not_enrolled_in_year"
     broken = _broken(write, facts, today, may_override=_overrides(actor, write))
     if broken:
         return broken[0]

@@ -3,19 +3,22 @@
 -- same child wait for each other and never deadlock; then present results. A round needs no lock here: whoever changes one, or locks a
 -- school in it, first holds back everybody who writes results (rounds/queries.sql: hold_results), and a lock on its one row by every
 -- writer cost a seventh of the throughput.
--- Served by the primary keys and result_is_unique.
+-- The cell (school, class, grade, sex) is where the child sits in the round: where it stood when the round's roll was fixed, if it came later
+-- where it came to first; while the roll isn't fixed where it stands, or stood last in the round's year. Without one it was never enrolled in
+-- that year. Mostly that is the present, and no former stint is looked at. Served by the primary keys, result_is_unique and
+-- past_enrolment_by_student.
 with wanted as materialized (
     select w.number, w.write_id, w.student_id, w.round_id, w.subject
     from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
         as w (number, write_id, student_id, round_id, subject)
 ), children as materialized (
-    select id, school_id, class_id, grade, sex, status, left_on, deleted_at
+    select id, school_year_id, school_id, class_id, grade, sex, status, left_on, deleted_at, stint_number
     from student
     where id = any(%(student_ids)s::uuid[])
     order by id
     for no key update
 ), rounds as materialized (
-    select id, school_year_id, kind, state, starts_on, ends_on
+    select id, school_year_id, kind, state, starts_on, ends_on, roll_number
     from round
     where id = any(%(round_ids)s::bigint[]) and deleted_at is null
 ), present as materialized (
@@ -35,8 +38,13 @@ with wanted as materialized (
         for update
     ) r
 )
-select w.number, st.school_id, st.class_id, st.grade, st.sex,
-    case when st.status = 'left' then st.left_on end as student_left_on,
+select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_id as now_school_id, st.class_id as now_class_id,
+    -- who finished with the whole school sits in that year for ever, and is tested in a round of it that goes on
+    case when st.status = 'left' and not exists (
+        select 1
+        from past_enrolment p
+        where p.student_id = st.id and p.school_year_id = rd.school_year_id and p.closes_year and p.superseded_by is null and not p.is_aside)
+        then st.left_on end as student_left_on,
     st.deleted_at is not null as student_is_deleted,
     rd.kind::text as round_kind, rd.state::text as round_state,
     rd.state = 'frozen' and not exists (
@@ -45,7 +53,7 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
     -- a child that moved leaves its result counted where it was, so that school's lock holds too
     case
         when own.locked_at is not null then true
-        when r.school_id <> st.school_id then exists (
+        when r.school_id <> cell.school_id then exists (
             select 1
             from round_school e
             where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null)
@@ -71,7 +79,24 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
 from wanted w
 left join children st on st.id = w.student_id
 left join rounds rd on rd.id = w.round_id
-left join round_school own on own.round_id = rd.id and own.school_id = st.school_id
+left join lateral (
+    select c.school_id, c.class_id, c.grade, c.sex
+    from (
+        select st.school_id, st.class_id, st.grade, st.sex, case when st.stint_number <= coalesce(rd.roll_number, st.stint_number) then 1 else 2 end as rank,
+            st.stint_number as distance
+        where st.school_year_id = rd.school_year_id
+        union all
+        select p.school_id, p.class_id, p.grade, p.sex,
+            case when p.from_number <= rd.roll_number and (p.seat_until is null or rd.roll_number < p.seat_until) then 0
+                when p.from_number > rd.roll_number then 2 else 3 end,
+            case when p.from_number > rd.roll_number then p.from_number else -p.from_number end
+        from past_enrolment p
+        where p.student_id = st.id and p.school_year_id = rd.school_year_id and not p.is_aside
+            and (st.school_year_id <> rd.school_year_id or st.stint_number > rd.roll_number or st.status = 'left')) c
+    order by c.rank, c.distance
+    limit 1
+) cell on true
+left join round_school own on own.round_id = rd.id and own.school_id = coalesce(cell.school_id, st.school_id)
 left join present r on r.student_id = w.student_id and r.round_id = w.round_id and r.subject = w.subject
 left join verification uv on uv.result_id = r.id and uv.state in ('pending', 'disagreed', 'returned')
 left join lateral (select m.id, m.student_id, m.round_id, m.subject from result m where m.id = w.write_id limit 1) made on true
@@ -128,19 +153,21 @@ select write_id::text as write_id, result_id::text as result_id, version
 from written
 
 -- name: class_sheet
--- The children of a school, class or grade by name, each with its result of a round and subject. Served by student_by_school and result_is_unique.
-select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id,
+-- The seats of a school, class or grade in a round by the children's names, each with its result: who sat there then, wherever they are now, so
+-- that a sheet and the figures say the same. Served by result_by_school, student_by_school, past_enrolment_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id,
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
     exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
-from student st
-left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
+from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+join student st on st.id = seat.student_id and st.deleted_at is null
+left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where st.school_id = %(school_id)s and st.deleted_at is null and (st.status = 'active' or r.id is not null)
---? by_class: and st.class_id = %(class_id)s
---? by_grade: and st.grade = %(grade)s
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+where true
+--? by_class: and seat.class_id = %(class_id)s
+--? by_grade: and seat.grade = %(grade)s
+--? in_scope: and (%(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s) or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id
 limit %(rows)s
@@ -185,7 +212,7 @@ with child as materialized (
     where id = (select student_id from result where id = %(result_id)s::uuid) and deleted_at is null
     for no key update
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, child.school_id as child_school_id,
+select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, r.class_id, child.school_id as child_school_id,
     child.class_id as child_class_id, r.subject::text as subject, r.version,
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
     exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked,

@@ -48,6 +48,7 @@ class LockedResult(msgspec.Struct, frozen=True):
     student_id: str
     round_id: int
     school_id: int
+    class_id: int | None
     child_school_id: int
     child_class_id: int | None
     subject: str

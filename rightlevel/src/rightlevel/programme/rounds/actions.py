@@ -186,6 +186,7 @@ async def set_round_state(
     require(actor, "change", "round")
     if state == "frozen":
         require(actor, "freeze", "round")
+    await store.hold_rolls(session)
     found = await _live(session, round_id)
     if (found.state, state) not in STEPS:
         raise NoSuchStep
@@ -193,25 +194,19 @@ async def set_round_state(
         raise Invalid(
             faults=(Fault("reason", "Opening a closed round again, or freezing it, needs a reason"),)
         )
-    if not await store.set_state(session, round_id, version, before=found.state, state=state):
+    if not await store.set_state(
+        session, round_id, version, before=found.state, state=state, now=clock.now()
+    ):
         raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
-    await _keep_roll(session, round_id, state, clock)
+    # Within its days a round that is opened again is measured by who is enrolled now; after them who it is measured by stays.
+    if state == "open" and found.roll_at is not None and today(clock) <= found.ends_on:
+        await store.loosen_roll(session, round_id)
     if state == "frozen":
         await store.begin_snapshot(session, round_id, person_id=actor.person_id, now=clock.now())
     await write_audit(
         session, actor, "change_state", "round", round_id, before={"state": found.state}, after={"state": state}, reason=reason or None
     )  # fmt: skip
     return await store.find_round(session, round_id)
-
-
-async def _keep_roll(session: Session, round_id: int, state: str, clock: Clock) -> None:
-    """Who is enrolled in a round, and where its schools stand, is fixed at its first closing or when a later round opens.
-
-    Opening it again lets that go only while its days last and no later round was ever opened.
-    """
-    if state == "open":
-        await store.let_roll_go(session, round_id, today=today(clock))
-    await store.fix_rolls(session, round_id, of_earlier=state == "open", now=clock.now())
 
 
 async def delete_round(session: Session, actor: Actor, round_id: int, *, reason: str, clock: Clock) -> None:

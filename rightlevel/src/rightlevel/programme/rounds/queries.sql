@@ -3,10 +3,26 @@
 -- either wholly before or wholly after a round changes. Writes take milliseconds; the session's lock limit bounds the wait.
 lock table result in exclusive mode
 
+-- name: hold_rolls
+-- Waits also for whoever changes where children stand: a roll that is fixed, or goes by today's enrolment again, is so for everybody at once.
+-- Children first, as everybody does who writes both.
+lock table student in share row exclusive mode
+
+-- name: later_opened
+-- Whether a round that begins later was ever opened. Bounded by three a year.
+select exists (
+    select 1 from round o where o.starts_on > r.starts_on and o.opened_at is not null and o.deleted_at is null) as is_there
+from round r
+where r.id = %(round_id)s
+
+-- name: loosen_roll
+-- Lets a round go by who is enrolled now again. *Cost*: reads the children once, and the counts.
+select loosen_roll(%(round_id)s)::text as done
+
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted
+    r.deleted_at is not null as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where true
@@ -21,7 +37,7 @@ limit %(rows)s
 -- name: read_round
 -- One round. Served by the primary key.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted
+    r.deleted_at is not null as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where r.id = %(round_id)s
@@ -38,7 +54,7 @@ limit 3
 -- name: current_round
 -- The round to work in: the open one that began last, else the last one that began. Bounded by three a year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    false as is_deleted
+    false as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where r.deleted_at is null and (r.state = 'open' or r.starts_on <= %(today)s)
@@ -60,23 +76,8 @@ where id = %(round_id)s and version = %(version)s and deleted_at is null
 -- name: set_round_state
 -- Takes a round from one state to another if it is still the version that was read.
 update round
-set state = %(state)s::round_state, version = version + 1
+set state = %(state)s::round_state, state_at = %(now)s, version = version + 1
 where id = %(round_id)s and version = %(version)s and state = %(before)s::round_state and deleted_at is null
-
--- name: fix_rolls
--- Fixes the roll of a round that closes for the first time, or those of the rounds before one that opens. Bounded by three a year.
-update round
-set roll_at = %(now)s
-where roll_at is null and deleted_at is null
---? of_it: and id = %(round_id)s
---? of_earlier: and starts_on < (select o.starts_on from round o where o.id = %(round_id)s)
-
--- name: let_roll_go
--- Lets go the roll of a round that opens again while its days last and no later round was ever opened.
-update round
-set roll_at = null
-where id = %(round_id)s and roll_at is not null and ends_on >= %(today)s
-    and not exists (select 1 from round l where l.starts_on > round.starts_on and l.state <> 'planned')
 
 -- name: count_results
 -- Whether a round has live results. Served by result_by_school's heap in the worst case; bounded by one row found.

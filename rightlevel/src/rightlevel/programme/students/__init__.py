@@ -22,6 +22,7 @@ from rightlevel.programme.students.actions import (
     student_for_write,
 )
 from rightlevel.programme.students.model import (
+    SEXES,
     NewStudent,
     PastEnrolment,
     Student,
@@ -36,7 +37,7 @@ from rightlevel.programme.students.model import (
 )
 
 __all__ = [
-    "IdentityErased", "NewStudent", "PastEnrolment", "Student", "StudentChange", "StudentRow", "StudentSearch", "ascii_digits", "audited", "change_student",
+    "SEXES", "IdentityErased", "NewStudent", "PastEnrolment", "Student", "StudentChange", "StudentRow", "StudentSearch", "ascii_digits", "audited", "change_student",
     "count_students", "create_student", "delete_student", "is_uuid", "keep_enrolment", "list_past_enrolments", "list_students", "mark_left", "mark_returned",
     "name_key", "read_sex", "read_student", "restore_student", "student_for_write",
 ]  # fmt: skip

@@ -171,14 +171,10 @@ async def change_student(
     merged = NewStudent(**{**{name: getattr(student, name) for name in names}, **given})
     require_scope(actor, merged.school_id, class_id=merged.class_id)
     columns = await _checked(session, merged, clock)
-    moved = [
-        name
-        for name in ("school_id", "school_year_id", "class_id", "grade")
-        if columns[name] != getattr(student, name)
-    ]
+    moved = [name for name in ("school_id", "school_year_id") if columns[name] != getattr(student, name)]
     if student.version == change.version and moved:
-        reason = "transfer" if "school_id" in moved else "promotion" if "grade" in moved else "change"
-        await store.insert_past_enrolment(session, student_id, until_on=today(clock), reason=reason)
+        reason = "transfer" if "school_id" in moved else "change"
+        await store.say_stint(session, until_on=today(clock), reason=reason)
     try:
         changed = await store.change_student_row(session, student_id, change.version, columns, clock.now())
     except ConstraintViolated as error:
@@ -201,11 +197,13 @@ async def student_for_write(session: Session, actor: Actor, student_id: str) -> 
     return student
 
 
-async def keep_enrolment(
-    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
-) -> None:
-    """Writes down where a child was until now, for whoever moves it in the same transaction."""
-    await store.insert_past_enrolment(session, student_id, until_on=until_on, reason=reason, words=words)
+async def keep_enrolment(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
+    """Says that the next change of where a child stands is a move, until which day it was where it was, and why.
+
+    A trigger writes down where it was. A change of class, grade or sex without this is a correction: it goes on into the
+    results of rounds whose roll is not fixed.
+    """
+    await store.say_stint(session, until_on=until_on, reason=reason, words=words)
 
 
 async def mark_left(
@@ -240,9 +238,7 @@ async def _set_status(
     require(actor, "change", "student")
     student = await student_for_write(session, actor, student_id)
     if student.version == version and status == "left":
-        await store.insert_past_enrolment(
-            session, student_id, until_on=left_on or today(clock), reason="left", words=reason or ""
-        )
+        await store.say_stint(session, until_on=left_on or today(clock), reason="left", words=reason or "")
     changed = await store.set_status(
         session, student_id, version, status=status, left_on=left_on, reason=reason, now=clock.now()
     )

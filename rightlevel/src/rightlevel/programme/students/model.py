@@ -120,6 +120,8 @@ class PastEnrolment(msgspec.Struct, frozen=True):
     until_on: date
     reason: str
     words: str = ""
+    sex: int = 0
+    year_name: str = ""
 
 
 def ascii_digits(text: str) -> str:

@@ -74,18 +74,17 @@ update student
 set status = %(status)s::student_status, left_on = %(left_on)s, left_reason = %(reason)s, version = version + 1, changed_at = %(now)s
 where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null and status <> %(status)s::student_status
 
--- name: insert_past_enrolment
--- Writes down where a child was until now.
-insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, words)
-select id, school_id, school_year_id, class_id, grade, sex, %(until_on)s, %(reason)s, %(words)s
-from student
-where id = %(student_id)s::uuid
+-- name: say_stint
+-- Says that the next change of where a child stands is a move, and why (trigger keep_student_counts writes down where it was).
+select say_stint(%(reason)s, %(words)s, %(until_on)s, null)::text as said
 
 -- name: list_past_enrolments
 -- Where a child was, in order. Served by past_enrolment_by_student.
-select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words, e.sex,
+    y.name as year_name
 from past_enrolment e
 join school s on s.id = e.school_id
+join school_year y on y.id = e.school_year_id
 where e.student_id = %(student_id)s::uuid
 --? after: and e.id > %(after_id)s
 order by e.id

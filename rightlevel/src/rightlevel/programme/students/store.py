@@ -115,11 +115,10 @@ async def set_status(
     return await session.execute(_queries["set_status"], values)
 
 
-async def insert_past_enrolment(
-    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
-) -> None:
-    values = {"student_id": student_id, "until_on": until_on, "reason": reason, "words": words}
-    await session.execute(_queries["insert_past_enrolment"], values)
+async def say_stint(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
+    """Says of the next change of where a child stands, in this transaction, that it is a move and no correction."""
+    values = {"until_on": until_on, "reason": reason, "words": words}
+    await session.fetch_value(_queries["say_stint"], values)
 
 
 async def page_of_past_enrolments(

@@ -78,6 +78,11 @@ class SessionRow(msgspec.Struct, frozen=True):
     version: int
     person_name: str
 
+    @property
+    def not_marked(self) -> int:
+        """Children of the group of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.present - self.late - self.absent
+
 
 class SheetMark(msgspec.Struct, frozen=True):
     """A child's attendance at a session."""
@@ -113,6 +118,7 @@ class GroupDose(msgspec.Struct, frozen=True):
     minutes: int
     child_minutes: int
     attended: int
+    marked: int
     expected: int
     tested_twice: int
     moved_up: int
@@ -120,8 +126,13 @@ class GroupDose(msgspec.Struct, frozen=True):
 
     @property
     def attendance(self) -> float | None:
-        """(present + late) ÷ expected; None of nothing."""
-        return attendance_share(self.attended, self.expected)
+        """(present + late) ÷ marked; None of nothing."""
+        return attendance_share(self.attended, self.marked)
+
+    @property
+    def not_marked(self) -> int:
+        """Children expected of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.marked
 
 
 class SchoolDose(msgspec.Struct, frozen=True):
@@ -133,17 +144,23 @@ class SchoolDose(msgspec.Struct, frozen=True):
     minutes: int
     child_minutes: int
     attended: int
+    marked: int
     expected: int
 
     @property
     def attendance(self) -> float | None:
-        """(present + late) ÷ expected; None of nothing."""
-        return attendance_share(self.attended, self.expected)
+        """(present + late) ÷ marked; None of nothing."""
+        return attendance_share(self.attended, self.marked)
+
+    @property
+    def not_marked(self) -> int:
+        """Children expected of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.marked
 
 
-def attendance_share(attended: int, expected: int) -> float | None:
-    """(present + late) ÷ the children expected; None when none were."""
-    return attended / expected if expected else None
+def attendance_share(attended: int, marked: int) -> float | None:
+    """(present + late) ÷ the children marked; None when none were. Who was not marked is not absent: it is told beside."""
+    return attended / marked if marked else None
 
 
 def session_faults(write: SessionWrite, today: date) -> list[Fault]:

@@ -111,7 +111,8 @@ limit %(rows)s
 -- Served by grouping_by_school, teaching_session_is_one_a_day, group_member_is_unique and result_is_unique.
 select g.id as group_id, g.band::integer as band, g.number::integer as number, p.display_name as teacher_name,
     coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes, coalesce(d.child_minutes, 0)::integer as child_minutes,
-    coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected,
+    coalesce(d.attended, 0)::integer as attended, coalesce(d.marked, 0)::integer as marked,
+    coalesce(d.expected, 0)::integer as expected,
     v.tested_twice::integer as tested_twice, v.moved_up::integer as moved_up, v.moved_down::integer as moved_down
 from grouping gr
 join school sch on sch.id = gr.school_id and not sch.is_practice
@@ -120,7 +121,7 @@ left join person p on p.id = g.teacher_id
 left join school_year y on y.is_current
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
-        sum(s.present + s.late) as attended, sum(s.expected) as expected
+        sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected
     from teaching_session s
     where s.group_id = g.id and s.held_on between y.starts_on and y.ends_on
 ) d on true
@@ -145,12 +146,13 @@ limit %(rows)s
 -- name: dose_of_schools
 -- What each school taught in a subject this school year, by name; practice schools are left out. Served by school_by_name and teaching_session_by_school.
 select sch.id as school_id, sch.name_local as school_name, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes,
-    coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected
+    coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.marked, 0)::integer as marked,
+    coalesce(d.expected, 0)::integer as expected
 from school sch
 left join school_year y on y.is_current
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
-        sum(s.present + s.late) as attended, sum(s.expected) as expected
+        sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected
     from teaching_session s
     where s.school_id = sch.id and s.subject = %(subject)s::subject and s.held_on between y.starts_on and y.ends_on
 ) d on true

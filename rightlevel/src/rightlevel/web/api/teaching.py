@@ -57,7 +57,7 @@ class SubjectWanted(msgspec.Struct, frozen=True):
 
 
 class OfGroup(msgspec.Struct, frozen=True):
-    """What a group was taught, with its attendance: (present + late) ÷ expected, null of nothing."""
+    """What a group was taught, with its attendance: (present + late) ÷ marked, null of nothing; who was not marked (`expected` - `marked`) is not absent."""
 
     dose: GroupDose
     attendance: float | None
@@ -120,7 +120,7 @@ async def list_dose_of_children(call: Ask, *, path: ById, page: PageRequest) -> 
 async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
     """What each group of a school was taught this year beside how its children moved."""
     rows = await dose_of_groups(call.session, actor_of(call), query.school_id, query.subject)
-    whole = attendance_share(sum(row.attended for row in rows), sum(row.expected for row in rows))
+    whole = attendance_share(sum(row.attended for row in rows), sum(row.marked for row in rows))
     return OfGroups([OfGroup(row, row.attendance) for row in rows], whole)
 
 

@@ -60,6 +60,7 @@ def parts_of(call: Ask) -> Parts:
         app.delivery,
         app.caches,
         app.imports,
+        app.supervisor,
         app.settings.memory_bytes,
     )
 

@@ -1,17 +1,5 @@
 -- Where schools stood: a round that is over stays counted where each school stood then, whatever moves afterwards.
 
--- Since when a round's roll is fixed: who is enrolled in it and where its schools stand no longer follow the present.
-alter table round add column if not exists roll_at timestamptz;
-update round r
-set roll_at = coalesce(
-    (select min(a.at) from audit_entry a
-        where a.resource = 'round' and a.resource_id = r.id::text and a.action = 'change_state' and a.outcome = 'done' and a.after ->> 'state' = 'closed'),
-    (select s.frozen_at from round_snapshot s where s.round_id = r.id),
-    least(now(), (r.ends_on + 1)::timestamptz))
-where r.roll_at is null
-    and (r.state in ('closed', 'frozen')
-        or exists (select 1 from round l where l.deleted_at is null and l.starts_on > r.starts_on and l.state <> 'planned'));
-
 -- A closed place: what hung on it went to the places that follow it (boundary_change_place). Its counts of the past stay.
 alter table place add column closed_at timestamptz;
 alter table place add column closed_by bigint references person;
@@ -101,6 +89,18 @@ create table place_count_moved (
     primary key (place_id, round_id, subject, grade, sex, shard)
 ) with (fillfactor = 70);
 
+-- The same of seats.
+create table place_roll_moved (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
 -- A place's counts by the districts of today: what it had, and what schools brought and took since.
 create view place_count_today as
     select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
@@ -110,6 +110,10 @@ create view place_count_today as
     select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
         rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
     from place_count_moved;
+create view place_roll_today as
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll
+    union all
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll_moved;
 
 -- Holds schools where they stand until the transaction ends: whoever moves one waits for this, and this waits for whoever is moving it. What
 -- comes after it sees where they stand. In the order of their ids, so that two who hold many never wait for each other.
@@ -216,7 +220,50 @@ create or replace function add_school_enrolled(deltas enrolled_delta[]) returns 
     on conflict (school_id, school_year_id, grade, sex) do update set children = c.children + excluded.children
 $$;
 
--- Adds a school's counts of one round (or of every round, null) to what lies between two places: `to_then` times to the places as they were,
+create or replace function add_school_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
+    insert into school_roll as c (school_id, round_id, subject, grade, sex, children)
+    select d.school_id, d.round_id, d.subject, d.grade, d.sex, sum(d.children)
+    from unnest(deltas) d
+    join school s on s.id = d.school_id and not s.is_practice
+    group by 1, 2, 3, 4, 5
+    having sum(d.children) <> 0
+    order by 1, 2, 3, 4, 5
+    on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children
+$$;
+
+create or replace function add_place_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
+    insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+    with stood as materialized (
+        select each.school_id, each.round_id, lineage_for(each.school_id, each.round_id) as lineage
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(d.children)
+    from unnest(deltas) d
+    join stood t on t.school_id = d.school_id and t.round_id = d.round_id
+    cross join unnest(t.lineage) unit
+    group by 1, 2, 3, 4, 5, 6
+    having sum(d.children) <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+    insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+    with moved as materialized (
+        select each.school_id, each.round_id, place_for(each.school_id, each.round_id) as then_id, s.place_id as now_id
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select b.unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(b.sign * d.children)
+    from moved m
+    join unnest(deltas) d on d.school_id = m.school_id and d.round_id = m.round_id
+    cross join lateral places_between(m.then_id, m.now_id) b
+    where m.then_id <> m.now_id
+    group by 1, 2, 3, 4, 5, 6
+    having sum(b.sign * d.children) <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
+$$;
+
+-- Adds a school's counts and seats of one round to what lies between two places: `to_then` times to the places as they were,
 -- `to_moved` times to what today's districts have more or less.
 create function shift_counts(wanted_school bigint, wanted_round bigint, from_place bigint, to_place bigint, to_then integer, to_moved integer)
 returns void language plpgsql as $$
@@ -237,6 +284,13 @@ begin
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
             rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
             rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_then * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
     if to_moved <> 0 then
         insert into place_count_moved as c (
@@ -254,6 +308,13 @@ begin
             rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
             rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
             rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_moved * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
     end if;
 end $$;
 
@@ -308,7 +369,11 @@ begin
             perform add_place_enrolled(array(
                 select row(e.school_year_id, e.school_id, e.grade, e.sex, -e.children)::enrolled_delta
                 from school_enrolled e where e.school_id = old.id));
+            perform add_place_roll(array(
+                select row(k.round_id, k.subject, k.school_id, k.grade, k.sex, -k.children)::roll_delta
+                from school_roll k where k.school_id = old.id));
             delete from school_enrolled where school_id = old.id;
+            delete from school_roll where school_id = old.id;
         end if;
     end if;
     return new;
@@ -341,6 +406,12 @@ begin
         perform add_place_enrolled(array(
             select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
             from counted_student c where c.school_id = new.id));
+        perform add_school_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+        perform add_place_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
     end if;
     if old.place_id = new.place_id then
         return null;
