@@ -22,6 +22,7 @@ from rightlevel.programme.accounts import (
     totp,
 )
 from rightlevel.programme.permissions import Actor
+from rightlevel.programme.time_zone import ProgrammeClock
 
 PASSWORD = "reading-under-the-mango-tree"
 LIFE_S = 90 * 86_400.0
@@ -71,7 +72,7 @@ class House:
     async def actor(self, signed_in: SignedIn) -> Actor | None:
         async with self.database.read(deadline_s=5) as session:
             return await actor_by_session(
-                session, signed_in.token, self.clock, address="10.0.0.1", idle_s=LIFE_S
+                session, signed_in.token, ProgrammeClock(self.clock), address="10.0.0.1", idle_s=LIFE_S
             )
 
     async def known(self, signed_in: SignedIn) -> Actor:

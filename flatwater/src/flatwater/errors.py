@@ -45,6 +45,12 @@ class DatabaseAway(DatabaseGone):
     retry_after_s = 1.0
 
 
+class ServerFull(Refused):
+    """The database is there, but takes no more connections at this moment. Please try again in a moment."""
+
+    code = "server_full"
+
+
 class DatabaseFull(Refused):
     """The database has no room left. Nothing of this was saved; please tell whoever runs this service."""
 

@@ -129,7 +129,7 @@ async def sweep_rate_limits(database: Database, *, pause_s: float = 0.0) -> Swep
     return Swept(removed, batches, longest_s, min(left, COUNTED), left_is_at_least=left > COUNTED)
 
 
-async def count_rate_limits(database: Database, *, most: int = COUNTED + 1) -> int:
-    """How many rows there are, counted; `most` where there are as many or more. *Cost*: one statement; 60 ms for a million rows."""
+async def count_rate_limits(database: Database, *, most: int | None = None) -> int:
+    """How many rows there are, counted; `most` (a million and one) where there are as many or more. *Cost*: one statement; 60 ms for a million rows."""
     async with database.operations(deadline_s=BATCH_S) as session:
-        return await session.fetch_value(_queries["count_rates"], {"most": most})
+        return await session.fetch_value(_queries["count_rates"], {"most": most or COUNTED + 1})

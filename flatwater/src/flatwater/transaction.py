@@ -320,7 +320,10 @@ class timed(translated):  # noqa: N801
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._statements is not None:
-            self._statements.observe(self._query, perf_counter() - self._began)
+            now_s = perf_counter()
+            self._statements.observe(self._query, now_s - self._began)
+            if kind is None:
+                self._statements.answered_s = now_s
         super().__exit__(kind, error, trace)
 
 

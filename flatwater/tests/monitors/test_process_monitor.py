@@ -15,10 +15,11 @@ import psutil
 import pytest
 
 from flatwater.clock import StandingClock, SystemClock
-from flatwater.monitors import process
-from flatwater.monitors.process import ProcessMonitor, ProcessSample, memory_of, pids_below, pss_of
+from flatwater.monitors import process, smaps
+from flatwater.monitors.process import ProcessMonitor, ProcessSample
 from flatwater.monitors.resident import resident_bytes
 from flatwater.monitors.ring import Ring
+from flatwater.monitors.smaps import memory_of, pids_below, pss_of
 
 pytestmark = pytest.mark.anyio
 on_linux = pytest.mark.skipif(
@@ -78,7 +79,7 @@ def test_the_program_and_what_it_started_are_summed_once() -> None:
 def test_what_cannot_be_read_is_none_and_never_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(process, "_PROC", tmp_path / "no such place")
+    monkeypatch.setattr(smaps, "_PROC", tmp_path / "no such place")
     monkeypatch.setattr(process, "_read_heap", None)
     assert memory_of(os.getpid()) is None
     assert pss_of([os.getpid()]) is None

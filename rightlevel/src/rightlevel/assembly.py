@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -23,6 +24,7 @@ from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.memory_plan import require_budget
 from rightlevel.operations.months import Months
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
@@ -32,6 +34,7 @@ from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.photos import Album, PhotoLinks
+from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
@@ -43,7 +46,7 @@ class Platform(msgspec.Struct, frozen=True):
     settings: Settings
     server: Server
     database: Database
-    clock: Clock
+    clock: ProgrammeClock
     passwords: PasswordHasher
     seen_sessions: SeenSessions
     imports: ImportRunner
@@ -72,21 +75,27 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
+    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem,
+    DatabaseGone, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
-        clock = clock or SystemClock()
+        clock = ProgrammeClock(clock or SystemClock())
         supervisor = await opened.enter_async_context(Supervisor(clock))
+        is_given = server is not None
         if server is None:
             server = open_server(
                 settings.data_folder, settings.memory_bytes, os.environ, say, supervisor=supervisor
             )
+        if is_service:
+            require_budget(settings.memory_bytes, is_private=server.is_private)
+        if not is_given:
             server.start()
             opened.callback(server.stop)
         migrate(server.conninfo)
         limits = Limits(connections=settings.pool_connections)
         database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
         await opened.enter_async_context(database)
+        await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
@@ -95,12 +104,20 @@ async def open_platform(
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
         vitals = await opened.enter_async_context(
-            watching(database, server, clock, settings.memory_bytes, supervisor, is_service=is_service)
+            watching(
+                database,
+                server,
+                clock,
+                settings.memory_bytes,
+                supervisor,
+                is_service=is_service,
+                is_busy=lambda: imports.is_at_work,
+            )
         )
         scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
         invalidation.watch(scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)
-        readings = Readings(database, server, caches)
+        readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
         delivery = Delivery(channels_of(settings), supervisor=supervisor)
         declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches, supervisor)
         if is_service:
@@ -125,6 +142,13 @@ async def open_platform(
             await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
             opened.push_async_callback(imports.stop)
+            require_budget(
+                settings.memory_bytes,
+                is_private=server.is_private,
+                started_bytes=vitals.memory.owned_bytes(),
+            )
+        desk = DoctorDesk(server.conninfo, database.statistics)
+        opened.push_async_callback(desk.close)
         yield Platform(
             settings,
             server,
@@ -141,7 +165,7 @@ async def open_platform(
             readings,
             delivery,
             caches,
-            DoctorDesk(server.conninfo, database.statistics),
+            desk,
             album,
             await open_photo_links(database),
             supervisor,

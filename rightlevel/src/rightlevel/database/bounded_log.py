@@ -25,7 +25,15 @@ class BoundedLog:
         return self._path.open("ab", buffering=0)
 
     def write(self, line: bytes) -> None:
-        if self._file is None:  # the last time it could not be opened
+        """Adds a line. After one that could not be written the file is opened anew, for it may lie elsewhere by then."""
+        try:
+            self._write(line)
+        except Exception:
+            self.close()
+            raise
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None:
             self._file = self._open()
         if self._file.tell() + len(line) > self._max_bytes:
             self._file.close()
@@ -42,4 +50,5 @@ class BoundedLog:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            file, self._file = self._file, None
+            file.close()

@@ -76,6 +76,7 @@ create table api_token (
     revoked_at timestamptz
 );
 create index api_token_by_person on api_token (person_id, created_at desc);
+create index api_token_by_expiry on api_token (expires_at);
 
 -- Failed sign-ins, counted apart for accounts and addresses; one row each, updated in place, swept when cold.
 create table sign_in_failure (
@@ -165,6 +166,13 @@ begin
 end $$;
 create trigger place_keeps_lineage before insert or update of parent_id, lineage on place
     for each row execute function keep_lineage();
+
+-- In which zone the programme's days are: the one that was chosen (setting `time_zone`, an IANA name), and the code of the country of the
+-- place tree, whose zone it is as long as none was chosen (programme/time_zone/model.py). One row.
+create view programme_zone as
+    select
+        (select s.value #>> '{}' from setting s where s.key = 'time_zone') as chosen,
+        (select p.code from place p where p.parent_id is null and p.deleted_at is null order by p.id limit 1) as country;
 
 create table school (
     id bigint generated always as identity primary key,
@@ -307,7 +315,8 @@ create table assignment (
     school_id bigint not null references school,
     subject subject not null,
     class_id bigint,
-    from_on date not null default current_date,
+    -- a day is the programme's and comes with the statement: the server's own day is another one for hours
+    from_on date not null,
     to_on date,
     ended_at timestamptz,
     created_at timestamptz not null default now(),
@@ -315,8 +324,16 @@ create table assignment (
     constraint assignment_ends_after_start check (to_on >= from_on),
     constraint assignment_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
-create unique index assignment_is_unique_while_active on assignment (person_id, school_id, subject, class_id)
-    nulls not distinct where ended_at is null;
+-- Nobody holds the same twice on one day; one that ran out by its date is followed by another. A range of one number stands for the number,
+-- so that no extension is needed.
+alter table assignment add constraint assignment_is_unique_on_each_day exclude using gist (
+    int8range(person_id, person_id, '[]') with &&,
+    int8range(school_id, school_id, '[]') with &&,
+    int4range((subject = 'math')::int, (subject = 'math')::int, '[]') with &&,
+    int8range(coalesce(class_id, 0), coalesce(class_id, 0), '[]') with &&,
+    daterange(from_on, to_on, '[]') with &&) where (ended_at is null);
+create index assignment_by_person on assignment (person_id, school_id);
+create index assignment_by_class on assignment (class_id) where class_id is not null and ended_at is null;
 create index assignment_by_school on assignment (school_id, subject) where ended_at is null;
 
 -- Children ---------------------------------------------------------------------------------------------------------------
@@ -349,7 +366,6 @@ create table student (
     constraint student_leaving_has_a_day check ((status = 'left') = (left_on is not null)),
     constraint student_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
-create unique index student_code_is_unique_in_its_school on student (school_id, code) where deleted_at is null;
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key text_pattern_ops, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
@@ -620,6 +636,14 @@ create type result_delta as (
     rank_1 bigint, rank_2 bigint, rank_3 bigint, rank_4 bigint, rank_5 bigint, rank_6 bigint, rank_7 bigint, rank_8 bigint, rank_9 bigint
 );
 create type enrolled_delta as (school_year_id bigint, school_id bigint, grade smallint, sex smallint, children bigint);
+-- How many children stand in each year at a school, practice schools too: for lists and their counts, and no figure.
+create table school_standing (
+    school_id bigint not null,
+    school_year_id bigint not null,
+    children bigint not null,
+    primary key (school_id, school_year_id)
+) with (fillfactor = 70);
+
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
 -- The place under which a school is counted in a round: where it stood when the round's roll was fixed, else where it stands. The one choice.
@@ -920,6 +944,16 @@ create function add_school_roll(deltas roll_delta[]) returns void language sql a
     on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children
 $$;
 
+create function add_school_standing(deltas enrolled_delta[]) returns void language sql as $$
+    insert into school_standing as c (school_id, school_year_id, children)
+    select d.school_id, d.school_year_id, sum(d.children)
+    from unnest(deltas) d
+    group by 1, 2
+    having sum(d.children) <> 0
+    order by 1, 2
+    on conflict (school_id, school_year_id) do update set children = c.children + excluded.children
+$$;
+
 create function add_place_roll(deltas roll_delta[]) returns void language sql as $$
     select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
@@ -1076,6 +1110,7 @@ begin
     if cardinality(enrolled) > 0 then
         perform add_school_enrolled(enrolled);
         perform add_place_enrolled(enrolled);
+        perform add_school_standing(enrolled);
     end if;
     if cardinality(rolls) > 0 then
         perform add_school_roll(rolls);
@@ -1408,7 +1443,7 @@ create table loop_standing (
 
 -- Verification, locks, frozen rounds ---------------------------------------------------------------------------------------
 
-create type verification_state as enum ('pending', 'agreed', 'disagreed', 'resolved', 'returned', 'withdrawn');
+create type verification_state as enum ('pending', 'agreed', 'disagreed', 'resolved', 'returned', 'withdrawn', 'ended');
 
 -- What a guided test consisted of, by the write that brought it. At most eight steps each.
 create table guided_test (
@@ -1466,6 +1501,14 @@ create table verification (
     settled_by bigint references person,
     stands text constraint verification_stands_is_known check (stands in ('first', 'second')),
     reason text constraint verification_reason_is_short check (length(reason) <= 200),
+    -- a re-test that no longer concerns its result: what it was before, since when, and why
+    ended_from verification_state,
+    ended_at timestamptz,
+    ended_why text constraint verification_end_is_known check (ended_why in ('changed', 'not_assessed', 'removed', 'answered', 'frozen')),
+    -- where the child is now, which decides who sees and does a re-test; school_id stays the result's
+    child_school_id bigint not null references school,
+    constraint verification_end_is_whole check (num_nonnulls(ended_from, ended_at, ended_why) in (0, 3)),
+    constraint verification_says_that_it_ended check ((state::text = 'ended') = (ended_from is not null)),
     constraint verification_is_by_somebody_else check (verifier_id <> first_assessor_id),
     constraint verification_is_with_another_tool check (tool <> first_tool),
     constraint verification_compares_what_it_says check (
@@ -1475,10 +1518,90 @@ create table verification (
 );
 create unique index verification_one_under_way on verification (result_id) where state in ('pending', 'disagreed', 'returned');
 create index verification_by_result on verification (result_id);
-create index verification_queue on verification (school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
+create index verification_queue on verification (child_school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_waiting on verification (round_id, state, id) where state in ('pending', 'disagreed', 'returned');
-create index verification_compared on verification (round_id, subject, school_id) where state in ('agreed', 'disagreed', 'resolved');
+create index verification_compared on verification (round_id, subject, school_id)
+    where coalesce(ended_from, state) in ('agreed', 'disagreed', 'resolved');
+create index verification_over on verification (round_id, id) where state = 'withdrawn' or ended_from is not null;
 create index verification_by_draw on verification (draw_id) where draw_id is not null;
+
+-- Ends what re-tests say or wait for of a result, and asks for one again where there still is a level to test and the round isn't frozen.
+create function end_retests(of_result uuid, why text, at timestamptz) returns void language plpgsql as $$
+begin
+    update verification
+    set ended_from = state, state = 'ended', ended_at = at, ended_why = why, version = version + 1
+    where result_id = of_result
+        and (state in ('agreed', 'resolved', 'disagreed', 'returned') or state = 'pending' and why in ('removed', 'not_assessed'));
+    insert into verification (result_id, draw_id, round_id, subject, school_id, visible_on, created_at, created_by)
+    select v.result_id, v.draw_id, v.round_id, v.subject, v.school_id, v.visible_on, at, v.created_by
+    from (select * from verification each where each.result_id = of_result order by each.id desc limit 1) v
+    join result r on r.id = v.result_id and r.deleted_at is null and r.outcome = 'assessed'
+    join round d on d.id = v.round_id and d.state <> 'frozen'
+    where why in ('changed', 'answered') and v.ended_why in ('changed', 'answered', 'not_assessed');
+end $$;
+
+-- What was verified is verified at that level only, whoever changes it and by whichever way.
+create function lose_verified_level() returns trigger language plpgsql as $$
+begin
+    new.is_verified := false;
+    return new;
+end $$;
+create trigger result_loses_its_verification before update of outcome, rank, tested_on, tool on result for each row
+    when (old.is_verified and new.is_verified
+        and (old.outcome, old.rank, old.tested_on, old.tool) is distinct from (new.outcome, new.rank, new.tested_on, new.tool))
+    execute function lose_verified_level();
+
+create function end_retests_of_result() returns trigger language plpgsql as $$
+begin
+    if new.deleted_at is not null or new.is_hidden then
+        perform end_retests(new.id, 'removed', coalesce(new.deleted_at, now()));
+    elsif old.deleted_at is not null or old.is_hidden then
+        -- It is as it was: so is what was known of it.
+        update verification
+        set state = ended_from, ended_from = null, ended_at = null, ended_why = null, version = version + 1
+        where result_id = new.id and ended_why = 'removed';
+    else
+        perform end_retests(new.id, case new.outcome when 'assessed' then 'changed' else 'not_assessed' end, new.changed_at);
+    end if;
+    return null;
+end $$;
+-- A result goes with its child too (is_hidden), also with one that was made one with another: nobody waits for what was set aside. A decision
+-- that the second level stands gives it to the result and verifies it in one: that ends nothing.
+create trigger result_ends_its_retests after update of outcome, rank, tested_on, tool, deleted_at, is_hidden on result for each row
+    when ((old.deleted_at is null and not old.is_hidden) <> (new.deleted_at is null and not new.is_hidden)
+        or new.deleted_at is null and not new.is_hidden and not new.is_verified
+        and (old.outcome, old.rank, old.tested_on, old.tool) is distinct from (new.outcome, new.rank, new.tested_on, new.tool))
+    execute function end_retests_of_result();
+
+-- Re-tests are done where the child is.
+create function place_retest() returns trigger language plpgsql as $$
+begin
+    new.child_school_id := coalesce(
+        (select st.school_id from result r join student st on st.id = r.student_id where r.id = new.result_id),
+        new.child_school_id, new.school_id);
+    return new;
+end $$;
+create trigger verification_is_where_its_child_is before insert on verification for each row execute function place_retest();
+
+create function move_retests() returns trigger language plpgsql as $$
+begin
+    if tg_table_name = 'student' then
+        update verification v
+        set child_school_id = new.school_id
+        from result r
+        where r.student_id = new.id and v.result_id = r.id and v.child_school_id is distinct from new.school_id;
+    else
+        update verification v
+        set child_school_id = st.school_id
+        from student st
+        where st.id = new.student_id and v.result_id = new.id and v.child_school_id is distinct from st.school_id;
+    end if;
+    return null;
+end $$;
+create trigger student_takes_its_retests_along after update of school_id on student for each row
+    when (old.school_id <> new.school_id) execute function move_retests();
+create trigger result_takes_its_retests_along after update of student_id on result for each row
+    when (old.student_id <> new.student_id) execute function move_retests();
 
 -- A frozen round as it was, for ever: one part a school, written once the round is frozen; sealed when all are there. The round's hash is that
 -- of its parts' hashes in the order of their schools.
@@ -1893,6 +2016,8 @@ create index visit_by_day on visit (visited_on desc, id desc) where deleted_at i
 create index visit_by_school on visit (school_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_mentor on visit (mentor_id, visited_on desc, id desc) where deleted_at is null;
 create index visit_by_teacher on visit (teacher_id, visited_on desc, id desc) where deleted_at is null and teacher_id is not null;
+-- what mentors leave behind: drafts that are open, of which there are few at a time
+create index visit_draft on visit (visited_on, id) where state = 'draft' and deleted_at is null;
 create index visit_by_form on visit (form_version_id);
 create index visit_deleted on visit (deleted_at) where deleted_at is not null;
 
@@ -1954,6 +2079,7 @@ create unique index planned_visit_is_unique on planned_visit (mentor_id, school_
 create index planned_visit_by_mentor on planned_visit (mentor_id, planned_on, id);
 create index planned_visit_by_school on planned_visit (school_id, planned_on, id);
 create index planned_visit_by_day on planned_visit (planned_on, id);
+create index planned_visit_open on planned_visit (planned_on, id) where state = 'planned';
 create index planned_visit_by_visit on planned_visit (visit_id) where visit_id is not null;
 
 -- The secret addresses of calendars: at most five usable ones a person. The secret itself is never stored: token_hash is SHA-256 of it.
@@ -2001,6 +2127,117 @@ alter table student add column erased_at timestamptz;
 alter table student add constraint student_merged_is_deleted check (merged_into is null or deleted_at is not null);
 alter table student add constraint student_withdrawn_has_no_contact check (guardian_withdrawn_on is null or guardian_contact is null);
 create index student_by_merge on student (merged_into) where merged_into is not null;
+
+-- Codes stand in one normal form (students.model.code_form) and are compared without case. code_is_shared marks rows from before that: all but the
+-- first of those that share a code; the mark goes with the code or the school.
+alter table student add column code_is_shared boolean not null default false;
+create unique index student_code_is_unique_in_its_school on student (school_id, lower(code)) where deleted_at is null and not code_is_shared;
+create index student_sharing_a_code on student (school_id, lower(code)) where code_is_shared and deleted_at is null;
+
+-- Every later change of a child's record, written by a trigger whichever way the change comes: who, when, by which deed and why, and what changed with
+-- both values. Of a guardian's contact only whether there is one. It holds names: it is in no audit and erasing the child removes it. The latest
+-- thousand changes of a child are kept. settled_as: what somebody said of another name (programme/twins/renames.py).
+create table student_change (
+    id bigint generated always as identity primary key,
+    student_id uuid not null references student on delete cascade,
+    version integer not null,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    deed text not null constraint student_change_deed_is_short check (length(deed) between 1 and 40),
+    reason text constraint student_change_reason_is_short check (length(reason) <= 500),
+    before jsonb not null,
+    after jsonb not null,
+    settled_as text constraint student_change_settled_is_known check (settled_as in ('same', 'back')),
+    settled_at timestamptz,
+    settled_by bigint references person,
+    constraint student_change_settled_says_who_and_when check (num_nonnulls(settled_as, settled_at, settled_by) in (0, 3))
+);
+create index student_change_by_student on student_change (student_id, id);
+create index student_change_of_name on student_change (at, id) where before ? 'name' and settled_as is null and deed <> 'put_back';
+
+create function keep_student_changes() returns trigger language plpgsql as $$
+declare
+    said_by bigint := nullif(current_setting('rightlevel.changing_by', true), '')::bigint;
+    said_deed text := coalesce(nullif(current_setting('rightlevel.changing_deed', true), ''), 'unknown');
+    said_why text := nullif(current_setting('rightlevel.changing_why', true), '');
+begin
+    insert into student_change (student_id, version, person_id, deed, reason, before, after)
+    select c.id, c.version, said_by, said_deed, left(said_why, 500), c.before, c.after
+    from (
+        select n.id, n.version,
+            case when o.name <> n.name then jsonb_build_object('name', o.name) else '{}' end
+            || case when o.code <> n.code then jsonb_build_object('code', o.code) else '{}' end
+            || case when o.sex <> n.sex then jsonb_build_object('sex', o.sex) else '{}' end
+            || case when (o.grade, o.class_id) is distinct from (n.grade, n.class_id)
+                then jsonb_build_object('grade', o.grade, 'class_id', o.class_id) else '{}' end
+            || case when o.school_id <> n.school_id then jsonb_build_object('school_id', o.school_id) else '{}' end
+            || case when o.school_year_id <> n.school_year_id then jsonb_build_object('school_year_id', o.school_year_id) else '{}' end
+            || case when o.birth_on is distinct from n.birth_on then jsonb_build_object('birth_on', o.birth_on) else '{}' end
+            || case when o.age is distinct from n.age then jsonb_build_object('age', o.age) else '{}' end
+            || case when (o.status, o.left_on, o.left_reason) is distinct from (n.status, n.left_on, n.left_reason)
+                then jsonb_build_object('status', o.status, 'left_on', o.left_on, 'left_reason', o.left_reason) else '{}' end
+            || case when (o.guardian_contact, o.guardian_consent_on, o.guardian_withdrawn_on)
+                    is distinct from (n.guardian_contact, n.guardian_consent_on, n.guardian_withdrawn_on)
+                then jsonb_build_object('guardian_contact', o.guardian_contact is not null, 'guardian_consent_on', o.guardian_consent_on,
+                    'guardian_withdrawn_on', o.guardian_withdrawn_on) else '{}' end
+            || case when (o.deleted_at is null, o.merged_into) is distinct from (n.deleted_at is null, n.merged_into)
+                then jsonb_build_object('deleted', o.deleted_at is not null, 'merged_into', o.merged_into) else '{}' end as before,
+            case when o.name <> n.name then jsonb_build_object('name', n.name) else '{}' end
+            || case when o.code <> n.code then jsonb_build_object('code', n.code) else '{}' end
+            || case when o.sex <> n.sex then jsonb_build_object('sex', n.sex) else '{}' end
+            || case when (o.grade, o.class_id) is distinct from (n.grade, n.class_id)
+                then jsonb_build_object('grade', n.grade, 'class_id', n.class_id) else '{}' end
+            || case when o.school_id <> n.school_id then jsonb_build_object('school_id', n.school_id) else '{}' end
+            || case when o.school_year_id <> n.school_year_id then jsonb_build_object('school_year_id', n.school_year_id) else '{}' end
+            || case when o.birth_on is distinct from n.birth_on then jsonb_build_object('birth_on', n.birth_on) else '{}' end
+            || case when o.age is distinct from n.age then jsonb_build_object('age', n.age) else '{}' end
+            || case when (o.status, o.left_on, o.left_reason) is distinct from (n.status, n.left_on, n.left_reason)
+                then jsonb_build_object('status', n.status, 'left_on', n.left_on, 'left_reason', n.left_reason) else '{}' end
+            || case when (o.guardian_contact, o.guardian_consent_on, o.guardian_withdrawn_on)
+                    is distinct from (n.guardian_contact, n.guardian_consent_on, n.guardian_withdrawn_on)
+                then jsonb_build_object('guardian_contact', n.guardian_contact is not null, 'guardian_consent_on', n.guardian_consent_on,
+                    'guardian_withdrawn_on', n.guardian_withdrawn_on) else '{}' end
+            || case when (o.deleted_at is null, o.merged_into) is distinct from (n.deleted_at is null, n.merged_into)
+                then jsonb_build_object('deleted', n.deleted_at is not null, 'merged_into', n.merged_into) else '{}' end as after
+        from old_rows o
+        join new_rows n on n.id = o.id
+        -- Erasing writes nothing of what it erases.
+        where n.erased_at is not distinct from o.erased_at) c
+    where c.before <> '{}';
+    if exists (select 1 from new_rows where version > 1000) then
+        delete from student_change c
+        using (
+            select n.id, (select k.id from student_change k where k.student_id = n.id order by k.id desc offset 1000 limit 1) as last_id
+            from new_rows n
+            where n.version > 1000) kept
+        where c.student_id = kept.id and c.id <= kept.last_id;
+    end if;
+    return null;
+end $$;
+create trigger student_changes_on_update after update on student referencing old table as old_rows new table as new_rows
+    for each statement execute function keep_student_changes();
+
+-- Where the grade of a class is asked to change: whether anybody was in it.
+-- Everything that speaks against a child standing there: the one judge, for single deeds and whole files alike. A school or year that isn't there
+-- or is deleted, a closed school, a practice school for a child of a real one or the other way round, a class that isn't of that school, year and
+-- grade or is deleted.
+create function standing_faults(to_school bigint, to_year bigint, to_class bigint, to_grade integer, from_school bigint) returns text[]
+language sql stable as $$
+    select array_remove(array[
+        case when s.id is null then 'no_school' when s.deleted_at is not null then 'school_deleted' when s.status <> 'open' then 'school_closed' end,
+        case when f.is_practice <> s.is_practice then 'across_practice' end,
+        case when y.id is null then 'no_year' when y.deleted_at is not null then 'year_deleted' end,
+        case when to_class is null then null
+            when c.id is null or c.school_id <> to_school then 'class_elsewhere'
+            when c.deleted_at is not null then 'class_deleted'
+            when c.school_year_id <> to_year then 'class_of_another_year'
+            when c.grade <> to_grade then 'class_of_another_grade' end], null)
+    from (select 1) one
+    left join school s on s.id = to_school
+    left join school f on f.id = from_school
+    left join school_year y on y.id = to_year
+    left join class c on c.id = to_class
+$$;
 
 -- One step that takes a school from one year to the next. What each child was stands in past_enrolment, so that it can be undone.
 create table roll_over (
@@ -2189,6 +2426,7 @@ alter table past_enrolment add column seat_until bigint generated always as (cas
 alter table past_enrolment add constraint past_enrolment_is_in_order check (from_number <= until_number and superseded_by > from_number);
 create unique index past_enrolment_closes_a_year_once on past_enrolment (student_id, school_year_id) where closes_year and superseded_by is null and not is_aside;
 create index past_enrolment_by_school on past_enrolment (school_id, school_year_id);
+create index past_enrolment_by_class on past_enrolment (class_id) where class_id is not null;
 
 
 -- Where children stand by their stints, whatever their results say. A round holds a row of its year when its roll is fixed at a number within
@@ -2411,6 +2649,15 @@ begin
     return null;
 end $$;
 create trigger round_fixes_rolls after insert or update of state on round for each row execute function fix_rolls_of_round();
+-- The record that a record went into, through as many merges as there were; itself when it stands by itself.
+create function kept_student(wanted uuid) returns uuid language sql stable as $$
+    with recursive way (id, merged_into, steps) as (
+        select s.id, s.merged_into, 0 from student s where s.id = wanted
+        union all
+        select s.id, s.merged_into, w.steps + 1 from way w join student s on s.id = w.merged_into where w.steps < 100
+    )
+    select w.id from way w where w.merged_into is null
+$$;
 
 -- Practice schools -------------------------------------------------------------------------------------------------------
 

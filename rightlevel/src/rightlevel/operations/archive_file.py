@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,7 @@ class ArchiveFile:
         self._name = name
         self._part = folder / f".{name}.{os.getpid()}.part"
         self._file: gzip.GzipFile | None = None
+        self._raw: BufferedWriter | None = None
         self.rows = 0
 
     @contextmanager
@@ -44,10 +46,11 @@ class ArchiveFile:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             with self._part.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as self._file:
+                self._raw = raw
                 self._part.chmod(0o600)
                 yield
         finally:
-            self._file = None
+            self._file = self._raw = None
             self._part.unlink(missing_ok=True)
 
     def write(self, lines: list[str]) -> None:
@@ -59,12 +62,13 @@ class ArchiveFile:
 
     def keep(self) -> Archived:
         """Ends the file and gives it its name, once it is on the disk with its sum."""
-        if self._file is None:
+        if self._file is None or self._raw is None:
             raise ValueError("the file is not open")
         self._file.close()
+        self._raw.flush()
+        os.fsync(self._raw.fileno())
         total, size_bytes = hashlib.sha256(), 0
         with self._part.open("rb") as content:
-            os.fsync(content.fileno())
             while block := content.read(BLOCK_BYTES):
                 total.update(block)
                 size_bytes += len(block)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-from flatwater.clock import Clock
+from flatwater.clock import Clock, today
 from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import load_queries
@@ -40,10 +40,14 @@ class CleanUpRuns(Conflict):
     code = "clean_up_runs"
 
 
-def last_due(now: datetime) -> datetime:
-    """The latest 02:00 (UTC) that has passed."""
-    today = datetime.combine(now.date(), DAILY_AT, tzinfo=now.tzinfo)
-    return today if now >= today else today - timedelta(days=1)
+def last_due(clock: Clock) -> datetime:
+    """The latest 02:00 of the programme that has passed, in UTC."""
+    now, day = clock.now(), today(clock)
+    due = [
+        datetime.combine(each, DAILY_AT, tzinfo=clock.zone).astimezone(UTC)
+        for each in (day, day - timedelta(days=1))
+    ]
+    return due[0] if now >= due[0] else due[1]
 
 
 class CleanUp:
@@ -62,7 +66,8 @@ class CleanUp:
         if self._is_owed:
             return await self._run(now + timedelta(seconds=1))
         is_over = await count_rate_limits(self._database, most=TARGET_ROWS + 1) > TARGET_ROWS
-        return await self._run(max(last_due(now), now - AT_MOST_EVERY if is_over else last_due(now)))
+        due = last_due(self._clock)
+        return await self._run(max(due, now - AT_MOST_EVERY) if is_over else due)
 
     async def run_now(self) -> Swept:
         """Sweeps at once. *Errors*: CleanUpRuns when this process is at it."""

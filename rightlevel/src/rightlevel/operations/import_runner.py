@@ -168,6 +168,7 @@ class ImportRunner:
         self._folder = folder
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._taken = 0
+        self._is_importing = False
         self._loops: list[TaskLoop] = []
         self._unmarked: deque[Mark] = deque(maxlen=MOST_UNMARKED)
 
@@ -175,6 +176,11 @@ class ImportRunner:
     def waiting(self) -> int:
         """How many files were taken and are not imported yet, the one at work among them; at most MOST_WAITING."""
         return self._taken
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a file is being imported or waits to be: what a stop would mark as interrupted."""
+        return self._is_importing or self._taken > 0
 
     async def start(self) -> None:
         """Clears away what a stopped program left, then begins to take files."""
@@ -227,6 +233,7 @@ class ImportRunner:
         while True:
             waiting = await self._queue.get()
             self._taken -= 1
+            self._is_importing = True
             try:
                 await perform_import(
                     self._database,
@@ -246,6 +253,7 @@ class ImportRunner:
             else:
                 loop.turned()
             finally:
+                self._is_importing = False
                 waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
 

@@ -13,6 +13,7 @@ from flatwater.queries import load_queries
 from flatwater.supervisor import MISSED_TURNS
 from rightlevel.database.migrations import known_migrations
 from rightlevel.operations.reconcile import Reconciliation
+from rightlevel.operations.table_bounds import BOUNDS, MEGABYTE
 
 _queries = load_queries(__package__ or "", "platform_checks.sql")
 
@@ -56,6 +57,11 @@ class _CleanUp(msgspec.Struct, frozen=True):
     age_s: float
     is_ended: bool
     removed: int
+
+
+class _Size(msgspec.Struct, frozen=True):
+    table_name: str
+    size_bytes: int
 
 
 class _Loop(msgspec.Struct, frozen=True):
@@ -286,6 +292,61 @@ class BackgroundLoops:
         )
 
 
+class TableBudgets:
+    """Whether every table keeps to the room it may take, and is one that we know."""
+
+    name = "table_budgets"
+    title = "Tables within their bounds"
+    why = "Each table has something that takes its rows away or holds them; one that outgrows its budget says that this no longer works."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        bounds = {each.table: each for each in BOUNDS}
+        found = look.rows(_queries["table_sizes"], into=_Size)
+        over = [
+            each
+            for each in found
+            if (bound := bounds.get(each.table_name)) is not None
+            and each.size_bytes > bound.budget_megabytes * MEGABYTE
+        ]
+        for each in over:
+            bound = bounds[each.table_name]
+            saw = (
+                f"{each.table_name} takes {each.size_bytes / MEGABYTE:,.0f} MB, over its budget of {bound.budget_megabytes:,} MB. "
+                f"Added by: {bound.adds}. Taken away by: {bound.removes}."
+            )
+            cure = Cure(
+                explanation="See whether what takes its rows away runs (background_loops, clean_up_late); a programme larger than a country of a million children over five years needs more: acknowledge it then."
+            )
+            yield Finding(
+                self.name,
+                f"{self.name}/{each.table_name}",
+                "warning",
+                saw,
+                self.why,
+                (cure,),
+                {"size_bytes": each.size_bytes},
+            )
+        unknown = sorted(each.table_name for each in found if each.table_name not in bounds)
+        if unknown:
+            yield Finding(
+                self.name,
+                f"{self.name}/unknown",
+                "notice",
+                f"Tables that are not the platform's: {', '.join(unknown[:10])}.",
+                "Nobody here knows what takes their rows away.",
+                numbers={"tables": len(unknown)},
+            )
+        if not over:
+            yield Finding(
+                self.name,
+                f"{self.name}/all",
+                "ok",
+                f"{len(found) - len(unknown)} tables are within their budgets.",
+                self.why,
+                numbers={"tables": len(found) - len(unknown)},
+            )
+
+
 class ImportsStuck:
     """Whether an import has been running for an hour."""
 
@@ -346,7 +407,7 @@ class BackupsFresh:
 
 
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (
-    SchemaUpToDate(), AdminsSecondFactor(), RoundsOverlap(), CleanUpLate(), BackgroundLoops(), ImportsStuck(), BackupsFresh(),
+    SchemaUpToDate(), AdminsSecondFactor(), RoundsOverlap(), CleanUpLate(), BackgroundLoops(), TableBudgets(), ImportsStuck(), BackupsFresh(),
 )  # fmt: skip
 
 

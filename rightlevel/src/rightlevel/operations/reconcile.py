@@ -11,7 +11,9 @@ from rightlevel.programme.audit import write_audit
 _queries = load_queries(__package__ or "", "reconcile.sql")
 _places = load_queries(__package__ or "", "reconcile_places.sql")
 MAX_SHOWN = 100
-COMPARISONS = ("compare_results", "compare_enrolled", "compare_seats", "compare_cells", "compare_stints")
+COMPARISONS = (
+    "compare_results", "compare_enrolled", "compare_seats", "compare_standing", "compare_cells", "compare_stints",
+)  # fmt: skip
 """What is compared: counts of results, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
 
 OF_PLACES = ("compare_places", "compare_place_seats", "compare_memberships")
@@ -48,6 +50,7 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     await session.execute(_queries["count_results_again"], {})
     await session.execute(_queries["count_enrolled_again"], {})
     await session.execute(_queries["count_rolls_again"], {})
+    await session.execute(_queries["count_standing_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})
     return msgspec.structs.replace(found, is_repaired=True)
 

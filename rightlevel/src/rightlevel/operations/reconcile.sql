@@ -128,6 +128,23 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
         order by unit, id) filter (where expected is distinct from kept))[1:100], '{}') as differences
 from beside
 
+-- name: compare_standing
+-- Kept counts of active children by school and year beside the children themselves. Reads every child once.
+with beside as (
+    select coalesce(e.school_id, k.school_id) as school_id, coalesce(e.school_year_id, k.school_year_id) as school_year_id, e.children as expected, k.children as kept
+    from (
+        select school_id, school_year_id, count(*) as children
+        from student
+        where deleted_at is null and status = 'active'
+        group by school_id, school_year_id) e
+    full join (select school_id, school_year_id, children from school_standing where children <> 0) k
+        on k.school_id = e.school_id and k.school_year_id = e.school_year_id
+)
+select count(*) as compared, count(*) filter (where expected is distinct from kept) as different,
+    coalesce((array_agg(format('school %%s, year %%s: kept %%s active children, rows say %%s', school_id, school_year_id, kept, expected)
+        order by school_id, school_year_id) filter (where expected is distinct from kept))[1:100], '{}') as differences
+from beside
+
 -- name: compare_cells
 -- Live results beside the stints of their children in the round's year, and of records that were ever made one with them: each was made where
 -- the child stood, in the class, grade and sex that it had there, and is hidden exactly when its child is removed. Served by
@@ -185,7 +202,7 @@ from seen
 
 -- name: empty_counts
 -- Makes room for the counts to be made again.
-truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved
+truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved, school_standing
 
 -- name: count_results_again
 -- Every result count of schools and places from the rows. Reads every result once.
@@ -214,3 +231,11 @@ from (
         select row(round_id, subject, school_id, grade, sex, children)::roll_delta
         from counted_roll) as deltas
 ) counted
+
+-- name: count_standing_again
+-- Every count of active children by school and year from the rows. Reads every child once.
+insert into school_standing (school_id, school_year_id, children)
+select school_id, school_year_id, count(*)
+from student
+where deleted_at is null and status = 'active'
+group by school_id, school_year_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -36,6 +36,10 @@ ROWS_PER_BATCH = 10_000
 MAX_BATCHES_PER_ROUND = 20
 KEEP_RECEIPTS = timedelta(days=30)
 KEEP_FAILURES = timedelta(days=2)
+KEEP_ENDED_TOKENS = timedelta(days=365)
+KEEP_IMPORTS = timedelta(days=730)
+IMPORTS_PER_BATCH = 20
+"""An import may take 100,000 faults along."""
 MAX_SEEN = 5_000
 
 
@@ -62,29 +66,41 @@ class SeenSessions:
 
 
 async def sweep(database: Database, clock: Clock) -> dict[str, int]:
-    """Removes ended sessions, old receipts and cold failures. *Cost*: batches of 10,000 rows, each its own transaction.
+    """Removes what has ended or is past its time. *Cost*: batches of 10,000 rows, each its own transaction.
 
-    *Shape*: rows removed by what they were.
+    *Shape*: rows removed by what they were. *Errors*: the first thing that failed, after all others were swept.
     """
     now = clock.now()
-    removed = {
-        "sessions": await _sweep_one(database, _queries["sweep_sessions"], {"now": now}),
-        "receipts": await _sweep_one(database, _queries["sweep_receipts"], {"before": now - KEEP_RECEIPTS}),
-        "failures": await _sweep_one(database, _queries["sweep_failures"], {"before": now - KEEP_FAILURES}),
-    }
+    removed: dict[str, int] = {}
+    faults: list[Exception] = []
+    for name, query, values, rows in (
+        ("sessions", "sweep_sessions", {"now": now}, ROWS_PER_BATCH),
+        ("receipts", "sweep_receipts", {"before": now - KEEP_RECEIPTS}, ROWS_PER_BATCH),
+        ("failures", "sweep_failures", {"before": now - KEEP_FAILURES}, ROWS_PER_BATCH),
+        ("tokens", "sweep_tokens", {"before": now - KEEP_ENDED_TOKENS}, ROWS_PER_BATCH),
+        ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
+    ):
+        try:
+            removed[name] = await _sweep_one(database, _queries[query], values, rows)
+        except Exception as error:  # noqa: BLE001  raised below: what fails holds up nothing else
+            faults.append(error)
+    if faults:
+        raise faults[0]
     return removed
 
 
-async def _sweep_one(database: Database, query: Query, values: dict[str, object]) -> int:
+async def _sweep_one(
+    database: Database, query: Query, values: Mapping[str, object], rows_per_batch: int
+) -> int:
     total = 0
     for _ in range(MAX_BATCHES_PER_ROUND):
 
         async def batch(session: Session) -> int:
-            return await session.execute(query, {**values, "rows_per_batch": ROWS_PER_BATCH})
+            return await session.execute(query, {**values, "rows_per_batch": rows_per_batch})
 
         removed = await database.run(batch, deadline_s=DEADLINE_S, idempotent=True)
         total += removed
-        if removed < ROWS_PER_BATCH:
+        if removed < rows_per_batch:
             break
     return total
 

@@ -54,6 +54,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("amend", "student"): _LEADERS,
     ("erase", "student"): _ADMIN,
     ("merge", "student"): _MENTORS,
+    ("settle", "student"): _LEADERS,
     ("roll_over", "school"): _LEADERS,
     ("reset", "school"): _LEADERS,
     ("read", "twins"): _FIELD,
@@ -122,6 +123,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("finish", "sign_in"): _ALL,
     ("manage", "self"): _ALL,
     ("change", "setting"): _ADMIN,
+    ("read", "time_zone"): _ALL,
+    ("change", "time_zone"): _LEADERS,
     ("read", "metric"): _ADMIN,
 }
 """(action, resource) → the roles that may. What is not here, nobody may."""

@@ -115,10 +115,10 @@ class RightLevelHouse(House[Actor, Platform]):
         # What a write is judged by comes from the database, also where the handler opens its own transactions.
         scopes = None if call.endpoint.method in UNSAFE else call.app.scopes
         if bearer is not None:
-            return await actor_by_token(session, bearer, call.clock, address=call.address, scopes=scopes)
+            return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)
         idle_s = call.app.settings.session_idle_s
         return await actor_by_session(
-            session, cookie or "", call.clock, address=call.address, idle_s=idle_s, scopes=scopes
+            session, cookie or "", call.app.clock, address=call.address, idle_s=idle_s, scopes=scopes
         )
 
     async def recall(self, call: Call[Actor, Platform]) -> Answer | None:

@@ -87,7 +87,9 @@ async def test_a_school_whose_children_are_counted_in_a_fixed_round_stays_what_i
 ) -> None:
     await step(session, cast, clock, "closed", 1)
     with pytest.raises(SchoolHasPast):
-        await change_school(session, cast.coordinator, cast.school_a, SchoolChange(1, is_practice=True), clock)
+        await change_school(
+            session, cast.coordinator, cast.school_a, SchoolChange(1, is_practice=True), clock
+        )
 
 
 async def test_a_school_without_a_past_may_become_practice_and_back(

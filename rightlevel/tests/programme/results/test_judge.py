@@ -23,7 +23,7 @@ ME, SOMEBODY = 7, 8
 SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 
 FREE = Facts(
-    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, student_left_on=None, student_is_deleted=False, round_kind="baseline",
+    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, is_certain=True, student_left_on=None, student_is_deleted=False, round_kind="baseline",
     round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
     result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
     result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,
@@ -75,6 +75,7 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("done before", FREE, NEW, {"done_as": "saved"}, "repeated"),
     ("done before, locked since", THERE, NEW, {"done_as": "saved", "result_is_locked": True, "round_state": "closed"}, "repeated"),
     ("the id of another write", FREE, NEW, {"done_as": "other"}, "write_id_reused"),
+    ("a child that was merged", FREE, NEW, {"student_is_deleted": True, "merged_into": "kept", "kept_school_id": SCHOOL}, "merged"),
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = ("admin", "coordinator", "mentor", "teacher")
 
@@ -191,3 +192,10 @@ def test_a_write_at_its_bounds_is_whole() -> None:
 def test_every_refusal_has_a_sentence() -> None:
     codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid"}
     assert codes - {"saved", "changed", "repeated"} == set(REFUSALS)
+
+
+def test_only_who_may_see_the_kept_child_is_told_of_it() -> None:
+    gone = msgspec.structs.replace(FREE, student_is_deleted=True, merged_into=CHILD, kept_school_id=ELSEWHERE)
+    assert judge(an_actor("teacher"), a_write(), gone, TODAY) == "not_found"
+    assert judge(an_actor("coordinator"), a_write(), gone, TODAY) == "merged"
+    assert judge(an_actor("teacher", Held(ELSEWHERE, "math")), a_write(), gone, TODAY) == "merged"

@@ -68,7 +68,9 @@ async def test_a_rounds_days_are_not_moved_away_from_its_results_by_accident(
         await change_round(session, cast.coordinator, cast.round, change)
     assert refused.value.values == {"results": 3}
     confirmed = RoundChange(1, starts_on=change.starts_on, ends_on=change.ends_on, confirm=True)
-    assert (await change_round(session, cast.coordinator, cast.round, confirmed)).starts_on == change.starts_on
+    assert (
+        await change_round(session, cast.coordinator, cast.round, confirmed)
+    ).starts_on == change.starts_on
     with pytest.raises(Invalid):
         before_own = RoundChange(2, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 19), confirm=True)
         await change_round(session, cast.coordinator, cast.round, before_own)
@@ -118,10 +120,14 @@ async def test_a_year_that_loses_days_tells_what_lies_in_them(session: Session, 
         await change_year(session, cast.coordinator, cast.school_year, later)
     assert refused.value.values == {"sessions": 0, "visits": 1, "moves": 0}
     confirmed = YearChange(1, starts_on=date(2026, 4, 1), confirm=True)
-    assert (await change_year(session, cast.coordinator, cast.school_year, confirmed)).starts_on == date(2026, 4, 1)
+    assert (await change_year(session, cast.coordinator, cast.school_year, confirmed)).starts_on == date(
+        2026, 4, 1
+    )
 
 
-@pytest.mark.parametrize("days", [(date(1026, 1, 1), date(1026, 12, 31)), (date(2226, 1, 1), date(2226, 12, 31))])
+@pytest.mark.parametrize(
+    "days", [(date(1026, 1, 1), date(1026, 12, 31)), (date(2226, 1, 1), date(2226, 12, 31))]
+)
 async def test_a_year_that_was_mistyped_is_refused(
     session: Session, cast: Cast, days: tuple[date, date]
 ) -> None:

@@ -44,6 +44,8 @@ select array(
         union all select 'member ' || to_jsonb(m)::text from group_member m where m.student_id = any(%(ids)s::uuid[])
         union all select 'attendance ' || to_jsonb(a)::text from attendance a where a.student_id = any(%(ids)s::uuid[])
         union all select 'check ' || to_jsonb(c)::text from level_check c where c.student_id = any(%(ids)s::uuid[])
+        union all select 'verification ' || (to_jsonb(v) - 'version')::text from verification v
+            where v.result_id in (select r.id from result r where r.student_id = any(%(ids)s::uuid[]))
         union all select 'enrolment ' || to_jsonb(e)::text from intervention_enrolment e where e.student_id = any(%(ids)s::uuid[])
     ) x order by x.line) as rows
 -- name: lives

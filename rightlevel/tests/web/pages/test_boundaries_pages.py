@@ -111,7 +111,14 @@ async def test_a_school_is_moved_merged_and_split(served: Served) -> None:
         code = f"PGC{next(_numbers)}"
         child = await client.post(
             "/api/v1/students",
-            json={"school_id": here, "code": code, "name": "Page Child", "sex": 1, "grade": 3, "class_id": grade},
+            json={
+                "school_id": here,
+                "code": code,
+                "name": "Page Child",
+                "sex": 1,
+                "grade": 3,
+                "class_id": grade,
+            },
         )
         assert child.status_code == 201, child.text
         await shown_then_done(
@@ -139,7 +146,9 @@ async def test_figures_are_shown_by_the_districts_of_then_and_of_today(served: S
         for boundaries in ("then", "today"):
             page = await client.get(f"/figures?round={served.cast.round}&boundaries={boundaries}")
             assert page.status_code == 200, page.text
-        wrong = await client.get(f"/api/v1/figures?round_id={served.cast.round}&subject=math&boundaries=never")
+        wrong = await client.get(
+            f"/api/v1/figures?round_id={served.cast.round}&subject=math&boundaries=never"
+        )
         assert wrong.status_code == 422
         moved = await client.get(f"/api/v1/figures/moved?round_id={served.cast.round}&subject=math")
         assert moved.json() == {"total": 0, "schools": []}

@@ -133,3 +133,7 @@ create table loop_standing (
     last_error text not null,
     primary key (host, process_id, name)
 );
+
+-- What has ended is swept ---------------------------------------------------------------------------------------------------------
+
+create index api_token_by_expiry on api_token (expires_at);

@@ -10,7 +10,7 @@ values (%(person_id)s, %(role)s, %(action)s, %(resource)s, %(resource_id)s, %(ou
 with wanted as materialized (
     select date_trunc('minute', now()) as at,
         md5(jsonb_build_array(%(person_id)s::bigint, %(action)s::text, %(resource)s::text, %(resource_id)s::text, %(reason)s::text,
-            %(address)s::text)::text)::uuid as repeat_key,
+            %(address)s::text, %(after)s::jsonb)::text)::uuid as repeat_key,
         md5(jsonb_build_array(%(person_id)s::bigint, 'various')::text)::uuid as various_key
 ), standing as materialized (
     select w.at, w.repeat_key, w.various_key,

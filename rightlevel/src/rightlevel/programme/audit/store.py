@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from flatwater.clock import day_span
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
@@ -108,16 +110,16 @@ async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -
 
 
 def span_of(wanted: AuditFilter) -> tuple[datetime | None, datetime | None]:
-    """From when until when (excluded) is looked, in UTC: the days that were named, a text's no wider than 31."""
-    since = _midnight(wanted.from_on)
-    until = _midnight(wanted.to_on, days=1)
+    """From when until when (excluded) is looked, in UTC: the days that were named, in their zone, a text's no wider than 31."""
+    since = _span(wanted.from_on, wanted.time_zone)[0]
+    until = _span(wanted.to_on, wanted.time_zone)[1]
     if wanted.text is not None and until is not None:
         earliest = until - timedelta(days=TEXT_DAYS)
         since = earliest if since is None else max(since, earliest)
     return since, until
 
 
-def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
+def _span(day: date | None, zone: str) -> tuple[datetime, datetime] | tuple[None, None]:
     if day is None or not date(2000, 1, 1) <= day <= date(2200, 1, 1):
-        return None
-    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=days)
+        return None, None
+    return day_span(day, ZoneInfo(zone))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NoReturn
 
-from flatwater.clock import Clock
+from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
@@ -328,7 +328,7 @@ async def undo_school_change(
     children = await store.children_of_change(session, change_id)
     for child in children:
         if child.is_there:
-            day = max(made.moved_on, clock.now().date())
+            day = max(made.moved_on, today(clock))
             to = Transfer(
                 child.version,
                 made.from_school_id,

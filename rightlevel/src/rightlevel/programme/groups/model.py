@@ -162,7 +162,7 @@ class LevelCheck(msgspec.Struct, frozen=True):
     person_name: str
 
 
-CheckCode = Literal["saved", "changed", "stale", "conflict", "not_found", "out_of_scope", "invalid"]
+CheckCode = Literal["saved", "changed", "stale", "conflict", "not_found", "merged", "out_of_scope", "invalid"]
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):
@@ -173,6 +173,8 @@ class CheckAnswer(msgspec.Struct, frozen=True):
     version: int = 0
     faults: list[Fault] = []
     current: LevelCheck | None = None
+    merged_into: str | None = None
+    """With `merged`: the id of the child's record that was kept."""
 
 
 class Suggested(msgspec.Struct, frozen=True):

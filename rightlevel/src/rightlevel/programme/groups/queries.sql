@@ -312,6 +312,14 @@ from group_member
 where group_id = %(group_id)s and student_id = %(student_id)s::uuid and left_at is null and joined_at is not null
 for update
 
+-- name: kept_place
+-- Where the child is whose record a merged one went into. Served by the primary key.
+select k.id::text as student_id, k.school_id, k.class_id
+from student st
+join student k on k.id = kept_student(st.id) and k.deleted_at is null
+where st.id = %(student_id)s::uuid and st.merged_into is not null
+limit 1
+
 -- name: children_to_check
 -- What quick re-tests are judged by: where each child is. Served by the primary key.
 select st.id::text as student_id, st.school_id, st.class_id

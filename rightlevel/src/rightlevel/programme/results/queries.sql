@@ -12,7 +12,7 @@ with wanted as materialized (
     from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
         as w (number, write_id, student_id, round_id, subject)
 ), children as materialized (
-    select id, school_year_id, school_id, class_id, grade, sex, status, left_on, deleted_at, stint_number
+    select id, school_year_id, school_id, class_id, grade, sex, status, left_on, deleted_at, merged_into, stint_number
     from student
     where id = any(%(student_ids)s::uuid[])
     order by id
@@ -39,6 +39,8 @@ with wanted as materialized (
     ) r
 )
 select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_id as now_school_id, st.class_id as now_class_id,
+    -- told from the child's own row, which is locked; former stints are those of when this statement began
+    st.school_year_id = rd.school_year_id and st.stint_number <= coalesce(rd.roll_number, st.stint_number) as is_certain,
     -- who finished with the whole school sits in that year for ever, and is tested in a round of it that goes on
     case when st.status = 'left' and not exists (
         select 1
@@ -69,15 +71,19 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     r.tool as result_tool, r.assent as result_assent, r.is_selected as result_is_selected, r.method::text as result_method,
     r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified, uv.state::text as verification_state,
     case
-        when made.id is not null and (made.student_id, made.round_id, made.subject) = (w.student_id, w.round_id, w.subject) then 'saved'
-        when change.write_id is not null and (changed.student_id, changed.round_id, changed.subject) = (w.student_id, w.round_id, w.subject)
-            then 'changed'
+        -- what was written of a child that became one with another since is still this write
+        when made.id is not null and (made.round_id, made.subject) = (w.round_id, w.subject)
+            and (made.student_id = w.student_id or kept_student(made.student_id) = kept_student(w.student_id)) then 'saved'
+        when change.write_id is not null and (changed.round_id, changed.subject) = (w.round_id, w.subject)
+            and (changed.student_id = w.student_id or kept_student(changed.student_id) = kept_student(w.student_id)) then 'changed'
         when made.id is not null or change.write_id is not null then 'other'
     end as done_as,
     coalesce(made.id, change.result_id)::text as done_result_id,
-    case when made.id is not null then 1 else change.version end as done_version
+    case when made.id is not null then 1 else change.version end as done_version,
+    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id
 from wanted w
 left join children st on st.id = w.student_id
+left join student kept on st.merged_into is not null and kept.id = kept_student(st.merged_into) and kept.deleted_at is null
 left join rounds rd on rd.id = w.round_id
 left join lateral (
     select c.school_id, c.class_id, c.grade, c.sex
@@ -258,10 +264,11 @@ limit 100
 select value from setting where key = 'guided_test'
 
 -- name: verify_again
--- Results that were returned to their teacher and changed wait for a re-test again. Served by verification_one_under_way.
-update verification
-set state = 'pending', version = version + 1, settled_at = null, settled_by = null, reason = null
-where result_id = any(%(result_ids)s::uuid[]) and state = 'returned'
+-- Results that were returned to their teacher and saved again wait for a re-test again; a changed level has seen to it by itself. Served by
+-- verification_one_under_way.
+select count(end_retests(v.result_id, 'answered', %(now)s))
+from verification v
+where v.result_id = any(%(result_ids)s::uuid[]) and v.state = 'returned'
 
 -- name: keep_added_amendments
 -- Says of results added to a frozen round that they were not in its snapshot.

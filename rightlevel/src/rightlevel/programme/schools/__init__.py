@@ -21,6 +21,7 @@ from rightlevel.programme.schools.actions import (
     school_names,
 )
 from rightlevel.programme.schools.classes import (
+    ClassInUse,
     change_class,
     class_of_school,
     create_class,
@@ -59,7 +60,7 @@ from rightlevel.programme.schools.years import (
 )
 
 __all__ = [
-    "ClassChange", "ClassRow", "MovePreview", "NewClass", "NewSchool", "NewYear", "RoundOfMove", "School", "SchoolChange", "SchoolHasPast",
+    "ClassChange", "ClassInUse", "ClassRow", "MovePreview", "NewClass", "NewSchool", "NewYear", "RoundOfMove", "School", "SchoolChange", "SchoolHasPast",
     "SchoolRow", "SchoolSearch", "SchoolYear", "Stay", "YearChange", "YearPastOutside", "change_class", "change_grades", "change_school", "change_year",
     "class_of_school", "count_schools", "create_class", "create_school", "create_year", "current_year", "delete_class", "delete_school",
     "delete_year", "list_classes", "list_schools", "list_stays", "list_years", "preview_school_move", "read_class", "read_grades", "read_school",

@@ -3,8 +3,7 @@
 select s.id, s.code, s.name_local, s.name_latin, s.place_id, p.name_local as place_name, s.status, s.is_practice, s.version,
     case when not s.is_practice then coalesce((
         select sum(e.children)::integer
-        from school_enrolled e
-        join school_year y on y.id = e.school_year_id and y.is_current
+        from school_standing e
         where e.school_id = s.id), 0) end as children
 from school s
 join place p on p.id = s.place_id
@@ -234,6 +233,28 @@ from class c
 where c.id = %(class_id)s
 --? live: and c.deleted_at is null
 --? for_update: for update
+
+-- name: live_year
+-- Whether a school year is there and live. Served by the primary key.
+select count(*) as live
+from (
+    select id
+    from school_year
+    where id = %(year_id)s and deleted_at is null
+--? hold: for share
+) year
+
+-- name: count_class_uses
+-- Whether anything hangs on a class: children, those who left or are deleted too, past enrolments, live results. Served by student_by_class,
+-- past_enrolment_by_class and result_by_school; up to one of each.
+select (select count(*) from (select 1 from student where class_id = %(class_id)s limit 1) s)
+    + (select count(*) from (select 1 from past_enrolment where class_id = %(class_id)s limit 1) p)
+    + (select count(*) from (
+        select 1
+        from class c
+        join result r on r.school_id = c.school_id and r.class_id = c.id and r.deleted_at is null
+        where c.id = %(class_id)s
+        limit 1) r) as uses
 
 -- name: insert_class
 -- Makes a class.

@@ -211,6 +211,16 @@ async def find_class(
     return row
 
 
+async def is_live_year(session: Session, year_id: int, *, hold: bool = False) -> bool:
+    query = _queries["live_year"]
+    values = {"year_id": year_id}
+    return bool(await session.fetch_value(query.plus("hold") if hold else query, values))
+
+
+async def is_class_in_use(session: Session, class_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["count_class_uses"], {"class_id": class_id}))
+
+
 async def insert_class(session: Session, values: dict[str, Any]) -> int:
     return cast("int", await session.fetch_value(_queries["insert_class"], values))
 

@@ -92,7 +92,7 @@ class SheetMark(msgspec.Struct, frozen=True):
 
 
 class ChildDose(msgspec.Struct, frozen=True):
-    """What a child was taught this school year, beside its first and last tested level in it."""
+    """What a child was taught in a school year, beside its first and last tested level in it."""
 
     student_id: str
     code: str
@@ -105,10 +105,12 @@ class ChildDose(msgspec.Struct, frozen=True):
     first_level: str | None
     last_level: str | None
     moved: int | None
+    school_year_id: int | None = None
+    year_name: str | None = None
 
 
 class GroupDose(msgspec.Struct, frozen=True):
-    """What a group was taught this school year, beside how its children moved. *Units*: child_minutes are minutes × children there."""
+    """What a group was taught in a school year, beside how its children moved. *Units*: child_minutes are minutes × children there."""
 
     group_id: int
     band: int
@@ -123,6 +125,8 @@ class GroupDose(msgspec.Struct, frozen=True):
     tested_twice: int
     moved_up: int
     moved_down: int
+    school_year_id: int | None = None
+    year_name: str | None = None
 
     @property
     def attendance(self) -> float | None:
@@ -136,7 +140,7 @@ class GroupDose(msgspec.Struct, frozen=True):
 
 
 class SchoolDose(msgspec.Struct, frozen=True):
-    """What a school taught in a subject this school year; practice schools have no such row."""
+    """What a school taught in a subject in a school year; practice schools have no such row."""
 
     school_id: int
     school_name: str
@@ -146,6 +150,9 @@ class SchoolDose(msgspec.Struct, frozen=True):
     attended: int
     marked: int
     expected: int
+    school_year_id: int | None = None
+    year_name: str | None = None
+    sessions_in_other_years: int = 0
 
     @property
     def attendance(self) -> float | None:

@@ -14,7 +14,14 @@ from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, Roun
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.schools import read_school
-from rightlevel.programme.students import is_uuid, read_student, student_for_write
+from rightlevel.programme.students import (
+    changing,
+    faults_of_return,
+    find_away,
+    is_uuid,
+    read_student,
+    student_for_write,
+)
 from rightlevel.programme.twins import store
 from rightlevel.programme.twins.finding import Found, find_pairs
 from rightlevel.programme.twins.model import (
@@ -65,6 +72,12 @@ class MergeStands(Conflict):
     code = "merge_stands"
 
 
+class MergeOfErased(Conflict):
+    """Who this child was has been erased for good, so its records stay one: two would be counted where there was one."""
+
+    code = "merge_of_erased"
+
+
 class AlreadyApart(Conflict):
     """This merge was taken back already."""
 
@@ -89,9 +102,8 @@ async def find_twins(session: Session, actor: Actor, school_id: int, clock: Cloc
     if len(records) > MOST_CHILDREN:
         raise SchoolTooLarge
     apart = await store.said_not(session, school_id)
-    found = await asyncio.to_thread(_found, records, clock)
-    pairs = [pair for pair in found.pairs if (pair.first_id, pair.second_id) not in apart]
-    shown = pairs[:MOST_PAIRS]
+    found = await asyncio.to_thread(_found, records, apart, clock)
+    shown = found.pairs
     by_id = {each.id: each for each in records}
     counts = await store.count_results(
         session, sorted({each for pair in shown for each in (pair.first_id, pair.second_id)})
@@ -104,15 +116,15 @@ async def find_twins(session: Session, actor: Actor, school_id: int, clock: Cloc
         Twins(record(pair.first_id), record(pair.second_id), pair.likeness.weight, pair.likeness.reasons)
         for pair in shown
     ]
-    return TwinsOfSchool(twins, len(records), found.not_examined, len(pairs) > MOST_PAIRS)
+    return TwinsOfSchool(twins, len(records), found.not_examined, found.total > MOST_PAIRS)
 
 
-def _found(records: list[Record], clock: Clock) -> Found:
+def _found(records: list[Record], apart: set[tuple[str, str]], clock: Clock) -> Found:
     compared = [
         Child(each.id, read_name(each.name), each.sex, each.grade, each.school_id, each.birth_on, each.age)
         for each in records
     ]
-    return find_pairs(compared, today=today(clock))
+    return find_pairs(compared, today=today(clock), apart=apart, most=MOST_PAIRS)
 
 
 async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock) -> Merged:
@@ -147,6 +159,7 @@ async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock
     _check_results(actor, results)
     if any(each.is_frozen for each in results):
         await amending(session, actor, merge.reason.strip())
+    await changing(session, actor, "merge", merge.reason)
     moved = await _carry(session, kept.id, gone.id, results, clock)
     if not await store.put_away(
         session, gone.id, kept.id, version=merge.gone_version, person_id=actor.person_id, now=clock.now()
@@ -162,7 +175,10 @@ async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock
         now=clock.now(),
     )
     after = {"merge": merge_id, "gone": gone.id, "results": len(moved.results), "set_aside": moved.set_aside}
-    await write_audit(session, actor, "merge", "student", kept.id, after=after, reason=merge.reason.strip())
+    before = {"kept": kept.id, "gone": gone.id}
+    await write_audit(
+        session, actor, "merge", "student", kept.id, before=before, after=after, reason=merge.reason.strip()
+    )
     return await store.find_merge(session, merge_id)
 
 
@@ -207,7 +223,8 @@ async def unmerge_twins(
 ) -> Merged:
     """Makes two of one again, each with what it had. What was entered since stays with the record that was kept.
 
-    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeHeld, MergeOfFrozen, RoundSealing, MergeStands.
+    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeOfErased, MergeHeld, MergeOfFrozen,
+    RoundSealing, MergeStands.
     """
     require(actor, "merge", "student")
     if faults := reason_faults(reason):
@@ -219,11 +236,17 @@ async def unmerge_twins(
     held = await store.hold_merge(session, merge_id)
     if held is None:
         raise AlreadyApart
+    if await store.is_erased(session, [held.kept_id, held.gone_id]):
+        raise MergeOfErased
     moved = msgspec.convert(held.moved, Moved)
     results = await store.hold_results(session, [held.kept_id, held.gone_id])
     _check_results(actor, results)
     if any(each.is_frozen for each in results):
         await amending(session, actor, reason.strip())
+    gone = await find_away(session, held.gone_id)
+    if faults := await faults_of_return(session, gone):
+        raise Invalid(faults=tuple(faults))
+    await changing(session, actor, "unmerge", reason)
     try:
         async with session.savepoint():
             if not await store.bring_back(session, held.gone_id, held.kept_id):
@@ -242,6 +265,7 @@ async def unmerge_twins(
         "unmerge",
         "student",
         held.kept_id,
+        before={"merge": merge_id, "gone": held.gone_id},
         after={"merge": merge_id, "back": held.gone_id},
         reason=reason.strip(),
     )

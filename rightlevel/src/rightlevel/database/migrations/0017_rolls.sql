@@ -26,6 +26,7 @@ drop index past_enrolment_closes_a_year_once;
 create unique index past_enrolment_closes_a_year_once on past_enrolment (student_id, school_year_id) where closes_year and superseded_by is null and not is_aside;
 drop index past_enrolment_closing;
 create index past_enrolment_by_school on past_enrolment (school_id, school_year_id);
+create index past_enrolment_by_class on past_enrolment (class_id) where class_id is not null;
 
 -- opened_at: first opened. roll_at, roll_number: since when, and as of which number, the round's roll is fixed.
 alter table round add column opened_at timestamptz;
@@ -75,6 +76,14 @@ create table place_roll (
     children bigint not null,
     primary key (place_id, round_id, subject, grade, sex, shard)
 ) with (fillfactor = 70);
+-- How many children stand in each year at a school, practice schools too: for lists and their counts, and no figure.
+create table school_standing (
+    school_id bigint not null,
+    school_year_id bigint not null,
+    children bigint not null,
+    primary key (school_id, school_year_id)
+) with (fillfactor = 70);
+
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
 create function add_school_roll(deltas roll_delta[]) returns void language sql as $$
@@ -86,6 +95,16 @@ create function add_school_roll(deltas roll_delta[]) returns void language sql a
     having sum(d.children) <> 0
     order by 1, 2, 3, 4, 5
     on conflict (school_id, round_id, subject, grade, sex) do update set children = c.children + excluded.children
+$$;
+
+create function add_school_standing(deltas enrolled_delta[]) returns void language sql as $$
+    insert into school_standing as c (school_id, school_year_id, children)
+    select d.school_id, d.school_year_id, sum(d.children)
+    from unnest(deltas) d
+    group by 1, 2
+    having sum(d.children) <> 0
+    order by 1, 2
+    on conflict (school_id, school_year_id) do update set children = c.children + excluded.children
 $$;
 
 create function add_place_roll(deltas roll_delta[]) returns void language sql as $$
@@ -304,6 +323,7 @@ begin
     if cardinality(enrolled) > 0 then
         perform add_school_enrolled(enrolled);
         perform add_place_enrolled(enrolled);
+        perform add_school_standing(enrolled);
     end if;
     if cardinality(rolls) > 0 then
         perform add_school_roll(rolls);
@@ -702,3 +722,5 @@ select add_school_roll(deltas), add_place_roll(deltas)
 from (
     select array(
         select row(round_id, subject, school_id, grade, sex, children)::roll_delta from counted_roll) as deltas) counted;
+insert into school_standing (school_id, school_year_id, children)
+select school_id, school_year_id, count(*) from student where deleted_at is null and status = 'active' group by school_id, school_year_id;
