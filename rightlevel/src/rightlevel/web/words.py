@@ -75,6 +75,7 @@ WORDS: dict[str, dict[str, str]] = {
         "answered": N_("The teacher stands by the result."),
         "frozen": N_("The round was frozen before it was tested again."),
     },
+    "boundary": {"move": N_("Moved"), "split": N_("Split"), "merge": N_("Merged")},
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
         "assessed": N_("Tested"), "absent": N_("Absent"), "refused": N_("Refused"), "left": N_("Left school"),
@@ -115,6 +116,7 @@ WORDS: dict[str, dict[str, str]] = {
         "transfer": N_("Moved"), "leave": N_("Left school"), "consent": N_("A guardian agreed"), "merge": N_("Made one with another record"),
         "unmerge": N_("Made two again"), "put_back": N_("Name put back"), "confirm_name": N_("The same child"),
         "withdraw_consent": N_("A guardian’s consent was taken back"), "erase": N_("Erase who this child was"),
+        "split": N_("Split"), "reopen": N_("Open again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
@@ -146,6 +148,7 @@ WORDS: dict[str, dict[str, str]] = {
         "stands": N_("Which level stands?"), "margin": N_("How precise, in percent"), "confidence": N_("Confidence"),
         "expected": N_("How many will agree, in percent"), "seed": N_("Seed"), "visible_on": N_("Mentors see it from"), "notes": N_("Notes"),
         "grade_from": N_("From grade"), "grade_to": N_("To grade"), "target_size": N_("Children in a group"), "teacher_ids": N_("Teachers"),
+        "to_parent_id": N_("Below which place?"), "into_place_id": N_("Into which place?"), "moved_on": N_("Day"),
         "held_on": N_("Day"), "checked_on": N_("Day"), "minutes": N_("Minutes"), "activity": N_("Activity"),
         "resource_id": N_("Activity"), "title": N_("Title"), "url": N_("Address"), "level_from": N_("From level"), "level_to": N_("To level"),
     },

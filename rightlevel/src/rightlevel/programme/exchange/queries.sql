@@ -360,7 +360,7 @@ from (
     left join lateral (
         select a.id, a.deleted_at, a.name_local
         from place a
-        where (a.code = o.path[%(at)s + 1]
+        where a.closed_at is null and (a.code = o.path[%(at)s + 1]
             or (o.path[%(at)s + 3] = 'f' and a.kind = o.path[%(at)s]::place_kind
                 and lower(o.path[%(at)s + 2]) in (lower(a.name_local), lower(a.name_latin))))
 --? root: and a.parent_id is null
@@ -383,7 +383,7 @@ order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
 update staged_path p
 set place_id = a.id, is_missing = false
 from place a
-where p.is_missing and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
+where p.is_missing and a.closed_at is null and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
 
 -- name: find_repeated_schools
 -- Notes every row whose code another row of the file has too, and names that row.
