@@ -103,7 +103,9 @@ class Tally:
         """Makes a school a practice school or a real one while it has no past, and moves it."""
         school = self.schools[rank % 3]
         found = await read_school(self.session, self.cast.coordinator, school)
-        change = SchoolChange(found.version, place_id=self.places[number % 2], reason="a new border", is_practice=math)
+        change = SchoolChange(
+            found.version, place_id=self.places[number % 2], reason="a new border", is_practice=math
+        )
         try:
             await change_school(self.session, self.cast.coordinator, school, change, self.clock)
         except SchoolHasPast:

@@ -126,7 +126,9 @@ async def test_a_school_that_moves_or_becomes_practice_takes_its_counts_along(
 
     assert await counted() == (8, 5, 3)
     with pytest.raises(Invalid) as invalid:
-        await change_school(session, cast.coordinator, cast.school_a, SchoolChange(1, place_id=cast.district_2), clock)
+        await change_school(
+            session, cast.coordinator, cast.school_a, SchoolChange(1, place_id=cast.district_2), clock
+        )
     assert [fault.field for fault in invalid.value.faults] == ["reason"]
     south = SchoolChange(1, place_id=cast.district_2, reason="a new border")
     await change_school(session, cast.coordinator, cast.school_a, south, clock)

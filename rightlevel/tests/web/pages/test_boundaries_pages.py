@@ -93,7 +93,7 @@ async def test_a_school_is_moved_merged_and_split(served: Served) -> None:
     async with served.client("coordinator", by="cookie") as client:
         old, old_name = await place(client, "district", served.cast.province)
         new, new_name = await place(client, "district", served.cast.province)
-        here, here_name = await school(client, old)
+        here, _here_name = await school(client, old)
         other, other_name = await school(client, old)
         assert new_name in (await client.get(f"/schools/{here}/move?place={served.cast.province}")).text
         page = await client.get(f"/schools/{here}/move?place={new}")
