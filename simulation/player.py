@@ -676,17 +676,17 @@ class Player:
         mentors, teachers = [n for n, r in CAST if r == "mentor"], [n for n, r in CAST if r == "teacher"]
         for number, each in enumerate(schools):
             for person in (mentors[number % 3], teachers[number % len(teachers)]):
-                for subject in ("language", "math"):
-                    jobs.append(
-                        self.deed(
-                            "assign",
-                            "coordinator1",
-                            person=person,
-                            school=f"school {each.key}",
-                            subject=subject,
-                            **{"class": None, "to_on": None},
-                        )
+                jobs += [
+                    self.deed(
+                        "assign",
+                        "coordinator1",
+                        person=person,
+                        school=f"school {each.key}",
+                        subject=subject,
+                        **{"class": None, "to_on": None},
                     )
+                    for subject in ("language", "math")
+                ]
         for job in jobs:
             await do(job)
         children: list[Deed] = []
