@@ -75,10 +75,12 @@ async def open_platform(
             server = open_server(settings.data_folder, settings.memory_bytes, os.environ, say)
             server.start()
             opened.callback(server.stop)
-        migrate(server.conninfo)
+        migrate(server.conninfo, server.service_role)
         clock = clock or SystemClock()
         limits = Limits(connections=settings.pool_connections)
-        database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
+        # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
+        conninfo = server.service_conninfo if is_service else server.conninfo
+        database = Database(conninfo, limits=limits, application_name="rightlevel", clock=clock)
         await opened.enter_async_context(database)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
