@@ -32,6 +32,9 @@ from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
+APPLICATION = "rightlevel"
+COMMAND = "rightlevel command"
+"""By which the doctor tells a command's connections from the service's."""
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -80,7 +83,8 @@ async def open_platform(
         limits = Limits(connections=settings.pool_connections)
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
-        database = Database(conninfo, limits=limits, application_name="rightlevel", clock=clock)
+        name = APPLICATION if is_service else COMMAND
+        database = Database(conninfo, limits=limits, application_name=name, clock=clock)
         await opened.enter_async_context(database)
         passwords = PasswordHasher()
         opened.callback(passwords.close)

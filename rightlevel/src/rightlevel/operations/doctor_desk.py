@@ -14,6 +14,7 @@ from rightlevel.programme.errors import Conflict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flatwater.doctor.application_numbers import ApplicationNumbers
     from flatwater.doctor.fix import Deed
     from flatwater.doctor.look import Look
     from flatwater.doctor.pool_numbers import PoolNumbers
@@ -44,9 +45,18 @@ class DoctorDesk:
     The checks and their queries take 8 MB, so they are loaded when somebody first asks.
     """
 
-    def __init__(self, conninfo: str, statistics: Callable[[], PoolStatistics]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        statistics: Callable[[], PoolStatistics],
+        own_numbers: Callable[[], ApplicationNumbers | None] | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
         self._conninfo = conninfo
         self._statistics = statistics
+        self._own_numbers = own_numbers
+        self._is_private = is_private
         self._lock = asyncio.Lock()
         self._doctor: Doctor | None = None
         self._looks: tuple[Snapshot, ...] = ()
@@ -73,7 +83,11 @@ class DoctorDesk:
         from flatwater.doctor.look import Look
 
         return Look(
-            self._conninfo, application=APPLICATION, history=self._looks, pool_numbers=self._pool_numbers
+            self._conninfo,
+            application=APPLICATION,
+            history=self._looks,
+            pool_numbers=self._pool_numbers,
+            application_numbers=self._own_numbers,
         )
 
     def _pool_numbers(self) -> PoolNumbers:
@@ -85,6 +99,7 @@ class DoctorDesk:
     def _look(self) -> Examination:
         from flatwater.doctor.look import CouldNotLook
         from flatwater.doctor.run import take_snapshot
+        from rightlevel.operations.private_server_advice import as_can_be_done
 
         try:
             with self._open() as look:
@@ -92,7 +107,8 @@ class DoctorDesk:
                 self._looks = (*self._looks, take_snapshot(look))[-LOOKS_KEPT:]
         except CouldNotLook as reason:
             return Examination((), str(reason))
-        return Examination(tuple(each for each in report.findings if each.severity != "ok"))
+        findings = as_can_be_done(report.findings) if self._is_private else report.findings
+        return Examination(tuple(each for each in findings if each.severity != "ok"))
 
     async def cure(self, key: str, sql: str) -> Deed:
         """Applies one safe cure of one finding, if a look taken now still finds it. *Errors*: CureGone."""
