@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -21,6 +22,8 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.memory_line import memory_line, telling
+from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.upkeep import SeenSessions, upkeep
@@ -60,6 +63,21 @@ class Platform(msgspec.Struct, frozen=True):
     photo_links: PhotoLinks
 
 
+def limits_of(settings: Settings) -> Limits:
+    """What the pool and its sessions may take, as the operator chose."""
+    return Limits(
+        connections=settings.pool_connections,
+        waiting=settings.pool_waiting,
+        connect_s=settings.connect_s,
+        acquire_s=settings.acquire_s,
+        statement_s=settings.statement_s,
+        idle_in_transaction_s=settings.idle_in_transaction_s,
+        lock_s=settings.lock_s,
+        idle_close_s=settings.idle_close_s,
+        network_silence_s=settings.network_silence_s,
+    )
+
+
 @asynccontextmanager
 async def open_platform(
     settings: Settings,
@@ -80,7 +98,7 @@ async def open_platform(
             opened.callback(server.stop)
         migrate(server.conninfo, server.service_role)
         clock = clock or SystemClock()
-        limits = Limits(connections=settings.pool_connections)
+        limits = limits_of(settings)
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
         name = APPLICATION if is_service else COMMAND
@@ -102,7 +120,11 @@ async def open_platform(
         readings = Readings(database, server, caches)
         delivery = Delivery(channels_of(settings))
         declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches)
+        own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
+            await opened.enter_async_context(
+                telling(partial(_memory_line, settings, vitals, readings, caches), own)
+            )
             await opened.enter_async_context(invalidation)
             await opened.enter_async_context(alerting(readings, delivery, clock))
             await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, readings, clock))
@@ -124,10 +146,31 @@ async def open_platform(
             readings,
             delivery,
             caches,
-            DoctorDesk(server.conninfo, database.statistics),
+            DoctorDesk(
+                server.conninfo,
+                database.statistics,
+                partial(numbers_of, settings.data_folder),
+                is_private=server.is_private,
+            ),
             album,
             await open_photo_links(database),
         )
+
+
+def _memory_line(
+    settings: Settings, vitals: Vitals, readings: Readings, caches: tuple[Cache[object], ...]
+) -> str:
+    latest = readings.latest
+    return memory_line(
+        settings.memory_bytes,
+        vitals.process.latest(),
+        latest.database_bytes if latest else None,
+        latest.activity.connections if latest and latest.activity else None,
+        garbage=vitals.garbage.standing(),
+        shedding=vitals.shedder.standing(),
+        caches=[each.statistics() for each in caches],
+        endpoints=vitals.budgets.growth.standing(),
+    )
 
 
 @asynccontextmanager

@@ -131,6 +131,12 @@ def _examine(
     return report.exit_code
 
 
+def with_findings(report: Report, more: list[Finding]) -> Report:
+    """The report with findings that no look at the server gives."""
+    findings = sorted((*report.findings, *more), key=lambda each: -RANK[each.severity])
+    return msgspec.structs.replace(report, findings=tuple(findings))
+
+
 def _tell(look: Look, report: Report, asked: _Asked) -> list[Deed]:
     if not asked.as_json:
         click.echo(as_text(report, colour=sys.stdout.isatty(), all_ok=asked.shows_all))

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from flatwater.errors import Refused
+from rightlevel.commands.log_lines import write_log_lines
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.settings import MEGABYTE, Settings
@@ -41,6 +42,7 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
     from flatwater.recycling import reexecute
     from flatwater.serving import ServiceNotStarted, new_event_loop
 
+    write_log_lines(settings.log_level)
     with _listen(settings) as listener:
         try:
             with asyncio.Runner(loop_factory=new_event_loop()) as runner:
@@ -57,7 +59,7 @@ async def _serving(
 ) -> str | None:
     """Serves; the mark for the process that takes over, or None when this was told to stop."""
     from flatwater.monitors import tuned
-    from flatwater.serving import serve
+    from flatwater.serving import ServingLimits, serve
     from rightlevel.assembly import open_platform
     from rightlevel.web.app import build_app
 
@@ -70,7 +72,12 @@ async def _serving(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
             app = build_app(lambda: nullcontext(platform))
-            ending = await serve(app, listener, recycler=platform.vitals.recycler)
+            limits = ServingLimits(
+                drain_s=settings.drain_s,
+                keep_alive_s=settings.keep_alive_s,
+                connections=settings.http_connections,
+            )
+            ending = await serve(app, listener, limits=limits, recycler=platform.vitals.recycler)
             mark = platform.vitals.recycler.mark
     if ending == "recycle":
         return mark

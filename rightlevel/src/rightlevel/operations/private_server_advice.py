@@ -24,8 +24,12 @@ RELEASE: Final = Cure(
     explanation="This server comes in that package: stop the program, install a newer one when there is one, and start again. The data stays as it is.",
 )
 
-_CHANGES_SETTINGS: Final = re.compile(r"^\s*(alter system|select pg_reload_conf|create extension)", re.IGNORECASE)
-_NEEDS_ITS_FILES: Final = re.compile(r"shared_preload_libraries|postgresql\.conf|pg_ctl |pg_hba\.conf|pg_checksums", re.IGNORECASE)
+_CHANGES_SETTINGS: Final = re.compile(
+    r"^\s*(alter system|select pg_reload_conf|create extension)", re.IGNORECASE
+)
+_NEEDS_ITS_FILES: Final = re.compile(
+    r"shared_preload_libraries|postgresql\.conf|pg_ctl |pg_hba\.conf|pg_checksums", re.IGNORECASE
+)
 _NEEDS_A_RELEASE: Final = re.compile(r"^Install the newest \d+ |^Move to a newer version")
 
 
@@ -38,7 +42,9 @@ def _adapted(cures: tuple[Cure, ...]) -> tuple[Cure, ...]:
     found: list[Cure] = []
     for cure in cures:
         put = cure
-        if _CHANGES_SETTINGS.search(cure.sql) or _NEEDS_ITS_FILES.search(f"{cure.command} {cure.explanation}"):
+        if _CHANGES_SETTINGS.search(cure.sql) or _NEEDS_ITS_FILES.search(
+            f"{cure.command} {cure.explanation}"
+        ):
             put = SETTINGS
         elif _NEEDS_A_RELEASE.search(cure.explanation):
             put = RELEASE

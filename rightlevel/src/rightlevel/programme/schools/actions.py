@@ -9,6 +9,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts import forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, OutOfScope, Stale
 from rightlevel.programme.permissions import Actor, require
@@ -120,6 +121,7 @@ async def change_school(session: Session, actor: Actor, school_id: int, change: 
     if not changed:
         raise Stale(current=msgspec.to_builtins(school), yours=msgspec.to_builtins(change))
     touched = {name for name in fields if fields[name] != before[name]}
+    forget_assignments(session, school_id=school_id)
     await write_audit(
         session, actor, "change", "school", school_id,
         before={name: before[name] for name in touched}, after={name: fields[name] for name in touched},
@@ -137,6 +139,7 @@ async def delete_school(session: Session, actor: Actor, school_id: int, *, reaso
         session, "school", school_id, by=actor.person_id, reason=reason, now=clock.now()
     ):
         raise NotFound
+    forget_assignments(session, school_id=school_id)
     await write_audit(session, actor, "delete", "school", school_id, reason=reason)
 
 
@@ -150,6 +153,7 @@ async def restore_school(session: Session, actor: Actor, school_id: int) -> Scho
         )
     if not await store.restore_row(session, "school", school_id):
         raise NotFound
+    forget_assignments(session, school_id=school_id)
     await write_audit(session, actor, "restore", "school", school_id)
     return await store.find_school(session, school_id)
 
