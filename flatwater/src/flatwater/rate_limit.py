@@ -8,6 +8,7 @@ identities, and those leave from the cold end of an ordered mapping.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from math import ceil
 from typing import Literal, Protocol
 
@@ -148,19 +149,30 @@ class MemoryRateLimiter:
 
 
 class RateLimits:
-    """Decides by each class in the store that it names, and by its rule when that store can't be asked."""
+    """Decides by each class in the store that it names, and by its rule when that store can't be asked.
 
-    def __init__(self, memory: MemoryRateLimiter, stores: dict[Store, RateStore] | None = None) -> None:
+    `instead` counts in another store what a class names: where hosts share one, what each would count in its memory.
+    """
+
+    def __init__(
+        self,
+        memory: MemoryRateLimiter,
+        stores: dict[Store, RateStore] | None = None,
+        *,
+        instead: Mapping[Store, Store] | None = None,
+    ) -> None:
         self.memory = memory
         self.stores = stores or {}
+        self._instead: Mapping[Store, Store] = instead or {}
         self._allowed = self._refused = self._failed_open = self._failed_closed = 0
 
     async def decide(self, rate: RateClass, identity: str) -> Decision:
         """*Errors*: StoreFailed where the class says that it is closed then; KeyError for a store that isn't there."""
-        if rate.store == "memory":
+        store = self._instead.get(rate.store, rate.store)
+        if store == "memory":
             return self.memory.decide(rate, identity)
         try:
-            decision = await self.stores[rate.store].decide(rate, identity[:MAX_IDENTITY_CHARS])
+            decision = await self.stores[store].decide(rate, identity[:MAX_IDENTITY_CHARS])
         except Refused as error:
             if rate.when_store_fails == "closed":
                 self._failed_closed += 1

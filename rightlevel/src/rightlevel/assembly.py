@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
+from flatwater.valkey import SharedCache
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
@@ -26,6 +27,7 @@ from rightlevel.operations.memory_line import memory_line, telling
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
@@ -58,6 +60,7 @@ class Platform(msgspec.Struct, frozen=True):
     readings: Readings
     delivery: Delivery
     caches: tuple[Cache[object], ...]
+    second_levels: tuple[SharedCache[Any], ...]
     desk: DoctorDesk
     album: Album
     photo_links: PhotoLinks
@@ -111,15 +114,17 @@ async def open_platform(
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(
-            watching(database, server, clock, settings.memory_bytes, is_service=is_service)
+            watching(database, server, clock, settings.memory_bytes, is_service=is_service, store=store)
         )
         scopes, invalidation = Scopes(clock), Invalidation(database)
-        invalidation.watch(scopes.cache)
+        second_levels = () if store is None else (scopes.share(store),)
+        invalidation.watch(second_levels[0] if second_levels else scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)
         readings = Readings(database, server, caches)
         delivery = Delivery(channels_of(settings))
-        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches)
+        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches, second_levels)
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
             await opened.enter_async_context(
@@ -146,6 +151,7 @@ async def open_platform(
             readings,
             delivery,
             caches,
+            second_levels,
             DoctorDesk(
                 server.conninfo,
                 database.statistics,

@@ -16,8 +16,9 @@ from flatwater.memory_budget import MemoryBudgets
 from flatwater.metrics import Metrics, RequestMetrics
 from flatwater.monitors import GarbageMonitor, ProcessMonitor, ProcessSample, pss_of, resident_bytes
 from flatwater.pool import Database
-from flatwater.rate_limit import MemoryRateLimiter, RateLimits
+from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.recycling import Recycler
+from flatwater.valkey import Client, ValkeyRateLimiter
 from rightlevel.database.server import Server
 
 PROGRAM_SHARE: Final = 0.9
@@ -65,12 +66,26 @@ def program_allowance(server: Server, budget_bytes: int) -> int:
     return int(budget_bytes * PROGRAM_SHARE) if server.is_private else budget_bytes
 
 
+def rate_limits(store: Client | None) -> RateLimits:
+    """Allowances in this process, or in the store that hosts share; what must outlive a restart stays in the database."""
+    if store is None:
+        return RateLimits(MemoryRateLimiter())
+    shared: dict[Store, RateStore] = {"shared": ValkeyRateLimiter(store, prefix="rightlevel")}
+    return RateLimits(MemoryRateLimiter(), shared, instead={"memory": "shared"})
+
+
 @asynccontextmanager
 async def watching(
-    database: Database, server: Server, clock: Clock, budget_bytes: int, *, is_service: bool = True
+    database: Database,
+    server: Server,
+    clock: Clock,
+    budget_bytes: int,
+    *,
+    is_service: bool = True,
+    store: Client | None = None,
 ) -> AsyncIterator[Vitals]:
     """Watches while the block runs: samples memory every five seconds, sheds before the allowance is used up, and as the
-    last line asks to be replaced.
+    last line asks to be replaced. Where hosts share a store, it counts what each would else count in its memory.
     """
     allowance = program_allowance(server, budget_bytes)
     budgets, garbage = MemoryBudgets(), GarbageMonitor()
@@ -84,7 +99,7 @@ async def watching(
     shedder = LoadShedder(
         allowance, resident_bytes, clock, pool_statistics=database.statistics, pool_waiting=database.limits.waiting
     )  # fmt: skip
-    rates, metrics = RateLimits(MemoryRateLimiter()), Metrics()
+    rates, metrics = rate_limits(store), Metrics()
     requests = RequestMetrics(metrics)
     guards = Guards(shedder, budgets, requests.observe, rates)
     vitals = Vitals(process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)
