@@ -166,12 +166,16 @@ class RateLimits:
         self._instead: Mapping[Store, Store] = instead or {}
         self._allowed = self._refused = self._failed_open = self._failed_closed = 0
 
+    def counts_in_memory(self, rate: RateClass) -> bool:
+        """Whether this class is counted in this process, so that nobody need be asked."""
+        return self._instead.get(rate.store, rate.store) == "memory"
+
     async def decide(self, rate: RateClass, identity: str) -> Decision:
         """*Errors*: StoreFailed where the class says that it is closed then; KeyError for a store that isn't there."""
-        store = self._instead.get(rate.store, rate.store)
-        if store == "memory":
+        if self.counts_in_memory(rate):
             return self.memory.decide(rate, identity)
         try:
+            store = self._instead.get(rate.store, rate.store)
             decision = await self.stores[store].decide(rate, identity[:MAX_IDENTITY_CHARS])
         except Refused as error:
             if rate.when_store_fails == "closed":

@@ -55,6 +55,14 @@ class Store:
             assert time.monotonic() < until, "the store did not start"
             time.sleep(0.02)
 
+    async def decisions(self) -> int:
+        """How many allowances were decided in it so far."""
+        from redis.asyncio import Redis
+
+        async with Redis.from_url(self.url) as client:
+            told = await client.info("commandstats")
+        return int(told["cmdstat_eval"]["calls"])
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
@@ -122,6 +130,9 @@ async def test_killed_in_use_it_is_done_without_and_used_again_when_it_is_back(
         rates = hosts.platforms[turn % 2].vitals.rates
         decided.append((await rates.decide(FEW, "somebody")).allowed)
     assert sum(decided) == 4, "two hosts count one allowance"
+    decided_there = await store.decisions()
+    assert (await hosts.schools_seen(0)).status_code == 200
+    assert await store.decisions() == decided_there + 1, "a request is counted where all hosts count"
 
     store.kill()
     hosts.forget_here()
