@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from rightlevel.commands.log_lines import write_log_lines
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.settings import MEGABYTE, Settings
+
+RELOAD = signal.SIGUSR2
+"""Has the service replaced by a fresh copy of itself. Not SIGHUP: a terminal that is closed sends that too."""
 
 
 @click.command()
@@ -43,6 +47,7 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
     from flatwater.serving import ServiceNotStarted, new_event_loop
 
     write_log_lines(settings.log_level)
+    signal.signal(RELOAD, signal.SIG_IGN)  # until it can be heard; by itself it would end the process
     with _listen(settings) as listener:
         try:
             with asyncio.Runner(loop_factory=new_event_loop()) as runner:
@@ -50,6 +55,8 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
         except (Refused, DatabaseProblem, ServiceNotStarted) as error:
             click.echo(str(error), err=True)
             sys.exit(EXIT_REFUSED)
+        finally:
+            signal.signal(RELOAD, signal.SIG_IGN)
         if mark is not None:
             reexecute(listener, mark)
 
@@ -63,6 +70,10 @@ async def _serving(
     from rightlevel.assembly import open_platform
     from rightlevel.web.app import build_app
 
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Future[None] = loop.create_future()
+    # Heard from the first moment on: who asks while the platform is being opened has it replaced as soon as it is open.
+    loop.add_signal_handler(RELOAD, lambda: heard.done() or heard.set_result(None))
     with ExitStack() as held:
         async with open_platform(settings, say=click.echo) as platform:
             held.enter_context(tuned())  # what is loaded by now stays; collections need not look at it again
@@ -72,6 +83,7 @@ async def _serving(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
             app = build_app(lambda: nullcontext(platform))
+            heard.add_done_callback(lambda _: platform.vitals.recycler.renew())
             limits = ServingLimits(
                 drain_s=settings.drain_s,
                 keep_alive_s=settings.keep_alive_s,

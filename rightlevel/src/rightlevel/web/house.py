@@ -160,7 +160,7 @@ class RightLevelHouse(House[Actor, Platform]):
                 more["faults"] = [msgspec.to_builtins(fault) for fault in error.faults]
             return problem(STATUSES[error.kind], error.code, str(error), **more)
         if isinstance(error, NotSignedIn):
-            return problem(401, "not_signed_in", NotSignedIn.__doc__ or "")
+            return problem(401, getattr(error, "code", "not_signed_in"), type(error).__doc__ or "")
         if isinstance(error, NotAllowed):
             return problem(403, "forbidden", NotAllowed.__doc__ or "")
         expected = problem_for(error)
