@@ -37,9 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     running = PrivateServer(tmp_path_factory.mktemp("server"), 150_000_000)
     conninfo = running.start()
     with psycopg.connect(running.superuser_conninfo(), autocommit=True) as connection:
-        connection.execute(
-            f"alter role {OWNER} createdb"
-        )  # tests make databases of their own, as their owner
+        # Tests make databases of their own, as their owner, and plant rows past the triggers.
+        connection.execute(f"alter role {OWNER} createdb")
+        connection.execute(f"grant set on parameter session_replication_role to {OWNER}")
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("create database migrated")
     migrate(with_database(conninfo, "migrated"), running.service_role)

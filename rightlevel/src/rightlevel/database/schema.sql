@@ -1057,6 +1057,8 @@ create table group_member (
 );
 create unique index group_member_is_in_one_group on group_member (student_id, subject) where joined_at is not null and left_at is null;
 create unique index group_member_is_unique on group_member (group_id, student_id) where left_at is null;
+-- A grouping that is taken away takes its groups along, and they their members: without this each group reads every member there is.
+create index group_member_by_group on group_member (group_id);
 create index group_member_by_student on group_member (student_id, subject, id);
 
 -- Activities and files by subject and level: at most 2,000, their files 2 GB together (programme/resources), in the folder `resources` of the
