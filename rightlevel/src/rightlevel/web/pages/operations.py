@@ -61,6 +61,7 @@ def parts_of(call: Ask) -> Parts:
         app.caches,
         app.imports,
         app.settings.memory_bytes,
+        app.second_levels,
     )
 
 
