@@ -60,8 +60,8 @@ types: $(DEV_READY)
 contracts: $(DEV_READY)
 	$(BIN)/lint-imports --config pyproject.toml
 
-bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long; see benchmarks/README.md)
-	$(BIN)/python -m benchmarks
+bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long), or compare two commits: ARGS="compare main HEAD"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 pins: $(UV) ## Compile requirements/*.txt again from requirements/*.in
 	cd requirements && for f in runtime dev; do ../$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" $$f.in -o $$f.txt; done
