@@ -55,6 +55,8 @@ class Growth(msgspec.Struct, frozen=True):
     def words(self) -> str:
         if self.high < 0.15:
             kind = "does not grow"
+        elif self.low < 0:
+            kind = "can't be told"
         elif self.low > 0.85 and self.high < 1.25:
             kind = "grows in step with the size"
         elif self.low >= 1.25:
