@@ -249,9 +249,14 @@ def measure_pair(first: Asked, second: Asked, *, turns: int) -> dict[str, tuple[
             for _ in range(5):
                 each.seconds(path_of(each))
         for turn in range(turns):
-            for place in (0, 1) if turn % 2 == 0 else (1, 0):
-                asked = pair[place]
-                times[place].append(median(asked.seconds(path_of(asked)) for _ in range(ASKED_A_TURN)))
+            # One by one: what else the machine does in a moment falls on both.
+            order = (0, 1) if turn % 2 == 0 else (1, 0)
+            taken: tuple[list[float], list[float]] = ([], [])
+            for _ in range(ASKED_A_TURN):
+                for place in order:
+                    taken[place].append(pair[place].seconds(path_of(pair[place])))
+            for place in order:
+                times[place].append(median(taken[place]))
         found[name] = times
     return found
 
