@@ -24,6 +24,7 @@ BENCHES = (
     "write",
     "dashboards",
     "memory",
+    "resting",
     "caches",
     "rates",
     "cost",

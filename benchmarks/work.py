@@ -110,7 +110,7 @@ def service(folder: Path, *words: str, program: list[str] | None = None) -> Iter
     port = free_port()
     process = subprocess.Popen(
         [*(program or [COMMAND]), "serve", "--data", str(folder), "--port", str(port), *words], stdout=subprocess.DEVNULL,
-        env={**os.environ, "MALLOC_ARENA_MAX": "2"}, cwd=ROOT,
+        env=os.environ, cwd=ROOT,
     )  # fmt: skip
     try:
         wait_for(port)

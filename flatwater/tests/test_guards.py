@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,6 +44,7 @@ class App(msgspec.Struct):
     database: Database
     clock: Clock
     guards: Guards
+    go: asyncio.Event
 
 
 Ask = Call[None, App]
@@ -79,6 +81,19 @@ async def memory(call: Ask, *, query: Many) -> Raw:
     return Raw(str(len(held)).encode(), "text/plain")
 
 
+@routes.endpoint("GET", "/health", who=Everyone(), rate=ANY, deadline_s=5, work="none", priority="never")
+async def health(call: Ask) -> Raw:
+    """Whether this is well."""
+    return Raw(b"well", "text/plain")
+
+
+@routes.endpoint("GET", "/slow", who=Everyone(), rate=ANY, deadline_s=5, work="none", priority="never")
+async def slow(call: Ask) -> Raw:
+    """At work until it is let go."""
+    await call.app.go.wait()
+    return Raw(b"done", "text/plain")
+
+
 @routes.endpoint("GET", "/scarce", who=Everyone(), rate=SCARCE, deadline_s=5, work="none")
 async def scarce(call: Ask) -> Raw:
     """What may be asked for twice."""
@@ -92,6 +107,20 @@ class Served(msgspec.Struct):
     budgets: MemoryBudgets
     seen: list[tuple[str, str, int]]
     memory_bytes: list[int]
+    app: App
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """One request is at work while the block runs."""
+        working = asyncio.create_task(self.client.get("/slow"))
+        while not self.shedder.in_flight:
+            await asyncio.sleep(0)
+        try:
+            yield
+        finally:
+            self.app.go.set()
+            await working
+            self.app.go.clear()
 
 
 @pytest.fixture
@@ -104,7 +133,7 @@ async def served(database: Database) -> AsyncIterator[Served]:
         assert took_s > 0
         seen.append((name, method, status))
 
-    app = App(database, SystemClock(), Guards(shedder, budgets, observe))
+    app = App(database, SystemClock(), Guards(shedder, budgets, observe), asyncio.Event())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[App]:
@@ -113,7 +142,7 @@ async def served(database: Database) -> AsyncIterator[Served]:
     service = ContractApp(routes, House[None, App](), lifespan, guards=lambda app: app.guards)
     transport = httpx.ASGITransport(service)
     async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Served(client, database, shedder, budgets, seen, memory_bytes)
+        yield Served(client, database, shedder, budgets, seen, memory_bytes, app)
 
 
 async def code(answer: httpx.Response) -> tuple[int, Any]:
@@ -151,12 +180,16 @@ async def test_what_people_save_is_shed_last(served: Served) -> None:
     for share in (80, 88, 94, 99):
         served.memory_bytes[0] = share * MEGABYTE
         served.shedder.look(0.0)
-        statuses[share] = [
-            (await served.client.get("/memory", params={"rows": 1})).status_code,
-            (await served.client.get("/rows")).status_code,
-            (await served.client.post("/answer", params={"rows": share}, json={})).status_code,
-        ]
-    assert statuses == {80: [200, 200, 200], 88: [503, 200, 200], 94: [503, 503, 200], 99: [503, 503, 503]}
+        async with served.at_work():
+            statuses[share] = [
+                (await served.client.get("/memory", params={"rows": 1})).status_code,
+                (await served.client.get("/rows")).status_code,
+                (await served.client.post("/answer", params={"rows": share}, json={})).status_code,
+                (await served.client.get("/health")).status_code,
+            ]
+    assert statuses == {
+        80: [200, 200, 200, 200], 88: [503, 200, 200, 200], 94: [503, 503, 200, 200], 99: [503, 503, 503, 200],
+    }  # fmt: skip
     served.memory_bytes[0] = 50 * MEGABYTE
     served.shedder.look(0.0)
     again = await served.client.get("/rows")
@@ -164,10 +197,42 @@ async def test_what_people_save_is_shed_last(served: Served) -> None:
     assert served.shedder.in_flight == 0
 
 
+async def test_an_idle_service_serves_however_short_memory_is(served: Served) -> None:
+    served.memory_bytes[0] = 1_000 * MEGABYTE
+    served.shedder.look(0.0)
+    for _ in range(20):
+        assert (await served.client.get("/rows")).status_code == 200
+        assert (await served.client.get("/memory", params={"rows": 1})).status_code == 200
+    assert served.shedder.in_flight == 0
+
+
+async def test_a_body_that_stops_in_the_middle_keeps_nobody_out(served: Served) -> None:
+    served.memory_bytes[0] = 1_000 * MEGABYTE
+    served.shedder.look(0.0)
+    is_over = asyncio.Event()
+
+    async def half_sent() -> AsyncIterator[bytes]:
+        yield b"["
+        await is_over.wait()
+        yield b"]"
+
+    sending = [
+        asyncio.create_task(served.client.post("/answer", params={"rows": 1}, content=half_sent()))
+        for _ in range(6)
+    ]
+    while served.shedder.waited_for < 6:
+        await asyncio.sleep(0)
+    assert (await served.client.get("/rows")).status_code == 200
+    is_over.set()
+    await asyncio.gather(*sending)
+    assert (served.shedder.in_flight, served.shedder.waited_for) == (0, 0)
+
+
 async def test_a_refusal_says_when_to_come_back(served: Served) -> None:
     served.memory_bytes[0] = 99 * MEGABYTE
     served.shedder.look(0.0)
-    shed = await served.client.get("/rows")
+    async with served.at_work():
+        shed = await served.client.get("/rows")
     assert await code(shed) == (503, "overloaded")
     assert int(shed.headers["retry-after"]) >= 1
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from network import Onlooker
 
+from flatwater import rate_limit_postgres
 from flatwater.errors import Refused
 from flatwater.pool import Database, Limits
 from flatwater.rate_limit import Decision, MemoryRateLimiter, RateClass, RateLimits, StoreFailed
@@ -114,6 +115,47 @@ async def test_only_rows_whose_allowance_is_full_again_are_swept(table: str, dat
         assert connection.execute("select rule from flatwater_rate_limit").fetchall() == [("live",)]
 
 
+async def test_what_is_left_is_counted_and_never_what_the_statistics_believe(
+    table: str, database: Database
+) -> None:
+    """The statistics went on believing in 809,982 rows where 2 were left."""
+    fill(table, 50_000)
+    with psycopg.connect(table, autocommit=True) as connection:
+        connection.execute("analyze flatwater_rate_limit")
+        connection.execute(
+            "update flatwater_rate_limit set arrival_at = now() + interval '1 hour' where identity in ('identity 1', 'identity 2')"
+        )
+    swept = await sweep_rate_limits(database)
+    assert (swept.removed, swept.left, swept.left_is_at_least) == (49_998, 2, False)
+    limits = PostgresRateLimiter(database, max_rows=1_000)
+    await limits.decide(READS, "somebody")
+    assert not limits.is_over, "50,000 rows were there a moment ago, and their room is"
+
+
+async def test_more_than_can_be_counted_is_said_to_be_at_least_that(
+    table: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit_postgres, "COUNTED", 10)
+    fill(table, 100)
+    with psycopg.connect(table, autocommit=True) as connection:
+        connection.execute("update flatwater_rate_limit set arrival_at = now() + interval '1 hour'")
+    swept = await sweep_rate_limits(database)
+    assert (swept.left, swept.left_is_at_least) == (10, True)
+
+
+async def test_whatever_a_store_raises_closes_sign_in_and_is_counted() -> None:
+    class Broken:
+        async def decide(self, rate: RateClass, identity: str) -> Decision:
+            raise ZeroDivisionError
+
+    limits = RateLimits(MemoryRateLimiter(), {"durable": Broken()})
+    for _ in range(3):
+        with pytest.raises(StoreFailed):
+            await limits.decide(SIGN_IN, "a")
+    assert (await limits.decide(READS, "a")).allowed
+    assert (limits.statistics().failed_closed, limits.statistics().failed_open) == (3, 1)
+
+
 async def test_a_row_in_use_is_left_and_nobody_waits_for_it(table: str, database: Database) -> None:
     fill(table, 100)
     with psycopg.connect(table) as other:
@@ -157,8 +199,6 @@ async def test_a_table_over_its_bound_shares_buckets_and_is_itself_again_after_t
             "select count(*) from flatwater_rate_limit where identity like 'attacker%%'"
         ).fetchone() == (0,)
     await sweep_rate_limits(database)
-    with psycopg.connect(table, autocommit=True) as connection:
-        connection.execute("analyze flatwater_rate_limit")
     assert await count_rate_limits(database) < 1_000
     limits._looked_at = float("-inf")
     await limits.decide(READS, "attacker 1")

@@ -36,6 +36,29 @@ def test_only_memory_that_stays_above_the_critical_level_recycles(clock: Standin
     assert recycler.recycled == 1
 
 
+def test_turning_away_for_a_minute_ends_with_a_fresh_process(clock: StandingClock) -> None:
+    """By the same measure that turns away: there is no level at which one is shut for ever and the other sees nothing."""
+    recycler = Recycler(CRITICAL, clock)
+    for short_s in range(0, 60, 5):
+        assert not recycler.see(round(CRITICAL * 0.93), memory_short_s=short_s)
+    assert recycler.see(round(CRITICAL * 0.93), memory_short_s=60.0)
+    assert recycler.wanted.is_set()
+
+
+def test_it_waits_for_work_that_would_be_lost_but_not_for_ever(clock: StandingClock) -> None:
+    busy = [True]
+    recycler = Recycler(CRITICAL, clock, samples=1, is_busy=lambda: busy[0])
+    assert not recycler.see(2 * CRITICAL)
+    busy[0] = False
+    assert recycler.see(2 * CRITICAL)
+    forever = Recycler(CRITICAL, clock, samples=1, is_busy=lambda: True)
+    for _ in range(10):
+        assert not forever.see(2 * CRITICAL)
+        clock.advance(59)
+    clock.advance(59)
+    assert forever.see(2 * CRITICAL)
+
+
 def test_it_is_logged_as_a_defect_with_what_grew(
     clock: StandingClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -207,3 +207,53 @@ async def test_ten_times_the_connections_are_refused_by_their_number_and_all_is_
                         break
         stop.set()
         await serving
+
+
+async def test_connections_that_say_nothing_or_half_a_head_end_by_themselves_and_all_are_let_in_again() -> (
+    None
+):
+    """Nobody has to go away for it: the ceiling on connections is no guard that strangers can hold shut."""
+    stop, port, ready = asyncio.Event(), free_port(), asyncio.Event()
+    with listening_socket("127.0.0.1", port) as listener:
+        limits = ServingLimits(connections=6, linger_s=0.0, head_s=0.4)
+        serving = asyncio.create_task(serve(Small(), listener, limits=limits, stop=stop, ready=ready.set))
+        await ready.wait()
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        for _, writer in held[::2]:
+            writer.write(b"GET / HTTP/1.1\r\nHost: half")
+        async with Client(port) as client:
+            assert (await client.get("/")).status == 503
+        async with asyncio.timeout(5):
+            while True:
+                await asyncio.sleep(0.05)
+                async with Client(port) as client:
+                    if (await client.get("/")).status == 200:
+                        break
+            for reader, _ in held:
+                assert await reader.read() == b"", "closed, without an answer to nothing"
+        for _, writer in held:
+            writer.close()
+        stop.set()
+        await serving
+
+
+async def test_a_connection_that_waits_for_its_answer_or_was_answered_is_not_taken_for_silent() -> None:
+    stop, port, ready = asyncio.Event(), free_port(), asyncio.Event()
+
+    class Slow(Small):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await asyncio.sleep(1.0)
+            await super().__call__(scope, receive, send)
+
+    with listening_socket("127.0.0.1", port) as listener:
+        limits = ServingLimits(linger_s=0.0, head_s=0.2)
+        serving = asyncio.create_task(serve(Slow(), listener, limits=limits, stop=stop, ready=ready.set))
+        await ready.wait()
+        async with Client(port) as client:
+            assert (await client.get("/")).status == 200
+            await asyncio.sleep(0.6)
+            assert (await client.get("/")).status == 200
+            assert client.answers == 2, "both came on one connection"
+        stop.set()
+        await serving

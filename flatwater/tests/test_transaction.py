@@ -16,6 +16,7 @@ from flatwater.errors import (
     LockTimeout,
     PoolFull,
     StatementTimeout,
+    TableAway,
 )
 from flatwater.pool import Database, Limits
 from flatwater.transaction import (
@@ -179,8 +180,19 @@ async def test_a_value_that_cannot_be_kept_is_the_senders_mistake(
 
 
 async def test_a_mistake_in_our_own_sql_stays_as_it_is(writing: Session) -> None:
-    with pytest.raises(errors.UndefinedTable):
-        await writing.fetch_value(query("select id from nothing"), {})
+    with pytest.raises(errors.UndefinedColumn):
+        await writing.fetch_value(query("select nothing from note"), {})
+
+
+async def test_a_table_that_is_away_is_a_refusal_that_is_told_once_a_minute(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        with pytest.raises(TableAway):
+            async with database.read(deadline_s=DEADLINE_S) as session:
+                await session.fetch_value(query("select id from renamed_for_a_minute"), {})
+    told = [record.message for record in caplog.records if "renamed_for_a_minute" in record.message]
+    assert told == ['a part of the database is missing: relation "renamed_for_a_minute" does not exist']
 
 
 async def test_a_division_by_zero_is_ours(database: Database) -> None:

@@ -22,6 +22,7 @@ from rightlevel.programme.accounts import (
     totp,
 )
 from rightlevel.programme.permissions import Actor
+from rightlevel.programme.time_zone import ProgrammeClock
 
 PASSWORD = "reading-under-the-mango-tree"
 LIFE_S = 90 * 86_400.0
@@ -36,7 +37,7 @@ update person set password_hash = %(hash)s where username = any(%(names)s)
 select coalesce(string_agg(a::text, ' '), '') from audit_entry a
 -- name: audit_count
 -- How often something was written down.
-select count(*) from audit_entry where action = %(action)s and resource = %(resource)s and outcome = %(outcome)s
+select coalesce(sum(times), 0)::int from audit_entry where action = %(action)s and resource = %(resource)s and outcome = %(outcome)s
 -- name: stored_keys
 -- Everything stored of keys, as text.
 select concat((select string_agg(s::text, ' ') from person_session s), (select string_agg(c::text, ' ') from one_time_code c),
@@ -71,7 +72,7 @@ class House:
     async def actor(self, signed_in: SignedIn) -> Actor | None:
         async with self.database.read(deadline_s=5) as session:
             return await actor_by_session(
-                session, signed_in.token, self.clock, address="10.0.0.1", idle_s=LIFE_S
+                session, signed_in.token, ProgrammeClock(self.clock), address="10.0.0.1", idle_s=LIFE_S
             )
 
     async def known(self, signed_in: SignedIn) -> Actor:

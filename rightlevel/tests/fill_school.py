@@ -63,9 +63,9 @@ where a.school_id = %(school)s and a.code = 'F2' and b.school_id = %(school)s an
 insert into round_school (round_id, school_id, starts_on, ends_on) values (%(round)s, %(school)s, '2026-11-02', '2026-11-29')
 -- name: s07_result
 -- Results of three rounds in both subjects, some absent, some removed; one child lacks the baseline.
-insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex, tool, created_at, deleted_at)
+insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex, tool, created_at, deleted_at, is_hidden)
 select gen_random_uuid(), st.id, rd.id, %(school)s, st.class_id, %(teacher)s, rd.starts_on + 3, sj.subject, (case when st.code = 'F5' then 'absent' else 'assessed' end)::outcome, 'grid',
-    case when st.code = 'F5' then null else 1 + (ascii(right(st.code, 1)) + rd.id) %% 5 end, st.grade, st.sex, 1, %(now)s, case when st.code = 'F7' then %(now)s::timestamptz end
+    case when st.code = 'F5' then null else 1 + (ascii(right(st.code, 1)) + rd.id) %% 5 end, st.grade, st.sex, 1, %(now)s, case when st.code = 'F7' then %(now)s::timestamptz end, st.deleted_at is not null
 from student st, round rd, unnest(enum_range(null::subject)) as sj (subject)
 where st.school_id = %(school)s and st.code like 'F%%' and rd.id = any(%(rounds)s) and not (st.code = 'F9' and rd.id = %(round)s)
 -- name: s08_result_change
@@ -167,8 +167,8 @@ values (gen_random_uuid(), %(school)s, %(year_before)s, %(year)s, '2026-01-02', 
 insert into roll_over_class (roll_over_id, class_id, was_deleted) select o.id, c.id, false from roll_over o join class c on c.school_id = o.school_id and c.section = 'F' where o.school_id = %(school)s
 -- name: s29_past_enrolment
 -- Where its children were.
-insert into past_enrolment (student_id, school_id, school_year_id, grade, until_on, reason, sex, closes_year, roll_over_id)
-select st.id, st.school_id, %(year_before)s, 2, '2025-12-31', 'promoted', st.sex, true, (select id from roll_over where school_id = %(school)s)
+insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, until_on, reason, sex, closes_year, roll_over_id)
+select st.id, st.school_id, %(year_before)s, st.class_id, st.grade, '2025-12-31', 'promoted', st.sex, true, (select id from roll_over where school_id = %(school)s)
 from student st where st.school_id = %(school)s and st.code like 'F%%' and st.deleted_at is null
 -- name: s30_school_device
 -- A linked device.

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
 import msgspec
+
+
+def shown_text(html: str) -> str:
+    """What a page says, without its tags and what is hidden, one space between words."""
+    without_hidden = re.sub(r"<span[^>]* hidden>.*?</span>", "", html, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", without_hidden)).split())
 
 
 class Form(msgspec.Struct):

@@ -13,6 +13,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.accounts import actor_by_session
 from rightlevel.programme.accounts.store import digest
 from rightlevel.programme.permissions import Actor
+from rightlevel.programme.time_zone import ProgrammeClock
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 PASSWORD_FREE = "nobody signs in with a password here"
@@ -156,6 +157,8 @@ async def _actor(session: Session, name: str, person: int) -> Actor:
 
 async def actor_now(session: Session, name: str) -> Actor:
     """Somebody of the cast as the database knows them at this moment."""
-    actor = await actor_by_session(session, token_of(name), StandingClock(NOW), address="test", idle_s=86_400)
+    actor = await actor_by_session(
+        session, token_of(name), ProgrammeClock(StandingClock(NOW)), address="test", idle_s=86_400
+    )
     assert actor is not None
     return actor

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from flatwater.clock import StandingClock
 from flatwater.pool import Database
-from rightlevel.assembly import open_platform
+from rightlevel.assembly import Platform, open_platform
 from rightlevel.database.server import PrivateServer, Server, with_database
 from rightlevel.settings import Settings
 
@@ -66,6 +66,7 @@ class Served(msgspec.Struct, frozen=True):
     cast: Cast
     database: Database
     server: OneDatabase
+    platform: Platform
 
     def client(self, name: str | None = None, *, by: str = "bearer") -> httpx.AsyncClient:
         """A client signed in as somebody of the cast: by bearer token, or by the session's cookie as a browser is."""
@@ -90,6 +91,14 @@ async def serving(database: OneDatabase, folder: Path, **settings: object) -> As
         # The tests' own process is larger than any service: its memory must not make the service turn people away.
         chosen = {"data_folder": str(folder), "memory_bytes": 4_000_000_000, **settings}
         read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
-        app = build_app(lambda: open_platform(read, server=database, clock=StandingClock(NOW)))
+        platforms: list[Platform] = []
+
+        @asynccontextmanager
+        async def platform() -> AsyncIterator[Platform]:
+            async with open_platform(read, server=database, clock=StandingClock(NOW)) as running:
+                platforms.append(running)
+                yield running
+
+        app = build_app(platform)
         async with app.running():
-            yield Served(app, cast, opened, database)
+            yield Served(app, cast, opened, database, platforms[0])

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.clock import Clock
-from flatwater.contract import Call, ContractBroken, Endpoint, Registry
+from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
 from flatwater.guards import NO_GUARDS, Guards
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
@@ -29,6 +29,7 @@ from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.rate_limit_postgres import PostgresRateLimiter
 from flatwater.routing import Match, Routes
+from flatwater.supervisor import beside
 from flatwater.transaction import Session
 
 log = logging.getLogger("flatwater.asgi")
@@ -283,7 +284,7 @@ class ContractApp(Generic[ActorT, AppT]):
         call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
-        call.sent = await read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
+        call.sent = await self._read_sent(call, scope, receive)
         # A write that has begun is finished; the client's retry with the same id is told so.
         if call.endpoint.work != "read" and call.endpoint.method != "GET":
             return await self._metered(call, parameters)
@@ -297,6 +298,14 @@ class ContractApp(Generic[ActorT, AppT]):
             raise ClientLeft from None
         finally:
             await watch.stop()
+
+    async def _read_sent(self, call: Call[ActorT, AppT], scope: Scope, receive: Receive) -> Sent:
+        reading = read_sent(call.endpoint, scope, receive, cast("dict[str, str]", call.headers))
+        shedder = self._guards.shedder
+        if shedder is None or call.endpoint.body_bytes == 0:
+            return await reading
+        with shedder.waiting_for_client():
+            return await reading
 
     async def _metered(self, call: Call[ActorT, AppT], parameters: dict[str, str]) -> Answer:
         budgets = self._guards.budgets
@@ -359,7 +368,7 @@ class _Watch:
         self._timer = asyncio.get_running_loop().call_later(after_s, self._begin)
 
     def _begin(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._look())
+        self._watcher = beside(self._look(), name="flatwater client watch")
 
     async def _look(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

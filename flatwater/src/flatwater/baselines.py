@@ -177,11 +177,21 @@ SERVICE_LEVELS: Final[tuple[Baseline, ...]] = (
         warning=0,
         includes_target=True,
     ),
+    Baseline(
+        name="turning_away_s",
+        title="Requests turned away without a pause",
+        unit="seconds",
+        target=0,
+        warning=10.0,
+        critical=60.0,
+        includes_target=True,
+    ),
 )
 """The operators' service levels.
 
 *Source*: the service levels of the operators of a platform with about 140 endpoints whose database grew to 2.29 GiB
-with 11 idle connections; the last three are warnings by themselves and have no critical level.
+with 11 idle connections; three are warnings by themselves and have no critical level. Turning away is ours: a moment of it is what it
+is for, a minute is a fault (guard-spec: shedding that lasts is a level, an alert and a replaced process).
 """
 
 

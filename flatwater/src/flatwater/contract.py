@@ -309,7 +309,7 @@ class Registry:
     ) -> Callable[[Handler], Handler]:
         """Declares a route over the handler; input and output types are the handler's own annotations.
 
-        What people save is shed last unless `priority` says otherwise; `budget` bounds rows, answer and memory.
+        What people save is shed last unless `priority` says otherwise ("never" is for health, metrics and signing in); `budget` bounds rows, answer and memory.
         The handler takes the call, then any of `path`, `query`, `body`, `form`, `upload` and `page` by name.
         """
 

@@ -45,12 +45,25 @@ class DatabaseAway(DatabaseGone):
     retry_after_s = 1.0
 
 
+class ServerFull(Refused):
+    """The database is there, but takes no more connections at this moment. Please try again in a moment."""
+
+    code = "server_full"
+
+
 class DatabaseFull(Refused):
     """The database has no room left. Nothing of this was saved; please tell whoever runs this service."""
 
     code = "database_full"
     status = 507
     retry_after_s = 60.0
+
+
+class TableAway(Refused):
+    """A part of the database is missing just now, so this could not be done. Nothing of it was saved; please tell whoever runs this service."""
+
+    code = "table_away"
+    retry_after_s = 30.0
 
 
 class DeadlineExceeded(Refused):

@@ -24,6 +24,7 @@ from flatwater.guards import NO_GUARDS, Guards
 from flatwater.load_shedding import Overloaded, Priority
 from flatwater.memory_budget import MEGABYTE, BudgetExceeded, RequestBudget
 from flatwater.rate_limit import Decision, MemoryRateLimiter, RateClass
+from flatwater.supervisor import beside
 
 MAX_NAME_PARTS: Final = 3
 DRAIN_S: Final = 1.0
@@ -205,7 +206,7 @@ class _Wire:
 
     def _begin_watch(self) -> None:
         if self._is_whole and self._watcher is None:
-            self._watcher = asyncio.get_running_loop().create_task(self._look())
+            self._watcher = beside(self._look(), name="flatwater client watch")
 
     async def _look(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -10,18 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, Self
 
 import msgspec
-from psycopg import errors
 
 from flatwater.announcing import CHANNEL, Drop
 from flatwater.cache import Cache
-from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import load_queries
+from flatwater.supervisor import Supervisor, TaskLoop
 from flatwater.valkey import SharedCache
 
 log = logging.getLogger("flatwater.invalidation")
@@ -34,7 +32,6 @@ POLL_TRUST_S: Final = 3.0
 KEPT_S: Final = 600.0
 ROWS_PER_POLL: Final = 10_000
 POLLS_PER_SWEEP: Final = 60
-LONGEST_PAUSE_S: Final = 5.0
 MAX_TELLING: Final = 100
 
 _queries = load_queries("flatwater")
@@ -57,15 +54,15 @@ class Invalidation:
     makes every watched cache stale until it works again, and is counted.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, supervisor: Supervisor | None = None) -> None:
         self._database = database
+        self._supervisor = supervisor or Supervisor(database.clock)
         self._caches: dict[str, Cache[Any]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._loop: TaskLoop | None = None
         self._heard_first = asyncio.Event()
         self._second_levels: list[SharedCache[Any]] = []
         self._telling: set[asyncio.Task[None]] = set()
         self._trusted_until = float("-inf")
-        self._random = random.Random()  # noqa: S311  spreads reconnections, guards no secret
         self._heard = self._lost = 0
 
     def watch(self, cache: Cache[Any] | SharedCache[Any]) -> None:
@@ -86,8 +83,11 @@ class Invalidation:
 
     async def __aenter__(self) -> Self:
         self._database.announcer.apply = self.apply
-        hear = self._listen if self._database.announcer.way == "notify" else self._poll
-        self._task = asyncio.get_running_loop().create_task(self._keep(hear), name="flatwater invalidation")
+        listens = self._database.announcer.way == "notify"
+        hear, period_s = (self._listen, HEARTBEAT_S) if listens else (self._poll, POLL_S)
+        self._loop = self._supervisor.keep(
+            "invalidation", lambda loop: self._keep(loop, hear), period_s=period_s
+        )
         try:
             await asyncio.wait_for(self._heard_first.wait(), TRUST_S)
         except TimeoutError:
@@ -97,9 +97,10 @@ class Invalidation:
     async def __aexit__(self, *_: object) -> None:
         self._database.announcer.apply = None
         self._distrust()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task, *self._telling])
+        if self._loop is not None:
+            await self._loop.stop()
+        if self._telling:
+            await asyncio.wait(self._telling)
 
     def apply(self, drops: Iterable[Drop]) -> None:
         """Forgets in this process what was made stale; what is not kept here is none of its business."""
@@ -121,28 +122,23 @@ class Invalidation:
             if len(self._telling) >= MAX_TELLING:
                 second.owe_everything()  # it isn't used again before everything in it was forgotten
                 continue
-            task = asyncio.get_running_loop().create_task(second.forget(drops))
+            task = self._supervisor.errand("telling the second level", second.forget(drops))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
 
     # The listener's side.
 
-    async def _keep(self, hear: Any) -> None:
-        pause_s = 0.1
-        while True:
-            began = self._database.clock.monotonic()
-            try:
-                await hear()
-            except (errors.Error, OSError, TimeoutError, Refused) as error:
-                self._lost += 1
-                log.warning("changes by others can't be heard, so caches are not used: %s", error)
-            finally:
-                self._distrust()
-            was_long = self._database.clock.monotonic() - began > LONGEST_PAUSE_S
-            pause_s = 0.1 if was_long else min(pause_s * 2, LONGEST_PAUSE_S)
-            await asyncio.sleep(self._random.uniform(pause_s / 2, pause_s))
+    async def _keep(self, loop: TaskLoop, hear: Callable[[TaskLoop], Awaitable[None]]) -> None:
+        """Hears until something goes wrong, whatever it is; until it is begun again nothing that is kept is trusted."""
+        try:
+            await hear(loop)
+        except Exception:
+            self._lost += 1
+            raise
+        finally:
+            self._distrust()
 
-    async def _listen(self) -> None:
+    async def _listen(self, loop: TaskLoop) -> None:
         """Listens on the connection kept apart, which others may use between two looks."""
         listening: object = None
         while True:
@@ -160,9 +156,10 @@ class Invalidation:
             for payload in heard:
                 self._hear(payload)
             self._trust(sent + TRUST_S)
+            loop.turned()
             await _until_readable(descriptor, HEARTBEAT_S)
 
-    async def _poll(self) -> None:
+    async def _poll(self, loop: TaskLoop) -> None:
         since, is_first, polls = 0, True, 0
         seen: set[int] = set()
         while True:
@@ -180,6 +177,7 @@ class Invalidation:
             seen = {each.id for each in told if each.id is not None}
             since, is_first = told[0].oldest_running, False
             self._trust(sent + POLL_TRUST_S)
+            loop.turned()
             polls += 1
             if polls % POLLS_PER_SWEEP == 0:
                 async with self._database.operations(deadline_s=TRUST_S, writes=True) as session:

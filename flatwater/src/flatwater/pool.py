@@ -17,8 +17,10 @@ from typing import Any, Final, Literal, LiteralString, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import msgspec
+import psycopg
 import psycopg_pool
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
 from flatwater.announcing import Announcer, Way
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
@@ -31,9 +33,11 @@ from flatwater.errors import (
     PoolFull,
     PoolTimeout,
     RetriesExhausted,
+    ServerFull,
 )
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
+from flatwater.supervisor import beside
 from flatwater.transaction import Connection, Deadline, Serialization, Session, settle
 
 log = logging.getLogger("flatwater.pool")
@@ -414,6 +418,54 @@ class Database:
                 yield session
 
     @asynccontextmanager
+    async def look(self, *, deadline_s: float) -> AsyncIterator[Session]:
+        """A read-only session on a connection that is opened for it and closed after: it queues behind nobody, and asks whether
+        the server takes new connections too.
+
+        *Errors*: ServerFull when it is there and takes no more; DatabaseGone when it is away or does not answer within the deadline;
+        those of `read`. *Cost*: a connection and a statement, about 10 ms; up to a second past the deadline when nobody answers.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + deadline_s
+        connection = await self._connect(deadline_s)
+        deadline = Deadline(connection, until - loop.time())
+        session = Session(connection, deadline, self.announcer, is_writing=False, statements=None)
+        try:
+            yield session
+        except DeadlineExceeded as error:
+            raise DatabaseGone from error
+        except asyncio.CancelledError:
+            if deadline.forgive():
+                raise DatabaseGone from None
+            raise
+        finally:
+            deadline.disarm()
+            deadline.forgive()
+            await deadline.stop()
+            await connection.close()
+
+    async def _connect(self, within_s: float) -> Connection:
+        """A connection outside the pools. *Errors*: ServerFull, DatabaseGone."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await psycopg.AsyncConnection.connect(
+                    self._conninfo, **self._connection_settings("look")
+                )
+        except TimeoutError as error:
+            raise DatabaseGone from error
+        except errors.Error as error:
+            # Nothing but the text of the refusal is told apart from silence; asked for its state, a full server says that it is there.
+            state = await asyncio.to_thread(psycopg.pq.PGconn.ping, self._pinged())
+            raise (ServerFull if state == psycopg.pq.Ping.OK else DatabaseGone) from error
+
+    def _pinged(self) -> bytes:
+        return make_conninfo(self._conninfo, connect_timeout=2).encode()
+
+    def has_answered_since(self, at_s: float) -> bool:
+        """Whether the server answered a statement of ours since then (`time.perf_counter`): then it is not away, whatever else it does."""
+        return self.statements.answered_s >= at_s
+
+    @asynccontextmanager
     async def _writing(
         self,
         pool: psycopg_pool.AsyncConnectionPool[Connection],
@@ -598,10 +650,16 @@ class Database:
 
     def _apart_from_here(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs in a task of its own, which nobody cancels."""
-        task = asyncio.get_running_loop().create_task(work, name="flatwater release")
+        task = beside(work, name="flatwater release")
         self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
+        task.add_done_callback(self._released)
         return task
+
+    def _released(self, task: asyncio.Task[None]) -> None:
+        self._releasing.discard(task)
+        # Mostly nobody waits for it any more, and a connection that did not come back is one less for everybody.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection could not be given back: %s", error, exc_info=error)
 
 
 def _is_clean(connection: Connection) -> bool:

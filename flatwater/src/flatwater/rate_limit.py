@@ -7,15 +7,20 @@ identities, and those leave from the cold end of an ordered mapping.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from math import ceil
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from flatwater.clock import Clock, SystemClock
 from flatwater.errors import Refused
+
+log = logging.getLogger("flatwater.rate_limit")
+
+TELL_AGAIN_S: Final = 60.0
 
 Store = Literal["memory", "durable", "shared"]
 """Where the count is kept: in this process, in PostgreSQL, or in Valkey/Redis."""
@@ -80,7 +85,7 @@ def decide(rate: RateClass, arrival_in_s: float, cost: int) -> tuple[Decision, f
 
 
 class RateStore(Protocol):
-    """A store outside this process. *Errors*: Refused (or anything of its client's that it turns into one) when it can't be asked."""
+    """A store outside this process. *Errors*: Refused when it can't be asked; anything else it raises counts as that too, and is told."""
 
     async def decide(self, rate: RateClass, identity: str) -> Decision: ...
 
@@ -160,7 +165,10 @@ class RateLimits:
         stores: dict[Store, RateStore] | None = None,
         *,
         instead: Mapping[Store, Store] | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock or SystemClock()
+        self._told_s = float("-inf")
         self.memory = memory
         self.stores = stores or {}
         self._instead: Mapping[Store, Store] = instead or {}
@@ -177,7 +185,10 @@ class RateLimits:
         try:
             store = self._instead.get(rate.store, rate.store)
             decision = await self.stores[store].decide(rate, identity[:MAX_IDENTITY_CHARS])
-        except Refused as error:
+        except Exception as error:
+            # Whatever it was, nothing was decided. What a store does not turn into a refusal by itself is a mistake to be told.
+            if not isinstance(error, Refused):
+                self._tell(error)
             if rate.when_store_fails == "closed":
                 self._failed_closed += 1
                 raise StoreFailed from error
@@ -188,6 +199,12 @@ class RateLimits:
         else:
             self._refused += 1
         return decision
+
+    def _tell(self, error: Exception) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._told_s >= TELL_AGAIN_S:
+            self._told_s = now_s
+            log.error("a store of allowances could not be asked: %r", error, exc_info=error)
 
     def statistics(self) -> RateStatistics:
         return RateStatistics(

@@ -15,10 +15,15 @@ from flatwater_rate_limit
 where rule = %(rule)s and identity = %(identity)s
 
 -- name: count_rates
--- How many rows there are, as the statistics know it.
-select greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint, 0)
-from pg_class c
-where c.oid = 'flatwater_rate_limit'::regclass
+-- How many rows there are, counted, but no more than so many. Reads the table as far as that.
+select count(*) from (select from flatwater_rate_limit limit %(most)s) counted
+
+-- name: count_rates_where_there_may_be_many
+-- The same, and 0 without reading it where the table is too small to hold so many. Served by its size.
+select case
+    when pg_relation_size('flatwater_rate_limit') / current_setting('block_size')::bigint * %(rows_of_a_page)s < %(most)s then 0
+    else (select count(*) from (select from flatwater_rate_limit limit %(most)s) counted)
+end
 
 -- name: count_pages
 -- How many pages the table has now.

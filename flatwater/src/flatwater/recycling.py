@@ -29,6 +29,10 @@ RECYCLE_EVERY_S = 600.0
 """At most once in ten minutes: a process that fills faster has a fault that starting again does not cure."""
 SAMPLES_ABOVE = 6
 """Half a minute of samples above the critical level, so that shedding and giving memory back had their chance."""
+TURNED_AWAY_S = 60.0
+"""Turning away for memory ends here: a process that still has to after a minute rests too high, whatever its critical level is."""
+PUT_OFF_S = 600.0
+"""So long at most a replacement waits for work that would be lost (an import under way), and then no longer."""
 NAMED = 5
 
 
@@ -42,31 +46,56 @@ class Recycler:
         *,
         samples: int = SAMPLES_ABOVE,
         every_s: float = RECYCLE_EVERY_S,
+        turned_away_s: float = TURNED_AWAY_S,
         grown: Callable[[], Sequence[EndpointStanding]] = list,
+        is_busy: Callable[[], bool] = bool,
     ) -> None:
+        """`is_busy` says whether work is under way that a replacement would cost; it is then put off, for ten minutes at most."""
         self._critical_bytes = critical_bytes
         self._clock = clock
         self._samples = samples
         self._every_s = every_s
+        self._turned_away_s = turned_away_s
         self._grown = grown
+        self._is_busy = is_busy
+        self._put_off_since_s: float | None = None
         self._above = 0
         self._said_too_soon = False
         self.recycled, self._recycled_at_s = _recycled_before()
         self.wanted = asyncio.Event()
 
-    def see(self, memory_bytes: int | None) -> bool:
-        """Takes a sample in; whether the process is to be replaced. None (not examined) neither adds nor clears."""
+    def see(self, memory_bytes: int | None, *, memory_short_s: float = 0.0) -> bool:
+        """Takes a sample in; whether the process is to be replaced. None (not examined) neither adds nor clears.
+
+        `memory_short_s`: for how long the shedder has turned away for memory, by the same measure (`LoadShedder.memory_short_s`).
+        """
         if memory_bytes is None or self.wanted.is_set():
             return self.wanted.is_set()
         self._above = self._above + 1 if memory_bytes > self._critical_bytes else 0
-        if self._above < self._samples:
+        reason = self._reason(memory_bytes, memory_short_s)
+        if reason is None:
+            self._put_off_since_s = None
             return False
-        if self._is_too_soon():
+        if self._is_too_soon() or self._is_put_off():
             return False
-        self.ask(
-            f"{memory_bytes:,} bytes of memory, more than {self._critical_bytes:,}, for {self._above} samples"
-        )
+        self.ask(reason)
         return True
+
+    def _reason(self, memory_bytes: int, memory_short_s: float) -> str | None:
+        if self._above >= self._samples:
+            return f"{memory_bytes:,} bytes of memory, more than {self._critical_bytes:,}, for {self._above} samples"
+        if memory_short_s >= self._turned_away_s:
+            return f"requests have been turned away for memory for {memory_short_s:.0f} s, at {memory_bytes:,} of {self._critical_bytes:,} bytes"
+        return None
+
+    def _is_put_off(self) -> bool:
+        now_s = self._clock.monotonic()
+        if not self._is_busy():
+            return False
+        if self._put_off_since_s is None:
+            self._put_off_since_s = now_s
+            log.warning("this process is replaced by a fresh one as soon as the work under way has ended")
+        return now_s - self._put_off_since_s < PUT_OFF_S
 
     def ask(self, reason: str) -> None:
         """Has the process replaced as soon as what is in flight has its answer; counted as a defect."""

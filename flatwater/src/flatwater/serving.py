@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flatwater.answers import problem_for
 from flatwater.errors import Refused
 from flatwater.recycling import Recycler, listening_socket, reexecute
+from flatwater.supervisor import beside
 
 try:
     import uvicorn
@@ -40,12 +42,15 @@ class ServingLimits(msgspec.Struct, frozen=True):
 
     `linger_s`: how long connections that say nothing stay open once no new ones are taken: a request may be on its way.
     `handover_s`: how long clients are told to connect anew before a recycling, while everything is still answered.
+    `head_s`: how long a connection may take to send the head of a request. uvicorn waits for ever, and at `connections` of such it
+    refuses everybody, health included.
     """
 
     drain_s: float = 10.0
     linger_s: float = 0.2
     handover_s: float = 3.0
     keep_alive_s: int = 75
+    head_s: float = 20.0
     connections: int = 1_000
     backlog: int = 512
     header_bytes: int = 32 * 1024
@@ -177,6 +182,19 @@ class _Server(uvicorn.Server):
             await asyncio.wait(tasks, timeout=CANCEL_S)
         await self.lifespan.shutdown()
 
+    async def close_silent(self) -> None:
+        """Closes connections that don't get on with a request, again and again until cancelled."""
+        silent_since_s: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._limits.head_s / 4)
+            now_s = loop.time()
+            for connection in list(self.server_state.connections):
+                if not _is_silent(connection):
+                    silent_since_s.pop(connection, None)
+                elif now_s - silent_since_s.setdefault(connection, now_s) >= self._limits.head_s:
+                    connection.transport.close()  # pyright: ignore[reportAttributeAccessIssue]  both of uvicorn's protocols have one
+
     async def _until(self, is_so: Callable[[], bool], within_s: float) -> bool:
         """Waits until it is so, but not longer, and not at all in a hurry; whether it is."""
         loop = asyncio.get_running_loop()
@@ -200,6 +218,12 @@ class _Server(uvicorn.Server):
         self.end()
 
 
+def _is_silent(connection: Any) -> bool:
+    """Whether a connection has begun no request, or not sent its head to the end. One that has had an answer is uvicorn's to close."""
+    cycle = connection.cycle
+    return (cycle is None or cycle.response_complete) and connection.timeout_keep_alive_task is None
+
+
 async def serve(
     app: ASGIApp,
     listener: socket.socket,
@@ -215,12 +239,13 @@ async def serve(
     requests are taken. *Errors*: ServiceNotStarted when the application's lifespan fails; whatever `ready` raises.
     """
     server = _Server(_Gate(app), limits or ServingLimits(), listener)
-    watches = [server.say_when_ready(ready)] if ready is not None else []
+    watches = [server.close_silent()]
+    watches += [server.say_when_ready(ready)] if ready is not None else []
     watches += [server.end_when(stop)] if stop is not None else []
     watches += [server.hand_over_when(recycler.wanted)] if recycler is not None else []
     # The copy is closed with the server; the listener, and with it who waits in its backlog, outlives a recycling.
     with listener.dup() as copy, _signals(server.end):
-        await _with_watches(server, copy, [asyncio.create_task(each) for each in watches])
+        await _with_watches(server, copy, [beside(each, name="flatwater serving watch") for each in watches])
     if not server.started:
         raise ServiceNotStarted("The service could not start; its log says why.")
     return "recycle" if server.will_be_recycled else "stopped"

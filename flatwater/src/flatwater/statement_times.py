@@ -35,11 +35,13 @@ class StatementTimes:
     *Cost*: 0.5 µs an observation; 18 kB, and 200 B for each query that was run.
     """
 
-    __slots__ = ("_by_query", "_histogram")
+    __slots__ = ("_by_query", "_histogram", "answered_s")
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._histogram = LatencyHistogram(clock=clock)
         self._by_query: dict[str, QueryTimes] = {}
+        self.answered_s = float("-inf")
+        """When the server last answered a statement, by `time.perf_counter`."""
 
     def observe(self, query: Query, seconds: float) -> None:
         """Takes one run of a query in. Variants of a query are one."""

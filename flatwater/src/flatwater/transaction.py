@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, LiteralString, TypeVar, cast
 
 import msgspec
@@ -29,9 +29,11 @@ from flatwater.errors import (
     LockTimeout,
     PoolFull,
     StatementTimeout,
+    TableAway,
 )
 from flatwater.queries import Query
 from flatwater.statement_times import StatementTimes
+from flatwater.supervisor import beside
 
 log = logging.getLogger("flatwater.transaction")
 
@@ -48,6 +50,10 @@ ACTIVE = pq.TransactionStatus.ACTIVE
 IDLE = pq.TransactionStatus.IDLE
 INTRANS = pq.TransactionStatus.INTRANS
 INERROR = pq.TransactionStatus.INERROR
+
+TELL_AGAIN_S = 60.0
+MAX_TOLD_AWAY = 50
+_told_away: dict[str, float] = {}
 
 UNFIT_VALUES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
 """Too long, out of range, no date, no such date, no such character, not of its type, a character that text has not.
@@ -314,7 +320,10 @@ class timed(translated):  # noqa: N801
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._statements is not None:
-            self._statements.observe(self._query, perf_counter() - self._began)
+            now_s = perf_counter()
+            self._statements.observe(self._query, now_s - self._began)
+            if kind is None:
+                self._statements.answered_s = now_s
         super().__exit__(kind, error, trace)
 
 
@@ -335,6 +344,9 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
         return DatabaseFull()
     if state == "53300":
         return PoolFull()
+    if state == "42P01":
+        _tell_of_table_away(error)
+        return TableAway()
     if state in ("25P03", "25P04"):
         return DeadlineExceeded()
     if state is None or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05"):
@@ -342,6 +354,17 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
             return None
         return DeadlineExceeded() if has_struck else DatabaseGone()
     return None
+
+
+def _tell_of_table_away(error: errors.Error) -> None:
+    """Once a minute for each table, however many ask for it."""
+    said = (error.diag.message_primary or str(error))[:200]
+    now_s = monotonic()
+    if now_s - _told_away.get(said, float("-inf")) >= TELL_AGAIN_S:
+        if len(_told_away) >= MAX_TOLD_AWAY:
+            _told_away.clear()
+        _told_away[said] = now_s
+        log.error("a part of the database is missing: %s", said)
 
 
 class Deadline:
@@ -359,7 +382,7 @@ class Deadline:
     def _strike(self) -> None:
         self.has_struck = True
         if self._is_active():
-            self._cancelling = self._loop.create_task(self._cancel_on_server())
+            self._cancelling = beside(self._cancel_on_server(), name="flatwater cancel")
             self._timer = self._loop.call_later(CANCEL_S, self._shut)
         else:
             self._cancel_task()

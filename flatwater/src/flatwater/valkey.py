@@ -257,9 +257,12 @@ class SharedCache(Generic[ValueT]):
         try:
             has_tags = any(drop.kind == "tag" and drop.cache == self.first.name for drop in drops)
             await self._begin([*([self._any_tag] if has_tags else []), *sorted(names)])
-        except Refused:
+        except BaseException as error:
+            # Whatever it was, what was to be forgotten is there still.
             self._gone += 1
             self._owes_everything = True
+            if not isinstance(error, Refused):
+                raise
 
     def owe_everything(self) -> None:
         """Something may have been missed: everything is forgotten before this level is used again."""

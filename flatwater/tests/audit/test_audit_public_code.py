@@ -46,7 +46,9 @@ EXCERPTS: list[tuple[str, str, set[tuple[str, str, str]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("excerpt", "called", "expected"), EXCERPTS, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("excerpt", "called", "expected"), EXCERPTS, ids=[called for _, called, _ in EXCERPTS]
+)
 def test_published_code_is_judged_as_a_reader_judged_it(
     excerpt: str, called: str, expected: set[tuple[str, str, str]]
 ) -> None:

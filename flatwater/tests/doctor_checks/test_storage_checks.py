@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
+from flatwater import tables
 from flatwater.doctor.checks.bloat import Bloat
 from flatwater.doctor.checks.cache_hit_ratio import CacheHitRatio
 from flatwater.doctor.checks.hot_updates import HotUpdates
@@ -133,7 +135,8 @@ def test_five_million_rate_limit_rows_are_critical_and_the_sweep_takes_them_out(
     )
     finding = ward.see(UnboundedTables())["unbounded_tables/public.rate_limit"]
     assert finding.severity == "critical"
-    assert finding.numbers["rows"] >= 4_900_000
+    assert "more than 1,000,000 rows" in finding.saw, "counted as far as critical, never estimated"
+    assert "more than 1,000,000 rows expires_at has passed" in finding.saw
     assert not any(cure.is_safe for cure in finding.cures), (
         "nobody's rows are deleted without a person's word"
     )
@@ -144,6 +147,68 @@ def test_five_million_rate_limit_rows_are_critical_and_the_sweep_takes_them_out(
     assert room.numbers["wasted_bytes"] > 100 << 20, "the rows are gone and their room is not"
     ward.cure(room.cures[0])
     assert ward.loud(Bloat()) == set()
+
+
+KINDS = {
+    "flatwater_rate_limit": (tables.RATE_LIMIT, "insert into flatwater_rate_limit select 'x', n::text, {at} from {rows}", "arrival_at has passed"),
+    "rate_limits": (
+        "create table rate_limits (id bigint, key text, created_at timestamptz)",
+        "insert into rate_limits select n, 'k', {at} - interval '1 day' from {rows}", "created_at has passed 1 day ago",
+    ),
+    "reset_tokens": (
+        "create table reset_tokens (id bigint, created_at timestamptz, expires_at timestamptz)",
+        "insert into reset_tokens select n, now(), {at} from {rows}", "expires_at has passed",
+    ),
+    "user_sessions": (
+        "create table user_sessions (id bigint, created_at timestamp, last_seen_at timestamp)",
+        "insert into user_sessions select n, now(), {at} - interval '30 days' from {rows}", "last_seen_at has passed 30 days ago",
+    ),
+    "jobs": (
+        "create table jobs (id bigint, created_at timestamptz, finished_at timestamptz)",
+        "insert into jobs select n, now(), {at} - interval '7 days' from {rows}", "finished_at has passed 7 days ago",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_rows_past_their_end_are_counted_and_the_cure_takes_out_those_and_no_others(ward, name: str) -> None:
+    made, added, words = KINDS[name]
+    ward.run(made, added.format(at="now() - interval '1 hour'", rows="generate_series(1, 120000) n"))
+    ward.run(added.format(at="now() + interval '1 hour'", rows="generate_series(200001, 200030) n"))
+    finding = ward.see(UnboundedTables())[f"unbounded_tables/public.{name}"]
+    assert finding.numbers["past"] == 120_000, "counted, not estimated"
+    assert f"120,000 rows {words}" in finding.saw
+    ward.cure(*finding.cures)
+    assert ward.value(f"select count(*) from {name}") == 30
+    assert f"unbounded_tables/public.{name}" not in ward.see(UnboundedTables())
+
+
+def test_what_is_held_at_a_time_is_not_past_because_it_was(ward) -> None:
+    ward.run(
+        "create table training_sessions (id bigint, starts_at timestamptz, ends_at timestamptz)",
+        "insert into training_sessions select n, now(), now() - interval '1 year' from generate_series(1, 20000) n",
+        "create table accounts_tokens (id bigint, locked_until timestamptz)",
+        "insert into accounts_tokens select n, now() - interval '1 year' from generate_series(1, 20000) n",
+    )
+    found = ward.see(UnboundedTables())
+    assert "unbounded_tables/public.training_sessions" not in found
+    assert "unbounded_tables/public.accounts_tokens" not in found
+
+
+def test_an_estimate_is_believed_neither_when_it_says_too_many_nor_when_it_says_too_few(ward) -> None:
+    ward.run(
+        "create table request_limits (id integer, expires_at timestamptz) with (autovacuum_enabled = false)",
+        "insert into request_limits select n, now() from generate_series(1, 1200000) n",
+        "analyze request_limits",
+        "delete from request_limits where id > 2",
+    )
+    assert ward.value("select reltuples from pg_class where oid = 'request_limits'::regclass") > 1_000_000
+    assert "unbounded_tables/public.request_limits" not in ward.see(UnboundedTables())
+    ward.run(
+        "truncate request_limits", "analyze request_limits",
+        "insert into request_limits select n, now() from generate_series(1, 600000) n",
+    )  # fmt: skip
+    assert ward.see(UnboundedTables())["unbounded_tables/public.request_limits"].numbers["rows"] == 600_000
 
 
 def test_rate_limit_rows_are_graded_by_the_service_levels(ward) -> None:

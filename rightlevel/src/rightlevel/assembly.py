@@ -15,6 +15,7 @@ from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
+from flatwater.supervisor import Supervisor
 from flatwater.valkey import SharedCache
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
@@ -23,17 +24,21 @@ from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
+from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
+from rightlevel.operations.memory_plan import require_budget
+from rightlevel.operations.months import Months
 from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.shared_store import open_shared_store
-from rightlevel.operations.upkeep import SeenSessions, upkeep
+from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.photos import Album, PhotoLinks
+from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
@@ -48,7 +53,7 @@ class Platform(msgspec.Struct, frozen=True):
     settings: Settings
     server: Server
     database: Database
-    clock: Clock
+    clock: ProgrammeClock
     passwords: PasswordHasher
     seen_sessions: SeenSessions
     imports: ImportRunner
@@ -64,6 +69,7 @@ class Platform(msgspec.Struct, frozen=True):
     desk: DoctorDesk
     album: Album
     photo_links: PhotoLinks
+    supervisor: Supervisor
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -92,49 +98,97 @@ async def open_platform(
 ) -> AsyncIterator[Platform]:
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
-    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: DatabaseProblem, DatabaseGone, LimitsNotHeld.
+    A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem,
+    DatabaseGone, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
+        clock = ProgrammeClock(clock or SystemClock())
+        supervisor = await opened.enter_async_context(Supervisor(clock))
+        is_given = server is not None
         if server is None:
-            server = open_server(settings.data_folder, settings.memory_bytes, os.environ, say)
+            server = open_server(
+                settings.data_folder, settings.memory_bytes, os.environ, say, supervisor=supervisor
+            )
+        if is_service:
+            require_budget(settings.memory_bytes, is_private=server.is_private)
+        if not is_given:
             server.start()
             opened.callback(server.stop)
         migrate(server.conninfo, server.service_role)
-        clock = clock or SystemClock()
         limits = limits_of(settings)
         # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
         conninfo = server.service_conninfo if is_service else server.conninfo
         name = APPLICATION if is_service else COMMAND
         database = Database(conninfo, limits=limits, application_name=name, clock=clock)
         await opened.enter_async_context(database)
+        await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
-        imports = ImportRunner(database, clock, settings.data_folder / "imports")
+        imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(
-            watching(database, server, clock, settings.memory_bytes, is_service=is_service, store=store)
+            watching(
+                database,
+                server,
+                clock,
+                settings.memory_bytes,
+                supervisor,
+                is_service=is_service,
+                is_busy=lambda: imports.is_at_work,
+                store=store,
+            )
         )
-        scopes, invalidation = Scopes(clock), Invalidation(database)
+        scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
         second_levels = () if store is None else (scopes.share(store),)
         invalidation.watch(second_levels[0] if second_levels else scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)
-        readings = Readings(database, server, caches)
-        delivery = Delivery(channels_of(settings))
-        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches, second_levels)
+        readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
+        delivery = Delivery(channels_of(settings), supervisor=supervisor)
+        declare_metrics(
+            vitals.metrics, database, vitals, readings, delivery, caches, supervisor, second_levels
+        )
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
             await opened.enter_async_context(
-                telling(partial(_memory_line, settings, vitals, readings, caches), own)
+                telling(partial(_memory_line, settings, vitals, readings, caches), own, supervisor)
             )
             await opened.enter_async_context(invalidation)
-            await opened.enter_async_context(alerting(readings, delivery, clock))
-            await opened.enter_async_context(upkeep(database, seen_sessions, clean_up, readings, clock))
+            await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
+            months = Months(
+                database,
+                clock,
+                settings.data_folder / "archive",
+                audit_months=settings.audit_months,
+                is_archived=settings.audit_archive,
+            )
+            upkeep = Upkeep(
+                database,
+                clock,
+                seen=seen_sessions,
+                clean_up=clean_up,
+                readings=readings,
+                months=months,
+                report=LoopReport(database, supervisor, clock),
+            )
+            await opened.enter_async_context(upkeep.running(supervisor))
             await imports.start()
             opened.push_async_callback(imports.stop)
+            require_budget(
+                settings.memory_bytes,
+                is_private=server.is_private,
+                started_bytes=vitals.memory.owned_bytes(),
+            )
+        desk = DoctorDesk(
+            server.conninfo,
+            database.statistics,
+            partial(numbers_of, settings.data_folder),
+            is_private=server.is_private,
+        )
+        opened.push_async_callback(desk.close)
         yield Platform(
             settings,
             server,
@@ -152,14 +206,10 @@ async def open_platform(
             delivery,
             caches,
             second_levels,
-            DoctorDesk(
-                server.conninfo,
-                database.statistics,
-                partial(numbers_of, settings.data_folder),
-                is_private=server.is_private,
-            ),
+            desk,
             album,
             await open_photo_links(database),
+            supervisor,
         )
 
 

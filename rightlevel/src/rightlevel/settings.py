@@ -55,6 +55,10 @@ class Settings(msgspec.Struct, frozen=True):
     photo_store_region: str = "us-east-1"
     photo_store_key_id: str = ""
     photo_store_secret: str = ""
+    audit_months: int = 24
+    """So many whole months of the audit are kept in the database beside the present one; 0 keeps it for ever."""
+    audit_archive: bool = True
+    """Whether a month is written to a file in the data folder before it is taken out of the database."""
     trusted_origins: tuple[str, ...] = ()
     """Addresses under which a proxy shows this service, when they differ from the Host header."""
 

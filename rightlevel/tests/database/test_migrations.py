@@ -94,3 +94,51 @@ def test_a_migration_that_fails_leaves_nothing_half_done(empty: str, monkeypatch
 def test_the_triggers_and_tables_hold_on_the_oldest_server_too(server: PrivateServer) -> None:
     text = files("rightlevel.database").joinpath("schema.sql").read_text("utf-8")
     assert "uuidv7(" not in text, "PostgreSQL has its own uuidv7() only from 18 on"
+
+
+BEFORE_ROOMS = """
+insert into place (kind, code, name_local) values ('country', 'KH', 'K');
+insert into school (place_id, code, name_local) select id, 'A', 'A' from place;
+insert into school (place_id, code, name_local) select id, 'B', 'B' from place;
+insert into school_year (name, starts_on, ends_on, is_current) values ('2026', '2026-01-01', '2026-12-31', true);
+insert into round (school_year_id, kind, starts_on, ends_on, state) select id, 'baseline', '2026-11-01', '2026-11-30', 'open' from school_year;
+insert into person (username, display_name, role) values ('teacher', 'T', 'teacher'), ('mentor', 'M', 'mentor');
+insert into student (school_id, school_year_id, code, name, name_key, sex, grade)
+select s.id, y.id, c, c, c, 1, 3 from school s, school_year y, unnest(array['as it was', 'other level', 'decided first', 'moved', 'removed']) c where s.code = 'A';
+insert into result (id, student_id, round_id, school_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex, tool, is_verified)
+select new_id(), st.id, r.id, st.school_id, p.id, '2026-11-20', 'math', 'assessed', 'grid', 3, 3, 1, 1, true
+from student st, round r, person p where p.username = 'teacher';
+insert into verification (result_id, round_id, subject, school_id, state, visible_on, created_by, verifier_id, tested_on, tool, rank, first_rank,
+    first_tool, first_assessor_id, stands, reason)
+select r.id, r.round_id, r.subject, r.school_id, (case st.code when 'decided first' then 'resolved' else 'agreed' end)::verification_state, '2026-11-20',
+    m.id, m.id, '2026-11-21', 2, case st.code when 'decided first' then 4 else 3 end, 3, 1, r.assessor_id,
+    case st.code when 'decided first' then 'first' end, case st.code when 'decided first' then 'seen' end
+from result r join student st on st.id = r.student_id, person m where m.username = 'mentor';
+update result set rank = 5 where student_id in (select id from student where code in ('other level', 'decided first'));
+update result set deleted_at = now() where student_id in (select id from student where code = 'removed');
+update student set school_id = (select id from school where code = 'B') where code = 'moved';
+"""
+
+
+def test_what_is_there_already_is_verified_at_its_own_level_only_and_where_its_child_is(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = known_migrations()
+    before = [each for each in known if each.number < min(m.number for m in known if m.name == "rooms")]
+    monkeypatch.setattr(migrations, "known_migrations", lambda: before)
+    migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(BEFORE_ROOMS.encode())
+        monkeypatch.setattr(migrations, "known_migrations", lambda: known)
+        migrate(empty)
+        found = connection.execute(
+            "select st.code, v.state::text, v.ended_why, r.is_verified, s.code from verification v join result r on r.id = v.result_id "
+            "join student st on st.id = r.student_id join school s on s.id = v.child_school_id order by st.code"
+        ).fetchall()
+    assert found == [
+        ("as it was", "agreed", None, True, "A"),
+        ("decided first", "ended", "changed", False, "A"),
+        ("moved", "agreed", None, True, "B"),
+        ("other level", "ended", "changed", False, "A"),
+        ("removed", "ended", "removed", True, "A"),
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
 from rightlevel.database.server import AttachedServer, PrivateServer, existing_server, process_tree
@@ -124,7 +125,7 @@ def test_nobody_else_can_read_the_folder_or_connect_without_the_password(tmp_pat
         assert folder.stat().st_mode & 0o077 == 0
         assert (folder / "password").stat().st_mode & 0o077 == 0
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(host=folder / "run", user="rightlevel", dbname="rightlevel", password="")
+            psycopg.connect(make_conninfo(server.conninfo, password=""))
         with psycopg.connect(server.conninfo) as connection:
             assert connection.execute("show listen_addresses").fetchone() == ("",)
     finally:
@@ -170,7 +171,7 @@ def test_an_existing_server_that_is_not_there_is_said_so() -> None:
 
 
 def test_a_bigger_budget_gives_more_and_a_tiny_one_is_refused() -> None:
-    assert server_settings(150_000_000, "/x")["shared_buffers"] == "31MB"
-    assert server_settings(2_000_000_000, "/x")["shared_buffers"] == "420MB"
+    assert server_settings(150_000_000, "/x")["shared_buffers"] == "21MB"
+    assert server_settings(2_000_000_000, "/x")["shared_buffers"] == "280MB"
     with pytest.raises(ValueError, match="at least 100 MB"):
         server_settings(50_000_000, "/x")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -47,9 +48,13 @@ def count(platform: Served) -> int:
 
 def test_the_daily_time_is_the_last_two_in_the_morning() -> None:
     day = datetime(2026, 11, 23, tzinfo=UTC)
-    assert last_due(day + timedelta(hours=3)) == day + timedelta(hours=2)
-    assert last_due(day + timedelta(hours=1)) == day - timedelta(hours=22)
-    assert last_due(day + timedelta(hours=2)) == day + timedelta(hours=2)
+    assert last_due(StandingClock(day + timedelta(hours=3))) == day + timedelta(hours=2)
+    assert last_due(StandingClock(day + timedelta(hours=1))) == day - timedelta(hours=22)
+    assert last_due(StandingClock(day + timedelta(hours=2))) == day + timedelta(hours=2)
+    there = ZoneInfo(
+        "Asia/Phnom_Penh"
+    )  # seven hours before UTC: two in the night, not at nine when teachers come
+    assert last_due(StandingClock(day, there)) == day - timedelta(hours=5)
 
 
 async def test_it_runs_once_a_day_however_many_processes_ask(platform: Served) -> None:

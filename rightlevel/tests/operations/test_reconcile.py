@@ -44,6 +44,44 @@ from (values (1, 2), (2, -2)) s (shard, count)
 -- More wrong counts than are shown.
 insert into school_enrolled (school_year_id, school_id, grade, sex, children)
 select %(year)s, n, 3, 1, 1 from generate_series(1000001, 1000150) n
+-- name: spoil_seats_of_school
+-- One seat too many.
+insert into school_roll (school_id, round_id, subject, grade, sex, children) values (%(school)s, %(round)s, 'math', 3, 1, 1)
+-- name: spoil_seats_of_place
+-- One seat too few.
+insert into place_roll (place_id, round_id, subject, grade, sex, shard, children) values (%(place)s, %(round)s, 'math', 3, 1, 0, -1)
+-- name: unseen
+-- From here on no trigger sees what is changed.
+set local session_replication_role = replica
+-- name: seen
+-- From here on triggers see it again.
+set local session_replication_role = origin
+-- name: spoil_grade_of_result
+-- A result of a grade in which its child never was.
+update result set grade = 5 where student_id = %(student)s::uuid
+-- name: spoil_school_of_result
+-- A result of a school at which its child never was.
+update result set school_id = %(other)s where student_id = %(student)s::uuid
+-- name: hide_result
+-- A result that is hidden though its child is there.
+update result set is_hidden = true where student_id = %(student)s::uuid
+-- name: lose_child
+-- A child that left with nothing written down.
+update student set status = 'left', left_on = '2026-11-20' where id = %(other_student)s::uuid
+-- name: spoil_standing
+-- One child too many in a year.
+update school_standing set children = children + 1 where school_id = %(school)s
+-- name: stand_twice
+-- A child at two places at once.
+insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason, from_number, until_number)
+values (%(student)s::uuid, %(other)s, %(year)s, 3, 1, '2026-11-20', 'transfer', 1, 1000000000)
+-- name: stand_before
+-- A child that was enrolled before the round's roll was fixed at another school, of which no count knows.
+insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason, closes_year)
+values (%(student)s::uuid, %(other)s, %(year)s, 4, 1, '2026-11-20', 'promotion', true)
+-- name: fix_roll
+-- A roll that was fixed with no seat kept.
+update round set roll_at = now(), roll_number = 1000000000 where id = %(round)s
 -- name: audited
 -- How often counts were repaired.
 select count(*) from audit_entry where action = 'repair' and resource = 'figure'
@@ -65,22 +103,24 @@ async def entered(session: Session, cast: Cast, clock: StandingClock) -> Cast:
 
 async def spoil(session: Session, name: str, cast: Cast) -> None:
     values: dict[str, Any] = {
-        "school": cast.school_a, "place": cast.province, "round": cast.round, "year": cast.school_year,
+        "school": cast.school_a, "place": cast.province, "round": cast.round, "year": cast.school_year, "student": cast.students_a[0],
+        "other": cast.school_b, "other_student": cast.students_b[0],
     }  # fmt: skip
     await session.execute(QUERIES[name], values)
 
 
 async def test_every_school_and_place_is_compared(session: Session, entered: Cast) -> None:
     found = await reconcile(session)
-    # two sexes, as results and as children: of 2 schools, 2 districts, the province and the country
-    assert (found.compared, found.different, found.differences) == (2 * 2 * 6, 0, [])
+    # two sexes, as results, as children and as seats in two subjects: of 2 schools, 2 districts, the province and the country;
+    # the active children of 2 schools; 8 results
+    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8, 0, [])
 
 
 @pytest.mark.parametrize(
     ("how", "unit"),
     [
         ("spoil_school", "school"), ("spoil_place", "place"), ("spoil_school_children", "school"), ("lose_place_children", "place"),
-        ("invent", "place"),
+        ("invent", "place"), ("spoil_seats_of_school", "school"), ("spoil_seats_of_place", "place"),
     ],
 )  # fmt: skip
 async def test_any_wrong_count_is_found_and_put_right(
@@ -123,4 +163,30 @@ async def test_a_repair_of_what_is_right_changes_nothing(session: Session, enter
 async def test_however_many_differ_a_bounded_number_is_shown(session: Session, entered: Cast) -> None:
     await spoil(session, "invent_many", entered)
     found = await reconcile(session)
-    assert (found.different, len(found.differences)) == (150, MAX_SHOWN)
+    # as children of the year, and as seats of its one round in two subjects
+    assert (found.different, len(found.differences)) == (3 * 150, MAX_SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("how", "said", "is_repairable"),
+    [
+        ("spoil_grade_of_result", "its child never stood there in that year", False),
+        ("spoil_school_of_result", "its child never stood there in that year", False),
+        ("hide_result", "hidden or not unlike its child", False), ("lose_child", "kept 2 children, rows say 1", True),
+        ("spoil_standing", "kept 6 active children, rows say 5", True),
+        ("stand_twice", "stands at two places at once", False), ("stand_before", "rows say 1", False), ("fix_roll", "rows say", True),
+    ],
+)  # fmt: skip
+async def test_what_was_changed_past_every_trigger_is_found(
+    session: Session, entered: Cast, how: str, said: str, is_repairable: bool
+) -> None:
+    await spoil(session, "unseen", entered)
+    await spoil(session, how, entered)
+    await spoil(session, "seen", entered)
+    found = await reconcile(session)
+    assert found.different >= 1
+    assert any(said in each for each in found.differences), found.differences
+    await reconcile(session, repair=True)
+    again = await reconcile(session)
+    # counts are made anew; what was done to rows themselves a person puts right
+    assert (again.different == 0) == is_repairable, again.differences

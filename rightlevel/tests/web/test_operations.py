@@ -14,6 +14,7 @@ from people import NOW
 from serving import OneDatabase, Served, serving
 
 from flatwater.clock import StandingClock
+from flatwater.monitors import MemorySampler
 from rightlevel.operations.history import KEPT, keep_reading, readings_since
 from rightlevel.operations.readings import Readings
 
@@ -107,7 +108,7 @@ async def test_a_reading_is_kept_each_five_minutes_for_thirty_days(platform: Ser
         def process_ids(self) -> list[int]:
             return []
 
-    readings = Readings(platform.database, Server(), ())  # type: ignore[arg-type]
+    readings = Readings(platform.database, Server(), (), MemorySampler(clock), lambda: 0.0)  # type: ignore[arg-type]
     for _ in range(7):
         await keep_reading(platform.database, readings, clock)
         clock.advance(60)

@@ -3,7 +3,7 @@
 from flatwater.alerts.alarms import Alarms, Alert, Hysteresis, Kind
 from flatwater.alerts.channels import Channel, Email, Log, Secret, Undelivered, Webhook
 from flatwater.alerts.delivery import ChannelStatistics, Delivery
-from flatwater.alerts.watch import keep_watch
+from flatwater.alerts.watch import keep_watch, watch_once
 
 __all__ = [
     "Alarms",
@@ -19,4 +19,5 @@ __all__ = [
     "Undelivered",
     "Webhook",
     "keep_watch",
+    "watch_once",
 ]

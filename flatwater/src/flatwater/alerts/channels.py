@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from flatwater.alerts.alarms import Alert
+from flatwater.supervisor import thread_beside
 
 log = logging.getLogger("flatwater.alerts")
 
@@ -102,8 +103,7 @@ class _Attempts:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_settle, ended, outcome)
 
-        self._thread = threading.Thread(target=run, name="flatwater alert", daemon=True)
-        self._thread.start()
+        self._thread = thread_beside(run, name="flatwater alert")
         try:
             async with asyncio.timeout(deadline_s):
                 await ended

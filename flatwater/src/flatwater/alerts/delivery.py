@@ -7,13 +7,14 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Self
 
 import msgspec
 
 from flatwater.alerts.alarms import Alert
 from flatwater.alerts.channels import Channel, Undelivered
+from flatwater.supervisor import Supervisor, TaskLoop
 
 log = logging.getLogger("flatwater.alerts")
 
@@ -74,6 +75,7 @@ class Delivery:
         attempts: int = ATTEMPTS,
         first_pause_s: float = FIRST_PAUSE_S,
         drain_s: float = DRAIN_S,
+        supervisor: Supervisor | None = None,
     ) -> None:
         if max_waiting < 1 or attempts < 1:
             raise ValueError("at least one alert may wait and is tried once")
@@ -82,13 +84,13 @@ class Delivery:
         self._first_pause_s = first_pause_s
         self._drain_s = drain_s
         self._random = random.Random()  # noqa: S311  # it spreads pauses, it keeps no secret
-        self._workers: list[asyncio.Task[None]] = []
+        self._supervisor = supervisor or Supervisor()
+        self._workers: list[TaskLoop] = []
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
         self._workers = [
-            loop.create_task(self._work(line), name=f"flatwater alerts by {line.channel.name}")
-            for line in self._lines
+            self._supervisor.keep(f"alerts {number}, by {line.channel.name}", self._worker(line))
+            for number, line in enumerate(self._lines, 1)
         ]
         return self
 
@@ -97,10 +99,7 @@ class Delivery:
             async with asyncio.timeout(self._drain_s):
                 await asyncio.gather(*(line.idle.wait() for line in self._lines))
         for worker in self._workers:
-            worker.cancel()
-        for worker in self._workers:
-            with contextlib.suppress(asyncio.CancelledError):
-                await worker
+            await worker.stop()
         for line in self._lines:
             while line.waiting:
                 lost = line.waiting.popleft()
@@ -124,7 +123,10 @@ class Delivery:
             for line in self._lines
         )
 
-    async def _work(self, line: _Line) -> None:
+    def _worker(self, line: _Line) -> Callable[[TaskLoop], Awaitable[None]]:
+        return lambda loop: self._work(loop, line)
+
+    async def _work(self, loop: TaskLoop, line: _Line) -> None:
         while True:
             if not line.waiting:
                 line.idle.set()
@@ -137,6 +139,7 @@ class Delivery:
             line.failed += not is_sent
             if line.waiting and line.waiting[0] is alert:
                 line.waiting.popleft()
+            loop.turned()
 
     async def _deliver(self, channel: Channel, alert: Alert) -> bool:
         for attempt in range(1, self._attempts + 1):

@@ -16,9 +16,11 @@ log = logging.getLogger("flatwater.alerts")
 EVERY_S: Final = 15.0
 LOOK_S: Final = 10.0
 
+Read = Callable[[], Awaitable[Mapping[str, float | None]]]
+
 
 async def keep_watch(
-    read: Callable[[], Awaitable[Mapping[str, float | None]]],
+    read: Read,
     alarms: Alarms,
     delivery: Delivery,
     *,
@@ -26,19 +28,37 @@ async def keep_watch(
     every_s: float = EVERY_S,
     look_s: float = LOOK_S,
 ) -> None:
-    """Judges what `read` returns, every fifteen seconds until cancelled, and tells what is to be told.
+    """Watches every fifteen seconds until cancelled, whatever a look raises. In the background give `watch_once` to a supervisor.
 
-    A look that fails or takes longer than ten seconds saw nothing: all levels are not examined then, none is ok.
     Run it in one process of the service, or every process tells the same.
     """
     levels = tuple(baselines)
     while True:
         try:
-            async with asyncio.timeout(look_s):
-                judgements = evaluate(await read(), levels)
+            await watch_once(read, alarms, delivery, baselines=levels, look_s=look_s)
         except Exception:
             log.exception("the service levels could not be looked at")
-            judgements = evaluate({}, levels)
-        for alert in alarms.consider(judgements):
-            delivery.tell(alert)
         await asyncio.sleep(every_s)
+
+
+async def watch_once(
+    read: Read,
+    alarms: Alarms,
+    delivery: Delivery,
+    *,
+    baselines: Iterable[Baseline] = SERVICE_LEVELS,
+    look_s: float = LOOK_S,
+) -> None:
+    """Judges what `read` returns, and tells what is to be told.
+
+    A look that fails or takes longer than ten seconds saw nothing: all levels are not examined then, none is ok. *Errors*: what the
+    look raised, after that was told.
+    """
+    levels = tuple(baselines)
+    readings: Mapping[str, float | None] = {}
+    try:
+        async with asyncio.timeout(look_s):
+            readings = await read()
+    finally:
+        for alert in alarms.consider(evaluate(readings, levels)):
+            delivery.tell(alert)

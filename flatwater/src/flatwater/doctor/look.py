@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 import msgspec
 import psycopg
 from psycopg import conninfo as conninfos
+from psycopg import sql
 from psycopg.rows import RowMaker, dict_row
 
 from flatwater.doctor.application_numbers import ApplicationNumbers
@@ -21,6 +22,7 @@ from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
 from flatwater.queries import Query
+from flatwater.supervisor import after
 
 MAX_ROWS: Final = 200
 """Rows that a probe may hold; a catalog query has its own limit below this."""
@@ -192,30 +194,40 @@ class Look:
                 found = cursor.fetchmany(MAX_ROWS)
         except psycopg.Error as error:
             self.has_probe_trouble = not isinstance(error, psycopg.errors.LockNotAvailable)
-            raise NotExamined(self._why_refused(query, error)) from error
+            raise NotExamined(self._why_refused(query.name, error)) from error
         return [msgspec.convert(row, into, strict=False) for row in found]
 
-    def _why_refused(self, query: Query, error: psycopg.Error) -> str:
+    def count(self, name: str, counting: sql.Composed) -> int:
+        """What a count of rows says, of a table whose name only the look knows. *Errors*: NotExamined as above."""
+        self.has_probe_trouble = False
+        if self._hung_up is not None:
+            raise NotExamined(self._hung_up)
+        try:
+            with self.connection.cursor() as cursor:
+                found = cursor.execute(counting).fetchone()
+        except psycopg.Error as error:
+            self.has_probe_trouble = not isinstance(error, psycopg.errors.LockNotAvailable)
+            raise NotExamined(self._why_refused(name, error)) from error
+        return 0 if found is None else int(str(found["count"]))
+
+    def _why_refused(self, name: str, error: psycopg.Error) -> str:
         if self.connection.closed or self.connection.broken:
             self._hung_up = self._hung_up or "The connection of the look was lost."
             return self._hung_up
         if isinstance(error, psycopg.errors.LockNotAvailable):
-            return f"{query.name}: the lock it needs was not had within {LOCK_MS} ms."
+            return f"{name}: the lock it needs was not had within {LOCK_MS} ms."
         if isinstance(error, psycopg.errors.QueryCanceled):
-            return f"{query.name}: took longer than {STATEMENT_MS} ms and was stopped."
+            return f"{name}: took longer than {STATEMENT_MS} ms and was stopped."
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            return f"{query.name}: this role may not see it ({_first_line(error)})."
-        return f"{query.name}: {_first_line(error)}."
+            return f"{name}: this role may not see it ({_first_line(error)})."
+        return f"{name}: {_first_line(error)}."
 
     def within(self, seconds: float) -> threading.Timer:
         """A started timer that hangs up when the server falls silent; cancel it when the look is over.
 
         The server's own time-outs end a slow probe. This one is for a server, or a network, that answers nothing any more.
         """
-        timer = threading.Timer(seconds, self._hang_up, (seconds,))
-        timer.daemon = True
-        timer.start()
-        return timer
+        return after(seconds, lambda: self._hang_up(seconds), name="flatwater doctor hangs up")
 
     def _hang_up(self, seconds: float) -> None:
         connection = self._connection

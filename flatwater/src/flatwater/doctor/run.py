@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -20,6 +20,8 @@ BUDGET_S: Final = 15.0
 """All checks together. Forty checks of the three probes that most take, at a fifth of the 400 ms that one may."""
 SLOW_S: Final = 1.5
 """A check that took this long is left out of the looks that follow: it costs the server more than it tells."""
+REST_S: Final = 3_600.0
+"""So long a check is left out: what was refused or slow once may be neither by now."""
 MAX_FINDINGS: Final = 50
 """Findings of one check; what it finds beyond them is counted when those are cured."""
 
@@ -55,15 +57,30 @@ class Report(Struct, frozen=True):
 
 
 class Doctor:
-    """Runs the checks again and again and remembers which of them were refused or too slow, so that they rest."""
+    """Runs the checks again and again and remembers which of them were refused or too slow, so that they rest for an hour."""
 
     def __init__(
-        self, checks: Iterable[Check] = ALL, *, budget_s: float = BUDGET_S, clock: Clock | None = None
+        self,
+        checks: Iterable[Check] = ALL,
+        *,
+        budget_s: float = BUDGET_S,
+        clock: Clock | None = None,
+        resting: Mapping[str, str] | None = None,
     ) -> None:
+        """`resting`: what another doctor remembered, for one that looks in a process of its own each time."""
         self._checks = tuple(checks)
         self._budget_s = budget_s
         self._clock = clock or SystemClock()
-        self._off: dict[str, str] = {}
+        rests_until = self._clock.monotonic() + REST_S
+        self._off = {name: (reason, rests_until) for name, reason in (resting or {}).items()}
+
+    @property
+    def resting(self) -> dict[str, str]:
+        """The checks that are left out of the next looks, and why."""
+        return {name: reason for name, (reason, _) in self._off.items()}
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._off[name] = reason, self._clock.monotonic() + REST_S
 
     def examine(self, look: Look, acknowledged: tuple[Acknowledged, ...] = ()) -> Report:
         """What every check says about this moment. *Cost*: at most the budget, one connection, one probe at a time.
@@ -92,8 +109,10 @@ class Doctor:
         )
 
     def _one(self, check: Check, look: Look, until: float, took_ms: dict[str, float]) -> list[Finding]:
-        if check.name in self._off:
-            return [_not_examined(check, f"Switched off: {self._off[check.name]}")]
+        reason, rests_until = self._off.get(check.name, ("", 0.0))
+        if reason and self._clock.monotonic() < rests_until:
+            return [_not_examined(check, f"Switched off: {reason}")]
+        self._off.pop(check.name, None)
         if self._clock.monotonic() > until:
             return [
                 _not_examined(check, f"The {self._budget_s:.0f} s that a look may take were over before it.")
@@ -104,10 +123,10 @@ class Doctor:
             found.extend(islice(check.look(look), MAX_FINDINGS))
             if not found:
                 found.append(_not_examined(check, "The check said nothing, which is not the same as well."))
-        except NotExamined as reason:
-            found.append(_not_examined(check, str(reason)))
+        except NotExamined as refusal:
+            found.append(_not_examined(check, str(refusal)))
             if look.has_probe_trouble:
-                self._off[check.name] = str(reason)
+                self._leave_out(check.name, str(refusal))
         except CouldNotLook as reason:
             found.append(_not_examined(check, str(reason)))
         except Exception as error:  # noqa: BLE001  one broken check must not hide what the others see; it is told
@@ -115,7 +134,7 @@ class Doctor:
         took_s = time.perf_counter() - began
         took_ms[check.name] = round(took_s * 1000, 1)
         if took_s > SLOW_S:
-            self._off[check.name] = f"it took {took_s:.1f} s in an earlier look."
+            self._leave_out(check.name, f"it took {took_s:.1f} s in an earlier look.")
         return found
 
 

@@ -2,17 +2,12 @@
 
 from flatwater.monitors.endpoints import EndpointGrowth, EndpointStanding
 from flatwater.monitors.garbage import GarbageMonitor, GarbageStanding, tuned
-from flatwater.monitors.process import (
-    MemoryOfProcess,
-    ProcessMonitor,
-    ProcessSample,
-    memory_of,
-    pids_below,
-    pss_of,
-)
+from flatwater.monitors.memory import MemoryReading, MemorySampler
+from flatwater.monitors.process import ProcessMonitor, ProcessSample
 from flatwater.monitors.resident import resident_bytes
+from flatwater.monitors.smaps import MemoryOfProcess, memory_of, pids_below, pss_of
 
 __all__ = [
     "EndpointGrowth", "EndpointStanding", "GarbageMonitor", "GarbageStanding", "MemoryOfProcess",
-    "ProcessMonitor", "ProcessSample", "memory_of", "pids_below", "pss_of", "resident_bytes", "tuned",
+    "MemoryReading", "MemorySampler", "ProcessMonitor", "ProcessSample", "memory_of", "pids_below", "pss_of", "resident_bytes", "tuned",
 ]  # fmt: skip

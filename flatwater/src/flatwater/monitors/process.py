@@ -10,33 +10,23 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from flatwater.clock import Clock
 from flatwater.monitors.garbage import GarbageMonitor
+from flatwater.monitors.memory import MemorySampler
 from flatwater.monitors.resident import resident_bytes
 from flatwater.monitors.ring import Ring
+from flatwater.supervisor import Supervisor, TaskLoop
 
 log = logging.getLogger("flatwater.monitors.process")
 
-_PROC = Path("/proc")
-_WANTED = {b"Rss": 0, b"Pss": 1, b"Private_Clean": 2, b"Private_Dirty": 2}
 COST_SHARE = 0.01
 """The share of one core that looking may take; beyond it, it looks less often."""
-
-
-class MemoryOfProcess(msgspec.Struct, frozen=True):
-    """One process: all it has resident, its fair share of it (PSS), and what is its alone."""
-
-    rss_bytes: int
-    pss_bytes: int
-    private_bytes: int
 
 
 class ProcessSample(msgspec.Struct, frozen=True):
@@ -52,61 +42,6 @@ class ProcessSample(msgspec.Struct, frozen=True):
     gc_pause_s_max: float
     threads: int
     file_descriptors: int | None
-
-
-def memory_of(pid: int) -> MemoryOfProcess | None:
-    """The memory of a process; None where it can't be read: no such file system, no right to, or it has ended.
-
-    *Cost*: 0.7 ms for 60 MB (measured 2026-11-23); the kernel walks its pages. *Source*: proc_pid_smaps(5), smaps_rollup.
-    """
-    try:
-        text = (_PROC / str(pid) / "smaps_rollup").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None
-    sums = [0, 0, 0]
-    found = 0
-    for line in text.splitlines():
-        name, _, rest = line.partition(b":")
-        if (place := _WANTED.get(name)) is not None:
-            sums[place] += int(rest.split()[0]) * 1024
-            found += 1
-    return MemoryOfProcess(*sums) if found == len(_WANTED) else None
-
-
-def pss_of(pids: Iterable[int]) -> int | None:
-    """The memory that processes take together, what they share counted once; None when one of them can't be read.
-
-    One that has ended takes none. *Units*: bytes.
-    """
-    total = 0
-    for pid in pids:
-        memory = memory_of(pid)
-        if memory is not None:
-            total += memory.pss_bytes
-        elif not _PROC.exists() or _is_alive(pid):
-            return None
-    return total
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        state = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in (b"Z", b"X")
-
-
-def pids_below(pid: int) -> list[int]:
-    """A process and all that it started, directly or not. *Errors*: NotImplementedError where there is no /proc."""
-    if not _PROC.exists():
-        raise NotImplementedError("this machine does not tell which process started which")
-    found, at = [pid], 0
-    while at < len(found):
-        for listed in sorted((_PROC / str(found[at])).glob("task/*/children")):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
-                found += [int(each) for each in listed.read_bytes().split()]
-        at += 1
-    return found
 
 
 class _HeapNumbers(ctypes.Structure):
@@ -151,42 +86,43 @@ class ProcessMonitor:
         every_s: float = 5.0,
         kept: int = 720,
         garbage: GarbageMonitor | None = None,
+        memory: MemorySampler | None = None,
         on_sample: Sequence[Callable[[ProcessSample], None]] = (),
+        supervisor: Supervisor | None = None,
     ) -> None:
         self._clock = clock
         self._every_s = every_s
+        self.memory = memory or MemorySampler(clock, every_s=0.0)
+        """The reading that each sample holds; the guards' own, where it was handed in."""
         self._ring = Ring(len(ProcessSample.__struct_fields__), kept)
         self._on_sample = tuple(on_sample)
-        self._task: asyncio.Task[None] | None = None
+        self._supervisor = supervisor or Supervisor(clock)
+        self._loop: TaskLoop | None = None
         self.garbage = garbage or GarbageMonitor()
         self.cost_s = 0.0
-        self.failures = 0
 
     async def __aenter__(self) -> Self:
         self.garbage.__enter__()
-        self._task = asyncio.create_task(self._run(), name="flatwater process monitor")
+        self._loop = self._supervisor.keep("process monitor", self._run, period_s=self._every_s)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        if self._loop is not None:
+            await self._loop.stop()
+            self._loop = None
         self.garbage.__exit__()
 
-    async def _run(self) -> None:
+    async def _run(self, loop: TaskLoop) -> None:
         while True:
-            try:
-                self.sample()
-            except Exception:  # the watch must outlive one bad look; each is written down
-                self.failures += 1
-                log.exception("the process could not be sampled")
+            self.sample()
+            loop.turned()
             await asyncio.sleep(max(self._every_s, self.cost_s / COST_SHARE))
 
     def sample(self) -> ProcessSample:
         """Looks now and keeps what it saw. *Cost*: 0.7 ms at 60 MB (measured 2026-11-23), most of it the kernel walking the pages."""
         began = time.perf_counter()
-        memory = memory_of(os.getpid())
+        reading = self.memory.take()
+        memory = None if reading is None else reading.memory
         sample = ProcessSample(
             sampled_at=self._clock.now(),
             rss_bytes=memory.rss_bytes if memory else resident_bytes(),

@@ -27,5 +27,5 @@ def clean_up_command(data_folder: Path | None, *, as_json: bool) -> None:
         return
     click.echo(
         f"{swept.removed:,} rows removed in {swept.batches:,} batches "
-        f"(the longest took {swept.longest_batch_s:.2f} s); {swept.left:,} left."
+        f"(the longest took {swept.longest_batch_s:.2f} s); {swept.left:,}{' or more' if swept.left_is_at_least else ''} left."
     )

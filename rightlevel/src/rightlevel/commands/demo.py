@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from rightlevel.assembly import Platform
-from rightlevel.commands.running import data_option, settings_for, with_platform
+from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for, with_platform
+from rightlevel.database.server import existing_server
 from rightlevel.operations.made_up import Demo, build_demo
 from rightlevel.operations.made_up.building import analyze, is_empty, mark_as_demonstration
 from rightlevel.operations.made_up.demo import PEOPLE
+from rightlevel.operations.memory_plan import BudgetCannotHold, require_budget
 from rightlevel.programme.accounts import generate_password, set_admins_need_second_factor
 from rightlevel.settings import MEGABYTE, Settings
 
@@ -29,6 +31,11 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
     """Run a demonstration programme: made once, then only started again."""
     memory_bytes = None if memory_mb is None else memory_mb * MEGABYTE
     settings = settings_for(data_folder or Path("demo-data"), port=port, memory_bytes=memory_bytes)
+    try:
+        require_budget(settings.memory_bytes, is_private=existing_server(os.environ) is None)
+    except BudgetCannotHold as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_REFUSED)
     made = with_platform(settings, _make)
     address = f"http://{settings.host}:{settings.port}"
     if made is None:

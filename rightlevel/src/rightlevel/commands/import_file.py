@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from flatwater.paging import PageRequest
+from flatwater.supervisor import Supervisor
 from rightlevel.assembly import Platform
 from rightlevel.commands.running import (
     EXIT_REFUSED,
@@ -138,18 +138,13 @@ async def _shown(progress: Progress, name: str) -> AsyncIterator[None]:
         shown = bar.add_task(name, total=1.0, rows="0")
 
         async def look() -> None:
-            while True:
-                part = progress.bytes_done / max(1, progress.bytes_total)
-                what = "Saving" if progress.state == "saving" else "Reading"
-                bar.update(shown, completed=part, description=f"{what} {name}", rows=f"{progress.rows:,}")
-                await asyncio.sleep(LOOK_EVERY_S)
+            part = progress.bytes_done / max(1, progress.bytes_total)
+            what = "Saving" if progress.state == "saving" else "Reading"
+            bar.update(shown, completed=part, description=f"{what} {name}", rows=f"{progress.rows:,}")
 
-        task = asyncio.get_running_loop().create_task(look())
-        try:
+        async with Supervisor() as supervisor:
+            supervisor.every("import bar", look, period_s=LOOK_EVERY_S, first_after_s=0.0)
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
 
 def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, to_stderr: bool) -> None:

@@ -41,10 +41,14 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
 
     A process whose memory stays above its allowance is replaced by a fresh one on the same socket; no request is lost.
     `ready` is called once the platform is open. *Errors*: exits with 1 and a sentence when the folder is in use, the
-    port is taken or the database does not start.
+    port is taken, the database does not start or the memory budget can't hold.
     """
+    from flatwater.allocator import keep_little
     from flatwater.recycling import reexecute
     from flatwater.serving import ServiceNotStarted, new_event_loop
+    from rightlevel.operations.memory_plan import BudgetCannotHold
+
+    keep_little()  # before there is a second thread: what the allocator gave one by then it does not take back
 
     write_log_lines(settings.log_level)
     signal.signal(RELOAD, signal.SIG_IGN)  # until it can be heard; by itself it would end the process
@@ -52,7 +56,7 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
         try:
             with asyncio.Runner(loop_factory=new_event_loop()) as runner:
                 mark = runner.run(_serving(settings, listener, ready))
-        except (Refused, DatabaseProblem, ServiceNotStarted) as error:
+        except (Refused, DatabaseProblem, ServiceNotStarted, BudgetCannotHold) as error:
             click.echo(str(error), err=True)
             sys.exit(EXIT_REFUSED)
         finally:

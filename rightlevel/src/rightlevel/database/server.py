@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 import signal
@@ -20,6 +21,7 @@ import msgspec
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from flatwater.supervisor import Supervisor, ThreadLoop
 from rightlevel.database.bounded_log import BoundedLog
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
 from rightlevel.database.ownership import Runner
@@ -37,11 +39,19 @@ from rightlevel.database.sizing import server_settings
 START_S = 60.0
 STOP_S = 30.0
 LONGEST_PAUSE_S = 5.0
+LOG_PAUSE_S = 0.1
+LONGEST_LINE_BYTES = 64 * 1024
 MAX_SOCKET_PATH = 100
 """A unix socket's path may have 107 bytes; PostgreSQL adds its own name to the folder's."""
 NAME = "rightlevel"
+GIVES_BACK = {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""glibc's own first thresholds, kept from growing: a connection that sorted a file once would keep what that took for as long as it lives.
+
+*Source*: mallopt(3); with a million children three idle connections had 50 MB of their own without, and 18 with (benchmarks/README.md, `resting`).
+"""
 
 Say = Callable[[str], None]
+log = logging.getLogger("rightlevel.database")
 
 
 class Server(Protocol):
@@ -77,11 +87,16 @@ class Server(Protocol):
 
 
 def open_server(
-    folder: Path, memory_bytes: int, environment: Mapping[str, str], say: Say | None = None
+    folder: Path,
+    memory_bytes: int,
+    environment: Mapping[str, str],
+    say: Say | None = None,
+    *,
+    supervisor: Supervisor | None = None,
 ) -> Server:
     """The existing server that the environment names (DATABASE_URL or PG*), else the private one of the folder."""
     existing = existing_server(environment)
-    return existing or PrivateServer(folder, memory_bytes, say)
+    return existing or PrivateServer(folder, memory_bytes, say, supervisor=supervisor)
 
 
 def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
@@ -151,7 +166,15 @@ class PrivateServer:
 
     is_private = True
 
-    def __init__(self, folder: Path, memory_bytes: int, say: Say | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        memory_bytes: int,
+        say: Say | None = None,
+        *,
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor()
         self._root = folder.absolute()
         self._folder = self._root / "postgres"
         self._memory_bytes = memory_bytes
@@ -163,8 +186,9 @@ class PrivateServer:
         self._log: BoundedLog | None = None
         self._socket_folder = ""
         self._stopping = threading.Event()
-        self._keeper: threading.Thread | None = None
-        self._writer: threading.Thread | None = None
+        self._keeper: ThreadLoop | None = None
+        self._writer: ThreadLoop | None = None
+        self._lines: tuple[int, int] | None = None
 
     @property
     def conninfo(self) -> str:
@@ -190,6 +214,10 @@ class PrivateServer:
             self._runner = Runner(self._folder, self._binaries)
             self._runner.own(self._folder)
             self._log = BoundedLog(self._folder / "log")
+            self._lines = os.pipe()
+            self._writer = self._supervisor.thread(
+                "postgres log", self._write_log, longest_pause_s=LOG_PAUSE_S
+            )
             self._stop_orphan()
             self._socket_folder = self._make_socket_folder()
             if not (self._folder / "cluster" / "PG_VERSION").exists():
@@ -201,8 +229,9 @@ class PrivateServer:
         except BaseException:
             self.stop()
             raise
-        self._keeper = threading.Thread(target=self._keep_running, name="postgres keeper", daemon=True)
-        self._keeper.start()
+        self._keeper = self._supervisor.thread(
+            "postgres keeper", self._keep_running, longest_pause_s=LONGEST_PAUSE_S
+        )
         return self.conninfo
 
     def _make_folder(self) -> None:
@@ -281,28 +310,35 @@ class PrivateServer:
         making.rename(self._folder / "cluster")
 
     def _launch(self) -> None:
+        if self._lines is None:
+            raise RuntimeError("there is nothing that takes the server's lines")
         settings = server_settings(self._memory_bytes, self._socket_folder)
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         process = subprocess.Popen(
             self._run_as.command(self._binaries / "postgres", "-D", self._folder / "cluster", *options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, cwd="/",
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._lines[1], start_new_session=True, cwd="/",
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC", **GIVES_BACK},
             user=self._run_as.user, group=self._run_as.user, extra_groups=self._run_as.groups,
         )  # fmt: skip
         self._process = process
-        self._writer = threading.Thread(
-            target=self._write_log, args=(process,), name="postgres log", daemon=True
-        )
-        self._writer.start()
         running = Running(process.pid, self._socket_folder)
         (self._folder / "running.json").write_bytes(msgspec.json.encode(running))
 
-    def _write_log(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the last process of this server has ended, which is what ends the lines."""
-        if process.stderr is not None and self._log is not None:
-            with process.stderr as lines:
-                for line in lines:
+    def _write_log(self, loop: ThreadLoop) -> None:
+        """Until the last process of this server has ended, which is what ends the lines.
+
+        Every line is taken, whatever becomes of writing it down: a server whose pipe is full stands still.
+        """
+        if self._lines is None or self._log is None:
+            return
+        with open(self._lines[0], "rb", closefd=False) as lines:
+            while line := lines.readline(LONGEST_LINE_BYTES):
+                try:
                     self._log.write(line)
+                except Exception as error:  # noqa: BLE001  told and counted; the next line may find room again
+                    loop.failed(error)
+                else:
+                    loop.turned()
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_S
@@ -354,47 +390,64 @@ class PrivateServer:
                     f"the service works as a role that is no superuser from now on ({given} things changed owner)"
                 )
 
-    def _keep_running(self) -> None:
-        """Starts the server again whenever it ends without being told to, sooner at first, later less often."""
-        pause_s = 0.2
+    def _keep_running(self, loop: ThreadLoop) -> None:
+        """Starts the server again whenever it ends without being told to. What goes wrong is the supervisor's to try again:
+        workers of a killed server may still hold its memory for a moment.
+        """
         while not self._stopping.is_set() and self._process is not None:
             self._process.wait()
             if self._stopping.is_set():
                 return
-            began = time.monotonic()
+            log.error("the database server ended with %s, and is started again", self._process.returncode)
+            self._launch()
             try:
-                self._launch()
                 self._wait_until_ready()
-            except (ServerDidNotStart, OSError):
-                # Workers of the killed server may still hold its memory for a moment.
-                self._stopping.wait(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            else:
-                pause_s = 0.2 if time.monotonic() - began > LONGEST_PAUSE_S else pause_s
+            except ServerDidNotStart:
+                if self._stopping.is_set():
+                    return
+                raise
+            loop.turned()
 
     def stop(self) -> None:
         """Shuts the server down cleanly and gives the folder free."""
         self._stopping.set()
-        process = self._process
-        if process is not None and process.poll() is None:
-            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-                process.send_signal(number)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(STOP_S / 3 if number != signal.SIGINT else STOP_S)
-                    break
+        self._end_process()
         if self._keeper is not None:
-            self._keeper.join(timeout=START_S)
+            self._keeper.stop(START_S)
+            self._end_process()  # it may have been starting the server again
         (self._folder / "running.json").unlink(missing_ok=True)
         if self._socket_folder and not self._socket_folder.startswith(str(self._root)):
             with contextlib.suppress(OSError):
                 Path(self._socket_folder).rmdir()
-        if self._writer is not None:
-            self._writer.join(timeout=STOP_S)
+        self._end_lines()
         if self._log is not None:
             self._log.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _end_process(self) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S / 3 if number != signal.SIGINT else STOP_S)
+                return
+
+    def _end_lines(self) -> None:
+        """The lines end when nobody can write one any more: we are the last."""
+        if self._lines is None:
+            return
+        reading, writing = self._lines
+        self._lines = None
+        os.close(writing)
+        if self._writer is not None:
+            self._writer.stop(STOP_S)
+            if self._writer.is_alive:
+                return  # somebody holds the other end still; a number that is being read from is not closed
+        os.close(reading)
 
     def process_ids(self) -> list[int]:
         if self._process is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-from flatwater.clock import Clock
+from flatwater.clock import Clock, today
 from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import load_queries
@@ -30,6 +30,8 @@ KEEP_OPEN_REQUESTS: Final = timedelta(days=60)
 """Whom nobody answered in two months asks again."""
 KEEP_DECIDED_REQUESTS: Final = timedelta(days=365)
 ROWS_PER_BATCH: Final = 10_000
+GIVEN_UP: Final = timedelta(minutes=15)
+"""A clean-up that was begun so long ago and has not ended failed, or its process is gone: it is begun again."""
 
 
 class CleanUpRuns(Conflict):
@@ -38,10 +40,14 @@ class CleanUpRuns(Conflict):
     code = "clean_up_runs"
 
 
-def last_due(now: datetime) -> datetime:
-    """The latest 02:00 (UTC) that has passed."""
-    today = datetime.combine(now.date(), DAILY_AT, tzinfo=now.tzinfo)
-    return today if now >= today else today - timedelta(days=1)
+def last_due(clock: Clock) -> datetime:
+    """The latest 02:00 of the programme that has passed, in UTC."""
+    now, day = clock.now(), today(clock)
+    due = [
+        datetime.combine(each, DAILY_AT, tzinfo=clock.zone).astimezone(UTC)
+        for each in (day, day - timedelta(days=1))
+    ]
+    return due[0] if now >= due[0] else due[1]
 
 
 class CleanUp:
@@ -52,12 +58,16 @@ class CleanUp:
         self._clock = clock
         self._album = album
         self._running = asyncio.Lock()
+        self._is_owed = False
 
     async def run_if_due(self) -> Swept | None:
         """Sweeps if 02:00 has passed since the last time, or the table is over its target. *Cost*: two short statements if not."""
         now = self._clock.now()
-        is_over = await count_rate_limits(self._database) > TARGET_ROWS
-        return await self._run(max(last_due(now), now - AT_MOST_EVERY if is_over else last_due(now)))
+        if self._is_owed:
+            return await self._run(now + timedelta(seconds=1))
+        is_over = await count_rate_limits(self._database, most=TARGET_ROWS + 1) > TARGET_ROWS
+        due = last_due(self._clock)
+        return await self._run(max(due, now - AT_MOST_EVERY) if is_over else due)
 
     async def run_now(self) -> Swept:
         """Sweeps at once. *Errors*: CleanUpRuns when this process is at it."""
@@ -72,12 +82,25 @@ class CleanUp:
         if self._running.locked() or not await self._claim(due):
             return None
         async with self._running:
+            self._is_owed = True
+            faults: list[Exception] = []
+            # What fails holds up nothing else; the clean-up has ended only when all of it has, and is begun again otherwise.
+            for part in (self._sweep_people, self._sweep_visits):
+                try:
+                    await part()
+                except Exception as error:  # noqa: BLE001  raised below
+                    faults.append(error)
             swept = await sweep_rate_limits(self._database)
-            await self._sweep_people()
-            await self._sweep_visits()
+            if faults:
+                raise faults[0]
             await self._keep(swept)
+            self._is_owed = False
         log.info(
-            "rate limits: %d rows removed in %d batches, %d left", swept.removed, swept.batches, swept.left
+            "rate limits: %d rows removed in %d batches, %d%s left",
+            swept.removed,
+            swept.batches,
+            swept.left,
+            " or more" if swept.left_is_at_least else "",
         )
         return swept
 
@@ -116,7 +139,8 @@ class CleanUp:
 
     async def _claim(self, due: datetime) -> bool:
         async def claim(session: Session) -> bool:
-            values = {"name": NAME, "now": self._clock.now(), "due": due}
+            now = self._clock.now()
+            values = {"name": NAME, "now": now, "due": due, "given_up": now - GIVEN_UP}
             return await session.execute(_queries["claim_clean_up"], values) == 1
 
         return await self._database.run(claim, deadline_s=DEADLINE_S)

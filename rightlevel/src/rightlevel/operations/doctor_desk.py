@@ -1,29 +1,37 @@
-"""The doctor, asked from the running platform: one look at a time, kept for a minute, its safe cures applied on request."""
+"""The doctor, asked from the running platform: one look at a time in a process of its own, kept for a minute, its safe cures applied on request."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
-from flatwater.doctor.model import Cure, Finding, Snapshot
+from flatwater.doctor.application_numbers import ApplicationNumbers
+from flatwater.doctor.model import Finding, Snapshot
+from flatwater.doctor.pool_numbers import PoolNumbers
+from flatwater.pool import PoolStatistics
+from rightlevel.operations.doctor_program import Asked, Done, Told
 from rightlevel.programme.errors import Conflict
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+log = logging.getLogger("rightlevel.operations.doctor")
 
-    from flatwater.doctor.application_numbers import ApplicationNumbers
-    from flatwater.doctor.fix import Deed
-    from flatwater.doctor.look import Look
-    from flatwater.doctor.pool_numbers import PoolNumbers
-    from flatwater.doctor.run import Doctor
-    from flatwater.pool import PoolStatistics
-
-APPLICATION: Final = "rightlevel"
 FRESH_S: Final = 60.0
 LOOKS_KEPT: Final = 12
+LOOK_S: Final = 10.0
+"""So long a page waits for a look; the look goes on, and the next page has it."""
+LONGEST_S: Final = 60.0
+"""The doctor's own budget is fifteen seconds; what takes a minute hangs, and is ended."""
+REST_S: Final = 3_600.0
+"""Checks that were refused or slow are left out of the looks that follow for so long, as `flatwater.doctor.run` does."""
+CURE_S: Final = 290.0
+"""A vacuum of a large table; the route gives it 300."""
+MOST_ANSWER_BYTES: Final = 4_000_000
+PROGRAM: Final = "rightlevel.operations.doctor_program"
 
 
 class CureGone(Conflict):
@@ -39,11 +47,12 @@ class Examination(msgspec.Struct, frozen=True):
     refusal: str = ""
 
 
-class DoctorDesk:
-    """Looks at this platform's own server. *Cost*: a third of a second in a thread, at most once a minute; one connection meanwhile.
+FAILED: Final = "The doctor could not look; the log says why."
+STILL_LOOKING: Final = "The doctor is still looking. Load this page again in a moment."
 
-    The checks and their queries take 8 MB, so they are loaded when somebody first asks.
-    """
+
+class DoctorDesk:
+    """Looks at this platform's own server. *Cost*: about a second in another process, at most once a minute; one connection meanwhile."""
 
     def __init__(
         self,
@@ -57,77 +66,97 @@ class DoctorDesk:
         self._statistics = statistics
         self._own_numbers = own_numbers
         self._is_private = is_private
-        self._lock = asyncio.Lock()
-        self._doctor: Doctor | None = None
+        self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[Examination] | None = None
         self._looks: tuple[Snapshot, ...] = ()
+        self._resting: dict[str, str] = {}
+        self._resting_since = float("-inf")
         self._last: Examination | None = None
         self._looked_at = float("-inf")
 
     async def examine(self, *, afresh: bool = False) -> Examination:
-        """The last look if it is fresh, else a new one."""
-        async with self._lock:
-            if self._last is None or afresh or time.monotonic() - self._looked_at > FRESH_S:
-                self._last = await asyncio.to_thread(self._look)
-                self._looked_at = time.monotonic()
+        """The last look if it is fresh, else a new one, or that it is not ready yet."""
+        is_fresh = time.monotonic() - self._looked_at <= FRESH_S
+        if self._last is not None and is_fresh and not afresh:
             return self._last
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._examine(), name="doctor's look")
+        # The look is everybody's: whoever asked may leave or run out of time, and it goes on for the next.
+        done, _ = await asyncio.wait({self._looking}, timeout=LOOK_S)
+        return next(iter(done)).result() if done else Examination((), STILL_LOOKING)
 
-    def _ready(self) -> Doctor:
-        from flatwater.doctor.checks import ALL
-        from flatwater.doctor.run import Doctor
-        from rightlevel.operations.platform_checks import PLATFORM_CHECKS
+    async def _examine(self) -> Examination:
+        told = await self._ask("", "", LONGEST_S)
+        if told is None:
+            return Examination((), FAILED)
+        if told.refusal:
+            return Examination((), told.refusal)
+        if told.snapshot is not None:
+            self._looks = (*self._looks, told.snapshot)[-LOOKS_KEPT:]
+        self._last, self._looked_at = Examination(told.findings), time.monotonic()
+        return self._last
 
-        self._doctor = self._doctor or Doctor((*PLATFORM_CHECKS, *ALL))
-        return self._doctor
-
-    def _open(self) -> Look:
-        from flatwater.doctor.look import Look
-
-        return Look(
-            self._conninfo,
-            application=APPLICATION,
-            history=self._looks,
-            pool_numbers=self._pool_numbers,
-            application_numbers=self._own_numbers,
-        )
-
-    def _pool_numbers(self) -> PoolNumbers:
-        from flatwater.doctor.pool_numbers import PoolNumbers
-
-        now = self._statistics()
-        return PoolNumbers({"waiting": now.waiting, "wait_s": now.wait_s}, now.waiting_routes)
-
-    def _look(self) -> Examination:
-        from flatwater.doctor.look import CouldNotLook
-        from flatwater.doctor.run import take_snapshot
-        from rightlevel.operations.private_server_advice import as_can_be_done
-
-        try:
-            with self._open() as look:
-                report = self._ready().examine(look)
-                self._looks = (*self._looks, take_snapshot(look))[-LOOKS_KEPT:]
-        except CouldNotLook as reason:
-            return Examination((), str(reason))
-        findings = as_can_be_done(report.findings) if self._is_private else report.findings
-        return Examination(tuple(each for each in findings if each.severity != "ok"))
-
-    async def cure(self, key: str, sql: str) -> Deed:
+    async def cure(self, key: str, sql: str) -> Done:
         """Applies one safe cure of one finding, if a look taken now still finds it. *Errors*: CureGone."""
-        async with self._lock:
-            self._looked_at = float("-inf")
-            return await asyncio.to_thread(self._cure, key, sql)
+        self._looked_at = float("-inf")
+        if not sql:
+            raise CureGone
+        told = await self._ask(key, sql, CURE_S)
+        if told is None or told.cure is None:
+            raise CureGone(told.refusal if told is not None and told.refusal else None)
+        return told.cure
 
-    def _cure(self, key: str, sql: str) -> Deed:
-        from flatwater.doctor.fix import apply
-        from flatwater.doctor.look import CouldNotLook
+    async def _ask(self, key: str, sql: str, within_s: float) -> Told | None:
+        """One question to a doctor of its own; None when it failed, which is in the log."""
+        now = self._statistics()
+        if self._resting and time.monotonic() - self._resting_since > REST_S:
+            self._resting = {}
+        pool = PoolNumbers({"waiting": now.waiting, "wait_s": now.wait_s}, now.waiting_routes)
+        own = None if self._own_numbers is None else self._own_numbers()
+        asked = Asked(
+            self._conninfo, self._looks, self._resting, pool, key, sql, own=own, is_private=self._is_private
+        )
+        async with self._turn:
+            try:
+                told = await _run(msgspec.json.encode(asked), within_s)
+            except (OSError, TimeoutError, msgspec.MsgspecError) as error:
+                log.warning("the doctor could not look: %s", error or type(error).__name__)
+                return None
+        if told is not None and not told.refusal:
+            if not self._resting:
+                self._resting_since = time.monotonic()
+            self._resting = told.resting
+        return told
 
-        def agrees(finding: Finding, cure: Cure) -> bool:
-            return finding.key == key and cure.sql == sql
+    async def close(self) -> None:
+        """Ends a look that is under way."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
 
-        try:
-            with self._open() as look:
-                for deed in apply(look, self._ready().examine(look), agrees):
-                    if deed.finding.key == key and deed.cure.sql == sql:
-                        return deed
-        except CouldNotLook as reason:
-            raise CureGone(str(reason)) from reason
-        raise CureGone
+
+async def _run(asked: bytes, within_s: float) -> Told | None:
+    """What the program answers. *Errors*: OSError, TimeoutError, MsgspecError."""
+    # -I: nothing but what is installed, so that no file that lies around is loaded.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        PROGRAM,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(within_s):
+            said, complaint = await process.communicate(asked)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0 or len(said) > MOST_ANSWER_BYTES:
+        log.warning(
+            "the doctor ended with %s: %s", process.returncode, complaint.decode(errors="replace")[-2_000:]
+        )
+        return None
+    return msgspec.json.decode(said, type=Told)

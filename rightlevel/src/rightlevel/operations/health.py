@@ -8,12 +8,13 @@ from typing import Literal
 import msgspec
 
 from flatwater.baselines import Judgement, Verdict
-from flatwater.pool import Database
+from flatwater.pool import Database, PoolStatistics
 from rightlevel.operations.readings import Reading, Readings
 
 _started = time.monotonic()
 
-Status = Literal["ok", "warning", "critical", "down"]
+Status = Literal["ok", "warning", "busy", "critical", "down"]
+"""*busy* is a full pool, or a server that takes no more connections; *down* means that the database is away, and nothing else does."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -34,35 +35,58 @@ class Health(msgspec.Struct, frozen=True):
 async def read_health(database: Database, readings: Readings, budget_bytes: int) -> Health:
     """What the last reading says, judged by the service levels. *Cost*: that of a reading, at most every two seconds."""
     reading = await readings.take()
-    judgements = reading.judgements
+    judgements, pool = reading.judgements, database.statistics()
     return Health(
-        status=_status(reading, [each.verdict for each in judgements], budget_bytes),
+        status=_status(reading, [each.verdict for each in judgements], budget_bytes, pool),
         uptime_s=round(time.monotonic() - _started, 1),
         database_answers_s=reading.answers_s,
         connections=reading.activity.connections if reading.activity else None,
         program_bytes=reading.program_bytes,
         database_bytes=reading.database_bytes,
         budget_bytes=budget_bytes,
-        pool=msgspec.to_builtins(database.statistics()),
+        pool=msgspec.to_builtins(pool),
         levels=judgements,
-        notes=_notes(reading, judgements, budget_bytes),
+        notes=_notes(reading, judgements, budget_bytes, pool, database.limits.waiting),
     )
 
 
-def _status(reading: Reading, verdicts: list[Verdict], budget_bytes: int) -> Status:
-    if reading.activity is None:
+def _status(reading: Reading, verdicts: list[Verdict], budget_bytes: int, pool: PoolStatistics) -> Status:
+    if reading.is_away:
         return "down"
     if "critical" in verdicts:
         return "critical"
+    if reading.activity is None or _is_full(pool):
+        return "busy"
     return "warning" if "warning" in verdicts or _taken(reading) > budget_bytes else "ok"
+
+
+def _is_full(pool: PoolStatistics) -> bool:
+    """Whether somebody waits for a connection because all are at work."""
+    return pool.waiting > 0 and pool.idle == 0
 
 
 def _taken(reading: Reading) -> int:
     return (reading.program_bytes or 0) + (reading.database_bytes or 0)
 
 
-def _notes(reading: Reading, judgements: tuple[Judgement, ...], budget_bytes: int) -> list[str]:
-    notes = [f"the database does not answer: {reading.refusal}"] if reading.activity is None else []
+def _notes(
+    reading: Reading,
+    judgements: tuple[Judgement, ...],
+    budget_bytes: int,
+    pool: PoolStatistics,
+    most_waiting: int,
+) -> list[str]:
+    notes: list[str] = []
+    if reading.is_away:
+        notes.append(f"the database does not answer: {reading.refusal}")
+    elif reading.activity is None:
+        notes.append(
+            f"the database answers those who are connected, but could not be looked at: {reading.refusal}"
+        )
+    if _is_full(pool):
+        notes.append(
+            f"the pool is full: {pool.connections} connections at work, {pool.waiting} requests wait of at most {most_waiting}"
+        )
     if (taken := _taken(reading)) > budget_bytes:
         notes.append(f"memory is {taken / 1e6:.0f} MB, over the budget of {budget_bytes / 1e6:.0f} MB")
     return notes + [each.sentence for each in judgements if each.verdict in ("warning", "critical")]

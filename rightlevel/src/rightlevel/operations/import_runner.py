@@ -11,7 +11,8 @@ import contextlib
 import logging
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.errors import Refused
 from flatwater.pool import Database
+from flatwater.supervisor import Supervisor, TaskLoop
 from flatwater.transaction import Session
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.exchange import (
@@ -47,7 +49,12 @@ MOST_WAITING: Final = 4
 IMPORT_S: Final = 3_600.0
 SHORT_S: Final = 10.0
 NOTE_EVERY_S: Final = 1.0
+MARK_EVERY_S: Final = 15.0
+MOST_UNMARKED: Final = 100
 UNEXPECTED: Final = "Something went wrong on our side, and nothing of this file was saved."
+
+
+Mark = Callable[[Session], Awaitable[None]]
 
 
 class ImportsBusy(Refused):
@@ -78,13 +85,21 @@ async def begin_import(
 
 
 async def perform_import(
-    database: Database, clock: Clock, run_id: str, request: ImportRequest, progress: Progress
+    database: Database,
+    clock: Clock,
+    run_id: str,
+    request: ImportRequest,
+    progress: Progress,
+    *,
+    supervisor: Supervisor | None = None,
+    keep_mark: Callable[[Mark], object] | None = None,
 ) -> ImportOutcome:
     """Imports the file in one transaction and ends its run, also when it fails.
 
-    *Errors*: ProgrammeError and Refused, after the run was marked failed; OSError when the file can't be read.
+    When not even that can be written down, `keep_mark` is given what writes it later. *Errors*: ProgrammeError and Refused, after
+    the run was marked failed; OSError when the file can't be read.
     """
-    async with _noting(database, run_id, progress):
+    async with _noting(database, run_id, progress, supervisor or Supervisor(clock)):
         try:
             return await _import(database, clock, run_id, request, progress)
         except Exception as error:
@@ -93,9 +108,12 @@ async def perform_import(
             async def fail(session: Session) -> None:
                 await fail_run(session, request.actor, run_id, request.new, progress.rows, message, clock)
 
-            # The error that ended the import is the one to be told, whatever becomes of writing it down.
-            with contextlib.suppress(Refused):
+            try:
                 await database.run(fail, deadline_s=SHORT_S, idempotent=True)
+            except Exception as unwritten:  # noqa: BLE001  the error that ended the import is the one to be raised
+                log.error("it could not be written down that import %s failed: %s", run_id, unwritten)
+                if keep_mark is not None:
+                    keep_mark(fail)
             raise
 
 
@@ -117,24 +135,20 @@ async def _import(
 
 
 @asynccontextmanager
-async def _noting(database: Database, run_id: str, progress: Progress) -> AsyncIterator[None]:
+async def _noting(
+    database: Database, run_id: str, progress: Progress, supervisor: Supervisor
+) -> AsyncIterator[None]:
     """Writes the progress down every second while the block runs, over the connection kept apart."""
 
     async def note() -> None:
-        while True:
-            await asyncio.sleep(NOTE_EVERY_S)
-            try:
-                async with database.operations(deadline_s=SHORT_S, writes=True) as session:
-                    await note_progress(session, run_id, progress)
-            except Refused as refused:
-                log.warning("an import's progress could not be written down: %s", refused)
+        async with database.operations(deadline_s=SHORT_S, writes=True) as session:
+            await note_progress(session, run_id, progress)
 
-    task = asyncio.get_running_loop().create_task(note(), name="import progress")
+    loop = supervisor.every("import progress", note, period_s=NOTE_EVERY_S)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await loop.stop()
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -145,32 +159,45 @@ class _Waiting(msgspec.Struct, frozen=True):
 class ImportRunner:
     """Takes files over and imports them one after another, in the order in which they came."""
 
-    def __init__(self, database: Database, clock: Clock, folder: Path) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, folder: Path, supervisor: Supervisor | None = None
+    ) -> None:
         self._database = database
+        self._supervisor = supervisor or Supervisor(clock)
         self._clock = clock
         self._folder = folder
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._taken = 0
-        self._task: asyncio.Task[None] | None = None
+        self._is_importing = False
+        self._loops: list[TaskLoop] = []
+        self._unmarked: deque[Mark] = deque(maxlen=MOST_UNMARKED)
 
     @property
     def waiting(self) -> int:
         """How many files were taken and are not imported yet, the one at work among them; at most MOST_WAITING."""
         return self._taken
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a file is being imported or waits to be: what a stop would mark as interrupted."""
+        return self._is_importing or self._taken > 0
+
     async def start(self) -> None:
         """Clears away what a stopped program left, then begins to take files."""
         await asyncio.to_thread(_empty, self._folder)
         await self._mark_left()
-        self._task = asyncio.get_running_loop().create_task(self._work(), name="imports")
+        self._loops = [
+            self._supervisor.keep("imports", self._work),
+            self._supervisor.every("import marks", self._mark_unmarked, period_s=MARK_EVERY_S),
+        ]
 
     async def stop(self) -> None:
         """Ends the import that runs, which saves nothing, and marks it and those that wait as interrupted."""
-        if self._task is None:
+        if not self._loops:
             return
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self._task = None
+        for loop in self._loops:
+            await loop.stop()
+        self._loops = []
         with contextlib.suppress(Refused):
             await self._mark_left()
         await asyncio.to_thread(_empty, self._folder)
@@ -202,19 +229,39 @@ class ImportRunner:
         """Waits until every file taken so far is imported; for tests and for stopping gently."""
         await self._queue.join()
 
-    async def _work(self) -> None:
+    async def _work(self, loop: TaskLoop) -> None:
         while True:
             waiting = await self._queue.get()
             self._taken -= 1
+            self._is_importing = True
             try:
-                await perform_import(self._database, self._clock, waiting.run_id, waiting.request, Progress())
+                await perform_import(
+                    self._database,
+                    self._clock,
+                    waiting.run_id,
+                    waiting.request,
+                    Progress(),
+                    supervisor=self._supervisor,
+                    keep_mark=self._unmarked.append,
+                )
             except (ProgrammeError, Refused) as error:
                 log.warning("import %s failed: %s", waiting.run_id, error)
-            except Exception:
-                log.exception("import %s failed unexpectedly", waiting.run_id)
+                loop.turned()  # that a file is not taken is this loop's work done
+            except Exception as error:  # noqa: BLE001  told and counted; the next file is none the worse for it
+                log.warning("import %s failed unexpectedly", waiting.run_id)
+                loop.failed(error)
+            else:
+                loop.turned()
             finally:
+                self._is_importing = False
                 waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
+
+    async def _mark_unmarked(self) -> None:
+        """Writes down which imports failed while even that could not be written."""
+        while self._unmarked:
+            await self._database.run(self._unmarked[0], deadline_s=SHORT_S, idempotent=True)
+            self._unmarked.popleft()
 
     async def _mark_left(self) -> None:
         async def mark(session: Session) -> int:

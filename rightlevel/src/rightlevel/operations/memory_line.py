@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from flatwater.cache import CacheStatistics
 from flatwater.load_shedding import SheddingStanding
 from flatwater.monitors import GarbageStanding, ProcessSample
 from flatwater.monitors.endpoints import EndpointStanding
+from flatwater.supervisor import Supervisor
 from rightlevel.operations.own_numbers import Telling
 
 log = logging.getLogger("rightlevel.memory")
@@ -80,28 +80,22 @@ def memory_line(
 
 
 @asynccontextmanager
-async def telling(line: Callable[[], str], own: Telling, *, every_s: float = EVERY_S) -> AsyncIterator[None]:
-    """Logs a line each minute while the block runs, and writes this process's own numbers beside it, at once and then each minute.
+async def telling(
+    line: Callable[[], str], own: Telling, supervisor: Supervisor, *, every_s: float = EVERY_S
+) -> AsyncIterator[None]:
+    """Logs a line each minute while the block runs, and writes this process's own numbers, at once and then each minute."""
 
-    Whatever goes wrong is logged, and the next minute is tried again.
-    """
+    async def tell() -> None:
+        log.info("%s", line())
+        own.tell()
 
-    async def turns() -> None:
-        while True:
-            try:
-                own.tell()
-            except OSError as error:
-                log.warning("this process's own numbers could not be written: %s", error)
-            await asyncio.sleep(every_s)
-            try:
-                log.info("%s", line())
-            except Exception:
-                log.exception("the line about memory could not be written")
-
-    task = asyncio.get_running_loop().create_task(turns(), name="memory line")
+    try:
+        own.tell()
+    except OSError as error:
+        log.warning("this process's own numbers could not be written: %s", error)
+    loop = supervisor.every("memory line", tell, period_s=every_s, first_after_s=every_s)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await loop.stop()
         own.end()

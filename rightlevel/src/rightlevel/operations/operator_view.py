@@ -17,6 +17,7 @@ from flatwater.pool import Database, PoolStatistics
 from flatwater.queries import load_queries
 from flatwater.rate_limit import RateStatistics
 from flatwater.statement_times import QueryTimes
+from flatwater.supervisor import LoopStanding, Supervisor
 from flatwater.transaction import Session
 from flatwater.valkey import SharedCache, SharedStatistics
 from rightlevel.database.server import Server
@@ -93,6 +94,7 @@ class Parts(msgspec.Struct, frozen=True):
     delivery: Delivery
     caches: tuple[Cache[object], ...]
     imports: ImportRunner
+    supervisor: Supervisor
     budget_bytes: int
     second_levels: tuple[SharedCache[Any], ...] = ()
 
@@ -120,6 +122,7 @@ class OperatorView(msgspec.Struct, frozen=True):
     most_waiting: int
     imports_waiting: int
     imports_most: int
+    loops: tuple[LoopStanding, ...]
 
 
 async def sessions_of_the_database(session: Session) -> list[Connected]:
@@ -157,6 +160,7 @@ async def gather(parts: Parts, sessions: list[Connected], backup: KeptBackup | N
         most_waiting=parts.database.limits.waiting,
         imports_waiting=parts.imports.waiting,
         imports_most=MOST_WAITING,
+        loops=parts.supervisor.standings(),
     )
 
 

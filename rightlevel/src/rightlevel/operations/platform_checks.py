@@ -8,15 +8,19 @@ from typing import Final
 import msgspec
 
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Cure, Finding, Severity
+from flatwater.doctor.model import Check, Cure, Finding, NotExamined, Severity
 from flatwater.queries import load_queries
+from flatwater.supervisor import MISSED_TURNS
 from rightlevel.database.migrations import known_migrations
 from rightlevel.operations.reconcile import Reconciliation
+from rightlevel.operations.table_bounds import BOUNDS, MEGABYTE
 
 _queries = load_queries(__package__ or "", "platform_checks.sql")
 
 LATE_S: Final = 26 * 3_600
 """The clean-up runs at 02:00 each day, and so should a backup; two hours' grace."""
+SILENT_S: Final = 180.0
+"""A process tells how its loops fare each minute; three times without a word is silence."""
 LOST_S: Final = 7 * 86_400
 """A week of a round can be tested again by nobody."""
 
@@ -54,6 +58,28 @@ class _CleanUp(msgspec.Struct, frozen=True):
     age_s: float
     is_ended: bool
     removed: int
+
+
+class _Size(msgspec.Struct, frozen=True):
+    table_name: str
+    size_bytes: int
+
+
+class _Loop(msgspec.Struct, frozen=True):
+    host: str
+    process_id: int
+    name: str
+    period_s: float | None
+    state: str
+    failures_in_a_row: int
+    missed_turns: int
+    last_error: str
+    silent_s: float
+    is_replaced: bool
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.state == "dead" or max(self.missed_turns, self.failures_in_a_row) >= MISSED_TURNS
 
 
 class _Stuck(msgspec.Struct, frozen=True):
@@ -194,6 +220,136 @@ class CleanUpLate:
             yield Finding(self.name, f"{self.name}/ran", "ok", saw, self.why)
 
 
+class BackgroundLoops:
+    """Whether everything that runs in the background still does, by each loop's own period."""
+
+    name = "background_loops"
+    title = "In the background"
+    why = "What stands still in the background is noticed last: nothing is swept, sealed, told or kept any more, and the pages look as ever."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        found = look.rows(_queries["loops"], into=_Loop)
+        if not found:
+            raise NotExamined(
+                "No running service has told how its loops fare; it does within a minute of its start."
+            )
+        silent = {(each.host, each.process_id): each for each in found if each.silent_s > SILENT_S}
+        for each in silent.values():
+            if not each.is_replaced:
+                yield self._silent(each)
+        heard = [each for each in found if each.silent_s <= SILENT_S]
+        ailing = [each for each in heard if each.needs_attention]
+        for each in ailing:
+            yield self._ailing(each)
+        if heard and not ailing:
+            processes = len({(each.host, each.process_id) for each in heard})
+            yield Finding(
+                self.name,
+                f"{self.name}/all",
+                "ok",
+                f"All {len(heard)} loops of {processes} process{'' if processes == 1 else 'es'} turn.",
+                self.why,
+                numbers={"loops": len(heard), "processes": processes},
+            )
+        if not heard and all(each.is_replaced for each in silent.values()):
+            raise NotExamined("No running service has told how its loops fare for three minutes.")
+
+    def _silent(self, each: _Loop) -> Finding:
+        minutes = each.silent_s / 60
+        cure = Cure(
+            command="rightlevel serve",
+            explanation="Start it again if it has ended; if it runs, its log says why it can't tell.",
+        )
+        return Finding(
+            self.name,
+            f"{self.name}/silent {each.host}",
+            "warning",
+            f"Process {each.process_id} on {each.host} has told nothing of its loops for {minutes:.0f} minutes, and did not say that it ends.",
+            self.why,
+            (cure,),
+            {"silent_s": round(each.silent_s)},
+        )
+
+    def _ailing(self, each: _Loop) -> Finding:
+        missed = f"missed {each.missed_turns} turns" + (
+            f" of {each.period_s:g} s" if each.period_s is not None else ""
+        )
+        failed = f"failed {each.failures_in_a_row} times in a row"
+        how = "stands still" if each.state == "dead" else " and ".join(
+            text
+            for text, count in ((missed, each.missed_turns), (failed, each.failures_in_a_row))
+            if count >= MISSED_TURNS
+        )  # fmt: skip
+        cause = f" Its last error: {each.last_error}" if each.last_error else ""
+        cure = Cure(
+            explanation="It tries again by itself: mend what the error names. The log has the whole of it; restart the service where a loop stands still."
+        )
+        return Finding(
+            self.name,
+            f"{self.name}/{each.name}",
+            "warning",
+            f"“{each.name}” of process {each.process_id} on {each.host} {how}.{cause}",
+            self.why,
+            (cure,),
+            {"missed_turns": each.missed_turns, "failures_in_a_row": each.failures_in_a_row},
+        )
+
+
+class TableBudgets:
+    """Whether every table keeps to the room it may take, and is one that we know."""
+
+    name = "table_budgets"
+    title = "Tables within their bounds"
+    why = "Each table has something that takes its rows away or holds them; one that outgrows its budget says that this no longer works."
+
+    def look(self, look: Look) -> Iterator[Finding]:
+        bounds = {each.table: each for each in BOUNDS}
+        found = look.rows(_queries["table_sizes"], into=_Size)
+        over = [
+            each
+            for each in found
+            if (bound := bounds.get(each.table_name)) is not None
+            and each.size_bytes > bound.budget_megabytes * MEGABYTE
+        ]
+        for each in over:
+            bound = bounds[each.table_name]
+            saw = (
+                f"{each.table_name} takes {each.size_bytes / MEGABYTE:,.0f} MB, over its budget of {bound.budget_megabytes:,} MB. "
+                f"Added by: {bound.adds}. Taken away by: {bound.removes}."
+            )
+            cure = Cure(
+                explanation="See whether what takes its rows away runs (background_loops, clean_up_late); a programme larger than a country of a million children over five years needs more: acknowledge it then."
+            )
+            yield Finding(
+                self.name,
+                f"{self.name}/{each.table_name}",
+                "warning",
+                saw,
+                self.why,
+                (cure,),
+                {"size_bytes": each.size_bytes},
+            )
+        unknown = sorted(each.table_name for each in found if each.table_name not in bounds)
+        if unknown:
+            yield Finding(
+                self.name,
+                f"{self.name}/unknown",
+                "notice",
+                f"Tables that are not the platform's: {', '.join(unknown[:10])}.",
+                "Nobody here knows what takes their rows away.",
+                numbers={"tables": len(unknown)},
+            )
+        if not over:
+            yield Finding(
+                self.name,
+                f"{self.name}/all",
+                "ok",
+                f"{len(found) - len(unknown)} tables are within their budgets.",
+                self.why,
+                numbers={"tables": len(found) - len(unknown)},
+            )
+
+
 class ImportsStuck:
     """Whether an import has been running for an hour."""
 
@@ -254,7 +410,7 @@ class BackupsFresh:
 
 
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (
-    SchemaUpToDate(), AdminsSecondFactor(), RoundsOverlap(), CleanUpLate(), ImportsStuck(), BackupsFresh(),
+    SchemaUpToDate(), AdminsSecondFactor(), RoundsOverlap(), CleanUpLate(), BackgroundLoops(), TableBudgets(), ImportsStuck(), BackupsFresh(),
 )  # fmt: skip
 
 

@@ -42,6 +42,28 @@ select count(*)::int as stuck
 from import_run
 where state::text in ('waiting', 'reading', 'saving') and started_at < now() - interval '1 hour'
 
+-- name: table_sizes
+-- What each table takes with its indexes and its months, as it is. Served by the catalogue.
+select c.relname::text as table_name, sum(pg_total_relation_size(coalesce(p.relid, c.oid)))::bigint as size_bytes
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
+left join lateral pg_partition_tree(c.oid) p on c.relkind = 'p'
+where c.relkind in ('r', 'p') and not c.relispartition
+group by c.relname
+order by c.relname
+limit 1000
+
+-- name: loops
+-- How the loops of every process fare, and whether a process that has fallen silent was replaced by one that began later. A few rows.
+select l.host, l.process_id, l.name, l.period_s, l.state, l.failures_in_a_row, l.missed_turns, l.last_error,
+    extract(epoch from now() - l.told_at)::float8 as silent_s,
+    exists (
+        select from loop_standing o
+        where o.began_at > l.told_at and (o.host, o.process_id) <> (l.host, l.process_id)) as is_replaced
+from loop_standing l
+order by l.host, l.process_id, l.name
+limit 1000
+
 -- name: newest_backup
 -- The last backup and how old it is. Served by backup_by_time.
 select name, size_bytes, extract(epoch from now() - made_at)::float8 as age_s from backup order by made_at desc limit 1

@@ -28,25 +28,42 @@ where (kind, subject) in (
     limit %(rows_per_batch)s
     for update skip locked)
 
+-- name: sweep_tokens
+-- Removes API tokens that ran out long ago, one batch. Served by api_token_by_expiry.
+delete from api_token
+where id in (
+    select id from api_token
+    where expires_at < %(before)s
+    order by expires_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
+-- name: sweep_imports
+-- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
+delete from import_run
+where id in (
+    select id from import_run
+    where started_at < %(before)s and ended_at < %(before)s
+    order by started_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
 -- name: activity
--- What the connections to this database do, this one left out where it would count itself as busy.
+-- What the connections to this database do, but for the one that looks: it is opened for the look and closed after.
 select count(*)::int as connections,
     (count(*) filter (where state = 'idle'))::int as idle,
     (count(*) filter (where state like 'idle in transaction%%' and now() - state_change > interval '1 second'))::int as idle_in_transaction,
-    coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active' and pid <> pg_backend_pid())), 0)::float8
-        as longest_statement_s,
-    (select greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint, 0) from pg_class c where c.oid = 'flatwater_rate_limit'::regclass)
-        as rate_limit_rows
+    coalesce(extract(epoch from max(clock_timestamp() - query_start) filter (where state = 'active')), 0)::float8 as longest_statement_s
 from pg_stat_activity
-where datname = current_database() and backend_type = 'client backend'
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
 
 -- name: claim_clean_up
--- Begins a clean-up that was last begun before it became due; no row when another process began it. Served by the primary key.
+-- Begins a clean-up that was last begun before it became due, or that never ended; no row when another process began it. Served by the primary key.
 insert into clean_up as c (name, started_at)
 values (%(name)s, %(now)s)
 on conflict (name) do update
 set started_at = %(now)s, ended_at = null
-where c.started_at < %(due)s
+where c.started_at < %(due)s or (c.ended_at is null and c.started_at < %(given_up)s)
 returning name
 
 -- name: end_clean_up

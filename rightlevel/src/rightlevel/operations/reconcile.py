@@ -10,6 +10,10 @@ from rightlevel.programme.audit import write_audit
 
 _queries = load_queries(__package__ or "", "reconcile.sql")
 MAX_SHOWN = 100
+COMPARISONS = (
+    "compare_results", "compare_enrolled", "compare_seats", "compare_standing", "compare_cells", "compare_stints",
+)  # fmt: skip
+"""What is compared: counts of results, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -40,13 +44,15 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     await session.execute(_queries["empty_counts"], {})
     await session.execute(_queries["count_results_again"], {})
     await session.execute(_queries["count_enrolled_again"], {})
+    await session.execute(_queries["count_rolls_again"], {})
+    await session.execute(_queries["count_standing_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})
     return msgspec.structs.replace(found, is_repaired=True)
 
 
 async def _compare(session: Session) -> Reconciliation:
     parts: list[_Comparison] = []
-    for name in ("compare_results", "compare_enrolled"):
+    for name in COMPARISONS:
         part = await session.fetch_one(_queries[name], {}, into=_Comparison)
         if part is None:
             raise LookupError(f"{name} gave no row")

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+
+import msgspec
 
 from flatwater.clock import Clock
 from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
+from flatwater.supervisor import Supervisor
 from flatwater.transaction import Session
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.history import keep_reading
+from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.months import EVERY_S as MONTHS_S
+from rightlevel.operations.months import LONGEST_TURN_S as LONGEST_TURN_OF_MONTHS_S
+from rightlevel.operations.months import Months
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
 
-log = logging.getLogger("rightlevel.operations")
 _queries = load_queries(__package__ or "")
 
 ROUND_S = 60.0
+FIRST_S = 2.0
+LONGEST_TURN_S = 900.0
+"""A chore that takes longer hangs. Each of its statements has a deadline of its own, far below."""
 DEADLINE_S = 10.0
 ROWS_PER_BATCH = 10_000
 MAX_BATCHES_PER_ROUND = 20
 KEEP_RECEIPTS = timedelta(days=30)
 KEEP_FAILURES = timedelta(days=2)
+KEEP_ENDED_TOKENS = timedelta(days=365)
+KEEP_IMPORTS = timedelta(days=730)
+IMPORTS_PER_BATCH = 20
+"""An import may take 100,000 faults along."""
 MAX_SEEN = 5_000
 
 
@@ -54,68 +66,125 @@ class SeenSessions:
 
 
 async def sweep(database: Database, clock: Clock) -> dict[str, int]:
-    """Removes ended sessions, old receipts and cold failures. *Cost*: batches of 10,000 rows, each its own transaction.
+    """Removes what has ended or is past its time. *Cost*: batches of 10,000 rows, each its own transaction.
 
-    *Shape*: rows removed by what they were.
+    *Shape*: rows removed by what they were. *Errors*: the first thing that failed, after all others were swept.
     """
     now = clock.now()
-    removed = {
-        "sessions": await _sweep_one(database, _queries["sweep_sessions"], {"now": now}),
-        "receipts": await _sweep_one(database, _queries["sweep_receipts"], {"before": now - KEEP_RECEIPTS}),
-        "failures": await _sweep_one(database, _queries["sweep_failures"], {"before": now - KEEP_FAILURES}),
-    }
+    removed: dict[str, int] = {}
+    faults: list[Exception] = []
+    for name, query, values, rows in (
+        ("sessions", "sweep_sessions", {"now": now}, ROWS_PER_BATCH),
+        ("receipts", "sweep_receipts", {"before": now - KEEP_RECEIPTS}, ROWS_PER_BATCH),
+        ("failures", "sweep_failures", {"before": now - KEEP_FAILURES}, ROWS_PER_BATCH),
+        ("tokens", "sweep_tokens", {"before": now - KEEP_ENDED_TOKENS}, ROWS_PER_BATCH),
+        ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
+    ):
+        try:
+            removed[name] = await _sweep_one(database, _queries[query], values, rows)
+        except Exception as error:  # noqa: BLE001  raised below: what fails holds up nothing else
+            faults.append(error)
+    if faults:
+        raise faults[0]
     return removed
 
 
-async def _sweep_one(database: Database, query: Query, values: dict[str, object]) -> int:
+async def _sweep_one(
+    database: Database, query: Query, values: Mapping[str, object], rows_per_batch: int
+) -> int:
     total = 0
     for _ in range(MAX_BATCHES_PER_ROUND):
 
         async def batch(session: Session) -> int:
-            return await session.execute(query, {**values, "rows_per_batch": ROWS_PER_BATCH})
+            return await session.execute(query, {**values, "rows_per_batch": rows_per_batch})
 
         removed = await database.run(batch, deadline_s=DEADLINE_S, idempotent=True)
         total += removed
-        if removed < ROWS_PER_BATCH:
+        if removed < rows_per_batch:
             break
     return total
 
 
-async def upkeep_round(
-    database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
-) -> None:
-    """One round: notes used sessions, seals rounds that were frozen, then sweeps, the rate limits too when that is due."""
-    ids = seen.take()
-    if ids:
+class Chore(msgspec.Struct, frozen=True):
+    """Something that is done again and again. *Units*: seconds."""
+
+    name: str
+    do: Callable[[], Awaitable[object]]
+    period_s: float = ROUND_S
+    longest_s: float = LONGEST_TURN_S
+
+
+class Upkeep:
+    """The chores of a running platform, each a loop of its own: one that fails holds up no other.
+
+    What they do is safe in any number of processes at once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        seen: SeenSessions,
+        clean_up: CleanUp,
+        readings: Readings,
+        months: Months,
+        report: LoopReport,
+    ) -> None:
+        self._months = months
+        self._report = report
+        self._database = database
+        self._seen = seen
+        self._clean_up = clean_up
+        self._readings = readings
+        self._clock = clock
+
+    @property
+    def chores(self) -> tuple[Chore, ...]:
+        """What is done, and how often."""
+        return (
+            Chore("months", self._months.turn, MONTHS_S, LONGEST_TURN_OF_MONTHS_S),
+            Chore("sessions noted", self.note_sessions),
+            Chore("round sealing", lambda: seal_rounds(self._database, self._clock)),
+            Chore("sweeping", lambda: sweep(self._database, self._clock)),
+            Chore("clean-up", self._clean_up.run_if_due),
+            Chore("reading history", lambda: keep_reading(self._database, self._readings, self._clock)),
+            Chore("loop report", self._report.tell),
+        )
+
+    async def note_sessions(self) -> None:
+        """Notes which sessions were used; they are noted the next time when it fails. *Cost*: one statement."""
+        ids = self._seen.take()
+        if not ids:
+            return
 
         async def touch(session: Session) -> int:
-            return await touch_sessions(session, ids, clock.now())
+            return await touch_sessions(session, ids, self._clock.now())
 
-        await database.run(touch, deadline_s=DEADLINE_S, idempotent=True)
-    await seal_rounds(database, clock)
-    await sweep(database, clock)
-    await clean_up.run_if_due()
-    await keep_reading(database, readings, clock)
+        try:
+            await self._database.run(touch, deadline_s=DEADLINE_S, idempotent=True)
+        except BaseException:
+            for each in ids:
+                self._seen.note(each)
+            raise
 
-
-@asynccontextmanager
-async def upkeep(
-    database: Database, seen: SeenSessions, clean_up: CleanUp, readings: Readings, clock: Clock
-) -> AsyncIterator[None]:
-    """Runs a round every minute while the block runs."""
-
-    async def rounds() -> None:
-        while True:
-            await asyncio.sleep(ROUND_S)
-            try:
-                await upkeep_round(database, seen, clean_up, readings, clock)
-            except Refused as refused:
-                # A busy or absent database is no reason to stop; the next round is a minute away.
-                log.warning("an upkeep round was refused: %s", refused)
-
-    task = asyncio.get_running_loop().create_task(rounds(), name="upkeep")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    @asynccontextmanager
+    async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
+        """Does every chore while the block runs, one after another at first."""
+        loops = [
+            supervisor.every(
+                chore.name,
+                chore.do,
+                period_s=chore.period_s,
+                first_after_s=FIRST_S + number,
+                turn_s=chore.longest_s,
+            )
+            for number, chore in enumerate(self.chores)
+        ]
+        try:
+            yield
+        finally:
+            for loop in loops:
+                await loop.stop()
+            with contextlib.suppress(Refused):  # what is not taken back is forgotten in a day
+                await self._report.take_back()

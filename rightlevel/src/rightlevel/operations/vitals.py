@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,19 +13,15 @@ from flatwater.guards import Guards
 from flatwater.load_shedding import LoadShedder
 from flatwater.memory_budget import MemoryBudgets
 from flatwater.metrics import Metrics, RequestMetrics
-from flatwater.monitors import GarbageMonitor, ProcessMonitor, ProcessSample, pss_of, resident_bytes
+from flatwater.monitors import GarbageMonitor, MemorySampler, ProcessMonitor, ProcessSample, pss_of
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.recycling import Recycler
+from flatwater.supervisor import Supervisor
 from flatwater.valkey import Client, ValkeyRateLimiter
 from rightlevel.database.server import Server
+from rightlevel.operations.memory_plan import program_allowance
 
-PROGRAM_SHARE: Final = 0.9
-"""What the program may reach of the budget where it has a PostgreSQL of its own; shedding begins at 85 % of this.
-
-*Source*: measured: 60 to 75 MB of program at rest, 38 MB more while two passwords are hashed (Argon2id at 19 MiB), and 30 to 35 MB
-of PostgreSQL, which its settings bound. A smaller share turned people away at an ordinary sign-in.
-"""
 CRITICAL_SHARE: Final = 1.0
 EVERY_S: Final = 5.0
 
@@ -48,8 +43,9 @@ class MemoryLedger(msgspec.Struct, frozen=True):
 
 
 class Vitals(msgspec.Struct, frozen=True):
-    """What watches a running platform from inside, and its guards."""
+    """What watches a running platform from inside, and its guards. `memory` is the one reading that they all judge by."""
 
+    memory: MemorySampler
     process: ProcessMonitor
     garbage: GarbageMonitor
     budgets: MemoryBudgets
@@ -59,11 +55,6 @@ class Vitals(msgspec.Struct, frozen=True):
     metrics: Metrics
     requests: RequestMetrics
     guards: Guards
-
-
-def program_allowance(server: Server, budget_bytes: int) -> int:
-    """What the program itself may take of the budget."""
-    return int(budget_bytes * PROGRAM_SHARE) if server.is_private else budget_bytes
 
 
 def rate_limits(store: Client | None) -> RateLimits:
@@ -80,29 +71,42 @@ async def watching(
     server: Server,
     clock: Clock,
     budget_bytes: int,
+    supervisor: Supervisor,
     *,
     is_service: bool = True,
+    is_busy: Callable[[], bool] = bool,
     store: Client | None = None,
 ) -> AsyncIterator[Vitals]:
-    """Watches while the block runs: samples memory every five seconds, sheds before the allowance is used up, and as the
-    last line asks to be replaced. Where hosts share a store, it counts what each would else count in its memory.
+    """Watches while the block runs: sheds before the allowance is used up, and as the last line asks to be replaced, by the same reading.
+
+    `is_busy`: whether work is under way that being replaced would cost. Where hosts share a store, it counts what each would else
+    count in its memory.
     """
-    allowance = program_allowance(server, budget_bytes)
-    budgets, garbage = MemoryBudgets(), GarbageMonitor()
-    recycler = Recycler(int(allowance * CRITICAL_SHARE), clock, grown=budgets.growth.standing)
+    allowance = program_allowance(budget_bytes, is_private=server.is_private)
+    memory, budgets, garbage = MemorySampler(clock), MemoryBudgets(), GarbageMonitor()
+    shedder = LoadShedder(
+        allowance,
+        memory.owned_bytes,
+        clock,
+        pool_statistics=database.statistics,
+        pool_waiting=database.limits.waiting,
+        supervisor=supervisor,
+    )
+    recycler = Recycler(
+        int(allowance * CRITICAL_SHARE), clock, grown=budgets.growth.standing, is_busy=is_busy
+    )
 
     def see(sample: ProcessSample) -> None:
         budgets.growth.mark()
-        recycler.see(sample.pss_bytes or sample.rss_bytes)
+        recycler.see(sample.pss_bytes, memory_short_s=shedder.memory_short_s)
 
-    process = ProcessMonitor(clock, every_s=EVERY_S, garbage=garbage, on_sample=[see])
-    shedder = LoadShedder(
-        allowance, resident_bytes, clock, pool_statistics=database.statistics, pool_waiting=database.limits.waiting
-    )  # fmt: skip
+    process = ProcessMonitor(
+        clock, every_s=EVERY_S, garbage=garbage, memory=memory, on_sample=[see], supervisor=supervisor
+    )
     rates, metrics = rate_limits(store), Metrics()
     requests = RequestMetrics(metrics)
     guards = Guards(shedder, budgets, requests.observe, rates)
-    vitals = Vitals(process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)
+    vitals = Vitals(memory, process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)
     if not is_service:  # a command takes what its work takes, and turns nobody away
         yield vitals
         return
@@ -110,7 +114,7 @@ async def watching(
         yield vitals
 
 
-def ledger(server: Server, budget_bytes: int, caches: dict[str, int]) -> MemoryLedger:
+def ledger(server: Server, memory: MemorySampler, budget_bytes: int, caches: dict[str, int]) -> MemoryLedger:
     """Who has how much now. *Cost*: one file read a process, about 0.5 ms each."""
     backends: dict[str, int] = {}
     if server.is_private:
@@ -119,5 +123,5 @@ def ledger(server: Server, budget_bytes: int, caches: dict[str, int]) -> MemoryL
             if found is not None:
                 backends[str(process_id)] = found
     return MemoryLedger(
-        budget_bytes, pss_of([os.getpid()]), sum(backends.values()) if server.is_private else None, backends, caches
+        budget_bytes, memory.owned_bytes(), sum(backends.values()) if server.is_private else None, backends, caches
     )  # fmt: skip

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from flatwater.alerts import Alarms, Channel, Delivery, Email, Log, Secret, Webhook, keep_watch
+from flatwater.alerts import Alarms, Channel, Delivery, Email, Log, Secret, Webhook, watch_once
+from flatwater.alerts.watch import EVERY_S
 from flatwater.cache import Cache
 from flatwater.clock import Clock
 from flatwater.metrics import Metrics, sources
 from flatwater.pool import Database
+from flatwater.supervisor import Supervisor
 from flatwater.valkey import SharedCache, ValkeyRateLimiter
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.vitals import Vitals
@@ -38,23 +39,34 @@ def channels_of(settings: Settings) -> list[Channel]:
 
 
 @asynccontextmanager
-async def alerting(readings: Readings, delivery: Delivery, clock: Clock) -> AsyncIterator[None]:
+async def alerting(
+    readings: Readings, delivery: Delivery, clock: Clock, supervisor: Supervisor
+) -> AsyncIterator[None]:
     """Judges the service levels every fifteen seconds while the block runs, and tells what is to be told."""
+    alarms = Alarms(clock=clock)
     async with delivery:
-        task = asyncio.create_task(
-            keep_watch(readings.levels, Alarms(clock=clock), delivery), name="service levels"
+        loop = supervisor.every(
+            "service levels",
+            lambda: watch_once(readings.levels, alarms, delivery),
+            period_s=EVERY_S,
+            first_after_s=0.0,
         )
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            await loop.stop()
 
 
 def declare_metrics(
-    metrics: Metrics, database: Database, vitals: Vitals, readings: Readings, delivery: Delivery, caches: tuple[Cache[object], ...],
+    metrics: Metrics,
+    database: Database,
+    vitals: Vitals,
+    readings: Readings,
+    delivery: Delivery,
+    caches: tuple[Cache[object], ...],
+    supervisor: Supervisor,
     second_levels: tuple[SharedCache[Any], ...] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Declares everything that is counted here; each is read when somebody scrapes."""
     sources.pools(metrics, lambda: {"main": database.statistics()}, {"main": database.limits})
     sources.caches(metrics, lambda: [cache.statistics() for cache in caches])
@@ -68,6 +80,7 @@ def declare_metrics(
     sources.alerts(metrics, delivery.statistics)
     sources.rate_limits(metrics, vitals.rates.statistics)
     sources.growth(metrics, vitals.budgets.growth.standing)
+    sources.loops(metrics, supervisor.standings, supervisor.errands)
     if second_levels:
         sources.second_levels(
             metrics, lambda: [(each.first.name, each.statistics()) for each in second_levels]

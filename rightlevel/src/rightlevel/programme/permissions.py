@@ -51,6 +51,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("delete", "student"): _OWNERS,
     ("restore", "student"): _OWNERS,
     ("transfer", "student"): _FIELD,
+    ("amend", "student"): _LEADERS,
     ("erase", "student"): _ADMIN,
     ("merge", "student"): _MENTORS,
     ("roll_over", "school"): _LEADERS,
@@ -121,6 +122,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("finish", "sign_in"): _ALL,
     ("manage", "self"): _ALL,
     ("change", "setting"): _ADMIN,
+    ("read", "time_zone"): _ALL,
+    ("change", "time_zone"): _LEADERS,
     ("read", "metric"): _ADMIN,
 }
 """(action, resource) → the roles that may. What is not here, nobody may."""

@@ -181,7 +181,11 @@ class RightLevelHouse(House[Actor, Platform]):
                 session, actor, call.endpoint.name, "route", call.path[:200], outcome="denied", reason=reason
             )
 
-        await call.database.run(write, deadline_s=AUTHENTICATE_S)
+        try:
+            await call.database.run(write, deadline_s=AUTHENTICATE_S)
+        except Refused as refused:
+            # It is denied all the same; that nobody could write it down is no reason to say something else.
+            log.error("a denied attempt at %s could not be written down: %s", call.endpoint.name, refused)
 
     def headers(self, call: Call[Actor, Platform]) -> dict[str, str]:
         return API_HEADERS if call.path.startswith("/api/") else PAGE_HEADERS
@@ -191,9 +195,9 @@ async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> A
     """Who holds the session or token that was sent, or None. *Cost*: one statement, and past `scopes` one more on a miss."""
     bearer = bearer_of(call)
     if bearer is not None:
-        return await actor_by_token(session, bearer, call.clock, address=call.address, scopes=scopes)
+        return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)
     return await actor_by_session(
-        session, cookie_of(call, SESSION_COOKIE) or "", call.clock, address=call.address,
+        session, cookie_of(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
         idle_s=call.app.settings.session_idle_s, scopes=scopes,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from gettext import c2py
 from io import BytesIO
 from pathlib import Path
@@ -107,18 +107,18 @@ class Language:
         pattern = "#,##0" + ("." + "0" * digits if digits else "") + "%"
         return format_percent(value, format=pattern, locale=self._locale)
 
-    def date(self, value: date | None) -> str:
-        """A day; a dash for None. Of an instant, its day on this machine's clock."""
+    def date(self, value: date | None, zone: tzinfo = UTC) -> str:
+        """A day; a dash for None. Of an instant, its day in the zone."""
         if isinstance(value, datetime):
-            value = value.astimezone()
+            value = value.astimezone(zone)
         return NOTHING if value is None else format_date(value, "medium", locale=self._locale)
 
-    def moment(self, value: datetime | None) -> str:
-        """Day and time on this machine's clock (its TZ is the programme's); a dash for None."""
+    def moment(self, value: datetime | None, zone: tzinfo = UTC) -> str:
+        """Day and time in the zone; a dash for None."""
         if value is None:
             return NOTHING
-        here = value.astimezone()
-        return f"{self.date(here)}, {format_time(here, 'HH:mm', locale=self._locale)}"
+        here = value.astimezone(zone)
+        return f"{self.date(here, zone)}, {format_time(here, 'HH:mm', locale=self._locale)}"
 
 
 def _rule_pattern(text: str) -> re.Pattern[str]:

@@ -35,6 +35,7 @@ WAYS = (
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/places", N_("Places"), "place", "create", "place"),
     Way("/years", N_("School years"), "round", "create", "school_year"),
+    Way("/settings", N_("Settings"), "round", "change", "time_zone"),
     Way("/people", N_("People"), "people", "read", "person"),
     Way("/deleted", N_("Deleted things"), "out", "restore", "student"),
     Way("/audit", N_("Activity"), "audit", "read", "audit"),

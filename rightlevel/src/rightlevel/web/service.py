@@ -27,17 +27,31 @@ class Version(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/healthz", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("service",)
+    "GET",
+    "/healthz",
+    who=Everyone(),
+    rate=READS,
+    deadline_s=READ_S,
+    work="none",
+    priority="never",
+    tags=("service",),
 )
 async def healthz(call: Ask) -> Raw:
-    """Whether program and database are well, with numbers; 503 when they are not."""
+    """Whether program and database are well, with numbers; 503 when the database is away. A full pool is *busy*, with 200."""
     health = await read_health(call.app.database, call.app.readings, call.app.settings.memory_bytes)
     content = msgspec.json.encode(health)
     return Raw(content, "application/json", 200 if health.status != "down" else 503)
 
 
 @routes.endpoint(
-    "GET", "/version", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("service",)
+    "GET",
+    "/version",
+    who=Everyone(),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    priority="never",
+    tags=("service",),
 )
 async def version(call: Ask) -> Version:
     """Which version of the program runs, and of the schema."""
@@ -51,6 +65,7 @@ async def version(call: Ask) -> Version:
     rate=READS,
     deadline_s=READ_S,
     work="none",
+    priority="never",
     tags=("service",),
 )
 async def metrics(call: Ask) -> Raw:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -98,13 +100,15 @@ def render(
 ) -> Html:
     """A page in the caller's language; `error` marks its fields and is told above the form. *Cost*: no query."""
     language = language_of(call)
-    context = _context(language, call.actor, call.path, call.query_string)
+    context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
     context |= _error_context(language, error)
     context["notice_text"] = _take_notice(call)
     return Html(_environment.get_template(template).render(context | values), status)
 
 
-def _context(language: Language, actor: Actor | None, path: str, query: str) -> dict[str, Any]:
+def _context(
+    language: Language, actor: Actor | None, path: str, query: str, zone: tzinfo = UTC
+) -> dict[str, Any]:
     csrf = actor.csrf_token if actor is not None else ""
 
     def may(action: str, resource: str) -> bool:
@@ -121,7 +125,8 @@ def _context(language: Language, actor: Actor | None, path: str, query: str) -> 
 
     return {
         "_": language.gettext, "ngettext": language.ngettext, "language": language, "number": language.number,
-        "share": language.share, "date": language.date, "moment": language.moment, "word": translated_word,
+        "share": language.share, "date": partial(language.date, zone=zone), "moment": partial(language.moment, zone=zone),
+        "word": translated_word,
         "named": named,
         "actor": actor, "may": may, "path": path, "with_query": with_query, "ways": ways_of(actor),
         "here": path + (f"?{query}" if query else ""), "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
@@ -236,7 +241,9 @@ def error_page(call: Ask, status: int, error: Exception) -> str:
         return error.page
     language = language_of(call)
     problem_of_form = error if isinstance(error, ProgrammeError) else None
-    values = _context(language, call.actor, call.path, "") | _error_context(language, problem_of_form)
+    values = _context(language, call.actor, call.path, "", call.clock.zone) | _error_context(
+        language, problem_of_form
+    )
     is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
     values["request_id"] = call.request_id if is_unexpected else ""

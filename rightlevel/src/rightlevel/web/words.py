@@ -29,6 +29,11 @@ WORDS: dict[str, dict[str, str]] = {
         "birth_differs": N_("another birthday"), "age_same": N_("the same age"), "age_alike": N_("a year apart"), "age_differs": N_("another age"),
         "other_school": N_("another school"),
     },
+    "stint_end": {
+        "transfer": N_("went to another school"), "promotion": N_("went up with the school"), "repeat": N_("stayed in its grade"),
+        "finished": N_("finished"), "left": N_("left school"), "change": N_("went to another class or year"), "import": N_("changed by an import"),
+        "correction": N_("corrected afterwards"),
+    },
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},
     "round_state": {"planned": N_("Planned"), "open": N_("Open"), "closed": N_("Closed"), "frozen": N_("Frozen")},
@@ -47,6 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
         "query_p95_s": N_("Statements: 95 of 100 took at most"), "rate_limit_rows": N_("Rate-limit rows"),
         "cache_hit_rate": N_("Found in caches"), "idle_connections": N_("Idle connections"),
         "longest_statement_s": N_("Longest statement at work"), "idle_in_transaction": N_("Idle in a transaction"),
+        "turning_away_s": N_("Requests turned away without a pause"),
     },
     "verdict": {
         "ok": N_("good"), "off_target": N_("off target"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),
@@ -54,12 +60,20 @@ WORDS: dict[str, dict[str, str]] = {
     "severity": {
         "ok": N_("good"), "notice": N_("worth knowing"), "warning": N_("warning"), "critical": N_("critical"), "not_examined": N_("not examined"),
     },
+    "loop_state": {"running": N_("turns"), "failing": N_("fails, is tried again"), "ended": N_("ended"), "dead": N_("stands still")},
     "history": {
         "memory": N_("Memory"), "connections": N_("Connections"), "query_p95": N_("Statements: 95 of 100 took at most"),
     },
     "verification": {
         "pending": N_("Waits for a re-test"), "agreed": N_("Tests agree"), "disagreed": N_("Tests differ"), "resolved": N_("Decided"),
-        "returned": N_("Returned"), "withdrawn": N_("Taken back"),
+        "returned": N_("Returned"), "withdrawn": N_("Taken back"), "ended": N_("Over"),
+    },
+    "ended_why": {
+        "changed": N_("The result was changed after it was tested again."),
+        "not_assessed": N_("The result says now that the child was not tested."),
+        "removed": N_("The result was removed."),
+        "answered": N_("The teacher stands by the result."),
+        "frozen": N_("The round was frozen before it was tested again."),
     },
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
     "outcome": {
@@ -69,7 +83,7 @@ WORDS: dict[str, dict[str, str]] = {
     "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Declined")},
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
-        "create": N_("Create"), "cure": N_("Cure"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
+        "create": N_("Create"), "cure": N_("Cure"), "archive": N_("Move to a file"), "various": N_("Various attempts"), "change": N_("Change"), "delete": N_("Delete"), "restore": N_("Bring back"),
         "sign_in": N_("Sign in"), "sign_out": N_("Sign out"), "change_password": N_("Change the password"),
         "reset_password": N_("Give a new password"), "activate": N_("Switch on"), "deactivate": N_("Switch off"),
         "revoke": N_("Revoke"), "choose_language": N_("Choose a language"), "end": N_("End"), "lock": N_("Lock"),
@@ -82,7 +96,7 @@ WORDS: dict[str, dict[str, str]] = {
         "verify": N_("Test again"), "draw": N_("Draw a sample"), "resolve": N_("Decide"), "return": N_("Return"), "answer": N_("Stand by it"),
         "withdraw": N_("Take back"), "change_state": N_("Open or close"), "freeze": N_("Freeze"),
         "import": N_("Import"), "undo": N_("Undo"), "override": N_("Override"), "record": N_("Enter"),
-        "propose": N_("Propose"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
+        "amend": N_("Amend"), "propose": N_("Propose"), "hand_over": N_("Hand over"), "accept": N_("Accept"), "move": N_("Move"), "check": N_("Test again"),
     },
     "resource": {
         "session": N_("Session"), "person": N_("Person"), "assignment": N_("Assignment"), "school": N_("School"),
@@ -100,7 +114,7 @@ WORDS: dict[str, dict[str, str]] = {
         "username": N_("Username"), "display_name": N_("Name"), "email": N_("E-mail"), "role": N_("Role"),
         "language": N_("Language"), "password": N_("New password"), "old": N_("Present password"),
         "days": N_("Valid for (days)"), "label": N_("What it is for"), "reason": N_("Reason"),
-        "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
+        "time_zone": N_("Time zone"), "school_id": N_("School"), "subject": N_("Subject"), "class_id": N_("Class"), "from_on": N_("From"),
         "to_on": N_("Until"), "code": N_("Code"), "name": N_("Name"), "name_local": N_("Name"),
         "name_latin": N_("Name in Latin letters"), "grade": N_("Grade"), "section": N_("Section"), "sex": N_("Sex"),
         "kind": N_("Kind"), "starts_on": N_("Starts"), "ends_on": N_("Ends"), "level": N_("Level"),

@@ -26,6 +26,7 @@ from rightlevel.programme.accounts.model import LastAdmin
 from rightlevel.programme.accounts.tokens import MAX_TOKENS, TooManyTokens
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor
+from rightlevel.programme.time_zone import ProgrammeClock
 
 pytestmark = pytest.mark.anyio
 
@@ -178,7 +179,7 @@ async def test_a_token_has_its_holders_rights_until_it_is_revoked(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     made = await create_token(session, cast.teacher, None, label="phone", days=30, clock=clock)
-    actor = await actor_by_token(session, made.token, clock, address="x")
+    actor = await actor_by_token(session, made.token, ProgrammeClock(clock), address="x")
     assert actor is not None
     assert (actor.username, actor.scope) == ("teacher", cast.teacher.scope)
     with pytest.raises(NotFound):
@@ -188,7 +189,7 @@ async def test_a_token_has_its_holders_rights_until_it_is_revoked(
     listed = await list_tokens(session, cast.teacher, PageRequest())
     assert made.id in [token.id for token in listed.items]
     await revoke_token(session, cast.teacher, made.id, clock)
-    assert await actor_by_token(session, made.token, clock, address="x") is None
+    assert await actor_by_token(session, made.token, ProgrammeClock(clock), address="x") is None
 
 
 async def test_a_token_ends_by_itself_and_there_are_at_most_twenty(
@@ -203,7 +204,7 @@ async def test_a_token_ends_by_itself_and_there_are_at_most_twenty(
     with pytest.raises(TooManyTokens):
         await create_token(session, cast.stranger, None, label="", days=1, clock=clock)
     clock.advance(86_401)
-    assert await actor_by_token(session, tokens[0].token, clock, address="x") is None
+    assert await actor_by_token(session, tokens[0].token, ProgrammeClock(clock), address="x") is None
 
 
 async def test_an_ended_assignment_is_out_of_scope_on_the_next_look(session: Session, cast: Cast) -> None:

@@ -27,6 +27,7 @@ from rightlevel.programme.accounts.model import FREE_FAILURES, LastAdmin
 from rightlevel.programme.accounts.passwords import typed_code
 from rightlevel.programme.accounts.resets import CODE_ATTEMPTS, CODE_LIFE
 from rightlevel.programme.errors import Forbidden, Invalid
+from rightlevel.programme.time_zone import ProgrammeClock
 
 pytestmark = pytest.mark.anyio
 NEW = "under the tamarind tree"
@@ -61,7 +62,7 @@ async def choose(
 
 async def holder_of_token(house: House, name: str) -> object:
     async with house.database.read(deadline_s=5) as session:
-        return await actor_by_token(session, token_of(name), house.clock, address="")
+        return await actor_by_token(session, token_of(name), ProgrammeClock(house.clock), address="")
 
 
 async def test_a_reset_ends_password_sessions_and_tokens_at_once(house: House) -> None:

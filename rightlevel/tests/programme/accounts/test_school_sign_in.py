@@ -254,6 +254,7 @@ async def test_who_is_assigned_there_no_longer_is_not_listed_and_does_not_enter(
             session,
             coordinator,
             PageRequest(),
+            house.clock,
             person_id=house.cast.teacher.person_id,  # type: ignore[arg-type]
         )
         for each in held.items:

@@ -25,6 +25,7 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.model import FREE_FAILURES, failures_after, lock_s
 from rightlevel.programme.accounts.sign_in import MAX_SESSIONS
 from rightlevel.programme.errors import Invalid
+from rightlevel.programme.time_zone import ProgrammeClock
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "reading-under-the-mango-tree"
@@ -64,7 +65,9 @@ class Door:
 
     async def holder(self, token: str) -> str | None:
         async with self.database.read(deadline_s=5) as session:
-            actor = await actor_by_session(session, token, self.clock, address="test", idle_s=IDLE_S)
+            actor = await actor_by_session(
+                session, token, ProgrammeClock(self.clock), address="test", idle_s=IDLE_S
+            )
         return actor.username if actor else None
 
 
@@ -159,7 +162,9 @@ async def test_the_hundred_and_first_waiter_for_a_hash_is_refused() -> None:
 async def test_a_new_password_ends_the_other_sessions(door: Door) -> None:
     here, elsewhere = await door.enter(), await door.enter()
     async with door.database.read(deadline_s=5) as session:
-        actor = await actor_by_session(session, here.token, door.clock, address="", idle_s=IDLE_S)
+        actor = await actor_by_session(
+            session, here.token, ProgrammeClock(door.clock), address="", idle_s=IDLE_S
+        )
     assert actor is not None
     with pytest.raises(Invalid) as wrong:
         await change_password(door.database, door.passwords, actor, old="not it", new="a new long password")
@@ -185,7 +190,9 @@ async def test_a_reset_ends_every_session(door: Door) -> None:
 async def test_sessions_end_by_age_by_idleness_and_by_signing_out(door: Door) -> None:
     entered, other = await door.enter(), await door.enter()
     async with door.database.read(deadline_s=5) as session:
-        actor = await actor_by_session(session, entered.token, door.clock, address="", idle_s=IDLE_S)
+        actor = await actor_by_session(
+            session, entered.token, ProgrammeClock(door.clock), address="", idle_s=IDLE_S
+        )
     assert actor is not None
     await door.database.run(lambda session: sign_out(session, actor), deadline_s=5)
     assert await door.holder(entered.token) is None

@@ -25,13 +25,14 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.tokens import RESOURCES
 from rightlevel.programme.errors import Forbidden, Invalid, NotFound
 from rightlevel.programme.permissions import TABLE, Actor, TokenReach, may
+from rightlevel.programme.time_zone import ProgrammeClock
 
 pytestmark = pytest.mark.anyio
 
 
 async def with_token(session: Session, actor: Actor, clock: StandingClock, reach: TokenReach) -> Actor:
     made = await create_token(session, actor, None, label="test", days=1, clock=clock, reach=reach)
-    holder = await actor_by_token(session, made.token, clock, address="test")
+    holder = await actor_by_token(session, made.token, ProgrammeClock(clock), address="test")
     assert holder is not None
     return holder
 
@@ -66,9 +67,9 @@ async def test_a_token_ends_with_its_last_day(session: Session, cast: Cast) -> N
     clock = StandingClock(NOW)
     made: TokenMade = await create_token(session, cast.teacher, None, label="x", days=2, clock=clock)
     clock.advance(timedelta(days=2).total_seconds() - 1)
-    assert await actor_by_token(session, made.token, clock, address="") is not None
+    assert await actor_by_token(session, made.token, ProgrammeClock(clock), address="") is not None
     clock.advance(1)
-    assert await actor_by_token(session, made.token, clock, address="") is None
+    assert await actor_by_token(session, made.token, ProgrammeClock(clock), address="") is None
 
 
 @pytest.mark.parametrize("resources", [(), ("nonsense",), tuple(RESOURCES) * 3])

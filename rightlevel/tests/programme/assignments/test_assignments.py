@@ -5,8 +5,9 @@ from people import NOW, Cast, actor_now
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
+from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.accounts import Scopes
+from rightlevel.programme.accounts import Scopes, delete_person, restore_person
 from rightlevel.programme.assignments import (
     NewAssignment,
     assigned_schools,
@@ -15,9 +16,28 @@ from rightlevel.programme.assignments import (
     list_assignments,
 )
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, Invalid, NotFound
+from rightlevel.programme.schools import delete_class, delete_school
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()
+
+QUERIES = read_queries(
+    """
+-- name: running
+-- What nobody ended.
+select count(*) from assignment where ended_at is null and (person_id = %(id)s or school_id = %(id)s or class_id = %(id)s)
+-- name: told
+-- What the audit says of the last deed of a kind.
+select a.after from audit_entry a where a.action = 'delete' and a.resource = %(what)s order by a.id desc limit 1
+-- name: empty_school
+-- Takes the children of a school away.
+update student set deleted_at = now() where school_id = %(id)s
+-- name: empty_class
+-- Takes the children out of a class.
+update student set class_id = null where class_id = %(id)s
+""",
+    origin="test_assignments.py",
+)
 
 
 async def test_an_assignment_counts_on_the_next_look_and_ends_on_the_next_look(
@@ -114,12 +134,75 @@ async def test_what_is_wrong_is_named_at_once_and_nothing_is_assigned_twice(
         )
 
 
-async def test_assignments_are_listed_by_person_and_by_school(session: Session, cast: Cast) -> None:
+async def test_assignments_are_listed_by_person_and_by_school(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
     by_person = await list_assignments(
-        session, cast.coordinator, PageRequest(), person_id=cast.teacher.person_id
+        session, cast.coordinator, PageRequest(), clock, person_id=cast.teacher.person_id
     )
     assert [each.subject for each in by_person.items] == ["language", "math"]
-    by_school = await list_assignments(session, cast.coordinator, PageRequest(), school_id=cast.school_b)
+    by_school = await list_assignments(
+        session, cast.coordinator, PageRequest(), clock, school_id=cast.school_b
+    )
     assert {each.person_name for each in by_school.items} == {"Mentor Elsewhere", "Teacher Elsewhere"}
     with pytest.raises(Forbidden):
-        await list_assignments(session, cast.teacher, PageRequest())
+        await list_assignments(session, cast.teacher, PageRequest(), clock)
+
+
+async def test_what_ran_out_by_its_date_is_over_everywhere_and_another_may_follow(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """Seen: it gave no access, was listed as active, and blocked a new one."""
+    person = cast.stranger.person_id
+    day = timedelta(days=1)
+
+    async def states(state: str | None) -> list[str]:
+        page = await list_assignments(
+            session, cast.coordinator, PageRequest(), clock, person_id=person, state=state
+        )
+        return [each.state for each in page.items]
+
+    async def assign(**more: object) -> None:
+        new = NewAssignment(person, cast.school_a, "math", **more)  # type: ignore[arg-type]
+        await create_assignment(session, cast.coordinator, new, clock)
+
+    await assign(from_on=TODAY - 30 * day, to_on=TODAY - day)
+    assert (await states("in_force"), await states("over"), await states(None)) == ([], ["over"], ["over"])
+    await assign(from_on=TODAY + 5 * day)
+    assert (await states("in_force"), await states("current")) == ([], ["to_come"])
+    await assign(to_on=TODAY + 4 * day)
+    assert (await states("in_force"), await states("current")) == (["in_force"], ["to_come", "in_force"])
+    assert (await actor_now(session, "stranger")).scope.schools() == [cast.school_a]
+    for more in ({}, {"from_on": TODAY + 10 * day}, {"from_on": TODAY - 5 * day, "to_on": TODAY}):
+        with pytest.raises(AlreadyTaken):
+            async with session.savepoint():
+                await assign(**more)
+    with pytest.raises(Invalid):
+        await states("sometimes")
+
+
+@pytest.mark.parametrize("what", ["person", "school", "class"])
+async def test_what_is_deleted_ends_its_assignments_in_the_same_deed(
+    session: Session, cast: Cast, clock: StandingClock, what: str
+) -> None:
+    new = NewAssignment(cast.stranger.person_id, cast.school_a, "math", cast.class_3a)
+    await create_assignment(session, cast.coordinator, new, clock)
+    ids = {"person": cast.stranger.person_id, "school": cast.school_a, "class": cast.class_3a}
+    before = await session.fetch_value(QUERIES["running"], {"id": ids[what]})
+    assert before
+    if what == "person":
+        await delete_person(session, cast.coordinator, ids[what], reason="left", clock=clock)
+        await restore_person(session, cast.coordinator, ids[what])
+    elif what == "school":
+        await session.execute(QUERIES["empty_school"], {"id": ids[what]})
+        await delete_school(session, cast.coordinator, ids[what], reason="closed", clock=clock)
+    else:
+        await session.execute(QUERIES["empty_class"], {"id": ids[what]})
+        await delete_class(session, cast.coordinator, ids[what], reason="joined", clock=clock)
+    told = await session.fetch_value(QUERIES["told"], {"what": what})
+    page = await list_assignments(session, cast.coordinator, PageRequest(), clock)
+    by = {"person": "person_id", "school": "school_id", "class": "class_id"}[what]
+    assert [each for each in page.items if getattr(each, by) == ids[what]] == []
+    assert len(told["ended_assignments"]) >= 1  # type: ignore[index]
+    if what != "person":  # whose session ended with the account
+        assert (await actor_now(session, "stranger")).scope.schools() == []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from people import NOW, Cast, make_cast
 
+from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.queries import read_queries
@@ -59,8 +61,26 @@ def test_a_text_is_looked_for_within_a_month_at_most() -> None:
     assert since is not None
     assert until is not None
     assert until - since == timedelta(days=31)
-    assert dated(AuditFilter(text="x"), day).to_on == day
-    assert dated(AuditFilter(), day).to_on is None
+    there = StandingClock(datetime(2026, 11, 22, 18, tzinfo=UTC), ZoneInfo("Asia/Phnom_Penh"))
+    assert dated(AuditFilter(text="x"), there).to_on == day
+    assert dated(AuditFilter(), there).to_on is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Asia/Phnom_Penh", date(2026, 11, 23), 24),
+        ("Europe/Berlin", date(2026, 3, 29), 23),
+        ("Europe/Berlin", date(2026, 10, 25), 25),
+    ],
+)
+def test_a_day_of_the_audit_is_the_programmes(zone: str, day: date, hours: int) -> None:
+    there = StandingClock(NOW, ZoneInfo(zone))
+    since, until = span_of(dated(AuditFilter(from_on=day, to_on=day), there))
+    assert since == datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    assert until is not None
+    assert since is not None
+    assert until - since == timedelta(hours=hours)
 
 
 async def rows_of(database: Database, wanted: AuditFilter) -> list[list[str]]:

@@ -1,6 +1,7 @@
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from people import NOW, Cast
 
@@ -15,11 +16,12 @@ from rightlevel.programme.figures import (
     Figures,
     children_behind,
     figures_below,
+    hold_different_children,
     read_breakdown,
     read_figures,
 )
 from rightlevel.programme.permissions import Actor
-from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.programme.results import ResultWrite, TestingStatus, enter_results
 from rightlevel.programme.students import NewStudent, create_student
 
 pytestmark = pytest.mark.anyio
@@ -201,3 +203,24 @@ async def test_figures_read_no_result_rows(session: Session, known: Cast) -> Non
     await read_breakdown(session, known.viewer, FigureQuery(known.round, "language"), by="rounds")
     await figures_below(session, known.viewer, FigureQuery(known.round, "language"), PageRequest())
     assert await session.fetch_value(EXPLAIN, {}) == before
+
+
+async def test_every_enrolled_child_is_tested_absent_refused_left_or_to_do(
+    session: Session, known: Cast
+) -> None:
+    found = await figures(session, known.coordinator, known)
+    assert found.status == TestingStatus(found.assessed, found.absent, found.refused, found.left, found.to_do)
+    assert found.status.enrolled == found.enrolled
+    assert (found.assessed, found.absent, found.to_do) == (5, 1, 2)
+
+
+async def test_rounds_side_by_side_hold_different_children_when_more_were_tested_in_one(
+    session: Session, known: Cast
+) -> None:
+    asked = FigureQuery(known.round, "language")
+    (only, *rest) = await read_breakdown(session, known.coordinator, asked, by="rounds")
+    assert not hold_different_children([only, *rest])
+    fewer = msgspec.structs.replace(only, figures=msgspec.structs.replace(only.figures, assessed=4))
+    untested = msgspec.structs.replace(only, figures=msgspec.structs.replace(only.figures, assessed=0))
+    assert hold_different_children([only, fewer])
+    assert not hold_different_children([only, untested])

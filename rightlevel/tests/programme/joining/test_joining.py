@@ -83,7 +83,7 @@ async def test_approving_makes_the_account_its_code_and_its_assignments(
     request_id = await asked(session, cast, clock)
     made = await approve(session, cast.coordinator, request_id, approval(cast), clock)
     assert (made.person.username, made.person.role, made.person.language) == ("sok.dara", "teacher", "km")
-    held = await list_assignments(session, cast.coordinator, PageRequest(), person_id=made.person.id)
+    held = await list_assignments(session, cast.coordinator, PageRequest(), clock, person_id=made.person.id)
     assert {(each.school_id, each.subject) for each in held.items} == {
         (cast.school_a, "language"),
         (cast.school_a, "math"),

@@ -260,7 +260,14 @@ async def test_kept_counts_hold_nothing_of_a_practice_school(session: Session, c
 async def _frozen_hash(session: Session, cast: Cast, clock: StandingClock) -> tuple[int, int, str | None]:
     for version, state in enumerate(("closed", "frozen"), start=1):
         await set_round_state(
-            session, cast.admin, cast.round, version=version, state=state, reason="told", clock=clock
+            session,
+            cast.admin,
+            cast.round,
+            version=version,
+            state=state,
+            reason="told",
+            clock=clock,
+            with_open_retests=True,
         )
     assert cast.round in await rounds_to_seal(session)
     after = 0

@@ -11,7 +11,7 @@ from flatwater.clock import StandingClock
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden, Invalid
 from rightlevel.programme.progress import class_progress
-from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.programme.results import ResultWrite, TestingStatus, enter_results, sum_of
 
 pytestmark = pytest.mark.anyio
 
@@ -19,12 +19,15 @@ pytestmark = pytest.mark.anyio
 async def test_children_and_results_are_counted_by_class(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
-    write = ResultWrite(str(uuid4()), cast.students_a[0], cast.round, "math", NOW.date(), level="division")
-    await enter_results(session, cast.teacher, [write], clock)
+    child, other = cast.students_a[:2]
+    tested = ResultWrite(str(uuid4()), child, cast.round, "math", NOW.date(), level="division")
+    absent = ResultWrite(str(uuid4()), other, cast.round, "math", NOW.date(), outcome="absent")
+    await enter_results(session, cast.teacher, [tested, absent], clock)
     rows = await class_progress(session, cast.mentor, [cast.school_a], cast.round)
-    assert sum(row.enrolled for row in rows) == 5
-    of_class = next(row for row in rows if row.class_id == cast.class_3a)
-    assert (of_class.enrolled, of_class.tested("math"), of_class.tested("language")) == (3, 1, 0)
+    of_class = {row.subject: row.status for row in rows if row.class_id == cast.class_3a}
+    assert of_class["math"] == TestingStatus(tested=1, absent=1, to_do=1)
+    assert of_class["language"] == TestingStatus(to_do=3)
+    assert sum_of(row.status for row in rows if row.subject == "math").enrolled == 5
 
 
 async def test_a_practice_school_counts_here(session: Session, cast: Cast) -> None:

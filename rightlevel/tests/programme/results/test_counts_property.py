@@ -121,8 +121,12 @@ class Tally:
             assert [level.count for level in figures.levels] == [
                 counted[level.rank] for level in SCALES[subject]
             ]
-            enrolled = [self.at[child] for child in self.at if child not in self.removed]
-            assert figures.enrolled == sum(school not in self.practice for school in enrolled)
+            # who has a result sits where it was made, everybody else where they are
+            seats = [
+                self.results[child, subject][2] if (child, subject) in self.results else school
+                for child, school in self.at.items() if child not in self.removed
+            ]  # fmt: skip
+            assert figures.enrolled == sum(school not in self.practice for school in seats)
 
 
 DEEDS = (

@@ -23,7 +23,7 @@ ME, SOMEBODY = 7, 8
 SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 
 FREE = Facts(
-    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, student_left_on=None, student_is_deleted=False, round_kind="baseline",
+    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, is_certain=True, student_left_on=None, student_is_deleted=False, round_kind="baseline",
     round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
     result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
     result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,
@@ -53,7 +53,9 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("one there, no version given", THERE, NEW, {}, "conflict"),
     ("one there, another version given", THERE, {"version": 1}, {}, "stale"),
     ("none there, a version given", FREE, CHANGE, {}, "stale"),
-    ("no such child", FREE, NEW, {"school_id": None, "class_id": None}, "not_found"),
+    ("no such child", FREE, NEW, {"school_id": None, "class_id": None, "now_school_id": None, "now_class_id": None}, "not_found"),
+    ("never enrolled in the round's year", FREE, NEW, {"school_id": None, "class_id": None}, "not_enrolled_in_year"),
+    ("never enrolled, but tested before there was this rule", THERE, CHANGE, {"school_id": None, "class_id": None}, "changed"),
     ("a removed child", FREE, NEW, {"student_is_deleted": True}, "not_found"),
     ("no such round", FREE, NEW, {"round_state": None, "starts_on": None, "ends_on": None}, "no_round"),
     ("a planned round", FREE, NEW, {"round_state": "planned"}, "round_not_open"),
@@ -73,6 +75,7 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("done before", FREE, NEW, {"done_as": "saved"}, "repeated"),
     ("done before, locked since", THERE, NEW, {"done_as": "saved", "result_is_locked": True, "round_state": "closed"}, "repeated"),
     ("the id of another write", FREE, NEW, {"done_as": "other"}, "write_id_reused"),
+    ("a child that was merged", FREE, NEW, {"student_is_deleted": True, "merged_into": "kept", "kept_school_id": SCHOOL}, "merged"),
 ]  # fmt: skip
 ROLES: tuple[Role, ...] = ("admin", "coordinator", "mentor", "teacher")
 
@@ -109,7 +112,7 @@ def test_only_leaders_with_a_reason_go_past_a_lock(
         assert verdict == code
 
 
-@pytest.mark.parametrize("code", ["date_in_future", "student_left", "no_round", "not_found", "stale", "conflict"])  # fmt: skip
+@pytest.mark.parametrize("code", ["date_in_future", "student_left", "no_round", "not_found", "not_enrolled_in_year", "stale", "conflict"])  # fmt: skip
 def test_no_reason_goes_past_what_can_not_be(code: str) -> None:
     _, facts, write, known, _ = next(each for each in CONDITIONS if each[4] == code)
     found = msgspec.structs.replace(facts, **known)
@@ -133,6 +136,24 @@ def test_field_staff_write_in_their_schools_classes_and_subjects(
 ) -> None:
     write = a_write(subject=subject, level="beginner")
     assert judge(an_actor(role, *held), write, FREE, TODAY) == code
+
+
+@pytest.mark.parametrize(
+    ("held", "subject", "code"),
+    [
+        ((Held(ELSEWHERE, "math"),), "math", "saved"),
+        ((Held(ELSEWHERE, "math", OTHER_CLASS),), "math", "saved"),
+        ((Held(ELSEWHERE, "math", CLASS),), "math", "not_found"),
+        ((Held(ELSEWHERE, "language"),), "math", "out_of_scope"),
+        ((Held(SCHOOL, "math"),), "math", "saved"),
+    ],
+)
+@pytest.mark.parametrize("role", ["mentor", "teacher"])
+def test_those_write_who_teach_a_child_where_it_sits_in_the_round_and_where_it_is_now(
+    role: Role, held: tuple[Held, ...], subject: str, code: str
+) -> None:
+    moved = msgspec.structs.replace(FREE, now_school_id=ELSEWHERE, now_class_id=OTHER_CLASS)
+    assert judge(an_actor(role, *held), a_write(subject=subject, level="beginner"), moved, TODAY) == code
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -171,3 +192,10 @@ def test_a_write_at_its_bounds_is_whole() -> None:
 def test_every_refusal_has_a_sentence() -> None:
     codes = {each[4] for each in CONDITIONS} | {"out_of_scope", "not_yours", "invalid"}
     assert codes - {"saved", "changed", "repeated"} == set(REFUSALS)
+
+
+def test_only_who_may_see_the_kept_child_is_told_of_it() -> None:
+    gone = msgspec.structs.replace(FREE, student_is_deleted=True, merged_into=CHILD, kept_school_id=ELSEWHERE)
+    assert judge(an_actor("teacher"), a_write(), gone, TODAY) == "not_found"
+    assert judge(an_actor("coordinator"), a_write(), gone, TODAY) == "merged"
+    assert judge(an_actor("teacher", Held(ELSEWHERE, "math")), a_write(), gone, TODAY) == "merged"

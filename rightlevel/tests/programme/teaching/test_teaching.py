@@ -53,6 +53,12 @@ select sum(s.present + s.late + s.absent) = (select count(*) from attendance) an
 -- name: overridden
 -- How many sessions were entered late.
 select count(*) from audit_entry where action = 'override' and resource = 'teaching' and reason is not null
+-- name: no_year
+-- No year is the current one.
+update school_year set is_current = false where is_current
+-- name: another_year
+-- The next year is the current one.
+insert into school_year (name, starts_on, ends_on, is_current) values ('2027', '2027-01-01', '2027-12-31', true)
 -- name: practise
 -- Makes a school one for practice.
 update school set is_practice = true where id = %(school)s
@@ -269,9 +275,39 @@ async def test_dose_is_minutes_times_presence_and_stands_beside_movement(
         await dose_of_schools(session, cast.viewer, "math", PageRequest(50))
 
 
-async def test_attendance_is_present_and_late_over_expected() -> None:
+async def test_sessions_do_not_vanish_when_another_year_becomes_the_current_one(
+    session: Session, cast: Cast
+) -> None:
+    group_id = await group_of(session, cast)
+    await record_session(session, cast.teacher, write(cast, group_id), CLOCK)
+    for name in ("no_year", "another_year"):
+        await session.execute(QUERIES[name], {})
+    (group,) = await dose_of_groups(session, cast.teacher, cast.school_a, "math")
+    assert (group.sessions, group.year_name, group.school_year_id) == (1, "2026", cast.school_year)
+    children = (await dose_of_children(session, cast.mentor, group_id, PageRequest(50))).items
+    assert (max(each.minutes for each in children) > 0, {each.year_name for each in children}) == (
+        True,
+        {"2026"},
+    )
+    own = (await dose_of_schools(session, cast.teacher, "math", PageRequest(50))).items[0]
+    assert (own.sessions, own.year_name, own.sessions_in_other_years) == (0, "2027", 1)
+    asked = {"school_year_id": cast.school_year}
+    then = (await dose_of_schools(session, cast.teacher, "math", PageRequest(50), **asked)).items[0]
+    assert (then.sessions, then.year_name, then.sessions_in_other_years) == (1, "2026", 0)
+
+
+async def test_attendance_is_present_and_late_over_marked() -> None:
     assert attendance_share(3, 4) == 0.75
     assert attendance_share(0, 0) is None
+
+
+async def test_who_was_not_marked_is_not_absent(session: Session, cast: Cast) -> None:
+    group_id = await group_of(session, cast)
+    answer = await record_session(session, cast.teacher, write(cast, group_id, "p"), CLOCK)
+    row, _ = await read_session(session, cast.teacher, answer.session_id)
+    assert (row.present, row.absent, row.expected, row.not_marked) == (1, 0, 3, 2)
+    (group,) = await dose_of_groups(session, cast.teacher, cast.school_a, "math")
+    assert (group.attendance, group.marked, group.not_marked) == (1.0, 1, 2)
 
 
 async def test_a_practice_school_is_in_no_figure_of_dose_and_attendance(session: Session, cast: Cast) -> None:

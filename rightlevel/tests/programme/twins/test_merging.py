@@ -44,6 +44,8 @@ select array(
         union all select 'member ' || to_jsonb(m)::text from group_member m where m.student_id = any(%(ids)s::uuid[])
         union all select 'attendance ' || to_jsonb(a)::text from attendance a where a.student_id = any(%(ids)s::uuid[])
         union all select 'check ' || to_jsonb(c)::text from level_check c where c.student_id = any(%(ids)s::uuid[])
+        union all select 'verification ' || (to_jsonb(v) - 'version')::text from verification v
+            where v.result_id in (select r.id from result r where r.student_id = any(%(ids)s::uuid[]))
         union all select 'enrolment ' || to_jsonb(e)::text from intervention_enrolment e where e.student_id = any(%(ids)s::uuid[])
     ) x order by x.line) as rows
 -- name: lives
@@ -72,8 +74,8 @@ with g as (
     insert into intervention_enrolment (id, intervention_id, student_id, school_id, from_on, created_at, created_by)
     select gen_random_uuid(), i.id, each.id::uuid, %(school)s, '2026-11-01', %(now)s, %(by)s from i cross join (values (%(kept)s), (%(gone)s)) each (id)
 )
-insert into past_enrolment (student_id, school_id, school_year_id, grade, until_on, reason)
-values (%(gone)s::uuid, %(school)s, %(year)s, 3, '2026-03-01', 'transfer')
+insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason)
+values (%(gone)s::uuid, %(school)s, %(year)s, 3, 1, '2026-03-01', 'transfer')
 -- name: lock
 -- Locks a child's results.
 update result set locked_at = now(), lock_reason = 'x' where student_id = %(id)s::uuid

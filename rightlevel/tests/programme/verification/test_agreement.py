@@ -84,6 +84,13 @@ def test_everybody_at_one_level_has_no_kappa_and_full_agreement() -> None:
     assert found.exact.value == 1.0
 
 
+def test_one_test_with_everybody_at_one_level_has_no_kappa_whatever_the_other_says() -> None:
+    for table in ([[0, 0, 0], [3, 5, 4], [0, 0, 0]], [[0, 3, 0], [0, 5, 0], [0, 4, 0]]):
+        found = agreement(pairs_of(table), 3)
+        assert (found.n, found.kappa) == (12, None)
+        assert found.exact is not None
+
+
 def test_full_agreement_over_levels_is_one_and_full_reversal_is_below_zero() -> None:
     whole = weighted_kappa([Pair(rank, rank, 10) for rank in range(1, 8)], 7)
     turned = weighted_kappa([Pair(1, 7, 20), Pair(7, 1, 20)], 7)

@@ -63,7 +63,9 @@ QUERIES = read_queries(
 select count(*) from verification where result_id = %(id)s::uuid
 -- name: state
 -- Puts a re-test into a state.
-update verification set state = %(state)s::verification_state, reason = 'test', first_rank = 4, rank = %(rank)s, tool = 2, verifier_id = %(by)s
+update verification set state = %(state)s::verification_state, reason = 'test', first_rank = 4,
+    ended_from = case %(state)s when 'ended' then state end, ended_at = case %(state)s when 'ended' then now() end,
+    ended_why = case %(state)s when 'ended' then 'changed' end, rank = %(rank)s, tool = 2, verifier_id = %(by)s
 where id = %(id)s::uuid
 -- name: round_state
 -- Puts a round into a state.
@@ -179,7 +181,7 @@ async def test_a_re_test_is_blind_until_it_is_saved(
     assert (conflict.code, conflict.current.level, conflict.current.is_blind) == ("conflict", None, True)
     (row,) = (await verification_queue(session, cast.mentor, PageRequest(), clock, round_id=cast.round)).items
     assert (row.state, row.first_rank, row.first_level, row.first_tool) == ("pending", None, None, 1)
-    assert (await read_verification(session, cast.mentor, row.id)).first_level is None
+    assert (await read_verification(session, cast.mentor, row.id, clock)).first_level is None
     # the teacher who entered it and the coordinators are not blind
     assert (await read_result(session, cast.teacher, result_id)).level == "subtraction"
     assert (await read_result(session, cast.coordinator, result_id)).level == "subtraction"
@@ -258,7 +260,7 @@ async def test_out_of_scope_and_unknown_results_are_refused(
             await retest(session, actor, clock, result_id)
     disagreed = await differing(session, cast, clock, 1)
     with pytest.raises(NotFound):
-        await read_verification(session, cast.mentor_elsewhere, disagreed.verification_id or "")
+        await read_verification(session, cast.mentor_elsewhere, disagreed.verification_id or "", clock)
 
 
 async def test_the_same_re_test_again_gets_the_same_answer_and_one_row(
@@ -385,7 +387,7 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     assert changed.code == "changed"
     assert (await list_returned(session, cast.teacher, PageRequest())).items == []
     assert (await retest(session, cast.mentor, clock, result_id, level="division", tool=3)).code == "agreed"
-    assert await session.fetch_value(QUERIES["count"], {"id": result_id}) == 1
+    assert await session.fetch_value(QUERIES["count"], {"id": result_id}) == 2, "the first stays as it was"
 
 
 async def test_a_teacher_may_stand_by_a_returned_result(
@@ -396,11 +398,18 @@ async def test_a_teacher_may_stand_by_a_returned_result(
         session, cast.coordinator, verification_id, version=1, reason="sure?", clock=clock
     )
     with pytest.raises(Invalid):
-        await answer_returned(session, cast.teacher, verification_id, version=2, reason="")
+        await answer_returned(session, cast.teacher, verification_id, version=2, reason="", clock=clock)
     with pytest.raises(OutOfScope):
-        await answer_returned(session, cast.mentor, verification_id, version=2, reason="not mine")
-    await answer_returned(session, cast.teacher, verification_id, version=2, reason="I am sure")
-    assert (await read_verification(session, cast.mentor, verification_id)).state == "pending"
+        await answer_returned(
+            session, cast.mentor, verification_id, version=2, reason="not mine", clock=clock
+        )
+    await answer_returned(session, cast.teacher, verification_id, version=2, reason="I am sure", clock=clock)
+    answered = await read_verification(session, cast.mentor, verification_id, clock)
+    assert (answered.state, answered.ended_from, answered.ended_why) == ("ended", "returned", "answered")
+    (waiting,) = (
+        await verification_queue(session, cast.mentor, PageRequest(), clock, round_id=cast.round)
+    ).items
+    assert (waiting.result_id, waiting.state) == (answered.result_id, "pending")
 
 
 async def test_a_mentor_returns_only_what_they_tested(
@@ -430,10 +439,10 @@ async def test_withdrawing_a_re_test_frees_the_result(
 DEEDS: dict[str, Callable[[Any, Any, Any, Any, Any], Awaitable[Any]]] = {
     "resolve": lambda s, c, v, n, k: resolve(s, c.coordinator, v, version=n, stands="first", reason="r", clock=k),
     "return": lambda s, c, v, n, k: return_to_teacher(s, c.coordinator, v, version=n, reason="r", clock=k),
-    "answer": lambda s, c, v, n, k: answer_returned(s, c.teacher, v, version=n, reason="r"),
+    "answer": lambda s, c, v, n, k: answer_returned(s, c.teacher, v, version=n, reason="r", clock=k),
     "withdraw": lambda s, c, v, n, k: withdraw(s, c.coordinator, v, version=n, reason="r", clock=k),
 }  # fmt: skip
-LEADS_TO = {"resolve": "resolved", "return": "returned", "answer": "pending", "withdraw": "withdrawn"}
+LEADS_TO = {"resolve": "resolved", "return": "returned", "answer": "ended", "withdraw": "withdrawn"}
 FORBIDDEN = [(state, deed) for state, deed in product(STATES, DEEDS) if (state, LEADS_TO[deed]) not in STEPS]
 
 

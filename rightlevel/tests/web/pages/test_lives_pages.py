@@ -1,5 +1,6 @@
 """A child's moves, a guardian's consent, erasing, and a school's way into the next year, by pages."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 from form_reading import send
+from people import NOW
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -115,7 +117,11 @@ async def test_a_school_goes_into_the_next_year_after_a_look_and_back_again(site
             True,
             3,
         )
-        done = await send(client, looked, at, stay=stay, do="yes")
+        # the cast's round is open, so the page says what is to do in it, and asks
+        assert "0 tested, 0 absent, 5 to do, of 5" in looked.text
+        refused = await send(client, looked, at, stay=stay, do="yes")
+        assert (refused.status_code, "goes on with the children and classes" in refused.text) == (409, True)
+        done = await send(client, refused, at, stay=stay, do="yes", carry_open_rounds="true")
         assert done.status_code == 303, done.text
         assert (await child(client, stay))["grade"] == 3
         assert (await child(client, site.cast.students_a[1]))["grade"] == 4
@@ -125,4 +131,31 @@ async def test_a_school_goes_into_the_next_year_after_a_look_and_back_again(site
         assert back.status_code == 303, back.text
         assert (await child(client, site.cast.students_a[1]))["grade"] == 3
     async with site.client("mentor", by="cookie") as client:
+        assert (await client.get(at)).status_code == 403
+
+
+async def test_a_coordinator_says_otherwise_what_a_child_was(site: Served) -> None:
+    student = site.cast.students_a[2]
+    async with site.client("coordinator", by="cookie") as client:
+        there = await child(client, student)
+        sent = {
+            "version": there["version"],
+            "school_id": site.cast.school_b,
+            "grade": 3,
+            "moved_on": NOW.date().isoformat(),
+            "reason": "moved",
+        }
+        moved = await client.post(f"/api/v1/students/{student}/transfer", json=sent)
+        assert moved.status_code == 200, moved.text
+        listed = await client.get(f"/students/{student}/past")
+        assert "went to another school" in listed.text
+        at = re.search(rf"/students/{student}/past/\d+", listed.text)[0]  # type: ignore[index]
+        page = await client.get(at)
+        refused = await send(client, page, at, grade="4", class_id="", reason="")
+        assert refused.status_code == 422
+        done = await send(client, refused, at, grade="4", class_id="", reason="wrong class on paper")
+        assert (done.status_code, done.headers["location"]) == (303, f"/students/{student}/past")
+        assert "Grade 4" in (await client.get(f"/students/{student}/past")).text
+    async with site.client("mentor_elsewhere", by="cookie") as client:
+        assert "This was otherwise" not in (await client.get(f"/students/{student}/past")).text
         assert (await client.get(at)).status_code == 403

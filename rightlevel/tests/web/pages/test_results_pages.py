@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from form_reading import form_at, send
+from form_reading import form_at, send, shown_text
 from serving import OneDatabase, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def test_the_grid_shows_every_child_of_the_class_with_every_level(site: Se
     assert page.text.count('class="grid-row"') == 3
     assert whole.text.count('class="grid-row"') == 5
     assert page.text.count('type="radio"') == 3 * (7 + 3)
-    assert "0 of 3 tested" in page.text
+    assert "0 tested, 0 absent, 3 to do, of 3" in shown_text(page.text)
 
 
 async def test_a_tap_saves_one_child_and_says_so(site: Served) -> None:
@@ -55,7 +55,7 @@ async def test_a_tap_saves_one_child_and_says_so(site: Served) -> None:
         assert "On the server" in answer.text
         page = await client.get(grid_of(site))
         assert re.search(rf'name="choice\.{child}" value="story" checked', page.text)
-        assert "1 of 5 tested" in page.text
+        assert "1 tested, 0 absent, 4 to do, of 5" in shown_text(page.text)
 
 
 async def test_the_same_tap_sent_again_is_one_result_with_the_same_answer(site: Served) -> None:
@@ -105,7 +105,7 @@ async def test_save_all_saves_a_class_without_any_script(site: Served) -> None:
         assert saved.status_code == 303, saved.text
         assert saved.headers["location"] == path
         page = await client.get(path)
-        assert "3 of 3 tested" in page.text
+        assert "2 tested, 1 absent, 0 to do, of 3" in shown_text(page.text)
         assert page.text.count(" checked") == 3
         nothing = await send(client, page)
         assert nothing.status_code == 303
@@ -129,7 +129,7 @@ async def test_save_all_keeps_what_it_can_and_tells_of_the_child_that_changed_me
         assert "<dd>Words</dd>" in again.text
         assert re.search(rf'name="choice\.{b}" value="story" checked', again.text)
         assert (await send(client, again, **{f"choice.{a}": "word"})).status_code == 303
-        assert "2 of 5 tested" in (await client.get(path)).text
+        assert "2 tested, 0 absent, 3 to do, of 5" in shown_text((await client.get(path)).text)
 
 
 async def test_nothing_is_entered_in_a_closed_round(site: Served) -> None:
@@ -251,10 +251,10 @@ async def test_home_shows_how_far_each_class_is(site: Served) -> None:
     async with site.client("teacher", by="cookie") as client:
         assert (await tap(client, grid_of(site), site.cast.students_a[0], "story")).status_code == 200
         home = await client.get("/")
-        assert "1 of 3 tested" in home.text
+        assert "1 tested, 0 absent, 2 to do, of 3" in shown_text(home.text)
         link = re.search(r'<a class="work" href="([^"]+)"', home.text)
         assert (await client.get(link[1].replace("&amp;", "&"))).status_code == 200  # type: ignore[index]
     async with site.client("stranger", by="cookie") as client:
         assert "No school is assigned to you yet" in (await client.get("/")).text
     async with site.client("coordinator", by="cookie") as client:
-        assert "of 8 tested" in (await client.get("/")).text
+        assert "to do, of 8" in shown_text((await client.get("/")).text)

@@ -12,6 +12,7 @@ import msgspec
 
 from flatwater.audit.dynamic.asking import Call
 from flatwater.clock import Clock
+from flatwater.supervisor import beside
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[
@@ -128,7 +129,7 @@ class AppClient:
         async def live() -> None:
             await self._app(scope, self._told.get, self._answered.put)
 
-        self._lifespan = asyncio.create_task(live())
+        self._lifespan = beside(live(), name="audit lifespan")
         answer = await self._lifespan_answer()
         if answer is not None and answer["type"] == "lifespan.startup.failed":
             raise CouldNotStart(answer.get("message") or "the application's start failed")
@@ -140,7 +141,7 @@ class AppClient:
         lifespan = self._lifespan
         if lifespan is None:
             return None
-        waiting = asyncio.create_task(self._answered.get())
+        waiting = beside(self._answered.get(), name="audit lifespan answer")
         await asyncio.wait({waiting, lifespan}, timeout=LIFESPAN_S, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             return waiting.result()
@@ -176,13 +177,13 @@ class AppClient:
         """
         exchange = _Exchange(call, leaving, keeps)
         began = self._clock.monotonic()
-        task = asyncio.create_task(self._serve(call, exchange))
+        task = beside(self._serve(call, exchange), name="audit call")
         ending: Ending = "answered"
         if leaving == "never":
             await asyncio.wait({task}, timeout=CALL_S)
         else:
             ending = "left"
-            gone = asyncio.create_task(exchange.gone.wait())
+            gone = beside(exchange.gone.wait(), name="audit client leaves")
             await asyncio.wait({task, gone}, timeout=CALL_S, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({task}, timeout=patience_s)
             gone.cancel()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
+from psycopg import sql
 
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
@@ -21,17 +22,66 @@ KEPT: Final = 60
 
 
 class Budget(Struct, frozen=True):
-    """How many rows a table may have whose name matches."""
+    """How many rows a table may have whose name matches: all of them, or (`of_past`) those that are past their end."""
 
     pattern: str
     notice: int
     warning: int
     critical: int
+    kept: tuple[tuple[str, str], ...] = ()
+    """Which columns tell the end of a row where none is named like an end: a pattern, and how long after it the row is past."""
+    of_past: bool = False
+    ends: str = r"expir|reset|until|valid_to|ends?_at"
+    """The names of columns that tell the end of a row."""
 
 
-RATE_LIMITS: Final = Budget(r"(?:rate|request)_?limits?|throttl|allowance", 100_000, 500_000, 1_000_000)
-"""*Source*: the guard's service levels: rate-limit rows under 100 k, warning over 500 k, critical over 1 M."""
-_ENDS = re.compile(r"expir|reset|until|valid_to|ends?_at", re.IGNORECASE)
+class Ending(Struct, frozen=True):
+    """Which column tells when a row has ended, and how long it is kept after that."""
+
+    column: str
+    kept: str
+
+    def condition(self) -> sql.Composed:
+        """What is so of a row that is past its end, as the cure asks it again of each row that it takes."""
+        kept = (
+            sql.SQL("clock_timestamp() - interval {}").format(sql.Literal(self.kept))
+            if self.kept
+            else sql.SQL("clock_timestamp()")
+        )
+        return sql.SQL("{} < {}").format(sql.Identifier(self.column), kept)
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.column} has passed" + (f" {self.kept} ago" if self.kept else "")
+
+
+RATE_LIMITS: Final = Budget(
+    r"(?:rate|request)_?limits?|throttl|allowance", 100_000, 500_000, 1_000_000,
+    kept=((r"^arrival_at$|^tat$", ""), (r"updated|last_|window|created|^at$|_at$", "1 day")),
+)  # fmt: skip
+"""*Source*: the guard's service levels: rate-limit rows under 100 k, warning over 500 k, critical over 1 M. A theoretical arrival (GCRA) that has
+passed says that the allowance is whole again; of a row that only says when it was made, a day is longer than any window."""
+PAST: Final = (10_000, 100_000, 1_000_000)
+"""Rows past their end that nobody takes out: a batch, ten, and the critical level of rate limits. Our own levels."""
+RUNS_OUT: Final = r"expir|valid_to|valid_until"
+"""A session or a job may also be something that is held or done at a time: only what says that it runs out is past then."""
+TOKENS: Final = Budget(
+    r"tokens?$|nonces?$|one_time|otps?$|_codes?$|_links?$", *PAST, of_past=True, ends=RUNS_OUT
+)
+SESSIONS: Final = Budget(
+    r"sessions?$",
+    *PAST,
+    kept=((r"last_(?:seen|used|activity)|updated", "30 days"),),
+    of_past=True,
+    ends=RUNS_OUT,
+)
+JOBS: Final = Budget(
+    r"jobs?$|queues?$|outbox$|deliver(?:y|ies)$|receipts?$", *PAST, kept=((r"(?:finish|complet|process|deliver|done|attempted).*_at", "7 days"),),
+    of_past=True, ends=RUNS_OUT,
+)  # fmt: skip
+BUDGETS: Final = (RATE_LIMITS, TOKENS, SESSIONS, JOBS)
+_LOCKS = re.compile(r"lock|attempt", re.IGNORECASE)
+"""A lock that is over ends no row."""
 
 
 _SWEEP: Final = """do $sweep$
@@ -43,7 +93,7 @@ begin
         delete from $TABLE where ctid = any (array(
             select ctid from $TABLE
             where ctid >= format('(%s,0)', page)::tid and ctid < format('(%s,0)', page + 200)::tid
-              and $ENDS < clock_timestamp()
+              and $PAST
             for update skip locked));
         commit;
         page := page + 200;
@@ -69,7 +119,7 @@ class UnboundedTables(Struct, frozen=True):
     """*Source*: the budgets' own; a table that at its present rate doubles in a week is told (our own level; PgHero shows growth
     over 7 days without one), from 10 MiB on and over a minute at least."""
 
-    budgets: tuple[Budget, ...] = (RATE_LIMITS,)
+    budgets: tuple[Budget, ...] = BUDGETS
     doubles_within_days: float = 7.0
     least_bytes: int = 10 << 20
     least_s: float = 60.0
@@ -117,18 +167,40 @@ class UnboundedTables(Struct, frozen=True):
         yield from self._growing(look, table)
 
     def _over_budget(self, look: Look, table: _Table, budget: Budget) -> Iterator[Finding]:
+        """Counted, and no further than the critical level: an estimate is no reason to call anybody, nor to call nobody."""
+        ending = ending_of(budget, table.times)
+        most = budget.critical + 1
+        if table.size_bytes == 0 or (budget.of_past and ending is None):
+            return
+        past = None if ending is None else look.count(NAME, _counting(table, most, ending.condition()))
+        rows = past or 0 if budget.of_past else look.count(NAME, _counting(table, most, sql.SQL("true")))
         # A level of the guard's is passed when a table is over it.
         severity = graded(
-            table.rows, notice=budget.notice + 1, warning=budget.warning + 1, critical=budget.critical + 1
+            rows, notice=budget.notice + 1, warning=budget.warning + 1, critical=budget.critical + 1
         )
         if severity == "ok":
             return
+        told = (
+            f"{in_words(table.size_bytes)}"
+            if budget.of_past
+            else f"{_counted(rows, most)} rows, {in_words(table.size_bytes)}"
+        )
+        ended = (
+            "" if past is None or ending is None else f" Of {_counted(past, most)} rows {ending.in_words}."
+        )
+        numbers: dict[str, float | int | str] = {
+            "rows": rows,
+            "target": budget.notice,
+            "size_bytes": table.size_bytes,
+        }
+        if past is not None:
+            numbers["past"] = past
         yield Finding(
             NAME, f"{NAME}/{table.full_name}", severity,
-            f"{table.full_name} has about {table.rows} rows ({in_words(table.size_bytes)}); its target is under {budget.notice}, "
-            f"critical over {budget.critical}.",
+            f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}, "
+            f"critical over {budget.critical:,}.{ended}",
             "Rows that have run out are kept and searched with every request.",
-            tuple(_sweeps(look, table)), {"rows": table.rows, "target": budget.notice, "size_bytes": table.size_bytes},
+            tuple(_sweeps(look, table, ending)), numbers,
         )  # fmt: skip
 
     def _growing(self, look: Look, table: _Table) -> Iterator[Finding]:
@@ -155,24 +227,48 @@ class UnboundedTables(Struct, frozen=True):
         )  # fmt: skip
 
 
-def _sweeps(look: Look, table: _Table) -> Iterator[Cure]:
+def ending_of(budget: Budget, times: tuple[str, ...]) -> Ending | None:
+    """The column of these that tells when a row of such a table has ended."""
+    named = next(
+        (each for each in times if re.search(budget.ends, each, re.IGNORECASE) and not _LOCKS.search(each)),
+        None,
+    )
+    if named is not None:
+        return Ending(named, "")
+    for pattern, kept in budget.kept:
+        found = next((each for each in times if re.search(pattern, each, re.IGNORECASE)), None)
+        if found is not None:
+            return Ending(found, kept)
+    return None
+
+
+def _counting(table: _Table, most: int, condition: sql.Composable) -> sql.Composed:
+    return sql.SQL("select count(*) as count from (select from {} where {} limit {}) counted").format(
+        sql.Identifier(table.schema, table.table_name), condition, sql.Literal(most)
+    )
+
+
+def _counted(rows: int, most: int) -> str:
+    return f"more than {most - 1:,}" if rows >= most else f"{rows:,}"
+
+
+def _sweeps(look: Look, table: _Table, ending: Ending | None) -> Iterator[Cure]:
     """Deletes what has run out, some pages at a time, each in its own transaction, and stepping over rows in use."""
-    ends = next((each for each in table.times if _ENDS.search(each)), None)
     target = identifier(table.schema, table.table_name)
-    if ends is None:
+    if ending is None:
         yield Cure(
             explanation="No column tells when a row runs out; give it one and delete in batches by it, on a schedule."
         )
     elif look.version < 140_000:
         yield Cure(
-            sql=f"delete from {target} where ctid = any (array(select ctid from {target} where {identifier(ends)} < clock_timestamp() "  # noqa: S608  names are quoted
+            sql=f"delete from {target} where ctid = any (array(select ctid from {target} where {ending.condition().as_string()} "  # noqa: S608  names are quoted
             "limit 10000 for update skip locked));",
             undo="none; take a backup first where a row may still be wanted", explanation="Again until it deletes none.",
         )  # fmt: skip
     else:
         yield Cure(
-            sql=_sweep_by_pages(target, ends), undo="none; take a backup first where a row may still be wanted",
-            explanation=f"Deletes the rows whose {ends} has passed, 200 pages (about 10,000 rows) a transaction, so nobody waits for it and it can "
+            sql=_sweep_by_pages(target, ending), undo="none; take a backup first where a row may still be wanted",
+            explanation=f"Deletes the rows whose {ending.in_words}, 200 pages (about 10,000 rows) a transaction, so nobody waits for it and it can "
             "be stopped and begun again. Outside a transaction, with set statement_timeout = 0.",
         )  # fmt: skip
     yield Cure(
@@ -180,9 +276,9 @@ def _sweeps(look: Look, table: _Table) -> Iterator[Cure]:
     )  # fmt: skip
 
 
-def _sweep_by_pages(target: str, ends: str) -> str:
+def _sweep_by_pages(target: str, ending: Ending) -> str:
     # By ranges of pages and not by LIMIT: a LIMIT steps over all that was deleted before it, again with every batch.
-    return _SWEEP.replace("$TABLE", target).replace("$ENDS", identifier(ends))
+    return _SWEEP.replace("$TABLE", target).replace("$PAST", ending.condition().as_string())
 
 
 CHECK = UnboundedTables()

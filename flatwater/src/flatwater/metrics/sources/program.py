@@ -100,6 +100,8 @@ def shedding(metrics: Metrics, read: Callable[[], SheddingStanding | None]) -> N
         ("http_server_active_requests", "Requests under way.", "gauge", lambda row: row.in_flight),
         ("flatwater_memory_share_ratio", "The part of the memory budget that is used.", "gauge", lambda row: row.memory_share),
         ("flatwater_pool_queue_share_ratio", "The part of the pool's queue that is used.", "gauge", lambda row: row.queue_share),
+        ("flatwater_turning_away_seconds", "How long somebody has been turned away without a pause; 0 when nobody is.", "gauge", lambda row: row.turning_away_s),
+        ("flatwater_let_in_anyway_total", "Requests of a shed priority that were let in because nothing was at work.", "counter", lambda row: row.let_in_anyway),
         ("flatwater_event_loop_lag_seconds", "How late the event loop is.", "gauge", lambda row: row.lag_s),
     )  # fmt: skip
     one_of(metrics, read, rows)

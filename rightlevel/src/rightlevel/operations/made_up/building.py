@@ -92,6 +92,11 @@ async def add_round(
     return cast("int", await session.fetch_value(_queries["insert_round"], values))
 
 
+async def turn_round(session: Session, round_id: int, state: str) -> None:
+    """Opens or closes a round: after its children are there, for who is enrolled then is what it is measured by."""
+    await session.execute(_queries["turn_round"], {"round_id": round_id, "state": state})
+
+
 async def add_classes(session: Session, year_id: int, school_ids: Sequence[int]) -> list[int]:
     """One class a grade and school; the ids by school, then by grade."""
     values = {"year_id": year_id, "school_ids": list(school_ids), "grades": list(GRADES)}

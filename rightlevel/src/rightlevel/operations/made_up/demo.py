@@ -30,6 +30,7 @@ from rightlevel.operations.made_up.building import (
     copy_results,
     copy_students,
     result_line,
+    turn_round,
 )
 from rightlevel.operations.made_up.drawing import apportion, draw, move, moved_counts
 from rightlevel.operations.made_up.ladders import percent_of, states
@@ -56,6 +57,10 @@ PEOPLE: Final[tuple[tuple[str, str, Role], ...]] = (
     ("admin", "Demo admin", "admin"), ("coordinator", "Demo coordinator", "coordinator"), ("mentor", "Demo mentor", "mentor"),
     ("teacher", "Demo teacher", "teacher"), ("viewer", "Demo viewer", "viewer"),
 )  # fmt: skip
+
+
+ROUNDS = {"baseline": (-180, -160, "closed"), "midline": (-90, -70, "closed"), "endline": (-10, 20, "open")}
+"""The first and last day of each round from today, and the state it is in."""
 
 
 class DemoPerson(msgspec.Struct, frozen=True):
@@ -120,6 +125,8 @@ async def build_demo(
     say("children")
     groups, lines = await _draw_children(session, year_id, school_ids, practice_id, chance, clock)
     children = await copy_students(session, lines)
+    for kind, (_, _, state) in ROUNDS.items():
+        await turn_round(session, rounds[kind][0], state)
     say("results of three rounds")
     results = await copy_results(
         session, _results(groups, rounds, people["teacher"], school_ids, chance, clock)
@@ -190,15 +197,10 @@ async def _add_places(session: Session, chance: random.Random) -> tuple[list[int
 
 async def _add_rounds(session: Session, year_id: int, day: date) -> dict[str, tuple[int, date]]:
     """Round ids and the day on which each was tested, by kind."""
-    spans = {
-        "baseline": (-180, -160, "closed"),
-        "midline": (-90, -70, "closed"),
-        "endline": (-10, 20, "open"),
-    }
     made: dict[str, tuple[int, date]] = {}
-    for kind, (first, last, state) in spans.items():
+    for kind, (first, last, _) in ROUNDS.items():
         round_id = await add_round(
-            session, year_id, kind, day + timedelta(first), day + timedelta(last), state
+            session, year_id, kind, day + timedelta(first), day + timedelta(last), "planned"
         )
         made[kind] = (round_id, day + timedelta(first + 5))
     return made

@@ -30,6 +30,10 @@ insert into round (school_year_id, kind, starts_on, ends_on, state)
 values (%(year_id)s, %(kind)s::round_kind, %(starts_on)s, %(ends_on)s, %(state)s::round_state)
 returning id
 
+-- name: turn_round
+-- Takes a round to a state; its roll is fixed by a trigger where that is due.
+update round set state = %(state)s::round_state where id = %(round_id)s
+
 -- name: insert_classes
 -- Makes a class for each grade of some schools.
 insert into class (school_id, school_year_id, grade, section)

@@ -59,7 +59,7 @@ from rightlevel.programme.accounts.resets import (
     give_code,
     reset_with_code,
 )
-from rightlevel.programme.accounts.scopes import Scopes, forget_assignments
+from rightlevel.programme.accounts.scopes import Scopes, end_assignments_of, forget_assignments
 from rightlevel.programme.accounts.second_factor import (
     Confirmed,
     Enrolment,
@@ -102,7 +102,7 @@ from rightlevel.programme.accounts.tokens import (
 __all__ = [
     "CodeMade", "CodeRefused", "Confirmed", "DeviceLimit", "DeviceRow", "Enrolment", "FactorState", "LinkCode", "LinkRefused", "NameHere",
     "NewPerson", "PasswordHasher", "Person", "PersonChange", "PinRefused", "RESOURCES", "SchoolDevice", "Scopes", "OpenSession", "SignInLocked",
-    "SignInRefused", "SignedIn", "TokenMade", "TokenRow", "WrongCode", "actor_by_session", "actor_by_token", "begin_second_factor", "change_password",
+    "SignInRefused", "SignedIn", "TokenMade", "TokenRow", "WrongCode", "actor_by_session", "actor_by_token", "begin_second_factor", "change_password", "end_assignments_of",
     "change_person", "choose_language", "choose_password_with_code", "choose_pin", "confirm_second_factor", "create_person", "create_token",
     "delete_person", "end_other_sessions", "enrolment_begun", "factor_state", "find_person_by_username", "finish_sign_in", "forget_assignments",
     "generate_code", "generate_password", "generate_pin", "give_code", "has_pin", "known_device", "link_device", "list_devices", "list_people",

@@ -19,6 +19,7 @@ from rightlevel.programme.accounts.model import (
     language_faults,
     require_manage,
 )
+from rightlevel.programme.accounts.scopes import end_assignments_of
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, Role, require
@@ -127,7 +128,8 @@ async def delete_person(session: Session, actor: Actor, person_id: int, *, reaso
     ):
         raise NotFound
     await end_everything(session, person_id, clock)
-    await write_audit(session, actor, "delete", "person", person_id, reason=reason)
+    ended = await end_assignments_of(session, clock.now(), person_id=person_id)
+    await write_audit(session, actor, "delete", "person", person_id, after=ended or None, reason=reason)
 
 
 async def end_everything(session: Session, person_id: int, clock: Clock) -> None:

@@ -1,10 +1,12 @@
 -- name: actor_by_session
--- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_is_unique_while_active.
+-- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_by_person.
 select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
-    s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources
+    s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources,
+    z.chosen as time_zone, z.country
 --? scope:     , h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
+cross join programme_zone z
 --? scope: left join lateral (
 --? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
 --? scope:         array_agg(a.class_id order by a.id) as classes
@@ -16,10 +18,12 @@ where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_a
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
 select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
-    '' as pending, false as is_by_pin, t.may_write, t.resources
+    '' as pending, false as is_by_pin, t.may_write, t.resources,
+    z.chosen as time_zone, z.country
 --? scope:     , h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
+cross join programme_zone z
 --? scope: left join lateral (
 --? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
 --? scope:         array_agg(a.class_id order by a.id) as classes
@@ -29,12 +33,23 @@ join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
 where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at is null
 
 -- name: held_by
--- What is assigned to a person today. Served by assignment_is_unique_while_active.
+-- What is assigned to a person today. Served by assignment_by_person.
 select school_id, subject::text as subject, class_id
 from assignment
 where person_id = %(person_id)s and ended_at is null and from_on <= %(today)s and (to_on is null or to_on >= %(today)s)
 order by id
 limit 10000
+
+-- name: end_assignments_of
+-- Ends everything that is assigned to a person, at a school or for a class. Served by assignment_by_person, assignment_by_school and
+-- assignment_by_class.
+update assignment
+set ended_at = %(now)s
+where ended_at is null
+--? of_person: and person_id = %(person_id)s
+--? of_school: and school_id = %(school_id)s
+--? of_class: and class_id = %(class_id)s
+returning id, person_id
 
 -- name: key_by_login
 -- The account that signs in under a username or e-mail. Served by person_username_is_unique and person_email_is_unique.

@@ -7,6 +7,7 @@ it for the next thing they try to save, whatever any process still remembers.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from flatwater.cache import Cache
@@ -64,6 +65,26 @@ class Scopes:
         return await self._levels.read_through(
             key, load, bypass=bypass, tags=(tag_of_person(person_id),), tags_of=tags_of_schools
         )
+
+
+async def end_assignments_of(
+    session: Session,
+    now: datetime,
+    *,
+    person_id: int | None = None,
+    school_id: int | None = None,
+    class_id: int | None = None,
+) -> dict[str, list[int]]:
+    """Ends what is assigned to a person, at a school or for a class that is taken away, in the same deed; what its audit row says of it.
+
+    They don't come back with what is restored: whoever restores assigns anew. *Cost*: one statement.
+    """
+    ended = await store.end_assignments_of(
+        session, now, person_id=person_id, school_id=school_id, class_id=class_id
+    )
+    for each in sorted({whose for _, whose in ended}):
+        forget_assignments(session, each)
+    return {"ended_assignments": [number for number, _ in ended]} if ended else {}
 
 
 def tag_of_person(person_id: int) -> str:

@@ -8,13 +8,14 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from flatwater.clock import Clock
+from flatwater.clock import today
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.accounts.model import OpenSession, Person, TokenRow
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Held, Role, Scope, Subject, TokenReach
+from rightlevel.programme.time_zone import ProgrammeClock
 
 _queries = load_queries(__package__ or "")
 _actor_by_session = _queries["actor_by_session"]
@@ -55,6 +56,8 @@ class Who(msgspec.Struct, frozen=True):
     is_by_pin: bool
     may_write: bool
     resources: tuple[str, ...] | None
+    time_zone: str | None
+    country: str | None
 
 
 class _ActorRow(Who, frozen=True):
@@ -75,37 +78,53 @@ class HeldBy(Protocol):
 
 
 async def actor_by_session(
-    session: Session, token: str, clock: Clock, *, address: str, idle_s: float, scopes: HeldBy | None = None
+    session: Session,
+    token: str,
+    clock: ProgrammeClock,
+    *,
+    address: str,
+    idle_s: float,
+    scopes: HeldBy | None = None,
 ) -> Actor | None:
-    """Who holds this session now, read from the database. *Cost*: one statement, one row.
+    """Who holds this session now, read from the database. *Cost*: one statement, one row; two when the time zone was changed.
 
-    What is assigned to them comes from `scopes` where that is given and nothing is being written, else from the same statement.
+    What is assigned to them comes from `scopes` where that is given and nothing is being written, else from the same statement. The same
+    row tells the programme's time zone, which the clock takes: every request is judged by the day that it is now, in every process.
     """
-    now = clock.now()
-    values = {
-        "token_hash": digest(token), "now": now, "today": now.date(), "idle_since": now - timedelta(seconds=idle_s),
-    }  # fmt: skip
-    return await _actor(session, _actor_by_session, values, address, scopes)
+    values = {"token_hash": digest(token), "idle_since": clock.now() - timedelta(seconds=idle_s)}
+    return await _actor(session, _actor_by_session, values, clock, address, scopes=scopes)
 
 
 async def actor_by_token(
-    session: Session, token: str, clock: Clock, *, address: str, scopes: HeldBy | None = None
+    session: Session, token: str, clock: ProgrammeClock, *, address: str, scopes: HeldBy | None = None
 ) -> Actor | None:
     """Who holds this API token now; otherwise as `actor_by_session`."""
-    now = clock.now()
-    values = {"token_hash": digest(token), "now": now, "today": now.date()}
-    return await _actor(session, _actor_by_token, values, address, scopes)
+    return await _actor(
+        session, _actor_by_token, {"token_hash": digest(token)}, clock, address, scopes=scopes
+    )
 
 
 async def _actor(
-    session: Session, query: Query, values: dict[str, Any], address: str, scopes: HeldBy | None
+    session: Session,
+    query: Query,
+    known: dict[str, Any],
+    clock: ProgrammeClock,
+    address: str,
+    *,
+    scopes: HeldBy | None,
 ) -> Actor | None:
+    values = {**known, "now": clock.now(), "today": today(clock)}
     if scopes is None or session.is_writing:
         row = await session.fetch_one(_SCOPED[query], values, into=_ActorRow)
-        return None if row is None else _actor_of(row, address, _scope(row))
+        if row is None:
+            return None
+        if clock.is_news(row.time_zone, row.country):
+            return await _actor(session, query, known, clock, address, scopes=scopes)
+        return _actor_of(row, address, _scope(row))
     who = await session.fetch_one(query, values, into=Who)
     if who is None:
         return None
+    clock.is_news(who.time_zone, who.country)
     if who.role in EVERYWHERE:
         return _actor_of(who, address, _EVERYTHING)
     held = await scopes.held_by(session, who.id)
@@ -148,6 +167,23 @@ async def held_by(session: Session, person_id: int, today: date) -> tuple[Held, 
         _queries["held_by"], {"person_id": person_id, "today": today}, into=_HeldRow
     )
     return tuple(Held(row.school_id, cast("Subject", row.subject), row.class_id) for row in rows)
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    id: int
+    person_id: int
+
+
+async def end_assignments_of(
+    session: Session, now: datetime, *, person_id: int | None, school_id: int | None, class_id: int | None
+) -> list[tuple[int, int]]:
+    """Ends every assignment of a person, a school or a class; their ids and whose they were."""
+    wanted = {"of_person": person_id, "of_school": school_id, "of_class": class_id}
+    query = _queries["end_assignments_of"].plus(
+        *(part for part, value in wanted.items() if value is not None)
+    )
+    values = {"now": now, "person_id": person_id, "school_id": school_id, "class_id": class_id}
+    return [(row.id, row.person_id) for row in await session.fetch_all(query, values, into=_Ended)]
 
 
 class _HeldRow(msgspec.Struct, frozen=True):

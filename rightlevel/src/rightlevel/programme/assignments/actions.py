@@ -15,6 +15,7 @@ from rightlevel.programme.assignments import store
 from rightlevel.programme.assignments.model import (
     ASSIGNABLE,
     MAX_AT_ONCE,
+    STATES,
     SUBJECTS,
     Assignment,
     NewAssignment,
@@ -31,15 +32,21 @@ async def list_assignments(
     session: Session,
     actor: Actor,
     page: PageRequest,
+    clock: Clock,
     *,
     person_id: int | None = None,
     school_id: int | None = None,
-    active: bool = True,
+    state: str | None = "in_force",
 ) -> Page[Assignment]:
-    """Assignments of a person, of a school or all, in the order made. *Cost*: one statement."""
+    """Assignments of a person, of a school or all, in the order made; those of None as well as those of STATES. *Cost*: one statement.
+
+    *Errors*: Forbidden, Invalid for a state that there is none of.
+    """
     require(actor, "read", "assignment")
+    if state is not None and state not in STATES:
+        raise Invalid(faults=(Fault("state", f"One of: {', '.join(STATES)}", state[:60]),))
     return await store.page_of_assignments(
-        session, page, person_id=person_id, school_id=school_id, active=active
+        session, page, person_id=person_id, school_id=school_id, state=state, today=today(clock)
     )
 
 
@@ -58,7 +65,7 @@ async def create_assignment(session: Session, actor: Actor, new: NewAssignment, 
     await write_audit(
         session, actor, "create", "assignment", assignment_id, after=msgspec.to_builtins(fields)
     )
-    return await store.find_assignment(session, assignment_id)
+    return await store.find_assignment(session, assignment_id, today(clock))
 
 
 async def _reference_faults(session: Session, new: NewAssignment) -> list[Fault]:
@@ -87,7 +94,7 @@ async def end_assignment(session: Session, actor: Actor, assignment_id: int, clo
     require(actor, "end", "assignment")
     if not await store.end_assignment_row(session, assignment_id, clock.now()):
         raise NotFound
-    ended = await store.find_assignment(session, assignment_id)
+    ended = await store.find_assignment(session, assignment_id, today(clock))
     forget_assignments(session, ended.person_id)
     await write_audit(session, actor, "end", "assignment", assignment_id, before=msgspec.to_builtins(ended))
     return ended

@@ -10,6 +10,8 @@ from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Subject
 
 ASSIGNABLE = ("mentor", "teacher")
+STATES = ("in_force", "to_come", "current", "over")
+"""Which assignments a list is asked for; those in force and those to come are current."""
 MAX_AT_ONCE = 500
 """A mentor's schools in both subjects many times over; more comes by import."""
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
@@ -30,6 +32,8 @@ class Assignment(msgspec.Struct, frozen=True):
     from_on: date
     to_on: date | None
     ended_at: datetime | None
+    state: str
+    """`in_force` today, `to_come` from a later day on, or `over`: ended, or run out by its date."""
 
 
 class NewAssignment(msgspec.Struct, frozen=True):

@@ -1,13 +1,17 @@
 -- name: list_assignments
--- Assignments in the order in which they were made. Served by the primary key, assignment_is_unique_while_active and assignment_by_school.
+-- Assignments in the order in which they were made. Served by the primary key, assignment_by_person and assignment_by_school.
 select a.id, a.person_id, p.display_name as person_name, a.school_id, s.name_local as school_name, a.subject::text as subject,
-    a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at
+    a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at,
+    case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state
 from assignment a
 join person p on p.id = a.person_id
 join school s on s.id = a.school_id
 left join class c on c.id = a.class_id
 where true
---? active: and a.ended_at is null
+--? in_force: and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+--? to_come: and a.ended_at is null and a.from_on > %(today)s
+--? current: and a.ended_at is null and (a.to_on is null or a.to_on >= %(today)s)
+--? over: and (a.ended_at is not null or a.to_on < %(today)s)
 --? by_person: and a.person_id = %(person_id)s
 --? by_school: and a.school_id = %(school_id)s
 --? after: and a.id > %(after_id)s
@@ -17,7 +21,8 @@ limit %(rows)s
 -- name: read_assignment
 -- One assignment. Served by the primary key.
 select a.id, a.person_id, p.display_name as person_name, a.school_id, s.name_local as school_name, a.subject::text as subject,
-    a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at
+    a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at,
+    case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state
 from assignment a
 join person p on p.id = a.person_id
 join school s on s.id = a.school_id
@@ -37,7 +42,7 @@ set ended_at = %(now)s
 where id = %(assignment_id)s and ended_at is null
 
 -- name: schools_ever_held
--- The schools assigned to somebody now or in the past. Served by assignment_is_unique_while_active.
+-- The schools assigned to somebody now or in the past. Served by assignment_by_person.
 select distinct school_id
 from assignment
 where person_id = %(person_id)s
@@ -54,10 +59,9 @@ returning id, person_id
 
 -- name: schools_without
 -- Open schools with no active mentor (or teacher) of a subject today, by name, with how many children they have. Served by school_by_name,
--- assignment_by_school and school_enrolled's primary key.
+-- assignment_by_school and school_standing's primary key.
 select s.id as school_id, s.code, s.name_local as school_name, p.name_local as place_name,
-    coalesce((select sum(e.children) from school_enrolled e join school_year y on y.id = e.school_year_id and y.is_current where e.school_id = s.id), 0)::bigint
-        as children,
+    coalesce((select sum(e.children) from school_standing e where e.school_id = s.id), 0)::bigint as children,
     exists (
         select 1
         from assignment a

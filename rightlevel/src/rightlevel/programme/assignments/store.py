@@ -21,24 +21,33 @@ class _SchoolId(msgspec.Struct, frozen=True):
 
 
 async def page_of_assignments(
-    session: Session, page: PageRequest, *, person_id: int | None, school_id: int | None, active: bool
+    session: Session,
+    page: PageRequest,
+    *,
+    person_id: int | None,
+    school_id: int | None,
+    state: str | None,
+    today: date,
 ) -> Page[Assignment]:
     after = page.key(tuple[int])
-    wanted = {
-        "active": active, "by_person": person_id is not None, "by_school": school_id is not None, "after": after is not None,
-    }  # fmt: skip
+    parts = {
+        "by_person": person_id is not None,
+        "by_school": school_id is not None,
+        "after": after is not None,
+    }
+    wanted = parts if state is None else {state: True, **parts}
     values = {
-        "person_id": person_id, "school_id": school_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+        "today": today, "person_id": person_id, "school_id": school_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     query = _queries["list_assignments"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = await session.fetch_all(query, values, into=Assignment)
     return page_of(rows, page, lambda row: (row.id,))
 
 
-async def find_assignment(session: Session, assignment_id: int) -> Assignment:
-    """One assignment. *Errors*: NotFound."""
+async def find_assignment(session: Session, assignment_id: int, today: date) -> Assignment:
+    """One assignment as it stands on a day. *Errors*: NotFound."""
     row = await session.fetch_one(
-        _queries["read_assignment"], {"assignment_id": assignment_id}, into=Assignment
+        _queries["read_assignment"], {"assignment_id": assignment_id, "today": today}, into=Assignment
     )
     if row is None:
         raise NotFound

@@ -19,7 +19,7 @@ MAX_ROWS: Final = 50_000
 ROWS_AT_ONCE: Final = 500
 DEADLINE_S: Final = 10.0
 COLUMNS: Final = (
-    "at", "username", "role", "action", "resource", "resource_id", "outcome", "reason", "address", "before", "after",
+    "at", "username", "role", "action", "resource", "resource_id", "outcome", "reason", "address", "before", "after", "times", "last_at",
 )  # fmt: skip
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """*Source*: OWASP, CSV injection."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from flatwater.clock import Clock, today
+
 
 class AuditEntry(msgspec.Struct, frozen=True):
     """One deed or one attempt; `before` and `after` hold the fields that it touched, never a hash or a token."""
@@ -23,6 +25,9 @@ class AuditEntry(msgspec.Struct, frozen=True):
     after: Any
     reason: str | None
     address: str | None
+    times: int = 1
+    """How often it was tried within the minute that `at` names, where it was denied."""
+    last_at: datetime | None = None
 
 
 class AuditFilter(msgspec.Struct, frozen=True):
@@ -37,13 +42,16 @@ class AuditFilter(msgspec.Struct, frozen=True):
     from_on: date | None = None
     to_on: date | None = None
     text: str | None = None
+    time_zone: str = "UTC"
+    """In which its days are."""
 
 
-def dated(wanted: AuditFilter, today: date) -> AuditFilter:
-    """The filter with a last day where a text is looked for, so that the look goes no further back than its month."""
-    if wanted.text is None or wanted.to_on is not None:
-        return wanted
-    return msgspec.structs.replace(wanted, to_on=today)
+def dated(wanted: AuditFilter, clock: Clock) -> AuditFilter:
+    """The filter with its days in the clock's zone, and a last day where a text is looked for: the look goes no further back than its month."""
+    here = msgspec.structs.replace(wanted, time_zone=str(clock.zone))
+    if here.text is None or here.to_on is not None:
+        return here
+    return msgspec.structs.replace(here, to_on=today(clock))
 
 
 SECRET_WORDS = ("password", "hash", "token", "secret", "pin")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from flatwater.clock import day_span
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
@@ -15,8 +17,17 @@ from rightlevel.programme.permissions import Actor
 
 _queries = load_queries(__package__ or "")
 _write = _queries["write_audit"]
+_count_denied = _queries["count_denied"]
+_count_strangers_denied = _queries["count_strangers_denied"]
 _list = _queries["list_audit"]
 _encoder = msgspec.json.Encoder()
+
+
+MOST_KINDS = 30
+"""So many different denied attempts of a person have rows of their own in a minute. A device that loops over ids makes 45,000 rows a day
+by this, some 15 MB, where every attempt at the allowed 200 a second would be 17 million."""
+MOST_ADDRESSES = 500
+"""So many addresses of strangers have rows of their own in a minute."""
 
 
 def _json(fields: dict[str, Any] | None) -> str | None:
@@ -37,9 +48,15 @@ async def write_audit(
     outcome: Literal["done", "denied", "failed"] = "done",
     address: str | None = None,
 ) -> None:
-    """Adds one audit row to the session's transaction. *Cost*: one insert."""
+    """Adds one audit row to the session's transaction, or counts one more where a denied attempt is the same as one within this minute.
+
+    *Cost*: one statement. Where the same is denied to the same person at the same time, one waits for the other to end.
+    """
+    query = _write
+    if outcome == "denied":
+        query = _count_denied if actor else _count_strangers_denied
     await session.execute(
-        _write,
+        query,
         {
             "person_id": actor.person_id if actor else None,
             "role": actor.role if actor else None,
@@ -51,6 +68,8 @@ async def write_audit(
             "after": _json(after),
             "reason": reason,
             "address": address or (actor.address if actor else None),
+            "kinds": MOST_KINDS,
+            "addresses": MOST_ADDRESSES,
         },
     )
 
@@ -91,16 +110,16 @@ async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -
 
 
 def span_of(wanted: AuditFilter) -> tuple[datetime | None, datetime | None]:
-    """From when until when (excluded) is looked, in UTC: the days that were named, a text's no wider than 31."""
-    since = _midnight(wanted.from_on)
-    until = _midnight(wanted.to_on, days=1)
+    """From when until when (excluded) is looked, in UTC: the days that were named, in their zone, a text's no wider than 31."""
+    since = _span(wanted.from_on, wanted.time_zone)[0]
+    until = _span(wanted.to_on, wanted.time_zone)[1]
     if wanted.text is not None and until is not None:
         earliest = until - timedelta(days=TEXT_DAYS)
         since = earliest if since is None else max(since, earliest)
     return since, until
 
 
-def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
+def _span(day: date | None, zone: str) -> tuple[datetime, datetime] | tuple[None, None]:
     if day is None or not date(2000, 1, 1) <= day <= date(2200, 1, 1):
-        return None
-    return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=days)
+        return None, None
+    return day_span(day, ZoneInfo(zone))

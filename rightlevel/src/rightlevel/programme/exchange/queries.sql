@@ -1,7 +1,7 @@
 -- name: allow_import_memory
 -- Gives this transaction what sorting and matching a file need, and no more: the whole server has a budget.
 -- Reading ahead is off because it may take every buffer of a small temp_buffers, and the next scan then fails (PostgreSQL 18).
-select set_config('work_mem', '12MB', true) as work_mem, set_config('hash_mem_multiplier', '1', true) as hashes,
+select set_config('work_mem', '8MB', true) as work_mem, set_config('hash_mem_multiplier', '1', true) as hashes,
     set_config('jit', 'off', true) as jit, set_config('effective_io_concurrency', '0', true) as reads_ahead,
     set_config('maintenance_io_concurrency', '0', true) as analyze_ahead
 
@@ -162,17 +162,6 @@ from (
 -- name: analyze_matched_student
 -- Tells the planner how many were matched.
 analyze matched_student
-
--- name: keep_past_enrolments
--- Writes down where children were that the file moves to another school year.
-insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, until_on, reason)
-select st.id, st.school_id, st.school_year_id, st.class_id, st.grade, least(y.ends_on, %(today)s::date), 'import'
-from matched_student m
-join staged_student s on s.row_number = m.row_number
-join student st on st.id = m.student_id
-join school_year y on y.id = st.school_year_id
-where m.is_changed and st.school_year_id <> s.school_year_id
-    and m.row_number > %(after)s and m.row_number <= %(up_to)s
 
 -- name: change_students
 -- Changes the children that differ from the file; a mapped column is taken as it is, its blanks included.

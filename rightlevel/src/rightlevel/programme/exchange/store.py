@@ -24,7 +24,7 @@ from rightlevel.programme.exchange.model import (
 )
 
 _queries = load_queries(__package__ or "")
-ROWS_PER_STATEMENT: Final = 100_000
+ROWS_PER_STATEMENT: Final = 20_000
 """PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
 
 _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
@@ -144,9 +144,8 @@ async def apply_students(session: Session, mapped: frozenset[str], now: datetime
     last = await session.fetch_value(_queries["last_staged_student"], {})
     added = changed = 0
     for after in range(0, last, ROWS_PER_STATEMENT):
-        some = {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now, "today": now.date()}
+        some = {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
         if matched:
-            await session.execute(_queries["keep_past_enrolments"], some)
             changed += await session.execute(_queries["change_students"].plus(*parts), some)
         added += await session.execute(_queries["add_students"], some)
     return added, changed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import msgspec
 
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
+from rightlevel.programme.results import TestingStatus
 
 
 class FigureQuery(msgspec.Struct, frozen=True):
@@ -105,16 +107,24 @@ class Indicator(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled."""
+    """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled.
+
+    `enrolled` counts the children's seats in the round; it is assessed + absent + refused + left + `to_do`, always.
+    """
 
     assessed: int
     absent: int
     refused: int
     left: int
+    to_do: int
     enrolled: int
     coverage: float | None
     levels: list[LevelCount]
     indicators: list[Indicator]
+
+    @property
+    def status(self) -> TestingStatus:
+        return TestingStatus(self.assessed, self.absent, self.refused, self.left, self.to_do)
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -150,6 +160,14 @@ class ChildBehind(msgspec.Struct, frozen=True):
     tested_on: date | None
 
 
+def hold_different_children(slices: Iterable[Slice]) -> bool:
+    """Whether rounds side by side certainly hold different children: more were tested in one than in another.
+
+    Where as many were tested they may still be others; only figures of the same children say how children moved.
+    """
+    return len({each.figures.assessed for each in slices if each.figures.assessed}) > 1
+
+
 def share_of(part: int, whole: int) -> float | None:
     """part ÷ whole, or None where there is nothing to divide by."""
     return part / whole if whole > 0 else None
@@ -176,6 +194,7 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
         counts.absent,
         counts.refused,
         counts.went,
+        counts.enrolled - assessed - counts.absent - counts.refused - counts.went,
         counts.enrolled,
         share_of(assessed, counts.enrolled),
         levels,

@@ -1,5 +1,5 @@
 -- name: place_figures
--- The counts of a place, or of all countries, from their 32 shards. Served by the primary keys of place_count and place_enrolled.
+-- The counts of a place, or of all countries, from their 32 shards. Served by the primary keys of place_count, place_roll and place_enrolled.
 with unit as materialized (
     select id
     from place
@@ -9,8 +9,12 @@ with unit as materialized (
 ), enrolled as (
     select coalesce(sum(e.children), 0)::bigint as children
     from unit
-    join place_enrolled e on e.place_id = unit.id
-    where e.school_year_id = (select school_year_id from round where id = %(round_id)s)
+    join (
+        select place_id, grade, sex, children from place_roll where round_id = %(round_id)s and subject = %(subject)s::subject
+        union all
+        select place_id, grade, sex, children from place_enrolled
+        where school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e on e.place_id = unit.id
+    where true
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
 )
@@ -26,7 +30,7 @@ where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
 --? by_sex: and c.sex = %(sex)s
 
 -- name: school_figures
--- The counts of some schools. Served by the primary keys of school_count and school_enrolled.
+-- The counts of some schools. Served by the primary keys of school_count, school_roll and school_enrolled.
 with unit as materialized (
     select s.id
     from school s
@@ -38,8 +42,12 @@ with unit as materialized (
 ), enrolled as (
     select coalesce(sum(e.children), 0)::bigint as children
     from unit
-    join school_enrolled e on e.school_id = unit.id
-    where e.school_year_id = (select school_year_id from round where id = %(round_id)s)
+    join (
+        select school_id, grade, sex, children from school_roll where round_id = %(round_id)s and subject = %(subject)s::subject
+        union all
+        select school_id, grade, sex, children from school_enrolled
+        where school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e on e.school_id = unit.id
+    where true
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
 )
@@ -55,7 +63,7 @@ where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
 --? by_sex: and c.sex = %(sex)s
 
 -- name: place_breakdown
--- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count and place_enrolled.
+-- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count, place_roll and place_enrolled.
 with unit as materialized (
     select id
     from place
@@ -85,13 +93,22 @@ with unit as materialized (
     --? by_sex: and c.sex = %(sex)s
     group by 1
 ), enrolled as (
-    --? of_rounds: select 0::bigint as key,
+    --? of_rounds: select e.round_id as key,
     --? of_grades: select e.grade::bigint as key,
     --? of_sexes: select e.sex::bigint as key,
         sum(e.children) as children
     from unit
-    join place_enrolled e on e.place_id = unit.id
-    where e.school_year_id = (select school_year_id from year)
+    join (
+        select place_id, round_id, grade, sex, children from place_roll where subject = %(subject)s::subject
+        union all
+        select n.place_id, rd.id, n.grade, n.sex, n.children
+        from round rd
+        join place_enrolled n on n.school_year_id = rd.school_year_id
+        where rd.school_year_id = (select school_year_id from year) and rd.roll_number is null) e on e.place_id = unit.id
+    where true
+    --? of_rounds: and e.round_id in (select key from key)
+    --? of_grades: and e.round_id = %(round_id)s
+    --? of_sexes: and e.round_id = %(round_id)s
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
     group by 1
@@ -104,7 +121,7 @@ select key.key, key.label,
     coalesce(e.children, 0)::bigint as enrolled
 from key
 left join counted c on c.key = key.key
---? of_rounds: left join enrolled e on e.key = 0
+--? of_rounds: left join enrolled e on e.key = key.key
 --? of_grades: left join enrolled e on e.key = key.key
 --? of_sexes: left join enrolled e on e.key = key.key
 --? of_grades: where c.key is not null or e.key is not null
@@ -113,7 +130,7 @@ order by key.place_in_order
 limit 20
 
 -- name: school_breakdown
--- The counts of some schools, apart by round, grade or sex. Served by the primary keys of school_count and school_enrolled.
+-- The counts of some schools, apart by round, grade or sex. Served by the primary keys of school_count, school_roll and school_enrolled.
 with unit as materialized (
     select s.id
     from school s
@@ -145,13 +162,22 @@ with unit as materialized (
     --? by_sex: and c.sex = %(sex)s
     group by 1
 ), enrolled as (
-    --? of_rounds: select 0::bigint as key,
+    --? of_rounds: select e.round_id as key,
     --? of_grades: select e.grade::bigint as key,
     --? of_sexes: select e.sex::bigint as key,
         sum(e.children) as children
     from unit
-    join school_enrolled e on e.school_id = unit.id
-    where e.school_year_id = (select school_year_id from year)
+    join (
+        select school_id, round_id, grade, sex, children from school_roll where subject = %(subject)s::subject
+        union all
+        select n.school_id, rd.id, n.grade, n.sex, n.children
+        from round rd
+        join school_enrolled n on n.school_year_id = rd.school_year_id
+        where rd.school_year_id = (select school_year_id from year) and rd.roll_number is null) e on e.school_id = unit.id
+    where true
+    --? of_rounds: and e.round_id in (select key from key)
+    --? of_grades: and e.round_id = %(round_id)s
+    --? of_sexes: and e.round_id = %(round_id)s
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
     group by 1
@@ -164,7 +190,7 @@ select key.key, key.label,
     coalesce(e.children, 0)::bigint as enrolled
 from key
 left join counted c on c.key = key.key
---? of_rounds: left join enrolled e on e.key = 0
+--? of_rounds: left join enrolled e on e.key = key.key
 --? of_grades: left join enrolled e on e.key = key.key
 --? of_sexes: left join enrolled e on e.key = key.key
 --? of_grades: where c.key is not null or e.key is not null
@@ -221,14 +247,26 @@ left join lateral (
     select sum(a.children) as children
     from (
         select children
+        from place_roll
+        where not page.is_school and place_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+        union all
+        select children
         from place_enrolled
-        where not page.is_school and place_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s)
+        where not page.is_school and place_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)
+        --? by_grade: and grade = %(grade)s
+        --? by_sex: and sex = %(sex)s
+        union all
+        select children
+        from school_roll
+        where page.is_school and school_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
         --? by_grade: and grade = %(grade)s
         --? by_sex: and sex = %(sex)s
         union all
         select children
         from school_enrolled
-        where page.is_school and school_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s)
+        where page.is_school and school_id = page.id and school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)
         --? by_grade: and grade = %(grade)s
         --? by_sex: and sex = %(sex)s
     ) a
@@ -236,35 +274,21 @@ left join lateral (
 order by page.is_school, page.sort_name, page.id
 
 -- name: children_behind
--- The children that stand behind a figure of one school, by name: those tested when they were there, wherever they are now, and those there
--- now who have no result. So the list is as long as the figure says. Served by student_by_school, result_by_school and result_is_unique.
-with candidate as materialized (
-    select id
-    from student
-    where school_id = %(school_id)s and deleted_at is null
-    union
-    select student_id
-    from result
-    where school_id = %(school_id)s and round_id = %(round_id)s and subject = %(subject)s::subject and deleted_at is null and not is_hidden
-)
-select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
-from candidate c
-join student st on st.id = c.id
-left join lateral (
-    select e.id, e.school_id, e.subject, e.outcome, e.rank, e.grade, e.sex, e.tested_on
-    from result e
-    where e.student_id = c.id and e.round_id = %(round_id)s and e.subject = %(subject)s::subject and e.deleted_at is null
-    limit 1
-) r on true
+-- The children that stand behind a figure of one school, by name: those who sit there in the round, wherever they are now. So the list is as
+-- long as the figure says. Served by student_by_school, past_enrolment_by_school, result_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
+from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+join student st on st.id = seat.student_id and st.deleted_at is null
+left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where st.deleted_at is null and coalesce(r.school_id, st.school_id) = %(school_id)s
---? by_grade: and coalesce(r.grade, st.grade) = %(grade)s
---? by_sex: and coalesce(r.sex, st.sex) = %(sex)s
+where true
+--? by_grade: and seat.grade = %(grade)s
+--? by_sex: and seat.sex = %(sex)s
 --? by_rank: and r.rank = %(rank)s
 --? by_outcome: and r.outcome = %(outcome)s::outcome
---? missing: and r.id is null and st.status = 'active' and st.school_year_id = (select school_year_id from round where id = %(round_id)s)
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+--? missing: and seat.result_id is null
+--? in_scope: and (%(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s) or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id
 limit %(rows)s

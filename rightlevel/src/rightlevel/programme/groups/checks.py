@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import msgspec
+
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
@@ -70,7 +72,9 @@ async def _enter(
     session: Session, actor: Actor, write: CheckWrite, place: store.ChildPlace | None, clock: Clock
 ) -> CheckAnswer:
     subject = cast("Subject", write.subject)
-    if place is None or not actor.scope.reaches_school(place.school_id):
+    if place is None:
+        return await _of_merged(session, actor, write)
+    if not actor.scope.reaches_school(place.school_id):
         return CheckAnswer(write.id, "not_found")
     if not actor.scope.covers(place.school_id, subject=subject, class_id=place.class_id):
         return CheckAnswer(write.id, "out_of_scope")
@@ -91,6 +95,21 @@ async def _enter(
     if there.version == write.version + 1 and there.level == write.level:
         return CheckAnswer(write.id, "changed", there.version)  # this very change, sent again
     return CheckAnswer(write.id, "stale", there.version, current=there)
+
+
+async def _of_merged(session: Session, actor: Actor, write: CheckWrite) -> CheckAnswer:
+    """A child whose record went into another: this very write gets its old answer, a new one is told where to go."""
+    kept = await store.kept_place(session, write.student_id)
+    subject = cast("Subject", write.subject)
+    if kept is None or not actor.scope.covers(kept.school_id, subject=subject, class_id=kept.class_id):
+        return CheckAnswer(write.id, "not_found")
+    own = await store.find_check(session, write, by="by_id")
+    there = (
+        None if own is None else msgspec.structs.replace(write, student_id=own.student_id)
+    )  # whichever of the two it went to
+    if own is not None and there is not None and _is_same(own, there) and write.version is None:
+        return CheckAnswer(write.id, "saved", own.version)
+    return CheckAnswer(write.id, "merged", merged_into=kept.student_id)
 
 
 def _is_same(there: LevelCheck, write: CheckWrite) -> bool:

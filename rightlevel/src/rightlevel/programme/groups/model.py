@@ -70,7 +70,7 @@ class Grouping(msgspec.Struct, frozen=True):
 
 
 class GroupRow(msgspec.Struct, frozen=True):
-    """One group with how many children are in it."""
+    """One group with how many children are in it, and for how many it was meant."""
 
     id: int
     grouping_id: int
@@ -82,8 +82,14 @@ class GroupRow(msgspec.Struct, frozen=True):
     teacher_id: int | None
     teacher_name: str | None
     children: int
+    target_size: int
     state: str
     version: int
+
+    @property
+    def is_far_above_target(self) -> bool:
+        """Whether it holds a quarter more children than were aimed at: too few teachers were there to split it."""
+        return self.children * 4 > self.target_size * 5
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -156,7 +162,7 @@ class LevelCheck(msgspec.Struct, frozen=True):
     person_name: str
 
 
-CheckCode = Literal["saved", "changed", "stale", "conflict", "not_found", "out_of_scope", "invalid"]
+CheckCode = Literal["saved", "changed", "stale", "conflict", "not_found", "merged", "out_of_scope", "invalid"]
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):
@@ -167,6 +173,8 @@ class CheckAnswer(msgspec.Struct, frozen=True):
     version: int = 0
     faults: list[Fault] = []
     current: LevelCheck | None = None
+    merged_into: str | None = None
+    """With `merged`: the id of the child's record that was kept."""
 
 
 class Suggested(msgspec.Struct, frozen=True):

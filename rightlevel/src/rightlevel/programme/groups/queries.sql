@@ -98,7 +98,7 @@ select g.id, g.grouping_id, gr.school_id, gr.subject::text as subject, g.band::i
     gr.bands -> (g.band - 1) as levels, g.teacher_id, p.display_name as teacher_name,
     (select count(*) from group_member m join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active'
         where m.group_id = g.id and m.left_at is null and st.school_id = gr.school_id)::integer as children,
-    gr.state, g.version
+    gr.target_size::integer as target_size, gr.state, g.version
 from teaching_group g
 join grouping gr on gr.id = g.grouping_id
 left join person p on p.id = g.teacher_id
@@ -311,6 +311,14 @@ select id
 from group_member
 where group_id = %(group_id)s and student_id = %(student_id)s::uuid and left_at is null and joined_at is not null
 for update
+
+-- name: kept_place
+-- Where the child is whose record a merged one went into. Served by the primary key.
+select k.id::text as student_id, k.school_id, k.class_id
+from student st
+join student k on k.id = kept_student(st.id) and k.deleted_at is null
+where st.id = %(student_id)s::uuid and st.merged_into is not null
+limit 1
 
 -- name: children_to_check
 -- What quick re-tests are judged by: where each child is. Served by the primary key.

@@ -230,6 +230,11 @@ async def places_of(session: Session, student_ids: Sequence[str]) -> dict[str, C
     return {row.student_id: row for row in rows}
 
 
+async def kept_place(session: Session, student_id: str) -> ChildPlace | None:
+    """Where the child is whose record this one went into; None for one that was not merged."""
+    return await session.fetch_one(_queries["kept_place"], {"student_id": student_id}, into=ChildPlace)
+
+
 async def write_check(
     session: Session, write: CheckWrite, rank: int, school_id: int, person_id: int, now: datetime
 ) -> bool:

@@ -1,16 +1,23 @@
 """Children's lives: moves, consent, a school's roll-over into the next year, and erasing who a child was.
 
 Public: `transfer_student`, `give_consent`, `withdraw_consent`; `preview_roll_over`, `children_to_move`, `roll_over_school`,
-`list_roll_overs`, `undo_roll_over`; `erase_identity`; `Transfer`, `Consent`, `Withdrawal`, `RollOverPlan`, `RollOverPreview`, `ClassFate`,
-`RollOver`, `Undone`, `MovingChild`, `YearName`; `CodeTaken`, `NewYearMissing`, `NothingToRollOver`, `PreviewOutdated`, `RollOverStands`,
+`list_roll_overs`, `undo_roll_over`; `erase_identity`; `read_past_enrolment`, `amend_past_enrolment`, `PastAmendment`, `PastAmended`; `Transfer`, `Consent`, `Withdrawal`, `RollOverPlan`, `RollOverPreview`, `ClassFate`,
+`OpenRound`, `RollOver`, `Undone`, `MovingChild`, `YearName`; `CodeTaken`, `NewYearMissing`, `NothingToRollOver`, `PreviewOutdated`, `RollOverStands`, `RoundIsOpen`,
 `AlreadyUndone`, `MergedAway`, `AlreadyErased`; `free_code`, `next_grades`.
 """
 
+from rightlevel.programme.lives.amending import (
+    PastAmended,
+    PastAmendment,
+    amend_past_enrolment,
+    read_past_enrolment,
+)
 from rightlevel.programme.lives.erasure import AlreadyErased, MergedAway, erase_identity
 from rightlevel.programme.lives.model import (
     ClassFate,
     Consent,
     MovingChild,
+    OpenRound,
     RollOver,
     RollOverPlan,
     RollOverPreview,
@@ -28,6 +35,7 @@ from rightlevel.programme.lives.roll_over import (
     NothingToRollOver,
     PreviewOutdated,
     RollOverStands,
+    RoundIsOpen,
     children_to_move,
     list_roll_overs,
     preview_roll_over,
@@ -37,7 +45,7 @@ from rightlevel.programme.lives.roll_over import (
 
 __all__ = [
     "AlreadyErased", "AlreadyUndone", "ClassFate", "CodeTaken", "Consent", "MergedAway", "MovingChild", "NewYearMissing",
-    "NothingToRollOver", "PreviewOutdated", "RollOver", "RollOverPlan", "RollOverPreview", "RollOverStands", "Transfer", "Undone",
-    "Withdrawal", "YearName", "children_to_move", "erase_identity", "free_code", "give_consent", "list_roll_overs", "next_grades",
-    "preview_roll_over", "roll_over_school", "transfer_student", "undo_roll_over", "withdraw_consent",
+    "NothingToRollOver", "OpenRound", "PastAmended", "PastAmendment", "PreviewOutdated", "RollOver", "RollOverPlan", "RollOverPreview", "RollOverStands", "RoundIsOpen",
+    "Transfer", "Undone", "Withdrawal", "YearName", "amend_past_enrolment", "children_to_move", "erase_identity", "free_code", "give_consent", "list_roll_overs", "next_grades",
+    "preview_roll_over", "read_past_enrolment", "roll_over_school", "transfer_student", "undo_roll_over", "withdraw_consent",
 ]  # fmt: skip

@@ -51,7 +51,8 @@ class RollOverPlan(msgspec.Struct, frozen=True):
     """How a school goes on: into which year (the next one where none is named), and which children stay in their grade.
 
     `id` is the write's, made by the sender. `children` is how many the preview showed: when others have come or gone since,
-    the preview is to be looked at again.
+    the preview is to be looked at again. `carry_open_rounds`: rounds of the old year that are not done go on with the children
+    and classes of that year, and what is still entered is counted there.
     """
 
     id: str
@@ -59,6 +60,7 @@ class RollOverPlan(msgspec.Struct, frozen=True):
     to_year_id: int | None = None
     repeaters: tuple[str, ...] = ()
     children: int | None = None
+    carry_open_rounds: bool = False
 
 
 class ClassFate(msgspec.Struct, frozen=True):
@@ -84,6 +86,21 @@ class YearName(msgspec.Struct, frozen=True):
     starts_on: date
 
 
+class OpenRound(msgspec.Struct, frozen=True):
+    """A round of the year that is left which is not done at a school, in one subject: who has a result, and who has none yet."""
+
+    round_id: int
+    kind: str
+    state: str
+    subject: str
+    tested: int
+    absent: int
+    refused: int
+    left: int
+    to_do: int
+    enrolled: int
+
+
 class RollOverPreview(msgspec.Struct, frozen=True):
     """What a roll-over would do; nothing is written. `unknown` are repeaters who aren't in this school and year."""
 
@@ -97,6 +114,8 @@ class RollOverPreview(msgspec.Struct, frozen=True):
     finish: int
     new_classes: int
     unknown: int = 0
+    open_rounds: tuple[OpenRound, ...] = ()
+    """Rounds of the old year that are not done here; the roll-over is refused unless they are carried on."""
 
 
 class RollOver(msgspec.Struct, frozen=True):

@@ -65,7 +65,7 @@ async def transfer_student(
         if to.grade != student.grade
         else "change"
     )
-    await keep_enrolment(session, student_id, until_on=to.moved_on, reason=kind, words=to.reason.strip())
+    await keep_enrolment(session, until_on=to.moved_on, reason=kind, words=to.reason.strip())
     await _move(session, student_id, to, year_id=year_id, code=code, clock=clock)
     after = await read_student(session, actor, student_id)
     await write_audit(

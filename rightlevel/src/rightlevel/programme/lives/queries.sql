@@ -31,3 +31,47 @@ update write_receipt
 set answer = %(instead)s::jsonb
 where answer is not null and answer::text like any(%(patterns)s)
 --? narrow: and (operation like %(operation)s or operation like 'create_one_student %%')
+
+-- name: read_past
+-- One past enrolment of a child. Served by the primary key.
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words, e.sex,
+    y.name as year_name
+from past_enrolment e
+join school s on s.id = e.school_id
+join school_year y on y.id = e.school_year_id
+where e.id = %(enrolment_id)s and e.student_id = %(student_id)s::uuid
+--? for_update: for update of e
+
+-- name: class_then
+-- A class of a school, year and grade, also one that is not in use any more. Served by the primary key.
+select count(*) as classes
+from class
+where id = %(class_id)s and school_id = %(school_id)s and school_year_id = %(school_year_id)s and grade = %(grade)s
+
+-- name: next_version
+-- Raises a child's version if it is still the one that was read.
+update student
+set version = version + 1, changed_at = %(now)s
+where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null
+
+-- name: amend_past
+-- Says of a past enrolment in which class and grade it was, and of all of the year which sex; triggers keep what follows. Served by
+-- past_enrolment_by_student.
+update past_enrolment
+set class_id = case when id = %(enrolment_id)s then %(class_id)s else class_id end,
+    grade = case when id = %(enrolment_id)s then %(grade)s else grade end,
+    sex = case when sex = %(old_sex)s then %(sex)s else sex end
+where student_id = %(student_id)s::uuid and school_year_id = %(school_year_id)s
+    and (id = %(enrolment_id)s or (sex = %(old_sex)s and sex <> %(sex)s))
+
+-- name: amend_results
+-- The results of that year follow: those made there in class and grade, all in sex. How many. Served by result_is_unique.
+update result r
+set class_id = case when (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s then %(class_id)s else r.class_id end,
+    grade = case when (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s then %(grade)s else r.grade end,
+    sex = case when r.sex = %(old_sex)s then %(sex)s else r.sex end
+from round rd
+where r.student_id = %(student_id)s::uuid and rd.id = r.round_id and rd.school_year_id = %(school_year_id)s and r.deleted_at is null
+    and ((r.sex = %(old_sex)s and %(sex)s <> %(old_sex)s)
+        or ((r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s
+            and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))

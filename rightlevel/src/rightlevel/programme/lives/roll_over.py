@@ -48,9 +48,15 @@ class PreviewOutdated(Conflict):
 
 
 class RollOverStands(Conflict):
-    """Results of {year} have been entered at this school, so its roll-over can't be undone any more. Move single children instead."""
+    """Results of {year} have been entered at this school, or a round of it is over, so its roll-over can't be undone any more. Move single children instead."""
 
     code = "roll_over_stands"
+
+
+class RoundIsOpen(Conflict):
+    """A round of {year} is not done at this school. Close it first, or say that it goes on with the children and classes of {year}."""
+
+    code = "round_is_open"
 
 
 class AlreadyUndone(Conflict):
@@ -101,6 +107,7 @@ async def _look(session: Session, way: _Way) -> RollOverPreview:
         children=sum(each.children for each in classes), up=sum(each.up for each in classes),
         stay=sum(each.stay for each in classes), finish=sum(each.finish for each in classes),
         new_classes=len(targets), unknown=len(set(plan.repeaters)) - known,
+        open_rounds=tuple(await store.open_rounds(session, values)),
     )  # fmt: skip
     if not found.children:
         raise NothingToRollOver(year=old.name)
@@ -147,9 +154,10 @@ async def children_to_move(
 async def roll_over_school(
     session: Session, actor: Actor, school_id: int, plan: RollOverPlan, clock: Clock
 ) -> RollOver:
-    """The roll-over as it was done: one transaction, ten statements whatever the number of children. A second time changes nothing more.
+    """The roll-over as it was done: one transaction, twelve statements whatever the number of children. A second time changes nothing more.
 
-    *Errors*: Forbidden, NotFound, Invalid, NewYearMissing, NothingToRollOver, PreviewOutdated.
+    *Errors*: Forbidden, NotFound, Invalid, NewYearMissing, NothingToRollOver, PreviewOutdated; RoundIsOpen while a round of the
+    old year is not done here, unless the plan carries it on.
     """
     require(actor, "roll_over", "school")
     require_scope(actor, school_id)
@@ -170,10 +178,20 @@ async def roll_over_school(
         raise Invalid(faults=(Fault("children", "At most 5,000 children at once", str(held)),))
     if held != (seen.children if plan.children is None else plan.children) or seen.unknown:
         raise PreviewOutdated
+    if seen.open_rounds and not plan.carry_open_rounds:
+        faults = tuple(
+            Fault(
+                "carry_open_rounds",
+                "This round still has children to do",
+                f"{each.kind} {each.subject}: {each.to_do}/{each.enrolled}",
+            )
+            for each in seen.open_rounds
+        )
+        raise RoundIsOpen(year=seen.from_year.name, faults=faults)
     moved = await store.move_all(session, plan, way.values, clock.now())
     after: dict[str, Any] = {
         "roll_over_id": plan.id, "from_year_id": seen.from_year.id, "to_year_id": seen.to_year.id,
-        **msgspec.structs.asdict(moved),
+        "carried_rounds": sorted({each.round_id for each in seen.open_rounds}), **msgspec.structs.asdict(moved),
     }  # fmt: skip
     await write_audit(session, actor, "roll_over", "school", school_id, after=after)
     return await _read(session, school_id, plan.id)

@@ -66,6 +66,25 @@ from grouped g
 order by g.grade, g.section, g.class_id nulls last
 limit 1000
 
+-- name: open_rounds
+-- The rounds of a year that are not done at a school, by subject: open ones, planned ones with results, closed ones with children to do. Three
+-- rounds and two subjects at most. Served by result_by_school, student_by_school and past_enrolment_by_school.
+select rd.id as round_id, rd.kind::text as kind, rd.state::text as state, sub.subject::text as subject, t.tested, t.absent, t.refused, t.went as left,
+    t.to_do, t.enrolled
+from round rd
+cross join unnest(enum_range(null::subject)) sub (subject)
+cross join lateral (
+    select count(*) filter (where r.outcome = 'assessed') as tested, count(*) filter (where r.outcome = 'absent') as absent,
+        count(*) filter (where r.outcome = 'refused') as refused, count(*) filter (where r.outcome = 'left') as went,
+        count(*) filter (where seat.result_id is null) as to_do, count(*) as enrolled
+    from seats_of_school(rd.id, sub.subject, %(school_id)s) seat
+    left join result r on r.id = seat.result_id
+) t
+where rd.school_year_id = %(from_year_id)s and rd.deleted_at is null
+    and (rd.state = 'open' or (rd.state = 'planned' and t.enrolled > t.to_do) or (rd.state = 'closed' and t.to_do > 0))
+order by rd.starts_on, sub.subject
+limit 12
+
 -- name: known_children
 -- How many of some children stand in a school and year. Served by the primary key.
 select count(*) as known
@@ -111,8 +130,12 @@ select %(id)s::uuid, id, false from made
 union all
 select %(id)s::uuid, id, true from back
 
+-- name: say_roll_over
+-- Says that the children who move next go on with their school (trigger keep_student_counts writes down where each was).
+select say_stint(null, null, %(rolled_on)s, %(id)s::uuid)::text as said
+
 -- name: move_children
--- Takes the children of a school from one year to the next, keeps where each was, and says how many did what. One statement, whatever the number.
+-- Takes the children of a school from one year to the next, and says how many did what. One statement, whatever the number.
 with fates as materialized (
     select st.id, st.class_id, st.grade, st.sex, c.section, n.next_grade,
         case when st.id = any(%(repeaters)s::uuid[]) then 'repeat' when n.next_grade is null then 'finished' else 'promotion' end as fate
@@ -135,16 +158,11 @@ with fates as materialized (
     from goals g
     where st.id = g.id
     returning st.id
-), kept as (
-    insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, closes_year, roll_over_id)
-    select g.id, %(school_id)s, %(from_year_id)s, g.class_id, g.grade, g.sex, %(rolled_on)s, g.fate, true, %(id)s::uuid
-    from goals g
-    join moved m on m.id = g.id
-    returning reason
 )
-select count(*) filter (where reason = 'promotion') as up, count(*) filter (where reason = 'repeat') as stayed,
-    count(*) filter (where reason = 'finished') as finished
-from kept
+select count(*) filter (where g.fate = 'promotion') as up, count(*) filter (where g.fate = 'repeat') as stayed,
+    count(*) filter (where g.fate = 'finished') as finished
+from moved m
+join goals g on g.id = m.id
 
 -- name: finish_roll_over
 -- Writes down how many children and classes a roll-over concerned.
@@ -160,7 +178,12 @@ select o.id::text as id, o.school_id, f.name as from_year, t.name as to_year, o.
         select 1
         from result r
         join round rd on rd.id = r.round_id and rd.school_year_id = o.to_year_id
-        where r.school_id = o.school_id and r.deleted_at is null) as is_undoable
+        where r.school_id = o.school_id and r.deleted_at is null)
+        and not exists (
+            select 1
+            from round rd
+            where rd.school_year_id = o.to_year_id and rd.deleted_at is null
+                and rd.roll_number >= (select min(p.until_number) from past_enrolment p where p.roll_over_id = o.id)) as is_undoable
 from roll_over o
 join school_year f on f.id = o.from_year_id
 join school_year t on t.id = o.to_year_id
@@ -195,35 +218,51 @@ from (
     for no key update) held
 
 -- name: results_of_new_year
--- How many live results of a year a school has, up to one. Served by result_by_school.
+-- How many live results of the new year a school has, and rounds of it whose fixed roll holds the school's children; up to one. Served by
+-- result_by_school and past_enrolment_by_roll_over.
 select count(*) as results
 from (
     select 1
     from round rd
     join result r on r.round_id = rd.id and r.school_id = %(school_id)s and r.deleted_at is null
     where rd.school_year_id = %(to_year_id)s
+    union all
+    select 1
+    from round rd
+    where rd.school_year_id = %(to_year_id)s and rd.deleted_at is null
+        and rd.roll_number >= (select min(p.until_number) from past_enrolment p where p.roll_over_id = %(id)s::uuid)
     limit 1) few
 
 -- name: move_back
--- Takes the children of a roll-over back to where they were, those who have not moved on since; how many.
-with back as (
-    update student st
-    set school_year_id = p.school_year_id, class_id = p.class_id, grade = p.grade, status = 'active', left_on = null, left_reason = null,
-        version = st.version + 1, changed_at = %(now)s
+-- Takes the children of a roll-over back to where they were, those who have not moved on since; how many. Each goes back to its former stint,
+-- as if nothing had been; one whose sex was corrected meanwhile begins another, for a fixed roll may hold it as it was.
+with back as materialized (
+    select p.id, p.student_id, p.school_year_id, p.class_id, p.grade,
+        case when st.sex = p.sex then p.from_number else nextval('stint_number') end as stint_number, st.sex = p.sex as is_same
     from past_enrolment p
-    where p.roll_over_id = %(id)s::uuid and st.id = p.student_id and st.deleted_at is null and st.school_id = p.school_id
+    join student st on st.id = p.student_id and st.deleted_at is null and st.school_id = p.school_id
         and case p.reason
             when 'finished' then st.status = 'left' and st.school_year_id = p.school_year_id and st.left_reason = 'finished'
             else st.status = 'active' and st.school_year_id = %(to_year_id)s end
-    returning st.id
+    where p.roll_over_id = %(id)s::uuid and p.superseded_by is null
+), moved as (
+    update student st
+    set school_year_id = b.school_year_id, class_id = b.class_id, grade = b.grade, status = 'active', left_on = null, left_reason = null,
+        stint_number = b.stint_number, version = st.version + 1, changed_at = %(now)s
+    from back b
+    where st.id = b.student_id
 ), gone as (
     delete from past_enrolment p
     using back b
-    where p.roll_over_id = %(id)s::uuid and p.student_id = b.id
-    returning p.id
+    where b.is_same and p.id = b.id
+), corrected as (
+    update past_enrolment p
+    set closes_year = false, roll_over_id = null, reason = 'correction', until_number = b.stint_number
+    from back b
+    where not b.is_same and p.id = b.id
 )
 select count(*) as back
-from gone
+from back
 
 -- name: remove_classes
 -- Takes away the classes that a roll-over made and that nothing stands in; those it brought back are deleted again. How many.

@@ -14,6 +14,7 @@ from rightlevel.programme.lives.model import (
     GRADES,
     ClassFate,
     MovingChild,
+    OpenRound,
     RollOver,
     RollOverPlan,
     Transfer,
@@ -144,6 +145,10 @@ async def preview(session: Session, values: dict[str, Any]) -> list[ClassFate]:
     return await session.fetch_all(_roll_over["preview"], values, into=ClassFate)
 
 
+async def open_rounds(session: Session, values: dict[str, Any]) -> list[OpenRound]:
+    return await session.fetch_all(_roll_over["open_rounds"], values, into=OpenRound)
+
+
 async def count_known(session: Session, school_id: int, year_id: int, ids: tuple[str, ...]) -> int:
     values = {"ids": list(ids), "school_id": school_id, "year_id": year_id}
     return cast("int", await session.fetch_value(_roll_over["known_children"], values))
@@ -157,9 +162,10 @@ async def insert_roll_over(
 
 
 async def move_all(session: Session, plan: RollOverPlan, values: dict[str, Any], now: datetime) -> Moved:
-    """Makes classes and moves children. *Cost*: three statements, whatever the number."""
+    """Makes classes and moves children. *Cost*: four statements, whatever the number."""
     values = values | {"id": plan.id, "rolled_on": plan.rolled_on, "now": now}
     await session.execute(_roll_over["make_classes"], values)
+    await session.fetch_value(_roll_over["say_roll_over"], values)
     moved = await session.fetch_one(_roll_over["move_children"], values, into=Moved)
     if moved is None:
         raise LookupError("move_children gave no row")

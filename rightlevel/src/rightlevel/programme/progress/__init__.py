@@ -1,4 +1,4 @@
-"""Progress: how many children of each class have a result in a round, for whoever enters them.
+"""Progress: how far testing is in each class and subject of a round, for whoever enters them.
 
 Public: `class_progress`; `ClassProgress`. Figures for everybody are in `figures`; these count practice schools too and need no place.
 """

@@ -16,7 +16,7 @@ MOST_SCHOOLS = 50
 async def class_progress(
     session: Session, actor: Actor, school_ids: Sequence[int], round_id: int
 ) -> list[ClassProgress]:
-    """The classes of some schools within the actor's reach, by school, grade and section.
+    """The classes of some schools, each in the subjects within the actor's reach, by school, grade and section.
 
     *Errors*: Forbidden, Invalid for more than 50 schools. *Cost*: one statement that reads those schools' children.
     """

@@ -5,24 +5,28 @@ from __future__ import annotations
 import msgspec
 
 from rightlevel.programme.permissions import Scope, Subject
+from rightlevel.programme.results import TestingStatus
 
 
 class ClassProgress(msgspec.Struct, frozen=True):
-    """One class of a school, or a grade's children without one: how many there are, and how many have a result."""
+    """One class of a school, or a grade's children without one, in one subject: how far testing is."""
 
     school_id: int
     class_id: int | None
     grade: int
     section: str
-    enrolled: int
-    language: int
-    math: int
+    subject: Subject
+    tested: int
+    absent: int
+    refused: int
+    left: int
+    to_do: int
 
-    def tested(self, subject: Subject) -> int:
-        """How many children have a result in this subject, absences included."""
-        return self.language if subject == "language" else self.math
+    @property
+    def status(self) -> TestingStatus:
+        return TestingStatus(self.tested, self.absent, self.refused, self.left, self.to_do)
 
 
 def within(rows: list[ClassProgress], scope: Scope) -> list[ClassProgress]:
-    """The classes that a scope reaches in some subject."""
-    return [row for row in rows if scope.covers(row.school_id, class_id=row.class_id)]
+    """The classes that a scope reaches, in the subjects in which it does."""
+    return [row for row in rows if scope.covers(row.school_id, subject=row.subject, class_id=row.class_id)]

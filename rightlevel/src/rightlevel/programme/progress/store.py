@@ -9,7 +9,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.progress.model import ClassProgress
 
 _class_progress = load_queries(__package__ or "")["class_progress"]
-MOST_ROWS = 5_000
+MOST_ROWS = 10_000
 
 
 async def read_class_progress(

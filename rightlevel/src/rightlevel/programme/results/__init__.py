@@ -2,7 +2,7 @@
 
 Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`,
 `history_of_student`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_tests`); locks (`lock_results`,
-`unlock_results`, `lock_results_of_school`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
+`unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
 """
 
 from rightlevel.programme.results.actions import (
@@ -35,10 +35,11 @@ from rightlevel.programme.results.model import (
     StudentResult,
     WithoutBaseline,
 )
+from rightlevel.programme.results.testing_status import TestingStatus, sum_of
 
 __all__ = [
     "MAX_LOCKS", "MAX_WRITES", "CurrentResult", "GuidedTest", "LockAnswer", "ResultAnswer", "ResultChange", "ResultWrite", "SheetRow",
-    "Standing", "Step", "StudentResult", "Threshold", "WithoutBaseline", "class_sheet", "delete_result", "enter_results",
+    "Standing", "Step", "StudentResult", "TestingStatus", "Threshold", "WithoutBaseline", "class_sheet", "delete_result", "enter_results",
     "history_of_student", "list_without_baseline", "lock_results", "lock_results_of_school", "next_in_guided_test", "read_guided_tests",
-    "read_result", "results_of_student", "unlock_results",
+    "read_result", "results_of_student", "sum_of", "unlock_results",
 ]  # fmt: skip

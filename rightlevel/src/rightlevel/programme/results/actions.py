@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -65,7 +65,8 @@ async def enter_results(
     """What became of each write, in order. A write that is refused never holds up the others.
 
     *Errors*: Forbidden; Invalid for none or more than MAX_WRITES, or an id sent twice. *Cost*: two statements, whatever the
-    number; two more when somebody else was writing the same at the same moment, and one when something was denied.
+    number; two more when somebody else was writing the same at the same moment, one for children who have moved since, and one when
+    something was denied.
     """
     require(actor, "enter", "result")
     _require_batch(writes)
@@ -116,7 +117,8 @@ async def _look_and_write(
     """Judges some writes, saves what may be, answers what is settled; the numbers of those to look at again.
 
     A statement sees what was committed when it began. Whatever looks taken or stale at first may be this very write, done a
-    moment ago on another connection, so it is looked at again by a statement that begins now.
+    moment ago on another connection, so it is looked at again by a statement that begins now. So is a child that sits
+    elsewhere than it is: it may be moving at this moment, and is held from here on.
     """
     day = today(clock)
     facts = await store.read_facts(session, [writes[number] for number in numbers])
@@ -124,10 +126,10 @@ async def _look_and_write(
     again: list[int] = []
     for number, fact in zip(numbers, facts, strict=True):
         code = judge(actor, writes[number], fact, day)
-        if code in ("saved", "changed"):
-            judged.append((number, fact))
-        elif code in ("conflict", "stale") and is_first:
+        if is_first and (code in ("conflict", "stale") or _may_have_moved(fact, code)):
             again.append(number)
+        elif code in ("saved", "changed"):
+            judged.append((number, fact))
         else:
             answers[number] = _answer(actor, code, writes[number], fact)
     if judged:
@@ -135,6 +137,11 @@ async def _look_and_write(
     if is_last and again:
         raise Stale  # others write the same over and over; the whole request is tried again by its sender
     return sorted(again)
+
+
+def _may_have_moved(fact: Facts, code: str) -> bool:
+    """Whether a child's cell was read from former stints that may be out of date: its row was locked only by this statement."""
+    return not fact.is_certain and code in ("saved", "changed", "not_enrolled_in_year")
 
 
 async def _save(
@@ -164,6 +171,7 @@ async def _save(
         session,
         actor,
         [(writes[number], fact, written.get(writes[number].id.lower())) for number, fact in judged],
+        clock.now(),
     )
     return beaten
 
@@ -178,7 +186,10 @@ def _reasons(writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]]) -> 
 
 
 async def _keep_along(
-    session: Session, actor: Actor, saved: list[tuple[ResultWrite, Facts, store.Written | None]]
+    session: Session,
+    actor: Actor,
+    saved: list[tuple[ResultWrite, Facts, store.Written | None]],
+    now: datetime,
 ) -> None:
     """What stands beside saved results, where there is any: a guided test's steps, a re-test that waits again, an amendment."""
     guided = [(write, done.result_id) for write, _, done in saved if done is not None and write.steps]
@@ -190,7 +201,7 @@ async def _keep_along(
         if done is not None and fact.verification_state == "returned"
     ]
     if returned:
-        await store.verify_again(session, returned)
+        await store.verify_again(session, returned, now)
     added: dict[str, list[str]] = {}
     for write, fact, done in saved:
         if done is not None and fact.round_state == "frozen" and fact.result_id is None:
@@ -213,7 +224,8 @@ def _answer(actor: Actor, code: str, write: ResultWrite, facts: Facts) -> Result
         if code in ("conflict", "stale", "not_yours", "verified", "result_locked")
         else None
     )
-    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current)
+    kept = facts.merged_into if code == "merged" else None
+    return ResultAnswer(write.id, code, message=REFUSALS[code], current=current, merged_into=kept)
 
 
 async def class_sheet(
@@ -340,12 +352,15 @@ async def delete_result(
 ) -> None:
     """Takes a result out of the figures; what it was is kept. *Errors*: NotFound, OutOfScope, Stale, ResultHeld, RoundSealing.
 
-    Who may is judged by where the child is now, as everywhere; the lock is that of the school it counts at. A coordinator with a reason goes past a lock or a closed round.
+    Whoever reaches the child where it is now or where the result was made may; the lock is that of the school it counts at. A coordinator
+    with a reason goes past a lock or a closed round.
     """
     require(actor, "delete", "result")
     _require_uuid(result_id)
     held = await store.lock_result(session, result_id)
-    require_scope(actor, held.child_school_id, subject=_subject(held.subject), class_id=held.child_class_id)
+    subject = _subject(held.subject)
+    if not actor.scope.covers(held.school_id, subject=subject, class_id=held.class_id):
+        require_scope(actor, held.child_school_id, subject=subject, class_id=held.child_class_id)
     is_held = held.is_locked or held.is_verified or held.school_is_locked or held.round_state != "open"
     if is_held and not (allowed(actor.role, "override", "result") and reason.strip()):
         raise ResultHeld

@@ -29,8 +29,10 @@ REFUSALS: dict[str, str] = {
     "invalid": "Some of what was entered can't be right. Please look at the marked fields.",
     "write_id_reused": "This write id was already used for something else. Make a new one for every new write.",
     "not_found": "This child is not there, or not yours to see.",
+    "merged": "This child was entered twice and is one record now. Enter it for the one that was kept.",
     "out_of_scope": "This school or subject is not assigned to you.",
     "no_round": "There is no such round.",
+    "not_enrolled_in_year": "This child was not enrolled in the school year of this round.",
     "student_left": "This child had left the school by that day.",
     "date_in_future": "The day of the test is in the future.",
     "date_outside_round": "The day of the test is outside the round's days.",
@@ -108,6 +110,8 @@ class ResultAnswer(msgspec.Struct, frozen=True):
     current: CurrentResult | None = None
     warnings: list[str] = []
     faults: list[Fault] = []
+    merged_into: str | None = None
+    """With `merged`: the id of the child's record that was kept."""
 
     @property
     def is_saved(self) -> bool:
@@ -119,9 +123,15 @@ class Facts(msgspec.Struct, frozen=True):
 
     number: int
     school_id: int | None
+    """With class, grade and sex where the child sits in the round; None when it was never enrolled in the round's year."""
     class_id: int | None
     grade: int | None
     sex: int | None
+    now_school_id: int | None
+    """With the class where the child is now; None when there is no such child."""
+    now_class_id: int | None
+    is_certain: bool | None
+    """Whether the cell is told from what is locked; else somebody may have moved the child since the statement began."""
     student_left_on: date | None
     student_is_deleted: bool
     round_kind: str | None
@@ -150,6 +160,10 @@ class Facts(msgspec.Struct, frozen=True):
     """`saved` or `changed` when this very write id was done before, `other` when it was somebody's for something else."""
     done_result_id: str | None
     done_version: int | None
+    merged_into: str | None = None
+    """The child whose record this one went into, with where that one is."""
+    kept_school_id: int | None = None
+    kept_class_id: int | None = None
 
 
 class SheetRow(msgspec.Struct, frozen=True):
@@ -322,16 +336,32 @@ def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
         return "write_id_reused"
     if facts.done_as is not None:
         return "repeated"
-    if facts.school_id is None or facts.student_is_deleted:
+    if facts.now_school_id is None or facts.student_is_deleted:
+        return "merged" if _may_know_kept(actor, facts) else "not_found"
+    # Those who teach it now, and those who taught it where it sits in the round.
+    sits = [(facts.now_school_id, facts.now_class_id)]
+    sits += [(facts.school_id, facts.class_id)] if facts.school_id is not None else []
+    if not any(actor.scope.covers(school_id, class_id=class_id) for school_id, class_id in sits):
         return "not_found"
-    if not actor.scope.covers(facts.school_id, class_id=facts.class_id):
-        return "not_found"
-    if not actor.scope.covers(facts.school_id, subject=_subject(write), class_id=facts.class_id):
+    subject = _subject(write)
+    if not any(
+        actor.scope.covers(school_id, subject=subject, class_id=class_id) for school_id, class_id in sits
+    ):
         return "out_of_scope"
+    if facts.round_state is not None and facts.school_id is None and facts.result_id is None:
+        return "not_enrolled_in_year"
     broken = _broken(write, facts, today, may_override=_overrides(actor, write))
     if broken:
         return broken[0]
     return _judge_against_present(actor, write, facts)
+
+
+def _may_know_kept(actor: Actor, facts: Facts) -> bool:
+    return (
+        facts.merged_into is not None
+        and facts.kept_school_id is not None
+        and actor.scope.covers(facts.kept_school_id, class_id=facts.kept_class_id)
+    )
 
 
 def _subject(write: ResultWrite) -> Subject:

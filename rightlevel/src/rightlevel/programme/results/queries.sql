@@ -3,19 +3,22 @@
 -- same child wait for each other and never deadlock; then present results. A round needs no lock here: whoever changes one, or locks a
 -- school in it, first holds back everybody who writes results (rounds/queries.sql: hold_results), and a lock on its one row by every
 -- writer cost a seventh of the throughput.
--- Served by the primary keys and result_is_unique.
+-- The cell (school, class, grade, sex) is where the child sits in the round: where it stood when the round's roll was fixed, if it came later
+-- where it came to first; while the roll isn't fixed where it stands, or stood last in the round's year. Without one it was never enrolled in
+-- that year. Mostly that is the present, and no former stint is looked at. Served by the primary keys, result_is_unique and
+-- past_enrolment_by_student.
 with wanted as materialized (
     select w.number, w.write_id, w.student_id, w.round_id, w.subject
     from unnest(%(numbers)s::integer[], %(write_ids)s::uuid[], %(student_ids)s::uuid[], %(round_ids)s::bigint[], %(subjects)s::subject[])
         as w (number, write_id, student_id, round_id, subject)
 ), children as materialized (
-    select id, school_id, class_id, grade, sex, status, left_on, deleted_at
+    select id, school_year_id, school_id, class_id, grade, sex, status, left_on, deleted_at, merged_into, stint_number
     from student
     where id = any(%(student_ids)s::uuid[])
     order by id
     for no key update
 ), rounds as materialized (
-    select id, school_year_id, kind, state, starts_on, ends_on
+    select id, school_year_id, kind, state, starts_on, ends_on, roll_number
     from round
     where id = any(%(round_ids)s::bigint[]) and deleted_at is null
 ), present as materialized (
@@ -35,8 +38,15 @@ with wanted as materialized (
         for update
     ) r
 )
-select w.number, st.school_id, st.class_id, st.grade, st.sex,
-    case when st.status = 'left' then st.left_on end as student_left_on,
+select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_id as now_school_id, st.class_id as now_class_id,
+    -- told from the child's own row, which is locked; former stints are those of when this statement began
+    st.school_year_id = rd.school_year_id and st.stint_number <= coalesce(rd.roll_number, st.stint_number) as is_certain,
+    -- who finished with the whole school sits in that year for ever, and is tested in a round of it that goes on
+    case when st.status = 'left' and not exists (
+        select 1
+        from past_enrolment p
+        where p.student_id = st.id and p.school_year_id = rd.school_year_id and p.closes_year and p.superseded_by is null and not p.is_aside)
+        then st.left_on end as student_left_on,
     st.deleted_at is not null as student_is_deleted,
     rd.kind::text as round_kind, rd.state::text as round_state,
     rd.state = 'frozen' and not exists (
@@ -45,7 +55,7 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
     -- a child that moved leaves its result counted where it was, so that school's lock holds too
     case
         when own.locked_at is not null then true
-        when r.school_id <> st.school_id then exists (
+        when r.school_id <> cell.school_id then exists (
             select 1
             from round_school e
             where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null)
@@ -61,17 +71,38 @@ select w.number, st.school_id, st.class_id, st.grade, st.sex,
     r.tool as result_tool, r.assent as result_assent, r.is_selected as result_is_selected, r.method::text as result_method,
     r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified, uv.state::text as verification_state,
     case
-        when made.id is not null and (made.student_id, made.round_id, made.subject) = (w.student_id, w.round_id, w.subject) then 'saved'
-        when change.write_id is not null and (changed.student_id, changed.round_id, changed.subject) = (w.student_id, w.round_id, w.subject)
-            then 'changed'
+        -- what was written of a child that became one with another since is still this write
+        when made.id is not null and (made.round_id, made.subject) = (w.round_id, w.subject)
+            and (made.student_id = w.student_id or kept_student(made.student_id) = kept_student(w.student_id)) then 'saved'
+        when change.write_id is not null and (changed.round_id, changed.subject) = (w.round_id, w.subject)
+            and (changed.student_id = w.student_id or kept_student(changed.student_id) = kept_student(w.student_id)) then 'changed'
         when made.id is not null or change.write_id is not null then 'other'
     end as done_as,
     coalesce(made.id, change.result_id)::text as done_result_id,
-    case when made.id is not null then 1 else change.version end as done_version
+    case when made.id is not null then 1 else change.version end as done_version,
+    kept.id::text as merged_into, kept.school_id as kept_school_id, kept.class_id as kept_class_id
 from wanted w
 left join children st on st.id = w.student_id
+left join student kept on st.merged_into is not null and kept.id = kept_student(st.merged_into) and kept.deleted_at is null
 left join rounds rd on rd.id = w.round_id
-left join round_school own on own.round_id = rd.id and own.school_id = st.school_id
+left join lateral (
+    select c.school_id, c.class_id, c.grade, c.sex
+    from (
+        select st.school_id, st.class_id, st.grade, st.sex, case when st.stint_number <= coalesce(rd.roll_number, st.stint_number) then 1 else 2 end as rank,
+            st.stint_number as distance
+        where st.school_year_id = rd.school_year_id
+        union all
+        select p.school_id, p.class_id, p.grade, p.sex,
+            case when p.from_number <= rd.roll_number and (p.seat_until is null or rd.roll_number < p.seat_until) then 0
+                when p.from_number > rd.roll_number then 2 else 3 end,
+            case when p.from_number > rd.roll_number then p.from_number else -p.from_number end
+        from past_enrolment p
+        where p.student_id = st.id and p.school_year_id = rd.school_year_id and not p.is_aside
+            and (st.school_year_id <> rd.school_year_id or st.stint_number > rd.roll_number or st.status = 'left')) c
+    order by c.rank, c.distance
+    limit 1
+) cell on true
+left join round_school own on own.round_id = rd.id and own.school_id = coalesce(cell.school_id, st.school_id)
 left join present r on r.student_id = w.student_id and r.round_id = w.round_id and r.subject = w.subject
 left join verification uv on uv.result_id = r.id and uv.state in ('pending', 'disagreed', 'returned')
 left join lateral (select m.id, m.student_id, m.round_id, m.subject from result m where m.id = w.write_id limit 1) made on true
@@ -128,19 +159,21 @@ select write_id::text as write_id, result_id::text as result_id, version
 from written
 
 -- name: class_sheet
--- The children of a school, class or grade by name, each with its result of a round and subject. Served by student_by_school and result_is_unique.
-select st.id::text as student_id, st.code, st.name, st.sex, st.grade, st.class_id,
+-- The seats of a school, class or grade in a round by the children's names, each with its result: who sat there then, wherever they are now, so
+-- that a sheet and the figures say the same. Served by result_by_school, student_by_school, past_enrolment_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id,
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
     exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
-from student st
-left join result r on r.student_id = st.id and r.round_id = %(round_id)s and r.subject = %(subject)s::subject and r.deleted_at is null
+from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+join student st on st.id = seat.student_id and st.deleted_at is null
+left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where st.school_id = %(school_id)s and st.deleted_at is null and (st.status = 'active' or r.id is not null)
---? by_class: and st.class_id = %(class_id)s
---? by_grade: and st.grade = %(grade)s
---? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+where true
+--? by_class: and seat.class_id = %(class_id)s
+--? by_grade: and seat.grade = %(grade)s
+--? in_scope: and (%(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s) or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id
 limit %(rows)s
@@ -185,7 +218,7 @@ with child as materialized (
     where id = (select student_id from result where id = %(result_id)s::uuid) and deleted_at is null
     for no key update
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, child.school_id as child_school_id,
+select r.id::text as id, r.student_id::text as student_id, r.round_id, r.school_id, r.class_id, child.school_id as child_school_id,
     child.class_id as child_class_id, r.subject::text as subject, r.version,
     r.outcome::text as outcome, r.rank, r.locked_at is not null as is_locked, r.is_verified, rd.state::text as round_state,
     exists (select 1 from round_school e where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null) as school_is_locked,
@@ -231,10 +264,11 @@ limit 100
 select value from setting where key = 'guided_test'
 
 -- name: verify_again
--- Results that were returned to their teacher and changed wait for a re-test again. Served by verification_one_under_way.
-update verification
-set state = 'pending', version = version + 1, settled_at = null, settled_by = null, reason = null
-where result_id = any(%(result_ids)s::uuid[]) and state = 'returned'
+-- Results that were returned to their teacher and saved again wait for a re-test again; a changed level has seen to it by itself. Served by
+-- verification_one_under_way.
+select count(end_retests(v.result_id, 'answered', %(now)s))
+from verification v
+where v.result_id = any(%(result_ids)s::uuid[]) and v.state = 'returned'
 
 -- name: keep_added_amendments
 -- Says of results added to a frozen round that they were not in its snapshot.

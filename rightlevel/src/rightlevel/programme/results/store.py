@@ -48,6 +48,7 @@ class LockedResult(msgspec.Struct, frozen=True):
     student_id: str
     round_id: int
     school_id: int
+    class_id: int | None
     child_school_id: int
     child_class_id: int | None
     subject: str
@@ -273,8 +274,8 @@ async def guided_tests(session: Session, result_id: str) -> list[GuidedTest]:
     return await session.fetch_all(_queries["read_guided"], {"result_id": result_id}, into=GuidedTest)
 
 
-async def verify_again(session: Session, result_ids: list[str]) -> int:
-    return await session.execute(_queries["verify_again"], {"result_ids": result_ids})
+async def verify_again(session: Session, result_ids: list[str], now: datetime) -> None:
+    await session.fetch_value(_queries["verify_again"], {"result_ids": result_ids, "now": now})
 
 
 async def keep_added_amendments(

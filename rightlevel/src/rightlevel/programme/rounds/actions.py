@@ -24,6 +24,7 @@ from rightlevel.programme.rounds.model import (
     SchoolDates,
     date_faults,
 )
+from rightlevel.programme.rounds.open_retests import settle_open_retests
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
 
 STATES = ("planned", "open", "closed", "frozen")
@@ -162,11 +163,16 @@ async def set_round_state(
     state: str,
     clock: Clock,
     reason: str = "",
+    with_open_retests: bool = False,
 ) -> Round:
-    """Opens, closes, reopens or freezes a round. *Errors*: NotFound, NoSuchStep, Stale, Invalid without a reason where one is needed."""
+    """Opens, closes, reopens or freezes a round. *Errors*: NotFound, NoSuchStep, Stale, Invalid without a reason where one is needed.
+
+    One with open re-tests is frozen only when that is said (RetestsOpen tells how many).
+    """
     require(actor, "change", "round")
     if state == "frozen":
         require(actor, "freeze", "round")
+    await store.hold_rolls(session)
     found = await _live(session, round_id)
     if (found.state, state) not in STEPS:
         raise NoSuchStep
@@ -174,12 +180,20 @@ async def set_round_state(
         raise Invalid(
             faults=(Fault("reason", "Opening a closed round again, or freezing it, needs a reason"),)
         )
-    if not await store.set_state(session, round_id, version, before=found.state, state=state):
+    if not await store.set_state(
+        session, round_id, version, before=found.state, state=state, now=clock.now()
+    ):
         raise Stale(current=msgspec.to_builtins(found), yours={"version": version, "state": state})
+    # Within its days a round that is opened again is measured by who is enrolled now; after them who it is measured by stays.
+    if state == "open" and found.roll_at is not None and today(clock) <= found.ends_on:
+        await store.loosen_roll(session, round_id)
+    after: dict[str, object] = {"state": state}
     if state == "frozen":
+        left = await settle_open_retests(session, round_id, clock.now(), is_confirmed=with_open_retests)
         await store.begin_snapshot(session, round_id, person_id=actor.person_id, now=clock.now())
+        after |= {"open_retests": msgspec.to_builtins(left)} if left.are_any else {}
     await write_audit(
-        session, actor, "change_state", "round", round_id, before={"state": found.state}, after={"state": state}, reason=reason or None
+        session, actor, "change_state", "round", round_id, before={"state": found.state}, after=after, reason=reason or None
     )  # fmt: skip
     return await store.find_round(session, round_id)
 

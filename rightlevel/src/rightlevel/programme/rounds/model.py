@@ -35,6 +35,8 @@ class Round(msgspec.Struct, frozen=True):
     state: str
     version: int
     is_deleted: bool
+    roll_at: datetime | None = None
+    """Since when it is fixed who the round is measured by: its first closing, or the opening of a later round."""
 
 
 class NewRound(msgspec.Struct, frozen=True):

@@ -3,10 +3,26 @@
 -- either wholly before or wholly after a round changes. Writes take milliseconds; the session's lock limit bounds the wait.
 lock table result in exclusive mode
 
+-- name: hold_rolls
+-- Waits also for whoever changes where children stand: a roll that is fixed, or goes by today's enrolment again, is so for everybody at once.
+-- Children first, as everybody does who writes both.
+lock table student in share row exclusive mode
+
+-- name: later_opened
+-- Whether a round that begins later was ever opened. Bounded by three a year.
+select exists (
+    select 1 from round o where o.starts_on > r.starts_on and o.opened_at is not null and o.deleted_at is null) as is_there
+from round r
+where r.id = %(round_id)s
+
+-- name: loosen_roll
+-- Lets a round go by who is enrolled now again. *Cost*: reads the children once, and the counts.
+select loosen_roll(%(round_id)s)::text as done
+
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted
+    r.deleted_at is not null as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where true
@@ -21,7 +37,7 @@ limit %(rows)s
 -- name: read_round
 -- One round. Served by the primary key.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    r.deleted_at is not null as is_deleted
+    r.deleted_at is not null as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where r.id = %(round_id)s
@@ -38,7 +54,7 @@ limit 3
 -- name: current_round
 -- The round to work in: the open one that began last, else the last one that began. Bounded by three a year.
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
-    false as is_deleted
+    false as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where r.deleted_at is null and (r.state = 'open' or r.starts_on <= %(today)s)
@@ -60,7 +76,7 @@ where id = %(round_id)s and version = %(version)s and deleted_at is null
 -- name: set_round_state
 -- Takes a round from one state to another if it is still the version that was read.
 update round
-set state = %(state)s::round_state, version = version + 1
+set state = %(state)s::round_state, state_at = %(now)s, version = version + 1
 where id = %(round_id)s and version = %(version)s and state = %(before)s::round_state and deleted_at is null
 
 -- name: count_results

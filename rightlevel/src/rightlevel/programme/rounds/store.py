@@ -87,6 +87,12 @@ async def find_round(session: Session, round_id: int, *, for_update: bool = Fals
     return row
 
 
+async def hold_rolls(session: Session) -> None:
+    """Before a round's state is changed: the same for whoever changes where children stand."""
+    await session.execute(_queries["hold_rolls"], {})
+    await hold_results(session)
+
+
 async def hold_results(session: Session) -> None:
     """Before a round is changed: lets the writes of results under way end, and holds the next ones back."""
     await session.execute(_queries["hold_results"], {})
@@ -115,9 +121,20 @@ async def change_round_row(
     return await session.execute(_queries["change_round"], values)
 
 
-async def set_state(session: Session, round_id: int, version: int, *, before: str, state: str) -> int:
-    values = {"round_id": round_id, "version": version, "before": before, "state": state}
+async def set_state(
+    session: Session, round_id: int, version: int, *, before: str, state: str, now: datetime
+) -> int:
+    """Changes a round's state; a trigger fixes its roll, or those of earlier rounds, where that is due."""
+    values = {"round_id": round_id, "version": version, "before": before, "state": state, "now": now}
     return await session.execute(_queries["set_round_state"], values)
+
+
+async def loosen_roll(session: Session, round_id: int) -> bool:
+    """Lets a round go by who is enrolled now again, unless a later round was ever opened; whether it does."""
+    if await session.fetch_value(_queries["later_opened"], {"round_id": round_id}):
+        return False
+    await session.fetch_value(_queries["loosen_roll"], {"round_id": round_id})
+    return True
 
 
 async def has_results(session: Session, round_id: int) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
-from rightlevel.programme.accounts import forget_assignments
+from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, OutOfScope, Stale
 from rightlevel.programme.permissions import Actor, require
@@ -139,8 +139,9 @@ async def delete_school(session: Session, actor: Actor, school_id: int, *, reaso
         session, "school", school_id, by=actor.person_id, reason=reason, now=clock.now()
     ):
         raise NotFound
+    ended = await end_assignments_of(session, clock.now(), school_id=school_id)
     forget_assignments(session, school_id=school_id)
-    await write_audit(session, actor, "delete", "school", school_id, reason=reason)
+    await write_audit(session, actor, "delete", "school", school_id, after=ended or None, reason=reason)
 
 
 async def restore_school(session: Session, actor: Actor, school_id: int) -> School:

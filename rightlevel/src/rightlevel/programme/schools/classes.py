@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
-from rightlevel.programme.accounts import forget_assignments
+from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
@@ -121,8 +121,9 @@ async def delete_class(session: Session, actor: Actor, class_id: int, *, reason:
     if found.children:
         raise InUse
     await store.delete_row(session, "class", class_id, by=actor.person_id, reason=reason, now=clock.now())
+    ended = await end_assignments_of(session, clock.now(), class_id=class_id)
     forget_assignments(session, school_id=found.school_id)
-    await write_audit(session, actor, "delete", "class", class_id, reason=reason)
+    await write_audit(session, actor, "delete", "class", class_id, after=ended or None, reason=reason)
 
 
 async def restore_class(session: Session, actor: Actor, class_id: int) -> ClassRow:

@@ -3,8 +3,7 @@
 select s.id, s.code, s.name_local, s.name_latin, s.place_id, p.name_local as place_name, s.status, s.is_practice, s.version,
     case when not s.is_practice then coalesce((
         select sum(e.children)::integer
-        from school_enrolled e
-        join school_year y on y.id = e.school_year_id and y.is_current
+        from school_standing e
         where e.school_id = s.id), 0) end as children
 from school s
 join place p on p.id = s.place_id

@@ -8,7 +8,9 @@ Public: `list_students`, `read_student`, `create_student`, `change_student`, `ma
 
 from rightlevel.programme.students.actions import (
     IdentityErased,
+    RecordMerged,
     change_student,
+    children_by_year,
     count_students,
     create_student,
     delete_student,
@@ -22,12 +24,14 @@ from rightlevel.programme.students.actions import (
     student_for_write,
 )
 from rightlevel.programme.students.model import (
+    SEXES,
     NewStudent,
     PastEnrolment,
     Student,
     StudentChange,
     StudentRow,
     StudentSearch,
+    YearStanding,
     ascii_digits,
     audited,
     is_uuid,
@@ -36,7 +40,7 @@ from rightlevel.programme.students.model import (
 )
 
 __all__ = [
-    "IdentityErased", "NewStudent", "PastEnrolment", "Student", "StudentChange", "StudentRow", "StudentSearch", "ascii_digits", "audited", "change_student",
+    "SEXES", "IdentityErased", "NewStudent", "PastEnrolment", "RecordMerged", "Student", "StudentChange", "StudentRow", "StudentSearch", "YearStanding", "ascii_digits", "audited", "change_student", "children_by_year",
     "count_students", "create_student", "delete_student", "is_uuid", "keep_enrolment", "list_past_enrolments", "list_students", "mark_left", "mark_returned",
     "name_key", "read_sex", "read_student", "restore_student", "student_for_write",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from rightlevel.programme.errors import (
     Invalid,
     NotFound,
     OutOfScope,
+    ProgrammeError,
     RoundSealing,
     Stale,
 )
@@ -31,6 +32,7 @@ from rightlevel.programme.students.model import (
     StudentChange,
     StudentRow,
     StudentSearch,
+    YearStanding,
     audited,
     columns_of,
     student_faults,
@@ -43,6 +45,13 @@ class IdentityErased(Conflict):
     """Who this child was has been erased for good. Its record stays as it is, so that the figures do."""
 
     code = "identity_erased"
+
+
+class RecordMerged(ProgrammeError):
+    """This child was entered twice and is one record now. Go on with the one that was kept."""
+
+    kind = "gone"
+    code = "merged"
 
 
 class ResultsSettled(Conflict):
@@ -59,14 +68,23 @@ async def list_students(
 
 
 async def count_students(session: Session, actor: Actor, asked: StudentSearch | None = None) -> int:
-    """How many children `list_students` has in all: exact for all enrolled and up to 10,000 for a choice of them.
+    """How many children `list_students` has in all: exact for all who are at school, in whichever year they stand, and up to 10,000
+    for a choice of them.
 
     *Cost*: one statement. 10,001 means more than 10,000.
     """
     asked = _allowed(actor, asked or StudentSearch())
     if actor.scope.is_everything and asked in (StudentSearch(), StudentSearch(status="active")):
-        return await store.count_enrolled(session)
+        return await store.count_active(session)
     return await store.count_students(session, asked, actor.scope)
+
+
+async def children_by_year(
+    session: Session, actor: Actor, *, school_id: int | None = None
+) -> list[YearStanding]:
+    """How many children of the actor's schools (or of one) stand in each school year, the latest first. *Cost*: one statement over counts."""
+    require(actor, "read", "student")
+    return await store.children_by_year(session, actor.scope, school_id=school_id)
 
 
 def _allowed(actor: Actor, asked: StudentSearch) -> StudentSearch:
@@ -83,6 +101,8 @@ async def read_student(session: Session, actor: Actor, student_id: str) -> Stude
     require(actor, "read", "student")
     student = await store.find_student(session, student_id)
     if student.is_deleted:
+        if not allowed(actor.role, "restore", "student"):
+            await _refuse_merged(session, actor, student)
         require(actor, "restore", "student")
     if not actor.scope.covers(student.school_id, class_id=student.class_id):
         raise NotFound
@@ -144,6 +164,7 @@ def _collision(error: ConstraintViolated, new: NewStudent) -> Exception:
 
 async def _same_again(session: Session, actor: Actor, columns: dict[str, Any]) -> Student:
     student = await store.find_student(session, columns["id"])
+    await _refuse_merged(session, actor, student)
     require_scope(actor, student.school_id, class_id=student.class_id)
     same = ("school_id", "code", "name", "sex", "grade")
     if student.is_deleted or any(getattr(student, name) != columns[name] for name in same):
@@ -171,14 +192,10 @@ async def change_student(
     merged = NewStudent(**{**{name: getattr(student, name) for name in names}, **given})
     require_scope(actor, merged.school_id, class_id=merged.class_id)
     columns = await _checked(session, merged, clock)
-    moved = [
-        name
-        for name in ("school_id", "school_year_id", "class_id", "grade")
-        if columns[name] != getattr(student, name)
-    ]
+    moved = [name for name in ("school_id", "school_year_id") if columns[name] != getattr(student, name)]
     if student.version == change.version and moved:
-        reason = "transfer" if "school_id" in moved else "promotion" if "grade" in moved else "change"
-        await store.insert_past_enrolment(session, student_id, until_on=today(clock), reason=reason)
+        reason = "transfer" if "school_id" in moved else "change"
+        await store.say_stint(session, until_on=today(clock), reason=reason)
     try:
         changed = await store.change_student_row(session, student_id, change.version, columns, clock.now())
     except ConstraintViolated as error:
@@ -193,19 +210,34 @@ async def change_student(
 
 
 async def student_for_write(session: Session, actor: Actor, student_id: str) -> Student:
-    """The live child within reach, held until this transaction ends. *Errors*: NotFound, OutOfScope."""
+    """The live child within reach, held until this transaction ends. *Errors*: NotFound, OutOfScope, RecordMerged with the kept one's id."""
     student = await store.find_student(session, student_id, for_update=True)
+    await _refuse_merged(session, actor, student)
     require_scope(actor, student.school_id, class_id=student.class_id)
     if student.is_deleted:
         raise NotFound
     return student
 
 
-async def keep_enrolment(
-    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
-) -> None:
-    """Writes down where a child was until now, for whoever moves it in the same transaction."""
-    await store.insert_past_enrolment(session, student_id, until_on=until_on, reason=reason, words=words)
+async def _refuse_merged(session: Session, actor: Actor, student: Student) -> None:
+    """Passes a record that stands by itself; of one that went into another, who may see that one is told which it is.
+
+    *Errors*: RecordMerged with `merged_into`. *Cost*: one statement for a record that was merged, else none.
+    """
+    if student.merged_into is None:
+        return
+    kept = await store.find_kept(session, student.merged_into)
+    if not kept.is_deleted and actor.scope.covers(kept.school_id, class_id=kept.class_id):
+        raise RecordMerged(merged_into=kept.id)
+
+
+async def keep_enrolment(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
+    """Says that the next change of where a child stands is a move, until which day it was where it was, and why.
+
+    A trigger writes down where it was. A change of class, grade or sex without this is a correction: it goes on into the
+    results of rounds whose roll is not fixed.
+    """
+    await store.say_stint(session, until_on=until_on, reason=reason, words=words)
 
 
 async def mark_left(
@@ -240,9 +272,7 @@ async def _set_status(
     require(actor, "change", "student")
     student = await student_for_write(session, actor, student_id)
     if student.version == version and status == "left":
-        await store.insert_past_enrolment(
-            session, student_id, until_on=left_on or today(clock), reason="left", words=reason or ""
-        )
+        await store.say_stint(session, until_on=left_on or today(clock), reason="left", words=reason or "")
     changed = await store.set_status(
         session, student_id, version, status=status, left_on=left_on, reason=reason, now=clock.now()
     )

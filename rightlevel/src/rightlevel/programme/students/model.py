@@ -108,6 +108,15 @@ class StudentSearch(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
+class YearStanding(msgspec.Struct, frozen=True):
+    """How many active children stand in a school year."""
+
+    school_year_id: int
+    name: str
+    is_current: bool
+    children: int
+
+
 class PastEnrolment(msgspec.Struct, frozen=True):
     """Where a child was, until when and why that ended."""
 
@@ -120,6 +129,8 @@ class PastEnrolment(msgspec.Struct, frozen=True):
     until_on: date
     reason: str
     words: str = ""
+    sex: int = 0
+    year_name: str = ""
 
 
 def ascii_digits(text: str) -> str:

@@ -1,12 +1,16 @@
 -- name: list_students
--- Children by name. Served by student_by_school, student_by_name and student_by_class.
+-- Children by name; of a class those who are in it, and those who were when their school went on to the next year. Served by
+-- student_by_school, student_by_name, student_by_class and past_enrolment_by_class.
 select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
 from student
 where true
 --? live: and deleted_at is null
 --? deleted: and deleted_at is not null and merged_into is null
 --? by_school: and school_id = %(school_id)s
---? by_class: and class_id = %(class_id)s
+--? by_class: and id in (
+--? by_class:     select n.id from student n where n.class_id = %(class_id)s
+--? by_class:     union all
+--? by_class:     select p.student_id from past_enrolment p where p.class_id = %(class_id)s and p.closes_year and p.superseded_by is null and not p.is_aside)
 --? by_grade: and grade = %(grade)s
 --? by_sex: and sex = %(sex)s
 --? by_status: and status = %(status)s::student_status
@@ -26,7 +30,10 @@ from (
     --? live: and deleted_at is null
     --? deleted: and deleted_at is not null and merged_into is null
     --? by_school: and school_id = %(school_id)s
-    --? by_class: and class_id = %(class_id)s
+    --? by_class: and id in (
+    --? by_class:     select n.id from student n where n.class_id = %(class_id)s
+    --? by_class:     union all
+    --? by_class:     select p.student_id from past_enrolment p where p.class_id = %(class_id)s and p.closes_year and p.superseded_by is null and not p.is_aside)
     --? by_grade: and grade = %(grade)s
     --? by_sex: and sex = %(sex)s
     --? by_status: and status = %(status)s::student_status
@@ -35,12 +42,23 @@ from (
     limit %(bound)s
 ) counted
 
--- name: count_enrolled
--- How many active children are enrolled in the current year, from the kept counts. Served by the country's rows of place_enrolled.
-select coalesce(sum(e.children), 0)::bigint as children
-from place_enrolled e
-join school_year y on y.id = e.school_year_id and y.is_current
-join place p on p.id = e.place_id and p.parent_id is null
+-- name: count_active
+-- How many active children there are, in whichever year they stand, from the kept counts: a row a school and year.
+select coalesce(sum(children), 0)::bigint as children
+from school_standing
+
+-- name: children_by_year
+-- How many active children stand in each school year, the latest first, from the kept counts. Served by school_standing's primary key.
+select y.id as school_year_id, y.name, y.is_current, sum(c.children)::bigint as children
+from school_standing c
+join school_year y on y.id = c.school_year_id
+where true
+--? by_school: and c.school_id = %(school_id)s
+--? in_scope: and c.school_id = any(%(scope_schools)s)
+group by y.id, y.name, y.is_current, y.starts_on
+having sum(c.children) > 0
+order by y.starts_on desc
+limit 50
 
 -- name: read_student
 -- One child. Served by the primary key.
@@ -50,6 +68,10 @@ select id::text as id, school_id, school_year_id, class_id, code, name, sex, gra
 from student
 where id = %(student_id)s::uuid
 --? for_update: for update
+
+-- name: kept_student
+-- The record that a record went into. Served by the primary key, once for each merge.
+select kept_student(%(student_id)s::uuid)::text as id
 
 -- name: insert_student
 -- Enrols a child; the same id again adds nothing.
@@ -74,18 +96,17 @@ update student
 set status = %(status)s::student_status, left_on = %(left_on)s, left_reason = %(reason)s, version = version + 1, changed_at = %(now)s
 where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null and status <> %(status)s::student_status
 
--- name: insert_past_enrolment
--- Writes down where a child was until now.
-insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, words)
-select id, school_id, school_year_id, class_id, grade, sex, %(until_on)s, %(reason)s, %(words)s
-from student
-where id = %(student_id)s::uuid
+-- name: say_stint
+-- Says that the next change of where a child stands is a move, and why (trigger keep_student_counts writes down where it was).
+select say_stint(%(reason)s, %(words)s, %(until_on)s, null)::text as said
 
 -- name: list_past_enrolments
 -- Where a child was, in order. Served by past_enrolment_by_student.
-select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words
+select e.id, e.school_id, s.name_local as school_name, e.school_year_id, e.class_id, e.grade, e.until_on, e.reason, e.words, e.sex,
+    y.name as year_name
 from past_enrolment e
 join school s on s.id = e.school_id
+join school_year y on y.id = e.school_year_id
 where e.student_id = %(student_id)s::uuid
 --? after: and e.id > %(after_id)s
 order by e.id

@@ -15,6 +15,7 @@ from rightlevel.programme.students.model import (
     Student,
     StudentRow,
     StudentSearch,
+    YearStanding,
     ascii_digits,
     is_uuid,
     name_key,
@@ -61,8 +62,17 @@ async def count_students(session: Session, asked: StudentSearch, scope: Scope) -
     return cast("int", await session.fetch_value(query, {**values, "bound": COUNTED_UP_TO + 1}))
 
 
-async def count_enrolled(session: Session) -> int:
-    return cast("int", await session.fetch_value(_queries["count_enrolled"], {}))
+async def count_active(session: Session) -> int:
+    return cast("int", await session.fetch_value(_queries["count_active"], {}))
+
+
+async def children_by_year(session: Session, scope: Scope, *, school_id: int | None) -> list[YearStanding]:
+    parts = [
+        *(["by_school"] if school_id is not None else []),
+        *([] if scope.is_everything else ["in_scope"]),
+    ]
+    values = {"school_id": school_id, "scope_schools": [each.school_id for each in scope.held]}
+    return await session.fetch_all(_queries["children_by_year"].plus(*parts), values, into=YearStanding)
 
 
 async def find_student(session: Session, student_id: str, *, for_update: bool = False) -> Student:
@@ -76,6 +86,12 @@ async def find_student(session: Session, student_id: str, *, for_update: bool = 
     if row is None:
         raise NotFound
     return row
+
+
+async def find_kept(session: Session, student_id: str) -> Student:
+    """The child whose record this one went into, through as many merges as there were. *Errors*: NotFound."""
+    kept = await session.fetch_value(_queries["kept_student"], {"student_id": student_id})
+    return await find_student(session, str(kept))
 
 
 async def insert_student(session: Session, columns: dict[str, Any]) -> str | None:
@@ -115,11 +131,10 @@ async def set_status(
     return await session.execute(_queries["set_status"], values)
 
 
-async def insert_past_enrolment(
-    session: Session, student_id: str, *, until_on: date, reason: str, words: str = ""
-) -> None:
-    values = {"student_id": student_id, "until_on": until_on, "reason": reason, "words": words}
-    await session.execute(_queries["insert_past_enrolment"], values)
+async def say_stint(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
+    """Says of the next change of where a child stands, in this transaction, that it is a move and no correction."""
+    values = {"until_on": until_on, "reason": reason, "words": words}
+    await session.fetch_value(_queries["say_stint"], values)
 
 
 async def page_of_past_enrolments(

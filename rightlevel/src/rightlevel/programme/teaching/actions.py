@@ -193,29 +193,39 @@ def _require_reach(actor: Actor, school_id: int, subject: str) -> None:
 
 
 async def dose_of_children(
-    session: Session, actor: Actor, group_id: int, page: PageRequest
+    session: Session, actor: Actor, group_id: int, page: PageRequest, *, school_year_id: int | None = None
 ) -> Page[ChildDose]:
-    """What each child of a group was taught this year beside how it moved. *Errors*: NotFound. *Cost*: three statements."""
+    """What each child of a group was taught in a year beside how it moved; the last year it was taught in where none is asked for.
+
+    *Errors*: NotFound. *Cost*: three statements.
+    """
     require(actor, "read", "teaching")
     group = await read_group(session, actor, group_id)
-    return await store.dose_of_children(session, actor, group.group, page)
+    return await store.dose_of_children(session, actor, group.group, page, school_year_id=school_year_id)
 
 
-async def dose_of_groups(session: Session, actor: Actor, school_id: int, subject: str) -> list[GroupDose]:
-    """What each group of a school was taught this year beside how its children moved; nothing of a practice school.
+async def dose_of_groups(
+    session: Session, actor: Actor, school_id: int, subject: str, *, school_year_id: int | None = None
+) -> list[GroupDose]:
+    """What each group of a school was taught in a year beside how its children moved; nothing of a practice school.
+
+    Where no year is asked for it is the last one in which the group was taught.
 
     *Errors*: NotFound, Invalid. *Cost*: one statement over the school's groups.
     """
     require(actor, "read", "teaching")
     _require_subject(subject)
     _require_reach(actor, school_id, subject)
-    return await store.dose_of_groups(session, school_id, subject)
+    return await store.dose_of_groups(session, school_id, subject, school_year_id=school_year_id)
 
 
 async def dose_of_schools(
-    session: Session, actor: Actor, subject: str, page: PageRequest
+    session: Session, actor: Actor, subject: str, page: PageRequest, *, school_year_id: int | None = None
 ) -> Page[SchoolDose]:
-    """What the actor's schools taught in a subject this year, by name, practice schools left out. *Cost*: one statement."""
+    """What the actor's schools taught in a subject in a year (the current one), by name, practice schools left out.
+
+    How many sessions were held in other years is told beside it. *Cost*: one statement.
+    """
     require(actor, "read", "teaching")
     _require_subject(subject)
-    return await store.dose_of_schools(session, actor, subject, page)
+    return await store.dose_of_schools(session, actor, subject, page, school_year_id=school_year_id)

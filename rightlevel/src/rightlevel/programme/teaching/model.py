@@ -78,6 +78,11 @@ class SessionRow(msgspec.Struct, frozen=True):
     version: int
     person_name: str
 
+    @property
+    def not_marked(self) -> int:
+        """Children of the group of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.present - self.late - self.absent
+
 
 class SheetMark(msgspec.Struct, frozen=True):
     """A child's attendance at a session."""
@@ -87,7 +92,7 @@ class SheetMark(msgspec.Struct, frozen=True):
 
 
 class ChildDose(msgspec.Struct, frozen=True):
-    """What a child was taught this school year, beside its first and last tested level in it."""
+    """What a child was taught in a school year, beside its first and last tested level in it."""
 
     student_id: str
     code: str
@@ -100,10 +105,12 @@ class ChildDose(msgspec.Struct, frozen=True):
     first_level: str | None
     last_level: str | None
     moved: int | None
+    school_year_id: int | None = None
+    year_name: str | None = None
 
 
 class GroupDose(msgspec.Struct, frozen=True):
-    """What a group was taught this school year, beside how its children moved. *Units*: child_minutes are minutes × children there."""
+    """What a group was taught in a school year, beside how its children moved. *Units*: child_minutes are minutes × children there."""
 
     group_id: int
     band: int
@@ -113,19 +120,27 @@ class GroupDose(msgspec.Struct, frozen=True):
     minutes: int
     child_minutes: int
     attended: int
+    marked: int
     expected: int
     tested_twice: int
     moved_up: int
     moved_down: int
+    school_year_id: int | None = None
+    year_name: str | None = None
 
     @property
     def attendance(self) -> float | None:
-        """(present + late) ÷ expected; None of nothing."""
-        return attendance_share(self.attended, self.expected)
+        """(present + late) ÷ marked; None of nothing."""
+        return attendance_share(self.attended, self.marked)
+
+    @property
+    def not_marked(self) -> int:
+        """Children expected of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.marked
 
 
 class SchoolDose(msgspec.Struct, frozen=True):
-    """What a school taught in a subject this school year; practice schools have no such row."""
+    """What a school taught in a subject in a school year; practice schools have no such row."""
 
     school_id: int
     school_name: str
@@ -133,17 +148,26 @@ class SchoolDose(msgspec.Struct, frozen=True):
     minutes: int
     child_minutes: int
     attended: int
+    marked: int
     expected: int
+    school_year_id: int | None = None
+    year_name: str | None = None
+    sessions_in_other_years: int = 0
 
     @property
     def attendance(self) -> float | None:
-        """(present + late) ÷ expected; None of nothing."""
-        return attendance_share(self.attended, self.expected)
+        """(present + late) ÷ marked; None of nothing."""
+        return attendance_share(self.attended, self.marked)
+
+    @property
+    def not_marked(self) -> int:
+        """Children expected of whom nobody said whether they came. They are not absent."""
+        return self.expected - self.marked
 
 
-def attendance_share(attended: int, expected: int) -> float | None:
-    """(present + late) ÷ the children expected; None when none were."""
-    return attended / expected if expected else None
+def attendance_share(attended: int, marked: int) -> float | None:
+    """(present + late) ÷ the children marked; None when none were. Who was not marked is not absent: it is told beside."""
+    return attended / marked if marked else None
 
 
 def session_faults(write: SessionWrite, today: date) -> list[Fault]:

@@ -70,17 +70,30 @@ order by a.student_id
 limit %(rows)s
 
 -- name: dose_of_children
--- What each child of a group was taught this school year beside its first and last tested level. Served by group_member_is_unique,
+-- What each child of a group was taught in a school year beside its first and last tested level in it. Served by group_member_is_unique,
 -- attendance_by_student and result_is_unique. What waits for a blind re-test shows no level to those who might do it.
 select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
     coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
     coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
-    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved
+    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
 from group_member m
 join teaching_group g on g.id = m.group_id
 join grouping gr on gr.id = g.grouping_id
 join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
-left join school_year y on y.is_current
+left join lateral (
+    -- the year asked for, else the last one in which there was a session, else the current one
+    select each.id, each.name, each.starts_on, each.ends_on
+    from school_year each
+    cross join lateral (
+        select exists (select 1 from teaching_session t where t.group_id = m.group_id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
+    where each.deleted_at is null
+    --? by_year: and each.id = %(school_year_id)s
+    and (each.is_current or seen.was_taught
+    --? by_year: or true
+    )
+    order by seen.was_taught desc, each.starts_on desc
+    limit 1
+) y on true
 left join lateral (
     select sum(s.minutes) filter (where a.presence <> 'absent') as minutes, count(*) filter (where a.presence = 'present') as present,
         count(*) filter (where a.presence = 'late') as late, count(*) filter (where a.presence = 'absent') as absent
@@ -107,20 +120,35 @@ order by st.name_key, st.id
 limit %(rows)s
 
 -- name: dose_of_groups
--- What each group in use of a school was taught this school year beside how its children moved; no row of a practice school.
+-- What each group in use of a school was taught in a school year beside how its children moved; no row of a practice school.
 -- Served by grouping_by_school, teaching_session_is_one_a_day, group_member_is_unique and result_is_unique.
 select g.id as group_id, g.band::integer as band, g.number::integer as number, p.display_name as teacher_name,
     coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes, coalesce(d.child_minutes, 0)::integer as child_minutes,
-    coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected,
-    v.tested_twice::integer as tested_twice, v.moved_up::integer as moved_up, v.moved_down::integer as moved_down
+    coalesce(d.attended, 0)::integer as attended, coalesce(d.marked, 0)::integer as marked,
+    coalesce(d.expected, 0)::integer as expected,
+    v.tested_twice::integer as tested_twice, v.moved_up::integer as moved_up, v.moved_down::integer as moved_down,
+    y.id as school_year_id, y.name as year_name
 from grouping gr
 join school sch on sch.id = gr.school_id and not sch.is_practice
 join teaching_group g on g.grouping_id = gr.id
 left join person p on p.id = g.teacher_id
-left join school_year y on y.is_current
+left join lateral (
+    -- the year asked for, else the last one in which there was a session, else the current one
+    select each.id, each.name, each.starts_on, each.ends_on
+    from school_year each
+    cross join lateral (
+        select exists (select 1 from teaching_session t where t.group_id = g.id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
+    where each.deleted_at is null
+    --? by_year: and each.id = %(school_year_id)s
+    and (each.is_current or seen.was_taught
+    --? by_year: or true
+    )
+    order by seen.was_taught desc, each.starts_on desc
+    limit 1
+) y on true
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
-        sum(s.present + s.late) as attended, sum(s.expected) as expected
+        sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected
     from teaching_session s
     where s.group_id = g.id and s.held_on between y.starts_on and y.ends_on
 ) d on true
@@ -143,14 +171,20 @@ order by gr.grade_from, g.band, g.number
 limit %(rows)s
 
 -- name: dose_of_schools
--- What each school taught in a subject this school year, by name; practice schools are left out. Served by school_by_name and teaching_session_by_school.
+-- What each school taught in a subject in a school year, by name, and how many sessions it held in others; practice schools are left out. Served by school_by_name and teaching_session_by_school.
 select sch.id as school_id, sch.name_local as school_name, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes,
-    coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.expected, 0)::integer as expected
+    coalesce(d.child_minutes, 0)::bigint as child_minutes, coalesce(d.attended, 0)::integer as attended, coalesce(d.marked, 0)::integer as marked,
+    coalesce(d.expected, 0)::integer as expected,
+    y.id as school_year_id, y.name as year_name,
+    (select count(*) from teaching_session o where o.school_id = sch.id and o.subject = %(subject)s::subject
+        and (y.id is null or o.held_on not between y.starts_on and y.ends_on))::integer as sessions_in_other_years
 from school sch
-left join school_year y on y.is_current
+left join school_year y on y.deleted_at is null
+    --? by_year: and y.id = %(school_year_id)s
+    --? current: and y.is_current
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
-        sum(s.present + s.late) as attended, sum(s.expected) as expected
+        sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected
     from teaching_session s
     where s.school_id = sch.id and s.subject = %(subject)s::subject and s.held_on between y.starts_on and y.ends_on
 ) d on true

@@ -111,11 +111,13 @@ async def marks_of(session: Session, actor: Actor, row: SessionRow) -> list[Shee
 
 
 async def dose_of_children(
-    session: Session, actor: Actor, group: GroupRow, page: PageRequest
+    session: Session, actor: Actor, group: GroupRow, page: PageRequest, *, school_year_id: int | None
 ) -> Page[ChildDose]:
     after = page.key(tuple[str])
     query, values = _within(actor, group.subject, _queries["dose_of_children"])
+    query = query.plus("by_year") if school_year_id is not None else query
     values |= {
+        "school_year_id": school_year_id,
         "group_id": group.id, "person_id": actor.person_id, "is_verifier": actor.role == "mentor",
         "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
@@ -125,18 +127,29 @@ async def dose_of_children(
     )
 
 
-async def dose_of_groups(session: Session, school_id: int, subject: str) -> list[GroupDose]:
-    values = {"school_id": school_id, "subject": subject, "rows": MANY_GROUPS}
-    return await session.fetch_all(_queries["dose_of_groups"], values, into=GroupDose)
+async def dose_of_groups(
+    session: Session, school_id: int, subject: str, *, school_year_id: int | None
+) -> list[GroupDose]:
+    values = {
+        "school_id": school_id,
+        "subject": subject,
+        "rows": MANY_GROUPS,
+        "school_year_id": school_year_id,
+    }
+    query = _queries["dose_of_groups"]
+    return await session.fetch_all(
+        query.plus("by_year") if school_year_id is not None else query, values, into=GroupDose
+    )
 
 
 async def dose_of_schools(
-    session: Session, actor: Actor, subject: str, page: PageRequest
+    session: Session, actor: Actor, subject: str, page: PageRequest, *, school_year_id: int | None
 ) -> Page[SchoolDose]:
     after = page.key(tuple[int])
     parts = [*([] if actor.scope.is_everything else ["in_scope"]), *(["after"] if after else [])]
+    parts.append("current" if school_year_id is None else "by_year")
     values = {
-        "subject": subject, "scope_schools": actor.scope.schools(cast("Subject", subject)),
+        "subject": subject, "school_year_id": school_year_id, "scope_schools": actor.scope.schools(cast("Subject", subject)),
         "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     rows = await session.fetch_all(_queries["dose_of_schools"].plus(*parts), values, into=SchoolDose)

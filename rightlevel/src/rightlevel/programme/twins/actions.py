@@ -65,6 +65,12 @@ class MergeStands(Conflict):
     code = "merge_stands"
 
 
+class MergeOfErased(Conflict):
+    """Who this child was has been erased for good, so its records stay one: two would be counted where there was one."""
+
+    code = "merge_of_erased"
+
+
 class AlreadyApart(Conflict):
     """This merge was taken back already."""
 
@@ -89,9 +95,8 @@ async def find_twins(session: Session, actor: Actor, school_id: int, clock: Cloc
     if len(records) > MOST_CHILDREN:
         raise SchoolTooLarge
     apart = await store.said_not(session, school_id)
-    found = await asyncio.to_thread(_found, records, clock)
-    pairs = [pair for pair in found.pairs if (pair.first_id, pair.second_id) not in apart]
-    shown = pairs[:MOST_PAIRS]
+    found = await asyncio.to_thread(_found, records, apart, clock)
+    shown = found.pairs
     by_id = {each.id: each for each in records}
     counts = await store.count_results(
         session, sorted({each for pair in shown for each in (pair.first_id, pair.second_id)})
@@ -104,15 +109,15 @@ async def find_twins(session: Session, actor: Actor, school_id: int, clock: Cloc
         Twins(record(pair.first_id), record(pair.second_id), pair.likeness.weight, pair.likeness.reasons)
         for pair in shown
     ]
-    return TwinsOfSchool(twins, len(records), found.not_examined, len(pairs) > MOST_PAIRS)
+    return TwinsOfSchool(twins, len(records), found.not_examined, found.total > MOST_PAIRS)
 
 
-def _found(records: list[Record], clock: Clock) -> Found:
+def _found(records: list[Record], apart: set[tuple[str, str]], clock: Clock) -> Found:
     compared = [
         Child(each.id, read_name(each.name), each.sex, each.grade, each.school_id, each.birth_on, each.age)
         for each in records
     ]
-    return find_pairs(compared, today=today(clock))
+    return find_pairs(compared, today=today(clock), apart=apart, most=MOST_PAIRS)
 
 
 async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock) -> Merged:
@@ -207,7 +212,8 @@ async def unmerge_twins(
 ) -> Merged:
     """Makes two of one again, each with what it had. What was entered since stays with the record that was kept.
 
-    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeHeld, MergeOfFrozen, RoundSealing, MergeStands.
+    *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeOfErased, MergeHeld, MergeOfFrozen,
+    RoundSealing, MergeStands.
     """
     require(actor, "merge", "student")
     if faults := reason_faults(reason):
@@ -219,6 +225,8 @@ async def unmerge_twins(
     held = await store.hold_merge(session, merge_id)
     if held is None:
         raise AlreadyApart
+    if await store.is_erased(session, [held.kept_id, held.gone_id]):
+        raise MergeOfErased
     moved = msgspec.convert(held.moved, Moved)
     results = await store.hold_results(session, [held.kept_id, held.gone_id])
     _check_results(actor, results)

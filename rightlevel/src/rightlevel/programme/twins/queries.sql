@@ -55,9 +55,15 @@ set deleted_at = null, student_id = %(to_id)s::uuid
 where id = any(%(result_ids)s::uuid[])
 
 -- name: move_past
--- The years that one record was at school, to the other, but for a closed year that both have.
+-- The years that one record was at school, to the other, but for a closed year that both have. What lies beside a stint that the other has of
+-- the same year is told there, and holds no seat: one child sits once.
 update past_enrolment p
-set student_id = %(to_id)s::uuid
+set student_id = %(to_id)s::uuid, is_hidden = (select deleted_at is not null from student where id = %(to_id)s::uuid),
+    is_aside = exists (
+        select 1
+        from base_seat o
+        where o.student_id = %(to_id)s::uuid and o.school_year_id = p.school_year_id
+            and (p.seat_until is null or o.from_number < p.seat_until) and (o.seat_until is null or p.from_number < o.seat_until))
 where p.student_id = %(from_id)s::uuid
     and not (p.closes_year and exists (
         select 1 from past_enrolment o
@@ -132,6 +138,10 @@ select m.id::text as id, m.kept_id::text as kept_id, m.gone_id::text as gone_id,
 from student_merge m
 where m.id = %(merge_id)s::uuid and m.undone_at is null
 for update
+
+-- name: is_erased
+-- Whether one of some children was erased. Served by the primary key.
+select exists (select 1 from student where id = any(%(ids)s::uuid[]) and erased_at is not null) as is_erased
 
 -- name: end_merge
 -- Says that a merge was taken back.

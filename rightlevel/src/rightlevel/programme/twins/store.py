@@ -115,6 +115,11 @@ async def hold_merge(session: Session, merge_id: str) -> HeldMerge | None:
     return await session.fetch_one(_queries["hold_merge"], {"merge_id": merge_id}, into=HeldMerge)
 
 
+async def is_erased(session: Session, ids: Sequence[str]) -> bool:
+    """Whether who one of some children was has been erased."""
+    return bool(await session.fetch_value(_queries["is_erased"], {"ids": list(ids)}))
+
+
 async def end_merge(session: Session, merge_id: str, *, reason: str, person_id: int, now: datetime) -> bool:
     values = {"merge_id": merge_id, "reason": reason, "person_id": person_id, "now": now}
     return await session.execute(_queries["end_merge"], values) == 1

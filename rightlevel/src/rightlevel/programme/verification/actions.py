@@ -19,11 +19,13 @@ from rightlevel.programme.errors import (
     NotFound,
     OutOfScope,
     ProgrammeError,
+    RoundSealing,
     Stale,
 )
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import level_of
 from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.rounds import amending
 from rightlevel.programme.verification import store
 from rightlevel.programme.verification.model import (
     FORBIDDING,
@@ -47,7 +49,7 @@ from rightlevel.programme.verification.model import (
 
 LOOKS = 2
 """How often a re-test is judged when another was faster to begin one of the same result."""
-QUEUES = ("waiting", "disputed", "returned", "under_way", "settled")
+QUEUES = ("waiting", "disputed", "returned", "under_way", "settled", "over")
 
 
 class NoSuchVerificationStep(Conflict):
@@ -158,7 +160,10 @@ async def verification_queue(
     session: Session, actor: Actor, page: PageRequest, clock: Clock, *, round_id: int, state: str = "waiting",
     school_id: int | None = None, subject: str | None = None, draw_id: int | None = None,
 ) -> Page[QueueRow]:  # fmt: skip
-    """The re-tests of a round to do, to decide, returned or settled, in scope; mentors see a drawn one on its day. *Cost*: one statement."""
+    """The re-tests of a round to do, to decide, returned, settled or over, of children in scope; mentors see a drawn one on its day.
+
+    Whose they are goes by where the child is now: whoever may open one has it in a queue, and nobody else. *Cost*: one statement.
+    """
     require(actor, "read", "verification")
     faults: list[Fault] = []
     if state not in QUEUES:
@@ -178,10 +183,15 @@ async def list_returned(session: Session, actor: Actor, page: PageRequest) -> Pa
     return await store.page_of_returned(session, actor, page)
 
 
-async def read_verification(session: Session, actor: Actor, verification_id: str) -> Verification:
-    """One re-test; a pending one tells no level. *Errors*: NotFound, also when out of scope."""
+async def read_verification(
+    session: Session, actor: Actor, verification_id: str, clock: Clock
+) -> Verification:
+    """One re-test; a pending one tells no level. *Errors*: NotFound, also when out of scope, or for a mentor before its day."""
     require(actor, "read", "verification")
-    return _shown(await _found(session, actor, verification_id, is_held=False))
+    found = await _found(session, actor, verification_id, is_held=False)
+    if actor.role == "mentor" and found.visible_on > today(clock):
+        raise NotFound
+    return _shown(found)
 
 
 async def _held(session: Session, actor: Actor, verification_id: str) -> store.StoredVerification:
@@ -202,11 +212,11 @@ async def _found(
 
 
 def _shown(held: store.StoredVerification, **changed: object) -> Verification:
-    is_told = held.state != "pending"
+    is_told = "pending" not in (held.state, held.ended_from)
     shown = Verification(
         held.id, held.result_id, held.round_id, held.subject, held.school_id, held.state, held.version, held.verifier_id,
         held.assessor_id, _code(held.subject, held.first_rank) if is_told else None,
-        _code(held.subject, held.rank) if is_told else None, held.stands, held.reason,
+        _code(held.subject, held.rank) if is_told else None, held.stands, held.reason, held.ended_from, held.ended_at, held.ended_why,
     )  # fmt: skip
     return msgspec.structs.replace(shown, **changed)
 
@@ -249,15 +259,19 @@ async def resolve(
 ) -> Verification:
     """Decides which of two levels stands: the `first`, or the `second`, which then becomes the result's. Either way it is verified.
 
-    *Errors*: Forbidden, NotFound, Stale, NoSuchVerificationStep, RoundIsFrozen, Invalid without a reason.
+    In a frozen round the second level comes by an amendment with this reason. *Errors*: Forbidden, NotFound, Stale, NoSuchVerificationStep,
+    RoundSealing, Invalid without a reason.
     """
     require(actor, "settle", "verification")
     said = _require_reason(reason)
     if stands not in ("first", "second"):
         raise Invalid(faults=(Fault("stands", "One of: first, second", stands[:60]),))
     held = await _held(session, actor, verification_id)
-    _require_not_frozen(held)
     _require_step(held, "resolved", version)
+    if held.round_is_sealing:
+        raise RoundSealing
+    if held.round_state == "frozen" and stands == "second":
+        await amending(session, actor, said)
     now = clock.now()
     await store.settle(
         session, held, version=version, state="resolved", stands=stands, person_id=actor.person_id, reason=said, now=now,
@@ -325,19 +339,20 @@ async def return_to_teacher(
 
 
 async def answer_returned(
-    session: Session, actor: Actor, verification_id: str, *, version: int, reason: str
+    session: Session, actor: Actor, verification_id: str, *, version: int, reason: str, clock: Clock
 ) -> None:
-    """The teacher stands by a returned result: it waits for another re-test. Changing the result does the same by itself.
+    """The teacher stands by a returned result: another re-test is asked for. Changing the result does the same by itself.
 
-    *Errors*: Forbidden, NotFound, OutOfScope, Stale, NoSuchVerificationStep, Invalid without words.
+    *Errors*: Forbidden, NotFound, OutOfScope, Stale, NoSuchVerificationStep, RoundIsFrozen, Invalid without words.
     """
     require(actor, "enter", "result")
     said = _require_reason(reason)
     held = await _held(session, actor, verification_id)
     if actor.role in ("mentor", "teacher") and held.assessor_id != actor.person_id:
         raise OutOfScope
-    _require_step(held, "pending", version)
-    await store.answer_returned(session, held.id, version)
+    _require_not_frozen(held)
+    _require_step(held, "ended", version)
+    await store.answer_returned(session, held.id, version, clock.now())
     await _audit(session, actor, "answer", held, said)
 
 
@@ -348,8 +363,9 @@ async def withdraw(
     require(actor, "settle", "verification")
     said = _require_reason(reason)
     held = await _held(session, actor, verification_id)
-    _require_not_frozen(held)
     _require_step(held, "withdrawn", version)
+    if held.round_is_sealing:
+        raise RoundSealing
     now = clock.now()
     await store.settle(
         session, held, version=version, state="withdrawn", person_id=actor.person_id, reason=said, now=now

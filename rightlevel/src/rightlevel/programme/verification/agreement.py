@@ -11,6 +11,7 @@ from math import sqrt
 import msgspec
 
 Z_95 = 1.959_963_985
+ROUNDING = 1e-12
 LEAST_SHOWN = 10
 """Below so many re-tests no statistic is shown: it would say something about a child, not about a school. *Source*: product.md 4."""
 
@@ -32,7 +33,7 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """How two tests agree over `n` children; the rest is None where n is too small to be shown, and kappa also where all are at one level.
+    """How two tests agree over `n` children; the rest is None where n is too small to be shown, and kappa also where a test put all at one level.
 
     `bias` is the mean of (re-test - first) in levels: below zero the first test was too high. `higher`, `lower` are shares of children
     whose re-test was higher, lower.
@@ -78,12 +79,17 @@ def share(part: int, whole: int, z: float = Z_95) -> Interval:
 
 
 def weighted_kappa(pairs: list[Pair], ranks: int) -> Interval | None:
-    """Cohen's kappa with linear weights; None where chance alone would agree wholly (everybody at one level)."""
+    """Cohen's kappa with linear weights; None where one of the tests put everybody at one level.
+
+    Chance then explains all there is to explain: the formula gives 0 with an interval of no width, which would look like knowledge.
+    """
     n = sum(pair.children for pair in pairs)
     rows, columns = [0.0] * ranks, [0.0] * ranks
     for pair in pairs:
         rows[pair.first - 1] += pair.children / n
         columns[pair.second - 1] += pair.children / n
+    if max(rows) > 1 - ROUNDING or max(columns) > 1 - ROUNDING:
+        return None
 
     def weight(i: int, j: int) -> float:
         return 1 - abs(i - j) / (ranks - 1)
@@ -93,8 +99,6 @@ def weighted_kappa(pairs: list[Pair], ranks: int) -> Interval | None:
     by_column = [sum(rows[i] * weight(i, j) for i in range(ranks)) for j in range(ranks)]
     observed = sum(weight(pair.first - 1, pair.second - 1) * pair.children / n for pair in pairs)
     expected = sum(rows[i] * by_row[i] for i in range(ranks))
-    if expected > 1 - 1e-12:
-        return None
     kappa = (observed - expected) / (1 - expected)
     spread = sum(
         pair.children / n

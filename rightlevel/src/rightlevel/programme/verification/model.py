@@ -13,7 +13,7 @@ from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor, Subject, allowed
 from rightlevel.programme.verification.agreement import Agreement
 
-State = Literal["pending", "agreed", "disagreed", "resolved", "returned", "withdrawn"]
+State = Literal["pending", "agreed", "disagreed", "resolved", "returned", "withdrawn", "ended"]
 STATES: tuple[State, ...] = get_args(State)
 UNDER_WAY = frozenset({"pending", "disagreed", "returned"})
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
@@ -29,12 +29,14 @@ STEPS: dict[tuple[str, str], str] = {
     ("disagreed", "resolved"): "resolve",
     ("disagreed", "returned"): "return",
     ("disagreed", "withdrawn"): "withdraw",
-    ("returned", "pending"): "answer",
+    ("returned", "ended"): "answer",
     ("returned", "withdrawn"): "withdraw",
     ("agreed", "withdrawn"): "withdraw",
     ("resolved", "withdrawn"): "withdraw",
 }
-"""(from, to) → the deed that leads there. What is not here can't happen; withdrawn is the end."""
+"""(from, to) → the deed that leads there. What is not here can't happen; withdrawn and ended are the end.
+
+A change of the result ends what its re-tests said, by itself and whoever makes it (trigger result_ends_its_retests)."""
 
 REFUSALS: dict[str, str] = {
     "invalid": "Some of what was entered can't be right. Please look at the marked fields.",
@@ -150,6 +152,10 @@ class QueueRow(msgspec.Struct, frozen=True):
     first_rank: int | None
     rank: int | None
     reason: str | None
+    ended_from: str | None
+    ended_at: datetime | None
+    ended_why: str | None
+    """Of one that no longer concerns its result: what it was, since when, and why."""
     first_level: str | None = None
     level: str | None = None
 
@@ -187,6 +193,10 @@ class Verification(msgspec.Struct, frozen=True):
     level: str | None
     stands: str | None
     reason: str | None
+    ended_from: str | None = None
+    ended_at: datetime | None = None
+    ended_why: str | None = None
+    """Of one that no longer concerns its result: what it was, since when, and why."""
 
 
 class NewDraw(msgspec.Struct, frozen=True):
@@ -342,7 +352,7 @@ def _rules(actor: Actor, write: Retest, facts: RetestFacts, today: date) -> list
 
 def with_levels(row: QueueRow) -> QueueRow:
     """A row with its levels' codes once the re-test is saved; a pending one says neither."""
-    if row.state == "pending":
+    if "pending" in (row.state, row.ended_from):
         return msgspec.structs.replace(row, first_rank=None, rank=None)
     names = {level.rank: level.code for level in SCALES[row.subject]}
     return msgspec.structs.replace(

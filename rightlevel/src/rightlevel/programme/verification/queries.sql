@@ -81,19 +81,19 @@ where id = any(%(verification_ids)s::uuid[]) and state = 'pending'
 returning id::text as id
 
 -- name: queue
--- Re-tests in some states by school, the earliest first. A pending one shows nothing of the first level. Served by verification_queue for a
+-- Re-tests in some states, the earliest first; whose they are goes by where the child is now. A pending one shows nothing of the first level. Served by verification_queue for a
 -- few schools in scope, by verification_waiting, verification_under_way and verification_settled, read in their order as far as a page
 -- needs, for many and for those who see everything. A prepared plan doesn't know how many schools are asked for: `+ 0` keeps it from reading
 -- and sorting every re-test of hundreds of schools (150 ms) to show fifty (5 ms).
 select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, st.grade, v.round_id,
-    v.subject::text as subject, v.school_id, s.name_local as school_name, v.state::text as state, v.visible_on, r.tested_on as first_tested_on,
+    v.subject::text as subject, v.child_school_id as school_id, s.name_local as school_name, v.state::text as state, v.visible_on, r.tested_on as first_tested_on,
     r.tool as first_tool, fp.display_name as first_by, v.missed, v.version, v.tested_on, vp.display_name as verifier_name,
     case when v.state <> 'pending' then v.first_rank end as first_rank, case when v.state <> 'pending' then v.rank end as rank, v.reason,
-    null::text as first_level, null::text as level
+    v.ended_from::text as ended_from, v.ended_at, v.ended_why, null::text as first_level, null::text as level
 from verification v
 join result r on r.id = v.result_id and r.deleted_at is null
 join student st on st.id = r.student_id and st.deleted_at is null
-join school s on s.id = v.school_id
+join school s on s.id = v.child_school_id
 join person fp on fp.id = r.assessor_id
 left join person vp on vp.id = v.verifier_id
 where v.round_id = %(round_id)s
@@ -102,27 +102,28 @@ where v.round_id = %(round_id)s
 --? returned: and v.state = 'returned'
 --? under_way: and v.state in ('pending', 'disagreed', 'returned')
 --? settled: and v.state in ('agreed', 'resolved')
---? by_school: and v.school_id = %(school_id)s
+--? over: and (v.state = 'withdrawn' or v.ended_from is not null)
+--? by_school: and v.child_school_id = %(school_id)s
 --? by_subject: and v.subject = %(subject)s::subject
 --? by_draw: and v.draw_id = %(draw_id)s
 --? visible: and v.visible_on <= %(today)s
 --? not_own: and r.assessor_id <> %(person_id)s
---? in_scope: and v.school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.school_id = any(%(language_schools)s) or st.school_id = v.school_id and st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.school_id = any(%(math_schools)s) or st.school_id = v.school_id and st.class_id = any(%(math_classes)s)))
---? in_wide_scope: and v.school_id + 0 = any(%(scope_schools)s) and (v.subject = 'language' and (v.school_id + 0 = any(%(language_schools)s) or st.school_id = v.school_id and st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.school_id + 0 = any(%(math_schools)s) or st.school_id = v.school_id and st.class_id = any(%(math_classes)s)))
+--? in_scope: and v.child_school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
+--? in_wide_scope: and v.child_school_id + 0 = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id + 0 = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id + 0 = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
 --? after: and v.id > %(after_id)s::uuid
 order by v.id
 limit %(rows)s
 
 -- name: list_returned
--- Results returned to whoever entered them. Served by verification_queue.
-select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, v.school_id, s.name_local as school_name,
-    v.round_id, v.subject::text as subject, v.reason, v.settled_at, v.version
+-- Results returned to whoever entered them, where the child is within their reach now. Served by verification_queue.
+select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, v.child_school_id as school_id,
+    s.name_local as school_name, v.round_id, v.subject::text as subject, v.reason, v.settled_at, v.version
 from verification v
 join result r on r.id = v.result_id and r.deleted_at is null
 join student st on st.id = r.student_id and st.deleted_at is null
-join school s on s.id = v.school_id
+join school s on s.id = v.child_school_id
 where v.state = 'returned'
---? in_scope: and v.school_id = any(%(scope_schools)s)
+--? in_scope: and v.child_school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
 --? own: and r.assessor_id = %(person_id)s
 --? after: and v.id > %(after_id)s::uuid
 order by v.id
@@ -139,7 +140,9 @@ with child as materialized (
 )
 select v.id::text as id, v.result_id::text as result_id, v.round_id, v.subject::text as subject, v.school_id, v.state::text as state, v.version,
     v.verifier_id, v.first_rank, v.rank, v.stands, v.reason, r.rank as result_rank, r.version as result_version, r.is_verified, r.assessor_id, r.tested_on,
-    child.school_id as child_school_id, child.class_id as child_class_id, rd.state::text as round_state
+    child.school_id as child_school_id, child.class_id as child_class_id, rd.state::text as round_state, v.visible_on,
+    v.ended_from::text as ended_from, v.ended_at, v.ended_why,
+    exists (select 1 from round_snapshot sn where sn.round_id = r.round_id and sn.sealed_at is null) as round_is_sealing
 from child
 join result r on r.student_id = child.id and r.deleted_at is null
 join verification v on v.result_id = r.id
@@ -155,10 +158,10 @@ set state = %(state)s::verification_state, version = version + 1, stands = %(sta
 where id = %(verification_id)s::uuid and version = %(version)s and state = %(before)s::verification_state
 
 -- name: answer_returned
--- A returned re-test waits again; nothing of the one before is kept on it but its row's history in the audit.
-update verification
-set state = 'pending', version = version + 1, reason = null, settled_at = null, settled_by = null, write_id = null
-where id = %(verification_id)s::uuid and version = %(version)s and state = 'returned'
+-- Ends a returned re-test, and asks for another.
+select end_retests(v.result_id, 'answered', %(now)s)
+from verification v
+where v.id = %(verification_id)s::uuid and v.version = %(version)s and v.state = 'returned'
 
 -- name: verify_result
 -- Says that a result is verified, or no longer.
@@ -228,7 +231,7 @@ from added
 -- name: list_draws
 -- The samples of a round, the latest first. Served by verification_draw_by_round and verification_by_draw.
 select d.id, d.round_id, d.subject::text as subject, d.school_id, d.place_id, d.seed, d.margin, d.confidence, d.expected, d.population, d.size,
-    (select count(*) from verification v where v.draw_id = d.id) as added, d.visible_on, d.drawn_at, p.display_name as drawn_by
+    (select count(distinct v.result_id) from verification v where v.draw_id = d.id) as added, d.visible_on, d.drawn_at, p.display_name as drawn_by
 from verification_draw d
 join person p on p.id = d.drawn_by
 where d.round_id = %(round_id)s
@@ -249,7 +252,7 @@ from verification v
 join school s on s.id = v.school_id and not s.is_practice
 join result r on r.id = v.result_id and r.deleted_at is null and not r.is_hidden
 left join person p on p.id = v.first_assessor_id
-where v.round_id = %(round_id)s and v.subject = %(subject)s::subject and v.state in ('agreed', 'disagreed', 'resolved')
+where v.round_id = %(round_id)s and v.subject = %(subject)s::subject and coalesce(v.ended_from, v.state) in ('agreed', 'disagreed', 'resolved')
 --? of_school: and v.school_id = %(school_id)s
 --? of_place: and s.place_id in (select q.id from place q where q.lineage @> array[%(place_id)s]::bigint[])
 --? in_scope: and v.school_id = any(%(scope_schools)s)

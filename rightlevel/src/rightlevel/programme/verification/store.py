@@ -63,6 +63,11 @@ class StoredVerification(msgspec.Struct, frozen=True):
     child_school_id: int
     child_class_id: int | None
     round_state: str
+    visible_on: date
+    ended_from: str | None
+    ended_at: datetime | None
+    ended_why: str | None
+    round_is_sealing: bool
 
 
 class CountedPair(msgspec.Struct, frozen=True):
@@ -129,16 +134,25 @@ async def page_of_queue(
         "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": is_scoped and not is_wide, "in_wide_scope": is_wide,
         "after": after is not None,
     }  # fmt: skip
-    scope = actor.scope
     values = {
         "round_id": round_id, "school_id": school_id, "subject": subject, "draw_id": draw_id, "today": today, "person_id": actor.person_id,
-        "scope_schools": scope.schools(), "language_schools": scope.whole_schools("language"), "language_classes": scope.classes("language"),
-        "math_schools": scope.whole_schools("math"), "math_classes": scope.classes("math"),
+        **_scope_values(actor),
         "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     query = _queries["queue"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = [with_levels(row) for row in await session.fetch_all(query, values, into=QueueRow)]
     return page_of(rows, page, lambda row: (row.id,))
+
+
+def _scope_values(actor: Actor) -> dict[str, list[int]]:
+    scope = actor.scope
+    return {
+        "scope_schools": scope.schools(),
+        "language_schools": scope.whole_schools("language"),
+        "language_classes": scope.classes("language"),
+        "math_schools": scope.whole_schools("math"),
+        "math_classes": scope.classes("math"),
+    }
 
 
 async def page_of_returned(session: Session, actor: Actor, page: PageRequest) -> Page[Returned]:
@@ -149,7 +163,7 @@ async def page_of_returned(session: Session, actor: Actor, page: PageRequest) ->
         "after": after is not None,
     }
     values = {
-        "scope_schools": actor.scope.schools(), "person_id": actor.person_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+        **_scope_values(actor), "person_id": actor.person_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     query = _queries["list_returned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
@@ -179,9 +193,9 @@ async def settle(
     return await session.execute(_queries["settle_verification"], values)
 
 
-async def answer_returned(session: Session, verification_id: str, version: int) -> int:
-    values = {"verification_id": verification_id, "version": version}
-    return await session.execute(_queries["answer_returned"], values)
+async def answer_returned(session: Session, verification_id: str, version: int, now: datetime) -> None:
+    values = {"verification_id": verification_id, "version": version, "now": now}
+    await session.fetch_value(_queries["answer_returned"], values)
 
 
 async def verify_result(session: Session, result_id: str, *, is_verified: bool, now: datetime) -> int:

@@ -2,7 +2,7 @@
 
 Public: visits (`save_visit`, `read_visit`, `list_visits`, `delete_visit`, `lock_visits`, `lock_visits_of_school`), follow-ups
 (`raise_follow_up`, `close_follow_up`, `list_follow_ups`), the plan (`plan_visit`, `move_planned_visit`, `cancel_planned_visit`,
-`list_planned_visits`, `rank_next_week`, `set_week_rules`, `to_do_of`), calendars, `visits_csv`, `visits_per_school_month`.
+`list_planned_visits`, `rank_next_week`, `list_left_behind`, `hand_over_visit`, `hand_over_planned_visit`, `set_week_rules`, `to_do_of`), calendars, `visits_csv`, `visits_per_school_month`.
 """
 
 from rightlevel.programme.visits.actions import (
@@ -35,6 +35,14 @@ from rightlevel.programme.visits.follow_ups import (
     raise_follow_up,
 )
 from rightlevel.programme.visits.icalendar import calendar_of
+from rightlevel.programme.visits.left_behind import (
+    HandOver,
+    LeftBehind,
+    hand_over_planned_visit,
+    hand_over_visit,
+    list_left_behind,
+    mentors_of_school,
+)
 from rightlevel.programme.visits.locks import lock_visits, lock_visits_of_school
 from rightlevel.programme.visits.model import (
     FollowUp,
@@ -70,11 +78,11 @@ from rightlevel.programme.visits.reading import (
 from rightlevel.programme.visits.store import Choice
 
 __all__ = [
-    "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "LockAnswer", "MonthOfVisits", "NewFollowUp",
+    "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "HandOver", "LeftBehind", "LockAnswer", "MonthOfVisits", "NewFollowUp",
     "NewPlannedVisit", "NextWeek", "PlannedVisit", "SavedVisit", "ToDo", "Visit", "VisitRow", "VisitSearch", "VisitWrite",
     "WeekRules", "answers_of_page", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
-    "delete_visit", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_planned_visits", "list_visits",
-    "lock_visits", "lock_visits_of_school", "make_calendar_link", "move_planned_visit", "owners_of_school", "plan_visit", "questions_of_visit",
+    "delete_visit", "hand_over_planned_visit", "hand_over_visit", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_left_behind", "list_planned_visits", "list_visits",
+    "lock_visits", "lock_visits_of_school", "make_calendar_link", "mentors_of_school", "move_planned_visit", "owners_of_school", "plan_visit", "questions_of_visit",
     "raise_follow_up", "rank_next_week", "read_calendar", "read_visit", "revoke_calendar_link", "save_visit", "set_week_rules", "standing_otherwise",
     "subjects_of", "sweep_calendar_links", "teachers_of_school", "to_do_of", "visible_visit", "visit_in_print", "visits_csv",
     "visits_per_school_month",

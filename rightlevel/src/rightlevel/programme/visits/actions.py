@@ -76,7 +76,7 @@ async def _create(
 ) -> SavedVisit | None:
     if not reaches(actor, write.school_id, write.subject):
         raise OutOfScope
-    await _require_teacher(session, write.school_id, write.teacher_id)
+    await _require_teacher(session, write.school_id, write.teacher_id, clock)
     form = await form_use.form_for_new(session, write.form_version_id)
     read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting)
     _require_whole(read, is_submitting=is_submitting)
@@ -109,7 +109,7 @@ async def _change(
     if held.version != write.version and not goes_on:
         raise await _stale(session, held)
     if write.teacher_id != held.teacher_id:
-        await _require_teacher(session, held.school_id, write.teacher_id)
+        await _require_teacher(session, held.school_id, write.teacher_id, clock)
     was_sent = held.state == "submitted"
     read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting or was_sent)
     _require_whole(read, is_submitting=is_submitting or was_sent)
@@ -196,8 +196,10 @@ def _require_whole(read: form_use.Read, *, is_submitting: bool) -> None:
         raise NotEverythingAnswered(faults=(*read.faults, *open_))
 
 
-async def _require_teacher(session: Session, school_id: int, teacher_id: int | None) -> None:
-    if teacher_id is not None and not await store.is_teacher_there(session, school_id, teacher_id):
+async def _require_teacher(session: Session, school_id: int, teacher_id: int | None, clock: Clock) -> None:
+    if teacher_id is not None and not await store.is_teacher_there(
+        session, school_id, teacher_id, today(clock)
+    ):
         raise Invalid(faults=(Fault("teacher_id", "A teacher of this school", str(teacher_id)),))
 
 

@@ -59,7 +59,9 @@ async def raise_follow_up(
     visit = await visible_visit(session, actor, visit_id)
     faults = follow_up_faults(new, today(clock))
     owner = await session.fetch_one(
-        _queries["read_owner"], {"owner_id": new.owner_id, "school_id": visit.school_id}, into=_Owner
+        _queries["read_owner"],
+        {"owner_id": new.owner_id, "school_id": visit.school_id, "today": today(clock)},
+        into=_Owner,
     )
     if owner is None or not (owner.is_there or owner.role in ("coordinator", "admin")):
         faults.append(Fault("owner_id", "Somebody who works at this school", str(new.owner_id)))

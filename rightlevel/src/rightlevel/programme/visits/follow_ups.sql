@@ -4,8 +4,8 @@ select count(*) from follow_up where visit_id = %(visit_id)s::uuid
 
 -- name: read_owner
 -- Who is to own a follow-up, and whether they work at the school. Served by the primary key and assignment_by_school.
-select p.role::text as role, exists (select 1 from assignment a where a.school_id = %(school_id)s and a.person_id = p.id and a.ended_at is null)
-    as is_there
+select p.role::text as role, exists (select 1 from assignment a where a.school_id = %(school_id)s and a.person_id = p.id and a.ended_at is null
+    and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)) as is_there
 from person p
 where p.id = %(owner_id)s and p.deleted_at is null and p.is_active and p.role <> 'viewer'
 

@@ -108,9 +108,11 @@ async def planned_of_mentor(
     )
 
 
-async def count_to_do(session: Session, person_id: int, today: date) -> ToDo:
+async def count_to_do(session: Session, actor: Actor, today: date) -> ToDo:
     found = await session.fetch_one(
-        _queries["count_to_do"], {"person_id": person_id, "today": today}, into=ToDo
+        _queries["count_to_do"],
+        {**scope_values(actor), "is_everything": actor.scope.is_everything, "today": today},
+        into=ToDo,
     )
     return found or ToDo(0, 0, 0)
 

@@ -186,4 +186,4 @@ async def set_week_rules(session: Session, actor: Actor, rules: WeekRules) -> We
 async def to_do_of(session: Session, actor: Actor, clock: Clock) -> ToDo:
     """What waits for a mentor: overdue visits, drafts, follow-ups. *Cost*: one statement."""
     require(actor, "read", "planned_visit")
-    return await plan_store.count_to_do(session, actor.person_id, today(clock))
+    return await plan_store.count_to_do(session, actor, today(clock))

@@ -11,7 +11,7 @@ select exists (
     where p.id = %(mentor_id)s and p.deleted_at is null and p.is_active and (p.role in ('admin', 'coordinator') or p.role = 'mentor' and exists (
         select 1 from assignment a
         where a.person_id = p.id and a.school_id = %(school_id)s and a.subject = %(subject)s::subject and a.ended_at is null
-            and (a.to_on is null or a.to_on >= %(planned_on)s)))) as may_go
+            and a.from_on <= %(planned_on)s and (a.to_on is null or a.to_on >= %(planned_on)s)))) as may_go
 
 -- name: read_planned
 -- One planned visit. Served by the primary key.
@@ -79,7 +79,9 @@ limit %(rows)s
 select
     (select count(*) from planned_visit p join school s on s.id = p.school_id and s.deleted_at is null
         where p.mentor_id = %(person_id)s and p.state = 'planned' and p.planned_on < %(today)s) as overdue,
-    (select count(*) from visit v where v.mentor_id = %(person_id)s and v.state = 'draft' and v.deleted_at is null) as drafts,
+    (select count(*) from visit v where v.mentor_id = %(person_id)s and v.state = 'draft' and v.deleted_at is null
+        and (%(is_everything)s or (v.school_id, v.subject) in (
+            select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)))) as drafts,
     (select count(*) from follow_up f join visit v on v.id = f.visit_id and v.deleted_at is null
         where f.owner_id = %(person_id)s and f.state = 'open' and f.due_on < %(today)s) as follow_ups
 
@@ -135,7 +137,7 @@ with held as materialized (
         case when now_.tested >= %(least)s and then_.tested >= %(least)s
             then (now_.ranks / now_.tested - then_.ranks / then_.tested)::float8 end as shift,
         case when r.id is not null and e.children > 0
-            then least(1, coalesce(now_.recorded, 0)::float8 / (e.children * cardinality(h.subjects))) end as covered,
+            then least(1, coalesce(now_.recorded, 0)::float8 / e.children) end as covered,
         g.agreed, g.compared,
         case when s.latitude is not null then 2 * 6371.0088 * asin(least(1, sqrt(
             power(sin(radians(s.latitude - here.latitude) / 2), 2)
@@ -148,13 +150,20 @@ with held as materialized (
     left join counted then_ on then_.school_id = h.school_id and then_.nth = 2
     left join rounds r on r.nth = 1 and r.state = 'open'
     left join lateral (
-        select sum(x.children)::float8 as children from school_enrolled x
-        where x.school_id = h.school_id and x.school_year_id = r.school_year_id) e on true
+        -- the seats of both subjects: all of the roll, or the enrolled of the year with what results change about them
+        select sum(x.children)::float8 as children
+        from (
+            select k.children from school_roll k
+            where k.school_id = h.school_id and k.round_id = r.id and k.subject = any(h.subjects)
+            union all
+            select n.children * cardinality(h.subjects) from school_enrolled n
+            join round unfixed on unfixed.id = r.id and unfixed.roll_number is null
+            where n.school_id = h.school_id and n.school_year_id = r.school_year_id) x) e on true
     left join lateral (
         select count(*) filter (where w.rank = w.first_rank) as agreed, count(*) as compared
         from verification w
         where w.school_id = h.school_id and w.subject = any(h.subjects) and w.round_id in (select id from rounds)
-            and w.state in ('agreed', 'disagreed', 'resolved')) g on true
+            and coalesce(w.ended_from, w.state) in ('agreed', 'disagreed', 'resolved')) g on true
 ), judged as (
     select k.school_id, k.school_name, k.place_name, k.subjects, k.last_on, k.planned_on, k.shift, k.covered, k.km,
         case when k.compared >= %(least)s then k.agreed::float8 / k.compared end as agreement,

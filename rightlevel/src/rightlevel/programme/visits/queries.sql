@@ -52,7 +52,8 @@ select exists (
     select 1
     from assignment a
     join person p on p.id = a.person_id
-    where a.school_id = %(school_id)s and a.person_id = %(teacher_id)s and a.ended_at is null and p.deleted_at is null
+    where a.school_id = %(school_id)s and a.person_id = %(teacher_id)s and a.ended_at is null and a.from_on <= %(today)s
+        and (a.to_on is null or a.to_on >= %(today)s) and p.deleted_at is null
         and p.role = 'teacher') as is_there
 
 -- name: teachers_of_school

@@ -134,12 +134,9 @@ async def delete_visit(
     return await session.execute(_queries["delete_visit"], values) == 1
 
 
-async def is_teacher_there(session: Session, school_id: int, teacher_id: int) -> bool:
-    return bool(
-        await session.fetch_value(
-            _queries["is_teacher_there"], {"school_id": school_id, "teacher_id": teacher_id}
-        )
-    )
+async def is_teacher_there(session: Session, school_id: int, teacher_id: int, today: date) -> bool:
+    values = {"school_id": school_id, "teacher_id": teacher_id, "today": today}
+    return bool(await session.fetch_value(_queries["is_teacher_there"], values))
 
 
 async def teachers_of_school(session: Session, school_id: int, today: date) -> list[Choice]:

@@ -6,7 +6,6 @@ from datetime import date
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Created, Everyone, Registry, Streamed
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
@@ -288,7 +287,7 @@ async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
     """Who did what, as CSV, newest first; at most 50,000 rows."""
     actor = actor_of(call)
     require(actor, "export", "audit")
-    wanted = dated(AuditFilter(**msgspec.structs.asdict(body)), today(call.clock))
+    wanted = dated(AuditFilter(**msgspec.structs.asdict(body)), call.clock)
 
     async def note(session: Session) -> None:
         await write_audit(session, actor, "export", "audit", after=msgspec.to_builtins(wanted))

@@ -28,11 +28,15 @@ MANY_S = 30.0
 
 
 class AssignmentSearch(msgspec.Struct, frozen=True):
-    """Which assignments are asked for; the ended ones too with `active=false`."""
+    """Which assignments are asked for: those in force today, or with `active=false` all; or those of one `state`.
+
+    A state is `in_force`, `to_come`, `current` (both of these) or `over`.
+    """
 
     person_id: int | None = None
     school_id: int | None = None
     active: bool = True
+    state: str | None = None
 
 
 @routes.endpoint(
@@ -45,9 +49,10 @@ async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: Page
         call.session,
         actor_of(call),
         page,
+        call.clock,
         person_id=query.person_id,
         school_id=query.school_id,
-        active=query.active,
+        state=query.state or ("in_force" if query.active else None),
     )
 
 

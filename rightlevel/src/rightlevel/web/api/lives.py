@@ -8,12 +8,15 @@ from flatwater.contract import Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.lives import (
     Consent,
+    PastAmended,
+    PastAmendment,
     RollOver,
     RollOverPlan,
     RollOverPreview,
     Transfer,
     Undone,
     Withdrawal,
+    amend_past_enrolment,
     erase_identity,
     give_consent,
     list_roll_overs,
@@ -48,6 +51,13 @@ class Erasure(msgspec.Struct, frozen=True):
 
     confirmation: str
     reason: str
+
+
+class ByPast(msgspec.Struct, frozen=True):
+    """A path with a child's id and the number of one of its past enrolments in it."""
+
+    id: str
+    enrolment_id: int
 
 
 class Undoing(msgspec.Struct, frozen=True):
@@ -133,3 +143,14 @@ async def list_roll_overs_of_school(call: Ask, *, path: ById, page: PageRequest)
 async def undo_one_roll_over(call: Ask, *, path: ByUuid, body: Undoing) -> Undone:
     """Takes a school back into the year it left, as long as the new one has no result."""
     return await undo_roll_over(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
+
+
+@routes.endpoint(
+    "PATCH", "/api/v1/students/{id}/past-enrolments/{enrolment_id}", who=May("amend", "student"), rate=WRITES, deadline_s=WRITE_S,
+    work="write", body_bytes=SMALL_BODY, tags=("lives",),
+)  # fmt: skip
+async def amend_one_past_enrolment(call: Ask, *, path: ByPast, body: PastAmendment) -> PastAmended:
+    """Says otherwise in which class, grade or sex a child was, with a reason; results of that year follow."""
+    return await amend_past_enrolment(
+        call.session, actor_of(call), path.id, path.enrolment_id, body, call.clock
+    )

@@ -6,7 +6,6 @@ from datetime import date
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.accounts import (
@@ -273,5 +272,5 @@ async def restore_one_person(call: Ask, *, path: ById) -> Person:
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
     """Who did what, newest first; denied attempts included."""
     return await list_audit(
-        call.session, page, dated(AuditFilter(**msgspec.structs.asdict(query)), today(call.clock))
+        call.session, page, dated(AuditFilter(**msgspec.structs.asdict(query)), call.clock)
     )

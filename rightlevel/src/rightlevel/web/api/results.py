@@ -119,7 +119,7 @@ class BaselineSearch(msgspec.Struct, frozen=True):
 _CONFLICTS = frozenset(
     {
         "conflict", "stale", "round_not_open", "round_frozen", "round_sealing", "school_locked", "result_locked", "verified",
-        "write_id_reused",
+        "write_id_reused", "merged",
     }
 )  # fmt: skip
 

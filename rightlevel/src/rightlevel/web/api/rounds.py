@@ -13,6 +13,7 @@ from rightlevel.programme.rounds import (
     Amendment,
     DatesAnswer,
     NewRound,
+    OpenRetests,
     Round,
     RoundChange,
     RoundSchool,
@@ -27,6 +28,7 @@ from rightlevel.programme.rounds import (
     list_round_schools,
     list_rounds,
     lock_school,
+    read_open_retests,
     read_round,
     read_snapshot,
     read_snapshot_part,
@@ -65,11 +67,12 @@ class RoundSearch(msgspec.Struct, frozen=True):
 
 
 class StateChange(msgspec.Struct, frozen=True):
-    """The state that a round goes to; reopening needs a reason."""
+    """The state that a round goes to; reopening needs a reason. Frozen with re-tests that are not settled only `with_open_retests`."""
 
     version: int
     state: str
     reason: str = ""
+    with_open_retests: bool = False
 
 
 class RoundAndSchool(msgspec.Struct, frozen=True):
@@ -169,7 +172,22 @@ async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Ro
         state=body.state,
         reason=body.reason,
         clock=call.clock,
+        with_open_retests=body.with_open_retests,
     )
+
+
+@routes.endpoint(
+    "GET",
+    "/api/v1/rounds/{id}/open-retests",
+    who=May("freeze", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("rounds",),
+)
+async def read_open_retests_of_round(call: Ask, *, path: ById) -> OpenRetests:
+    """How many re-tests of a round are not settled: what is told before it is frozen."""
+    return await read_open_retests(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(

@@ -48,16 +48,24 @@ class DoseSearch(msgspec.Struct, frozen=True):
 
     school_id: int
     subject: str
+    school_year_id: int | None = None
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
-    """In which subject."""
+    """In which subject, and of which school year."""
 
     subject: str
+    school_year_id: int | None = None
+
+
+class YearWanted(msgspec.Struct, frozen=True):
+    """Of which school year; without one the last in which there was something."""
+
+    school_year_id: int | None = None
 
 
 class OfGroup(msgspec.Struct, frozen=True):
-    """What a group was taught, with its attendance: (present + late) ÷ expected, null of nothing."""
+    """What a group was taught, with its attendance: (present + late) ÷ marked, null of nothing; who was not marked (`expected` - `marked`) is not absent."""
 
     dose: GroupDose
     attendance: float | None
@@ -109,18 +117,24 @@ async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
     "GET", "/api/v1/groups/{id}/dose", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
     tags=("teaching",),
 )  # fmt: skip
-async def list_dose_of_children(call: Ask, *, path: ById, page: PageRequest) -> Page[ChildDose]:
-    """What each child of a group was taught this year beside how it moved."""
-    return await dose_of_children(call.session, actor_of(call), path.id, page)
+async def list_dose_of_children(
+    call: Ask, *, path: ById, query: YearWanted, page: PageRequest
+) -> Page[ChildDose]:
+    """What each child of a group was taught in a year beside how it moved."""
+    return await dose_of_children(
+        call.session, actor_of(call), path.id, page, school_year_id=query.school_year_id
+    )
 
 
 @routes.endpoint(
     "GET", "/api/v1/dose/groups", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", tags=("teaching",),
 )  # fmt: skip
 async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
-    """What each group of a school was taught this year beside how its children moved."""
-    rows = await dose_of_groups(call.session, actor_of(call), query.school_id, query.subject)
-    whole = attendance_share(sum(row.attended for row in rows), sum(row.expected for row in rows))
+    """What each group of a school was taught in a year beside how its children moved."""
+    rows = await dose_of_groups(
+        call.session, actor_of(call), query.school_id, query.subject, school_year_id=query.school_year_id
+    )
+    whole = attendance_share(sum(row.attended for row in rows), sum(row.marked for row in rows))
     return OfGroups([OfGroup(row, row.attendance) for row in rows], whole)
 
 
@@ -129,5 +143,7 @@ async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
     tags=("teaching",),
 )  # fmt: skip
 async def list_dose_of_schools(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Page[SchoolDose]:
-    """What the caller's schools taught in a subject this year, by name; practice schools are left out."""
-    return await dose_of_schools(call.session, actor_of(call), query.subject, page)
+    """What the caller's schools taught in a subject in a year, by name; practice schools are left out."""
+    return await dose_of_schools(
+        call.session, actor_of(call), query.subject, page, school_year_id=query.school_year_id
+    )

@@ -52,7 +52,7 @@ DRAW_S = 60.0
 
 
 class QueueSearch(msgspec.Struct, frozen=True):
-    """Which re-tests are asked for: `waiting`, `disputed`, `returned`, `under_way` or `settled`."""
+    """Which re-tests are asked for: `waiting`, `disputed`, `returned`, `under_way`, `settled` or `over`."""
 
     round_id: int
     state: str = "waiting"
@@ -167,7 +167,7 @@ async def decide_many(call: Ask, *, body: Decisions) -> DecisionAnswers:
 )  # fmt: skip
 async def read_one_verification(call: Ask, *, path: ByUuid) -> Verification:
     """One re-test; a pending one tells no level."""
-    return await read_verification(call.session, actor_of(call), path.id)
+    return await read_verification(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
@@ -198,7 +198,9 @@ async def return_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
 )  # fmt: skip
 async def answer_one(call: Ask, *, path: ByUuid, body: Why) -> None:
     """The teacher stands by a returned result, which is then tested again."""
-    await answer_returned(call.session, actor_of(call), path.id, version=body.version, reason=body.reason)
+    await answer_returned(
+        call.session, actor_of(call), path.id, version=body.version, reason=body.reason, clock=call.clock
+    )
 
 
 @routes.endpoint(

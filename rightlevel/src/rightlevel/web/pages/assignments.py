@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.accounts import list_people, read_person
@@ -84,7 +85,7 @@ async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page
 )  # fmt: skip
 async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
     """The form that assigns a school to somebody."""
-    form = AssignmentForm(subject=["language", "math"], from_on=call.clock.now().date().isoformat())
+    form = AssignmentForm(subject=["language", "math"], from_on=today(call.clock).isoformat())
     return render(call, "people/assign.html", form=form, **await _around(call, path))
 
 

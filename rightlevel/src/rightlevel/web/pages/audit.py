@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import msgspec
 
-from flatwater.clock import today
+from flatwater.clock import Clock, today
 from flatwater.contract import Html, Registry, Streamed
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
@@ -54,7 +52,7 @@ class Changed(msgspec.Struct, frozen=True):
 async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Html:
     """Who did what, newest first."""
     try:
-        entries, error = await list_audit(call.session, page, filter_of(query, today(call.clock))), None
+        entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
     except Invalid as found:
         entries, error = Page[AuditEntry]([]), found
     changes = {entry.id: changes_of(entry) for entry in entries.items}
@@ -70,7 +68,7 @@ async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Htm
 )  # fmt: skip
 async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
     """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""
-    actor, wanted = actor_of(call), filter_of(form, today(call.clock))
+    actor, wanted = actor_of(call), filter_of(form, call.clock)
 
     async def note(session: Session) -> None:
         await write_audit(session, actor, "export", "audit", after=msgspec.to_builtins(wanted))
@@ -80,7 +78,7 @@ async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
     return Streamed(audit_csv(call.database, wanted), "text/csv; charset=utf-8", headers)
 
 
-def filter_of(query: AuditWanted, now: date) -> AuditFilter:
+def filter_of(query: AuditWanted, clock: Clock) -> AuditFilter:
     """What was asked for; a text is looked for until today unless a last day is named. *Errors*: Invalid for a day that is none."""
     typed = Typed()
     from_on, to_on = typed.day_or_none("from_on", query.from_on), typed.day_or_none("to_on", query.to_on)
@@ -91,7 +89,7 @@ def filter_of(query: AuditWanted, now: date) -> AuditFilter:
         resource_id=query.resource_id.strip()[:100] or None, outcome=query.outcome if query.outcome in OUTCOMES else None,
         from_on=from_on, to_on=to_on, text=text,
     )  # fmt: skip
-    return dated(asked, now)
+    return dated(asked, clock)
 
 
 def changes_of(entry: AuditEntry) -> list[Changed]:

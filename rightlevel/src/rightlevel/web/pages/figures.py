@@ -16,6 +16,7 @@ from rightlevel.programme.figures import (
     UnitFigures,
     children_behind,
     figures_below,
+    hold_different_children,
     read_breakdown,
     read_figures,
 )
@@ -170,8 +171,9 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
         (language.gettext(word("sex", each.key)), each.figures)
         for each in await read_breakdown(session, actor, asked, by="sexes")
     ]
+    by_round = await read_breakdown(session, actor, asked, by="rounds")
     return {
-        "figures": figures, "by_round": await read_breakdown(session, actor, asked, by="rounds"),
+        "figures": figures, "by_round": by_round, "rounds_differ": hold_different_children(by_round),
         "indicators": [*indicators, covered], "apart": [*grades, *sexes],
     }  # fmt: skip
 

@@ -15,7 +15,14 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.progress import ClassProgress, class_progress
-from rightlevel.programme.results import ResultAnswer, ResultWrite, SheetRow, class_sheet, enter_results
+from rightlevel.programme.results import (
+    ResultAnswer,
+    ResultWrite,
+    SheetRow,
+    class_sheet,
+    enter_results,
+    sum_of,
+)
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
@@ -87,9 +94,7 @@ async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     )
     subject = wished or (held[0] if held else "language")
     progress = await class_progress(call.session, actor, [school_id], round_.id)
-    progress = [
-        row for row in progress if actor.scope.covers(school_id, subject=subject, class_id=row.class_id)
-    ]
+    progress = [row for row in progress if row.subject == subject]
     kind, _, number = query.group.partition("-")
     known = number.isascii() and number.isdigit() and len(number) < 19
     class_id = int(number) if kind == "class" and known else None
@@ -119,7 +124,7 @@ async def _page(call: Ask, grid: Grid, page: PageRequest) -> dict[str, Any]:
             for each in rounds if each.state != "planned"
         ],
         "tested_on": _day(call, grid.round),
-        "tested": sum(row.tested(grid.subject) for row in shown), "total": sum(row.enrolled for row in shown),
+        "so_far": sum_of(row.status for row in shown),
     }  # fmt: skip
 
 

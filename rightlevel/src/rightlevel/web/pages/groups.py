@@ -26,7 +26,7 @@ from rightlevel.programme.groups import (
     suggestions,
 )
 from rightlevel.programme.permissions import May, Subject
-from rightlevel.programme.schools import read_grades, read_school
+from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 from rightlevel.web.language import Language
@@ -40,9 +40,10 @@ UNGROUPED = PageLimit(50)
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
-    """In which subject; reading when nobody says."""
+    """In which subject; reading when nobody says. And what was taught in which school year: the current one."""
 
     subject: str = "language"
+    school_year_id: int | None = None
 
 
 class Ungrouping(msgspec.Struct, frozen=True):
@@ -109,10 +110,13 @@ async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> 
     """The groups that one leads, and one's schools with what they taught."""
     actor = actor_of(call)
     mine = await groups_led_by(call.session, actor)
-    schools = await dose_of_schools(call.session, actor, query.subject, page)
-    return render(
-        call, "groups/list.html", mine=mine, names=_names(call, mine), page=schools, subject=query.subject
+    schools = await dose_of_schools(
+        call.session, actor, query.subject, page, school_year_id=query.school_year_id
     )
+    years = await list_years(call.session, actor, PageRequest(20))
+    return render(
+        call, "groups/list.html", mine=mine, names=_names(call, mine), page=schools, subject=query.subject, years=years.items,
+    )  # fmt: skip
 
 
 async def _school(call: Ask, school_id: int, subject: str) -> dict[str, Any]:

@@ -22,7 +22,8 @@ routes = Registry()
 
 REFUSALS = {
     "conflict": N_("This child was tested on that day already."), "stale": N_("Somebody changed this in the meantime."),
-    "not_found": N_("This child is not here any more."), "out_of_scope": N_("This school or subject is not assigned to you."),
+    "not_found": N_("This child is not here any more."),
+    "merged": N_("This child was entered twice and is one record now. Enter it for the one that was kept."), "out_of_scope": N_("This school or subject is not assigned to you."),
     "invalid": N_("A day that is not in the future, please."),
 }  # fmt: skip
 

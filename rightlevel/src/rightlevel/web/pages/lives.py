@@ -104,6 +104,7 @@ class RollForm(msgspec.Struct, frozen=True):
     rolled_on: str = ""
     stay: list[str] = []
     children: int | None = None
+    carry_open_rounds: bool = False
     do: str = ""
 
 
@@ -303,7 +304,13 @@ def _plan(form: RollForm, *, children: int | None = None) -> RollOverPlan:
     typed = Typed()
     rolled_on = typed.day("rolled_on", form.rolled_on)
     typed.check()
-    return RollOverPlan(form.id, rolled_on, repeaters=tuple(form.stay), children=children)
+    return RollOverPlan(
+        form.id,
+        rolled_on,
+        repeaters=tuple(form.stay),
+        children=children,
+        carry_open_rounds=form.carry_open_rounds,
+    )
 
 
 async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:

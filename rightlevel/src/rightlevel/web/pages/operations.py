@@ -31,6 +31,8 @@ STREAM_S: Final = 60.0
 """A stream ends after a minute and the browser asks for the next, which is when it is seen whether it still may."""
 MAX_STREAMS: Final = 8
 CURE_S: Final = 300.0
+PAGE_S: Final = 15.0
+"""The doctor is waited for for ten seconds, and then told of as still looking."""
 DAYS: Final = (1, 7, 30)
 RUNNING: Final = ("waiting", "reading", "saving")
 _streams = [0]
@@ -60,6 +62,7 @@ def parts_of(call: Ask) -> Parts:
         app.delivery,
         app.caches,
         app.imports,
+        app.supervisor,
         app.settings.memory_bytes,
         app.second_levels,
     )
@@ -73,7 +76,7 @@ async def _view(call: Ask) -> OperatorView:
 
 
 @routes.endpoint(
-    "GET", "/operations", who=May("read", "metric"), rate=READS, deadline_s=READ_S, work="none", page=PageLimit(5, 20), tags=("pages",)
+    "GET", "/operations", who=May("read", "metric"), rate=READS, deadline_s=PAGE_S, work="none", page=PageLimit(5, 20), tags=("pages",)
 )  # fmt: skip
 async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html:
     """How the platform is, as it is now; kept up to date where the browser can."""

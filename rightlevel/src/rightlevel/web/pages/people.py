@@ -154,7 +154,9 @@ async def _person(
     actor = actor_of(call)
     assignments = None
     if person.role in ASSIGNABLE:
-        assignments = await list_assignments(call.session, actor, page or PageRequest(), person_id=person.id)
+        assignments = await list_assignments(
+            call.session, actor, page or PageRequest(), call.clock, person_id=person.id, state="current"
+        )
     is_self = person.id == actor.person_id
     return {
         "person": person, "form": form, "roles": roles_below(call), "is_self": is_self,

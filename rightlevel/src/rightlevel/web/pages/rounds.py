@@ -21,6 +21,7 @@ from rightlevel.programme.rounds import (
     list_round_schools,
     list_rounds,
     lock_school,
+    read_open_retests,
     read_round,
     read_snapshot,
     set_dates_of_place,
@@ -91,6 +92,12 @@ class StateStep(msgspec.Struct, frozen=True):
 
     id: int
     state: str
+
+
+class StepForm(Reason, frozen=True):
+    """Why a round goes to another state, and whether it is frozen with re-tests that are not settled."""
+
+    with_open_retests: bool = False
 
 
 class DaysForm(msgspec.Struct, frozen=True):
@@ -172,7 +179,9 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
         for state, name, told, asks in STEPS.get(round_.state, [])
     ]
     places = await place_choices(call) if may_lock and round_.state != "frozen" else []
-    return {"round": round_, "steps": steps, "places": places, "special": special, "found": found, "search": search,
+    may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
+    open_retests = await read_open_retests(call.session, actor, round_id) if may_freeze else None
+    return {"round": round_, "steps": steps, "open_retests": open_retests, "places": places, "special": special, "found": found, "search": search,
         "snapshot": snapshot, "amendments": amendments,
     }  # fmt: skip
 
@@ -225,7 +234,7 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
     "POST", "/rounds/{id}/state/{state}", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("pages",),
 )  # fmt: skip
-async def set_round_state_here(call: Ask, *, path: StateStep, form: Reason) -> Redirect:
+async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
     """Opens, closes or reopens a round."""
     try:
         async with call.session.savepoint():
@@ -237,6 +246,7 @@ async def set_round_state_here(call: Ask, *, path: StateStep, form: Reason) -> R
                 state=path.state,
                 reason=form.reason,
                 clock=call.clock,
+                with_open_retests=form.with_open_retests,
             )
     except ProgrammeError as error:
         await _one_again(call, path.id, error)

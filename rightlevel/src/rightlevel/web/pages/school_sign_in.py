@@ -22,6 +22,7 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.errors import Conflict, Forbidden
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
+from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.web.call import (
     READ_S,
     READS,
@@ -57,13 +58,21 @@ class LinkForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/sign-in/school", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET",
+    "/sign-in/school",
+    who=Everyone(),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    priority="never",
+    tags=("pages",),
 )
 async def school_sign_in_page(call: Ask, *, query: PinForm) -> Html | Redirect:
     """The names of a school on a device that is linked to it; the way to link it on any other."""
     device = await known_device(call.session, cookie_of(call, SCHOOL_DEVICE_COOKIE))
     if device is None:
         return Redirect("/link-device")
+    await learn_time_zone(call.session, call.app.clock)
     names = await names_here(call.session, device, call.clock)
     return render(
         call, "sign_in_school.html", device=device, names=names, chosen=_chosen(names, query.person)
@@ -75,12 +84,14 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
 
 
 @routes.endpoint(
-    "POST", "/sign-in/school", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none",
+    "POST", "/sign-in/school", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", priority="never",
     body_bytes=SMALL_BODY, tags=("pages",),
 )  # fmt: skip
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
     """Signs in with a name and a PIN on a linked device."""
     secret = cookie_of(call, SCHOOL_DEVICE_COOKIE)
+    async with call.database.read(deadline_s=READ_S) as session:
+        await learn_time_zone(session, call.app.clock)
     try:
         signed_in = await sign_in_by_pin(
             call.database, call.app.passwords, call.clock, secret=secret, person_id=form.person or 0, pin=form.pin,

@@ -27,6 +27,7 @@ from rightlevel.programme.schools import (
     delete_school,
     list_classes,
     list_schools,
+    list_years,
     read_school,
     restore_class,
     restore_school,
@@ -138,26 +139,37 @@ async def create_school_here(call: Ask, *, form: SchoolForm) -> Redirect:
     return done(call, f"/schools/{school.id}", _("Saved."))
 
 
+class YearShown(msgspec.Struct, frozen=True):
+    """Whose classes are shown: those of the current year when nobody says."""
+
+    year: int | None = None
+
+
 @routes.endpoint(
     "GET", "/schools/{id}", who=May("read", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
 )  # fmt: skip
-async def school_page(call: Ask, *, path: ById) -> Html:
-    """One school: what is tested there, its children and classes."""
-    return render(call, "schools/one.html", **await _one(call, path.id))
+async def school_page(call: Ask, *, path: ById, query: YearShown) -> Html:
+    """One school: what is tested there, its children and its classes of a year."""
+    return render(call, "schools/one.html", **await _one(call, path.id, year_id=query.year))
 
 
-async def _one(call: Ask, school_id: int) -> dict[str, Any]:
+async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict[str, Any]:
     actor, session = actor_of(call), call.session
     school = await read_school(session, actor, school_id)
     place = await read_place(session, actor, school.place_id)
-    year = await current_year(session)
+    years = (await list_years(session, actor, PageRequest(20))).items
+    year = (
+        await current_year(session)
+        if year_id is None
+        else next((each for each in years if each.id == year_id), None)
+    )
     may_see = allowed(actor.role, "read", "student") and not school.is_deleted
     round_ = await round_of_today(call)
     classes = (
         await list_classes(session, actor, ALL, school_id=school_id, school_year_id=year.id) if year else None
     )
     return {
-        "school": school, "place_names": [each.name_local for each in place.lineage], "year": year, "round": round_,
+        "school": school, "place_names": [each.name_local for each in place.lineage], "year": year, "years": years, "round": round_,
         "may_see_children": may_see, "classes": classes.items if classes else [], "class_form": ClassForm(),
         "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active")) if may_see else 0,
         "rows": await work_at(call, school_id, round_) if may_see and round_ else [],

@@ -48,7 +48,14 @@ class RuleForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/sign-in/step", who=SETTLING, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET",
+    "/sign-in/step",
+    who=SETTLING,
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    priority="never",
+    tags=("pages",),
 )
 async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
     """What a sign-in still lacks."""
@@ -61,7 +68,7 @@ async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "POST", "/sign-in/step", who=SETTLING, rate=SIGN_IN, deadline_s=WRITE_S, work="none", body_bytes=SMALL_BODY,
+    "POST", "/sign-in/step", who=SETTLING, rate=SIGN_IN, deadline_s=WRITE_S, work="none", priority="never", body_bytes=SMALL_BODY,
     tags=("pages",),
 )  # fmt: skip
 async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:

@@ -52,7 +52,14 @@ class LanguageForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/sign-in", who=Everyone(), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET",
+    "/sign-in",
+    who=Everyone(),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    priority="never",
+    tags=("pages",),
 )
 async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
@@ -63,7 +70,7 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "POST", "/sign-in", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", body_bytes=SMALL_BODY,
+    "POST", "/sign-in", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", priority="never", body_bytes=SMALL_BODY,
     tags=("pages",),
 )  # fmt: skip
 async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:

@@ -18,6 +18,7 @@ from rightlevel.programme.students import (
     StudentChange,
     StudentSearch,
     change_student,
+    children_by_year,
     count_students,
     create_student,
     delete_student,
@@ -105,6 +106,9 @@ async def _children(
     rows = await list_students(call.session, actor, page, asked)
     return {
         "query": query, "page": rows, "total": await count_students(call.session, actor, asked),
+        "elsewhere": [
+            each for each in await children_by_year(call.session, actor, school_id=school_id) if not each.is_current
+        ],
         "grades": await grade_choices(call), "schools": await _names(call, {each.school_id for each in rows.items}, school_id),
     }  # fmt: skip
 

@@ -49,6 +49,7 @@ TABS = (
     ("disputed", N_("To decide")),
     ("returned", N_("Returned")),
     ("settled", N_("Settled")),
+    ("over", N_("Over")),
 )
 CONFIDENCES = ("0.9", "0.95", "0.99")
 
@@ -162,7 +163,12 @@ async def answer_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     try:
         async with call.session.savepoint():
             await answer_returned(
-                call.session, actor_of(call), path.id, version=form.version, reason=form.reason
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                reason=form.reason,
+                clock=call.clock,
             )
     except ProgrammeError as error:
         _pass_on(error)
@@ -267,7 +273,7 @@ async def one_verification_page(call: Ask, *, path: ByUuid) -> Html:
 
 async def _one(call: Ask, verification_id: str, form: DecisionForm | None = None) -> dict[str, Any]:
     actor = actor_of(call)
-    found = await read_verification(call.session, actor, verification_id)
+    found = await read_verification(call.session, actor, verification_id, call.clock)
     child = await _child(call, found.result_id)
     return {
         "found": found, "child": child, "form": form or DecisionForm(found.version),

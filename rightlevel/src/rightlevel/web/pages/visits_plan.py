@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Everyone, Html, Raw, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, may
+from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.programme.visits import (
     NewFollowUp,
     NewPlannedVisit,
@@ -20,6 +22,7 @@ from rightlevel.programme.visits import (
     close_follow_up,
     list_calendar_links,
     list_follow_ups,
+    list_left_behind,
     list_planned_visits,
     make_calendar_link,
     plan_visit,
@@ -39,6 +42,7 @@ routes = Registry()
 CALENDARS = RateClass("calendars", per_s=1, burst=60)
 """Calendar programs ask a few times a day; a school's shared address holds many phones."""
 PLANNED = PageLimit(50)
+LEFT = PageRequest(20)
 
 
 class WeekWanted(msgspec.Struct, frozen=True):
@@ -103,7 +107,12 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
         mentor_id=week.mentor_id if not actor.scope.is_everything else query.mentor_id,
     )
     links = await list_calendar_links(call.session, actor, call.clock)
-    return {"week": week, "page": planned, "links": links, "query": query, "made": None}
+    left = (
+        await list_left_behind(call.session, actor, LEFT, call.clock) if may(actor, "plan", "visit") else None
+    )
+    more = "+" if left and left.next else ""
+    count = f"{len(left.items)}{more}" if left and left.items else ""
+    return {"week": week, "page": planned, "links": links, "query": query, "made": None, "left": count}
 
 
 @routes.endpoint(
@@ -144,7 +153,7 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
     """What was agreed at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
     found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
-    return render(call, "visits/follow_ups.html", page=found, which=which, today=call.clock.now().date())
+    return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
 
 
 @routes.endpoint(
@@ -205,6 +214,7 @@ async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Re
 )  # fmt: skip
 async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
+    await learn_time_zone(call.session, call.app.clock)
     shown = await read_calendar(call.session, path.secret.removesuffix(".ics"), call.clock)
     language = LANGUAGES.get(shown.language, LANGUAGES["en"])
     subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}

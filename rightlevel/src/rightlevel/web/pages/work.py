@@ -1,4 +1,4 @@
-"""What the pages of the programme share: the round people work in, the grades to choose from, and what is tested where."""
+"""What the pages of the programme share: the round people work in, the grades to choose from, and how far testing is where."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flatwater.paging import PageRequest
 from rightlevel.programme.permissions import may
 from rightlevel.programme.places import PlaceRow, list_places
 from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import read_grades
 from rightlevel.programme.visits import to_do_of
@@ -23,8 +24,7 @@ class Work(msgspec.Struct, frozen=True):
 
     title: str
     subject: str
-    tested: int
-    enrolled: int
+    status: TestingStatus
     url: str
 
 
@@ -87,17 +87,12 @@ def group_of(row: ClassProgress) -> str:
 
 
 async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -> dict[int, list[Work]]:
-    """School → its classes in each subject that the actor has there, with what is tested. *Cost*: one statement."""
+    """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement."""
     actor, language = actor_of(call), language_of(call)
     work: dict[int, list[Work]] = {each: [] for each in school_ids}
     for row in await class_progress(call.session, actor, school_ids, round_.id):
-        for subject in actor.scope.subjects(row.school_id):
-            if actor.scope.covers(row.school_id, subject=subject, class_id=row.class_id):
-                url = (
-                    f"/schools/{row.school_id}/grid?round={round_.id}&subject={subject}&group={group_of(row)}"
-                )
-                title = _title(language, row)
-                work[row.school_id].append(Work(title, subject, row.tested(subject), row.enrolled, url))
+        url = f"/schools/{row.school_id}/grid?round={round_.id}&subject={row.subject}&group={group_of(row)}"
+        work[row.school_id].append(Work(_title(language, row), row.subject, row.status, url))
     return work
 
 
@@ -107,5 +102,5 @@ def _title(language: Language, row: ClassProgress) -> str:
 
 
 async def work_at(call: Ask, school_id: int, round_: Round) -> list[Work]:
-    """The classes of one school, with what is tested."""
+    """The classes of one school, with how far testing is."""
     return (await work_of_schools(call, [school_id], round_))[school_id]

@@ -58,13 +58,26 @@
     say(row, grid.dataset.failed, "bad-text");
     if (BUSY.includes(event.detail.xhr.status)) again(row);
   });
+  // How far testing is: what the page came with, and what the children on it have become since.
+  const parts = [...document.querySelectorAll("#tested [data-part]")];
+  const countHere = () => {
+    const counts = { tested: 0, absent: 0, refused: 0, left: 0, to_do: 0 };
+    for (const was of grid.querySelectorAll('[name^="was."]'))
+      counts[was.value in counts ? was.value : was.value ? "tested" : "to_do"] += 1;
+    return counts;
+  };
+  const start = countHere();
   document.body.addEventListener("htmx:afterSettle", () => {
-    const here = grid.querySelectorAll('[name^="was."]:not([value=""])').length;
+    const here = countHere();
+    let withResult = 0;
+    for (const part of parts) {
+      const name = part.dataset.part, now = Number(part.dataset.count) + here[name] - start[name];
+      part.textContent = part.dataset.words.replace("{n}", now) + ", ";
+      part.hidden = now === 0 && (name === "refused" || name === "left");
+      if (name !== "to_do") withResult += now;
+    }
     const bar = document.querySelector("#tested progress");
-    if (!bar) return;
-    const now = Number(grid.dataset.tested) + here - Number(grid.dataset.start);
-    bar.value = now;
-    bar.nextElementSibling.textContent = grid.dataset.words.replace("{done}", now).replace("{total}", bar.max);
+    if (bar) bar.value = withResult;
   });
   window.addEventListener("beforeunload", (event) => {
     if (waiting.size) event.preventDefault();

@@ -1,0 +1,61 @@
+"""What coordinators set for the whole programme."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Html, Redirect, Registry
+from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.permissions import May
+from rightlevel.programme.time_zone import TimeZone, change_time_zone, read_time_zone
+from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.templating import done, language_of, render, show_again
+
+routes = Registry()
+
+
+class ZoneForm(msgspec.Struct, frozen=True):
+    """The zone that was chosen, by its IANA name; empty for the country's own."""
+
+    time_zone: str = ""
+
+
+@routes.endpoint(
+    "GET",
+    "/settings",
+    who=May("change", "time_zone"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
+async def settings_page(call: Ask) -> Html:
+    """The settings of the programme."""
+    zone = await _zone(call)
+    return render(call, "settings/page.html", zone=zone, form=ZoneForm(zone.chosen or ""))
+
+
+@routes.endpoint(
+    "POST",
+    "/settings/time-zone",
+    who=May("change", "time_zone"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
+async def change_time_zone_here(call: Ask, *, form: ZoneForm) -> Redirect:
+    """Chooses the time zone in which the programme's days are."""
+    try:
+        async with call.session.savepoint():
+            await change_time_zone(
+                call.session, actor_of(call), form.time_zone.strip() or None, call.app.clock
+            )
+    except ProgrammeError as error:
+        show_again(call, "settings/page.html", error, zone=await _zone(call), form=form)
+    return done(call, "/settings", language_of(call).gettext("Saved."))
+
+
+async def _zone(call: Ask) -> TimeZone:
+    return await read_time_zone(call.session, actor_of(call), call.app.clock)

@@ -1,0 +1,209 @@
+"""A record that went into another: what phones still send for it, what was to be tested again, what erasure leaves, and what hangs on a child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+from people import NOW, Cast
+from serving import OneDatabase
+
+from flatwater.clock import StandingClock
+from flatwater.paging import PageRequest
+from flatwater.queries import read_queries
+from flatwater.transaction import Session
+from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.errors import Forbidden
+from rightlevel.programme.groups import CheckAnswer, CheckWrite, enter_checks
+from rightlevel.programme.lives import erase_identity
+from rightlevel.programme.permissions import Actor
+from rightlevel.programme.results import ResultAnswer, ResultWrite, enter_results
+from rightlevel.programme.students import (
+    NewStudent,
+    RecordMerged,
+    StudentChange,
+    change_student,
+    create_student,
+    read_student,
+)
+from rightlevel.programme.twins import Merge, Merged, merge_twins, unmerge_twins
+from rightlevel.programme.twins.actions import MergeOfErased
+from rightlevel.programme.verification import NewDraw, draw_sample, verification_queue
+
+pytestmark = pytest.mark.anyio
+CLOCK = StandingClock(NOW)
+TODAY = NOW.date()
+
+QUERIES = read_queries(
+    """
+-- name: under_way
+-- How many re-tests are under way.
+select count(*) from verification where state in ('pending', 'disagreed', 'returned')
+-- name: enrolled
+-- How many children of a school are counted as enrolled.
+select coalesce(sum(children), 0)::int from school_enrolled where school_id = %(school)s
+""",
+    origin="test_after_merging.py",
+)
+
+
+def a_write(cast: Cast, student: str, **more: Any) -> ResultWrite:
+    values: dict[str, Any] = {"subject": "math", "level": "subtraction", "tested_on": TODAY, **more}
+    return ResultWrite(id=str(uuid4()), student_id=student, round_id=cast.round, **values)
+
+
+async def enter(session: Session, actor: Actor, write: ResultWrite) -> ResultAnswer:
+    return (await enter_results(session, actor, [write], CLOCK))[0]
+
+
+async def merge(session: Session, cast: Cast, kept: str, gone: str) -> Merged:
+    versions = [(await read_student(session, cast.admin, each)).version for each in (kept, gone)]
+    return await merge_twins(
+        session, cast.coordinator, Merge(kept, versions[0], gone, versions[1], "The same child"), CLOCK
+    )
+
+
+async def undo(session: Session, cast: Cast, merged: Merged) -> None:
+    await unmerge_twins(session, cast.coordinator, merged.id, reason="They are two", clock=CLOCK)
+
+
+async def test_a_write_of_the_record_that_went_gets_its_old_answer_when_it_comes_again(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a phone that had got no answer was told `write_id_reused`."""
+    kept, gone, third = cast.students_a[:3]
+    moved, aside, own = (
+        a_write(cast, gone, subject="language", level="word"),
+        a_write(cast, gone),
+        a_write(cast, kept, tested_on=TODAY.replace(day=10)),
+    )
+    first = [await enter(session, cast.teacher, each) for each in (moved, aside, own)]
+    changed = msgspec.structs.replace(moved, id=str(uuid4()), level="story", version=1)
+    first.append(await enter(session, cast.teacher, changed))
+    assert [each.code for each in first] == ["saved", "saved", "saved", "changed"]
+    merged = await merge(session, cast, kept, gone)
+    again = [await enter(session, cast.teacher, each) for each in (moved, aside, own, changed)]
+    assert again == first
+    await merge(session, cast, third, kept)  # and through a second merge
+    assert [await enter(session, cast.teacher, each) for each in (moved, aside, own, changed)] == first
+    reused = msgspec.structs.replace(moved, student_id=cast.students_a[3])
+    assert (await enter(session, cast.teacher, reused)).code == "write_id_reused"
+    assert merged.gone_id == gone
+    assert (await reconcile(session)).different == 0
+
+
+async def test_a_new_write_for_the_record_that_went_is_told_which_one_was_kept(
+    session: Session, cast: Cast
+) -> None:
+    kept, gone = cast.students_a[:2]
+    await merge(session, cast, kept, gone)
+    told = await enter(session, cast.teacher, a_write(cast, gone))
+    assert (told.code, told.merged_into) == ("merged", kept)
+    stranger = await enter(
+        session, cast.teacher_elsewhere, a_write(cast, gone, subject="language", level="word")
+    )
+    assert (stranger.code, stranger.merged_into) == ("not_found", None)
+    change = StudentChange(version=1, name="Another")
+    with pytest.raises(RecordMerged) as away:
+        await change_student(session, cast.teacher, gone, change, CLOCK)
+    assert away.value.values == {"merged_into": kept}
+    with pytest.raises(RecordMerged):
+        await read_student(session, cast.mentor, gone)
+    for actor in (cast.mentor_elsewhere, cast.teacher_elsewhere):
+        with pytest.raises(Forbidden):
+            await change_student(session, actor, gone, change, CLOCK)
+    sent_again = NewStudent(cast.school_a, "A1", "Chan", 2, 3, id=gone)
+    with pytest.raises(RecordMerged):
+        await create_student(session, cast.teacher, sent_again, CLOCK)
+
+
+async def test_a_quick_re_test_of_the_record_that_went_is_answered_as_before(
+    session: Session, cast: Cast
+) -> None:
+    kept, gone = cast.students_a[:2]
+    write = CheckWrite(str(uuid4()), gone, "math", "subtraction", TODAY)
+
+    async def check(each: CheckWrite, actor: Actor = cast.teacher) -> CheckAnswer:
+        return (await enter_checks(session, actor, [each], CLOCK))[0]
+
+    first = await check(write)
+    assert first.code == "saved"
+    await merge(session, cast, kept, gone)
+    assert await check(write) == first
+    new = msgspec.structs.replace(write, id=str(uuid4()), subject="language", level="word")
+    told = await check(new)
+    assert (told.code, told.merged_into) == ("merged", kept)
+    assert (await check(new, cast.teacher_elsewhere)).code == "not_found"
+
+
+async def test_what_was_set_aside_is_tested_again_by_nobody_and_comes_back_with_undoing(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a re-test on a result that was set aside stayed for ever."""
+    kept, gone = cast.students_a[:2]
+    await enter(session, cast.teacher, a_write(cast, kept, tested_on=TODAY.replace(day=10)))
+    await enter(session, cast.teacher, a_write(cast, gone, level="division"))
+    await draw_sample(
+        session, cast.coordinator, NewDraw(cast.round, "math", school_id=cast.school_a, seed=1), CLOCK
+    )
+
+    async def waiting() -> list[tuple[str, str]]:
+        page = await verification_queue(
+            session, cast.mentor, PageRequest(), CLOCK, round_id=cast.round, state="waiting"
+        )
+        return sorted((row.student_id, row.result_id) for row in page.items)
+
+    before = await waiting()
+    assert [student for student, _ in before] == sorted((kept, gone))
+    merged = await merge(session, cast, kept, gone)
+    assert [student for student, _ in await waiting()] == [kept], "the later one stands, and it waits on"
+    assert await session.fetch_value(QUERIES["under_way"], {}) == 1
+    await undo(session, cast, merged)
+    assert await waiting() == before
+
+
+async def test_a_merge_is_not_taken_back_once_the_child_was_erased(session: Session, cast: Cast) -> None:
+    """Seen: it made two children where one was enrolled."""
+    kept, gone = cast.students_a[:2]
+    merged = await merge(session, cast, kept, gone)
+    there = await session.fetch_value(QUERIES["enrolled"], {"school": cast.school_a})
+    code = (await read_student(session, cast.admin, kept)).code
+    await erase_identity(
+        session, cast.admin, kept, confirmation=code, reason="asked by the guardian", clock=CLOCK
+    )
+    with pytest.raises(MergeOfErased):
+        await undo(session, cast, merged)
+    assert await session.fetch_value(QUERIES["enrolled"], {"school": cast.school_a}) == there
+
+
+HANGS_ON_A_CHILD = {
+    "attendance.student_id": "carried",
+    "group_member.student_id": "carried",
+    "intervention_enrolment.student_id": "carried",
+    "level_check.student_id": "carried",
+    "past_enrolment.student_id": "carried",
+    "result.student_id": "carried; of two in one place the other stays with the record that went",
+    "not_twins.first_id": "stays: said of that record",
+    "not_twins.second_id": "stays: said of that record",
+    "student.merged_into": "the merge itself",
+    "student_merge.gone_id": "the merge itself",
+    "student_merge.kept_id": "the merge itself",
+}
+"""What refers to a child, and what merging does with it. Re-tests, amendments, changes and guided tests hang on results and go along with them;
+photos and follow-ups hang on visits, which are of schools; receipts and audit rows say what was done to which record and stay as they are."""
+
+
+def test_merging_knows_everything_that_hangs_on_a_child(new_database: Callable[[], OneDatabase]) -> None:
+    with psycopg.connect(new_database().conninfo) as connection:
+        rows = connection.execute(
+            "select format('%s.%s', c.conrelid::regclass, a.attname) from pg_constraint c "
+            "join pg_attribute a on a.attrelid = c.conrelid and a.attnum = any(c.conkey) "
+            "where c.contype = 'f' and c.confrelid = 'student'::regclass"
+        ).fetchall()
+    assert {row[0] for row in rows} == set(HANGS_ON_A_CHILD), (
+        "something new hangs on a child: say what merging does with it"
+    )
