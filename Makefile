@@ -62,8 +62,8 @@ types: $(DEV_READY)
 contracts: $(DEV_READY)
 	$(BIN)/lint-imports --config pyproject.toml
 
-bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long; see benchmarks/README.md)
-	$(BIN)/python -m benchmarks
+bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long), or compare two commits: ARGS="compare main HEAD"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 simulate: $(DEV_READY) ## The simulated programme: deeds by seed against the real program, beside a model (ARGS="--seed 7 --minutes 20")
 	$(BIN)/python -m simulation $(ARGS)

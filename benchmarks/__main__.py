@@ -42,6 +42,10 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["compare"]:
+        from benchmarks.compare import main as compare
+
+        return compare(sys.argv[2:])
     wanted = sys.argv[1:] or list(BENCHES)
     unknown = set(wanted) - set(BENCHES)
     if unknown:

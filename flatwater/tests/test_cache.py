@@ -237,3 +237,30 @@ def test_whatever_is_done_the_books_agree(steps: list[tuple[str, int, int]]) -> 
         assert kept.size_bytes == sum(each.size_bytes for each in kept._entries.values()) <= 20 * ENTRY_BYTES
         assert kept._small_bytes == sum(each.size_bytes for each in kept._small.values())
         assert sum(len(keys) for keys in kept._by_tag.values()) == len(kept)
+
+
+def parts_of(value: object) -> tuple[str, ...]:
+    return tuple(f"school:{each}" for each in value)  # type: ignore[attr-defined]
+
+
+async def test_a_value_is_forgotten_by_what_it_turned_out_to_be_made_of() -> None:
+    kept = cache()
+    await kept.get("mentor", Loader((1, 2)), tags=("person:1",), tags_of=parts_of)
+    await kept.get("other", Loader((2, 3)), tags=("person:2",), tags_of=parts_of)
+    kept.drop_tag("school:1")
+    assert kept.lookup("mentor") is MISSING
+    assert kept.lookup("other") == (2, 3)
+    kept.drop_tag("person:2")
+    assert kept.lookup("other") is MISSING
+
+
+@pytest.mark.parametrize(("dropped", "stays"), [("school:2", False), ("anything", False)])
+async def test_what_is_dropped_during_a_load_may_be_a_part_of_it(dropped: str, stays: bool) -> None:
+    kept, load = cache(), Loader((1, 2))
+    load.gate.clear()
+    loading = asyncio.create_task(kept.get("mentor", load, tags_of=parts_of))
+    await asyncio.sleep(0)
+    kept.drop_tag(dropped)
+    load.gate.set()
+    assert await loading == (1, 2)
+    assert (kept.lookup("mentor") is not MISSING) == stays

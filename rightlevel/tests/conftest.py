@@ -13,6 +13,7 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.database.migrations import migrate
+from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer, with_database
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -35,9 +36,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     """A private server for the run, with the schema in its template database `migrated`."""
     running = PrivateServer(tmp_path_factory.mktemp("server"), 150_000_000)
     conninfo = running.start()
+    with psycopg.connect(running.superuser_conninfo(), autocommit=True) as connection:
+        # Tests make databases of their own, as their owner, and plant rows past the triggers.
+        connection.execute(f"alter role {OWNER} createdb")
+        connection.execute(f"grant set on parameter session_replication_role to {OWNER}")
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("create database migrated")
-    migrate(with_database(conninfo, "migrated"))
+    migrate(with_database(conninfo, "migrated"), running.service_role)
     yield running
     running.stop()
 

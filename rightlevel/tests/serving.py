@@ -27,8 +27,13 @@ class OneDatabase(msgspec.Struct, frozen=True):
     """One database on the run's server, shown as a server of its own."""
 
     conninfo: str
+    service_conninfo: str
     process_ids_of: Server
     is_private: bool = True
+
+    @property
+    def service_role(self) -> str | None:
+        return self.process_ids_of.service_role
 
     def start(self) -> str:
         return self.conninfo
@@ -47,7 +52,11 @@ class NewDatabase(msgspec.Struct, frozen=True):
         name = f"test_{next(_numbers)}"
         with psycopg.connect(self.server.conninfo, autocommit=True) as connection:
             connection.execute(f"create database {name} template migrated")
-        return OneDatabase(with_database(self.server.conninfo, name), self.server)
+        return OneDatabase(
+            with_database(self.server.conninfo, name),
+            with_database(self.server.service_conninfo, name),
+            self.server,
+        )
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -278,7 +278,7 @@ class ContractApp(Generic[ActorT, AppT]):
         memory = self.rates.memory
         decision = (
             memory.decide(rate, identity)
-            if rate.store == "memory"
+            if self.rates.counts_in_memory(rate)
             else await self.rates.decide(rate, identity)
         )
         call.decision = decision

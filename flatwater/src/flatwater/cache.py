@@ -89,10 +89,11 @@ class _Entry:
 
 
 class _Flight:
-    __slots__ = ("is_stale", "result", "tags")
+    __slots__ = ("has_more_tags", "is_stale", "result", "tags")
 
-    def __init__(self, tags: tuple[str, ...]) -> None:
+    def __init__(self, tags: tuple[str, ...], *, has_more_tags: bool) -> None:
         self.tags = tags
+        self.has_more_tags = has_more_tags
         self.is_stale = False
         self.result: asyncio.Future[Any] | None = None
 
@@ -169,11 +170,17 @@ class Cache(Generic[ValueT]):
         return entry.value
 
     async def get(
-        self, key: Hashable, load: Callable[[], Awaitable[ValueT]], *, tags: tuple[str, ...] = ()
+        self,
+        key: Hashable,
+        load: Callable[[], Awaitable[ValueT]],
+        *,
+        tags: tuple[str, ...] = (),
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None = None,
     ) -> ValueT:
         """What is kept under the key, else what `load` gives, which is then kept unless it was invalidated meanwhile.
 
-        Everybody who asks during a load waits for that one load. A load that fails is not remembered: its error goes to all
+        `tags_of` gives further tags once the value is known: what it is made of. Whatever tag is dropped while it is being
+        loaded may be one of them, so then it isn't kept. Everybody who asks during a load waits for that one load. A load that fails is not remembered: its error goes to all
         who waited. `load` may use what its caller already holds (a session); it must not wait for something that only
         another waiter can give back. *Errors*: whatever `load` raises.
         """
@@ -183,7 +190,7 @@ class Cache(Generic[ValueT]):
                 return cast("ValueT", value)
             flight = self._flights.get(key)
             if flight is None:
-                return await self._load(key, load, tags)
+                return await self._load(key, load, tags, tags_of)
             if flight.result is None:
                 flight.result = asyncio.get_running_loop().create_future()
             self._misses -= 1  # not a miss of its own
@@ -200,6 +207,7 @@ class Cache(Generic[ValueT]):
         *,
         bypass: bool,
         tags: tuple[str, ...] = (),
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None = None,
     ) -> ValueT:
         """`get`, or with `bypass` what the database says in the caller's own transaction, past every kept value.
 
@@ -208,12 +216,16 @@ class Cache(Generic[ValueT]):
         if bypass:
             self._bypassed += 1
             return await load()
-        return await self.get(key, load, tags=tags)
+        return await self.get(key, load, tags=tags, tags_of=tags_of)
 
     async def _load(
-        self, key: Hashable, load: Callable[[], Awaitable[ValueT]], tags: tuple[str, ...]
+        self,
+        key: Hashable,
+        load: Callable[[], Awaitable[ValueT]],
+        tags: tuple[str, ...],
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None,
     ) -> ValueT:
-        flight = _Flight(tags)
+        flight = _Flight(tags, has_more_tags=tags_of is not None)
         if len(self._flights) < MAX_FLIGHTS:
             self._flights[key] = flight
         began = self._now()
@@ -228,7 +240,7 @@ class Cache(Generic[ValueT]):
         if flight.is_stale or self._now() >= self._trusted_until:
             self._stale_refused += 1
         else:
-            self.put(key, value, tags=tags)
+            self.put(key, value, tags=tags if tags_of is None else (*tags, *tags_of(value)))
         self._land(key, flight, value=value)
         return value
 
@@ -345,7 +357,9 @@ class Cache(Generic[ValueT]):
 
     def drop_tag(self, tag: str) -> None:
         """Forgets everything with this tag. *Cost*: as many steps as entries have the tag, and loads are under way."""
-        for key in [key for key, flight in self._flights.items() if tag in flight.tags]:
+        for key in [
+            key for key, flight in self._flights.items() if flight.has_more_tags or tag in flight.tags
+        ]:
             self._flights.pop(key).is_stale = True
         for key in list(self._by_tag.get(tag, ())):
             self._take_out(self._entries[key])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from math import ceil
 from typing import Final, Literal, Protocol
 
@@ -153,27 +154,37 @@ class MemoryRateLimiter:
 
 
 class RateLimits:
-    """Decides by each class in the store that it names, and by its rule when that store can't be asked."""
+    """Decides by each class in the store that it names, and by its rule when that store can't be asked.
+
+    `instead` counts in another store what a class names: where hosts share one, what each would count in its memory.
+    """
 
     def __init__(
         self,
         memory: MemoryRateLimiter,
         stores: dict[Store, RateStore] | None = None,
         *,
+        instead: Mapping[Store, Store] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._told_s = float("-inf")
         self.memory = memory
         self.stores = stores or {}
+        self._instead: Mapping[Store, Store] = instead or {}
         self._allowed = self._refused = self._failed_open = self._failed_closed = 0
+
+    def counts_in_memory(self, rate: RateClass) -> bool:
+        """Whether this class is counted in this process, so that nobody need be asked."""
+        return self._instead.get(rate.store, rate.store) == "memory"
 
     async def decide(self, rate: RateClass, identity: str) -> Decision:
         """*Errors*: StoreFailed where the class says that it is closed then; KeyError for a store that isn't there."""
-        if rate.store == "memory":
+        if self.counts_in_memory(rate):
             return self.memory.decide(rate, identity)
         try:
-            decision = await self.stores[rate.store].decide(rate, identity[:MAX_IDENTITY_CHARS])
+            store = self._instead.get(rate.store, rate.store)
+            decision = await self.stores[store].decide(rate, identity[:MAX_IDENTITY_CHARS])
         except Exception as error:
             # Whatever it was, nothing was decided. What a store does not turn into a refusal by itself is a mistake to be told.
             if not isinstance(error, Refused):

@@ -104,6 +104,12 @@ class Recycler:
         log.error("defect: this process is replaced by a fresh one: %s; grew most: %s", reason, self._names())
         self.wanted.set()
 
+    def renew(self) -> None:
+        """Has the process replaced because an operator asked for it, as soon as what is in flight has its answer: no defect."""
+        if not self.wanted.is_set():
+            log.info("this process is replaced by a fresh one, as it was asked to be")
+            self.wanted.set()
+
     def _is_too_soon(self) -> bool:
         if self._recycled_at_s is None or self._clock.monotonic() - self._recycled_at_s >= self._every_s:
             return False
@@ -120,8 +126,8 @@ class Recycler:
 
     @property
     def mark(self) -> str:
-        """What the fresh process is told of this recycling."""
-        return f"{self.recycled}:{self._recycled_at_s or self._clock.monotonic()}"
+        """What the fresh process is told of this recycling; nothing where there was none for its memory."""
+        return "" if self._recycled_at_s is None else f"{self.recycled}:{self._recycled_at_s}"
 
 
 def _recycled_before() -> tuple[int, float | None]:

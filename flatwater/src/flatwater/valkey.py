@@ -72,6 +72,8 @@ class _Kept(msgspec.Struct, frozen=True, array_like=True):
     key: str
     checksum: int
     value: bytes
+    tags: tuple[str, ...] = ()
+    generations: tuple[bytes, ...] = ()
 
 
 class SharedStatistics(msgspec.Struct, frozen=True):
@@ -89,7 +91,8 @@ class SharedCache(Generic[ValueT]):
     """A cache's second level, with the first level's promises: what is invalidated is not given out again.
 
     A value is kept under its key and the generations of its cache and tags; to invalidate is to begin a new generation, so a
-    load that began before can only be kept where nobody looks any more. A process that could not begin one (the server was
+    load that began before can only be kept where nobody looks any more. Tags that are known only with the value are kept in it
+    with their generations, and compared when it is read; such a value is not kept when any tag began anew during its load. A process that could not begin one (the server was
     gone) begins a new generation of everything before it uses the server again. Values are msgpack, with their key and a
     checksum inside. Never for what a write is judged by: that is read past every cache.
     """
@@ -120,14 +123,19 @@ class SharedCache(Generic[ValueT]):
         return self._line.breaker
 
     async def get(
-        self, key: Hashable, load: Callable[[], Awaitable[ValueT]], *, tags: tuple[str, ...] = ()
+        self,
+        key: Hashable,
+        load: Callable[[], Awaitable[ValueT]],
+        *,
+        tags: tuple[str, ...] = (),
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None = None,
     ) -> ValueT:
         """What the first level holds, else the second, else what `load` gives, kept in both. *Errors*: whatever `load` raises."""
 
         async def load_shared() -> ValueT:
-            return await self._through_second(str(key), load, tags)
+            return await self._through_second(str(key), load, tags, tags_of)
 
-        return await self.first.get(key, load_shared, tags=tags)
+        return await self.first.get(key, load_shared, tags=tags, tags_of=tags_of)
 
     async def read_through(
         self,
@@ -136,30 +144,34 @@ class SharedCache(Generic[ValueT]):
         *,
         bypass: bool,
         tags: tuple[str, ...] = (),
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None = None,
     ) -> ValueT:
         """`get`, or with `bypass` what the database says in the caller's own transaction, past both levels."""
         if bypass:
             return await self.first.read_through(key, load, bypass=True)
-        return await self.get(key, load, tags=tags)
+        return await self.get(key, load, tags=tags, tags_of=tags_of)
 
     async def _through_second(
-        self, key: str, load: Callable[[], Awaitable[ValueT]], tags: tuple[str, ...]
+        self,
+        key: str,
+        load: Callable[[], Awaitable[ValueT]],
+        tags: tuple[str, ...],
+        tags_of: Callable[[ValueT], tuple[str, ...]] | None,
     ) -> ValueT:
         try:
-            place = await self._place(
-                key, tags
-            )  # before the load: what is invalidated during it lands nowhere
-            found = await self._line.ask(lambda: self._line.client.mget([place]))
+            # Before the load: what is invalidated during it lands nowhere.
+            place = await self._place(key, tags)
+            found = await self._line.ask(lambda: self._line.client.mget([place, self._any_tag]))
+            value = await self._read(key, found[0])
         except Refused:
             self._gone += 1
             return await load()
-        value = self._read(key, found[0])
         if value is not MISSING:
             self._hits += 1
             return value
         self._misses += 1
         value = await load()
-        await self._keep(place, key, value)
+        await self._keep(place, key, value, () if tags_of is None else tags_of(value), found[1])
         return value
 
     async def _place(self, key: str, tags: Sequence[str]) -> str:
@@ -174,40 +186,61 @@ class SharedCache(Generic[ValueT]):
         found = await self._line.ask(lambda: self._line.client.mget(names))
         for number, generation in enumerate(found[: 1 + len(tags)]):
             if generation is None:
-                # First one wins; whoever loses reads the winner's.
-                fresh = uuid.uuid4().hex[:12].encode()
-                await self._line.ask(
-                    lambda name=names[number], fresh=fresh: self._line.client.set(
-                        name, fresh, ex=GENERATION_LIFE_S, nx=True
-                    )
-                )
-                again = await self._line.ask(lambda name=names[number]: self._line.client.mget([name]))
-                found[number] = again[0] or fresh
+                found[number] = await self._first(names[number])
         generations = b".".join(each or b"-" for each in found).decode()
         return f"{self._prefix}:v:{generations}:{key}"
+
+    async def _first(self, name: str) -> bytes:
+        """Begins a generation where there is none. The first one wins; whoever loses reads the winner's."""
+        fresh = uuid.uuid4().hex[:12].encode()
+        await self._line.ask(lambda: self._line.client.set(name, fresh, ex=GENERATION_LIFE_S, nx=True))
+        again = await self._line.ask(lambda: self._line.client.mget([name]))
+        return again[0] or fresh
+
+    @property
+    def _any_tag(self) -> str:
+        """What changes with the generation of any tag, before it does."""
+        return f"{self._prefix}:g:any"
 
     def _generation(self, kind: str, what: str = "") -> str:
         return f"{self._prefix}:g:{kind}:{what}"
 
-    def _read(self, key: str, found: bytes | None) -> Any:
+    async def _read(self, key: str, found: bytes | None) -> Any:
         if found is None:
             return MISSING
         try:
             kept = self._decode(found)
             if kept.key == key and kept.checksum == zlib.crc32(kept.value):
-                return self._decode_value(kept.value)
+                value = self._decode_value(kept.value)
+                is_true = not kept.tags or await self._generations(kept.tags) == kept.generations
+                return value if is_true else MISSING
         except msgspec.DecodeError:
             pass
         self._damaged += 1  # counted, and as good as nothing: the load says what is true
         return MISSING
 
-    async def _keep(self, place: str, key: str, value: ValueT) -> None:
+    async def _generations(self, tags: Sequence[str]) -> tuple[bytes, ...]:
+        """The generations of tags that a value told of itself; one that the server forgot begins anew."""
+        names = [self._generation("tag", tag) for tag in tags]
+        found = await self._line.ask(lambda: self._line.client.mget(names))
+        return tuple([each or await self._first(name) for name, each in zip(names, found, strict=True)])
+
+    async def _keep(
+        self, place: str, key: str, value: ValueT, tags: tuple[str, ...], any_before: bytes | None
+    ) -> None:
         content = self._encode(value)
         if len(content) > MAX_VALUE_BYTES:
             self._too_big += 1
             return
-        kept = self._encode(_Kept(key, zlib.crc32(content), content))
         try:
+            generations: tuple[bytes, ...] = ()
+            if tags:
+                generations = await self._generations(tags)
+                # Read after those: a tag that began anew during the load had told it here before.
+                now = await self._line.ask(lambda: self._line.client.mget([self._any_tag]))
+                if now[0] != any_before:
+                    return
+            kept = self._encode(_Kept(key, zlib.crc32(content), content, tags, generations))
             await self._line.ask(lambda: self._line.client.set(place, kept, ex=self._ttl_s))
         except Refused:
             self._gone += 1
@@ -222,7 +255,8 @@ class SharedCache(Generic[ValueT]):
         if not names:
             return
         try:
-            await self._begin(sorted(names))
+            has_tags = any(drop.kind == "tag" and drop.cache == self.first.name for drop in drops)
+            await self._begin([*([self._any_tag] if has_tags else []), *sorted(names)])
         except BaseException as error:
             # Whatever it was, what was to be forgotten is there still.
             self._gone += 1

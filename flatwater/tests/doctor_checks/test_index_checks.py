@@ -24,7 +24,7 @@ ORDERS = (
 
 
 def test_a_foreign_key_without_index_is_found_with_the_statement_that_builds_it(ward) -> None:
-    ward.run(*ORDERS)
+    ward.run(*ORDERS, "insert into customer values (0, 'gone')", "delete from customer where id = 0")
     finding = ward.see(MissingIndexes())["missing_indexes/public.orders.orders_customer_id_fkey"]
     assert finding.severity == "warning"
     assert (
@@ -40,16 +40,49 @@ def test_a_foreign_key_without_index_is_found_with_the_statement_that_builds_it(
 
 @pytest.mark.parametrize(("index", "serves"), [
     ("(b, a, c)", True), ("(a, c, b)", False), ("(a, b) where c > 0", False), ("(c, a, b)", False),
+    ("(a, b) where a is not null", True), ("(b, a) where b is not null", True), ("(a, b) where c is not null", False), ("(a)", False),
 ])  # fmt: skip
 def test_a_foreign_key_is_served_by_an_index_that_begins_with_its_columns_in_any_order(
     ward, index: str, serves: bool
 ) -> None:
     ward.run(
         "create table above (a int, b int, primary key (a, b))",
-        "create table below (id int primary key, a int, b int, c int, foreign key (a, b) references above)",
+        "create table below (id int primary key, a int, b int, c int, foreign key (a, b) references above on delete cascade)",
         f"create index on below {index}",
     )
     assert (ward.loud(MissingIndexes()) == set()) == serves
+
+
+def test_an_index_that_names_the_row_by_a_part_of_the_key_serves_it(ward) -> None:
+    ward.run(
+        "create table above (id int primary key, school int, unique (id, school))",
+        "create table below (id int primary key, above int, school int, foreign key (above, school) references above (id, school) on delete cascade)",
+        "create index on below (school)",
+    )
+    assert ward.loud(MissingIndexes()) == {"missing_indexes/public.below.below_above_school_fkey"}
+    ward.run("create index on below (above) where above is not null")
+    assert ward.loud(MissingIndexes()) == set()
+
+
+def test_a_key_that_nothing_looks_up_is_counted_and_no_index_is_advised_until_rows_above_go(ward) -> None:
+    ward.run(*ORDERS)
+    found = ward.see(MissingIndexes())
+    assert (found["missing_indexes/at rest"].severity, found["missing_indexes/at rest"].numbers) == (
+        "ok",
+        {"keys": 1},
+    )
+    assert not any(each.cures for each in found.values())
+    ward.run("insert into customer values (0, 'gone')", "delete from customer where id = 0")
+    assert ward.loud(MissingIndexes()) == {"missing_indexes/public.orders.orders_customer_id_fkey"}
+
+
+def test_what_a_partial_index_holds_is_told_beside_the_key_it_does_not_serve(ward) -> None:
+    ward.run(
+        *ORDERS, "create index orders_paid on orders (customer_id) where paid_on is not null",
+        "insert into customer values (0, 'gone')", "delete from customer where id = 0",
+    )  # fmt: skip
+    found = ward.see(MissingIndexes())["missing_indexes/public.orders.orders_customer_id_fkey"]
+    assert "orders_paid (where (paid_on IS NOT NULL))" in found.saw
 
 
 def test_a_table_read_whole_again_and_again_is_found_with_the_column_its_statements_compare(ward) -> None:

@@ -328,3 +328,20 @@ def _until(ward, condition: str) -> None:
     while not ward.value(f"select {condition}"):
         assert time.monotonic() < until, condition
         time.sleep(0.02)
+
+
+def test_a_table_that_the_application_was_granted_by_its_owner_is_the_applications(ward) -> None:
+    ward.run(
+        "create role clerk login",
+        "create role keeper",
+        *FILLED,
+        "alter table filled owner to keeper",
+        "analyze filled",
+    )
+    ward.run("delete from filled where id <= 40000")
+    key = "bloat/dead rows of public.filled"
+    ward.open("shop/list_orders", user="clerk").execute("select 1")
+    assert not any(cure.is_safe for cure in ward.see(Bloat(), "shop")[key].cures), "it may not even write it"
+    ward.run("grant select, insert, update on filled to clerk")
+    assert ward.see(Bloat(), "shop")[key].cures[0].is_safe
+    ward.run("drop owned by clerk", "drop role clerk", "drop owned by keeper", "drop role keeper")

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from flatwater.clock import Clock, SystemClock
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
 from flatwater.supervisor import Supervisor
+from flatwater.valkey import SharedCache
 from rightlevel.database.errors import FolderInUse
 from rightlevel.database.migrations import migrate
 from rightlevel.database.server import AttachedServer, Say, Server, open_server
@@ -24,10 +25,13 @@ from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
+from rightlevel.operations.memory_line import memory_line, telling
 from rightlevel.operations.memory_plan import require_budget
 from rightlevel.operations.months import Months
+from rightlevel.operations.own_numbers import Telling, numbers_of
 from rightlevel.operations.photo_album import open_album, open_photo_links
 from rightlevel.operations.readings import Readings
+from rightlevel.operations.shared_store import open_shared_store
 from rightlevel.operations.upkeep import SeenSessions, Upkeep
 from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
@@ -38,6 +42,9 @@ from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
+APPLICATION = "rightlevel"
+COMMAND = "rightlevel command"
+"""By which the doctor tells a command's connections from the service's."""
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -58,10 +65,26 @@ class Platform(msgspec.Struct, frozen=True):
     readings: Readings
     delivery: Delivery
     caches: tuple[Cache[object], ...]
+    second_levels: tuple[SharedCache[Any], ...]
     desk: DoctorDesk
     album: Album
     photo_links: PhotoLinks
     supervisor: Supervisor
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What the pool and its sessions may take, as the operator chose."""
+    return Limits(
+        connections=settings.pool_connections,
+        waiting=settings.pool_waiting,
+        connect_s=settings.connect_s,
+        acquire_s=settings.acquire_s,
+        statement_s=settings.statement_s,
+        idle_in_transaction_s=settings.idle_in_transaction_s,
+        lock_s=settings.lock_s,
+        idle_close_s=settings.idle_close_s,
+        network_silence_s=settings.network_silence_s,
+    )
 
 
 @asynccontextmanager
@@ -91,9 +114,12 @@ async def open_platform(
         if not is_given:
             server.start()
             opened.callback(server.stop)
-        migrate(server.conninfo)
-        limits = Limits(connections=settings.pool_connections)
-        database = Database(server.conninfo, limits=limits, application_name="rightlevel", clock=clock)
+        migrate(server.conninfo, server.service_role)
+        limits = limits_of(settings)
+        # A command is a deed of whoever may read the folder: it works as the owner, the service as a role that reaches only rows.
+        conninfo = server.service_conninfo if is_service else server.conninfo
+        name = APPLICATION if is_service else COMMAND
+        database = Database(conninfo, limits=limits, application_name=name, clock=clock)
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
@@ -103,6 +129,7 @@ async def open_platform(
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
+        store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(
             watching(
                 database,
@@ -112,15 +139,23 @@ async def open_platform(
                 supervisor,
                 is_service=is_service,
                 is_busy=lambda: imports.is_at_work,
+                store=store,
             )
         )
         scopes, invalidation = Scopes(clock), Invalidation(database, supervisor=supervisor)
-        invalidation.watch(scopes.cache)
+        second_levels = () if store is None else (scopes.share(store),)
+        invalidation.watch(second_levels[0] if second_levels else scopes.cache)
         caches = (cast("Cache[object]", scopes.cache),)
         readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
         delivery = Delivery(channels_of(settings), supervisor=supervisor)
-        declare_metrics(vitals.metrics, database, vitals, readings, delivery, caches, supervisor)
+        declare_metrics(
+            vitals.metrics, database, vitals, readings, delivery, caches, supervisor, second_levels
+        )
+        own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
+            await opened.enter_async_context(
+                telling(partial(_memory_line, settings, vitals, readings, caches), own, supervisor)
+            )
             await opened.enter_async_context(invalidation)
             await opened.enter_async_context(alerting(readings, delivery, clock, supervisor))
             months = Months(
@@ -147,7 +182,12 @@ async def open_platform(
                 is_private=server.is_private,
                 started_bytes=vitals.memory.owned_bytes(),
             )
-        desk = DoctorDesk(server.conninfo, database.statistics)
+        desk = DoctorDesk(
+            server.conninfo,
+            database.statistics,
+            partial(numbers_of, settings.data_folder),
+            is_private=server.is_private,
+        )
         opened.push_async_callback(desk.close)
         yield Platform(
             settings,
@@ -165,11 +205,28 @@ async def open_platform(
             readings,
             delivery,
             caches,
+            second_levels,
             desk,
             album,
             await open_photo_links(database),
             supervisor,
         )
+
+
+def _memory_line(
+    settings: Settings, vitals: Vitals, readings: Readings, caches: tuple[Cache[object], ...]
+) -> str:
+    latest = readings.latest
+    return memory_line(
+        settings.memory_bytes,
+        vitals.process.latest(),
+        latest.database_bytes if latest else None,
+        latest.activity.connections if latest and latest.activity else None,
+        garbage=vitals.garbage.standing(),
+        shedding=vitals.shedder.standing(),
+        caches=[each.statistics() for each in caches],
+        endpoints=vitals.budgets.growth.standing(),
+    )
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -19,6 +20,22 @@ class Settings(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8000
     pool_connections: int = 3
+    pool_waiting: int = 64
+    """Requests that may wait for one of them; who comes beyond is told to come back."""
+    connect_s: float = 5.0
+    acquire_s: float = 5.0
+    statement_s: float = 30.0
+    lock_s: float = 5.0
+    idle_in_transaction_s: float = 30.0
+    idle_close_s: float = 60.0
+    network_silence_s: float = 10.0
+    drain_s: float = 10.0
+    """What requests under way get to finish when the service ends or a worker is replaced."""
+    keep_alive_s: int = 75
+    http_connections: int = 1_000
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    valkey_url: str = ""
+    """A Valkey or Redis server that several hosts share: allowances and a second level of the caches. Nothing needs it."""
     session_idle_s: float = 14 * 86_400
     session_life_s: float = 90 * 86_400
     cookie_is_secure: bool = False
@@ -46,7 +63,9 @@ class Settings(msgspec.Struct, frozen=True):
     """Addresses under which a proxy shows this service, when they differ from the Host header."""
 
     def __repr__(self) -> str:
-        shown = {name: getattr(self, name) for name in self.__struct_fields__ if "secret" not in name}
+        # An address may carry a password.
+        hidden = {name for name in self.__struct_fields__ if "secret" in name or name == "valkey_url"}
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in hidden}
         return f"Settings({shown})"
 
 

@@ -22,7 +22,7 @@ def empty(server: PrivateServer, request: pytest.FixtureRequest) -> str:
 
 def dump(conninfo: str) -> list[str]:
     done = subprocess.run(
-        [find_binaries() / "pg_dump", "--schema-only", "--exclude-table=schema_migration", conninfo],
+        [find_binaries() / "pg_dump", "--schema-only", "--no-privileges", "--exclude-table=schema_migration", conninfo],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [

@@ -18,6 +18,7 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.operations.clean_up import CleanUp, last_due
 from rightlevel.operations.device_key import DeviceNames, open_device_names
+from rightlevel.web.api import cron
 
 pytestmark = pytest.mark.anyio
 SECRET = "a scheduler's own secret"
@@ -89,13 +90,39 @@ async def test_the_schedulers_address_is_there_only_for_its_secret(platform: Ser
     fill(platform, 200)
     path = "/api/cron/cleanup-rate-limits"
     async with platform.client() as client:
-        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Bearer "}):
-            assert (await client.post(path, headers=headers)).status_code == 404
+        wrong = [
+            {}, {"authorization": "Bearer wrong"}, {"x-cron-secret": ""}, {"x-cron-secret": SECRET[:-1]}, {"x-cron-secret": SECRET + "x"},
+            {"x-cron-secret": "wrong", "authorization": f"Bearer {SECRET}"},
+        ]  # fmt: skip
+        for headers in wrong:
+            answer = await client.post(path, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "wrong_secret"), headers
         assert count(platform) == 200
         answer = await client.post(path, headers={"authorization": f"Bearer {SECRET}"})
         assert (answer.status_code, answer.json()["removed"]) == (200, 200), answer.text
+        fill(platform, 100)
+        answer = await client.post(path, headers={"x-cron-secret": SECRET})
+        assert (answer.status_code, answer.json()["removed"]) == (200, 100), answer.text
     async with platform.client("admin") as client:
-        assert (await client.post(path)).status_code == 404, "being an admin is no secret"
+        assert (await client.post(path)).status_code == 401, "being an admin is no secret"
+
+
+def test_the_secret_is_compared_in_a_time_that_tells_nothing() -> None:
+    """Not by `==`, and not by bytes of different lengths, whose comparison ends at once."""
+    compared: list[tuple[int, int]] = []
+    real = cron.hmac.compare_digest
+
+    class Watched:
+        @staticmethod
+        def compare_digest(one: bytes, other: bytes) -> bool:
+            compared.append((len(one), len(other)))
+            return real(one, other)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cron, "hmac", Watched)
+        assert not cron.is_same_secret("a", "a much longer secret than that")
+        assert cron.is_same_secret("é", "é")
+    assert compared == [(32, 32), (32, 32)]
 
 
 async def test_without_a_secret_nobody_gets_in(

@@ -6,6 +6,7 @@ theirs. Reads may lag by what the wire takes; writes never.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -148,6 +149,49 @@ async def test_a_read_in_the_other_process_is_stopped_by_what_the_commit_told(
                 break
         assert answer.status_code in (403, 404), answer.text[:200]
     await processes.assign()
+
+
+async def test_what_changes_at_a_school_is_forgotten_of_it_in_the_other_process_and_of_no_other(
+    processes: TwoProcesses,
+) -> None:
+    await processes.assign()
+    cast, scopes = processes.first.cast, processes.second_platform.scopes
+    scopes.cache.drop_all()
+    for name in ("teacher", "teacher_elsewhere"):
+        async with processes.second.client(name) as client:
+            assert (await client.get("/api/v1/assigned-schools")).status_code == 200
+    of_a, of_b = (f"{who.person_id} {NOW.date()}" for who in (cast.teacher, cast.teacher_elsewhere))
+    assert scopes.cache.lookup(of_a)
+    assert scopes.cache.lookup(of_b)
+    async with processes.first.client("coordinator") as client:
+        school = (await client.get(f"/api/v1/schools/{cast.school_a}")).json()
+        changed = await client.patch(
+            f"/api/v1/schools/{cast.school_a}",
+            json={"version": school["version"], "name_latin": "Alpha again"},
+        )
+        assert changed.status_code == 200, changed.text
+    for _ in range(100):
+        if not scopes.cache.lookup(of_a):
+            break
+        await asyncio.sleep(0.05)
+    assert not scopes.cache.lookup(of_a), "the school's people were not forgotten"
+    assert scopes.cache.lookup(of_b), "another school's people need not be asked for again"
+
+
+async def test_the_look_up_of_assigned_schools_is_ones_own_or_the_leaders(processes: TwoProcesses) -> None:
+    await processes.assign()
+    cast = processes.first.cast
+    async with processes.first.client("teacher") as client:
+        own_schools = await client.get("/api/v1/assigned-schools", params={"subject": "math"})
+        assert own_schools.json() == {"school_ids": [cast.school_a]}
+        others = {"person_id": cast.teacher_elsewhere.person_id}
+        assert (await client.get("/api/v1/assigned-schools", params=others)).status_code == 403
+    async with processes.first.client("coordinator") as client:
+        assert (await client.get("/api/v1/assigned-schools", params=others)).json() == {
+            "school_ids": [cast.school_b]
+        }
+        past = await client.get("/api/v1/assigned-schools", params={**others, "active_only": "false"})
+        assert past.json() == {"school_ids": [cast.school_b]}
 
 
 def rows(processes: TwoProcesses) -> list[tuple[Any, ...]]:

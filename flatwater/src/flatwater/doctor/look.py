@@ -16,6 +16,7 @@ from psycopg import conninfo as conninfos
 from psycopg import sql
 from psycopg.rows import RowMaker, dict_row
 
+from flatwater.doctor.application_numbers import ApplicationNumbers
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
@@ -65,6 +66,7 @@ class _SessionNow(msgspec.Struct, frozen=True):
     is_superuser: bool
     sees_others: bool
     has_pg_stat_statements: bool
+    offers_pg_stat_statements: bool
     is_replica: bool
     server_address: str
     lock_timeout: str
@@ -80,6 +82,8 @@ class Look:
     sees_others: bool
     """Whether other roles' sessions show their state and statement (pg_read_all_stats)."""
     has_pg_stat_statements: bool
+    offers_pg_stat_statements: bool
+    """Whether it could be switched on: the server's own files have it."""
     is_replica: bool
     is_local: bool
     memory_bytes: int | None
@@ -95,9 +99,11 @@ class Look:
         application: str | None = None,
         history: tuple[Snapshot, ...] = (),
         pool_numbers: Callable[[], PoolNumbers] | None = None,
+        application_numbers: Callable[[], ApplicationNumbers | None] | None = None,
     ) -> None:
         self.application = application
         self.pool_numbers = pool_numbers
+        self._application_numbers = application_numbers
         self.history = history
         self.remembered: dict[str, float] = {}
         self._dsn = dsn
@@ -109,6 +115,10 @@ class Look:
     def previous(self) -> Snapshot | None:
         """The look before this one, where there was one."""
         return self.history[-1] if self.history else None
+
+    def own_numbers(self) -> ApplicationNumbers | None:
+        """What the application tells of itself, or None where it tells nothing."""
+        return None if self._application_numbers is None else self._application_numbers()
 
     def remember(self, key: str, value: float) -> None:
         """Leaves a number for the next look. Past 500 of them the rest is not kept. Keys that begin with "trend/" are kept longest."""
@@ -166,6 +176,7 @@ class Look:
         self.database, self.role = now.database, now.role
         self.is_superuser, self.sees_others = now.is_superuser, now.sees_others
         self.has_pg_stat_statements, self.is_replica = now.has_pg_stat_statements, now.is_replica
+        self.offers_pg_stat_statements = now.offers_pg_stat_statements
         self.is_local = is_on_this_machine(self.connection.info.host, now.server_address, now.backend_pid)
         self.memory_bytes = machine_memory_bytes() if self.is_local else None
 

@@ -40,7 +40,7 @@ def well(check: Check, saw: str, **numbers: float | int | str) -> Finding:
 
 
 def owners(look: Look) -> frozenset[str]:
-    """The roles by which the named application is connected: a table that one of them owns is the application's.
+    """The roles by which the named application is connected, and the owners of tables that it may write: their tables are the application's.
 
     *Errors*: NotExamined. *Cost*: one statement where an application is named, none otherwise.
     """

@@ -8,6 +8,11 @@ import click
 
 COMMANDS = {
     "serve": ("rightlevel.commands.serve", "serve", "Run the platform."),
+    "reload": (
+        "rightlevel.commands.reload",
+        "reload_command",
+        "Replace the running service, losing no request.",
+    ),
     "demo": (
         "rightlevel.commands.demo",
         "demo",

@@ -12,7 +12,7 @@ from rightlevel.assembly import Platform
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for, with_platform
 from rightlevel.database.server import existing_server
 from rightlevel.operations.made_up import Demo, build_demo
-from rightlevel.operations.made_up.building import is_empty
+from rightlevel.operations.made_up.building import analyze, is_empty, mark_as_demonstration
 from rightlevel.operations.made_up.demo import PEOPLE
 from rightlevel.operations.memory_plan import BudgetCannotHold, require_budget
 from rightlevel.programme.accounts import generate_password, set_admins_need_second_factor
@@ -81,4 +81,7 @@ async def _make(platform: Platform) -> Demo | None:
     async with platform.database.transaction(deadline_s=DEADLINE_S) as session:
         # Who only wants a look has no authenticator app at hand; a real programme starts with the second step asked for.
         await set_admins_need_second_factor(session, None, is_needed=False)
-        return await build_demo(session, hashes, platform.clock, lambda text: click.echo(f"  {text}"))
+        await mark_as_demonstration(session)
+        made = await build_demo(session, hashes, platform.clock, lambda text: click.echo(f"  {text}"))
+    await analyze(platform.database)
+    return made

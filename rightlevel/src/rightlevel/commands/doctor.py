@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
 from flatwater.clock import SystemClock
 from flatwater.commands.watch import require_address
@@ -22,12 +23,13 @@ from flatwater.doctor.report import as_json as report_as_json
 from flatwater.doctor.report import as_text, cure_as_text, deed_as_text
 from flatwater.doctor.run import Doctor, Report, take_snapshot
 from flatwater.doctor.snapshot import Kept, SnapshotBroken, read_kept, write_kept
-from rightlevel.assembly import Platform
+from rightlevel.assembly import APPLICATION, Platform
 from rightlevel.commands.running import data_option, json_option, settings_for, with_platform
+from rightlevel.operations.own_numbers import numbers_of
 from rightlevel.operations.platform_checks import PLATFORM_CHECKS, finding_of
+from rightlevel.operations.private_server_advice import as_can_be_done
 from rightlevel.operations.reconcile import reconcile
 
-APPLICATION = "rightlevel"
 RECONCILE_S = 3_600.0
 COULD_NOT_LOOK = 3
 
@@ -76,10 +78,8 @@ def doctor_command(
         if not no_reconcile:
             async with platform.database.snapshot(deadline_s=RECONCILE_S) as session:
                 more.append(finding_of(await reconcile(session)))
-        path = platform.settings.data_folder / "doctor.json"
-        return await asyncio.to_thread(
-            _examine, platform.server.conninfo, path, more, pool_numbers, as_json=as_json, fix=fix, yes=yes, shows_all=shows_all, key=key, reason=reason
-        )  # fmt: skip
+        asked = _Asked(as_json, fix, yes, shows_all, key, reason)
+        return await asyncio.to_thread(_examine, platform, more, pool_numbers, asked)
 
     try:
         sys.exit(with_platform(settings_for(data_folder), work))
@@ -88,43 +88,63 @@ def doctor_command(
         sys.exit(COULD_NOT_LOOK)
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """What the command line asked for."""
+
+    as_json: bool
+    fix: bool
+    yes: bool
+    shows_all: bool
+    key: str | None
+    reason: str
+
+
 def _examine(
-    conninfo: str, path: Path, more: list[Finding], pool_numbers: Callable[[], PoolNumbers] | None, *, as_json: bool, fix: bool, yes: bool, shows_all: bool, key: str | None, reason: str
-) -> int:  # fmt: skip
+    platform: Platform, more: list[Finding], pool_numbers: Callable[[], PoolNumbers] | None, asked: _Asked
+) -> int:
+    folder = platform.settings.data_folder
+    path = folder / "doctor.json"
     kept = read_kept(path)
-    with Look(conninfo, application=APPLICATION, history=kept.looks, pool_numbers=pool_numbers) as look:
+    with Look(
+        platform.server.conninfo,
+        application=APPLICATION,
+        history=kept.looks,
+        pool_numbers=pool_numbers,
+        application_numbers=lambda: numbers_of(folder),
+    ) as look:
         report = with_findings(Doctor((*PLATFORM_CHECKS, *ALL)).examine(look, kept.acknowledged), more)
+        if platform.server.is_private:
+            report = msgspec.structs.replace(report, findings=as_can_be_done(report.findings))
         kept = kept.after(take_snapshot(look))
-        if key is not None:
+        if asked.key is not None:
             known = {each.key: each for each in (*report.findings, *report.acknowledged)}
-            if key not in known:
+            if asked.key not in known:
                 raise click.UsageError(
-                    f"No finding has the key {key!r} now; there are: {', '.join(sorted(known))}"
+                    f"No finding has the key {asked.key!r} now; there are: {', '.join(sorted(known))}"
                 )
-            kept = Kept(kept.looks, acknowledge(known[key], reason, kept.acknowledged, SystemClock().now()))
+            accepted = acknowledge(known[asked.key], asked.reason, kept.acknowledged, SystemClock().now())
+            kept = Kept(kept.looks, accepted)
         write_kept(path, kept)
-        deeds = _tell(look, report, as_json=as_json, fix=fix, yes=yes, shows_all=shows_all)
-    if as_json:
-        click.echo(report_as_json(report, deeds if fix else None))
+        deeds = _tell(look, report, asked)
+    if asked.as_json:
+        click.echo(report_as_json(report, deeds if asked.fix else None))
     return report.exit_code
 
 
 def with_findings(report: Report, more: list[Finding]) -> Report:
     """The report with findings that no look at the server gives."""
     findings = sorted((*report.findings, *more), key=lambda each: -RANK[each.severity])
-    return Report(
-        report.at, report.database, report.server_version, report.application, tuple(findings), report.acknowledged, report.took_ms
-    )  # fmt: skip
+    return msgspec.structs.replace(report, findings=tuple(findings))
 
 
-def _tell(look: Look, report: Report, *, as_json: bool, fix: bool, yes: bool, shows_all: bool) -> list[Deed]:
-    if not as_json:
-        click.echo(as_text(report, colour=sys.stdout.isatty(), all_ok=shows_all))
+def _tell(look: Look, report: Report, asked: _Asked) -> list[Deed]:
+    if not asked.as_json:
+        click.echo(as_text(report, colour=sys.stdout.isatty(), all_ok=asked.shows_all))
     deeds: list[Deed] = []
-    if fix:
-        for deed in apply(look, report, lambda finding, cure: yes or _ask(finding, cure)):
+    if asked.fix:
+        for deed in apply(look, report, lambda finding, cure: asked.yes or _ask(finding, cure)):
             deeds.append(deed)
-            click.echo(deed_as_text(deed), err=as_json)
+            click.echo(deed_as_text(deed), err=asked.as_json)
     return deeds
 
 

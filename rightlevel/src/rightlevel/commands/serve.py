@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -13,9 +14,13 @@ from pathlib import Path
 import click
 
 from flatwater.errors import Refused
+from rightlevel.commands.log_lines import write_log_lines
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.settings import MEGABYTE, Settings
+
+RELOAD = signal.SIGUSR2
+"""Has the service replaced by a fresh copy of itself. Not SIGHUP: a terminal that is closed sends that too."""
 
 
 @click.command()
@@ -45,6 +50,8 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
 
     keep_little()  # before there is a second thread: what the allocator gave one by then it does not take back
 
+    write_log_lines(settings.log_level)
+    signal.signal(RELOAD, signal.SIG_IGN)  # until it can be heard; by itself it would end the process
     with _listen(settings) as listener:
         try:
             with asyncio.Runner(loop_factory=new_event_loop()) as runner:
@@ -52,6 +59,8 @@ def run_server(settings: Settings, ready: Callable[[], None] | None = None) -> N
         except (Refused, DatabaseProblem, ServiceNotStarted, BudgetCannotHold) as error:
             click.echo(str(error), err=True)
             sys.exit(EXIT_REFUSED)
+        finally:
+            signal.signal(RELOAD, signal.SIG_IGN)
         if mark is not None:
             reexecute(listener, mark)
 
@@ -61,10 +70,14 @@ async def _serving(
 ) -> str | None:
     """Serves; the mark for the process that takes over, or None when this was told to stop."""
     from flatwater.monitors import tuned
-    from flatwater.serving import serve
+    from flatwater.serving import ServingLimits, serve
     from rightlevel.assembly import open_platform
     from rightlevel.web.app import build_app
 
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Future[None] = loop.create_future()
+    # Heard from the first moment on: who asks while the platform is being opened has it replaced as soon as it is open.
+    loop.add_signal_handler(RELOAD, lambda: heard.done() or heard.set_result(None))
     with ExitStack() as held:
         async with open_platform(settings, say=click.echo) as platform:
             held.enter_context(tuned())  # what is loaded by now stays; collections need not look at it again
@@ -74,7 +87,13 @@ async def _serving(
                 f"RightLevel on http://{settings.host}:{settings.port} (data in {settings.data_folder})"
             )
             app = build_app(lambda: nullcontext(platform))
-            ending = await serve(app, listener, recycler=platform.vitals.recycler)
+            heard.add_done_callback(lambda _: platform.vitals.recycler.renew())
+            limits = ServingLimits(
+                drain_s=settings.drain_s,
+                keep_alive_s=settings.keep_alive_s,
+                connections=settings.http_connections,
+            )
+            ending = await serve(app, listener, limits=limits, recycler=platform.vitals.recycler)
             mark = platform.vitals.recycler.mark
     if ending == "recycle":
         return mark

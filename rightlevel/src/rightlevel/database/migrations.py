@@ -10,6 +10,7 @@ import msgspec
 import psycopg
 
 from rightlevel.database.errors import MigrationProblem
+from rightlevel.database.roles import let_in
 
 LOCK_KEY = 7_265_881_104
 """Any number, the same in every version: who holds it may migrate."""
@@ -46,10 +47,10 @@ def known_migrations() -> list[Migration]:
     return found
 
 
-def migrate(conninfo: str) -> list[int]:
-    """Applies what is missing, each step in its own transaction; the numbers applied.
+def migrate(conninfo: str, service_role: str | None = None) -> list[int]:
+    """Applies what is missing, each step in its own transaction; the numbers applied. Connects as the owner of the tables.
 
-    *Errors*: MigrationProblem when the database is newer than the program, or an applied step was edited since.
+    The role that the service works as, where it is another than the owner, gets the rows of every table. *Errors*: MigrationProblem when the database is newer than the program, or an applied step was edited since.
     """
     known = known_migrations()
     applied_now: list[int] = []
@@ -66,6 +67,8 @@ def migrate(conninfo: str) -> list[int]:
         for migration in known[len(applied) :]:
             _apply(connection, migration)
             applied_now.append(migration.number)
+        if service_role is not None:
+            let_in(connection, service_role)
         connection.execute("select pg_advisory_unlock(%s)", [LOCK_KEY])
     return applied_now
 

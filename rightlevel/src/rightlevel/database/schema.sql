@@ -1422,6 +1422,13 @@ begin
     execute format('drop table %I', name);
     return true;
 end $$;
+-- Months are made and taken away by the service, which may change no table itself: the owner's functions do it for it, and nothing else.
+do $$
+begin
+    execute format('alter function make_month(regclass, date) security definer set search_path = %I, pg_temp', current_schema());
+    execute format('alter function drop_month(regclass, date, bigint) security definer set search_path = %I, pg_temp', current_schema());
+end
+$$;
 
 -- How each loop of each process fares, told every minute and swept a day after a process has told nothing more: some 25 rows a process.
 create table loop_standing (
@@ -1852,6 +1859,8 @@ create table group_member (
 );
 create unique index group_member_is_in_one_group on group_member (student_id, subject) where joined_at is not null and left_at is null;
 create unique index group_member_is_unique on group_member (group_id, student_id) where left_at is null;
+-- A grouping that is taken away takes its groups along, and they their members: without this each group reads every member there is.
+create index group_member_by_group on group_member (group_id);
 create index group_member_by_student on group_member (student_id, subject, id);
 
 -- Activities and files by subject and level: at most 2,000, their files 2 GB together (programme/resources), in the folder `resources` of the

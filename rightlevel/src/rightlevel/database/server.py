@@ -25,6 +25,15 @@ from flatwater.supervisor import Supervisor, ThreadLoop
 from rightlevel.database.bounded_log import BoundedLog
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
 from rightlevel.database.ownership import Runner
+from rightlevel.database.roles import (
+    CURES,
+    OWNER,
+    READS_STATISTICS,
+    SERVICE,
+    give_all_to,
+    limit_role,
+    make_role,
+)
 from rightlevel.database.sizing import server_settings
 
 START_S = 60.0
@@ -52,10 +61,22 @@ class Server(Protocol):
     def is_private(self) -> bool: ...
 
     @property
-    def conninfo(self) -> str: ...
+    def conninfo(self) -> str:
+        """How the owner of the tables connects: for migrations, backups, the doctor and commands."""
+        ...
+
+    @property
+    def service_conninfo(self) -> str:
+        """How the service connects: as a role that reaches rows and nothing else, where there is one."""
+        ...
+
+    @property
+    def service_role(self) -> str | None:
+        """The service's role where it is another than the owner."""
+        ...
 
     def start(self) -> str:
-        """Makes the server ready; how to connect to it. *Errors*: DatabaseProblem."""
+        """Makes the server ready; how its owner connects to it. *Errors*: DatabaseProblem."""
         ...
 
     def stop(self) -> None: ...
@@ -79,12 +100,16 @@ def open_server(
 
 
 def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
-    """The server that DATABASE_URL or PGHOST, PGSERVICE or PGDATABASE name, if they do."""
+    """The server that DATABASE_URL or PGHOST, PGSERVICE or PGDATABASE name, if they do.
+
+    RIGHTLEVEL_OWNER_DATABASE_URL names the same database as its owner reaches it, where the service is to work as another.
+    """
     url = environment.get("DATABASE_URL", "")
+    owner_url = environment.get("RIGHTLEVEL_OWNER_DATABASE_URL", "")
     if url:
-        return ExistingServer(url)
+        return ExistingServer(url, owner_url)
     if any(environment.get(name) for name in ("PGHOST", "PGSERVICE", "PGDATABASE")):
-        return ExistingServer("")  # libpq reads PG* by itself
+        return ExistingServer("", owner_url)  # libpq reads PG* by itself
     return None
 
 
@@ -93,23 +118,33 @@ class ExistingServer:
 
     is_private = False
 
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
+    def __init__(self, conninfo: str, owner_conninfo: str = "") -> None:
+        self._service_conninfo = conninfo
+        self._conninfo = owner_conninfo or conninfo
+        self._service_role: str | None = None
 
     @property
     def conninfo(self) -> str:
         return self._conninfo
 
+    @property
+    def service_conninfo(self) -> str:
+        return self._service_conninfo
+
+    @property
+    def service_role(self) -> str | None:
+        return self._service_role
+
     def start(self) -> str:
-        try:
-            with psycopg.connect(self._conninfo, connect_timeout=5) as connection:
-                version = connection.info.server_version
-        except psycopg.Error as error:
+        owner, owner_sees = _met(self._conninfo, "RIGHTLEVEL_OWNER_DATABASE_URL, DATABASE_URL or PG*")
+        service, service_sees = owner, owner_sees
+        if self._service_conninfo != self._conninfo:
+            service, service_sees = _met(self._service_conninfo, "DATABASE_URL or PG*")
+        if owner_sees != service_sees:
             raise ServerDidNotStart(
-                f"The database of DATABASE_URL or PG* can't be reached: {error}"
-            ) from error
-        if version < 150_000:
-            raise ServerDidNotStart(f"This needs PostgreSQL 15 or later; that server is {version // 10_000}.")
+                f"RIGHTLEVEL_OWNER_DATABASE_URL leads to the database {owner_sees} and DATABASE_URL to {service_sees}: it must be one."
+            )
+        self._service_role = service if service != owner else None
         return self._conninfo
 
     def stop(self) -> None:
@@ -157,11 +192,19 @@ class PrivateServer:
 
     @property
     def conninfo(self) -> str:
-        return self._conninfo_for(NAME)
+        return _conninfo_in(self._folder, self._socket_folder, OWNER)
 
-    def _conninfo_for(self, database: str) -> str:
-        password = (self._folder / "password").read_text("utf-8").strip()
-        return make_conninfo(host=self._socket_folder, user=NAME, dbname=database, password=password)
+    @property
+    def service_conninfo(self) -> str:
+        return _conninfo_in(self._folder, self._socket_folder, SERVICE)
+
+    @property
+    def service_role(self) -> str:
+        return SERVICE
+
+    def superuser_conninfo(self, database: str = NAME) -> str:
+        """How the superuser connects, who makes databases and roles; nothing else works as it."""
+        return _conninfo_in(self._folder, self._socket_folder, NAME, database)
 
     def start(self) -> str:
         """Starts the server. *Errors*: FolderInUse; ServerDidNotStart with the end of its log. *Cost*: 0.3 s; 3 s the first time."""
@@ -248,10 +291,7 @@ class PrivateServer:
         return self._runner
 
     def _initialise(self) -> None:
-        password = self._folder / "password"
-        password.touch(0o600)
-        password.write_text(secrets.token_urlsafe(32), "utf-8")
-        self._run_as.own(password)
+        password = self._new_password(NAME)
         making = self._folder / "making"
         subprocess.run(["rm", "-rf", str(making)], check=True, timeout=STOP_S)
         done = subprocess.run(
@@ -302,7 +342,7 @@ class PrivateServer:
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_S
-        conninfo = self._conninfo_for("postgres")
+        conninfo = self.superuser_conninfo("postgres")
         while True:
             try:
                 psycopg.connect(conninfo, connect_timeout=5).close()
@@ -316,11 +356,39 @@ class PrivateServer:
             else:
                 return
 
+    def _new_password(self, role: str) -> Path:
+        """A file with a new password for a role, which only we can read."""
+        password = _password_of(self._folder, role)
+        password.touch(0o600)
+        password.write_text(secrets.token_urlsafe(32), "utf-8")
+        self._run_as.own(password)
+        return password
+
     def _make_database(self) -> None:
-        with psycopg.connect(self._conninfo_for("postgres"), autocommit=True) as connection:
-            found = connection.execute("select 1 from pg_database where datname = %s", [NAME]).fetchone()
+        """The database and the two roles on it; a folder from before there were any gets them, and its tables their owner."""
+        with psycopg.connect(self.superuser_conninfo("postgres"), autocommit=True) as connection:
+            for role, memberships in ((OWNER, CURES), (SERVICE, READS_STATISTICS)):
+                kept = _password_of(self._folder, role)
+                is_there = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
+                if is_there is None or not kept.exists():
+                    password = self._new_password(role).read_text("utf-8")
+                    make_role(connection, role, password, memberships)
+            limit_role(connection, SERVICE)
+            found = connection.execute(
+                "select datdba::regrole::text from pg_database where datname = %s", [NAME]
+            ).fetchone()
             if found is None:
-                connection.execute(f"create database {NAME}")
+                connection.execute(f"create database {NAME} owner {OWNER}")
+            elif found[0] != OWNER:
+                connection.execute(f"alter database {NAME} owner to {OWNER}")
+        with psycopg.connect(self.superuser_conninfo(), autocommit=True) as connection:
+            # So that the doctor sees who is let in without proof; it has no other need of a superuser.
+            connection.execute(f"grant select on pg_hba_file_rules to {OWNER}")
+            connection.execute(f"grant execute on function pg_hba_file_rules() to {OWNER}")
+            if given := give_all_to(connection, OWNER):
+                self._say(
+                    f"the service works as a role that is no superuser from now on ({given} things changed owner)"
+                )
 
     def _keep_running(self, loop: ThreadLoop) -> None:
         """Starts the server again whenever it ends without being told to. What goes wrong is the supervisor's to try again:
@@ -396,18 +464,24 @@ class AttachedServer:
         self._folder = folder.absolute() / "postgres"
         try:
             self._running = msgspec.json.decode((self._folder / "running.json").read_bytes(), type=Running)
-            password = (self._folder / "password").read_text("utf-8").strip()
+            self._conninfo = _conninfo_in(self._folder, self._running.socket_folder, OWNER)
+            self._service_conninfo = _conninfo_in(self._folder, self._running.socket_folder, SERVICE)
         except (OSError, msgspec.MsgspecError) as error:
             raise FolderInUse(
                 f"Another program is starting or stopping on {folder}. Please try again in a moment."
             ) from error
-        self._conninfo = make_conninfo(
-            host=self._running.socket_folder, user=NAME, dbname=NAME, password=password
-        )
 
     @property
     def conninfo(self) -> str:
         return self._conninfo
+
+    @property
+    def service_conninfo(self) -> str:
+        return self._service_conninfo
+
+    @property
+    def service_role(self) -> str:
+        return SERVICE
 
     def start(self) -> str:
         return self._conninfo
@@ -421,6 +495,29 @@ class AttachedServer:
 
 def _say_nothing(_text: str) -> None:
     """For whoever does not want to hear."""
+
+
+def _password_of(folder: Path, role: str) -> Path:
+    """Where the password of a role is kept. The superuser's is called as it was when there was no other."""
+    return folder / ("password" if role == NAME else f"password-{role}")
+
+
+def _conninfo_in(folder: Path, socket_folder: str, role: str, database: str = NAME) -> str:
+    password = _password_of(folder, role).read_text("utf-8").strip()
+    return make_conninfo(host=socket_folder, user=role, dbname=database, password=password)
+
+
+def _met(conninfo: str, named: str) -> tuple[str, str]:
+    """The role and the database that a connection leads to. *Errors*: ServerDidNotStart when it leads nowhere, or to one that is too old."""
+    try:
+        with psycopg.connect(conninfo, connect_timeout=5) as connection:
+            version = connection.info.server_version
+            found = connection.execute("select current_user::text, current_database()::text").fetchone()
+    except psycopg.Error as error:
+        raise ServerDidNotStart(f"The database of {named} can't be reached: {error}") from error
+    if version < 150_000:
+        raise ServerDidNotStart(f"This needs PostgreSQL 15 or later; that server is {version // 10_000}.")
+    return (str(found[0]), str(found[1])) if found is not None else ("", "")
 
 
 def find_binaries() -> Path:

@@ -57,4 +57,6 @@ def server_settings(memory_bytes: int, socket_folder: str) -> dict[str, str]:
         "log_min_messages": "warning",
         "log_min_duration_statement": "-1",
         "log_checkpoints": "off",
+        # A line in a bounded log for each wait that is long enough to be looked into.
+        "log_lock_waits": "on",
     }

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from flatwater.doctor.application_numbers import ApplicationNumbers
 from flatwater.doctor.model import Finding, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
 from flatwater.pool import PoolStatistics
@@ -53,9 +54,18 @@ STILL_LOOKING: Final = "The doctor is still looking. Load this page again in a m
 class DoctorDesk:
     """Looks at this platform's own server. *Cost*: about a second in another process, at most once a minute; one connection meanwhile."""
 
-    def __init__(self, conninfo: str, statistics: Callable[[], PoolStatistics]) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        statistics: Callable[[], PoolStatistics],
+        own_numbers: Callable[[], ApplicationNumbers | None] | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
         self._conninfo = conninfo
         self._statistics = statistics
+        self._own_numbers = own_numbers
+        self._is_private = is_private
         self._turn = asyncio.Lock()
         self._looking: asyncio.Task[Examination] | None = None
         self._looks: tuple[Snapshot, ...] = ()
@@ -102,7 +112,10 @@ class DoctorDesk:
         if self._resting and time.monotonic() - self._resting_since > REST_S:
             self._resting = {}
         pool = PoolNumbers({"waiting": now.waiting, "wait_s": now.wait_s}, now.waiting_routes)
-        asked = Asked(self._conninfo, self._looks, self._resting, pool, key, sql)
+        own = None if self._own_numbers is None else self._own_numbers()
+        asked = Asked(
+            self._conninfo, self._looks, self._resting, pool, key, sql, own=own, is_private=self._is_private
+        )
         async with self._turn:
             try:
                 told = await _run(msgspec.json.encode(asked), within_s)

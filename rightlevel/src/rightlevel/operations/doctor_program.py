@@ -9,6 +9,7 @@ import sys
 
 import msgspec
 
+from flatwater.doctor.application_numbers import ApplicationNumbers
 from flatwater.doctor.model import Finding, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
 
@@ -27,6 +28,8 @@ class Asked(msgspec.Struct, frozen=True):
     pool: PoolNumbers
     key: str = ""
     sql: str = ""
+    own: ApplicationNumbers | None = None
+    is_private: bool = False
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -54,6 +57,7 @@ def look(asked: Asked) -> Told:
     from flatwater.doctor.model import Cure
     from flatwater.doctor.run import Doctor, take_snapshot
     from rightlevel.operations.platform_checks import PLATFORM_CHECKS
+    from rightlevel.operations.private_server_advice import as_can_be_done
 
     def agrees(finding: Finding, cure: Cure) -> bool:
         return finding.key == asked.key and cure.sql == asked.sql
@@ -61,11 +65,16 @@ def look(asked: Asked) -> Told:
     doctor = Doctor((*PLATFORM_CHECKS, *ALL), resting=asked.resting)
     try:
         with Look(
-            asked.conninfo, application=APPLICATION, history=asked.history, pool_numbers=lambda: asked.pool
+            asked.conninfo,
+            application=APPLICATION,
+            history=asked.history,
+            pool_numbers=lambda: asked.pool,
+            application_numbers=lambda: asked.own,
         ) as opened:
             report = doctor.examine(opened)
             if not asked.sql:
-                found = tuple(each for each in report.findings if each.severity != "ok")
+                findings = as_can_be_done(report.findings) if asked.is_private else report.findings
+                found = tuple(each for each in findings if each.severity != "ok")
                 return Told(found, take_snapshot(opened), doctor.resting)
             for deed in apply(opened, report, agrees):
                 if deed.finding.key == asked.key and deed.cure.sql == asked.sql:

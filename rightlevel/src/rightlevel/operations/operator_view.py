@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,12 +12,14 @@ from flatwater.cache import Cache, CacheStatistics
 from flatwater.load_shedding import SheddingStanding
 from flatwater.metrics.exposition import Spread
 from flatwater.monitors import GarbageStanding, ProcessSample, memory_of
+from flatwater.monitors.endpoints import EndpointStanding
 from flatwater.pool import Database, PoolStatistics
 from flatwater.queries import load_queries
 from flatwater.rate_limit import RateStatistics
 from flatwater.statement_times import QueryTimes
 from flatwater.supervisor import LoopStanding, Supervisor
 from flatwater.transaction import Session
+from flatwater.valkey import SharedCache, SharedStatistics
 from rightlevel.database.server import Server
 from rightlevel.operations.backup import KeptBackup
 from rightlevel.operations.import_runner import MOST_WAITING, ImportRunner
@@ -94,6 +96,7 @@ class Parts(msgspec.Struct, frozen=True):
     imports: ImportRunner
     supervisor: Supervisor
     budget_bytes: int
+    second_levels: tuple[SharedCache[Any], ...] = ()
 
 
 class OperatorView(msgspec.Struct, frozen=True):
@@ -112,6 +115,8 @@ class OperatorView(msgspec.Struct, frozen=True):
     shedding: SheddingStanding
     channels: tuple[ChannelStatistics, ...]
     slowest: tuple[SlowEndpoint, ...]
+    grown: tuple[EndpointStanding, ...]
+    second_levels: tuple[tuple[str, SharedStatistics], ...]
     costliest: tuple[QueryTimes, ...]
     backup: KeptBackup | None
     most_waiting: int
@@ -148,6 +153,8 @@ async def gather(parts: Parts, sessions: list[Connected], backup: KeptBackup | N
         shedding=parts.vitals.shedder.standing(),
         channels=parts.delivery.statistics(),
         slowest=_slowest(parts),
+        grown=tuple(each for each in parts.vitals.budgets.growth.standing() if each.followed)[:SLOWEST],
+        second_levels=tuple((each.first.name, each.statistics()) for each in parts.second_levels),
         costliest=tuple(parts.database.statements.costliest(SLOWEST)),
         backup=backup,
         most_waiting=parts.database.limits.waiting,

@@ -37,6 +37,7 @@ class _Admins(msgspec.Struct, frozen=True):
     admins: int
     without_factor: int
     is_needed: bool
+    is_demonstration: bool
 
 
 class _Backup(msgspec.Struct, frozen=True):
@@ -140,8 +141,10 @@ class AdminsSecondFactor:
         numbers: dict[str, float | int | str] = {"admins": found.admins, "without": found.without_factor}
         lacking = f"{found.without_factor} of {found.admins} admins have no second factor"
         if not found.is_needed:
-            severity: Severity = "warning" if found.without_factor else "notice"
-            saw = f"Admins may sign in with a password alone, by this programme's own rule; {lacking}."
+            is_grave = found.without_factor and not found.is_demonstration
+            severity: Severity = "warning" if is_grave else "notice"
+            whose = "as in every demonstration" if found.is_demonstration else "by this programme's own rule"
+            saw = f"Admins may sign in with a password alone, {whose}; {lacking}."
             cure = Cure(
                 explanation="An admin with a second factor switches the rule on under Account → Second factor; the others enrol when they next sign in."
             )

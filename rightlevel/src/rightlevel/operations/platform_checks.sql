@@ -7,7 +7,8 @@ select coalesce(max(number), 0) as number from schema_migration
 select count(*)::int as admins,
     (count(*) filter (where not exists (
         select from second_factor f where f.person_id = p.id and f.confirmed_at is not null)))::int as without_factor,
-    coalesce((select s.value = 'true'::jsonb from setting s where s.key = 'admins_need_second_factor'), true) as is_needed
+    coalesce((select s.value = 'true'::jsonb from setting s where s.key = 'admins_need_second_factor'), true) as is_needed,
+    coalesce((select s.value = 'true'::jsonb from setting s where s.key = 'is_demonstration'), false) as is_demonstration
 from person p
 where p.role = 'admin' and p.is_active and p.deleted_at is null
 

@@ -130,12 +130,13 @@ class Readings:
     def _levels(
         self, activity: Activity | None, program_bytes: int | None, database_bytes: int | None
     ) -> dict[str, float | None]:
-        # Of a database elsewhere only its owner can tell the memory: the level is then not examined, not half a sum.
-        known = program_bytes is not None and database_bytes is not None
+        # Of a database elsewhere only its owner can tell the memory; what is ours to see is the program, and it is judged alone:
+        # a level that can't be seen for ever is an alarm that fires for ever.
+        is_seen = program_bytes is not None and (database_bytes is not None or not self._server.is_private)
         seen = activity is not None
         return {
             "connections": activity.connections if seen else None,
-            "memory_bytes": (program_bytes or 0) + (database_bytes or 0) if known else None,
+            "memory_bytes": (program_bytes or 0) + (database_bytes or 0) if is_seen else None,
             "query_p95_s": self._database.statements.quantile(0.95),
             "rate_limit_rows": self._rate_limit_rows if seen else None,
             "cache_hit_rate": self._hit_rate(),

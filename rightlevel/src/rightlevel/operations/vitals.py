@@ -15,9 +15,10 @@ from flatwater.memory_budget import MemoryBudgets
 from flatwater.metrics import Metrics, RequestMetrics
 from flatwater.monitors import GarbageMonitor, MemorySampler, ProcessMonitor, ProcessSample, pss_of
 from flatwater.pool import Database
-from flatwater.rate_limit import MemoryRateLimiter, RateLimits
+from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.recycling import Recycler
 from flatwater.supervisor import Supervisor
+from flatwater.valkey import Client, ValkeyRateLimiter
 from rightlevel.database.server import Server
 from rightlevel.operations.memory_plan import program_allowance
 
@@ -56,6 +57,14 @@ class Vitals(msgspec.Struct, frozen=True):
     guards: Guards
 
 
+def rate_limits(store: Client | None) -> RateLimits:
+    """Allowances in this process, or in the store that hosts share; what must outlive a restart stays in the database."""
+    if store is None:
+        return RateLimits(MemoryRateLimiter())
+    shared: dict[Store, RateStore] = {"shared": ValkeyRateLimiter(store, prefix="rightlevel")}
+    return RateLimits(MemoryRateLimiter(), shared, instead={"memory": "shared"})
+
+
 @asynccontextmanager
 async def watching(
     database: Database,
@@ -66,10 +75,12 @@ async def watching(
     *,
     is_service: bool = True,
     is_busy: Callable[[], bool] = bool,
+    store: Client | None = None,
 ) -> AsyncIterator[Vitals]:
     """Watches while the block runs: sheds before the allowance is used up, and as the last line asks to be replaced, by the same reading.
 
-    `is_busy`: whether work is under way that being replaced would cost.
+    `is_busy`: whether work is under way that being replaced would cost. Where hosts share a store, it counts what each would else
+    count in its memory.
     """
     allowance = program_allowance(budget_bytes, is_private=server.is_private)
     memory, budgets, garbage = MemorySampler(clock), MemoryBudgets(), GarbageMonitor()
@@ -92,7 +103,7 @@ async def watching(
     process = ProcessMonitor(
         clock, every_s=EVERY_S, garbage=garbage, memory=memory, on_sample=[see], supervisor=supervisor
     )
-    rates, metrics = RateLimits(MemoryRateLimiter()), Metrics()
+    rates, metrics = rate_limits(store), Metrics()
     requests = RequestMetrics(metrics)
     guards = Guards(shedder, budgets, requests.observe, rates)
     vitals = Vitals(memory, process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)

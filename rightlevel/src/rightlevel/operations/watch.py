@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from flatwater.alerts import Alarms, Channel, Delivery, Email, Log, Secret, Webhook, watch_once
 from flatwater.alerts.watch import EVERY_S
@@ -12,6 +13,7 @@ from flatwater.clock import Clock
 from flatwater.metrics import Metrics, sources
 from flatwater.pool import Database
 from flatwater.supervisor import Supervisor
+from flatwater.valkey import SharedCache, ValkeyRateLimiter
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.vitals import Vitals
 from rightlevel.settings import Settings
@@ -63,15 +65,23 @@ def declare_metrics(
     delivery: Delivery,
     caches: tuple[Cache[object], ...],
     supervisor: Supervisor,
+    second_levels: tuple[SharedCache[Any], ...] = (),
 ) -> None:
     """Declares everything that is counted here; each is read when somebody scrapes."""
     sources.pools(metrics, lambda: {"main": database.statistics()}, {"main": database.limits})
     sources.caches(metrics, lambda: [cache.statistics() for cache in caches])
-    sources.breakers(metrics, lambda: [database.breaker.statistics()])
+    breakers = [database.breaker, *(each.breaker for each in second_levels)]
+    breakers += [each.breaker for each in vitals.rates.stores.values() if isinstance(each, ValkeyRateLimiter)]
+    sources.breakers(metrics, lambda: [each.statistics() for each in breakers])
     sources.process(metrics, vitals.process.latest)
     sources.garbage(metrics, vitals.garbage.standing)
     sources.shedding(metrics, vitals.shedder.standing)
     sources.service_levels(metrics, lambda: readings.latest.judgements if readings.latest else ())
     sources.alerts(metrics, delivery.statistics)
     sources.rate_limits(metrics, vitals.rates.statistics)
+    sources.growth(metrics, vitals.budgets.growth.standing)
     sources.loops(metrics, supervisor.standings, supervisor.errands)
+    if second_levels:
+        sources.second_levels(
+            metrics, lambda: [(each.first.name, each.statistics()) for each in second_levels]
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from flatwater.contract import Upload
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.photos import MAX_SENT_BYTES, Photo
+from rightlevel.web.authority import actor_again
 from rightlevel.web.call import SMALL_BODY, Ask, actor_of
 
 PHOTO_S: Final = 60.0
@@ -30,4 +32,11 @@ async def add_photo(call: Ask, visit_id: str, form: SentPhoto, upload: Upload | 
     if upload.size_bytes > MAX_SENT_BYTES:
         raise Invalid(faults=(Fault("file", "At most 12 MB"),))
     content = await asyncio.to_thread(upload.path.read_bytes)
-    return await call.app.album.add(actor_of(call), visit_id, form.id, content, keeps_place=form.keeps_place)
+    return await call.app.album.add(
+        actor_of(call),
+        visit_id,
+        form.id,
+        content,
+        keeps_place=form.keeps_place,
+        again=partial(actor_again, call),
+    )

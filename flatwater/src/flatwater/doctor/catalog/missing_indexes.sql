@@ -32,24 +32,50 @@ order by p.total_exec_time desc
 limit 150
 
 -- name: foreign_keys_without_index
--- Foreign keys whose columns no valid index begins with, the largest tables first; the key's own columns may stand in any order.
+-- Foreign keys that no index serves, the largest tables first, and whether the server ever looks their rows up by them: when a row of the
+-- table they refer to is deleted. An index serves a key when it begins with those of its columns that name a row of that table by themselves,
+-- in any order, and holds every row in which they are not empty. Others that begin so are told with their condition.
+with key_columns as (
+    -- For each key the sets of its columns that name one row: its own, and those of every shorter unique rule of the table it refers to.
+    select k.oid, k.conrelid, k.conkey,
+           array(select k.conkey[array_position(k.confkey, r.attnum)]
+                 from unnest((u.indkey::int2[])[0:u.indnkeyatts - 1]) r(attnum)) as columns
+    from pg_constraint k
+    join pg_index u on u.indrelid = k.confrelid and u.indisunique and u.indisvalid and u.indpred is null and u.indexprs is null
+                   and (u.indkey::int2[])[0:u.indnkeyatts - 1] <@ k.confkey
+    where k.contype = 'f' and k.conparentid = 0
+), serving as (
+    select c.oid, i.indexrelid,
+           i.indpred is null
+           or exists (select 1 from pg_attribute a
+                      where a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+                        and pg_get_expr(i.indpred, i.indrelid) = format('(%%I IS NOT NULL)', a.attname)) as is_whole
+    from key_columns c
+    join pg_index i on i.indrelid = c.conrelid and i.indisvalid
+                   and (i.indkey::int2[])[0:cardinality(c.columns) - 1] @> c.columns
+                   and cardinality((i.indkey::int2[])[0:cardinality(c.columns) - 1]) = cardinality(c.columns)
+)
 select n.nspname::text as schema, t.relname::text as table_name, k.conname::text as name,
        f.relname::text as refers_to, t.relkind::text as kind,
        greatest(s.n_live_tup, t.reltuples::bigint, 0)::bigint as rows,
        array(select a.attname::text
              from unnest(k.conkey) with ordinality u(attnum, place)
              join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.attnum
-             order by u.place limit 32) as columns
+             order by u.place limit 32) as columns,
+       coalesce(p.n_tup_del, 0)::bigint as deleted_above, k.confdeltype in ('c', 'n', 'd') as follows_deletion,
+       array(select x.relname || ' (where ' || pg_get_expr(i.indpred, i.indrelid) || ')'
+             from serving v
+             join pg_index i on i.indexrelid = v.indexrelid
+             join pg_class x on x.oid = v.indexrelid
+             where v.oid = k.oid and not v.is_whole
+             order by 1 limit 5) as partly
 from pg_constraint k
 join pg_class t on t.oid = k.conrelid
 join pg_class f on f.oid = k.confrelid
 join pg_namespace n on n.oid = t.relnamespace
 left join pg_stat_user_tables s on s.relid = t.oid
+left join pg_stat_user_tables p on p.relid = f.oid
 where k.contype = 'f' and k.conparentid = 0
-  and not exists (
-      select 1 from pg_index i
-      where i.indrelid = k.conrelid and i.indisvalid and i.indpred is null
-        and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey
-        and cardinality((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) = cardinality(k.conkey))
-order by 6 desc, 1, 2, 3
-limit 60
+  and not exists (select 1 from serving v where v.oid = k.oid and v.is_whole)
+order by (coalesce(p.n_tup_del, 0) > 0 or k.confdeltype in ('c', 'n', 'd')) desc, 6 desc, 1, 2, 3
+limit 150

@@ -31,12 +31,17 @@ class ApplicationMemory(Struct, frozen=True):
             raise NotExamined(
                 "No application was named (--application), so nobody's processes were looked for."
             )
-        if not look.is_local:
+        told = look.own_numbers()
+        named = told.process_ids if told is not None else ()
+        if not look.is_local and not named:
             raise NotExamined(
                 "The connections come to another machine; look there for the application's memory."
             )
         sessions = [each for each in all_sessions(look) if each.application == look.application]
-        by_process = self._by_process(sessions)
+        by_process = self._by_process(sessions) if look.is_local else {}
+        for pid in named:
+            # One that told of itself holds those whose process is not known: they come by socket.
+            by_process.setdefault(pid, (len(sessions) - sum(by_process.values())) if len(named) == 1 else 0)
         if not by_process:
             raise NotExamined(
                 f"None of {len(sessions)} connections of {look.application} tells its process: they come by socket, or from "

@@ -21,6 +21,7 @@ ADVICE: Final = (
     "at its end. When it fails it leaves an invalid index behind (see invalid_indexes): drop that and try again."
 )
 MAX_STATEMENT: Final = 4_000
+MOST_NAMED: Final = 6
 
 _COMPARED = re.compile(r"(?:\b\w+\.)?\"?(\w+)\"?\s*(?:=|<=?|>=?|\bin\b|\bbetween\b)(?!=)", re.IGNORECASE)
 
@@ -45,6 +46,14 @@ class _Key(Struct, frozen=True):
     kind: str
     rows: int
     columns: tuple[str, ...]
+    deleted_above: int
+    follows_deletion: bool
+    partly: tuple[str, ...]
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether the server has reason to look rows up by this key: rows it refers to are deleted, or it says what then happens."""
+        return self.deleted_above > 0 or self.follows_deletion
 
 
 class _Statement(Struct, frozen=True):
@@ -69,18 +78,32 @@ class MissingIndexes(Struct, frozen=True):
         scanned = look.rows(queries["scanned_tables"], parameters, into=_Scanned)
         scanned = [each for each in scanned if each.scans >= (each.scans + each.index_scans) * self.share]
         keys = look.rows(queries["foreign_keys_without_index"], into=_Key)
-        for key in keys:
-            yield self._key(key)
+        looked_up = [each for each in keys if each.is_looked_up]
+        yield from map(self._key, looked_up)
+        at_rest = [each for each in keys if not each.is_looked_up]
+        if at_rest:
+            yield self._at_rest(at_rest)
         if scanned:
             query = queries["statements_kept" if look.has_pg_stat_statements else "statements_seen"]
             statements = look.rows(query, into=_Statement)
             for table in scanned:
                 yield self._scanned(table, statements)
-        if not scanned and not keys:
+        if not scanned and not looked_up:
             yield well(
-                self, f"Every foreign key has its index, and no table of {self.least_rows} rows or more was read whole "
-                f"{self.least_scans} times.", least_rows=self.least_rows,
+                self, f"Every foreign key that deletions look up has its index, and no table of {self.least_rows} rows or more was read "
+                f"whole {self.least_scans} times.", least_rows=self.least_rows,
             )  # fmt: skip
+
+    def _at_rest(self, keys: list[_Key]) -> Finding:
+        """Keys that no index serves and nothing looks up: an index would be written with every row and read by nobody."""
+        tables = Counter(each.refers_to for each in keys)
+        named = ", ".join(f"{name} ({count})" for name, count in tables.most_common(MOST_NAMED))
+        more = f" and {len(tables) - MOST_NAMED} more tables" if len(tables) > MOST_NAMED else ""
+        return Finding(
+            NAME, f"{NAME}/at rest", "ok",
+            f"{len(keys)} foreign keys have no index and need none as long as no row of {named}{more} is deleted; none was since the "
+            "statistics began.", self.why, (), {"keys": len(keys)},
+        )  # fmt: skip
 
     def _key(self, key: _Key) -> Finding:
         name = index_name(key.table_name, key.columns)
@@ -92,10 +115,21 @@ class MissingIndexes(Struct, frozen=True):
             if key.kind == "p"
             else ""
         )
+        reason = (
+            f"{key.deleted_above} rows of {key.refers_to} were deleted since the statistics began"
+            if key.deleted_above
+            else f"the key says what follows when a row of {key.refers_to} is deleted"
+        )
+        partly = (
+            f" These hold a part of the rows and don't serve it: {', '.join(key.partly)}."
+            if key.partly
+            else ""
+        )
         return Finding(
             NAME, f"{NAME}/{key.schema}.{key.table_name}.{key.name}",
             graded(key.rows, notice=0, warning=self.least_rows),
-            f"Foreign key {key.name} of {key.schema}.{key.table_name} (about {key.rows} rows) has no index on ({', '.join(key.columns)}).",
+            f"Foreign key {key.name} of {key.schema}.{key.table_name} (about {key.rows} rows) has no index on ({', '.join(key.columns)}), "
+            f"and {reason}.{partly}",
             f"Deleting or changing one row of {key.refers_to} reads all of {key.table_name}, and holds its locks while it does.",
             (
                 Cure(

@@ -1,4 +1,4 @@
-"""Slow and frequent statements: from pg_stat_statements where it is, from three own samples where not."""
+"""Slow and frequent statements: from pg_stat_statements where it is; where not, by the application's own times and three samples."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Final
 
 from msgspec import Struct
 
+from flatwater.doctor.application_numbers import ApplicationNumbers
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined
 from flatwater.doctor.quoting import statement_shape
 from flatwater.doctor.relations import graded
+from flatwater.statement_times import QueryTimes
 
 NAME: Final = "slow_statements"
 SAMPLES: Final = 3
 BETWEEN_S: Final = 0.1
 ENABLE: Final = "Keep statistics of statements: add pg_stat_statements to shared_preload_libraries, restart, then create extension pg_stat_statements."
+NO_SUCH: Final = "This server has no pg_stat_statements to switch on."
 EXPLAIN: Final = (
     "Look at its plan: explain (generic_plan) from PostgreSQL 16, or explain with real values; add analyze and buffers only where it may "
     "run. Then missing_indexes, stale_statistics, blocking, and whether so many rows are asked for."
@@ -64,8 +67,47 @@ class SlowStatements(Struct, frozen=True):
     def look(self, look: Look) -> Iterator[Finding]:
         if look.has_pg_stat_statements:
             yield from self._kept(look)
-        else:
+            return
+        told = look.own_numbers()
+        if told is None or not told.statements:
             yield from self._sampled(look)
+            return
+        yield from self._running_now(look)
+        yield from self._told(told, has_none_to_install=not look.offers_pg_stat_statements)
+
+    def _told(self, told: ApplicationNumbers, *, has_none_to_install: bool) -> Iterator[Finding]:
+        """By the times that the application took of its own statements: what others ask of the server is not among them."""
+        found = [each for each in map(self._of_its_own, told.statements) if each is not None]
+        yield from found
+        if not found:
+            often = sorted(told.statements, key=lambda each: -each.calls)[:3]
+            calls = "; ".join(
+                f"{each.calls} calls, {each.mean_s * 1000:.1f} ms each: {each.name}" for each in often
+            )
+            why_not = (
+                NO_SUCH
+                if has_none_to_install
+                else "The server keeps no statistics of statements (pg_stat_statements)."
+            )
+            yield Finding(
+                NAME, f"{NAME}/all", "ok",
+                f"{len(told.statements)} statements looked at by the times that the application itself took of them for "
+                f"{told.for_s / 3600:.1f} hours; none is slow by its mean. Most frequent: {calls}. {why_not} What other programs ask is not among them.",
+                self.why, numbers={"statements": len(told.statements)},
+            )  # fmt: skip
+
+    def _of_its_own(self, each: QueryTimes) -> Finding | None:
+        if each.calls < self.least_calls:
+            return None
+        mean_ms = each.mean_s * 1000
+        severity = graded(mean_ms, notice=self.notice_ms, warning=self.warning_ms, critical=self.critical_ms)
+        if severity == "ok":
+            return None
+        return Finding(
+            NAME, f"{NAME}/{each.name}", severity,
+            f"{mean_ms:.0f} ms on average (longest {each.longest_s * 1000:.0f} ms) in {each.calls} calls, as the application itself timed it: {each.name}",
+            self.why, (Cure(explanation=EXPLAIN),), {"mean_ms": round(mean_ms, 1), "calls": each.calls, "total_ms": round(each.total_s * 1000)},
+        )  # fmt: skip
 
     def _kept(self, look: Look) -> Iterator[Finding]:
         statements = look.rows(queries["slow_statements"], into=_Statement)
@@ -108,17 +150,27 @@ class SlowStatements(Struct, frozen=True):
             {"mean_ms": round(each.mean_ms, 1), "calls": each.calls, "share": round(each.share, 3), "total_ms": round(each.total_ms)},
         )  # fmt: skip
 
-    def _sampled(self, look: Look) -> Iterator[Finding]:
+    def _running_now(self, look: Look) -> Iterator[Finding]:
+        yield from self._slow_of(look, self._samples(look))
+
+    def _samples(self, look: Look) -> list[list[_Running]]:
         samples: list[list[_Running]] = []
         for turn in range(SAMPLES):
             if turn:
                 time.sleep(BETWEEN_S)
             samples.append(look.rows(queries["statements_now"], into=_Running))
+        return samples
+
+    def _slow_of(self, look: Look, samples: list[list[_Running]]) -> Iterator[Finding]:
         still = {(each.pid, each.started): each for each in samples[-1]}
-        slow = [each for each in still.values() if each.age_ms >= self.notice_ms]
         shapes: dict[str, list[_Running]] = {}
-        for each in slow:
-            shapes.setdefault(statement_shape(each.statement), []).append(each)
+        for each in still.values():
+            if each.age_ms >= self.notice_ms:
+                shapes.setdefault(statement_shape(each.statement), []).append(each)
+        cures = (
+            Cure(explanation=EXPLAIN),
+            *((Cure(explanation=ENABLE),) if look.offers_pg_stat_statements else ()),
+        )
         for shape, runs in shapes.items():
             longest = max(each.age_ms for each in runs)
             names = ", ".join(sorted({each.application_name or "a nameless program" for each in runs})[:5])
@@ -126,12 +178,17 @@ class SlowStatements(Struct, frozen=True):
                 NAME, f"{NAME}/sampled {shape[:60]}",
                 graded(longest, notice=self.notice_ms, warning=self.warning_ms, critical=self.critical_ms),
                 f"{len(runs)} sessions ({names}) run this at the moment, the longest for {longest:.0f} ms: {shape}", self.why,
-                (Cure(explanation=EXPLAIN), Cure(explanation=ENABLE)), {"sessions": len(runs), "longest_ms": round(longest)},
+                cures, {"sessions": len(runs), "longest_ms": round(longest)},
             )  # fmt: skip
+
+    def _sampled(self, look: Look) -> Iterator[Finding]:
+        samples = self._samples(look)
+        yield from self._slow_of(look, samples)
         seen = len({(each.pid, each.started) for sample in samples for each in sample})
+        slow = len({(each.pid, each.started) for each in samples[-1] if each.age_ms >= self.notice_ms})
         raise NotExamined(
             f"No statistics of statements are kept (pg_stat_statements); {SAMPLES} own samples saw {seen} statements at work, "
-            f"{len(slow)} of them for over {self.notice_ms:.0f} ms. {ENABLE}"
+            f"{slow} of them for over {self.notice_ms:.0f} ms. {ENABLE if look.offers_pg_stat_statements else NO_SUCH}"
         )
 
 

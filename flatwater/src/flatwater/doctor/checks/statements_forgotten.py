@@ -36,8 +36,9 @@ class StatementsForgotten(Struct, frozen=True):
 
     def look(self, look: Look) -> Iterator[Finding]:
         if not look.has_pg_stat_statements:
+            has_none = "" if look.offers_pg_stat_statements else " and this server has none to install"
             raise NotExamined(
-                "No statistics of statements are kept (pg_stat_statements), so none can be forgotten."
+                f"No statistics of statements are kept (pg_stat_statements){has_none}, so none can be forgotten."
             )
         if look.version < 140_000:
             raise NotExamined("PostgreSQL counts them from version 14.")

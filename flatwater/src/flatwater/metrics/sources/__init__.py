@@ -5,10 +5,11 @@ Names are OpenTelemetry's where it has one (dots become underscores, the unit st
 """
 
 from flatwater.metrics.sources.background import loops
-from flatwater.metrics.sources.database import breakers, caches, pools, rate_limits
+from flatwater.metrics.sources.database import breakers, caches, pools, rate_limits, second_levels
 from flatwater.metrics.sources.levels import alerts, service_levels
-from flatwater.metrics.sources.program import garbage, process, shedding
+from flatwater.metrics.sources.program import garbage, growth, process, shedding
 
 __all__ = [
-    "alerts", "breakers", "caches", "garbage", "loops", "pools", "process", "rate_limits", "service_levels", "shedding",
+    "alerts", "breakers", "caches", "garbage", "growth", "loops", "pools", "process", "rate_limits", "second_levels", "service_levels",
+    "shedding",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from flatwater.metrics.registry import Metrics
 from flatwater.metrics.sources.rows import Row, Rows, each_of, one_of
 from flatwater.pool import Limits, PoolStatistics
 from flatwater.rate_limit import RateStatistics
+from flatwater.valkey import SharedStatistics
 
 POOL: Final[tuple[Row[tuple[str, PoolStatistics]], ...]] = (
     ("db_client_connection_pending_requests", "Who waits for a connection.", "gauge", lambda row: row[1].waiting),
@@ -100,6 +101,35 @@ def caches(metrics: Metrics, read: Rows[CacheStatistics]) -> None:
         labels=("cache", "cause"),
     )
     each_of(metrics, "cache", lambda row: row.name, read, CACHE)
+
+
+def second_levels(metrics: Metrics, read: Rows[tuple[str, SharedStatistics]]) -> None:
+    """What the caches' second level, which hosts share, was good for, by cache."""
+
+    def asked() -> dict[Labels, float]:
+        numbers: dict[Labels, float] = {}
+        for name, found in read():
+            numbers[name, "hit"] = found.hits
+            numbers[name, "miss"] = found.misses
+            numbers[name, "gone"] = found.gone
+            numbers[name, "damaged"] = found.damaged
+            numbers[name, "too_big"] = found.too_big
+        return numbers
+
+    metrics.source(
+        "flatwater_second_level_requests_total",
+        "What the caches' second level was asked, by what came of it; gone is when it could not be asked.",
+        "counter",
+        asked,
+        labels=("cache", "outcome"),
+    )
+    metrics.source(
+        "flatwater_second_level_usable",
+        "1 while the second level may be used, 0 while something may have been missed.",
+        "gauge",
+        lambda: {(name,): float(found.is_usable) for name, found in read()},
+        labels=("cache",),
+    )
 
 
 def rate_limits(metrics: Metrics, read: Callable[[], RateStatistics | None]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from flatwater.load_shedding import SheddingStanding
 from flatwater.metrics.exposition import Labels
 from flatwater.metrics.registry import Metrics
-from flatwater.metrics.sources.rows import Row, one_of
+from flatwater.metrics.sources.rows import Row, each_of, one_of
 from flatwater.monitors import GarbageStanding, ProcessSample
+from flatwater.monitors.endpoints import EndpointStanding
 
 PROCESS: Final[tuple[Row[ProcessSample], ...]] = (
     ("process_memory_usage_bytes", "Memory resident in this process (RSS), shared parts in full.", "gauge", lambda row: row.rss_bytes),
@@ -51,6 +52,28 @@ def garbage(metrics: Metrics, read: Callable[[], GarbageStanding | None]) -> Non
         labels=("cpython_gc_generation",),
     )
     one_of(metrics, read, GARBAGE)
+
+
+MOST_GROWN: Final = 100
+"""Endpoints whose growth is told: those that grew most. The rest have nothing to tell."""
+
+GROWTH: Final[tuple[Row[EndpointStanding], ...]] = (
+    ("flatwater_endpoint_growth_bytes", "About what all requests of this endpoint left behind in memory.", "gauge", lambda row: row.growth_bytes),
+    ("flatwater_endpoint_growth_blocks", "Blocks of memory that a request of this endpoint leaves behind, in the middle.", "gauge", lambda row: row.growth_per_request),
+    ("flatwater_endpoint_followed_requests", "Requests of this endpoint that were followed to tell that.", "gauge", lambda row: row.followed),
+    ("flatwater_endpoint_largest_step_bytes", "The most that one step of a request of this endpoint took.", "gauge", lambda row: row.largest_bytes),
+)  # fmt: skip
+
+
+def growth(metrics: Metrics, read: Callable[[], Sequence[EndpointStanding]]) -> None:
+    """Where memory grows: by endpoint, for the hundred that grew most of those of which a request was followed."""
+    each_of(
+        metrics,
+        "endpoint",
+        lambda row: row.name,
+        lambda: [each for each in read() if each.followed][:MOST_GROWN],
+        GROWTH,
+    )
 
 
 def shedding(metrics: Metrics, read: Callable[[], SheddingStanding | None]) -> None:

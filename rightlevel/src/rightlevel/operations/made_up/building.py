@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
 from rightlevel.operations.made_up.names import a_name
@@ -16,6 +17,7 @@ from rightlevel.operations.made_up.names import a_name
 _queries = load_queries("rightlevel.operations.made_up")
 LINES_PER_PIECE = 2_000
 GRADES = (3, 4, 5)
+ANALYZE_S = 300.0
 
 
 class _Id(msgspec.Struct, frozen=True):
@@ -44,6 +46,20 @@ class Child(msgspec.Struct, frozen=True):
 async def is_empty(session: Session) -> bool:
     """Whether nothing was made in this database yet."""
     return cast("bool", await session.fetch_value(_queries["is_empty"], {}))
+
+
+async def mark_as_demonstration(session: Session) -> None:
+    """Notes that this is a demonstration, of which the doctor expects less."""
+    await session.execute(_queries["mark_as_demonstration"], {})
+
+
+async def analyze(database: Database) -> None:
+    """Has the planner look at what was made, which would otherwise wait for the server's own next turn. *Cost*: a sample of each table."""
+
+    async def look(session: Session) -> None:
+        await session.execute(_queries["analyze"], {})
+
+    await database.run(look, deadline_s=ANALYZE_S)
 
 
 async def add_place(session: Session, parent_id: int | None, kind: str, code: str, name: str) -> int:

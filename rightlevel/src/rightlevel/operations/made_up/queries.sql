@@ -75,3 +75,11 @@ from (
     order by r.student_id, rd.starts_on desc) latest
 order by rank, id
 limit %(rows)s
+
+-- name: mark_as_demonstration
+-- Notes that this is a demonstration. Served by the primary key.
+insert into setting (key, value) values ('is_demonstration', 'true') on conflict (key) do nothing
+
+-- name: analyze
+-- Samples every table for the planner.
+analyze

@@ -13,6 +13,7 @@ from typing import Final
 from flatwater.cache import Cache
 from flatwater.clock import Clock, today
 from flatwater.transaction import Session
+from flatwater.valkey import Client, SharedCache
 from rightlevel.programme.accounts import store
 from rightlevel.programme.permissions import Held
 
@@ -29,13 +30,23 @@ def size_of_held(held: tuple[Held, ...]) -> int:
 
 
 class Scopes:
-    """The cache of assignments, by person and day, tagged by person and by school."""
+    """The cache of assignments, by person and day, tagged by person and by each school they hold.
+
+    `share` puts a second level behind it that several hosts share; without one it is this process's alone.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.cache: Cache[tuple[Held, ...]] = Cache(
             CACHE, entries=ENTRIES, size_bytes=SIZE_BYTES, ttl_s=TTL_S, size_of=size_of_held, clock=clock
         )
         self._clock = clock
+        self._levels: Cache[tuple[Held, ...]] | SharedCache[tuple[Held, ...]] = self.cache
+
+    def share(self, client: Client) -> SharedCache[tuple[Held, ...]]:
+        """From now on what another host loaded is found in the shared store, and what anybody changes is forgotten there too."""
+        shared = SharedCache(self.cache, client, tuple[Held, ...], prefix="rightlevel", ttl_s=TTL_S)
+        self._levels = shared
+        return shared
 
     async def held_by(
         self, session: Session, person_id: int, *, bypass_cache: bool = False
@@ -51,7 +62,9 @@ class Scopes:
 
         key = f"{person_id} {day}"
         bypass = bypass_cache or session.is_writing
-        return await self.cache.read_through(key, load, bypass=bypass, tags=(tag_of_person(person_id),))
+        return await self._levels.read_through(
+            key, load, bypass=bypass, tags=(tag_of_person(person_id),), tags_of=tags_of_schools
+        )
 
 
 async def end_assignments_of(
@@ -78,6 +91,20 @@ def tag_of_person(person_id: int) -> str:
     return f"person:{person_id}"
 
 
-def forget_assignments(session: Session, person_id: int | None = None) -> None:
-    """Makes every process forget, at this commit, what a person holds; or what anybody holds."""
-    session.invalidate(CACHE, tag=None if person_id is None else tag_of_person(person_id))
+def tag_of_school(school_id: int) -> str:
+    return f"school:{school_id}"
+
+
+def tags_of_schools(held: tuple[Held, ...]) -> tuple[str, ...]:
+    """The tags of every school that is held."""
+    return tuple(sorted({tag_of_school(each.school_id) for each in held}))
+
+
+def forget_assignments(
+    session: Session, person_id: int | None = None, *, school_id: int | None = None
+) -> None:
+    """Makes every process forget, at this commit, what a person holds, or what anybody holds of a school, or of any."""
+    if school_id is not None:
+        session.invalidate(CACHE, tag=tag_of_school(school_id))
+    if person_id is not None or school_id is None:
+        session.invalidate(CACHE, tag=None if person_id is None else tag_of_person(person_id))

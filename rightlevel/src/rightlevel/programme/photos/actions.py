@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -58,11 +59,18 @@ class Album:
         self.shrinker = Shrinker()
 
     async def add(
-        self, actor: Actor, visit_id: str, photo_id: str, content: bytes, *, keeps_place: bool = False
+        self,
+        actor: Actor,
+        visit_id: str,
+        photo_id: str,
+        content: bytes,
+        *,
+        keeps_place: bool = False,
+        again: Callable[[Session], Awaitable[Actor]] | None = None,
     ) -> Photo:
         """A photo on a visit; the same picture again gets the same answer. No transaction is open while it is made small or stored.
 
-        *Errors*: Forbidden, NotFound, VisitLocked, Invalid, TooManyPhotos, PhotoSpaceFull, Refused.
+        `again` gives the actor as they are in the transaction that writes: the while may be long. *Errors*: Forbidden, NotFound, VisitLocked, Invalid, TooManyPhotos, PhotoSpaceFull, Refused.
         """
         require(actor, "change", "visit")
         if not is_uuid(photo_id):
@@ -73,7 +81,8 @@ class Album:
         small = await self.shrinker.shrink(content, keeps_place=keeps_place)
 
         async def keep(session: Session) -> store.Same:
-            return await self._keep_row(session, actor, visit_id, photo_id, small, keeps_place=keeps_place)
+            now = actor if again is None else await again(session)
+            return await self._keep_row(session, now, visit_id, photo_id, small, keeps_place=keeps_place)
 
         kept = await self._database.run(keep, deadline_s=WRITE_S)
         row_id = kept.id
@@ -81,6 +90,8 @@ class Album:
             await self._store.put(stored_name(visit_id, row_id), small.content)
 
         async def say(session: Session) -> Photo:
+            if again is not None:
+                await changeable_visit(session, await again(session), visit_id)
             if await store.say_stored(session, row_id):
                 after = {"photo_id": row_id, "size_bytes": len(small.content)}
                 await write_audit(session, actor, "create", "photo", visit_id, after=after)

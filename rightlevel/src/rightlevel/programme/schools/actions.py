@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
-from rightlevel.programme.accounts import end_assignments_of
+from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import (
     AlreadyTaken,
@@ -163,6 +163,7 @@ async def change_school(
             session, reason=change.reason.strip(), person_id=actor.person_id, now=clock.now()
         )
     await _save_change(session, school, change, fields)
+    forget_assignments(session, school_id=school_id)
     await write_audit(
         session, actor, "change", "school", school_id, before={name: before[name] for name in touched},
         after={name: fields[name] for name in touched}, reason=change.reason.strip() or None,
@@ -215,6 +216,7 @@ async def delete_school(session: Session, actor: Actor, school_id: int, *, reaso
     ):
         raise NotFound
     ended = await end_assignments_of(session, clock.now(), school_id=school_id)
+    forget_assignments(session, school_id=school_id)
     await write_audit(session, actor, "delete", "school", school_id, after=ended or None, reason=reason)
 
 
@@ -228,6 +230,7 @@ async def restore_school(session: Session, actor: Actor, school_id: int) -> Scho
         )
     if not await store.restore_row(session, "school", school_id):
         raise NotFound
+    forget_assignments(session, school_id=school_id)
     await write_audit(session, actor, "restore", "school", school_id)
     return await store.find_school(session, school_id)
 

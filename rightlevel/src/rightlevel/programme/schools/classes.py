@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
-from rightlevel.programme.accounts import end_assignments_of
+from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
@@ -141,6 +141,7 @@ async def delete_class(session: Session, actor: Actor, class_id: int, *, reason:
         raise InUse
     await store.delete_row(session, "class", class_id, by=actor.person_id, reason=reason, now=clock.now())
     ended = await end_assignments_of(session, clock.now(), class_id=class_id)
+    forget_assignments(session, school_id=found.school_id)
     await write_audit(session, actor, "delete", "class", class_id, after=ended or None, reason=reason)
 
 
@@ -160,4 +161,6 @@ async def restore_class(session: Session, actor: Actor, class_id: int) -> ClassR
     if not await store.restore_row(session, "class", class_id):
         raise NotFound
     await write_audit(session, actor, "restore", "class", class_id)
-    return await store.find_class(session, class_id)
+    restored = await store.find_class(session, class_id)
+    forget_assignments(session, school_id=restored.school_id)
+    return restored

@@ -40,7 +40,8 @@ from rightlevel.programme.joining import (
     list_requests,
     read_request,
 )
-from rightlevel.programme.permissions import May, require
+from rightlevel.programme.permissions import Actor, May, require
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
     READ_S,
@@ -147,15 +148,15 @@ async def read_join_request(call: Ask, *, path: ById) -> JoinRequest:
 )  # fmt: skip
 async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created:
     """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
-    actor, code = actor_of(call), generate_code()
+    code = generate_code()
     code_hash = await call.app.passwords.hash(code)
 
-    async def approve(session: Session) -> CodeMade:
+    async def approve(session: Session, actor: Actor) -> CodeMade:
         return await approve_request(
             session, actor, path.id, body, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    made = await call.database.run(approve, deadline_s=WRITE_S)
+    made = await write_as(call, approve, deadline_s=WRITE_S)
     return Created(made, f"/api/v1/people/{made.person.id}")
 
 
@@ -173,15 +174,15 @@ async def decline_join_request(call: Ask, *, path: ById, body: Declined) -> None
 )  # fmt: skip
 async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
     """Takes the password of somebody below, ends sessions and tokens, and gives a one-time code, shown this once."""
-    actor, code = actor_of(call), generate_code()
+    code = generate_code()
     code_hash = await call.app.passwords.hash(code)
 
-    async def reset(session: Session) -> CodeMade:
+    async def reset(session: Session, actor: Actor) -> CodeMade:
         return await reset_with_code(
             session, actor, path.id, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    return await call.database.run(reset, deadline_s=WRITE_S)
+    return await write_as(call, reset, deadline_s=WRITE_S)
 
 
 @routes.endpoint(
@@ -189,13 +190,13 @@ async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
 )  # fmt: skip
 async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
     """Gives a teacher or mentor below a new PIN, shown this once."""
-    actor, pin = actor_of(call), generate_pin()
+    pin = generate_pin()
     pin_hash = await call.app.passwords.hash(pin)
 
-    async def reset(session: Session) -> Person:
+    async def reset(session: Session, actor: Actor) -> Person:
         return await reset_pin(session, actor, path.id, pin_hash=pin_hash, clock=call.clock)
 
-    return PinMade(await call.database.run(reset, deadline_s=WRITE_S), pin)
+    return PinMade(await write_as(call, reset, deadline_s=WRITE_S), pin)
 
 
 @routes.endpoint(

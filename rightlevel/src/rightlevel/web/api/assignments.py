@@ -10,6 +10,7 @@ from rightlevel.programme.assignments import (
     Assignment,
     NewAssignment,
     SchoolWithout,
+    assigned_schools,
     create_assignment,
     create_assignments,
     end_assignment,
@@ -17,7 +18,7 @@ from rightlevel.programme.assignments import (
     list_assignments,
     schools_without,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, Subject, require
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 
 routes = Registry()
@@ -72,6 +73,36 @@ async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created:
 async def end_one_assignment(call: Ask, *, path: ById) -> Assignment:
     """Ends an assignment, on the very next request everywhere."""
     return await end_assignment(call.session, actor_of(call), path.id, call.clock)
+
+
+class AssignedSearch(msgspec.Struct, frozen=True):
+    """Whose schools are asked for (one's own without `person_id`), in which subject, and the past ones too with `active_only=false`."""
+
+    person_id: int | None = None
+    subject: Subject | None = None
+    active_only: bool = True
+
+
+class AssignedSchools(msgspec.Struct, frozen=True):
+    """The ids of schools, sorted."""
+
+    school_ids: list[int]
+
+
+@routes.endpoint(
+    "GET", "/api/v1/assigned-schools", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
+    tags=("assignments",),
+)  # fmt: skip
+async def list_assigned_schools(call: Ask, *, query: AssignedSearch) -> AssignedSchools:
+    """The schools assigned to oneself or, for whoever may read assignments, to somebody; at most 10,000."""
+    actor = actor_of(call)
+    if query.person_id not in (None, actor.person_id):
+        require(actor, "read", "assignment")
+    person_id = query.person_id or actor.person_id
+    found = await assigned_schools(
+        call.session, person_id, query.subject, query.active_only, scopes=call.app.scopes
+    )
+    return AssignedSchools(found)
 
 
 class NewAssignments(msgspec.Struct, frozen=True):

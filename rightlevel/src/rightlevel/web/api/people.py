@@ -32,6 +32,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audit
 from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     READ_S,
     READS,
@@ -206,9 +207,10 @@ async def add_person(call: Ask, *, body: NewPerson) -> Created:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
     password_hash = await call.app.passwords.hash(password)
-    actor = actor_of(call)
-    person = await call.database.run(
-        lambda session: create_person(session, actor, body, password_hash=password_hash), deadline_s=WRITE_S
+    person = await write_as(
+        call,
+        lambda session, actor: create_person(session, actor, body, password_hash=password_hash),
+        deadline_s=WRITE_S,
     )
     return Created(PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}")
 

@@ -44,6 +44,7 @@ from rightlevel.programme.visits import (
     visits_csv,
     visits_per_school_month,
 )
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
 
@@ -261,9 +262,10 @@ async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
 )  # fmt: skip
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
-    actor = actor_of(call)
-    forms = await call.database.run(lambda session: begin_export(session, actor, body), deadline_s=WRITE_S)
-    return Streamed(visits_csv(call.database, actor, body, forms), "text/csv; charset=utf-8")
+    forms = await write_as(
+        call, lambda session, actor: begin_export(session, actor, body), deadline_s=WRITE_S
+    )
+    return Streamed(visits_csv(call.database, actor_of(call), body, forms), "text/csv; charset=utf-8")
 
 
 @routes.endpoint(

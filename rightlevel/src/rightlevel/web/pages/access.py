@@ -20,7 +20,8 @@ from rightlevel.programme.accounts import (
     reset_with_code,
     revoke_token_of,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import Actor, May
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.templating import done, language_of, render
@@ -44,15 +45,15 @@ class TokenOf(msgspec.Struct, frozen=True):
 )  # fmt: skip
 async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives somebody a one-time code, shown this once, and signs them out everywhere."""
-    actor, code = actor_of(call), generate_code()
+    code = generate_code()
     code_hash = await call.app.passwords.hash(code)
 
-    async def reset(session: Session) -> CodeMade:
+    async def reset(session: Session, actor: Actor) -> CodeMade:
         return await reset_with_code(
             session, actor, path.id, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    made = await call.database.run(reset, deadline_s=WRITE_S)
+    made = await write_as(call, reset, deadline_s=WRITE_S)
     return render(call, "people/code.html", made=made, is_new=False)
 
 
@@ -62,13 +63,13 @@ async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
 )  # fmt: skip
 async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives a teacher or mentor a new PIN, shown this once."""
-    actor, pin = actor_of(call), generate_pin()
+    pin = generate_pin()
     pin_hash = await call.app.passwords.hash(pin)
 
-    async def reset(session: Session) -> Person:
+    async def reset(session: Session, actor: Actor) -> Person:
         return await reset_pin(session, actor, path.id, pin_hash=pin_hash, clock=call.clock)
 
-    person = await call.database.run(reset, deadline_s=WRITE_S)
+    person = await write_as(call, reset, deadline_s=WRITE_S)
     return render(call, "people/pin.html", person=person, pin=pin)
 
 

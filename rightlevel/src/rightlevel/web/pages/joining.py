@@ -22,8 +22,9 @@ from rightlevel.programme.joining import (
     list_requests,
     read_request,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import Actor, May
 from rightlevel.programme.schools import SchoolSearch, list_schools
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
     READ_S,
@@ -179,10 +180,10 @@ async def _request(call: Ask, session: Session, request: JoinRequest, form: Appr
 )  # fmt: skip
 async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
     """Makes the account, assigns it and shows its one-time code this once."""
-    actor, code = actor_of(call), generate_code()
+    code = generate_code()
     code_hash = await call.app.passwords.hash(code)
 
-    async def approve(session: Session) -> CodeMade:
+    async def approve(session: Session, actor: Actor) -> CodeMade:
         if form.school_id is None:
             raise Invalid(faults=(Fault("school_id", "Please fill this in"),))
         approval = Approval(
@@ -194,10 +195,10 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
         )
 
     try:
-        made = await call.database.run(approve, deadline_s=WRITE_S)
+        made = await write_as(call, approve, deadline_s=WRITE_S)
     except ProgrammeError as error:
         async with call.database.read(deadline_s=READ_S) as session:
-            request = await read_request(session, actor, path.id)
+            request = await read_request(session, actor_of(call), path.id)
             values = await _request(call, session, request, form)
         show_again(call, "people/request.html", error, **values)
     return render(call, "people/code.html", made=made, is_new=True)

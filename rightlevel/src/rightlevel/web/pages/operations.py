@@ -64,6 +64,7 @@ def parts_of(call: Ask) -> Parts:
         app.imports,
         app.supervisor,
         app.settings.memory_bytes,
+        app.second_levels,
     )
 
 

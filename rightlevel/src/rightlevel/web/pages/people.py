@@ -27,6 +27,7 @@ from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     READ_S,
     READS,
@@ -115,14 +116,15 @@ async def new_person_page(call: Ask) -> Html:
 )  # fmt: skip
 async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
     """Makes an account with a generated password, which is shown this once."""
-    actor, password = actor_of(call), generate_password()
+    password = generate_password()
     new = NewPerson(
         form.username.strip().lower(), form.display_name, form.role, form.email.strip() or None, form.language
     )
     password_hash = await call.app.passwords.hash(password)
     try:
-        person = await call.database.run(
-            lambda session: create_person(session, actor, new, password_hash=password_hash),
+        person = await write_as(
+            call,
+            lambda session, actor: create_person(session, actor, new, password_hash=password_hash),
             deadline_s=WRITE_S,
         )
     except ProgrammeError as error:

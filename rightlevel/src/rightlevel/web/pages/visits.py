@@ -37,6 +37,7 @@ from rightlevel.programme.visits import (
     visit_in_print,
     visits_csv,
 )
+from rightlevel.web.authority import write_as
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
@@ -310,10 +311,14 @@ async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
 )  # fmt: skip
 async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
-    actor, asked = actor_of(call), VisitSearch()
-    forms = await call.database.run(lambda session: begin_export(session, actor, asked), deadline_s=WRITE_S)
+    asked = VisitSearch()
+    forms = await write_as(
+        call, lambda session, actor: begin_export(session, actor, asked), deadline_s=WRITE_S
+    )
     headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
-    return Streamed(visits_csv(call.database, actor, asked, forms), "text/csv; charset=utf-8", headers)
+    return Streamed(
+        visits_csv(call.database, actor_of(call), asked, forms), "text/csv; charset=utf-8", headers
+    )
 
 
 @routes.endpoint(

@@ -1,0 +1,38 @@
+"""Who may write, read once more in the very transaction that writes, for the few routes that have work to do before it begins.
+
+Hashing a password or making a photo small takes a while, and no connection is held meanwhile. What was allowed when the request came in
+is asked again, past every cache, beside the write: whoever lost the school, the role or the session since then writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from flatwater.asgi import NotAllowed, NotSignedIn
+from flatwater.transaction import Session
+from rightlevel.programme.permissions import Actor
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.house import read_actor
+
+T = TypeVar("T")
+
+
+async def actor_again(call: Ask, session: Session) -> Actor:
+    """Who is calling, as they are now, read in this transaction. *Errors*: NotSignedIn, NotAllowed. *Cost*: one statement."""
+    before = actor_of(call)
+    actor = await read_actor(call, session, scopes=None)
+    if actor is None or actor.person_id != before.person_id:
+        raise NotSignedIn
+    if not call.endpoint.who.allows(actor):
+        raise NotAllowed
+    return actor
+
+
+async def write_as(call: Ask, work: Callable[[Session, Actor], Awaitable[T]], *, deadline_s: float) -> T:
+    """Runs the work in a transaction, with whoever is calling as they are in it. *Errors*: NotSignedIn, NotAllowed, and the work's own."""
+
+    async def settle(session: Session) -> T:
+        return await work(session, await actor_again(call, session))
+
+    return await call.database.run(settle, deadline_s=deadline_s)
