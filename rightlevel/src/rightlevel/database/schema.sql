@@ -985,6 +985,11 @@ create function add_place_roll(deltas roll_delta[]) returns void language sql as
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
 $$;
 
+-- The programme's day as whoever changes children told it with the transaction (setting `rightlevel.today`); else that of the instant in UTC.
+create function told_day(at timestamptz) returns date language sql stable as $$
+    select coalesce(nullif(current_setting('rightlevel.today', true), '')::date, (at at time zone 'UTC')::date)
+$$;
+
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
 -- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
 create function keep_student_counts() returns trigger language plpgsql as $$
@@ -1025,7 +1030,7 @@ begin
                 roll_over_id, from_number, until_number)
             select o.id, o.school_id, o.school_year_id, o.class_id, o.grade, o.sex,
                 coalesce(($1->>'until_on')::date, case when n.status = 'left' then n.left_on end,
-                    case when o.school_year_id <> n.school_year_id then least(y.ends_on, n.changed_at::date) end, n.changed_at::date),
+                    case when o.school_year_id <> n.school_year_id then least(y.ends_on, told_day(n.changed_at)) end, told_day(n.changed_at)),
                 case
                     when $1->>'roll_over_id' is not null then
                         case when n.status = 'left' then 'finished' when n.grade <> o.grade then 'promotion' else 'repeat' end
