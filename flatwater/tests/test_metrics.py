@@ -7,7 +7,7 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +28,7 @@ from flatwater.metrics import CONTENT_TYPE, OTHER, Labels, MetricRefused, Metric
 from flatwater.monitors import GarbageMonitor, ProcessMonitor
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits
+from flatwater.supervisor import Supervisor
 
 pytestmark = pytest.mark.anyio
 
@@ -202,7 +203,7 @@ def test_what_writes_the_text_is_loaded_with_the_first_exposition() -> None:
 
 
 @pytest.fixture
-async def whole(database: Database) -> Metrics:
+async def whole(database: Database) -> AsyncIterator[Metrics]:
     """Every source there is, with something to read in each."""
     clock = StandingClock(datetime(2026, 11, 23, tzinfo=UTC))
     metrics = Metrics()
@@ -231,7 +232,11 @@ async def whole(database: Database) -> Metrics:
     sources.shedding(metrics, shedder.standing)
     sources.service_levels(metrics, lambda: evaluate({"connections": 9, "cache_hit_rate": 0.9}))
     sources.alerts(metrics, delivery.statistics)
-    return metrics
+    async with Supervisor(clock) as supervisor:
+        sources.loops(metrics, supervisor.standings, supervisor.errands)
+        supervisor.every("sweeping", load, period_s=60.0).turned()
+        await supervisor.errand("telling", load())
+        yield metrics
 
 
 async def test_the_sources_tell_what_the_parts_count(whole: Metrics, database: Database) -> None:

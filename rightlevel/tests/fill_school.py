@@ -187,6 +187,26 @@ select %(mentor)s, %(school)s, 'math'::subject, null, '2026-01-01'::date
 -- Somebody is signed in on the device.
 insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, school_device_id)
 select sha256(convert_to('pin' || %(school)s, 'UTF8')), %(teacher)s, 'csrf', %(now)s, %(now)s, %(now)s::timestamptz + interval '1 day', 'test', id from school_device where school_id = %(school)s
+-- name: s34_school_place
+-- It was moved.
+update school s set place_id = (select p.parent_id from place p where p.id = s.place_id) where s.id = %(school)s
+-- name: s35_school_place
+-- And came back.
+update school s set place_id = (select m.place_id from school_place m where m.school_id = s.id and m.from_at = '-infinity') where s.id = %(school)s
+-- name: s36_boundary_change_school
+-- By new borders.
+with made as (
+    insert into boundary_change (id, kind, reason, schools, made_at, made_by) values (gen_random_uuid(), 'move', 'new borders', 1, %(now)s, %(leader)s) returning id)
+insert into boundary_change_school (boundary_change_id, school_id, from_place_id, to_place_id)
+select made.id, s.id, p.parent_id, p.id from made, school s join place p on p.id = s.place_id where s.id = %(school)s
+-- name: s37_school_change
+-- Some of its children went to a school of their own.
+insert into school_change (id, kind, from_school_id, to_school_id, reason, children, moved_on, made_at, made_by)
+select gen_random_uuid(), 'split', %(school)s, min(o.id), 'too many children', 2, '2026-11-01', %(now)s, %(leader)s from school o where o.id <> %(school)s
+-- name: s38_school_change_child
+-- These.
+insert into school_change_child (school_change_id, student_id, from_code, grade)
+select c.id, st.id, st.code, st.grade from school_change c join student st on st.school_id = c.from_school_id and st.code in ('F1', 'F2') where c.from_school_id = %(school)s
 """,
     origin="tests/fill_school.py",
 )

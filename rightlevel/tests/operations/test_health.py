@@ -61,10 +61,10 @@ async def test_a_full_pool_is_busy_with_numbers_and_not_down(
 async def test_a_look_that_fails_by_itself_is_told_and_is_not_down(
     new_database: Callable[[], OneDatabase], tmp_path: Path
 ) -> None:
-    async with serving(new_database(), tmp_path) as platform:
-        with psycopg.connect(platform.server.conninfo, autocommit=True) as owner:
-            owner.execute("alter table flatwater_rate_limit rename to elsewhere")
-        await asyncio.sleep(2.1)  # a reading may be two seconds old
+    database = new_database()
+    with psycopg.connect(database.conninfo, autocommit=True) as owner:
+        owner.execute("alter table flatwater_rate_limit rename to elsewhere")
+    async with serving(database, tmp_path) as platform:
         async with platform.client() as client:
             answer = await client.get("/healthz")
         levels = {each["name"]: each["verdict"] for each in answer.json()["levels"]}

@@ -29,6 +29,8 @@ MAX_ROWS: Final = 200
 MAX_REMEMBERED: Final = 500
 """Numbers that one look may leave for the next."""
 STATEMENT_MS: Final = 400
+COUNT_MS: Final = 2_000
+"""Counting a million rows takes 100 ms on a quiet machine; on one that is looked at because it is ill, it takes longer."""
 LOCK_MS: Final = 50
 IDLE_IN_TRANSACTION_MS: Final = 5_000
 CONNECT_S: Final = 5
@@ -46,6 +48,9 @@ _LIMITS: Final = {
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
+
+
+_LIMIT: Final = sql.SQL("set statement_timeout = {}")
 
 
 class CouldNotLook(Exception):
@@ -204,9 +209,17 @@ class Look:
             raise NotExamined(self._hung_up)
         try:
             with self.connection.cursor() as cursor:
+                cursor.execute(_LIMIT.format(sql.Literal(COUNT_MS)))
                 found = cursor.execute(counting).fetchone()
+                cursor.execute(_LIMIT.format(sql.Literal(STATEMENT_MS)))
         except psycopg.Error as error:
             self.has_probe_trouble = not isinstance(error, psycopg.errors.LockNotAvailable)
+            if not self.connection.closed:
+                self.connection.execute(_LIMIT.format(sql.Literal(STATEMENT_MS)))
+            if isinstance(error, psycopg.errors.QueryCanceled):
+                raise NotExamined(
+                    f"{name}: counting took longer than {COUNT_MS} ms and was stopped."
+                ) from error
             raise NotExamined(self._why_refused(name, error)) from error
         return 0 if found is None else int(str(found["count"]))
 

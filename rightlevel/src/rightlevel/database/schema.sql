@@ -141,9 +141,15 @@ create table place (
     deleted_at timestamptz,
     deleted_by bigint references person,
     delete_reason text,
+    -- a closed place: what hung on it went to the places that follow it (boundary_change_place). Its counts of the past stay.
+    closed_at timestamptz,
+    closed_by bigint references person,
+    close_reason text constraint place_close_reason_is_short check (length(close_reason) between 1 and 200),
     constraint place_only_countries_are_roots check ((parent_id is null) = (kind = 'country')),
-    constraint place_code_is_unique_below_its_parent unique nulls not distinct (parent_id, code)
+    constraint place_closed_says_why check ((closed_at is null) = (close_reason is null))
 );
+-- A place that follows another may have its code.
+create unique index place_code_is_unique_below_its_parent on place (parent_id, code) nulls not distinct where closed_at is null;
 create index place_by_parent on place (parent_id, lower(name_local), id);
 create index place_by_lineage on place using gin (lineage);
 
@@ -151,6 +157,9 @@ create function keep_lineage() returns trigger language plpgsql as $$
 begin
     if tg_op = 'UPDATE' and new.parent_id is distinct from old.parent_id then
         raise exception 'a place does not move' using errcode = 'check_violation', constraint = 'place_does_not_move';
+    end if;
+    if tg_op = 'INSERT' and new.parent_id is not null then
+        perform require_open_places(array[new.parent_id]);
     end if;
     new.lineage := coalesce((select lineage from place where id = new.parent_id), '{}') || new.id;
     return new;
@@ -183,12 +192,92 @@ create table school (
     deleted_at timestamptz,
     deleted_by bigint references person,
     delete_reason text,
-    constraint school_position_is_whole check ((latitude is null) = (longitude is null))
+    -- the school that this one was merged into
+    merged_into bigint references school,
+    constraint school_position_is_whole check ((latitude is null) = (longitude is null)),
+    constraint school_merged_is_closed check (merged_into is null or status = 'closed')
 );
+create index school_by_merge on school (merged_into) where merged_into is not null;
 -- Soft-deleted schools keep their code, so that restoring never collides.
 create unique index school_code_is_unique on school (code);
 create index school_by_place on school (place_id, lower(name_local), id) where deleted_at is null;
 create index school_by_name on school (lower(name_local), id) where deleted_at is null;
+
+-- In which place a school stood, from when until when; the present one has no end and is school.place_id (triggers on school keep both).
+create table school_place (
+    school_id bigint not null references school on delete cascade,
+    from_at timestamptz not null default '-infinity',
+    until_at timestamptz,
+    place_id bigint not null references place,
+    reason text constraint school_place_reason_is_short check (length(reason) between 1 and 200),
+    moved_by bigint references person,
+    primary key (school_id, from_at),
+    constraint school_place_ends_after_start check (from_at < until_at),
+    constraint school_place_is_one_at_a_time
+        exclude using gist (int8range(school_id, school_id, '[]') with &&, tstzrange(from_at, until_at) with &&)
+);
+create unique index school_place_is_one_now on school_place (school_id) where until_at is null;
+create index school_place_by_place on school_place (place_id, school_id);
+create index school_place_of_moves on school_place (from_at) where from_at > '-infinity';
+create index school_place_ended on school_place (until_at) where until_at is not null;
+
+-- Whether somebody stood there at an instant; without one, whether they do now.
+create function stood_at(from_at timestamptz, until_at timestamptz, at timestamptz) returns boolean language sql immutable parallel safe as $$
+    select case when at is null then until_at is null else from_at <= at and (until_at is null or until_at > at) end
+$$;
+
+-- Nothing is hung on a closed place, nor on one that is being closed: whoever closes it waits for this, and this waits for whoever is closing it.
+create function require_open_places(wanted bigint[]) returns void language plpgsql as $$
+begin
+    perform 1 from place p where p.id = any(wanted) order by p.id for share;
+    if exists (select 1 from place p where p.id = any(wanted) and p.closed_at is not null) then
+        raise exception 'nothing is hung on a closed place' using errcode = 'check_violation', constraint = 'place_is_closed';
+    end if;
+end $$;
+
+create function keep_first_place() returns trigger language plpgsql as $$
+begin
+    perform require_open_places(array(select distinct n.place_id from new_rows n));
+    insert into school_place (school_id, place_id) select n.id, n.place_id from new_rows n;
+    return null;
+end $$;
+create trigger school_stands_somewhere after insert on school referencing new table as new_rows
+    for each statement execute function keep_first_place();
+
+-- Places moved, split and merged: each by places that follow it. What is undone was done backwards; nothing of the past changes by either.
+create table boundary_change (
+    id uuid primary key,
+    kind text not null constraint boundary_change_kind_is_known check (kind in ('move', 'split', 'merge')),
+    reason text not null constraint boundary_change_says_why check (length(reason) between 1 and 200),
+    schools integer not null,
+    made_at timestamptz not null,
+    made_by bigint not null references person,
+    undone_at timestamptz,
+    undone_by bigint references person,
+    undo_reason text constraint boundary_change_undo_reason_is_short check (length(undo_reason) between 1 and 200),
+    constraint boundary_change_undone_says_who_and_why check (num_nonnulls(undone_at, undone_by, undo_reason) in (0, 3))
+);
+create index boundary_change_by_time on boundary_change (made_at desc, id desc);
+
+create table boundary_change_place (
+    boundary_change_id uuid not null references boundary_change,
+    place_id bigint not null references place,
+    successor_id bigint not null references place,
+    is_new boolean not null,
+    primary key (boundary_change_id, place_id, successor_id),
+    constraint boundary_change_place_is_followed_by_another check (place_id <> successor_id)
+);
+create index boundary_change_place_by_place on boundary_change_place (place_id);
+create index boundary_change_place_by_successor on boundary_change_place (successor_id);
+
+create table boundary_change_school (
+    boundary_change_id uuid not null references boundary_change,
+    school_id bigint not null references school,
+    from_place_id bigint not null references place,
+    to_place_id bigint not null references place,
+    primary key (boundary_change_id, school_id)
+);
+create index boundary_change_school_by_school on boundary_change_school (school_id);
 
 create table school_year (
     id bigint generated always as identity primary key,
@@ -277,7 +366,6 @@ create table student (
     constraint student_leaving_has_a_day check ((status = 'left') = (left_on is not null)),
     constraint student_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
-create unique index student_code_is_unique_in_its_school on student (school_id, code) where deleted_at is null;
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key text_pattern_ops, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
@@ -294,6 +382,37 @@ create table past_enrolment (
     reason text not null
 );
 create index past_enrolment_by_student on past_enrolment (student_id, id);
+
+-- Schools merged and split: whose children went where in one deed.
+create table school_change (
+    id uuid primary key,
+    kind text not null constraint school_change_kind_is_known check (kind in ('split', 'merge')),
+    from_school_id bigint not null references school,
+    to_school_id bigint not null references school,
+    reason text not null constraint school_change_says_why check (length(reason) between 1 and 200),
+    children integer not null,
+    moved_on date not null,
+    made_at timestamptz not null,
+    made_by bigint not null references person,
+    undone_at timestamptz,
+    undone_by bigint references person,
+    undo_reason text constraint school_change_undo_reason_is_short check (length(undo_reason) between 1 and 200),
+    constraint school_change_is_of_two check (from_school_id <> to_school_id),
+    constraint school_change_undone_says_who_and_why check (num_nonnulls(undone_at, undone_by, undo_reason) in (0, 3))
+);
+create index school_change_by_from on school_change (from_school_id, made_at desc);
+create index school_change_by_to on school_change (to_school_id, made_at desc);
+
+create table school_change_child (
+    school_change_id uuid not null references school_change on delete cascade,
+    student_id uuid not null references student on delete cascade,
+    from_class_id bigint references class,
+    to_class_id bigint references class,
+    from_code text not null,
+    grade smallint not null,
+    primary key (school_change_id, student_id)
+);
+create index school_change_child_by_student on school_change_child (student_id);
 
 -- Rounds, results --------------------------------------------------------------------------------------------------------
 
@@ -329,7 +448,13 @@ create table round (
     deleted_at timestamptz,
     deleted_by bigint references person,
     delete_reason text,
-    constraint round_ends_after_start check (starts_on <= ends_on)
+    -- first opened; since when, and as of which number, the round's roll is fixed; since when it is in its state
+    opened_at timestamptz,
+    roll_at timestamptz,
+    roll_number bigint,
+    state_at timestamptz not null default now(),
+    constraint round_ends_after_start check (starts_on <= ends_on),
+    constraint round_roll_is_whole check ((roll_at is null) = (roll_number is null))
 );
 create unique index round_is_unique_in_its_year on round (school_year_id, kind) where deleted_at is null;
 alter table round add constraint rounds_do_not_overlap
@@ -464,6 +589,47 @@ create table place_roll (
     children bigint not null,
     primary key (place_id, round_id, subject, grade, sex, shard)
 ) with (fillfactor = 70);
+-- What figures "as the districts are today" have more or less than those as they were: only of schools that moved after a round's roll was
+-- fixed, so that it is small, and what a place had then is read from place_count alone.
+create table place_count_moved (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    absent bigint not null, refused bigint not null, went bigint not null,
+    rank_1 bigint not null, rank_2 bigint not null, rank_3 bigint not null, rank_4 bigint not null, rank_5 bigint not null,
+    rank_6 bigint not null, rank_7 bigint not null, rank_8 bigint not null, rank_9 bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
+-- The same of seats.
+create table place_roll_moved (
+    round_id bigint not null,
+    subject subject not null,
+    place_id bigint not null,
+    shard smallint not null,
+    grade smallint not null,
+    sex smallint not null,
+    children bigint not null,
+    primary key (place_id, round_id, subject, grade, sex, shard)
+) with (fillfactor = 70);
+
+-- A place's counts by the districts of today: what it had, and what schools brought and took since.
+create view place_count_today as
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count
+    union all
+    select round_id, subject, place_id, shard, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from place_count_moved;
+create view place_roll_today as
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll
+    union all
+    select round_id, subject, place_id, shard, grade, sex, children from place_roll_moved;
+
 create type result_delta as (
     round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint,
     absent bigint, refused bigint, went bigint,
@@ -480,17 +646,85 @@ create table school_standing (
 
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
+-- The place under which a school is counted in a round: where it stood when the round's roll was fixed, else where it stands. The one choice.
+create function place_for(wanted_school bigint, wanted_round bigint) returns bigint language sql stable parallel safe as $$
+    select coalesce(
+        (select m.place_id
+            from round r
+            join school_place m on m.school_id = wanted_school and stood_at(m.from_at, m.until_at, r.roll_at)
+            where r.id = wanted_round and r.roll_at is not null),
+        (select s.place_id from school s where s.id = wanted_school))
+$$;
+
+-- The places that a school's counts of a round go to: from the country down to where it stood.
+create function lineage_for(wanted_school bigint, wanted_round bigint) returns bigint[] language sql stable parallel safe as $$
+    select p.lineage from place p where p.id = place_for(wanted_school, wanted_round)
+$$;
+
+-- The schools that stood in a place, or below it, in a round.
+create function schools_in(wanted_place bigint, wanted_round bigint) returns setof bigint language sql stable parallel safe as $$
+    select m.school_id
+    from place p
+    join school_place m on m.place_id = p.id
+    where p.lineage @> array[wanted_place]
+        and stood_at(m.from_at, m.until_at, (select r.roll_at from round r where r.id = wanted_round))
+$$;
+
+-- Holds schools where they stand until the transaction ends: whoever moves one waits for this, and this waits for whoever is moving it. What
+-- comes after it sees where they stand. In the order of their ids, so that two who hold many never wait for each other.
+create function hold_schools(wanted bigint[]) returns void language plpgsql as $$
+begin
+    perform 1 from school s where s.id = any(wanted) order by s.id for key share;
+end $$;
+
+-- The places that lie on the way to one place and not to another (sign 1), and the other way round (-1).
+create function places_between(from_place bigint, to_place bigint) returns table (unit bigint, sign integer) language sql stable parallel safe as $$
+    select each.unit, sum(each.sign)::integer
+    from (
+        select unnest(p.lineage), 1 from place p where p.id = to_place
+        union all
+        select unnest(p.lineage), -1 from place p where p.id = from_place) each (unit, sign)
+    group by each.unit
+    having sum(each.sign) <> 0
+$$;
+
 -- Rows are taken in key order everywhere, so two writers can wait for each other but never deadlock.
 create function add_place_counts(deltas result_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into place_count as c (
         place_id, round_id, subject, grade, sex, shard, absent, refused, went,
         rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
-    select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 32)::smallint, sum(d.absent), sum(d.refused), sum(d.went),
+    with stood as materialized (
+        select each.school_id, each.round_id, lineage_for(each.school_id, each.round_id) as lineage
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(d.absent), sum(d.refused), sum(d.went),
         sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8), sum(d.rank_9)
     from unnest(deltas) d
-    join school s on s.id = d.school_id and not s.is_practice
-    join place p on p.id = s.place_id
-    cross join unnest(p.lineage) unit
+    join stood t on t.school_id = d.school_id and t.round_id = d.round_id
+    cross join unnest(t.lineage) unit
+    group by 1, 2, 3, 4, 5, 6
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+        absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+        rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+        rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+        rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+    insert into place_count_moved as c (
+        place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+    with moved as materialized (
+        select each.school_id, each.round_id, place_for(each.school_id, each.round_id) as then_id, s.place_id as now_id
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select b.unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint,
+        sum(b.sign * d.absent), sum(b.sign * d.refused), sum(b.sign * d.went),
+        sum(b.sign * d.rank_1), sum(b.sign * d.rank_2), sum(b.sign * d.rank_3), sum(b.sign * d.rank_4), sum(b.sign * d.rank_5),
+        sum(b.sign * d.rank_6), sum(b.sign * d.rank_7), sum(b.sign * d.rank_8), sum(b.sign * d.rank_9)
+    from moved m
+    join unnest(deltas) d on d.school_id = m.school_id and d.round_id = m.round_id
+    cross join lateral places_between(m.then_id, m.now_id) b
+    where m.then_id <> m.now_id
     group by 1, 2, 3, 4, 5, 6
     order by 1, 2, 3, 4, 5, 6
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set
@@ -501,6 +735,7 @@ create function add_place_counts(deltas result_delta[]) returns void language sq
 $$;
 
 create function add_school_counts(deltas result_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into school_count as c (
         school_id, round_id, subject, grade, sex, absent, refused, went,
         rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
@@ -673,6 +908,7 @@ create trigger student_hides_its_results after update of deleted_at on student f
     when ((old.deleted_at is null) <> (new.deleted_at is null)) execute function hide_results_of_student();
 
 create function add_place_enrolled(deltas enrolled_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)
     select unit, d.school_year_id, d.grade, d.sex, (s.id % 32)::smallint, sum(d.children)
     from unnest(deltas) d
@@ -686,6 +922,7 @@ create function add_place_enrolled(deltas enrolled_delta[]) returns void languag
 $$;
 
 create function add_school_enrolled(deltas enrolled_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into school_enrolled as c (school_id, school_year_id, grade, sex, children)
     select d.school_id, d.school_year_id, d.grade, d.sex, d.children
     from unnest(deltas) d
@@ -696,6 +933,7 @@ create function add_school_enrolled(deltas enrolled_delta[]) returns void langua
 $$;
 
 create function add_school_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into school_roll as c (school_id, round_id, subject, grade, sex, children)
     select d.school_id, d.round_id, d.subject, d.grade, d.sex, sum(d.children)
     from unnest(deltas) d
@@ -717,14 +955,32 @@ create function add_school_standing(deltas enrolled_delta[]) returns void langua
 $$;
 
 create function add_place_roll(deltas roll_delta[]) returns void language sql as $$
+    select hold_schools(array(select distinct d.school_id from unnest(deltas) d));
     insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
-    select unit, d.round_id, d.subject, d.grade, d.sex, (s.id % 32)::smallint, sum(d.children)
+    with stood as materialized (
+        select each.school_id, each.round_id, lineage_for(each.school_id, each.round_id) as lineage
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(d.children)
     from unnest(deltas) d
-    join school s on s.id = d.school_id and not s.is_practice
-    join place p on p.id = s.place_id
-    cross join unnest(p.lineage) unit
+    join stood t on t.school_id = d.school_id and t.round_id = d.round_id
+    cross join unnest(t.lineage) unit
     group by 1, 2, 3, 4, 5, 6
     having sum(d.children) <> 0
+    order by 1, 2, 3, 4, 5, 6
+    on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+    insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+    with moved as materialized (
+        select each.school_id, each.round_id, place_for(each.school_id, each.round_id) as then_id, s.place_id as now_id
+        from (select distinct d.school_id, d.round_id from unnest(deltas) d) each
+        join school s on s.id = each.school_id and not s.is_practice)
+    select b.unit, d.round_id, d.subject, d.grade, d.sex, (d.school_id % 32)::smallint, sum(b.sign * d.children)
+    from moved m
+    join unnest(deltas) d on d.school_id = m.school_id and d.round_id = m.round_id
+    cross join lateral places_between(m.then_id, m.now_id) b
+    where m.then_id <> m.now_id
+    group by 1, 2, 3, 4, 5, 6
+    having sum(b.sign * d.children) <> 0
     order by 1, 2, 3, 4, 5, 6
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
 $$;
@@ -869,57 +1125,182 @@ create trigger student_counts_on_update after update on student referencing old 
 create trigger student_counts_on_delete after delete on student referencing old table as old_rows
     for each statement execute function keep_student_counts();
 
--- A school that changes its place, or becomes or stops being a practice school, takes its counts along.
-create function take_school_out_of_counts() returns trigger language plpgsql as $$
+-- Adds a school's counts and seats of one round to what lies between two places: `to_then` times to the places as they were,
+-- `to_moved` times to what today's districts have more or less.
+create function shift_counts(wanted_school bigint, wanted_round bigint, from_place bigint, to_place bigint, to_then integer, to_moved integer)
+returns void language plpgsql as $$
 begin
-    -- A result saved meanwhile would be counted where the school was: writers wait the moment this rare change takes.
-    lock table student, result in share row exclusive mode;
-    if not old.is_practice then
-        perform add_place_counts(array(
-            select row(round_id, subject, school_id, grade, sex, -absent, -refused, -went,
-                -rank_1, -rank_2, -rank_3, -rank_4, -rank_5, -rank_6, -rank_7, -rank_8, -rank_9)::result_delta
-            from school_count where school_id = old.id));
-        perform add_place_enrolled(array(
-            select row(school_year_id, school_id, grade, sex, -children)::enrolled_delta
-            from school_enrolled where school_id = old.id));
-        perform add_place_roll(array(
-            select row(round_id, subject, school_id, grade, sex, -children)::roll_delta
-            from school_roll where school_id = old.id));
-        delete from school_count where school_id = old.id;
-        delete from school_enrolled where school_id = old.id;
-        delete from school_roll where school_id = old.id;
+    if to_then <> 0 then
+        insert into place_count as c (
+            place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_count k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_then) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_then * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+    end if;
+    if to_moved <> 0 then
+        insert into place_count_moved as c (
+            place_id, round_id, subject, grade, sex, shard, absent, refused, went,
+            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, t * k.absent, t * k.refused, t * k.went,
+            t * k.rank_1, t * k.rank_2, t * k.rank_3, t * k.rank_4, t * k.rank_5, t * k.rank_6, t * k.rank_7, t * k.rank_8, t * k.rank_9
+        from school_count k
+        cross join places_between(from_place, to_place) b
+        cross join lateral (select b.sign * to_moved) as times (t)
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set
+            absent = c.absent + excluded.absent, refused = c.refused + excluded.refused, went = c.went + excluded.went,
+            rank_1 = c.rank_1 + excluded.rank_1, rank_2 = c.rank_2 + excluded.rank_2, rank_3 = c.rank_3 + excluded.rank_3,
+            rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
+            rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
+        insert into place_roll_moved as c (place_id, round_id, subject, grade, sex, shard, children)
+        select b.unit, k.round_id, k.subject, k.grade, k.sex, (k.school_id % 32)::smallint, b.sign * to_moved * k.children
+        from school_roll k
+        cross join places_between(from_place, to_place) b
+        where k.school_id = wanted_school and k.round_id = wanted_round
+        order by 1, 2, 3, 4, 5, 6
+        on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children;
+    end if;
+end $$;
+
+-- Before schools are moved: no round's roll is fixed or let go meanwhile. Taken before any school, so that nobody waits in a ring.
+create function hold_rolls() returns void language plpgsql as $$
+begin
+    perform 1 from round r order by r.id for share;
+end $$;
+
+-- An instant after every roll that was fixed, whatever the clocks of two hosts say.
+create function after_rolls(at timestamptz) returns timestamptz language sql stable as $$
+    select greatest(at, (select max(r.roll_at) + interval '1 microsecond' from round r))
+$$;
+
+-- A school that changes its place, or becomes or stops being a practice school: whoever enters something there waits the moment that it takes,
+-- and whoever was entering is waited for. Nobody at another school is held up.
+create function hold_changing_school() returns trigger language plpgsql as $$
+begin
+    perform hold_rolls();
+    if old.place_id <> new.place_id then
+        perform require_open_places(array[new.place_id]);
+    end if;
+    perform 1 from school s where s.id = old.id for update;
+    if old.is_practice <> new.is_practice then
+        if has_past(old.id) then
+            raise exception 'a school with a past stays what it is' using errcode = 'check_violation', constraint = 'school_has_a_past';
+        end if;
+        if not old.is_practice then
+            perform add_place_enrolled(array(
+                select row(e.school_year_id, e.school_id, e.grade, e.sex, -e.children)::enrolled_delta
+                from school_enrolled e where e.school_id = old.id));
+            perform add_place_roll(array(
+                select row(k.round_id, k.subject, k.school_id, k.grade, k.sex, -k.children)::roll_delta
+                from school_roll k where k.school_id = old.id));
+            delete from school_enrolled where school_id = old.id;
+            delete from school_roll where school_id = old.id;
+        end if;
     end if;
     return new;
 end $$;
-create trigger school_leaves_its_counts before update of place_id, is_practice on school for each row
-    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function take_school_out_of_counts();
+create trigger school_is_held_while_it_changes before update of place_id, is_practice on school for each row
+    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function hold_changing_school();
 
-create function put_school_into_counts() returns trigger language plpgsql as $$
+create function keep_school_place() returns trigger language plpgsql as $$
 declare
-    result_deltas result_delta[];
-    enrolled_deltas enrolled_delta[];
-    roll_deltas roll_delta[];
+    moved_at timestamptz;
+    each record;
 begin
-    result_deltas := array(
-        select row(round_id, subject, school_id, grade, sex, absent, refused, went,
-            rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::result_delta
-        from counted_result where school_id = new.id);
-    enrolled_deltas := array(
-        select row(school_year_id, school_id, grade, sex, children)::enrolled_delta
-        from counted_student where school_id = new.id);
-    roll_deltas := array(
-        select row(round_id, subject, school_id, grade, sex, children)::roll_delta
-        from counted_roll where school_id = new.id);
-    perform add_school_counts(result_deltas);
-    perform add_place_counts(result_deltas);
-    perform add_school_enrolled(enrolled_deltas);
-    perform add_place_enrolled(enrolled_deltas);
-    perform add_school_roll(roll_deltas);
-    perform add_place_roll(roll_deltas);
+    if old.is_practice <> new.is_practice and not new.is_practice then
+        perform add_school_enrolled(array(
+            select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
+            from counted_student c where c.school_id = new.id));
+        perform add_place_enrolled(array(
+            select row(c.school_year_id, c.school_id, c.grade, c.sex, c.children)::enrolled_delta
+            from counted_student c where c.school_id = new.id));
+        perform add_school_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+        perform add_place_roll(array(
+            select row(c.round_id, c.subject, c.school_id, c.grade, c.sex, c.children)::roll_delta
+            from counted_roll c where c.school_id = new.id));
+    end if;
+    if old.place_id = new.place_id then
+        return null;
+    end if;
+    -- After every earlier move too.
+    moved_at := greatest(
+        after_rolls(coalesce(nullif(current_setting('rightlevel.moving_at', true), '')::timestamptz, clock_timestamp())),
+        (select max(m.from_at) + interval '1 microsecond' from school_place m where m.school_id = new.id and m.from_at > '-infinity'));
+    for each in select r.id, r.roll_at is null as goes_along from round r order by r.id loop
+        perform shift_counts(new.id, each.id, old.place_id, new.place_id,
+            case when each.goes_along then 1 else 0 end, case when each.goes_along then 0 else 1 end);
+    end loop;
+    if not new.is_practice and not old.is_practice then
+        insert into place_enrolled as c (place_id, school_year_id, grade, sex, shard, children)
+        select b.unit, e.school_year_id, e.grade, e.sex, (e.school_id % 32)::smallint, b.sign * e.children
+        from school_enrolled e
+        cross join places_between(old.place_id, new.place_id) b
+        where e.school_id = new.id
+        order by 1, 2, 3, 4, 5
+        on conflict (place_id, school_year_id, grade, sex, shard) do update set children = c.children + excluded.children;
+    end if;
+    update school_place set until_at = moved_at where school_id = new.id and until_at is null;
+    insert into school_place (school_id, from_at, place_id, reason, moved_by)
+    values (new.id, moved_at, new.place_id, left(nullif(current_setting('rightlevel.moving', true), ''), 200),
+        nullif(current_setting('rightlevel.moving_by', true), '')::bigint);
     return null;
 end $$;
-create trigger school_joins_its_counts after update of place_id, is_practice on school for each row
-    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function put_school_into_counts();
+create trigger school_keeps_its_places after update of place_id, is_practice on school for each row
+    when (old.place_id <> new.place_id or old.is_practice <> new.is_practice) execute function keep_school_place();
+
+-- A roll is fixed after every move that was made.
+create function fix_roll_after_moves() returns trigger language plpgsql as $$
+begin
+    new.roll_at := greatest(new.roll_at, (select max(m.from_at) from school_place m where m.from_at > '-infinity'));
+    return new;
+end $$;
+create trigger round_is_fixed_after_moves before update of roll_at on round for each row
+    when (new.roll_at is not null and old.roll_at is null) execute function fix_roll_after_moves();
+
+-- What a round counts goes where its schools stood when its roll was fixed; once it is let go, where they stand.
+create function follow_roll() returns trigger language plpgsql as $$
+declare
+    each record;
+begin
+    for each in
+        select s.id, coalesce(o.place_id, s.place_id) as old_place, coalesce(n.place_id, s.place_id) as new_place
+        from school s
+        left join school_place o on o.school_id = s.id and old.roll_at is not null and stood_at(o.from_at, o.until_at, old.roll_at)
+        left join school_place n on n.school_id = s.id and new.roll_at is not null and stood_at(n.from_at, n.until_at, new.roll_at)
+        where s.id in (
+            select m.school_id from school_place m
+            where m.from_at > '-infinity' and m.from_at > least(old.roll_at, new.roll_at))
+        order by s.id
+    loop
+        if each.old_place <> each.new_place then
+            perform hold_schools(array[each.id]);
+            perform shift_counts(each.id, new.id, each.old_place, each.new_place, 1, -1);
+        end if;
+    end loop;
+    return null;
+end $$;
+create trigger round_counts_follow_its_roll after update of roll_at on round for each row
+    when (old.roll_at is distinct from new.roll_at) execute function follow_roll();
 
 -- Imports ----------------------------------------------------------------------------------------------------------------
 
@@ -1756,6 +2137,117 @@ alter table student add constraint student_merged_is_deleted check (merged_into 
 alter table student add constraint student_withdrawn_has_no_contact check (guardian_withdrawn_on is null or guardian_contact is null);
 create index student_by_merge on student (merged_into) where merged_into is not null;
 
+-- Codes stand in one normal form (students.model.code_form) and are compared without case. code_is_shared marks rows from before that: all but the
+-- first of those that share a code; the mark goes with the code or the school.
+alter table student add column code_is_shared boolean not null default false;
+create unique index student_code_is_unique_in_its_school on student (school_id, lower(code)) where deleted_at is null and not code_is_shared;
+create index student_sharing_a_code on student (school_id, lower(code)) where code_is_shared and deleted_at is null;
+
+-- Every later change of a child's record, written by a trigger whichever way the change comes: who, when, by which deed and why, and what changed with
+-- both values. Of a guardian's contact only whether there is one. It holds names: it is in no audit and erasing the child removes it. The latest
+-- thousand changes of a child are kept. settled_as: what somebody said of another name (programme/twins/renames.py).
+create table student_change (
+    id bigint generated always as identity primary key,
+    student_id uuid not null references student on delete cascade,
+    version integer not null,
+    at timestamptz not null default now(),
+    person_id bigint references person,
+    deed text not null constraint student_change_deed_is_short check (length(deed) between 1 and 40),
+    reason text constraint student_change_reason_is_short check (length(reason) <= 500),
+    before jsonb not null,
+    after jsonb not null,
+    settled_as text constraint student_change_settled_is_known check (settled_as in ('same', 'back')),
+    settled_at timestamptz,
+    settled_by bigint references person,
+    constraint student_change_settled_says_who_and_when check (num_nonnulls(settled_as, settled_at, settled_by) in (0, 3))
+);
+create index student_change_by_student on student_change (student_id, id);
+create index student_change_of_name on student_change (at, id) where before ? 'name' and settled_as is null and deed <> 'put_back';
+
+create function keep_student_changes() returns trigger language plpgsql as $$
+declare
+    said_by bigint := nullif(current_setting('rightlevel.changing_by', true), '')::bigint;
+    said_deed text := coalesce(nullif(current_setting('rightlevel.changing_deed', true), ''), 'unknown');
+    said_why text := nullif(current_setting('rightlevel.changing_why', true), '');
+begin
+    insert into student_change (student_id, version, person_id, deed, reason, before, after)
+    select c.id, c.version, said_by, said_deed, left(said_why, 500), c.before, c.after
+    from (
+        select n.id, n.version,
+            case when o.name <> n.name then jsonb_build_object('name', o.name) else '{}' end
+            || case when o.code <> n.code then jsonb_build_object('code', o.code) else '{}' end
+            || case when o.sex <> n.sex then jsonb_build_object('sex', o.sex) else '{}' end
+            || case when (o.grade, o.class_id) is distinct from (n.grade, n.class_id)
+                then jsonb_build_object('grade', o.grade, 'class_id', o.class_id) else '{}' end
+            || case when o.school_id <> n.school_id then jsonb_build_object('school_id', o.school_id) else '{}' end
+            || case when o.school_year_id <> n.school_year_id then jsonb_build_object('school_year_id', o.school_year_id) else '{}' end
+            || case when o.birth_on is distinct from n.birth_on then jsonb_build_object('birth_on', o.birth_on) else '{}' end
+            || case when o.age is distinct from n.age then jsonb_build_object('age', o.age) else '{}' end
+            || case when (o.status, o.left_on, o.left_reason) is distinct from (n.status, n.left_on, n.left_reason)
+                then jsonb_build_object('status', o.status, 'left_on', o.left_on, 'left_reason', o.left_reason) else '{}' end
+            || case when (o.guardian_contact, o.guardian_consent_on, o.guardian_withdrawn_on)
+                    is distinct from (n.guardian_contact, n.guardian_consent_on, n.guardian_withdrawn_on)
+                then jsonb_build_object('guardian_contact', o.guardian_contact is not null, 'guardian_consent_on', o.guardian_consent_on,
+                    'guardian_withdrawn_on', o.guardian_withdrawn_on) else '{}' end
+            || case when (o.deleted_at is null, o.merged_into) is distinct from (n.deleted_at is null, n.merged_into)
+                then jsonb_build_object('deleted', o.deleted_at is not null, 'merged_into', o.merged_into) else '{}' end as before,
+            case when o.name <> n.name then jsonb_build_object('name', n.name) else '{}' end
+            || case when o.code <> n.code then jsonb_build_object('code', n.code) else '{}' end
+            || case when o.sex <> n.sex then jsonb_build_object('sex', n.sex) else '{}' end
+            || case when (o.grade, o.class_id) is distinct from (n.grade, n.class_id)
+                then jsonb_build_object('grade', n.grade, 'class_id', n.class_id) else '{}' end
+            || case when o.school_id <> n.school_id then jsonb_build_object('school_id', n.school_id) else '{}' end
+            || case when o.school_year_id <> n.school_year_id then jsonb_build_object('school_year_id', n.school_year_id) else '{}' end
+            || case when o.birth_on is distinct from n.birth_on then jsonb_build_object('birth_on', n.birth_on) else '{}' end
+            || case when o.age is distinct from n.age then jsonb_build_object('age', n.age) else '{}' end
+            || case when (o.status, o.left_on, o.left_reason) is distinct from (n.status, n.left_on, n.left_reason)
+                then jsonb_build_object('status', n.status, 'left_on', n.left_on, 'left_reason', n.left_reason) else '{}' end
+            || case when (o.guardian_contact, o.guardian_consent_on, o.guardian_withdrawn_on)
+                    is distinct from (n.guardian_contact, n.guardian_consent_on, n.guardian_withdrawn_on)
+                then jsonb_build_object('guardian_contact', n.guardian_contact is not null, 'guardian_consent_on', n.guardian_consent_on,
+                    'guardian_withdrawn_on', n.guardian_withdrawn_on) else '{}' end
+            || case when (o.deleted_at is null, o.merged_into) is distinct from (n.deleted_at is null, n.merged_into)
+                then jsonb_build_object('deleted', n.deleted_at is not null, 'merged_into', n.merged_into) else '{}' end as after
+        from old_rows o
+        join new_rows n on n.id = o.id
+        -- Erasing writes nothing of what it erases.
+        where n.erased_at is not distinct from o.erased_at) c
+    where c.before <> '{}';
+    if exists (select 1 from new_rows where version > 1000) then
+        delete from student_change c
+        using (
+            select n.id, (select k.id from student_change k where k.student_id = n.id order by k.id desc offset 1000 limit 1) as last_id
+            from new_rows n
+            where n.version > 1000) kept
+        where c.student_id = kept.id and c.id <= kept.last_id;
+    end if;
+    return null;
+end $$;
+create trigger student_changes_on_update after update on student referencing old table as old_rows new table as new_rows
+    for each statement execute function keep_student_changes();
+
+-- Where the grade of a class is asked to change: whether anybody was in it.
+-- Everything that speaks against a child standing there: the one judge, for single deeds and whole files alike. A school or year that isn't there
+-- or is deleted, a closed school, a practice school for a child of a real one or the other way round, a class that isn't of that school, year and
+-- grade or is deleted.
+create function standing_faults(to_school bigint, to_year bigint, to_class bigint, to_grade integer, from_school bigint) returns text[]
+language sql stable as $$
+    select array_remove(array[
+        case when s.id is null then 'no_school' when s.deleted_at is not null then 'school_deleted' when s.status <> 'open' then 'school_closed' end,
+        case when f.is_practice <> s.is_practice then 'across_practice' end,
+        case when y.id is null then 'no_year' when y.deleted_at is not null then 'year_deleted' end,
+        case when to_class is null then null
+            when c.id is null or c.school_id <> to_school then 'class_elsewhere'
+            when c.deleted_at is not null then 'class_deleted'
+            when c.school_year_id <> to_year then 'class_of_another_year'
+            when c.grade <> to_grade then 'class_of_another_grade' end], null)
+    from (select 1) one
+    left join school s on s.id = to_school
+    left join school f on f.id = from_school
+    left join school_year y on y.id = to_year
+    left join class c on c.id = to_class
+$$;
+
 -- One step that takes a school from one year to the next. What each child was stands in past_enrolment, so that it can be undone.
 create table roll_over (
     id uuid primary key,
@@ -1945,11 +2437,6 @@ create unique index past_enrolment_closes_a_year_once on past_enrolment (student
 create index past_enrolment_by_school on past_enrolment (school_id, school_year_id);
 create index past_enrolment_by_class on past_enrolment (class_id) where class_id is not null;
 
--- opened_at: first opened. roll_at, roll_number: since when, and as of which number, the round's roll is fixed.
-alter table round add column opened_at timestamptz;
-alter table round add column roll_at timestamptz;
-alter table round add column roll_number bigint;
-alter table round add constraint round_roll_is_whole check ((roll_at is null) = (roll_number is null));
 
 -- Where children stand by their stints, whatever their results say. A round holds a row of its year when its roll is fixed at a number within
 -- [from_number, seat_until), or when it isn't fixed and seat_until is null:
@@ -2051,7 +2538,6 @@ create trigger student_keeps_stint before update on student for each row
     execute function keep_stint();
 
 -- A round's roll is fixed at its first closing, and when a later round opens: who is enrolled then is what it is measured by, for ever.
-alter table round add column state_at timestamptz not null default now();
 
 create function fix_roll(of_round bigint, fixed_at timestamptz) returns void language plpgsql as $$
 declare
@@ -2226,6 +2712,19 @@ begin
     where o.deleted_at is distinct from n.deleted_at or snapshot_line(o::result) <> snapshot_line(n::result);
     return null;
 end $$;
+
+-- Whether anything was counted or done at a school, or its children stand in a year of which a round's roll is fixed.
+create function has_past(wanted bigint) returns boolean language sql stable as $$
+    select exists (select 1 from result r where r.school_id = wanted)
+        or exists (select 1 from teaching_session t where t.school_id = wanted)
+        or exists (select 1 from visit v where v.school_id = wanted)
+        or exists (select 1 from past_enrolment p where p.school_id = wanted)
+        or exists (
+            select 1
+            from student st
+            join round r on r.school_year_id = st.school_year_id and r.roll_at is not null and r.deleted_at is null
+            where st.school_id = wanted and st.deleted_at is null)
+$$;
 
 -- The school, if it may be emptied: whatever empties one asks for it by this name, so that no mistake in a program reaches a real school. It is
 -- a practice school, in no snapshot, and nothing ties its children to a real one.

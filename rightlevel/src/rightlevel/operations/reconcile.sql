@@ -1,9 +1,9 @@
 -- name: lock_rows
--- Nobody writes while counts are rewritten.
-lock table student, result in share row exclusive mode
+-- Nobody writes, moves a school or fixes a round's roll while counts are rewritten. Children before results, as everybody does who writes both.
+lock table school, round, student, result in share row exclusive mode
 
 -- name: compare_results
--- Kept result counts of schools and places beside what the rows say: how many were compared, how many differ, and the first that differ.
+-- Kept result counts of schools beside what the rows say: how many were compared, how many differ, and the first that differ.
 -- Reads every result once.
 with truth as materialized (
     select school_id, round_id, subject, grade, sex, absent, refused, went,
@@ -13,29 +13,12 @@ with truth as materialized (
     select 'school' as unit, school_id as id, round_id, subject, grade, sex,
         row(absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::text as counts
     from truth
-    union all
-    select 'place', unit, round_id, subject, grade, sex,
-        row(sum(absent)::bigint, sum(refused)::bigint, sum(went)::bigint, sum(rank_1)::bigint, sum(rank_2)::bigint, sum(rank_3)::bigint,
-            sum(rank_4)::bigint, sum(rank_5)::bigint, sum(rank_6)::bigint, sum(rank_7)::bigint, sum(rank_8)::bigint, sum(rank_9)::bigint)::text
-    from truth t
-    join school s on s.id = t.school_id
-    join place p on p.id = s.place_id
-    cross join unnest(p.lineage) unit
-    group by unit, round_id, subject, grade, sex
 ), kept as (
     select 'school' as unit, school_id as id, round_id, subject, grade, sex,
         row(absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::text as counts
     from school_count
     where absent <> 0 or refused <> 0 or went <> 0 or rank_1 <> 0 or rank_2 <> 0 or rank_3 <> 0 or rank_4 <> 0 or rank_5 <> 0
         or rank_6 <> 0 or rank_7 <> 0 or rank_8 <> 0 or rank_9 <> 0
-    union all
-    select 'place', place_id, round_id, subject, grade, sex,
-        row(sum(absent)::bigint, sum(refused)::bigint, sum(went)::bigint, sum(rank_1)::bigint, sum(rank_2)::bigint, sum(rank_3)::bigint,
-            sum(rank_4)::bigint, sum(rank_5)::bigint, sum(rank_6)::bigint, sum(rank_7)::bigint, sum(rank_8)::bigint, sum(rank_9)::bigint)::text
-    from place_count
-    group by place_id, round_id, subject, grade, sex
-    having (sum(absent), sum(refused), sum(went), sum(rank_1), sum(rank_2), sum(rank_3), sum(rank_4), sum(rank_5), sum(rank_6), sum(rank_7),
-        sum(rank_8), sum(rank_9)) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ), beside as (
     select coalesce(e.unit, k.unit) as unit, coalesce(e.id, k.id) as id, coalesce(e.round_id, k.round_id) as round_id,
         coalesce(e.subject, k.subject)::text as subject, coalesce(e.grade, k.grade) as grade, coalesce(e.sex, k.sex) as sex,
@@ -84,7 +67,7 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
 from beside
 
 -- name: compare_seats
--- Kept seats of rounds beside what results and stints say: a child sits where its result is, else where it stood by its last stint of the year
+-- Kept seats of schools in rounds beside what results and stints say: a child sits where its result is, else where it stood by its last stint of the year
 -- that had begun when the round's roll was fixed (or by now), unless that had ended otherwise than with the whole school. Told from the rows by
 -- itself, and not by what triggers count by. Reads every result and stint once for each round of its year.
 with stint as (
@@ -122,27 +105,13 @@ with stint as (
 ), expected as (
     select 'school' as unit, school_id as id, round_id, subject, grade, sex, children
     from truth
-    union all
-    select 'place', unit, round_id, subject, grade, sex, sum(children)::bigint
-    from truth t
-    join school s on s.id = t.school_id
-    join place p on p.id = s.place_id
-    cross join unnest(p.lineage) unit
-    group by unit, round_id, subject, grade, sex
 ), kept as (
     select unit, id, round_id, subject, grade, sex, sum(children)::bigint as children
     from (
         select 'school' as unit, school_id as id, round_id, subject, grade, sex, children from school_roll
         union all
-        select 'place', place_id, round_id, subject, grade, sex, children from place_roll
-        union all
         select 'school', e.school_id, rd.id, sub.subject, e.grade, e.sex, e.children
         from school_enrolled e
-        join round rd on rd.school_year_id = e.school_year_id and rd.roll_number is null
-        cross join unnest(enum_range(null::subject)) sub (subject)
-        union all
-        select 'place', e.place_id, rd.id, sub.subject, e.grade, e.sex, e.children
-        from place_enrolled e
         join round rd on rd.school_year_id = e.school_year_id and rd.roll_number is null
         cross join unnest(enum_range(null::subject)) sub (subject)) each
     group by unit, id, round_id, subject, grade, sex
@@ -233,7 +202,7 @@ from seen
 
 -- name: empty_counts
 -- Makes room for the counts to be made again.
-truncate school_count, place_count, school_enrolled, place_enrolled, school_roll, place_roll, school_standing
+truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved, school_standing
 
 -- name: count_results_again
 -- Every result count of schools and places from the rows. Reads every result once.

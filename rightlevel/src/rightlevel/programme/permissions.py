@@ -54,6 +54,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("amend", "student"): _LEADERS,
     ("erase", "student"): _ADMIN,
     ("merge", "student"): _MENTORS,
+    ("settle", "student"): _LEADERS,
     ("roll_over", "school"): _LEADERS,
     ("reset", "school"): _LEADERS,
     ("read", "twins"): _FIELD,

@@ -154,6 +154,7 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
     for each in shown:
         by_field[each.field] = f"{by_field[each.field]}. {each.text}" if each.field in by_field else each.text
     return {
+        "error_code": error.code if error is not None else "",
         "error_text": language.error(error) if error is not None else None,
         "fault_list": shown,
         "faults": by_field,

@@ -233,7 +233,7 @@ async def test_every_fault_is_told_by_row_and_column_and_nothing_is_saved(import
         ["", "", "", "", "", "", "5"],
     ])  # fmt: skip
     assert [(row, column) for row, column, _, _ in faults] == [
-        (3, "name"), (3, "sex"), (3, "grade"), (3, "birth_on"), (3, "age"), (4, "school_code"), (5, "code"), (6, "code"),
+        (3, "name"), (3, "sex"), (3, "birth_on"), (3, "age"), (3, "grade"), (4, "school_code"), (5, "code"), (6, "code"),
         (7, "school_code"), (7, "code"), (7, "name"), (7, "sex"), (7, "grade"),
     ]  # fmt: skip
     assert outcome.faults == len(faults) == 13
@@ -323,7 +323,7 @@ async def test_constants_and_values_that_can_not_be_are_told(importing: Importin
         'school_code="S"\ncode="C"\nname="N"\nsex={column="X", values={"1"="f", "2"="m"}}\ngrade={constant=7}'
     )
     _, faults = await importing("students", [["S", "C", "N", "X"], ["A", "1", "n", "3"]], mapping=mapping)
-    assert [(row, column, value) for row, column, value, _ in faults] == [(1, "grade", "7")]
+    assert [(row, column, value) for row, column, value, _ in faults] == [(2, "X", "3"), (2, "grade", "7")]
     mapping = mapping.replace("constant=7", "constant=3")
     _, faults = await importing("students", [["S", "C", "N", "X"], ["A", "1", "n", "3"]], mapping=mapping)
     assert faults == [(2, "X", "3", "One of the values in the mapping: 1, 2")]
@@ -381,8 +381,11 @@ async def test_deleted_schools_and_classes_are_not_filled_and_deleted_children_d
         (3, "section", "This class was deleted: restore it first"),
     ]
     await session.execute(QUERIES["delete_student"], {"id": cast.students_a[4]})
-    outcome, _ = await importing("students", [CHILDREN, ["A", "A4", "Another child", "f", 3]])
-    assert counts(outcome) == (1, 0, 0, 0)
+    outcome, faults = await importing("students", [CHILDREN, ["A", "A4", "Another child", "f", 3]])
+    assert counts(outcome) == (0, 0, 0, 1)
+    assert faults == [
+        (2, "code", "A4", "A child with this code was deleted: restore it, or give this one another code")
+    ]
 
 
 async def test_ids_made_elsewhere_are_kept_and_clashes_are_told(

@@ -19,6 +19,7 @@ from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.programme.exchange import ImportOutcome, NewRun, Progress, import_sheet, open_sheet, start_run
+from rightlevel.programme.students import code_form
 
 pytestmark = pytest.mark.anyio
 
@@ -54,12 +55,19 @@ class _Undone(Exception):
 
 
 letters = st.characters(exclude_categories=("C", "Z", "Nd"), exclude_characters="\0")
+
+
+def without_case(code: str) -> str:
+    """As the database compares codes: letter by letter."""
+    return "".join(each.lower()[0] for each in code)
+
+
 words = st.text(letters, min_size=1, max_size=12)
 names = st.lists(words, min_size=1, max_size=3).map(" ".join)
 children = st.builds(
     Child,
     school_code=st.sampled_from(["A", "B", "PRACTICE"]),
-    code=words.map(lambda word: "x" + word),
+    code=words.map(lambda word: code_form("x" + word)),
     name=names,
     sex=st.sampled_from([0, 1, 2, 9]),
     grade=st.sampled_from([3, 4, 5]),
@@ -67,7 +75,9 @@ children = st.builds(
     birth_on=st.none() | st.dates(date(2002, 1, 1), date(2022, 12, 31)),
     age=st.none() | st.integers(3, 25),
 )
-tables = st.lists(children, max_size=30, unique_by=lambda child: (child.school_code, child.code))
+tables = st.lists(
+    children, max_size=30, unique_by=lambda child: (child.school_code, without_case(child.code))
+)
 
 
 def as_cell(value: Any, zero: str) -> str:
@@ -155,7 +165,7 @@ plain_words = st.text(st.characters(categories=("L",), max_codepoint=0xFFFF), mi
 plain_children = st.builds(
     Child,
     school_code=st.sampled_from(["A", "B"]),
-    code=plain_words.map(lambda word: "x" + word),
+    code=plain_words.map(lambda word: code_form("x" + word)),
     name=plain_words,
     sex=st.sampled_from([1, 2]),
     grade=st.sampled_from([3, 4, 5]),
@@ -172,7 +182,10 @@ plain_children = st.builds(
 )
 @given(
     table=st.lists(
-        plain_children, min_size=1, max_size=15, unique_by=lambda child: (child.school_code, child.code)
+        plain_children,
+        min_size=1,
+        max_size=15,
+        unique_by=lambda child: (child.school_code, without_case(child.code)),
     )
 )
 async def test_a_workbook_equals_its_csv(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.results import ResultWrite, delete_result, enter_results
-from rightlevel.programme.schools import SchoolChange, change_school
+from rightlevel.programme.schools import SchoolChange, SchoolHasPast, change_school
 from rightlevel.programme.schools.actions import read_school
 from rightlevel.programme.students import (
     StudentChange,
@@ -99,12 +100,19 @@ class Tally:
         self.at[child] = school
 
     async def change_school(self, number: int, math: bool, rank: int, **_: Any) -> None:
-        """Makes a school a practice school or a real one, or moves it."""
+        """Makes a school a practice school or a real one while it has no past, and moves it."""
         school = self.schools[rank % 3]
         found = await read_school(self.session, self.cast.coordinator, school)
-        change = SchoolChange(found.version, place_id=self.places[number % 2], is_practice=math)
-        await change_school(self.session, self.cast.coordinator, school, change)
-        (self.practice.add if math else self.practice.discard)(school)
+        change = SchoolChange(
+            found.version, place_id=self.places[number % 2], reason="a new border", is_practice=math
+        )
+        try:
+            await change_school(self.session, self.cast.coordinator, school, change, self.clock)
+        except SchoolHasPast:
+            only_moved = msgspec.structs.replace(change, is_practice=None)
+            await change_school(self.session, self.cast.coordinator, school, only_moved, self.clock)
+        else:
+            (self.practice.add if math else self.practice.discard)(school)
 
     async def assert_exact(self) -> None:
         found = await reconcile(self.session)

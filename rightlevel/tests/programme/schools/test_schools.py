@@ -86,7 +86,9 @@ async def test_every_fault_of_a_school_is_named_at_once(session: Session, cast: 
     }  # fmt: skip
 
 
-async def test_a_school_is_made_changed_and_kept_from_stale_hands(session: Session, cast: Cast) -> None:
+async def test_a_school_is_made_changed_and_kept_from_stale_hands(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
     made = await create_school(
         session,
         cast.coordinator,
@@ -97,7 +99,7 @@ async def test_a_school_is_made_changed_and_kept_from_stale_hands(session: Sessi
         async with session.savepoint():
             await create_school(session, cast.coordinator, NewSchool(cast.district_1, "NEW", "Twin"))
     changed = await change_school(
-        session, cast.coordinator, made.id, SchoolChange(1, name_latin="Latin", status="closed")
+        session, cast.coordinator, made.id, SchoolChange(1, name_latin="Latin", status="closed"), clock
     )
     assert (changed.name_latin, changed.status, changed.latitude, changed.version) == (
         "Latin",
@@ -106,13 +108,13 @@ async def test_a_school_is_made_changed_and_kept_from_stale_hands(session: Sessi
         2,
     )
     with pytest.raises(Stale):
-        await change_school(session, cast.coordinator, made.id, SchoolChange(1, name_latin="Late"))
+        await change_school(session, cast.coordinator, made.id, SchoolChange(1, name_latin="Late"), clock)
     with pytest.raises(Forbidden):
-        await change_school(session, cast.mentor, cast.school_a, SchoolChange(1, name_latin="Mine"))
+        await change_school(session, cast.mentor, cast.school_a, SchoolChange(1, name_latin="Mine"), clock)
 
 
 async def test_a_school_that_moves_or_becomes_practice_takes_its_counts_along(
-    session: Session, cast: Cast
+    session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     async def counted() -> tuple[int, ...]:
         return tuple(
@@ -123,11 +125,17 @@ async def test_a_school_that_moves_or_becomes_practice_takes_its_counts_along(
         )
 
     assert await counted() == (8, 5, 3)
-    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(1, place_id=cast.district_2))
+    with pytest.raises(Invalid) as invalid:
+        await change_school(
+            session, cast.coordinator, cast.school_a, SchoolChange(1, place_id=cast.district_2), clock
+        )
+    assert [fault.field for fault in invalid.value.faults] == ["reason"]
+    south = SchoolChange(1, place_id=cast.district_2, reason="a new border")
+    await change_school(session, cast.coordinator, cast.school_a, south, clock)
     assert await counted() == (8, 0, 8)
-    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(2, is_practice=True))
+    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(2, is_practice=True), clock)
     assert await counted() == (3, 0, 3)
-    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(3, is_practice=False))
+    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(3, is_practice=False), clock)
     assert await counted() == (8, 0, 8)
     assert (await reconcile(session)).different == 0
 

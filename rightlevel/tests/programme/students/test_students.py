@@ -199,15 +199,12 @@ async def test_a_stale_change_shows_both_and_what_is_not_sent_stays(
         )
 
 
-async def test_where_a_child_was_is_kept(session: Session, cast: Cast, clock: StandingClock) -> None:
+async def test_a_correction_is_no_move_and_leaves_no_past_enrolment(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
     student = cast.students_a[0]
     await change_student(session, cast.teacher, student, StudentChange(1, grade=4, class_id=None), clock)
-    with pytest.raises(OutOfScope):
-        await change_student(session, cast.teacher, student, StudentChange(2, school_id=cast.school_b), clock)
-    await change_student(session, cast.coordinator, student, StudentChange(2, school_id=cast.school_b), clock)
-    past = (await list_past_enrolments(session, cast.coordinator, student, PageRequest())).items
-    assert [(each.school_id, each.grade, each.reason) for each in past] == [(cast.school_a, 4, "transfer")]
-    assert student in await seen(session, cast.mentor_elsewhere)
+    assert not (await list_past_enrolments(session, cast.coordinator, student, PageRequest())).items
 
 
 async def test_a_child_leaves_and_returns(session: Session, cast: Cast, clock: StandingClock) -> None:

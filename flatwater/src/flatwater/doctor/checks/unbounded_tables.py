@@ -11,7 +11,7 @@ from psycopg import sql
 
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Cure, Finding
+from flatwater.doctor.model import Cure, Finding, NotExamined
 from flatwater.doctor.processes import in_words
 from flatwater.doctor.quoting import identifier
 from flatwater.doctor.relations import DAY_S, graded, well
@@ -172,8 +172,16 @@ class UnboundedTables(Struct, frozen=True):
         most = budget.critical + 1
         if table.size_bytes == 0 or (budget.of_past and ending is None):
             return
-        past = None if ending is None else look.count(NAME, _counting(table, most, ending.condition()))
-        rows = past or 0 if budget.of_past else look.count(NAME, _counting(table, most, sql.SQL("true")))
+        try:
+            past = None if ending is None else look.count(NAME, _counting(table, most, ending.condition()))
+            rows = past or 0 if budget.of_past else look.count(NAME, _counting(table, most, sql.SQL("true")))
+        except NotExamined as reason:
+            yield Finding(
+                NAME, f"{NAME}/{table.full_name}", "not_examined",
+                f"The rows of {table.full_name} ({in_words(table.size_bytes)}) could not be counted: {reason}",
+                "Rows that have run out are kept and searched with every request.",
+            )  # fmt: skip
+            return
         # A level of the guard's is passed when a table is over it.
         severity = graded(
             rows, notice=budget.notice + 1, warning=budget.warning + 1, critical=budget.critical + 1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
@@ -22,6 +22,7 @@ from rightlevel.programme.exchange.model import ImportFault, ImportOutcome, Impo
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.students import changing
 
 KEEP_FAULTS: Final = timedelta(days=30)
 SHOWN_IGNORED: Final = 20
@@ -84,7 +85,8 @@ async def import_sheet(
             outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
-            outcome = await _judge_and_save(session, new, plan, mapping, faults, progress, clock)
+            saving = _Saving(actor, new, plan, terms.grades, clock)
+            outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
     await _end(session, actor, run_id, new, outcome, clock)
@@ -147,56 +149,74 @@ class _Ahead:
         self._thread.shutdown()
 
 
+class _Saving(NamedTuple):
+    """One import that was read whole: who imports what, by which plan and grades."""
+
+    actor: Actor | None
+    new: NewRun
+    plan: RowPlan
+    grades: tuple[int, ...]
+    clock: Clock
+
+
 async def _judge_and_save(
-    session: Session,
-    new: NewRun,
-    plan: RowPlan,
-    mapping: ColumnMapping,
-    faults: FaultFile,
-    progress: Progress,
-    clock: Clock,
+    session: Session, saving: _Saving, mapping: ColumnMapping, faults: FaultFile, progress: Progress
 ) -> ImportOutcome:
+    new, plan = saving.new, saving.plan
     progress.state = "saving"
     await store.copy_faults(session, faults)
     columns = {name: " + ".join(source.columns) for name, source in mapping.sources.items() if source.columns}
     place = [label for name, label in columns.items() if name.startswith("place.")]
-    found = await store.find_faults(
-        session, new.kind, plan.mapped, columns | {"place": ", ".join(place) or "place"}
-    )
+    labels = columns | {"place": ", ".join(place) or "place"}
+    found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
     if found or faults.count:
         return _faulty(new, faults, progress, found)
-    added = changed = 0
+    saved = store.Saved(0, 0)
     try:
         if new.is_dry_run:
             try:
                 async with session.savepoint():
-                    added, changed = await _save(session, new.kind, plan, clock)
+                    saved = await _save(session, saving)
                     raise _WhatWouldBe
             except _WhatWouldBe:
                 pass
         else:
-            added, changed = await _save(session, new.kind, plan, clock)
+            saved = await _save(session, saving)
     except ConstraintViolated as violated:
         raise ImportCollided from violated
-    unchanged = progress.rows - added - changed
-    return ImportOutcome(progress.rows, added, changed, unchanged, 0, new.is_dry_run, _ignored(plan))
+    unchanged = progress.rows - saved.added - saved.changed
+    return ImportOutcome(
+        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(plan, saved)
+    )
 
 
-async def _save(session: Session, kind: Kind, plan: RowPlan, clock: Clock) -> tuple[int, int]:
-    if kind == "schools":
-        return await store.apply_schools(session, plan.mapped)
-    return await store.apply_students(session, plan.mapped, clock.now())
+async def _save(session: Session, saving: _Saving) -> store.Saved:
+    actor, new, clock = saving.actor, saving.new, saving.clock
+    if new.kind == "schools":
+        return await store.apply_schools(session, saving.plan.mapped)
+    await changing(session, actor, "import", new.filename)
+    audited = {
+        "person_id": actor.person_id if actor else None, "role": actor.role if actor else None,
+        "address": actor.address if actor else None, "filename": new.filename[:200],
+    }  # fmt: skip
+    return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)
 
 
 def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) -> ImportOutcome:
     return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
 
 
-def _ignored(plan: RowPlan) -> str | None:
-    if not plan.ignored:
-        return None
-    more = f" and {len(plan.ignored) - SHOWN_IGNORED} more" if len(plan.ignored) > SHOWN_IGNORED else ""
-    return f"Columns not used: {', '.join(plan.ignored[:SHOWN_IGNORED])}{more}."
+def _told(plan: RowPlan, saved: store.Saved) -> str | None:
+    """What whoever imports should know beside the counts."""
+    said: list[str] = []
+    if saved.moved:
+        said.append(
+            f"Of the changed children {saved.moved} have another school year, grade, class or sex; what they had is kept."
+        )
+    if plan.ignored:
+        more = f" and {len(plan.ignored) - SHOWN_IGNORED} more" if len(plan.ignored) > SHOWN_IGNORED else ""
+        said.append(f"Columns not used: {', '.join(plan.ignored[:SHOWN_IGNORED])}{more}.")
+    return " ".join(said) or None
 
 
 async def _end(

@@ -23,7 +23,7 @@ from rightlevel.programme.exchange.values import (
     uuid_of,
     whole_number_of,
 )
-from rightlevel.programme.students.model import OLDEST, YOUNGEST, name_key
+from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, code_form, name_key
 
 Kind = Literal["schools", "students"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -65,6 +65,14 @@ def _name_with_key(_terms: Terms) -> Convert:
         return convert_text(raw) + "\t" + escaped(name_key(tidied(raw)))
 
     return convert
+
+
+_code_text = text_of(LONGEST_CODE, blank=None)
+
+
+def _child_code(raw: str) -> str:
+    """A child's code in the one form that codes are kept in."""
+    return _code_text(raw if raw.isascii() else code_form(raw))
 
 
 def _school_year(terms: Terms) -> Convert:
@@ -159,7 +167,7 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
             is_needed=True,
         ),
         Field(
-            "code", _fixed(code_of(40)),
+            "code", _fixed(_child_code),
             ("code", "student_code", "student code", "student id", "roll number", "roll no", "admission no", "លេខកូដសិស្ស", "អត្តលេខសិស្ស", "អត្តលេខ", "លេខកូដ"),
             is_needed=True, is_unique=True,
         ),

@@ -48,18 +48,19 @@ analyze staged_student
 -- name: make_matched_student
 -- Makes the table of the file's children that are already there.
 create temporary table matched_student (
-    row_number bigint, student_id uuid, class_id bigint, is_changed boolean
+    row_number bigint, student_id uuid, class_id bigint, is_changed boolean, is_moved boolean
 ) on commit drop
 
 -- name: hold_schools
--- Keeps the file's schools as they are until the end: none is deleted between judging and saving. Served by school_code_is_unique.
-select count(*) as schools
-from (
-    select sc.id
-    from school sc
-    where sc.code in (select s.school_code from staged_student s)
-    order by sc.id
-    for share) held
+-- Keeps the file's schools and years as they are until the end: none is deleted or closed between judging and saving. Served by
+-- school_code_is_unique and the years' primary key.
+select (select count(*) from (
+        select sc.id
+        from school sc
+        where sc.code in (select s.school_code from staged_student s)
+        order by sc.id
+        for share) schools)
+    + (select count(*) from (select y.id from school_year y where y.deleted_at is null order by y.id for share) years) as held
 
 -- name: find_children_of_unknown_schools
 -- Notes rows whose school is not there or deleted. Served by school_code_is_unique.
@@ -78,15 +79,15 @@ select count(*) as faults from found
 -- name: find_repeated_children
 -- Notes every row whose school and code another row of the file has too, and names that row. *Cost*: one hash of the file.
 with repeated as (
-    select school_code, code, min(row_number) as first_row, max(row_number) as last_row
+    select school_code, lower(code) as code, min(row_number) as first_row, max(row_number) as last_row
     from staged_student
     where school_code is not null and code is not null
-    group by school_code, code
+    group by school_code, lower(code)
     having count(*) > 1),
 found as (
     select s.row_number, s.code, case when s.row_number = r.first_row then r.last_row else r.first_row end as other_row
     from staged_student s
-    join repeated r on r.school_code = s.school_code and r.code = s.code),
+    join repeated r on r.school_code = s.school_code and r.code = lower(s.code)),
 kept as (
     insert into found_fault (row_number, column_name, value, rule)
     select row_number, %(column)s, code, 'The same child is also in row ' || other_row
@@ -120,12 +121,109 @@ found as (
     left join repeated r on r.id = s.id
     left join school sc on sc.code = s.school_code
     left join student other on other.id = s.id
-    left join student mine on mine.school_id = sc.id and mine.code = s.code and mine.deleted_at is null
+    left join student mine on mine.school_id = sc.id and lower(mine.code) = lower(s.code) and mine.deleted_at is null
     where s.id is not null and (r.id is not null or (mine.id is not null and mine.id <> s.id)
         or (mine.id is null and other.id is not null))),
 kept as (
     insert into found_fault (row_number, column_name, value, rule)
     select row_number, %(column)s, id::text, rule from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_children_new_at_closed_schools
+-- Notes rows that would add a child to a school that may take none: the one judge says so of each school and year of the file. Children who are
+-- there already may be corrected. Served by student_code_is_unique_in_its_school.
+with refused as materialized (
+    select sc.id, sc.code, y.school_year_id,
+        case when 'school_closed' = any(f.faults) then 'This school is closed: open it first, or leave this row out'
+            else 'This school year was deleted: restore it first' end as rule
+    from (select distinct school_code, school_year_id from staged_student) y
+    join school sc on sc.code = y.school_code and sc.deleted_at is null
+    cross join lateral (select standing_faults(sc.id, y.school_year_id, null, null, null) as faults) f
+    where f.faults <> '{}'),
+found as (
+    select s.row_number, s.school_code, r.rule
+    from staged_student s
+    join refused r on r.code = s.school_code and r.school_year_id = s.school_year_id
+    left join student st on st.school_id = r.id and lower(st.code) = lower(s.code) and st.deleted_at is null
+    where st.id is null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, left(school_code, 200), rule
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_children_who_are_away
+-- Notes rows that would make a second child of one that is deleted or was made one with another. Served by student_deleted_by_school.
+with away as materialized (
+    select distinct on (d.school_id, lower(d.code)) d.school_id, sc.code as school_code, lower(d.code) as code, k.code as kept_code
+    from student d
+    join school sc on sc.id = d.school_id
+    left join student k on k.id = d.merged_into
+    where d.deleted_at is not null
+        and not exists (
+            select 1 from student st where st.school_id = d.school_id and lower(st.code) = lower(d.code) and st.deleted_at is null)
+    order by d.school_id, lower(d.code), d.deleted_at desc),
+found as (
+    select s.row_number, s.code,
+        case when a.kept_code is null then 'A child with this code was deleted: restore it, or give this one another code'
+            else 'The child with this code was made one with ' || a.kept_code || ': use that code, or take the merge back' end as rule
+    from staged_student s
+    join away a on a.school_code = s.school_code and a.code = lower(s.code)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, rule
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_shared_codes
+-- Notes rows whose code two children of the school have, from before codes were compared without case. Served by student_sharing_a_code.
+with shared as materialized (
+    select distinct sc.code as school_code, lower(st.code) as code
+    from student st
+    join school sc on sc.id = st.school_id
+    where st.code_is_shared and st.deleted_at is null
+        and exists (
+            select 1 from student o where o.school_id = st.school_id and lower(o.code) = lower(st.code) and o.deleted_at is null and o.id <> st.id)),
+found as (
+    select s.row_number, s.code
+    from staged_student s
+    join shared h on h.school_code = s.school_code and h.code = lower(s.code)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, 'Two children of this school have this code: give one of them another code first'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_erased_children
+-- Notes rows that would write somebody's data into the record of a child who was erased. Such a record has a code of its own kind
+-- (lives/erasure.sql). Served by student_code_is_unique_in_its_school.
+with found as (
+    select s.row_number, s.code
+    from staged_student s
+    join school sc on sc.code = s.school_code
+    join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null and st.erased_at is not null
+    where starts_with(lower(s.code), 'x-')
+        and ((s.name, s.sex, s.grade, s.school_year_id) is distinct from (st.name, st.sex, st.grade, st.school_year_id)
+            or s.birth_on is not null or s.age is not null)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code, 'Who this child was is erased: its record does not change'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_other_grades
+-- Notes rows whose grade the programme doesn't have, unless the child is in that grade already: only what changes is judged by today's grades.
+-- Served by student_code_is_unique_in_its_school.
+with found as (
+    select s.row_number, s.grade
+    from staged_student s
+    left join school sc on sc.code = s.school_code
+    left join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null
+    where s.grade <> all(%(grades)s::smallint[]) and st.grade is distinct from s.grade),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, grade::text, 'One of the grades ' || array_to_string(%(grades)s::smallint[], ', ')
+    from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
 -- name: create_classes
@@ -141,27 +239,51 @@ on conflict on constraint class_is_unique do nothing
 -- name: match_students
 -- Finds the children that are already there and whether the file changes them. Served by student_code_is_unique_in_its_school.
 -- A child keeps its class while the file names none and the grade stays.
-insert into matched_student (row_number, student_id, class_id, is_changed)
-select m.row_number, m.student_id, m.class_id, m.differs or m.class_id is distinct from m.class_now
+insert into matched_student (row_number, student_id, class_id, is_changed, is_moved)
+select m.row_number, m.student_id, m.class_id, m.moves or m.differs or m.class_id is distinct from m.class_now,
+    m.moves or m.class_id is distinct from m.class_now
 from (
     select s.row_number, st.id as student_id, st.class_id as class_now,
         case when s.section is not null then c.id
             when now_in.grade = s.grade and now_in.school_year_id = s.school_year_id
 --? section: and now_in.section = ''
             then now_in.id end as class_id,
-        st.name <> s.name or st.sex <> s.sex or st.grade <> s.grade or st.school_year_id <> s.school_year_id
+        st.sex <> s.sex or st.grade <> s.grade or st.school_year_id <> s.school_year_id as moves,
+        st.name <> s.name
 --? birth_on: or st.birth_on is distinct from s.birth_on
 --? age: or st.age is distinct from s.age
         as differs
     from staged_student s
     join school sc on sc.code = s.school_code
-    join student st on st.school_id = sc.id and st.code = s.code and st.deleted_at is null
+    join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null
     left join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
     left join class now_in on now_in.id = st.class_id) m
 
 -- name: analyze_matched_student
 -- Tells the planner how many were matched.
 analyze matched_student
+
+-- name: count_moves
+-- Of how many children the file changes the year, class, grade or sex. What they had is kept by triggers.
+select count(*) as moves from matched_student where is_moved
+
+-- name: audit_changes
+-- Writes into the audit which children the file changes, and how: everything but names.
+insert into audit_entry (person_id, role, action, resource, resource_id, outcome, before, after, reason, address)
+select %(person_id)s, %(role)s::role, 'import', 'student', st.id::text, 'done',
+    jsonb_build_object('version', st.version, 'sex', st.sex, 'grade', st.grade, 'class_id', st.class_id, 'school_year_id', st.school_year_id
+--? birth_on: , 'birth_on', st.birth_on
+--? age: , 'age', st.age
+    ),
+    jsonb_build_object('version', st.version + 1, 'sex', s.sex, 'grade', s.grade, 'class_id', m.class_id, 'school_year_id', s.school_year_id
+--? birth_on: , 'birth_on', s.birth_on
+--? age: , 'age', s.age
+    ), %(filename)s, %(address)s
+from matched_student m
+join staged_student s on s.row_number = m.row_number
+join student st on st.id = m.student_id
+where m.is_changed and m.row_number > %(after)s and m.row_number <= %(up_to)s
+    and s.row_number > %(after)s and s.row_number <= %(up_to)s
 
 -- name: change_students
 -- Changes the children that differ from the file; a mapped column is taken as it is, its blanks included.
@@ -238,7 +360,7 @@ from (
     left join lateral (
         select a.id, a.deleted_at, a.name_local
         from place a
-        where (a.code = o.path[%(at)s + 1]
+        where a.closed_at is null and (a.code = o.path[%(at)s + 1]
             or (o.path[%(at)s + 3] = 'f' and a.kind = o.path[%(at)s]::place_kind
                 and lower(o.path[%(at)s + 2]) in (lower(a.name_local), lower(a.name_latin))))
 --? root: and a.parent_id is null
@@ -261,7 +383,7 @@ order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
 update staged_path p
 set place_id = a.id, is_missing = false
 from place a
-where p.is_missing and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
+where p.is_missing and a.closed_at is null and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
 
 -- name: find_repeated_schools
 -- Notes every row whose code another row of the file has too, and names that row.

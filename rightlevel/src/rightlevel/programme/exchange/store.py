@@ -85,13 +85,24 @@ async def copy_faults(session: Session, faults: FaultFile) -> None:
             await copy.write(chunk)
 
 
-async def find_faults(session: Session, kind: Kind, mapped: frozenset[str], columns: dict[str, str]) -> int:
+async def find_faults(
+    session: Session, kind: Kind, mapped: frozenset[str], columns: dict[str, str], grades: tuple[int, ...]
+) -> int:
     """Looks for what only all rows together or the database can tell; how many faults there are."""
     await session.execute(_queries[f"analyze_staged_{kind[:-1]}"], {})
     checks: list[tuple[str, str]]
     if kind == "students":
         await session.fetch_value(_queries["hold_schools"], {})
         checks = [("find_children_of_unknown_schools", "school_code"), ("find_repeated_children", "code")]
+        checks += [
+            ("find_children_new_at_closed_schools", "school_code"),
+            ("find_children_who_are_away", "code"),
+        ]
+        checks += [
+            ("find_shared_codes", "code"),
+            ("find_erased_children", "code"),
+            ("find_other_grades", "grade"),
+        ]
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []
     else:
@@ -104,7 +115,7 @@ async def find_faults(session: Session, kind: Kind, mapped: frozenset[str], colu
         checks += [("find_half_positions", "latitude")] if "latitude" in mapped else []
     count = 0
     for name, field in checks:
-        values = {"column": columns.get(field, field), "most": MOST_KEPT}
+        values = {"column": columns.get(field, field), "most": MOST_KEPT, "grades": list(grades)}
         count += await session.fetch_value(_queries[name], values)
     return count
 
@@ -119,7 +130,15 @@ def _resolve(level: int) -> Any:
     return _queries["resolve_places"].plus("below" if level else "root")
 
 
-async def apply_schools(session: Session, mapped: frozenset[str]) -> tuple[int, int]:
+class Saved(msgspec.Struct, frozen=True):
+    """What an import saved. `moved`: of the changed ones, those whose year, class, grade or sex changed."""
+
+    added: int
+    changed: int
+    moved: int = 0
+
+
+async def apply_schools(session: Session, mapped: frozenset[str]) -> Saved:
     """Adds places and schools, changes those that differ; how many were added and changed."""
     await session.execute(_queries["forget_paths"], {})
     for level in range(len(PLACE_KINDS)):
@@ -130,11 +149,16 @@ async def apply_schools(session: Session, mapped: frozenset[str]) -> tuple[int, 
     parts = [name for name in _OPTIONAL["schools"] if name in mapped]
     await session.execute(_queries["match_schools"].plus(*parts), {})
     changed = await session.execute(_queries["change_schools"].plus(*parts), {})
-    return await session.execute(_queries["add_schools"], {}), changed
+    return Saved(await session.execute(_queries["add_schools"], {}), changed)
 
 
-async def apply_students(session: Session, mapped: frozenset[str], now: datetime) -> tuple[int, int]:
-    """Adds classes and children, changes those that differ; how many were added and changed."""
+async def apply_students(
+    session: Session, mapped: frozenset[str], now: datetime, audited: dict[str, Any]
+) -> Saved:
+    """Adds classes and children, changes those that differ; what a single deed writes of a change is written of each.
+
+    `audited`: who imports (person_id, role, address) and the file's name.
+    """
     parts = [name for name in _OPTIONAL["students"] if name in mapped]
     if "section" in mapped:
         await session.execute(_queries["create_classes"], {})
@@ -142,13 +166,15 @@ async def apply_students(session: Session, mapped: frozenset[str], now: datetime
     matched = await session.execute(_queries["match_students"].plus(*matching), {})
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
+    moved = await session.fetch_value(_queries["count_moves"], {}) if matched else 0
     added = changed = 0
     for after in range(0, last, ROWS_PER_STATEMENT):
-        some = {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
+        some = audited | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
         if matched:
+            await session.execute(_queries["audit_changes"].plus(*parts), some)
             changed += await session.execute(_queries["change_students"].plus(*parts), some)
         added += await session.execute(_queries["add_students"], some)
-    return added, changed
+    return Saved(added, changed, moved)
 
 
 async def start_run(

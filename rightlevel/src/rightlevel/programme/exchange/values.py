@@ -19,6 +19,7 @@ NULL: Final = "\\N"
 NEEDED: Final = "This is needed and is empty"
 REMEMBERED: Final = 4_096
 LONGEST_NUMBER: Final = 24
+GRADES: Final = range(1, 13)
 
 Convert = Callable[[str], str]
 
@@ -188,9 +189,12 @@ def day_of(earliest: date, latest: date, rule: str) -> Convert:
 
 
 def grade_of(grades: Iterable[int]) -> Convert:
-    """A grade that the settings name, alone or after a word for it: 3, Grade 3, ថ្នាក់ទី៣."""
-    known = {str(grade) for grade in grades}
-    shown = ", ".join(sorted(known, key=int))
+    """A grade that a school may have, alone or after a word for it: 3, Grade 3, ថ្នាក់ទី៣.
+
+    Whether the programme has it is judged with all rows: a child may be in a grade of before. `grades` are told to whoever wrote none at all.
+    """
+    known = {str(grade) for grade in GRADES}
+    shown = ", ".join(map(str, sorted(grades)))
 
     def convert(raw: str) -> str:
         text = with_plain_digits(raw.strip())

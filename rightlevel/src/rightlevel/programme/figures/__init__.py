@@ -1,11 +1,19 @@
 """Figures: what is known of many children at once, from counts kept in every write's own transaction.
 
-Public: `read_figures`, `read_breakdown`, `figures_below`, `children_behind`, `hold_different_children`; `FigureQuery`, `Figures`, `Indicator`, `LevelCount`,
+Public: `read_figures`, `read_breakdown`, `figures_below`, `children_behind`, `moved_schools`, `hold_different_children`; `FigureQuery`, `Figures`,
+`Indicator`, `LevelCount`,
 `UnitFigures`, `INDICATORS`.
 """
 
-from rightlevel.programme.figures.actions import children_behind, figures_below, read_breakdown, read_figures
+from rightlevel.programme.figures.actions import (
+    children_behind,
+    figures_below,
+    moved_schools,
+    read_breakdown,
+    read_figures,
+)
 from rightlevel.programme.figures.model import (
+    BOUNDARIES,
     INDICATORS,
     BehindQuery,
     ChildBehind,
@@ -14,12 +22,15 @@ from rightlevel.programme.figures.model import (
     Indicator,
     IndicatorDefinition,
     LevelCount,
+    MovedSchool,
+    MovedSchools,
     Slice,
     UnitFigures,
     hold_different_children,
 )
 
 __all__ = [
-    "INDICATORS", "BehindQuery", "ChildBehind", "FigureQuery", "Figures", "Indicator", "IndicatorDefinition", "LevelCount", "Slice",
-    "UnitFigures", "children_behind", "figures_below", "hold_different_children", "read_breakdown", "read_figures",
+    "BOUNDARIES", "INDICATORS", "BehindQuery", "ChildBehind", "FigureQuery", "Figures", "Indicator", "IndicatorDefinition", "LevelCount",
+    "MovedSchool", "MovedSchools", "Slice", "UnitFigures", "children_behind", "figures_below", "hold_different_children", "moved_schools",
+    "read_breakdown", "read_figures",
 ]  # fmt: skip

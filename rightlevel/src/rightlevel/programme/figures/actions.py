@@ -9,10 +9,12 @@ from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, OutOfScope
 from rightlevel.programme.figures import store
 from rightlevel.programme.figures.model import (
+    BOUNDARIES,
     BehindQuery,
     ChildBehind,
     FigureQuery,
     Figures,
+    MovedSchools,
     Slice,
     UnitFigures,
     figures_of,
@@ -20,6 +22,7 @@ from rightlevel.programme.figures.model import (
 from rightlevel.programme.permissions import Actor, Subject, require
 
 By = Literal["rounds", "grades", "sexes"]
+MOST_TOLD = 20
 OUTCOMES = ("assessed", "absent", "refused", "left", "missing")
 
 
@@ -51,6 +54,12 @@ async def figures_below(
     return await store.page_below(session, asked, subject, actor.scope, page)
 
 
+async def moved_schools(session: Session, actor: Actor, asked: FigureQuery) -> MovedSchools:
+    """The schools that a round counts elsewhere than where they stand today, the first twenty. *Cost*: one statement."""
+    subject = _allowed(actor, asked)
+    return await store.moved_schools(session, asked, subject, actor.scope, rows=MOST_TOLD)
+
+
 async def children_behind(
     session: Session, actor: Actor, asked: BehindQuery, page: PageRequest
 ) -> Page[ChildBehind]:
@@ -67,6 +76,8 @@ async def children_behind(
 def _allowed(actor: Actor, asked: FigureQuery) -> Subject:
     require(actor, "read", "figure")
     subject = _subject(asked.subject)
+    if asked.boundaries not in BOUNDARIES:
+        raise Invalid(faults=(Fault("boundaries", "One of: then, today", asked.boundaries[:60]),))
     if (
         asked.school_id is not None
         and not actor.scope.is_everything

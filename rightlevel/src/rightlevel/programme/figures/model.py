@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,9 +12,13 @@ from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.results import TestingStatus
 
+Boundaries = Literal["then", "today"]
+"""By which districts a school is counted: where it stood when the round's roll was fixed, or where it stands today."""
+BOUNDARIES: tuple[Boundaries, ...] = get_args(Boundaries)
+
 
 class FigureQuery(msgspec.Struct, frozen=True):
-    """Which children are meant: a round and subject, somewhere (or everywhere in reach), of a grade or sex."""
+    """Which children are meant: a round and subject, somewhere (or everywhere in reach), of a grade or sex; by the districts of then or of today."""
 
     round_id: int
     subject: str
@@ -21,6 +26,7 @@ class FigureQuery(msgspec.Struct, frozen=True):
     school_id: int | None = None
     grade: int | None = None
     sex: int | None = None
+    boundaries: str = "then"
 
 
 class BehindQuery(msgspec.Struct, frozen=True):
@@ -136,14 +142,34 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class UnitFigures(msgspec.Struct, frozen=True):
-    """The figures of one place or school below another place."""
+    """The figures of one place or school below another place. A closed one is there where it stood in the round."""
 
     is_school: bool
     id: int
     code: str
     name_local: str
     name_latin: str
+    is_closed: bool
     figures: Figures
+
+
+class MovedSchool(msgspec.Struct, frozen=True):
+    """A school that a round counts where it stood then, and that stands elsewhere today."""
+
+    school_id: int
+    school_name: str
+    then_id: int
+    then_name: str
+    now_id: int
+    now_name: str
+    moved_at: datetime
+
+
+class MovedSchools(msgspec.Struct, frozen=True):
+    """How many schools a round counts elsewhere than where they stand today, and the first of them."""
+
+    total: int
+    schools: list[MovedSchool]
 
 
 class ChildBehind(msgspec.Struct, frozen=True):

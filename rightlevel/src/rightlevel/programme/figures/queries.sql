@@ -1,5 +1,6 @@
 -- name: place_figures
--- The counts of a place, or of all countries, from their 32 shards. Served by the primary keys of place_count, place_roll and place_enrolled.
+-- The counts of a place, or of all countries, from their 32 shards: by the districts of the round's time, or by today's. Served by the primary keys
+-- of place_count, place_roll, place_enrolled and of what moved.
 with unit as materialized (
     select id
     from place
@@ -10,7 +11,10 @@ with unit as materialized (
     select coalesce(sum(e.children), 0)::bigint as children
     from unit
     join (
-        select place_id, grade, sex, children from place_roll where round_id = %(round_id)s and subject = %(subject)s::subject
+        select place_id, grade, sex, children
+        --? then: from place_roll
+        --? today: from place_roll_today
+        where round_id = %(round_id)s and subject = %(subject)s::subject
         union all
         select place_id, grade, sex, children from place_enrolled
         where school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e on e.place_id = unit.id
@@ -24,21 +28,24 @@ select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)
     coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
     (select children from enrolled) as enrolled
 from unit
-join place_count c on c.place_id = unit.id
+--? then: join place_count c on c.place_id = unit.id
+--? today: join place_count_today c on c.place_id = unit.id
 where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
 --? by_grade: and c.grade = %(grade)s
 --? by_sex: and c.sex = %(sex)s
 
 -- name: school_figures
--- The counts of some schools. Served by the primary keys of school_count, school_roll and school_enrolled.
+-- The counts of some schools, below a place those that stood there in the round, or stand there today. Removed schools keep what was counted there.
+-- Served by the primary keys of school_count, school_roll and school_enrolled, and by place_by_lineage and school_place_by_place.
 with unit as materialized (
     select s.id
     from school s
     join place p on p.id = s.place_id
-    where s.deleted_at is null
+    where true
     --? by_school: and s.id = %(school_id)s
     --? in_scope: and s.id = any(%(scope_schools)s)
-    --? by_place: and p.lineage @> array[%(place_id)s::bigint]
+    --? then_in_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
+    --? now_in_place: and p.lineage @> array[%(place_id)s::bigint]
 ), enrolled as (
     select coalesce(sum(e.children), 0)::bigint as children
     from unit
@@ -63,7 +70,8 @@ where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
 --? by_sex: and c.sex = %(sex)s
 
 -- name: place_breakdown
--- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count, place_roll and place_enrolled.
+-- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count, place_roll, place_enrolled and of what
+-- moved.
 with unit as materialized (
     select id
     from place
@@ -84,7 +92,8 @@ with unit as materialized (
         sum(c.rank_3) as rank_3, sum(c.rank_4) as rank_4, sum(c.rank_5) as rank_5, sum(c.rank_6) as rank_6, sum(c.rank_7) as rank_7,
         sum(c.rank_8) as rank_8, sum(c.rank_9) as rank_9
     from unit
-    join place_count c on c.place_id = unit.id
+    --? then: join place_count c on c.place_id = unit.id
+    --? today: join place_count_today c on c.place_id = unit.id
     where c.subject = %(subject)s::subject
     --? of_rounds: and c.round_id in (select key from key)
     --? of_grades: and c.round_id = %(round_id)s
@@ -99,7 +108,10 @@ with unit as materialized (
         sum(e.children) as children
     from unit
     join (
-        select place_id, round_id, grade, sex, children from place_roll where subject = %(subject)s::subject
+        select place_id, round_id, grade, sex, children
+        --? then: from place_roll
+        --? today: from place_roll_today
+        where subject = %(subject)s::subject
         union all
         select n.place_id, rd.id, n.grade, n.sex, n.children
         from round rd
@@ -130,17 +142,23 @@ order by key.place_in_order
 limit 20
 
 -- name: school_breakdown
--- The counts of some schools, apart by round, grade or sex. Served by the primary keys of school_count, school_roll and school_enrolled.
-with unit as materialized (
-    select s.id
+-- The counts of some schools, apart by round, grade or sex; below a place each round's own schools. Served by the primary keys of school_count,
+-- school_roll and school_enrolled.
+with year as materialized (
+    select school_year_id from round where id = %(round_id)s
+), unit as materialized (
+    select s.id, r.id as round_id
     from school s
     join place p on p.id = s.place_id
-    where s.deleted_at is null
+    cross join round r
+    where r.deleted_at is null
+    --? of_rounds: and r.school_year_id = (select school_year_id from year)
+    --? of_grades: and r.id = %(round_id)s
+    --? of_sexes: and r.id = %(round_id)s
     --? by_school: and s.id = %(school_id)s
     --? in_scope: and s.id = any(%(scope_schools)s)
-    --? by_place: and p.lineage @> array[%(place_id)s::bigint]
-), year as materialized (
-    select school_year_id from round where id = %(round_id)s
+    --? then_in_place: and lineage_for(s.id, r.id) @> array[%(place_id)s::bigint]
+    --? now_in_place: and p.lineage @> array[%(place_id)s::bigint]
 ), key as (
     --? of_rounds: select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from round r, year where r.school_year_id = year.school_year_id and r.deleted_at is null
     --? of_grades: select g.grade::bigint as key, to_char(g.grade, '000') as place_in_order, g.grade::text as label from generate_series(1, 12) g (grade)
@@ -153,11 +171,8 @@ with unit as materialized (
         sum(c.rank_3) as rank_3, sum(c.rank_4) as rank_4, sum(c.rank_5) as rank_5, sum(c.rank_6) as rank_6, sum(c.rank_7) as rank_7,
         sum(c.rank_8) as rank_8, sum(c.rank_9) as rank_9
     from unit
-    join school_count c on c.school_id = unit.id
+    join school_count c on c.school_id = unit.id and c.round_id = unit.round_id
     where c.subject = %(subject)s::subject
-    --? of_rounds: and c.round_id in (select key from key)
-    --? of_grades: and c.round_id = %(round_id)s
-    --? of_sexes: and c.round_id = %(round_id)s
     --? by_grade: and c.grade = %(grade)s
     --? by_sex: and c.sex = %(sex)s
     group by 1
@@ -173,11 +188,8 @@ with unit as materialized (
         select n.school_id, rd.id, n.grade, n.sex, n.children
         from round rd
         join school_enrolled n on n.school_year_id = rd.school_year_id
-        where rd.school_year_id = (select school_year_id from year) and rd.roll_number is null) e on e.school_id = unit.id
+        where rd.school_year_id = (select school_year_id from year) and rd.roll_number is null) e on e.school_id = unit.id and e.round_id = unit.round_id
     where true
-    --? of_rounds: and e.round_id in (select key from key)
-    --? of_grades: and e.round_id = %(round_id)s
-    --? of_sexes: and e.round_id = %(round_id)s
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
     group by 1
@@ -199,26 +211,44 @@ order by key.place_in_order
 limit 20
 
 -- name: figures_below
--- The places and schools that hang on a place (or the countries, or one's own schools), by name, each with its counts. Places come first.
--- Served by place_by_parent, school_by_place and the primary keys of the count tables.
-with unit as (
-    --? places: select false as is_school, p.id, p.code, p.name_local, p.name_latin, lower(p.name_local) as sort_name
+-- The places and schools that hang on a place (or the countries, or one's own schools), by name, each with its counts. Places come first. Those that
+-- did or do hang there, and whatever is counted there though it is closed or removed: the parts always sum to the whole.
+-- Served by place_by_parent, school_place_by_place, school_by_place and the primary keys of the count tables.
+with fixed as materialized (
+    select roll_at from round where id = %(round_id)s
+), unit as (
+    --? places: select false as is_school, p.id, p.code, p.name_local, p.name_latin, lower(p.name_local) as sort_name, p.closed_at is not null as is_closed
     --? places: from place p where p.deleted_at is null
     --? below: and p.parent_id = %(place_id)s
     --? countries: and p.parent_id is null
+    --? places: and (exists (
+    --? places_then: select 1 from place_count k where k.place_id = p.id and k.round_id = %(round_id)s and k.subject = %(subject)s::subject
+    --? places_now: select 1 from place_count_today k where k.place_id = p.id and k.round_id = %(round_id)s and k.subject = %(subject)s::subject
+    --? places: group by k.grade, k.sex having (sum(absent), sum(refused), sum(went), sum(rank_1), sum(rank_2), sum(rank_3), sum(rank_4), sum(rank_5),
+    --? places: sum(rank_6), sum(rank_7), sum(rank_8), sum(rank_9)) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    --? places_now: or p.closed_at is null
+    --? places_then: or case when (select roll_at from fixed) is null then p.closed_at is null
+    --? places_then: else coalesce(p.closed_at > (select roll_at from fixed), true) and not exists (
+    --? places_then: select 1 from boundary_change_place n join boundary_change b on b.id = n.boundary_change_id
+    --? places_then: where n.successor_id = p.id and n.is_new and b.made_at > (select roll_at from fixed)) end
+    --? places: )
     --? both: union all
-    --? schools: select true as is_school, s.id, s.code, s.name_local, s.name_latin, lower(s.name_local) as sort_name
-    --? schools: from school s where s.deleted_at is null and not s.is_practice
-    --? schools_below: and s.place_id = %(place_id)s
+    --? schools: select true as is_school, s.id, s.code, s.name_local, s.name_latin, lower(s.name_local) as sort_name, s.status = 'closed' as is_closed
+    --? schools: from school s where not s.is_practice
+    --? then_in_place: and s.id in (select m.school_id from school_place m where m.place_id = %(place_id)s
+    --? then_in_place: and stood_at(m.from_at, m.until_at, (select roll_at from fixed)))
+    --? now_in_place: and s.place_id = %(place_id)s
     --? schools_in_scope: and s.id = any(%(scope_schools)s)
+    --? schools: and (s.deleted_at is null or exists (select 1 from school_count k where k.school_id = s.id and k.round_id = %(round_id)s
+    --? schools: and k.absent + k.refused + k.went + k.rank_1 + k.rank_2 + k.rank_3 + k.rank_4 + k.rank_5 + k.rank_6 + k.rank_7 + k.rank_8 + k.rank_9 > 0))
 ), page as (
-    select u.is_school, u.id, u.code, u.name_local, u.name_latin, u.sort_name
+    select u.is_school, u.id, u.code, u.name_local, u.name_latin, u.sort_name, u.is_closed
     from unit u
     --? after: where (u.is_school, u.sort_name, u.id) > (%(after_is_school)s, %(after_name)s, %(after_id)s)
     order by u.is_school, u.sort_name, u.id
     limit %(rows)s
 )
-select page.is_school, page.id, page.code, page.name_local, page.name_latin, page.sort_name,
+select page.is_school, page.id, page.code, page.name_local, page.name_latin, page.sort_name, page.is_closed,
     coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
     coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
     coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
@@ -231,7 +261,8 @@ left join lateral (
         sum(a.rank_8) as rank_8, sum(a.rank_9) as rank_9
     from (
         select absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
-        from place_count
+        --? then: from place_count
+        --? today: from place_count_today
         where not page.is_school and place_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
         --? by_grade: and grade = %(grade)s
         --? by_sex: and sex = %(sex)s
@@ -247,7 +278,8 @@ left join lateral (
     select sum(a.children) as children
     from (
         select children
-        from place_roll
+        --? then: from place_roll
+        --? today: from place_roll_today
         where not page.is_school and place_id = page.id and round_id = %(round_id)s and subject = %(subject)s::subject
         --? by_grade: and grade = %(grade)s
         --? by_sex: and sex = %(sex)s
@@ -272,6 +304,23 @@ left join lateral (
     ) a
 ) e on true
 order by page.is_school, page.sort_name, page.id
+
+-- name: moved_schools
+-- The schools that a round counts elsewhere than where they stand today, within a place by either, the first that moved first; and how many there are.
+-- Served by school_place_ended.
+select s.id as school_id, s.name_local as school_name, t.id as then_id, t.name_local as then_name, n.id as now_id, n.name_local as now_name,
+    m.until_at as moved_at, count(*) over ()::integer as total
+from round r
+join school_place m on m.until_at > r.roll_at and m.from_at <= r.roll_at
+join school s on s.id = m.school_id and not s.is_practice and s.place_id <> m.place_id
+join place t on t.id = m.place_id
+join place n on n.id = s.place_id
+where r.id = %(round_id)s
+--? by_school: and s.id = %(school_id)s
+--? by_place: and (t.lineage @> array[%(place_id)s::bigint] or n.lineage @> array[%(place_id)s::bigint])
+--? in_scope: and s.id = any(%(scope_schools)s)
+order by m.until_at, s.id
+limit %(rows)s
 
 -- name: children_behind
 -- The children that stand behind a figure of one school, by name: those who sit there in the round, wherever they are now. So the list is as

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from rightlevel.programme.figures.model import (
     ChildBehind,
     Counts,
     FigureQuery,
+    MovedSchool,
+    MovedSchools,
     Slice,
     UnitFigures,
     figures_of,
@@ -50,6 +53,7 @@ class _UnitCounts(msgspec.Struct, frozen=True):
     name_local: str
     name_latin: str
     sort_name: str
+    is_closed: bool
     absent: int
     refused: int
     went: int
@@ -65,6 +69,17 @@ class _UnitCounts(msgspec.Struct, frozen=True):
     enrolled: int
 
 
+class _MovedRow(msgspec.Struct, frozen=True):
+    school_id: int
+    school_name: str
+    then_id: int
+    then_name: str
+    now_id: int
+    now_name: str
+    moved_at: datetime
+    total: int
+
+
 def _counts(row: msgspec.Struct) -> Counts:
     return Counts(*msgspec.structs.astuple(row)[-_COUNTS:])
 
@@ -75,14 +90,23 @@ def _by_schools(asked: FigureQuery, scope: Scope) -> bool:
 
 
 def _filters(asked: FigureQuery, scope: Scope) -> list[str]:
-    parts = [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
-    parts += ["by_place"] if asked.place_id is not None and asked.school_id is None else []
+    parts = _cells(asked)
+    is_in_place = asked.place_id is not None and asked.school_id is None
     if _by_schools(asked, scope):
+        parts += [_in_place(asked)] if is_in_place else []
         parts += ["by_school"] if asked.school_id is not None else []
         parts += [] if scope.is_everything else ["in_scope"]
-    elif asked.place_id is None:
-        parts.append("everywhere")
+    else:
+        parts += [asked.boundaries, "by_place" if is_in_place else "everywhere"]
     return parts
+
+
+def _cells(asked: FigureQuery) -> list[str]:
+    return [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
+
+
+def _in_place(asked: FigureQuery) -> str:
+    return "now_in_place" if asked.boundaries == "today" else "then_in_place"
 
 
 def _values(asked: FigureQuery, subject: Subject, scope: Scope) -> dict[str, Any]:
@@ -110,13 +134,14 @@ async def page_below(
     session: Session, asked: FigureQuery, subject: Subject, scope: Scope, page: PageRequest
 ) -> Page[UnitFigures]:
     after = page.key(tuple[bool, str, int])
-    parts = [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
+    parts = [asked.boundaries, *_cells(asked)]
+    places = ["places", "places_now" if asked.boundaries == "today" else "places_then"]
     if not scope.is_everything:
         parts += ["schools", "schools_in_scope"]
     elif asked.place_id is None:
-        parts += ["places", "countries"]
+        parts += [*places, "countries"]
     else:
-        parts += ["places", "below", "both", "schools", "schools_below"]
+        parts += [*places, "below", "both", "schools", _in_place(asked)]
     is_school, name, number = after or (None, None, None)
     values = {
         **_values(asked, subject, scope), "rows": page.rows_to_ask, "after_is_school": is_school, "after_name": name, "after_id": number,
@@ -129,11 +154,28 @@ async def page_below(
     )
     units = [
         UnitFigures(
-            row.is_school, row.id, row.code, row.name_local, row.name_latin, figures_of(_counts(row), subject)
+            row.is_school,
+            row.id,
+            row.code,
+            row.name_local,
+            row.name_latin,
+            row.is_closed,
+            figures_of(_counts(row), subject),
         )
         for row in found.items
     ]
     return Page(units, found.next)
+
+
+async def moved_schools(
+    session: Session, asked: FigureQuery, subject: Subject, scope: Scope, *, rows: int
+) -> MovedSchools:
+    parts = ["by_school"] if asked.school_id is not None else ["by_place"] if asked.place_id else []
+    parts += [] if scope.is_everything else ["in_scope"]
+    values = {**_values(asked, subject, scope), "rows": rows}
+    found = await session.fetch_all(_queries["moved_schools"].plus(*parts), values, into=_MovedRow)
+    schools = [MovedSchool(*msgspec.structs.astuple(row)[:-1]) for row in found]
+    return MovedSchools(found[0].total if found else 0, schools)
 
 
 async def page_of_children(

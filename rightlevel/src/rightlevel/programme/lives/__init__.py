@@ -3,7 +3,7 @@
 Public: `transfer_student`, `give_consent`, `withdraw_consent`; `preview_roll_over`, `children_to_move`, `roll_over_school`,
 `list_roll_overs`, `undo_roll_over`; `erase_identity`; `read_past_enrolment`, `amend_past_enrolment`, `PastAmendment`, `PastAmended`; `Transfer`, `Consent`, `Withdrawal`, `RollOverPlan`, `RollOverPreview`, `ClassFate`,
 `OpenRound`, `RollOver`, `Undone`, `MovingChild`, `YearName`; `CodeTaken`, `NewYearMissing`, `NothingToRollOver`, `PreviewOutdated`, `RollOverStands`, `RoundIsOpen`,
-`AlreadyUndone`, `MergedAway`, `AlreadyErased`; `free_code`, `next_grades`.
+`AlreadyUndone`, `ClassAway`, `MergedAway`, `AlreadyErased`; `free_code`, `next_grades`.
 """
 
 from rightlevel.programme.lives.amending import (
@@ -31,6 +31,7 @@ from rightlevel.programme.lives.model import (
 from rightlevel.programme.lives.moves import CodeTaken, give_consent, transfer_student, withdraw_consent
 from rightlevel.programme.lives.roll_over import (
     AlreadyUndone,
+    ClassAway,
     NewYearMissing,
     NothingToRollOver,
     PreviewOutdated,
@@ -44,7 +45,7 @@ from rightlevel.programme.lives.roll_over import (
 )
 
 __all__ = [
-    "AlreadyErased", "AlreadyUndone", "ClassFate", "CodeTaken", "Consent", "MergedAway", "MovingChild", "NewYearMissing",
+    "AlreadyErased", "AlreadyUndone", "ClassAway", "ClassFate", "CodeTaken", "Consent", "MergedAway", "MovingChild", "NewYearMissing",
     "NothingToRollOver", "OpenRound", "PastAmended", "PastAmendment", "PreviewOutdated", "RollOver", "RollOverPlan", "RollOverPreview", "RollOverStands", "RoundIsOpen",
     "Transfer", "Undone", "Withdrawal", "YearName", "amend_past_enrolment", "children_to_move", "erase_identity", "free_code", "give_consent", "list_roll_overs", "next_grades",
     "preview_roll_over", "read_past_enrolment", "roll_over_school", "transfer_student", "undo_roll_over", "withdraw_consent",

@@ -11,7 +11,7 @@ from rightlevel.programme.lives.forgetting import answer_instead
 from rightlevel.programme.lives.model import reason_faults
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.rounds import amending
-from rightlevel.programme.students import ascii_digits, is_uuid, name_key
+from rightlevel.programme.students import changing, code_form, is_uuid, name_key
 
 SHORTEST_PART = 3
 """Shorter parts of a name are words of every other sentence."""
@@ -37,7 +37,7 @@ async def erase_identity(
     What figures count by (school, year, grade, sex, status, outcomes and levels) stays. The audit says who did it and when.
     It is not undone: backups from before hold it until they are thrown away.
     *Errors*: Forbidden for all but admins; NotFound, AlreadyErased, MergedAway, RoundSealing; Invalid unless `confirmation` is the
-    child's code and the reason says neither its name nor its code. *Cost*: 15 statements; reads every receipt and import fault once.
+    child's code and the reason says neither its name nor its code. *Cost*: 17 statements; reads every receipt and import fault once.
     """
     require(actor, "erase", "student")
     identities = await store.hold_identity(session, student_id) if is_uuid(student_id) else []
@@ -51,6 +51,7 @@ async def erase_identity(
     _check(own, confirmation, reason)
     # Notes are part of what a frozen round's snapshot holds the hash of; the amendment says why it changed, and no more.
     await amending(session, actor, "erasure of a child's identity")
+    await changing(session, actor, "erase")
     try:
         async with session.savepoint():
             await store.erase(session, identities, clock.now())
@@ -65,10 +66,11 @@ async def erase_identity(
 
 def _check(own: store.Identity, confirmation: str, reason: str) -> None:
     faults = reason_faults(reason)
-    if ascii_digits(confirmation.strip()) != own.code:
+    if code_form(confirmation) != own.code:
         faults.append(Fault("confirmation", "The child's code, exactly"))
     said = name_key(reason).split()
-    parts = [each for each in name_key(own.name).split() if len(each) >= SHORTEST_PART]
+    known = [own.name, *own.former]
+    parts = [each for name in known for each in name_key(name).split() if len(each) >= SHORTEST_PART]
     if any(part in word for part in parts for word in said) or own.code.casefold() in said:
         faults.append(Fault("reason", "Without the child's name or code: the reason is kept"))
     if faults:

@@ -6,7 +6,12 @@ with recursive same as (
     union
     select st.id from student st join same s on st.merged_into = s.id
 )
-select st.id::text as id, st.code, st.name, st.merged_into::text as merged_into, st.erased_at is not null as is_erased
+select st.id::text as id, st.code, st.name, st.merged_into::text as merged_into, st.erased_at is not null as is_erased,
+    array(
+        select distinct f.text
+        from student_change c
+        cross join lateral (values (c.before ->> 'name'), (c.after ->> 'name'), (c.before ->> 'code'), (c.after ->> 'code')) f (text)
+        where c.student_id = st.id and f.text is not null) as former
 from student st
 where st.id in (select id from same)
 order by st.id
@@ -19,6 +24,10 @@ set name = 'erased', name_key = 'erased', code = 'x-' || id::text, birth_on = nu
     guardian_withdrawn_on = null, left_reason = case when left_reason is not null then 'erased' end,
     delete_reason = case when delete_reason is not null then 'erased' end, erased_at = %(now)s, version = version + 1, changed_at = %(now)s
 where id = any(%(ids)s::uuid[])
+
+-- name: erase_record_changes
+-- Takes the history of the record away: it is of names, codes and birthdays. Served by student_change_by_student.
+delete from student_change where student_id = any(%(ids)s::uuid[])
 
 -- name: erase_past
 -- Takes what was written about moves out of the past.
@@ -93,4 +102,4 @@ where (resource in ('result', 'verification', 'intervention') and resource_id in
 update import_fault
 set value = ''
 where run_id in (select id from import_run where kind = 'students') and value <> ''
-    and (lower(btrim(value)) = any(%(names)s) or btrim(value) = any(%(codes)s))
+    and (lower(btrim(value)) = any(%(names)s) or lower(btrim(value)) = any(%(codes)s))

@@ -159,11 +159,11 @@ def next_grades(grades: list[int]) -> list[int | None]:
 
 
 def free_code(code: str, taken: set[str], longest: int = 40) -> str:
-    """The code with the first free number behind it."""
+    """The code with the first free number behind it; `taken` are codes without case."""
     for number in range(2, len(taken) + 3):
         ending = f"-{number}"
         tried = code[: longest - len(ending)] + ending
-        if tried not in taken:
+        if tried.lower() not in taken:
             return tried
     raise AssertionError("one of n + 1 different codes is free of n")
 

@@ -9,7 +9,7 @@ import msgspec
 from flatwater.clock import Clock, today
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, NotFound, Stale
+from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, Stale
 from rightlevel.programme.lives import store
 from rightlevel.programme.lives.forgetting import answer_instead
 from rightlevel.programme.lives.model import (
@@ -21,14 +21,18 @@ from rightlevel.programme.lives.model import (
     reason_faults,
 )
 from rightlevel.programme.permissions import Actor, require, require_scope
-from rightlevel.programme.schools import class_of_school, read_grades, school_for_write
+from rightlevel.programme.schools import class_of_school, read_grades
 from rightlevel.programme.students import (
     IdentityErased,
+    Standing,
     Student,
-    ascii_digits,
     audited,
+    changing,
+    code_form,
     keep_enrolment,
     read_student,
+    standing_faults,
+    standing_of,
     student_for_write,
 )
 
@@ -57,7 +61,8 @@ async def transfer_student(
     if student.version != to.version:
         raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(to))
     year_id = await _checked(session, student, to, clock)
-    code = student.code if to.code is None else ascii_digits(to.code.strip())
+    code = student.code if to.code is None else code_form(to.code)
+    await changing(session, actor, "transfer", to.reason)
     kind = (
         "transfer"
         if to.school_id != student.school_id
@@ -92,45 +97,19 @@ async def _move(
 async def _checked(session: Session, student: Student, to: Transfer, clock: Clock) -> int:
     """The school year the child stands in afterwards, when everything about the move is right."""
     faults = reason_faults(to.reason) + day_faults("moved_on", to.moved_on, today(clock))
-    if to.code is not None and not 1 <= len(to.code.strip()) <= 40:
+    if to.code is not None and not 1 <= len(code_form(to.code)) <= 40:
         faults.append(Fault("code", "Between 1 and 40 characters", to.code[:60]))
     if to.grade != student.grade and to.grade not in (grades := await read_grades(session)):
         faults.append(Fault("grade", f"One of: {', '.join(map(str, grades))}", str(to.grade)))
-    faults += await _school_faults(session, student, to)
-    year_id = student.school_year_id
-    if to.class_id is not None:
-        found = await class_of_school(session, to.class_id, to.school_id)
-        if found is None:
-            faults.append(Fault("class_id", "This class is not one of this school", str(to.class_id)))
-        elif found.grade != to.grade:
-            faults.append(Fault("class_id", "This class is of another grade", str(found.grade)))
-        else:
-            year_id = found.school_year_id
-    now = (student.school_id, student.class_id, student.grade, student.school_year_id)
-    if (to.school_id, to.class_id, to.grade, year_id) == now:
+    there = None if to.class_id is None else await class_of_school(session, to.class_id, to.school_id)
+    year_id = student.school_year_id if there is None else there.school_year_id
+    now, then = standing_of(student), Standing(to.school_id, year_id, to.class_id, to.grade)
+    faults += await standing_faults(session, then, now)
+    if then == now:
         faults.append(Fault("school_id", "The child is there already", str(to.school_id)))
     if faults:
         raise Invalid(faults=tuple(faults))
     return year_id
-
-
-async def _school_faults(session: Session, student: Student, to: Transfer) -> list[Fault]:
-    """What is wrong with the school that a child goes to. Both are held, lower number first, so that neither changes its kind meanwhile."""
-    try:
-        found = {
-            each: await school_for_write(session, each) for each in sorted({student.school_id, to.school_id})
-        }
-    except NotFound:
-        return [Fault("school_id", "There is no such school", str(to.school_id))]
-    if to.school_id == student.school_id:
-        return []
-    if found[to.school_id].status != "open":
-        return [Fault("school_id", "This school is closed", str(to.school_id))]
-    if found[to.school_id].is_practice != found[student.school_id].is_practice:
-        return [
-            Fault("school_id", "Between a practice school and a real one nobody moves", str(to.school_id))
-        ]
-    return []
 
 
 async def give_consent(
@@ -146,11 +125,12 @@ async def give_consent(
         faults.append(Fault("contact", "Between 1 and 200 characters"))
     if faults:
         raise Invalid(faults=tuple(faults))
+    await changing(session, actor, "consent")
     done = await store.give_consent_row(
         session, student_id, version=consent.version, contact=consent.contact.strip(), given_on=consent.given_on,
         now=clock.now(),
     )  # fmt: skip
-    more = {"guardian_consent_on": consent.given_on.isoformat()}
+    more = {"guardian_consent_on": consent.given_on, "guardian_withdrawn_on": None}
     return await _agreed(session, actor, student, done, "consent", consent.version, more)
 
 
@@ -171,12 +151,13 @@ async def withdraw_consent(
         faults.append(Fault("withdrawn_on", "Not before the consent was given", given.isoformat()))
     if faults:
         raise Invalid(faults=tuple(faults))
+    await changing(session, actor, "withdraw_consent")
     done = await store.withdraw_consent_row(
         session, student_id, version=taken.version, withdrawn_on=taken.withdrawn_on, now=clock.now()
     )
     if done:
         await store.forget_answers(session, [student_id], answer_instead(), narrow=True)
-    more = {"guardian_withdrawn_on": taken.withdrawn_on.isoformat()}
+    more = {"guardian_consent_on": None, "guardian_withdrawn_on": taken.withdrawn_on}
     return await _agreed(session, actor, student, done, "withdraw_consent", taken.version, more)
 
 
@@ -191,5 +172,7 @@ async def _agreed(
 ) -> Student:
     if not done:
         raise Stale(current=msgspec.to_builtins(student), yours={"version": version})
-    await write_audit(session, actor, deed, "student", student.id, after=after)
+    agreed, withdrawn = student.guardian_consent_on, student.guardian_withdrawn_on
+    before = {"guardian_consent_on": agreed, "guardian_withdrawn_on": withdrawn}
+    await write_audit(session, actor, deed, "student", student.id, before=before, after=after)
     return await read_student(session, actor, student.id)

@@ -2,14 +2,14 @@
 -- Moves a child if it is still the version that was read.
 update student
 set school_id = %(school_id)s, school_year_id = %(school_year_id)s, class_id = %(class_id)s, grade = %(grade)s, code = %(code)s,
-    version = version + 1, changed_at = %(now)s
+    code_is_shared = code_is_shared and school_id = %(school_id)s and lower(code) = lower(%(code)s), version = version + 1, changed_at = %(now)s
 where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null
 
 -- name: codes_like
--- The codes of a school that begin like one. Served by student_code_is_unique_in_its_school.
-select code
+-- The codes of a school that begin like one, without case. Served by student_by_school.
+select lower(code) as code
 from student
-where school_id = %(school_id)s and deleted_at is null and (code = %(code)s or code like %(pattern)s)
+where school_id = %(school_id)s and deleted_at is null and (lower(code) = lower(%(code)s) or lower(code) like lower(%(pattern)s))
 limit 1000
 
 -- name: give_consent

@@ -26,7 +26,7 @@ from rightlevel.programme.lives.model import (
 )
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.schools import read_grades, read_school, school_for_write
-from rightlevel.programme.students import is_uuid
+from rightlevel.programme.students import Standing, changing, is_uuid, standing_faults
 
 
 class NewYearMissing(Conflict):
@@ -59,6 +59,12 @@ class RoundIsOpen(Conflict):
     code = "round_is_open"
 
 
+class ClassAway(Conflict):
+    """A class that children would go back to was deleted. Restore it first, then undo this."""
+
+    code = "class_away"
+
+
 class AlreadyUndone(Conflict):
     """This roll-over was undone already."""
 
@@ -72,7 +78,9 @@ async def preview_roll_over(
     require(actor, "roll_over", "school")
     require_scope(actor, school_id)
     await read_school(session, actor, school_id)
-    return await _look(session, await _way(session, school_id, plan, clock))
+    way = await _way(session, school_id, plan, clock)
+    await _check_standing(session, way, hold=False)
+    return await _look(session, way)
 
 
 class _Way(NamedTuple):
@@ -93,6 +101,13 @@ async def _way(session: Session, school_id: int, plan: RollOverPlan, clock: Cloc
     old, new = await _years(session, school_id, plan.to_year_id)
     values = store.moving(school_id, old.id, new.id, plan.repeaters, await read_grades(session))
     return _Way(school_id, plan, old, new, values)
+
+
+async def _check_standing(session: Session, way: _Way, *, hold: bool = True) -> None:
+    """*Errors*: Invalid where nobody may stand in the new year: at a closed school, in a deleted year."""
+    faults = await standing_faults(session, Standing(way.school_id, way.new.id, None, 0), hold=hold)
+    if faults:
+        raise Invalid(faults=tuple(faults))
 
 
 async def _look(session: Session, way: _Way) -> RollOverPreview:
@@ -166,6 +181,7 @@ async def roll_over_school(
     if done is not None:
         return done
     way = await _way(session, school_id, plan, clock)
+    await _check_standing(session, way)
     # The claim comes before the look: whoever is second waits here for the first, and is told what was done
     # instead of that there is no child left.
     if not await store.insert_roll_over(
@@ -188,6 +204,7 @@ async def roll_over_school(
             for each in seen.open_rounds
         )
         raise RoundIsOpen(year=seen.from_year.name, faults=faults)
+    await changing(session, actor, "roll_over")
     moved = await store.move_all(session, plan, way.values, clock.now())
     after: dict[str, Any] = {
         "roll_over_id": plan.id, "from_year_id": seen.from_year.id, "to_year_id": seen.to_year.id,
@@ -240,7 +257,7 @@ async def undo_roll_over(
     """Takes a school back into the year it left. Children who have moved on since stay where they are.
 
     Whoever enters a result holds its child meanwhile, so that a result of the new year is either seen here or entered after.
-    *Errors*: NotFound, AlreadyUndone, Invalid without a reason, RollOverStands once a result of the new year is there.
+    *Errors*: NotFound, AlreadyUndone, Invalid without a reason, RollOverStands once a result of the new year is there, ClassAway.
     """
     require(actor, "roll_over", "school")
     faults = reason_faults(reason)
@@ -257,6 +274,9 @@ async def undo_roll_over(
     held = await store.hold_rolled(session, roll_over_id)
     if await store.count_results_of_new_year(session, standing):
         raise RollOverStands(year=(await _read(session, school_id, roll_over_id)).to_year)
+    if await store.count_deleted_classes(session, roll_over_id):
+        raise ClassAway
+    await changing(session, actor, "undo_roll_over", reason)
     back, removed = await store.move_back(
         session, standing, person_id=actor.person_id, reason=reason.strip(), now=clock.now()
     )

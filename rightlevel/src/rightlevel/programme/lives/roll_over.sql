@@ -233,6 +233,12 @@ from (
         and rd.roll_number >= (select min(p.until_number) from past_enrolment p where p.roll_over_id = %(id)s::uuid)
     limit 1) few
 
+-- name: deleted_classes
+-- How many classes that children of a roll-over were in are deleted. Served by past_enrolment_by_roll_over and the primary key.
+select count(*) as classes
+from class c
+where c.deleted_at is not null and c.id in (select p.class_id from past_enrolment p where p.roll_over_id = %(id)s::uuid)
+
 -- name: move_back
 -- Takes the children of a roll-over back to where they were, those who have not moved on since; how many. Each goes back to its former stint,
 -- as if nothing had been; one whose sex was corrected meanwhile begins another, for a fixed roll may hold it as it was.

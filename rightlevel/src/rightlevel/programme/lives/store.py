@@ -52,6 +52,8 @@ class Identity(msgspec.Struct, frozen=True):
     name: str
     merged_into: str | None
     is_erased: bool
+    former: list[str]
+    """Names and codes that it had before, from its history."""
 
 
 async def transfer_row(
@@ -65,12 +67,11 @@ async def transfer_row(
 
 
 async def codes_like(session: Session, school_id: int, code: str) -> set[str]:
-    """The codes of a school that begin with this one."""
+    """The codes of a school that begin with this one, in small letters."""
 
     class Code(msgspec.Struct, frozen=True):
         code: str
 
-    # like_text lowers; codes are compared as written, so only what LIKE would read as a pattern is escaped.
     pattern = code.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "-%"
     values = {"school_id": school_id, "code": code, "pattern": pattern}
     return {row.code for row in await session.fetch_all(_moves["codes_like"], values, into=Code)}
@@ -204,6 +205,10 @@ async def hold_rolled(session: Session, roll_over_id: str) -> int:
     return cast("int", await session.fetch_value(_roll_over["hold_rolled"], {"id": roll_over_id}))
 
 
+async def count_deleted_classes(session: Session, roll_over_id: str) -> int:
+    return cast("int", await session.fetch_value(_roll_over["deleted_classes"], {"id": roll_over_id}))
+
+
 async def count_results_of_new_year(session: Session, standing: Standing) -> int:
     return cast(
         "int", await session.fetch_value(_roll_over["results_of_new_year"], msgspec.structs.asdict(standing))
@@ -227,17 +232,18 @@ async def hold_identity(session: Session, student_id: str) -> list[Identity]:
 
 
 ERASURES = (
-    "erase_past", "erase_results", "erase_result_changes", "erase_verifications", "erase_amendments", "erase_interventions",
+    "erase_record_changes", "erase_past", "erase_results", "erase_result_changes", "erase_verifications", "erase_amendments", "erase_interventions",
     "erase_intervention_changes", "erase_merges", "erase_audit", "erase_audit_of_results", "erase_faults",
 )  # fmt: skip
 """Each place that may hold something of a child's identity, beside its own record and the receipts."""
 
 
 async def erase(session: Session, identities: list[Identity], now: datetime) -> None:
-    """Takes a child's identity out of every place that holds it. *Cost*: 12 statements; import faults are read whole."""
+    """Takes a child's identity out of every place that holds it. *Cost*: 13 statements; import faults are read whole."""
+    said = {text for each in identities for text in (each.code, each.name, *each.former)}
     values = {
-        "ids": [each.id for each in identities], "codes": [each.code for each in identities],
-        "names": [like_text(each.name).strip() for each in identities], "now": now,
+        "ids": [each.id for each in identities], "codes": [each.lower().strip() for each in said],
+        "names": [like_text(each).strip() for each in said], "now": now,
     }  # fmt: skip
     await session.execute(_erasure["erase_students"], values)
     for name in ERASURES:

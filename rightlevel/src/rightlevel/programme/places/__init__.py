@@ -1,14 +1,20 @@
 """Places: the tree from country to village, on which schools hang.
 
-Public: `list_places`, `read_place`, `create_place`, `change_place`, `delete_place`, `restore_place`; `Place`, `PlaceRow`, `NewPlace`, `PlaceChange`.
+Public: `list_places`, `read_place`, `create_place`, `change_place`, `close_place`, `reopen_place`, `delete_place`,
+`restore_place`; `Place`, `PlaceRow`, `NewPlace`, `PlaceChange`.
 """
 
 from rightlevel.programme.places.actions import (
+    PlaceClosed,
+    PlaceFollowed,
+    PlaceHasPast,
     change_place,
+    close_place,
     create_place,
     delete_place,
     list_places,
     read_place,
+    reopen_place,
     restore_place,
 )
 from rightlevel.programme.places.model import (
@@ -23,6 +29,6 @@ from rightlevel.programme.places.model import (
 )
 
 __all__ = [
-    "KINDS", "NewPlace", "Place", "PlaceChange", "PlaceKind", "PlaceName", "PlaceRow", "change_place", "create_place",
-    "delete_place", "kinds_below", "list_places", "read_place", "restore_place",
+    "KINDS", "NewPlace", "Place", "PlaceChange", "PlaceClosed", "PlaceFollowed", "PlaceHasPast", "PlaceKind", "PlaceName", "PlaceRow",
+    "change_place", "close_place", "create_place", "delete_place", "kinds_below", "list_places", "read_place", "reopen_place", "restore_place",
 ]  # fmt: skip

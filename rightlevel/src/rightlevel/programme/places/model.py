@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, get_args
 
 import msgspec
@@ -33,10 +34,11 @@ class PlaceRow(msgspec.Struct, frozen=True):
     name_local: str
     name_latin: str
     version: int
+    is_closed: bool
 
 
 class Place(msgspec.Struct, frozen=True):
-    """One place with the way to it, the country first and itself last."""
+    """One place with the way to it, the country first and itself last; a closed one says why, and which places follow it."""
 
     id: int
     parent_id: int | None
@@ -46,7 +48,11 @@ class Place(msgspec.Struct, frozen=True):
     name_latin: str
     version: int
     is_deleted: bool
+    closed_at: datetime | None = None
+    close_reason: str | None = None
     lineage: list[PlaceName] = []
+    followed_by: list[PlaceName] = []
+    follows: list[PlaceName] = []
 
 
 class NewPlace(msgspec.Struct, frozen=True):

@@ -25,6 +25,8 @@ class _PlaceRow(msgspec.Struct, frozen=True):
     name_latin: str
     version: int
     is_deleted: bool
+    closed_at: datetime | None
+    close_reason: str | None
 
 
 async def page_of_places(
@@ -35,10 +37,11 @@ async def page_of_places(
     kind: str | None,
     search: str | None,
     deleted: bool,
+    closed: bool,
 ) -> Page[PlaceRow]:
     after = page.key(tuple[int])
     wanted = {
-        "deleted": deleted, "live": not deleted, "by_parent": parent_id is not None, "by_kind": kind is not None,
+        "deleted": deleted, "live": not deleted, "open": not closed and not deleted, "closed": closed, "by_parent": parent_id is not None, "by_kind": kind is not None,
         "roots": parent_id is None and not search and not deleted and kind is None, "by_search": bool(search), "after": after is not None,
     }  # fmt: skip
     values = {
@@ -59,7 +62,11 @@ async def find_place(session: Session, place_id: int, *, for_update: bool = Fals
     if row is None:
         raise NotFound
     lineage = await session.fetch_all(_queries["lineage_of"], {"place_id": place_id}, into=PlaceName)
-    return Place(**msgspec.structs.asdict(row), lineage=lineage)
+    followed_by: list[PlaceName] = []
+    if row.closed_at is not None:
+        followed_by = await session.fetch_all(_queries["followed_by"], {"place_id": place_id}, into=PlaceName)
+    follows = await session.fetch_all(_queries["follows"], {"place_id": place_id}, into=PlaceName)
+    return Place(**msgspec.structs.asdict(row), lineage=lineage, followed_by=followed_by, follows=follows)
 
 
 async def insert_place(session: Session, **values: Any) -> int:
@@ -74,6 +81,20 @@ async def change_place_row(session: Session, place_id: int, version: int, fields
 
 async def count_live_below(session: Session, place_id: int) -> int:
     return cast("int", await session.fetch_value(_queries["count_live_below"], {"place_id": place_id}))
+
+
+async def has_past(session: Session, place_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["has_past"], {"place_id": place_id}))
+
+
+async def close_place_row(session: Session, place_id: int, *, by: int, reason: str, now: datetime) -> int:
+    return await session.execute(
+        _queries["close_place"], {"place_id": place_id, "by": by, "reason": reason, "now": now}
+    )
+
+
+async def reopen_place_row(session: Session, place_id: int) -> int:
+    return await session.execute(_queries["reopen_place"], {"place_id": place_id})
 
 
 async def delete_place_row(session: Session, place_id: int, *, by: int, reason: str, now: datetime) -> int:

@@ -6,6 +6,7 @@ Public: `list_rounds`, `read_round`, `create_round`, `change_round`, `set_round_
 """
 
 from rightlevel.programme.rounds.actions import (
+    ResultsOutside,
     change_round,
     create_round,
     current_round,
@@ -47,7 +48,7 @@ from rightlevel.programme.rounds.model import (
 from rightlevel.programme.rounds.open_retests import OpenRetests, RetestsOpen, read_open_retests
 
 __all__ = [
-    "KINDS", "Amendment", "DatesAnswer", "NewRound", "OpenRetests", "RetestsOpen", "Round", "RoundChange", "RoundSchool", "SchoolDates", "Snapshot", "SnapshotCheck",
+    "KINDS", "Amendment", "DatesAnswer", "NewRound", "OpenRetests", "ResultsOutside", "RetestsOpen", "Round", "RoundChange", "RoundSchool", "SchoolDates", "Snapshot", "SnapshotCheck",
     "amending", "change_round", "check_snapshot", "check_snapshot_of", "create_round", "current_round", "delete_round", "list_amendments", "list_round_schools",
     "list_rounds", "lock_school", "read_open_retests", "read_round", "read_snapshot", "read_snapshot_part", "restore_round", "rounds_to_seal",
     "seal_round", "seal_some_schools",

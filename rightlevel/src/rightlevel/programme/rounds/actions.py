@@ -23,6 +23,7 @@ from rightlevel.programme.rounds.model import (
     RoundSchool,
     SchoolDates,
     date_faults,
+    own_days_fault,
 )
 from rightlevel.programme.rounds.open_retests import settle_open_retests
 from rightlevel.programme.schools import SchoolYear, current_year, read_year, school_for_write
@@ -112,6 +113,12 @@ def _collision(error: ConstraintViolated, kind: str) -> Exception:
     return AlreadyTaken(faults=(Fault("kind", "This school year has this round already", kind),))
 
 
+class ResultsOutside(Conflict):
+    """{results} results lie outside these days. Confirm it if the days are right and the results stay as they are."""
+
+    code = "results_outside"
+
+
 class RoundFrozen(Conflict):
     """This round is frozen: its days and locks stay as they are."""
 
@@ -119,12 +126,13 @@ class RoundFrozen(Conflict):
 
 
 async def change_round(session: Session, actor: Actor, round_id: int, change: RoundChange) -> Round:
-    """Changes a round's days. *Errors*: NotFound, Stale with both, Invalid."""
+    """Changes a round's days. *Errors*: NotFound, Stale with both, Invalid; ResultsOutside with their number unless confirmed."""
     require(actor, "change", "round")
     found = await _changeable(session, round_id)
     starts_on, ends_on = change.starts_on or found.starts_on, change.ends_on or found.ends_on
     year = await _year(session, actor, found.school_year_id)
     await _require_dates(session, found.kind, starts_on, ends_on, year, round_id=round_id)
+    await _require_room(session, round_id, starts_on, ends_on, confirm=change.confirm)
     try:
         changed = await store.change_round_row(session, round_id, change.version, starts_on, ends_on)
     except ConstraintViolated as error:
@@ -135,6 +143,17 @@ async def change_round(session: Session, actor: Actor, round_id: int, change: Ro
     after = {"starts_on": starts_on.isoformat(), "ends_on": ends_on.isoformat()}
     await write_audit(session, actor, "change", "round", round_id, before=before, after=after)
     return await store.find_round(session, round_id)
+
+
+async def _require_room(
+    session: Session, round_id: int, starts_on: date, ends_on: date, *, confirm: bool
+) -> None:
+    """Passes when schools' own days still make sense, and no result lies outside or that is confirmed. *Errors*: Invalid, ResultsOutside."""
+    if schools := await store.windows_outside(session, round_id, starts_on, ends_on):
+        rule = "Schools have own days that would begin after they end: #".replace("#", str(schools))
+        raise Invalid(faults=(Fault("ends_on", rule, ends_on.isoformat()),))
+    if not confirm and (results := await store.results_outside(session, round_id, starts_on, ends_on)):
+        raise ResultsOutside(results=results)
 
 
 async def _live(session: Session, round_id: int) -> Round:
@@ -199,9 +218,9 @@ async def set_round_state(
 
 
 async def delete_round(session: Session, actor: Actor, round_id: int, *, reason: str, clock: Clock) -> None:
-    """Takes a round out of use, restorably. *Errors*: NotFound, InUse once it has results."""
+    """Takes a round out of use, restorably. *Errors*: NotFound, InUse once it has results, RoundFrozen."""
     require(actor, "delete", "round")
-    await _live(session, round_id)
+    await _changeable(session, round_id)
     if await store.has_results(session, round_id):
         raise InUse
     await store.delete_round_row(session, round_id, by=actor.person_id, reason=reason, now=clock.now())
@@ -212,6 +231,8 @@ async def restore_round(session: Session, actor: Actor, round_id: int) -> Round:
     """Brings a round back. *Errors*: NotFound; Invalid or AlreadyTaken when another has its days or its kind by now."""
     require(actor, "restore", "round")
     found = await store.find_round(session, round_id, for_update=True)
+    year = await _year(session, actor, found.school_year_id)
+    await _require_dates(session, found.kind, found.starts_on, found.ends_on, year, round_id=round_id)
     try:
         if not await store.restore_round_row(session, round_id):
             raise NotFound
@@ -237,25 +258,45 @@ async def set_school_dates(
     *,
     starts_on: date | None,
     ends_on: date | None,
+    confirm: bool = False,
 ) -> RoundSchool:
-    """Gives a school its own days in a round (None is the round's). *Errors*: NotFound, Invalid."""
+    """Gives a school its own days in a round, within its school year (None is the round's).
+
+    *Errors*: NotFound, Invalid; ResultsOutside with their number unless confirmed.
+    """
     require(actor, "lock", "round")
     found = await _changeable(session, round_id)
-    if (starts_on or found.starts_on) > (ends_on or found.ends_on):
+    year = await _year(session, actor, found.school_year_id)
+    fault = own_days_fault(
+        starts_on or found.starts_on, ends_on or found.ends_on, (year.starts_on, year.ends_on)
+    )
+    if fault == "ends_before_start":
         raise Invalid(faults=(Fault("ends_on", "Not before the first day", str(ends_on or "")),))
+    if fault is not None:
+        rule = f"Within the school year, {year.starts_on} to {year.ends_on}"
+        raise Invalid(faults=(Fault("starts_on", rule, str(starts_on or found.starts_on)),))
     await school_for_write(session, school_id)
+    own = [store.OwnDays(school_id, starts_on, ends_on)]
+    outside = await store.results_outside(session, round_id, found.starts_on, found.ends_on, of_schools=own)
+    if outside and not confirm:
+        raise ResultsOutside(results=outside)
     await store.set_school_dates(session, round_id, school_id, starts_on, ends_on)
-    after = {"school_id": school_id, "starts_on": str(starts_on), "ends_on": str(ends_on)}
+    after = {
+        "school_id": school_id,
+        "starts_on": str(starts_on),
+        "ends_on": str(ends_on),
+        "results_outside": outside,
+    }
     await write_audit(session, actor, "change", "round", round_id, after=after)
     return await _round_school(session, round_id, school_id)
 
 
 async def set_dates_of_schools(
-    session: Session, actor: Actor, round_id: int, days: list[SchoolDates]
+    session: Session, actor: Actor, round_id: int, days: list[SchoolDates], *, confirm: bool = False
 ) -> list[DatesAnswer]:
     """What became of each school's days, in order; what is left out of a row stays as it is. *Errors*: NotFound, Invalid, RoundFrozen.
 
-    *Cost*: three statements, whatever the number.
+    *Cost*: five statements, and one for each school whose days become fewer while the round has results.
     """
     require(actor, "lock", "round")
     if not 1 <= len(days) <= MAX_SCHOOLS or len({each.school_id for each in days}) != len(days):
@@ -265,6 +306,7 @@ async def set_dates_of_schools(
             )
         )
     found = await _changeable(session, round_id)
+    year = await _year(session, actor, found.school_year_id)
     present = {
         each.school_id: each
         for each in await store.days_of_schools(
@@ -279,10 +321,15 @@ async def set_dates_of_schools(
             continue
         starts_on = has.starts_on if each.starts_on is msgspec.UNSET else each.starts_on
         ends_on = has.ends_on if each.ends_on is msgspec.UNSET else each.ends_on
-        if (starts_on or found.starts_on) > (ends_on or found.ends_on):
-            code = "ends_before_start"
-        else:
+        code = own_days_fault(
+            starts_on or found.starts_on, ends_on or found.ends_on, (year.starts_on, year.ends_on)
+        )
+        if code is None:
             code = "unchanged" if (starts_on, ends_on) == (has.starts_on, has.ends_on) else "saved"
+        if code == "saved" and not confirm:
+            own = [store.OwnDays(each.school_id, starts_on, ends_on)]
+            if await store.results_outside(session, round_id, found.starts_on, found.ends_on, of_schools=own):
+                code = "results_outside"
         answers.append(DatesAnswer(each.school_id, code, starts_on, ends_on))
     await _save_dates(session, actor, round_id, [each for each in answers if each.code == "saved"])
     return answers
@@ -296,6 +343,7 @@ async def set_dates_of_place(
     *,
     starts_on: date | None,
     ends_on: date | None,
+    confirm: bool = False,
 ) -> list[DatesAnswer]:
     """Gives all schools below a place these days; None leaves each school's as it is. *Errors*: as `set_dates_of_schools`."""
     require(actor, "lock", "round")
@@ -304,7 +352,7 @@ async def set_dates_of_place(
     days = [SchoolDates(each.school_id, starts_on or unset, ends_on or unset) for each in below]
     if not days:
         raise Invalid(faults=(Fault("place_id", "There is no school below this place", str(place_id)),))
-    return await set_dates_of_schools(session, actor, round_id, days)
+    return await set_dates_of_schools(session, actor, round_id, days, confirm=confirm)
 
 
 async def _save_dates(session: Session, actor: Actor, round_id: int, saved: list[DatesAnswer]) -> None:

@@ -49,11 +49,12 @@ class NewRound(msgspec.Struct, frozen=True):
 
 
 class RoundChange(msgspec.Struct, frozen=True):
-    """What may change about a round; what is None stays."""
+    """What may change about a round; what is None stays. `confirm`: though results lie outside the new days, whose number was told."""
 
     version: int
     starts_on: date | None = None
     ends_on: date | None = None
+    confirm: bool = False
 
 
 class RoundSchool(msgspec.Struct, frozen=True):
@@ -77,7 +78,9 @@ class SchoolDates(msgspec.Struct, frozen=True):
 
 
 class DatesAnswer(msgspec.Struct, frozen=True):
-    """What became of one school's days: `saved`, `unchanged`, `not_found`, or `ends_before_start` with the days it would have had."""
+    """What became of one school's days: `saved`, `unchanged`, `not_found`; or, with the days it would have had, `ends_before_start`, `outside_year`,
+    or `results_outside` (results of the school lie outside these days, and that wasn't confirmed).
+    """
 
     school_id: int
     code: str
@@ -121,6 +124,15 @@ class SnapshotCheck(msgspec.Struct, frozen=True):
     is_intact: bool
     is_rebuilt: bool
     differing: list[int]
+
+
+def own_days_fault(
+    starts_on: date, ends_on: date, year: tuple[date, date]
+) -> Literal["ends_before_start", "outside_year"] | None:
+    """What is wrong with a school's own days in a round of a year."""
+    if starts_on > ends_on:
+        return "ends_before_start"
+    return "outside_year" if starts_on < year[0] or ends_on > year[1] else None
 
 
 def date_faults(

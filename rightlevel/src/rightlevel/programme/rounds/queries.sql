@@ -84,6 +84,23 @@ where id = %(round_id)s and version = %(version)s and state = %(before)s::round_
 select count(*) as live
 from (select 1 from result where round_id = %(round_id)s and deleted_at is null limit 1) few
 
+-- name: results_outside
+-- How many live results of a round lie outside its days, or of some schools outside those of theirs. Reads the round's results once.
+select count(*)::integer as results
+from result r
+left join round_school e on e.round_id = r.round_id and e.school_id = r.school_id
+--? of_schools: join unnest(%(school_ids)s::bigint[], %(starts)s::date[], %(ends)s::date[]) as w (school_id, starts_on, ends_on) on w.school_id = r.school_id
+where r.round_id = %(round_id)s and r.deleted_at is null
+--? of_round: and not r.tested_on between coalesce(e.starts_on, %(starts_on)s::date) and coalesce(e.ends_on, %(ends_on)s::date)
+--? of_schools: and not r.tested_on between coalesce(w.starts_on, %(starts_on)s::date) and coalesce(w.ends_on, %(ends_on)s::date)
+
+-- name: windows_outside
+-- How many schools' own days in a round would begin after they end, or lie outside its school year. Served by the primary key.
+select count(*)::integer as schools
+from round_school e
+where e.round_id = %(round_id)s
+    and (coalesce(e.starts_on, %(starts_on)s::date) > coalesce(e.ends_on, %(ends_on)s::date))
+
 -- name: delete_round
 -- Takes a round out of use, restorably.
 update round

@@ -137,6 +137,29 @@ async def loosen_roll(session: Session, round_id: int) -> bool:
     return True
 
 
+async def results_outside(
+    session: Session,
+    round_id: int,
+    starts_on: date,
+    ends_on: date,
+    *,
+    of_schools: list[OwnDays] | None = None,
+) -> int:
+    """How many results lie outside the round's days (and the schools' own), or outside the own days that some schools would have."""
+    days = of_schools or []
+    values = {
+        "round_id": round_id, "starts_on": starts_on, "ends_on": ends_on, "school_ids": [each.school_id for each in days],
+        "starts": [each.starts_on for each in days], "ends": [each.ends_on for each in days],
+    }  # fmt: skip
+    query = _queries["results_outside"].plus("of_round" if of_schools is None else "of_schools")
+    return cast("int", await session.fetch_value(query, values))
+
+
+async def windows_outside(session: Session, round_id: int, starts_on: date, ends_on: date) -> int:
+    values = {"round_id": round_id, "starts_on": starts_on, "ends_on": ends_on}
+    return cast("int", await session.fetch_value(_queries["windows_outside"], values))
+
+
 async def has_results(session: Session, round_id: int) -> bool:
     return bool(await session.fetch_value(_queries["count_results"], {"round_id": round_id}))
 

@@ -1,22 +1,27 @@
 """Schools, school years and classes.
 
-Public: schools (`list_schools`, `count_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`), years
+Public: schools (`list_schools`, `count_schools`, `read_school`, `create_school`, `change_school`, `delete_school`, `restore_school`,
+`preview_school_move`, `list_stays`, `SchoolHasPast`), years
 (`list_years`, `read_year`, `create_year`, `change_year`, `delete_year`, `restore_year`, `current_year`), classes (`list_classes`, `read_class`,
 `create_class`, `change_class`, `delete_class`, `restore_class`), `read_grades`, `change_grades`, `school_for_write`, `school_names`.
 """
 
 from rightlevel.programme.schools.actions import (
+    SchoolHasPast,
     change_school,
     count_schools,
     create_school,
     delete_school,
     list_schools,
+    list_stays,
+    preview_school_move,
     read_school,
     restore_school,
     school_for_write,
     school_names,
 )
 from rightlevel.programme.schools.classes import (
+    ClassInUse,
     change_class,
     class_of_school,
     create_class,
@@ -29,17 +34,21 @@ from rightlevel.programme.schools.grades import change_grades
 from rightlevel.programme.schools.model import (
     ClassChange,
     ClassRow,
+    MovePreview,
     NewClass,
     NewSchool,
     NewYear,
+    RoundOfMove,
     School,
     SchoolChange,
     SchoolRow,
     SchoolSearch,
     SchoolYear,
+    Stay,
     YearChange,
 )
 from rightlevel.programme.schools.years import (
+    YearPastOutside,
     change_year,
     create_year,
     current_year,
@@ -51,8 +60,9 @@ from rightlevel.programme.schools.years import (
 )
 
 __all__ = [
-    "ClassChange", "ClassRow", "NewClass", "NewSchool", "NewYear", "School", "SchoolChange", "SchoolRow", "SchoolSearch", "SchoolYear",
-    "YearChange", "change_class", "change_grades", "change_school", "change_year", "class_of_school", "count_schools", "create_class", "create_school", "create_year",
-    "current_year", "delete_class", "delete_school", "delete_year", "list_classes", "list_schools", "list_years", "read_class",
-    "read_grades", "read_school", "read_year", "restore_class", "restore_school", "restore_year", "school_for_write", "school_names",
+    "ClassChange", "ClassInUse", "ClassRow", "MovePreview", "NewClass", "NewSchool", "NewYear", "RoundOfMove", "School", "SchoolChange", "SchoolHasPast",
+    "SchoolRow", "SchoolSearch", "SchoolYear", "Stay", "YearChange", "YearPastOutside", "change_class", "change_grades", "change_school", "change_year",
+    "class_of_school", "count_schools", "create_class", "create_school", "create_year", "current_year", "delete_class", "delete_school",
+    "delete_year", "list_classes", "list_schools", "list_stays", "list_years", "preview_school_move", "read_class", "read_grades", "read_school",
+    "read_year", "restore_class", "restore_school", "restore_year", "school_for_write", "school_names",
 ]  # fmt: skip

@@ -11,17 +11,32 @@ from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.errors import (
+    AlreadyTaken,
+    Conflict,
+    Fault,
+    InUse,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    Stale,
+)
 from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.places import read_place
 from rightlevel.programme.schools import store
 from rightlevel.programme.schools.model import (
+    LONGEST_REASON,
+    MovePreview,
     NewSchool,
     School,
     SchoolChange,
     SchoolRow,
     SchoolSearch,
+    Stay,
     school_faults,
 )
+
+NO_SUCH_PLACE = "There is no such place, or it is closed"
 
 
 async def list_schools(
@@ -73,23 +88,40 @@ async def school_for_write(session: Session, school_id: int) -> School:
 async def create_school(session: Session, actor: Actor, new: NewSchool) -> School:
     """A new school. *Errors*: Invalid with every fault, AlreadyTaken for its code."""
     require(actor, "create", "school")
-    fields = await _checked(session, new)
+    fields = await _checked(session, new, "")
     try:
         school_id = await store.insert_school(session, fields)
     except ConstraintViolated as error:
-        raise _taken(new.code) from error
+        raise _refused(error, fields) from error
     await write_audit(session, actor, "create", "school", school_id, after=fields)
     return await store.find_school(session, school_id)
 
 
-async def _checked(session: Session, new: NewSchool) -> dict[str, Any]:
+async def _checked(
+    session: Session, new: NewSchool, reason: str, *, before: School | None = None
+) -> dict[str, Any]:
     faults = school_faults(new)
-    if not await store.is_live_place(session, new.place_id):
-        faults.append(Fault("place_id", "There is no such place", str(new.place_id)))
+    is_placed = before is None or before.place_id != new.place_id
+    if is_placed and not await store.is_live_place(session, new.place_id):
+        faults.append(Fault("place_id", NO_SUCH_PLACE, str(new.place_id)))
+    if before is not None and is_placed and not 1 <= len(reason.strip()) <= LONGEST_REASON:
+        faults.append(Fault("reason", "Between 1 and 200 characters", reason[:60]))
+    if before is not None and before.merged_into is not None and new.status != "closed":
+        faults.append(
+            Fault("status", "This school was merged into another: take that back first", new.status)
+        )
     if faults:
         raise Invalid(faults=tuple(faults))
     fields = msgspec.structs.asdict(new)
     return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _refused(error: ConstraintViolated, fields: dict[str, Any]) -> Exception:
+    if error.constraint == "school_has_a_past":
+        return SchoolHasPast()
+    if error.constraint == "place_is_closed":
+        return Invalid(faults=(Fault("place_id", NO_SUCH_PLACE, str(fields["place_id"])),))
+    return _taken(fields["code"])
 
 
 def _taken(code: str) -> AlreadyTaken:
@@ -98,43 +130,87 @@ def _taken(code: str) -> AlreadyTaken:
     )
 
 
-async def change_school(session: Session, actor: Actor, school_id: int, change: SchoolChange) -> School:
-    """Changes a school. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken.
+class SchoolHasPast(Conflict):
+    """This school has results, visits, sessions or children of earlier years, and they stay counted. It can't be removed, or change between practice and real; close it instead."""
 
-    A move to another place, or in or out of practice, takes its counts along in this same transaction.
+    code = "school_has_a_past"
+
+
+async def change_school(
+    session: Session, actor: Actor, school_id: int, change: SchoolChange, clock: Clock
+) -> School:
+    """Changes a school. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken, SchoolHasPast.
+
+    A move to another place needs a reason: rounds whose roll is fixed stay counted where it stood, the others go along. Whoever enters something
+    at this school waits meanwhile, nobody else. A school that has a past stays what it is, practice or real.
     """
     require(actor, "change", "school")
-    school = await store.find_school(session, school_id, lock="for_update")
+    if change.place_id is not None:
+        await store.hold_rolls(session)
+    school = await store.find_school(session, school_id, lock="for_change")
     if school.is_deleted:
         raise NotFound
     given = {
         name: value
         for name, value in msgspec.structs.asdict(change).items()
-        if value is not None and name != "version"
+        if value is not None and name not in ("version", "reason")
     }
     before = {name: getattr(school, name) for name in NewSchool.__struct_fields__}
-    fields = await _checked(session, NewSchool(**{**before, **given}))
-    try:
-        changed = await store.change_school_row(session, school_id, change.version, fields)
-    except ConstraintViolated as error:
-        raise _taken(fields["code"]) from error
-    if not changed:
-        raise Stale(current=msgspec.to_builtins(school), yours=msgspec.to_builtins(change))
+    fields = await _checked(session, NewSchool(**{**before, **given}), change.reason, before=school)
     touched = {name for name in fields if fields[name] != before[name]}
     forget_assignments(session, school_id=school_id)
+    if "place_id" in touched:
+        await store.say_move(
+            session, reason=change.reason.strip(), person_id=actor.person_id, now=clock.now()
+        )
+    await _save_change(session, school, change, fields)
     await write_audit(
-        session, actor, "change", "school", school_id,
-        before={name: before[name] for name in touched}, after={name: fields[name] for name in touched},
+        session, actor, "change", "school", school_id, before={name: before[name] for name in touched},
+        after={name: fields[name] for name in touched}, reason=change.reason.strip() or None,
     )  # fmt: skip
     return await store.find_school(session, school_id)
 
 
+async def _save_change(
+    session: Session, school: School, change: SchoolChange, fields: dict[str, Any]
+) -> None:
+    try:
+        async with session.savepoint():
+            changed = await store.change_school_row(session, school.id, change.version, fields)
+    except ConstraintViolated as error:
+        raise _refused(error, fields) from error
+    if not changed:
+        raise Stale(current=msgspec.to_builtins(school), yours=msgspec.to_builtins(change))
+
+
+async def preview_school_move(session: Session, actor: Actor, school_id: int, place_id: int) -> MovePreview:
+    """What moving a school would do to each round's counts. *Errors*: NotFound, Invalid for a place that isn't in use."""
+    require(actor, "change", "school")
+    school = await store.find_school(session, school_id)
+    if school.is_deleted:
+        raise NotFound
+    if not await store.is_live_place(session, place_id):
+        raise Invalid(faults=(Fault("place_id", NO_SUCH_PLACE, str(place_id)),))
+    here = await read_place(session, actor, school.place_id)
+    there = await read_place(session, actor, place_id)
+    rounds = [each for each in await store.preview_move(session, school_id) if each.results]
+    return MovePreview(school_id, here.id, there.id, here.name_local, there.name_local, rounds)
+
+
+async def list_stays(session: Session, actor: Actor, school_id: int) -> list[Stay]:
+    """Where a school stood and stands, the latest first, at most a hundred. *Errors*: NotFound."""
+    await read_school(session, actor, school_id)
+    return await store.list_stays(session, school_id)
+
+
 async def delete_school(session: Session, actor: Actor, school_id: int, *, reason: str, clock: Clock) -> None:
-    """Takes a school out of use, restorably. *Errors*: NotFound, InUse while it has children."""
+    """Takes a school out of use, restorably. *Errors*: NotFound, InUse while it has children, SchoolHasPast once anything was counted there."""
     require(actor, "delete", "school")
-    await store.find_school(session, school_id, lock="for_update")
+    school = await store.find_school(session, school_id, lock="for_update")
     if await store.count_live_students(session, school_id):
         raise InUse
+    if not school.is_practice and await store.has_past(session, school_id):
+        raise SchoolHasPast
     if not await store.delete_row(
         session, "school", school_id, by=actor.person_id, reason=reason, now=clock.now()
     ):

@@ -11,11 +11,17 @@ from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, Stale
+from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.schools import store
 from rightlevel.programme.schools.actions import require_reach, school_for_write
 from rightlevel.programme.schools.model import ClassChange, ClassRow, NewClass, class_faults
+
+
+class ClassInUse(Conflict):
+    """Children or results hang on this class, so its grade stays. Make a class of the other grade, and move the children there."""
+
+    code = "class_in_use"
 
 
 async def list_classes(
@@ -52,13 +58,10 @@ async def class_of_school(session: Session, class_id: int, school_id: int) -> Cl
 
 
 async def create_class(session: Session, actor: Actor, new: NewClass) -> ClassRow:
-    """A new class. *Errors*: Invalid with every fault, AlreadyTaken."""
+    """A new class, in an open school and a year that is in use. *Errors*: Invalid with every fault, AlreadyTaken."""
     require(actor, "create", "class")
     faults = class_faults(new.grade, new.section.strip(), await store.read_grades(session))
-    try:
-        await school_for_write(session, new.school_id)
-    except NotFound:
-        faults.append(Fault("school_id", "There is no such school", str(new.school_id)))
+    faults += await _school_faults(session, new.school_id)
     year_id = new.school_year_id
     if year_id is None:
         year = await store.current_year(session)
@@ -66,6 +69,8 @@ async def create_class(session: Session, actor: Actor, new: NewClass) -> ClassRo
             faults.append(Fault("school_year_id", "There is no current school year yet"))
         else:
             year_id = year.id
+    elif not await store.is_live_year(session, year_id, hold=True):
+        faults.append(Fault("school_year_id", "There is no such school year", str(year_id)))
     if faults:
         raise Invalid(faults=tuple(faults))
     fields: dict[str, Any] = {
@@ -77,13 +82,18 @@ async def create_class(session: Session, actor: Actor, new: NewClass) -> ClassRo
     try:
         class_id = await store.insert_class(session, fields)
     except ConstraintViolated as error:
-        if error.constraint != "class_is_unique":
-            raise Invalid(
-                faults=(Fault("school_year_id", "There is no such school year", str(year_id)),)
-            ) from error
         raise _taken(new.section) from error
     await write_audit(session, actor, "create", "class", class_id, after=fields)
     return await store.find_class(session, class_id)
+
+
+async def _school_faults(session: Session, school_id: int) -> list[Fault]:
+    """What speaks against a class at this school, which is held."""
+    try:
+        school = await school_for_write(session, school_id)
+    except NotFound:
+        return [Fault("school_id", "There is no such school", str(school_id))]
+    return [] if school.status == "open" else [Fault("school_id", "This school is closed", str(school_id))]
 
 
 def _taken(section: str) -> AlreadyTaken:
@@ -93,16 +103,25 @@ def _taken(section: str) -> AlreadyTaken:
 
 
 async def change_class(session: Session, actor: Actor, class_id: int, change: ClassChange) -> ClassRow:
-    """Changes grade or section. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken."""
+    """Changes the section, or the grade of a class on which nothing hangs.
+
+    Only what changes is judged by the programme's grades of today. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken, ClassInUse.
+    """
     require(actor, "change", "class")
     found = await store.find_class(session, class_id, for_update=True)
+    if found.version != change.version:
+        raise Stale(current=msgspec.to_builtins(found), yours=msgspec.to_builtins(change))
     fields: dict[str, Any] = {
         "grade": found.grade if change.grade is None else change.grade,
         "section": found.section if change.section is None else change.section.strip(),
     }
-    faults = class_faults(fields["grade"], fields["section"], await store.read_grades(session))
+    is_other_grade = fields["grade"] != found.grade
+    grades = await store.read_grades(session) if is_other_grade else [found.grade]
+    faults = class_faults(fields["grade"], fields["section"], grades)
     if faults:
         raise Invalid(faults=tuple(faults))
+    if is_other_grade and await store.is_class_in_use(session, class_id):
+        raise ClassInUse
     try:
         changed = await store.change_class_row(session, class_id, change.version, fields)
     except ConstraintViolated as error:
@@ -127,8 +146,18 @@ async def delete_class(session: Session, actor: Actor, class_id: int, *, reason:
 
 
 async def restore_class(session: Session, actor: Actor, class_id: int) -> ClassRow:
-    """Brings a class back. *Errors*: NotFound."""
+    """Brings a class back. *Errors*: NotFound; Invalid while its school or year is away."""
     require(actor, "restore", "class")
+    away = await store.find_class(session, class_id, live=False, for_update=True)
+    faults = await _school_faults(session, away.school_id)
+    if not await store.is_live_year(session, away.school_year_id, hold=True):
+        faults.append(
+            Fault(
+                "school_year_id", "This school year was deleted: restore it first", str(away.school_year_id)
+            )
+        )
+    if faults:
+        raise Invalid(faults=tuple(faults))
     if not await store.restore_row(session, "class", class_id):
         raise NotFound
     await write_audit(session, actor, "restore", "class", class_id)

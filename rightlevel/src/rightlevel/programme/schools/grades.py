@@ -12,7 +12,8 @@ LOWEST, HIGHEST = 1, 12
 
 
 async def change_grades(session: Session, actor: Actor, grades: list[int]) -> list[int]:
-    """Sets the grades, in order and each once. *Errors*: Forbidden, Invalid. Children of other grades stay as they are."""
+    """Sets the grades, in order and each once. *Errors*: Forbidden, Invalid. Children and classes of other
+    grades stay as they are and can still be corrected: only a grade that changes is judged by today's."""
     require(actor, "change", "setting")
     wanted = sorted(set(grades))
     if not wanted or not all(LOWEST <= grade <= HIGHEST for grade in wanted):

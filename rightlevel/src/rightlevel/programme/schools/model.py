@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import msgspec
 
@@ -11,6 +11,7 @@ from rightlevel.programme.errors import Fault
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
 STATUSES = ("open", "closed")
+LONGEST_REASON = 200
 
 
 class SchoolRow(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class School(msgspec.Struct, frozen=True):
     is_practice: bool
     version: int
     is_deleted: bool
+    merged_into: int | None = None
 
 
 class NewSchool(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class NewSchool(msgspec.Struct, frozen=True):
 
 
 class SchoolChange(msgspec.Struct, frozen=True):
-    """What may change about a school; what is None stays."""
+    """What may change about a school; what is None stays. Another place needs a reason."""
 
     version: int
     place_id: int | None = None
@@ -75,6 +77,39 @@ class SchoolChange(msgspec.Struct, frozen=True):
     longitude: float | None = None
     status: str | None = None
     is_practice: bool | None = None
+    reason: str = ""
+
+
+class RoundOfMove(msgspec.Struct, frozen=True):
+    """One round, what it counts of a school, and whether that stays where the school stood (`stays`) or goes along."""
+
+    round_id: int
+    kind: str
+    year_name: str
+    stays: bool
+    results: int
+
+
+class MovePreview(msgspec.Struct, frozen=True):
+    """What moving a school would do; nothing is written."""
+
+    school_id: int
+    from_place_id: int
+    to_place_id: int
+    from_place: str
+    to_place: str
+    rounds: list[RoundOfMove]
+
+
+class Stay(msgspec.Struct, frozen=True):
+    """A place in which a school stood: since always where `from_at` is None, still where `until_at` is."""
+
+    place_id: int
+    place_name: str
+    from_at: datetime | None
+    until_at: datetime | None
+    reason: str | None
+    moved_by: str | None
 
 
 class SchoolSearch(msgspec.Struct, frozen=True):
@@ -108,13 +143,33 @@ class NewYear(msgspec.Struct, frozen=True):
 
 
 class YearChange(msgspec.Struct, frozen=True):
-    """What may change about a school year; what is None stays. A year becomes current, and another stops being it."""
+    """What may change about a school year; what is None stays. A year becomes current, and another stops being it.
+
+    `confirm`: though sessions, visits or moves lie outside the new days, whose number was told.
+    """
 
     version: int
     name: str | None = None
     starts_on: date | None = None
     ends_on: date | None = None
     is_current: bool | None = None
+    confirm: bool = False
+
+
+class YearPast(msgspec.Struct, frozen=True):
+    """What lies within a year's days of before and outside its new ones."""
+
+    sessions: int
+    visits: int
+    moves: int
+
+
+class RoundDays(msgspec.Struct, frozen=True):
+    """A round with its days, the own days of schools taken with them."""
+
+    kind: str
+    starts_on: date
+    ends_on: date
 
 
 class ClassRow(msgspec.Struct, frozen=True):
@@ -176,12 +231,19 @@ def _position_faults(latitude: float | None, longitude: float | None) -> list[Fa
     return faults
 
 
+FIRST_DAY = date(2000, 1, 1)
+LAST_DAY = date(2100, 12, 31)
+"""No school year of this programme lies outside: a day that does was mistyped."""
+
+
 def year_faults(name: str, starts_on: date, ends_on: date) -> list[Fault]:
     """Everything wrong with a school year."""
     faults: list[Fault] = []
     if not 1 <= len(name.strip()) <= 40:
         faults.append(Fault("name", "Between 1 and 40 characters", name[:60]))
-    if starts_on >= ends_on:
+    if starts_on < FIRST_DAY or ends_on > LAST_DAY:
+        faults.append(Fault("starts_on", f"Between {FIRST_DAY} and {LAST_DAY}", starts_on.isoformat()))
+    elif starts_on >= ends_on:
         faults.append(Fault("ends_on", "After the first day", ends_on.isoformat()))
     elif (ends_on - starts_on).days > 800:
         faults.append(Fault("ends_on", "A school year has at most two years", ends_on.isoformat()))

@@ -39,10 +39,11 @@ from (
 -- name: read_school
 -- One school. Served by the primary key.
 select id, place_id, code, name_local, name_latin, ownership, area, latitude, longitude, status, is_practice, version,
-    deleted_at is not null as is_deleted
+    deleted_at is not null as is_deleted, merged_into
 from school
 where id = %(school_id)s
 --? for_update: for update
+--? for_change: for no key update
 --? for_share: for share
 
 -- name: school_names
@@ -67,16 +68,52 @@ set place_id = %(place_id)s, code = %(code)s, name_local = %(name_local)s, name_
     version = version + 1
 where id = %(school_id)s and version = %(version)s and deleted_at is null
 
+-- name: hold_rolls
+-- Before schools are moved: no round's roll is fixed or let go meanwhile. Bounded by three rounds a year.
+select hold_rolls()
+
+-- name: say_move
+-- Says for the rest of the transaction why schools are moved, by whom and when (trigger keep_school_place).
+select set_config('rightlevel.moving', %(reason)s, true) as reason, set_config('rightlevel.moving_by', %(person_id)s::text, true) as person_id,
+    set_config('rightlevel.moving_at', %(now)s::text, true) as moved_at
+
+-- name: preview_move
+-- What each round counts of a school, and whether it stays where the school stood. Bounded by three a year; served by school_count's primary key.
+select r.id as round_id, r.kind::text as kind, y.name as year_name, r.roll_at is not null as stays,
+    coalesce(sum(c.absent + c.refused + c.went + c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9), 0)::integer
+        as results
+from round r
+join school_year y on y.id = r.school_year_id
+left join school_count c on c.round_id = r.id and c.school_id = %(school_id)s
+where r.deleted_at is null
+group by r.id, r.kind, y.name, r.roll_at, r.starts_on
+order by r.starts_on desc
+limit 100
+
+-- name: list_stays
+-- Where a school stood and stands, the latest first. Served by school_place's primary key.
+select m.place_id, p.name_local as place_name, nullif(m.from_at, '-infinity') as from_at, m.until_at, m.reason, e.display_name as moved_by
+from school_place m
+join place p on p.id = m.place_id
+left join person e on e.id = m.moved_by
+where m.school_id = %(school_id)s
+order by m.from_at desc
+limit 100
+
+-- name: has_past
+-- Whether anything was counted or done at a school. Served by the indexes by school of the tables that hold it.
+select has_past(%(school_id)s) as has_past
+
 -- name: count_live_students
 -- How many live children a school has, up to a few. Served by student_by_school.
 select count(*) as live
 from (select 1 from student where school_id = %(school_id)s and deleted_at is null limit 5) few
 
 -- name: live_place
--- Whether a place is there and live. Served by the primary key.
+-- Whether a place is there, live and not closed. Served by the primary key.
 select count(*) as live
 from place
-where id = %(place_id)s and deleted_at is null
+where id = %(place_id)s and deleted_at is null and closed_at is null
 
 -- name: delete_school
 -- Takes a school out of use, restorably.
@@ -135,10 +172,32 @@ set is_current = false, version = version + 1
 where is_current and id <> %(year_id)s
 
 -- name: count_year_uses
--- Whether anything live stands in a school year, up to a few.
+-- Whether anything stands in a school year or stood there, up to a few. In the worst case it reads every child once.
 select (select count(*) from (select 1 from round where school_year_id = %(year_id)s and deleted_at is null limit 5) r)
     + (select count(*) from (select 1 from class where school_year_id = %(year_id)s and deleted_at is null limit 5) c)
-    + (select count(*) from (select 1 from school_enrolled where school_year_id = %(year_id)s and children > 0 limit 5) e) as live
+    + (select count(*) from (select 1 from school_enrolled where school_year_id = %(year_id)s and children > 0 limit 5) e)
+    + (select count(*) from (select 1 from student where school_year_id = %(year_id)s limit 1) st)
+    + (select count(*) from (select 1 from past_enrolment where school_year_id = %(year_id)s limit 1) p) as live
+
+-- name: rounds_outside
+-- The live rounds of a year, their own days of schools taken with them, that lie outside some days. Bounded by three a year and the schools' own days.
+select r.kind::text as kind, least(r.starts_on, min(e.starts_on)) as starts_on, greatest(r.ends_on, max(e.ends_on)) as ends_on
+from round r
+left join round_school e on e.round_id = r.id
+where r.school_year_id = %(year_id)s and r.deleted_at is null
+group by r.id, r.kind, r.starts_on, r.ends_on
+having least(r.starts_on, min(e.starts_on)) < %(starts_on)s::date or greatest(r.ends_on, max(e.ends_on)) > %(ends_on)s::date
+order by r.starts_on
+limit 3
+
+-- name: past_outside
+-- What lies within a year's days of before and outside its new ones: sessions that were held, visits, and children's moves. Served by visit_by_day.
+select (select count(*) from teaching_session t where t.held_on between %(old_starts_on)s and %(old_ends_on)s
+            and not t.held_on between %(starts_on)s and %(ends_on)s)::integer as sessions,
+    (select count(*) from visit v where v.deleted_at is null and v.visited_on between %(old_starts_on)s and %(old_ends_on)s
+            and not v.visited_on between %(starts_on)s and %(ends_on)s)::integer as visits,
+    (select count(*) from past_enrolment p where p.school_year_id = %(year_id)s and p.until_on between %(old_starts_on)s and %(old_ends_on)s
+            and not p.until_on between %(starts_on)s and %(ends_on)s)::integer as moves
 
 -- name: delete_year
 -- Takes a school year out of use, restorably.
@@ -174,6 +233,28 @@ from class c
 where c.id = %(class_id)s
 --? live: and c.deleted_at is null
 --? for_update: for update
+
+-- name: live_year
+-- Whether a school year is there and live. Served by the primary key.
+select count(*) as live
+from (
+    select id
+    from school_year
+    where id = %(year_id)s and deleted_at is null
+--? hold: for share
+) year
+
+-- name: count_class_uses
+-- Whether anything hangs on a class: children, those who left or are deleted too, past enrolments, live results. Served by student_by_class,
+-- past_enrolment_by_class and result_by_school; up to one of each.
+select (select count(*) from (select 1 from student where class_id = %(class_id)s limit 1) s)
+    + (select count(*) from (select 1 from past_enrolment where class_id = %(class_id)s limit 1) p)
+    + (select count(*) from (
+        select 1
+        from class c
+        join result r on r.school_id = c.school_id and r.class_id = c.id and r.deleted_at is null
+        where c.id = %(class_id)s
+        limit 1) r) as uses
 
 -- name: insert_class
 -- Makes a class.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, cast
 
 import msgspec
@@ -12,7 +12,17 @@ from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Scope
-from rightlevel.programme.schools.model import ClassRow, School, SchoolRow, SchoolSearch, SchoolYear
+from rightlevel.programme.schools.model import (
+    ClassRow,
+    RoundDays,
+    RoundOfMove,
+    School,
+    SchoolRow,
+    SchoolSearch,
+    SchoolYear,
+    Stay,
+    YearPast,
+)
 
 _queries = load_queries(__package__ or "")
 
@@ -83,6 +93,26 @@ async def change_school_row(session: Session, school_id: int, version: int, fiel
     )
 
 
+async def hold_rolls(session: Session) -> None:
+    await session.execute(_queries["hold_rolls"], {})
+
+
+async def say_move(session: Session, *, reason: str, person_id: int, now: datetime) -> None:
+    await session.execute(_queries["say_move"], {"reason": reason, "person_id": person_id, "now": now})
+
+
+async def preview_move(session: Session, school_id: int) -> list[RoundOfMove]:
+    return await session.fetch_all(_queries["preview_move"], {"school_id": school_id}, into=RoundOfMove)
+
+
+async def list_stays(session: Session, school_id: int) -> list[Stay]:
+    return await session.fetch_all(_queries["list_stays"], {"school_id": school_id}, into=Stay)
+
+
+async def has_past(session: Session, school_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["has_past"], {"school_id": school_id}))
+
+
 async def count_live_students(session: Session, school_id: int) -> int:
     return cast("int", await session.fetch_value(_queries["count_live_students"], {"school_id": school_id}))
 
@@ -138,6 +168,18 @@ async def no_year_is_current(session: Session, *, but: int) -> None:
     await session.execute(_queries["no_year_is_current"], {"year_id": but})
 
 
+async def rounds_outside(session: Session, year_id: int, starts_on: date, ends_on: date) -> list[RoundDays]:
+    values = {"year_id": year_id, "starts_on": starts_on, "ends_on": ends_on}
+    return await session.fetch_all(_queries["rounds_outside"], values, into=RoundDays)
+
+
+async def past_outside(session: Session, year: SchoolYear, starts_on: date, ends_on: date) -> YearPast:
+    values = {
+        "year_id": year.id, "old_starts_on": year.starts_on, "old_ends_on": year.ends_on, "starts_on": starts_on, "ends_on": ends_on,
+    }  # fmt: skip
+    return await session.fetch_one(_queries["past_outside"], values, into=YearPast) or YearPast(0, 0, 0)
+
+
 async def count_year_uses(session: Session, year_id: int) -> int:
     return cast("int", await session.fetch_value(_queries["count_year_uses"], {"year_id": year_id}))
 
@@ -167,6 +209,16 @@ async def find_class(
     if row is None:
         raise NotFound
     return row
+
+
+async def is_live_year(session: Session, year_id: int, *, hold: bool = False) -> bool:
+    query = _queries["live_year"]
+    values = {"year_id": year_id}
+    return bool(await session.fetch_value(query.plus("hold") if hold else query, values))
+
+
+async def is_class_in_use(session: Session, class_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["count_class_uses"], {"class_id": class_id}))
 
 
 async def insert_class(session: Session, values: dict[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import AlreadyTaken, Fault, InUse, Invalid, NotFound, Stale
+from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.schools import store
 from rightlevel.programme.schools.model import NewYear, SchoolYear, YearChange, year_faults
@@ -19,6 +20,12 @@ from rightlevel.programme.schools.store import current_year, read_grades
 __all__ = [
     "change_year", "create_year", "current_year", "delete_year", "list_years", "read_grades", "read_year", "restore_year",
 ]  # fmt: skip
+
+
+class YearPastOutside(Conflict):
+    """{sessions} sessions, {visits} visits and {moves} moves of children lie in the days that this year would lose. Confirm it if the days are right."""
+
+    code = "year_past_outside"
 
 
 async def list_years(
@@ -61,7 +68,9 @@ def _collision(error: ConstraintViolated, name: str) -> Exception:
 
 
 async def change_year(session: Session, actor: Actor, year_id: int, change: YearChange) -> SchoolYear:
-    """Changes name, days, or which year is current. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken."""
+    """Changes name, days, or which year is current. *Errors*: NotFound, Stale with both, Invalid (also where a round of it would lie outside),
+    AlreadyTaken; YearPastOutside with the numbers unless confirmed.
+    """
     require(actor, "change", "school_year")
     year = await store.find_year(session, year_id, for_update=True)
     fields: dict[str, Any] = {
@@ -73,6 +82,7 @@ async def change_year(session: Session, actor: Actor, year_id: int, change: Year
     faults = year_faults(fields["name"], fields["starts_on"], fields["ends_on"])
     if faults:
         raise Invalid(faults=tuple(faults))
+    await _require_room(session, year, fields["starts_on"], fields["ends_on"], confirm=change.confirm)
     if fields["is_current"]:
         await store.no_year_is_current(session, but=year_id)
     try:
@@ -86,6 +96,26 @@ async def change_year(session: Session, actor: Actor, year_id: int, change: Year
         session, actor, "change", "school_year", year_id, before=before, after=msgspec.to_builtins(fields)
     )
     return await store.find_year(session, year_id)
+
+
+async def _require_room(
+    session: Session, year: SchoolYear, starts_on: date, ends_on: date, *, confirm: bool
+) -> None:
+    """Passes when every round of the year stays within it, and what else lies outside is confirmed. *Errors*: Invalid, YearPastOutside."""
+    if starts_on <= year.starts_on and ends_on >= year.ends_on:
+        return
+    faults = [
+        Fault(
+            "starts_on" if each.starts_on < starts_on else "ends_on",
+            f"The {each.kind} of this year lasts from {each.starts_on} to {each.ends_on}",
+        )
+        for each in await store.rounds_outside(session, year.id, starts_on, ends_on)
+    ]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    past = await store.past_outside(session, year, starts_on, ends_on)
+    if not confirm and (past.sessions or past.visits or past.moves):
+        raise YearPastOutside(sessions=past.sessions, visits=past.visits, moves=past.moves)
 
 
 async def delete_year(session: Session, actor: Actor, year_id: int, *, reason: str, clock: Clock) -> None:

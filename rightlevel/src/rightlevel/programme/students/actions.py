@@ -23,11 +23,14 @@ from rightlevel.programme.errors import (
     Stale,
 )
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
-from rightlevel.programme.schools import class_of_school, current_year, read_grades, school_for_write
+from rightlevel.programme.schools import current_year, read_grades
 from rightlevel.programme.students import store
 from rightlevel.programme.students.model import (
+    LONGEST_REASON,
     NewStudent,
     PastEnrolment,
+    RecordChange,
+    Standing,
     Student,
     StudentChange,
     StudentRow,
@@ -35,10 +38,16 @@ from rightlevel.programme.students.model import (
     YearStanding,
     audited,
     columns_of,
+    standing_of,
     student_faults,
 )
+from rightlevel.programme.students.standing import faults_of_return, standing_faults
 
 STATUSES = ("active", "left")
+TOGETHER = {"guardian_contact": "guardian_consent_on", "guardian_consent_on": "guardian_contact"}
+"""Fields that are judged together: a contact needs a consent."""
+COUNTED_BY = ("sex", "grade", "class_id")
+"""What figures count a child under, beside its school and year."""
 
 
 class IdentityErased(Conflict):
@@ -52,6 +61,12 @@ class RecordMerged(ProgrammeError):
 
     kind = "gone"
     code = "merged"
+
+
+class MoveNeeded(Invalid):
+    """A correction doesn't take a child to another school or school year. Move the child: that keeps where it was, since when and why."""
+
+    code = "move_needed"
 
 
 class ResultsSettled(Conflict):
@@ -131,22 +146,15 @@ async def create_student(session: Session, actor: Actor, new: NewStudent, clock:
 async def _checked(session: Session, new: NewStudent, clock: Clock) -> dict[str, Any]:
     """The record as stored, when everything about it is right."""
     faults = student_faults(new, await read_grades(session), today(clock))
-    try:
-        await school_for_write(session, new.school_id)
-    except NotFound:
-        faults.append(Fault("school_id", "There is no such school", str(new.school_id)))
     year_id = new.school_year_id
     if year_id is None:
         year = await current_year(session)
         if year is None:
             faults.append(Fault("school_year_id", "There is no current school year yet"))
         year_id = year.id if year else None
-    if new.class_id is not None:
-        found = await class_of_school(session, new.class_id, new.school_id)
-        if found is None:
-            faults.append(Fault("class_id", "This class is not one of this school", str(new.class_id)))
-        elif found.grade != new.grade:
-            faults.append(Fault("class_id", "This class is of another grade", str(found.grade)))
+    if year_id is not None:
+        to = Standing(new.school_id, year_id, new.class_id, new.grade)
+        faults += await standing_faults(session, to)
     if faults:
         raise Invalid(faults=tuple(faults))
     return {**columns_of(new), "school_year_id": year_id}
@@ -155,10 +163,6 @@ async def _checked(session: Session, new: NewStudent, clock: Clock) -> dict[str,
 def _collision(error: ConstraintViolated, new: NewStudent) -> Exception:
     if error.constraint == "student_code_is_unique_in_its_school":
         return AlreadyTaken(faults=(Fault("code", "Another child of this school has this code", new.code),))
-    if error.constraint == "student_school_year_id_fkey":
-        return Invalid(
-            faults=(Fault("school_year_id", "There is no such school year", str(new.school_year_id)),)
-        )
     return error
 
 
@@ -173,40 +177,90 @@ async def _same_again(session: Session, actor: Actor, columns: dict[str, Any]) -
 
 
 async def change_student(
-    session: Session, actor: Actor, student_id: str, change: StudentChange, clock: Clock
+    session: Session,
+    actor: Actor,
+    student_id: str,
+    change: StudentChange,
+    clock: Clock,
+    *,
+    deed: str = "change",
 ) -> Student:
-    """Changes a child's record; another school, class, year or grade keeps where the child was.
+    """Corrects a child's record where it stands; only what changes is judged. Another class, grade or sex keeps what it was.
 
-    *Errors*: NotFound, OutOfScope (of the old or the new school), Stale with both, Invalid, AlreadyTaken.
+    *Errors*: NotFound, OutOfScope, Stale with both, MoveNeeded for another school or year, AlreadyTaken; Invalid, also without a reason where sex,
+    grade or class change and results of the school year hang on them.
     """
     require(actor, "change", "student")
     student = await student_for_write(session, actor, student_id)
     if student.is_erased:
         raise IdentityErased
+    if student.version != change.version:
+        raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(change))
     given = {
-        name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET and name != "version"
-    }  # fmt: skip
-    if given.get("school_id", student.school_id) != student.school_id and "class_id" not in given:
-        given["class_id"] = None
+        name: value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not msgspec.UNSET and name not in ("version", "reason")
+    }
+    _refuse_moves(student, given)
     names = [name for name in NewStudent.__struct_fields__ if name != "id"]
     merged = NewStudent(**{**{name: getattr(student, name) for name in names}, **given})
     require_scope(actor, merged.school_id, class_id=merged.class_id)
-    columns = await _checked(session, merged, clock)
-    moved = [name for name in ("school_id", "school_year_id") if columns[name] != getattr(student, name)]
-    if student.version == change.version and moved:
-        reason = "transfer" if "school_id" in moved else "change"
-        await store.say_stint(session, until_on=today(clock), reason=reason)
+    columns = columns_of(merged)
+    changed = {name for name in given if columns[name] != getattr(student, name)}
+    await _check_change(session, student, merged, changed, change.reason, clock)
+    await changing(session, actor, deed, change.reason)
     try:
-        changed = await store.change_student_row(session, student_id, change.version, columns, clock.now())
+        done = await store.change_student_row(session, student_id, change.version, columns, clock.now())
     except ConstraintViolated as error:
         raise _collision(error, merged) from error
-    if not changed:
+    if not done:
         raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(change))
     after = await store.find_student(session, student_id)
     await write_audit(
-        session, actor, "change", "student", student_id, before=audited(student), after=audited(after)
-    )
+        session, actor, deed, "student", student_id, before=audited(student), after=audited(after),
+        reason=change.reason.strip() or None,
+    )  # fmt: skip
     return after
+
+
+def _refuse_moves(student: Student, given: dict[str, Any]) -> None:
+    """*Errors*: MoveNeeded."""
+    moved = [
+        name
+        for name in ("school_id", "school_year_id")
+        if given.get(name, getattr(student, name)) != getattr(student, name)
+    ]
+    if moved:
+        rule = "By moving the child, not by a correction"
+        raise MoveNeeded(faults=tuple(Fault(name, rule, str(given[name])) for name in moved))
+
+
+async def _check_change(
+    session: Session, student: Student, merged: NewStudent, changed: set[str], reason: str, clock: Clock
+) -> None:
+    """*Errors*: Invalid with what is wrong among that which changes."""
+    judged = changed | {TOGETHER[name] for name in changed if name in TOGETHER}
+    grades = await read_grades(session) if "grade" in changed else [student.grade]
+    faults = [each for each in student_faults(merged, grades, today(clock)) if each.field in judged]
+    to = Standing(student.school_id, student.school_year_id, merged.class_id, merged.grade)
+    faults += await standing_faults(session, to, standing_of(student))
+    if len(reason.strip()) > LONGEST_REASON:
+        faults.append(Fault("reason", "At most 200 characters", reason[:60]))
+    elif (
+        not reason.strip()
+        and changed.intersection(COUNTED_BY)
+        and await store.has_results_of_year(session, student.id, student.school_year_id)
+    ):
+        faults.append(Fault("reason", "Results of this school year hang on it: say why it is corrected"))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+
+
+async def changing(session: Session, actor: Actor | None, deed: str, reason: str = "") -> None:
+    """Says who changes children's records in what follows, by which deed and why: their history keeps it. *Cost*: one statement."""
+    await store.say_why(
+        session, person_id=actor.person_id if actor else None, deed=deed, reason=reason.strip()
+    )
 
 
 async def student_for_write(session: Session, actor: Actor, student_id: str) -> Student:
@@ -229,6 +283,11 @@ async def _refuse_merged(session: Session, actor: Actor, student: Student) -> No
     kept = await store.find_kept(session, student.merged_into)
     if not kept.is_deleted and actor.scope.covers(kept.school_id, class_id=kept.class_id):
         raise RecordMerged(merged_into=kept.id)
+
+
+async def find_away(session: Session, student_id: str) -> Student:
+    """A child that may be deleted or merged, held, for whoever brings it back and has judged who may. *Errors*: NotFound."""
+    return await store.find_student(session, student_id, for_update=True)
 
 
 async def keep_enrolment(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
@@ -271,18 +330,36 @@ async def _set_status(
 ) -> Student:
     require(actor, "change", "student")
     student = await student_for_write(session, actor, student_id)
-    if student.version == version and status == "left":
+    if student.version != version or student.status == status:
+        raise Stale(current=msgspec.to_builtins(student), yours={"version": version, "status": status})
+    deed = "leave" if status == "left" else "return"
+    await changing(session, actor, deed, reason or "")
+    if status == "left":
         await store.say_stint(session, until_on=left_on or today(clock), reason="left", words=reason or "")
+    elif faults := await faults_of_return(session, student):
+        raise Invalid(faults=tuple(faults))
     changed = await store.set_status(
         session, student_id, version, status=status, left_on=left_on, reason=reason, now=clock.now()
     )
     if not changed:
         raise Stale(current=msgspec.to_builtins(student), yours={"version": version, "status": status})
-    deed = "leave" if status == "left" else "return"
+    after = await store.find_student(session, student_id)
     await write_audit(
-        session, actor, deed, "student", student_id, before={"status": student.status}, reason=reason
+        session,
+        actor,
+        deed,
+        "student",
+        student_id,
+        before=_presence(student),
+        after=_presence(after),
+        reason=reason,
     )
-    return await store.find_student(session, student_id)
+    return after
+
+
+def _presence(student: Student) -> dict[str, Any]:
+    """Whether a child is at school, as the audit keeps it; the reason stands beside it."""
+    return {"status": student.status, "left_on": student.left_on}
 
 
 async def delete_student(
@@ -298,20 +375,38 @@ async def delete_student(
     may_override = allowed(actor.role, "override", "result") and bool(reason.strip())
     if not may_override and await store.count_settled_results(session, student_id):
         raise ResultsSettled
+    await changing(session, actor, "delete", reason)
     try:
         await store.delete_student_row(
             session, student_id, by=actor.person_id, reason=reason, now=clock.now()
         )
     except ConstraintViolated as error:
         raise RoundSealing from error
-    await write_audit(session, actor, "delete", "student", student_id, before=audited(student), reason=reason)
+    await write_audit(
+        session,
+        actor,
+        "delete",
+        "student",
+        student_id,
+        before=audited(student),
+        after={"is_deleted": True},
+        reason=reason,
+    )
 
 
 async def restore_student(session: Session, actor: Actor, student_id: str) -> Student:
-    """Brings a child's record back, and its results into the figures. *Errors*: NotFound, OutOfScope, AlreadyTaken."""
+    """Brings a child's record back, and its results into the figures.
+
+    *Errors*: NotFound, also for what was merged (that is taken back instead), OutOfScope, AlreadyTaken; Invalid where it can't stand any more.
+    """
     require(actor, "restore", "student")
     student = await store.find_student(session, student_id, for_update=True)
     require_scope(actor, student.school_id, class_id=student.class_id)
+    if not student.is_deleted or student.merged_into is not None:
+        raise NotFound
+    if faults := await faults_of_return(session, student):
+        raise Invalid(faults=tuple(faults))
+    await changing(session, actor, "restore")
     try:
         if not await store.restore_student_row(session, student_id):
             raise NotFound
@@ -321,8 +416,11 @@ async def restore_student(session: Session, actor: Actor, student_id: str) -> St
         raise AlreadyTaken(
             faults=(Fault("code", "Another child of this school has this code", student.code),)
         ) from error
-    await write_audit(session, actor, "restore", "student", student_id)
-    return await store.find_student(session, student_id)
+    after = await store.find_student(session, student_id)
+    await write_audit(
+        session, actor, "restore", "student", student_id, before={"is_deleted": True}, after=audited(after)
+    )
+    return after
 
 
 async def list_past_enrolments(
@@ -331,3 +429,11 @@ async def list_past_enrolments(
     """Where a child was before, in order. *Errors*: NotFound, OutOfScope. *Cost*: two statements."""
     await read_student(session, actor, student_id)
     return await store.page_of_past_enrolments(session, student_id, page)
+
+
+async def list_record_changes(
+    session: Session, actor: Actor, student_id: str, page: PageRequest
+) -> Page[RecordChange]:
+    """What was changed of a child's record, the latest first. *Errors*: NotFound, also out of scope. *Cost*: two statements."""
+    await read_student(session, actor, student_id)
+    return await store.page_of_record_changes(session, student_id, page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from rightlevel.programme.errors import Fault
 
 LONGEST_NAME = 200
 LONGEST_CODE = 40
+LONGEST_REASON = 200
 YOUNGEST, OLDEST = 3, 25
 
 SEXES = {1: "male", 2: "female", 0: "not known", 9: "not applicable"}
@@ -94,6 +95,33 @@ class StudentChange(msgspec.Struct, frozen=True):
     age: int | msgspec.UnsetType | None = msgspec.UNSET
     guardian_contact: str | msgspec.UnsetType | None = msgspec.UNSET
     guardian_consent_on: date | msgspec.UnsetType | None = msgspec.UNSET
+    reason: str = ""
+    """Why; asked for where sex, grade or class are corrected and results of the school year hang on them."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a child stands: school, school year, class (where it has one) and grade."""
+
+    school_id: int
+    school_year_id: int
+    class_id: int | None
+    grade: int
+
+
+class RecordChange(msgspec.Struct, frozen=True):
+    """One change of a child's record: who, when, by which deed, why, and the fields it changed with both values.
+
+    Beside the ids of schools, years and classes stand their names (`school`, `school_year`, `section`). `guardian_contact` is only whether there was one.
+    """
+
+    id: int
+    version: int
+    at: datetime
+    by: str | None
+    deed: str
+    reason: str | None
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class StudentSearch(msgspec.Struct, frozen=True):
@@ -140,6 +168,19 @@ def ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(each, each)) for each in text)
 
 
+_UNSEEN = dict.fromkeys(
+    [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)]
+)
+"""Zero-width spaces and joiners, direction marks, soft hyphen: what a code may not differ in."""
+
+
+def code_form(text: str) -> str:
+    """The one form that a code is kept in: composed (NFC), digits 0-9, single spaces, nothing that isn't seen. Its case stays."""
+    if not text.isascii():
+        text = ascii_digits(unicodedata.normalize("NFC", text.translate(_UNSEEN)))
+    return " ".join(text.split())
+
+
 def name_key(name: str) -> str:
     """A name folded for finding and ordering: case, Latin accents, digits and spaces don't matter.
 
@@ -167,7 +208,7 @@ def read_sex(text: str) -> int | None:
 def student_faults(student: NewStudent, grades: list[int], today: date) -> list[Fault]:
     """Everything wrong with a child's record by itself."""
     faults: list[Fault] = []
-    if not 1 <= len(student.code.strip()) <= LONGEST_CODE:
+    if not 1 <= len(code_form(student.code)) <= LONGEST_CODE:
         faults.append(Fault("code", "Between 1 and 40 characters", student.code[:60]))
     if not 1 <= len(student.name.strip()) <= LONGEST_NAME:
         faults.append(Fault("name", "Between 1 and 200 characters", student.name[:80]))
@@ -219,9 +260,14 @@ def columns_of(new: NewStudent) -> dict[str, Any]:
     fields = msgspec.structs.asdict(new)
     name = " ".join(new.name.split())
     return {
-        **fields, "code": ascii_digits(new.code.strip()), "name": name, "name_key": name_key(name),
+        **fields, "code": code_form(new.code), "name": name, "name_key": name_key(name),
         "guardian_contact": new.guardian_contact or None,
     }  # fmt: skip
+
+
+def standing_of(student: Student) -> Standing:
+    """Where a child stands."""
+    return Standing(student.school_id, student.school_year_id, student.class_id, student.grade)
 
 
 def audited(student: Student) -> dict[str, Any]:

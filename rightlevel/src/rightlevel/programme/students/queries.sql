@@ -14,7 +14,7 @@ where true
 --? by_grade: and grade = %(grade)s
 --? by_sex: and sex = %(sex)s
 --? by_status: and status = %(status)s::student_status
---? by_search: and (name_key like %(search)s or code = %(code)s)
+--? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
 --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
 --? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by name_key, id
@@ -37,7 +37,7 @@ from (
     --? by_grade: and grade = %(grade)s
     --? by_sex: and sex = %(sex)s
     --? by_status: and status = %(status)s::student_status
-    --? by_search: and (name_key like %(search)s or code = %(code)s)
+    --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
     --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
     limit %(bound)s
 ) counted
@@ -82,9 +82,9 @@ on conflict (id) do nothing
 returning id::text as id
 
 -- name: change_student
--- Changes a child if it is still the version that was read.
+-- Corrects a child's record where it stands, if it is still the version that was read.
 update student
-set school_id = %(school_id)s, school_year_id = %(school_year_id)s, class_id = %(class_id)s, code = %(code)s, name = %(name)s,
+set class_id = %(class_id)s, code = %(code)s, code_is_shared = code_is_shared and lower(code) = lower(%(code)s), name = %(name)s,
     name_key = %(name_key)s, sex = %(sex)s, grade = %(grade)s, birth_on = %(birth_on)s, age = %(age)s,
     guardian_contact = %(guardian_contact)s, guardian_consent_on = %(guardian_consent_on)s,
     guardian_withdrawn_on = case when %(guardian_consent_on)s::date is null then guardian_withdrawn_on end, version = version + 1, changed_at = %(now)s
@@ -133,3 +133,46 @@ where id = %(student_id)s::uuid and deleted_at is null
 update student
 set deleted_at = null, deleted_by = null, delete_reason = null, version = version + 1
 where id = %(student_id)s::uuid and deleted_at is not null and merged_into is null
+
+-- name: hold_standing
+-- Holds schools, year and class as they are, so that none is closed, deleted or made another before a child stands there. Served by the primary keys.
+select (select count(*) from (select id from school where id = any(%(school_ids)s::bigint[]) order by id for share) s)
+    + (select count(*) from (select id from school_year where id = %(school_year_id)s for share) y)
+    + (select count(*) from (select id from class where id = %(class_id)s::bigint for share) c) as held
+
+-- name: standing_faults
+-- What speaks against a child standing there, as codes. Served by the primary keys.
+select standing_faults(%(school_id)s, %(school_year_id)s, %(class_id)s, %(grade)s, %(from_school_id)s) as faults
+
+-- name: results_of_year
+-- Whether a child has results of a school year, up to one. Served by result_is_unique.
+select count(*) as results
+from (
+    select 1
+    from result r
+    join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
+    where r.student_id = %(student_id)s::uuid and r.deleted_at is null
+    limit 1) few
+
+-- name: say_why
+-- Says for the rest of the transaction who changes children's records, by which deed and why (trigger keep_student_changes).
+select set_config('rightlevel.changing_by', %(person_id)s, true) as person_id, set_config('rightlevel.changing_deed', %(deed)s, true) as deed,
+    set_config('rightlevel.changing_why', %(reason)s, true) as reason
+
+-- name: list_record_changes
+-- What was changed of a child's record, the latest first, with the names of schools, years and classes. Served by student_change_by_student.
+select c.id, c.version, c.at, p.display_name as by, c.deed, c.reason,
+    c.before || jsonb_strip_nulls(jsonb_build_object('school', bs.name_local, 'school_year', oy.name, 'section', bc.section)) as before,
+    c.after || jsonb_strip_nulls(jsonb_build_object('school', ns.name_local, 'school_year', ny.name, 'section', nc.section)) as after
+from student_change c
+left join person p on p.id = c.person_id
+left join school bs on bs.id = (c.before ->> 'school_id')::bigint
+left join school ns on ns.id = (c.after ->> 'school_id')::bigint
+left join school_year oy on oy.id = (c.before ->> 'school_year_id')::bigint
+left join school_year ny on ny.id = (c.after ->> 'school_year_id')::bigint
+left join class bc on bc.id = (c.before ->> 'class_id')::bigint
+left join class nc on nc.id = (c.after ->> 'class_id')::bigint
+where c.student_id = %(student_id)s::uuid
+--? after: and c.id < %(after_id)s
+order by c.id desc
+limit %(rows)s

@@ -12,11 +12,13 @@ from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Scope
 from rightlevel.programme.students.model import (
     PastEnrolment,
+    RecordChange,
+    Standing,
     Student,
     StudentRow,
     StudentSearch,
     YearStanding,
-    ascii_digits,
+    code_form,
     is_uuid,
     name_key,
 )
@@ -40,7 +42,7 @@ def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any
     text = asked.search or ""
     values = {
         "school_id": asked.school_id, "class_id": asked.class_id, "grade": asked.grade, "sex": asked.sex, "status": asked.status,
-        "search": f"{like_text(name_key(text))}%", "code": ascii_digits(text.strip()),
+        "search": f"{like_text(name_key(text))}%", "code": code_form(text),
         "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
     }  # fmt: skip
     return parts, values
@@ -160,3 +162,34 @@ async def delete_student_row(
 
 async def restore_student_row(session: Session, student_id: str) -> int:
     return await session.execute(_queries["restore_student"], {"student_id": student_id})
+
+
+async def standing_faults(
+    session: Session, to: Standing, from_school_id: int | None, *, hold: bool
+) -> list[str]:
+    """Codes of what speaks against it; with `hold` what it rests on is held until the transaction ends. *Cost*: one or two statements."""
+    values = {
+        "school_ids": [to.school_id, from_school_id or to.school_id], "school_id": to.school_id, "grade": to.grade,
+        "school_year_id": to.school_year_id, "class_id": to.class_id, "from_school_id": from_school_id,
+    }  # fmt: skip
+    if hold:
+        await session.fetch_value(_queries["hold_standing"], values)
+    return cast("list[str]", await session.fetch_value(_queries["standing_faults"], values))
+
+
+async def has_results_of_year(session: Session, student_id: str, year_id: int) -> bool:
+    values = {"student_id": student_id, "school_year_id": year_id}
+    return bool(await session.fetch_value(_queries["results_of_year"], values))
+
+
+async def say_why(session: Session, *, person_id: int | None, deed: str, reason: str) -> None:
+    values = {"person_id": "" if person_id is None else str(person_id), "deed": deed, "reason": reason}
+    await session.execute(_queries["say_why"], values)
+
+
+async def page_of_record_changes(session: Session, student_id: str, page: PageRequest) -> Page[RecordChange]:
+    after = page.key(tuple[int])
+    query = _queries["list_record_changes"]
+    values = {"student_id": student_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(query.plus("after") if after else query, values, into=RecordChange)
+    return page_of(rows, page, lambda row: (row.id,))

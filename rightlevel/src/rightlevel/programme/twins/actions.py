@@ -14,7 +14,14 @@ from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, Roun
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.schools import read_school
-from rightlevel.programme.students import is_uuid, read_student, student_for_write
+from rightlevel.programme.students import (
+    changing,
+    faults_of_return,
+    find_away,
+    is_uuid,
+    read_student,
+    student_for_write,
+)
 from rightlevel.programme.twins import store
 from rightlevel.programme.twins.finding import Found, find_pairs
 from rightlevel.programme.twins.model import (
@@ -152,6 +159,7 @@ async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock
     _check_results(actor, results)
     if any(each.is_frozen for each in results):
         await amending(session, actor, merge.reason.strip())
+    await changing(session, actor, "merge", merge.reason)
     moved = await _carry(session, kept.id, gone.id, results, clock)
     if not await store.put_away(
         session, gone.id, kept.id, version=merge.gone_version, person_id=actor.person_id, now=clock.now()
@@ -167,7 +175,10 @@ async def merge_twins(session: Session, actor: Actor, merge: Merge, clock: Clock
         now=clock.now(),
     )
     after = {"merge": merge_id, "gone": gone.id, "results": len(moved.results), "set_aside": moved.set_aside}
-    await write_audit(session, actor, "merge", "student", kept.id, after=after, reason=merge.reason.strip())
+    before = {"kept": kept.id, "gone": gone.id}
+    await write_audit(
+        session, actor, "merge", "student", kept.id, before=before, after=after, reason=merge.reason.strip()
+    )
     return await store.find_merge(session, merge_id)
 
 
@@ -232,6 +243,10 @@ async def unmerge_twins(
     _check_results(actor, results)
     if any(each.is_frozen for each in results):
         await amending(session, actor, reason.strip())
+    gone = await find_away(session, held.gone_id)
+    if faults := await faults_of_return(session, gone):
+        raise Invalid(faults=tuple(faults))
+    await changing(session, actor, "unmerge", reason)
     try:
         async with session.savepoint():
             if not await store.bring_back(session, held.gone_id, held.kept_id):
@@ -250,6 +265,7 @@ async def unmerge_twins(
         "unmerge",
         "student",
         held.kept_id,
+        before={"merge": merge_id, "gone": held.gone_id},
         after={"merge": merge_id, "back": held.gone_id},
         reason=reason.strip(),
     )

@@ -78,6 +78,24 @@ class Merged(msgspec.Struct, frozen=True):
     undone_at: datetime | None
 
 
+class Rename(msgspec.Struct, frozen=True):
+    """A child whose name became another one: perhaps another child was written over it. `version` is the child's."""
+
+    id: int
+    student_id: str
+    version: int
+    code: str
+    school_id: int
+    school_name: str
+    name_before: str
+    name_after: str
+    name_now: str
+    at: datetime
+    by: str | None
+    deed: str
+    reason: str | None
+
+
 class HeldResult(msgspec.Struct, frozen=True):
     """A result of one of two records, held, with what decides about it."""
 

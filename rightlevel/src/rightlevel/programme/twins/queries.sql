@@ -170,3 +170,30 @@ limit %(rows)s
 insert into not_twins (first_id, second_id, said_at, said_by)
 values (least(%(one)s::uuid, %(other)s::uuid), greatest(%(one)s::uuid, %(other)s::uuid), %(now)s, %(person_id)s)
 on conflict do nothing
+
+-- name: renames
+-- Names of children that were changed since a moment, the latest first, but for those that somebody has decided on. Served by student_change_of_name.
+select c.id, c.student_id::text as student_id, st.version, st.code, st.school_id, s.name_local as school_name, c.before ->> 'name' as name_before,
+    c.after ->> 'name' as name_after, st.name as name_now, c.at, p.display_name as by, c.deed, c.reason
+from student_change c
+join student st on st.id = c.student_id and st.deleted_at is null and st.erased_at is null
+join school s on s.id = st.school_id
+left join person p on p.id = c.person_id
+where c.before ? 'name' and c.settled_as is null and c.deed <> 'put_back' and c.at >= %(since)s
+--? by_school: and st.school_id = %(school_id)s
+--? after: and (c.at, c.id) < (%(after_at)s, %(after_id)s)
+order by c.at desc, c.id desc
+limit %(rows)s
+
+-- name: name_change
+-- One change of a child's name, held. Served by the primary key.
+select c.id, c.student_id::text as student_id, c.before, c.after
+from student_change c
+where c.id = %(id)s and c.before ? 'name'
+for update
+
+-- name: settle_rename
+-- Writes down what somebody decided about another name, once.
+update student_change
+set settled_as = %(settled_as)s, settled_at = %(now)s, settled_by = %(by)s
+where id = %(id)s and settled_as is null

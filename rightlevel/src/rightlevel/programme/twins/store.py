@@ -12,7 +12,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
-from rightlevel.programme.twins.model import MOST_CHILDREN, HeldResult, Merged, Moved, Record
+from rightlevel.programme.twins.model import MOST_CHILDREN, HeldResult, Merged, Moved, Record, Rename
 
 _queries = load_queries(__package__ or "")
 _encoder = msgspec.json.Encoder()
@@ -147,3 +147,31 @@ async def find_merge(session: Session, merge_id: str) -> Merged:
 async def say_not(session: Session, one: str, other: str, *, person_id: int, now: datetime) -> bool:
     values = {"one": one, "other": other, "person_id": person_id, "now": now}
     return await session.execute(_queries["say_not"], values) == 1
+
+
+class NameChange(msgspec.Struct, frozen=True):
+    """One change of a child's name with what else it changed."""
+
+    id: int
+    student_id: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+async def renames(
+    session: Session, *, since: datetime, after: tuple[datetime, int] | None, rows: int, school_id: int | None
+) -> list[Rename]:
+    query = _queries["renames"].plus(*(["by_school"] if school_id else []), *(["after"] if after else []))
+    values = {
+        "since": since, "rows": rows, "school_id": school_id, "after_at": after and after[0], "after_id": after and after[1],
+    }  # fmt: skip
+    return await session.fetch_all(query, values, into=Rename)
+
+
+async def name_change(session: Session, change_id: int) -> NameChange | None:
+    return await session.fetch_one(_queries["name_change"], {"id": change_id}, into=NameChange)
+
+
+async def settle_rename(session: Session, change_id: int, *, settled_as: str, by: int, now: datetime) -> int:
+    values = {"id": change_id, "settled_as": settled_as, "by": by, "now": now}
+    return await session.execute(_queries["settle_rename"], values)

@@ -182,7 +182,8 @@ select %(write_id)s::uuid, id, version, %(now)s, %(person_id)s, %(before)s::json
 from corrected
 
 -- name: strata
--- How many results of a round and subject could be drawn, by school and level. Practice schools and removed children are in none.
+-- How many results of a round and subject could be drawn, by school and level; of a place, by where schools stood in the round. Practice schools and
+-- removed children are in none.
 -- Served by result_by_school; a draw reads the results of the schools it draws from.
 select r.school_id, r.rank, count(*) as children
 from school s
@@ -190,7 +191,7 @@ join result r on r.school_id = s.id and r.round_id = %(round_id)s and r.subject 
     and r.outcome = 'assessed' and not r.is_hidden
 where s.deleted_at is null and not s.is_practice
 --? by_school: and s.id = %(school_id)s
---? by_place: and s.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s]::bigint[])
+--? by_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
 group by r.school_id, r.rank
 order by r.school_id, r.rank
 limit %(rows)s
@@ -241,7 +242,8 @@ order by d.id desc
 limit %(rows)s
 
 -- name: pairs
--- How many re-tested children were at which level first and then, as a whole or by teacher, school or tool. Practice schools are in none.
+-- How many re-tested children were at which level first and then, as a whole or by teacher, school or tool; of a place, by where schools stood in the
+-- round. Practice schools are in none.
 -- Served by verification_compared.
 select v.first_rank as first, v.rank as second, count(*) as children
 --? as_a_whole: , null::bigint as key, '' as name
@@ -254,7 +256,7 @@ join result r on r.id = v.result_id and r.deleted_at is null and not r.is_hidden
 left join person p on p.id = v.first_assessor_id
 where v.round_id = %(round_id)s and v.subject = %(subject)s::subject and coalesce(v.ended_from, v.state) in ('agreed', 'disagreed', 'resolved')
 --? of_school: and v.school_id = %(school_id)s
---? of_place: and s.place_id in (select q.id from place q where q.lineage @> array[%(place_id)s]::bigint[])
+--? of_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
 --? in_scope: and v.school_id = any(%(scope_schools)s)
 group by v.first_rank, v.rank
 --? by_teacher: , v.first_assessor_id

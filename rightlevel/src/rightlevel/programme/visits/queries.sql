@@ -142,26 +142,38 @@ set locked_at = null, locked_by = null, lock_reason = null, version = version + 
 where id = any(%(visit_ids)s::uuid[]) and locked_at is not null and deleted_at is null
 
 -- name: months_of_visits
--- Submitted visits by month beside the schools there are, no practice school among them. At most 24 months; served by visit_by_school.
-with counted as (
-    select s.id
-    from school s
-    where s.deleted_at is null and not s.is_practice and s.status = 'open'
---? by_place: and s.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s::bigint])
---? in_scope: and s.id = any(%(scope_schools)s)
+-- Submitted visits by month beside the schools there are, no practice school among them. A visit counts where its school stood on that day, and
+-- a school of a month where it stood at its end; one that was closed since counts in the months in which it was visited. At most 24 months;
+-- served by visit_by_day and school_place_by_place.
+with stays as materialized (
+    select m.school_id, m.from_at, m.until_at, s.status = 'open' and s.deleted_at is null as is_open
+    from school_place m
+    join school s on s.id = m.school_id and not s.is_practice
+    where true
+--? by_place: and m.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s::bigint])
+--? in_scope: and m.school_id = any(%(scope_schools)s)
 ), months as (
     select generate_series(date_trunc('month', %(from_on)s::date), %(to_on)s::date, interval '1 month')::date as month
-), visited as (
-    select date_trunc('month', v.visited_on)::date as month, count(*) as visits, count(distinct v.school_id) as visited,
-        avg(v.fidelity)::float8 as fidelity, count(v.fidelity) as fidelity_n
+), made as materialized (
+    select date_trunc('month', v.visited_on)::date as month, v.school_id, v.fidelity
     from visit v
-    join counted c on c.id = v.school_id
+    join stays y on y.school_id = v.school_id and stood_at(y.from_at, y.until_at, (v.visited_on + 1)::timestamptz)
     where v.deleted_at is null and v.state = 'submitted' and v.visited_on between %(from_on)s and %(to_on)s
-    group by 1
+), visited as (
+    select month, count(*) as visits, count(distinct school_id) as visited, avg(fidelity)::float8 as fidelity, count(fidelity) as fidelity_n
+    from made
+    group by month
+), there as (
+    select m.month, count(distinct y.school_id) as schools
+    from months m
+    join stays y on (y.is_open and stood_at(y.from_at, y.until_at, (m.month + interval '1 month')::timestamptz))
+        or exists (select 1 from made k where k.month = m.month and k.school_id = y.school_id)
+    group by m.month
 )
-select m.month, coalesce(v.visits, 0) as visits, coalesce(v.visited, 0) as visited, (select count(*) from counted) as schools, v.fidelity,
+select m.month, coalesce(v.visits, 0) as visits, coalesce(v.visited, 0) as visited, coalesce(t.schools, 0) as schools, v.fidelity,
     coalesce(v.fidelity_n, 0) as fidelity_n
 from months m
 left join visited v on v.month = m.month
+left join there t on t.month = m.month
 order by m.month
 limit 24

@@ -11,10 +11,12 @@ from rightlevel.programme.figures import (
     ChildBehind,
     FigureQuery,
     Figures,
+    MovedSchools,
     Slice,
     UnitFigures,
     children_behind,
     figures_below,
+    moved_schools,
     read_breakdown,
     read_figures,
 )
@@ -60,6 +62,14 @@ async def read_figures_apart(call: Ask, *, query: BreakdownQuery) -> Breakdown:
 async def list_figures_below(call: Ask, *, query: FigureQuery, page: PageRequest) -> Page[UnitFigures]:
     """The same for each place and school below a place."""
     return await figures_below(call.session, actor_of(call), query, page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/figures/moved", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", tags=("figures",),
+)  # fmt: skip
+async def list_moved_schools(call: Ask, *, query: FigureQuery) -> MovedSchools:
+    """The schools that a round counts elsewhere than where they stand today: how many, and the first twenty."""
+    return await moved_schools(call.session, actor_of(call), query)
 
 
 @routes.endpoint(

@@ -31,6 +31,7 @@ class PlaceSearch(msgspec.Struct, frozen=True):
     kind: str | None = None
     search: str | None = None
     deleted: bool = False
+    closed: bool = False
 
 
 @routes.endpoint(
@@ -46,6 +47,7 @@ async def list_all_places(call: Ask, *, query: PlaceSearch, page: PageRequest) -
         kind=query.kind,
         search=query.search,
         deleted=query.deleted,
+        closed=query.closed,
     )
 
 

@@ -83,10 +83,11 @@ class RoundAndSchool(msgspec.Struct, frozen=True):
 
 
 class SchoolDays(msgspec.Struct, frozen=True):
-    """A school's own days; null means the round's."""
+    """A school's own days; null means the round's. `confirm`: though results lie outside them, whose number was told."""
 
     starts_on: date | None = None
     ends_on: date | None = None
+    confirm: bool = False
 
 
 class ManyDates(msgspec.Struct, frozen=True):
@@ -96,6 +97,7 @@ class ManyDates(msgspec.Struct, frozen=True):
     place_id: int | None = None
     starts_on: date | None = None
     ends_on: date | None = None
+    confirm: bool = False
 
 
 class DatesAnswers(msgspec.Struct, frozen=True):
@@ -222,7 +224,13 @@ async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> 
 async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
     """Gives a school its own days in a round."""
     return await set_school_dates(
-        call.session, actor_of(call), path.id, path.school_id, starts_on=body.starts_on, ends_on=body.ends_on
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        starts_on=body.starts_on,
+        ends_on=body.ends_on,
+        confirm=body.confirm,
     )
 
 
@@ -255,10 +263,12 @@ async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -
     if body.place_id is not None:
         return DatesAnswers(
             await set_dates_of_place(
-                call.session, actor_of(call), path.id, body.place_id, starts_on=body.starts_on, ends_on=body.ends_on
+                call.session, actor_of(call), path.id, body.place_id, starts_on=body.starts_on, ends_on=body.ends_on, confirm=body.confirm
             )
         )  # fmt: skip
-    return DatesAnswers(await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools))
+    return DatesAnswers(
+        await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools, confirm=body.confirm)
+    )
 
 
 @routes.endpoint(

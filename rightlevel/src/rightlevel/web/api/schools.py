@@ -91,7 +91,7 @@ async def read_one_school(call: Ask, *, path: ById) -> School:
 )  # fmt: skip
 async def change_one_school(call: Ask, *, path: ById, body: SchoolChange) -> School:
     """Changes a school; a stale version gets 409 with both."""
-    return await change_school(call.session, actor_of(call), path.id, body)
+    return await change_school(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(

@@ -12,6 +12,7 @@ from rightlevel.programme.permissions import May
 from rightlevel.programme.students import (
     NewStudent,
     PastEnrolment,
+    RecordChange,
     Student,
     StudentChange,
     StudentRow,
@@ -20,6 +21,7 @@ from rightlevel.programme.students import (
     create_student,
     delete_student,
     list_past_enrolments,
+    list_record_changes,
     list_students,
     mark_left,
     mark_returned,
@@ -77,7 +79,7 @@ async def read_one_student(call: Ask, *, path: ByUuid) -> Student:
     body_bytes=SMALL_BODY, tags=("students",),
 )  # fmt: skip
 async def change_one_student(call: Ask, *, path: ByUuid, body: StudentChange) -> Student:
-    """Changes a child's record; a stale version gets 409 with both."""
+    """Corrects a child's record where it stands; a stale version gets 409 with both, another school or year 422 `move_needed`."""
     return await change_student(call.session, actor_of(call), path.id, body, call.clock)
 
 
@@ -131,3 +133,12 @@ async def restore_one_student(call: Ask, *, path: ByUuid) -> Student:
 async def list_student_past_enrolments(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[PastEnrolment]:
     """Where a child was before, in order."""
     return await list_past_enrolments(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/students/{id}/changes", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("students",),
+)  # fmt: skip
+async def list_changes_of_student(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[RecordChange]:
+    """What was changed of a child's record, the latest first: who, when, why, before and after."""
+    return await list_record_changes(call.session, actor_of(call), path.id, page)

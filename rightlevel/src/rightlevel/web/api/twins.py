@@ -1,4 +1,4 @@
-"""Children entered twice, over HTTP: the likely ones of a school, merging, and taking that back."""
+"""Children entered twice, over HTTP: the likely ones of a school, merging, and taking that back; and children under another child's name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import msgspec
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
+from rightlevel.programme.students import Student
 from rightlevel.programme.twins import (
     Merge,
     Merged,
+    Rename,
     TwinsOfSchool,
     find_twins,
     list_merges,
+    list_renames,
     merge_twins,
+    put_back_name,
     say_not_twins,
+    say_same_child,
     unmerge_twins,
 )
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
@@ -32,6 +37,19 @@ class TwoChildren(msgspec.Struct, frozen=True):
 class Why(msgspec.Struct, frozen=True):
     """Why a merge is taken back."""
 
+    reason: str
+
+
+class RenamesWanted(msgspec.Struct, frozen=True):
+    """Of which school; of all where none is named."""
+
+    school_id: int | None = None
+
+
+class PuttingBack(msgspec.Struct, frozen=True):
+    """Which version of the child is meant, and why its former name is put back."""
+
+    version: int
     reason: str
 
 
@@ -78,3 +96,30 @@ async def undo_one_merge(call: Ask, *, path: ByUuid, body: Why) -> Merged:
 async def say_two_are_two(call: Ask, *, body: TwoChildren) -> None:
     """Remembers that two records are two children."""
     await say_not_twins(call.session, actor_of(call), body.student_id, body.other_id, call.clock)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/renames", who=May("settle", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("twins",),
+)  # fmt: skip
+async def list_all_renames(call: Ask, *, query: RenamesWanted, page: PageRequest) -> Page[Rename]:
+    """Children whose name became another one: perhaps another child. A page may be short and still have a next one."""
+    return await list_renames(call.session, actor_of(call), page, call.clock, school_id=query.school_id)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/renames/{id}/same", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("twins",),
+)  # fmt: skip
+async def say_renamed_child_is_the_same(call: Ask, *, path: ById) -> None:
+    """Remembers that it is the same child under its new name."""
+    await say_same_child(call.session, actor_of(call), path.id, call.clock)
+
+
+@routes.endpoint(
+    "POST", "/api/v1/renames/{id}/put-back", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    body_bytes=SMALL_BODY, tags=("twins",),
+)  # fmt: skip
+async def put_one_name_back(call: Ask, *, path: ById, body: PuttingBack) -> Student:
+    """Gives a child its former name back, with what else the same change took."""
+    return await put_back_name(
+        call.session, actor_of(call), path.id, version=body.version, reason=body.reason, clock=call.clock
+    )

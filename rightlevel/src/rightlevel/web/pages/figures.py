@@ -17,6 +17,7 @@ from rightlevel.programme.figures import (
     children_behind,
     figures_below,
     hold_different_children,
+    moved_schools,
     read_breakdown,
     read_figures,
 )
@@ -51,6 +52,7 @@ class FiguresWanted(msgspec.Struct, frozen=True):
     sex: int | None = None
     rank: int | None = None
     outcome: str = ""
+    boundaries: str = "then"
 
 
 class ChildShown(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class Indicated(msgspec.Struct, frozen=True):
 def address(query: FiguresWanted, **changes: Any) -> str:
     """The address of other figures."""
     fields = msgspec.structs.asdict(query) | {"rank": None, "outcome": ""} | changes
-    kept = {name: value for name, value in fields.items() if value not in (None, "")}
+    kept = {name: value for name, value in fields.items() if value not in (None, "", "then")}
     return "/figures" + (f"?{urlencode(kept)}" if kept else "")
 
 
@@ -99,13 +101,15 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     nothing: Page[Any] = Page([])
     values: dict[str, Any] = {
         "query": query, "round": round_, "subject": subject, "scale": SCALES[subject], "school": None,  # type: ignore[index]
-        "grades": await grade_choices(call), "page": nothing, "below": [], "children": None, "address": address,
+        "grades": await grade_choices(call), "page": nothing, "below": [], "children": None, "address": address, "moved": None,
         **await _where(call, query), "round_choices": await _round_choices(call),
     }  # fmt: skip
     if round_ is None:
         return values
-    asked = FigureQuery(round_.id, subject, query.place, query.school, query.grade, query.sex)
-    values |= await _numbers(call, asked)
+    asked = FigureQuery(
+        round_.id, subject, query.place, query.school, query.grade, query.sex, query.boundaries or "then"
+    )
+    values |= await _numbers(call, asked) | {"moved": await moved_schools(call.session, actor, asked)}
     return values | await (_behind if query.school else _below)(call, query, asked, page)
 
 

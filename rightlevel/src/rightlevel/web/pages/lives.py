@@ -289,7 +289,7 @@ async def roll_over_page(call: Ask, *, path: ById) -> Html:
     form = RollForm(time_ordered_id(), today(call.clock).isoformat())
     try:
         return render(call, "lives/roll_over.html", **await _roll(call, path.id, form))
-    except (NewYearMissing, NothingToRollOver) as error:
+    except (Invalid, NewYearMissing, NothingToRollOver) as error:
         values: dict[str, Any] = {"preview": None, "classes": [], "form": form}
         return render(call, "lives/roll_over.html", error=error, **values, **await _past(call, path.id))
 

@@ -91,7 +91,13 @@ async def _tree(call: Ask, place_id: int | None, page: PageRequest) -> dict[str,
     if place is not None and place.is_deleted:
         raise NotFound
     rows = await list_places(call.session, actor, page, parent_id=place_id)
-    return {"place": place, "above": place.lineage[:-1] if place else [], "page": rows}
+    closed = await list_places(call.session, actor, ALL, parent_id=place_id, closed=True)
+    return {
+        "place": place,
+        "above": place.lineage[:-1] if place else [],
+        "page": rows,
+        "closed": closed.items,
+    }
 
 
 @routes.endpoint(

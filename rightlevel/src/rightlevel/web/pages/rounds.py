@@ -72,6 +72,7 @@ class RoundForm(msgspec.Struct, frozen=True):
     starts_on: str = ""
     ends_on: str = ""
     version: int = 0
+    confirm: bool = False
 
 
 class SchoolSought(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ class DaysForm(msgspec.Struct, frozen=True):
 
     starts_on: str = ""
     ends_on: str = ""
+    confirm: bool = False
 
 
 @routes.endpoint(
@@ -220,7 +222,10 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
         typed.check()
         async with call.session.savepoint():
             await change_round(
-                call.session, actor_of(call), path.id, RoundChange(form.version, starts_on, ends_on)
+                call.session,
+                actor_of(call),
+                path.id,
+                RoundChange(form.version, starts_on, ends_on, form.confirm),
             )
     except ProgrammeError as error:
         round_ = await read_round(call.session, actor_of(call), path.id)
@@ -289,7 +294,12 @@ async def _school(call: Ask, path: SchoolInRound, form: DaysForm | None = None) 
     special = await list_round_schools(call.session, actor, path.id, ALL)
     own = next((each for each in special.items if each.school_id == path.school_id), None)
     days = [each.isoformat() if each else "" for each in ((own.starts_on, own.ends_on) if own else ())]
-    return {"round": round_, "school": school, "own": own, "form": form or DaysForm(*days)}
+    return {
+        "round": round_,
+        "school": school,
+        "own": own,
+        "form": form or (DaysForm(days[0], days[1]) if days else DaysForm()),
+    }
 
 
 async def _school_again(
@@ -313,7 +323,13 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
         typed.check()
         async with call.session.savepoint():
             await set_school_dates(
-                call.session, actor_of(call), path.id, path.school_id, starts_on=starts_on, ends_on=ends_on
+                call.session,
+                actor_of(call),
+                path.id,
+                path.school_id,
+                starts_on=starts_on,
+                ends_on=ends_on,
+                confirm=form.confirm,
             )
     except ProgrammeError as error:
         await _school_again(call, path, error, form)
@@ -360,12 +376,22 @@ async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) ->
     )
 
 
+NOT_SAVED = {
+    "outside_year": N_("{count} were left as they are: these days lie outside the school year."),
+    "results_outside": N_(
+        "{count} were left as they are: results of theirs lie outside these days. Change them one by one."
+    ),
+}
+"""Why a school's own days were left as they are."""
+
+
 class PlaceDaysForm(msgspec.Struct, frozen=True):
     """Days for all schools below a place; an empty one leaves each school's as it is."""
 
     place: str = ""
     starts_on: str = ""
     ends_on: str = ""
+    confirm: bool = False
 
 
 @routes.endpoint(
@@ -384,7 +410,13 @@ async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) ->
         typed.check()
         async with call.session.savepoint():
             answers = await set_dates_of_place(
-                call.session, actor_of(call), path.id, place or 0, starts_on=starts_on, ends_on=ends_on
+                call.session,
+                actor_of(call),
+                path.id,
+                place or 0,
+                starts_on=starts_on,
+                ends_on=ends_on,
+                confirm=form.confirm,
             )
     except ProgrammeError as error:
         await _one_again(call, path.id, error)
@@ -392,6 +424,9 @@ async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) ->
     saved = sum(1 for each in answers if each.code == "saved")
     refused = sum(1 for each in answers if each.code == "ends_before_start")
     text = _("{count} schools have these days.", count=saved)
+    for code, told in NOT_SAVED.items():
+        if count := sum(1 for each in answers if each.code == code):
+            text += " " + _(told, count=count)
     if refused:
         text += " " + _(
             "{count} were left as they are: their last day would be before the first.", count=refused

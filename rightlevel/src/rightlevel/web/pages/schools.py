@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.boundaries import SchoolChanged, list_school_changes
 from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.places import read_place
@@ -27,6 +28,7 @@ from rightlevel.programme.schools import (
     delete_school,
     list_classes,
     list_schools,
+    list_stays,
     list_years,
     read_school,
     restore_class,
@@ -173,8 +175,14 @@ async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict
         "may_see_children": may_see, "classes": classes.items if classes else [], "class_form": ClassForm(),
         "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active")) if may_see else 0,
         "rows": await work_at(call, school_id, round_) if may_see and round_ else [],
+        "stays": (await list_stays(session, actor, school_id))[1:], "changes": await _changes(call, school_id),
+        "merged_into": await read_school(session, actor, school.merged_into) if school.merged_into and actor.scope.reaches_school(school.merged_into) else None,
         "grades": await grade_choices(call), "deleted_classes": await _deleted_classes(call, school_id),
     }  # fmt: skip
+
+
+async def _changes(call: Ask, school_id: int) -> list[SchoolChanged]:
+    return (await list_school_changes(call.session, actor_of(call), school_id, PageRequest(20))).items
 
 
 async def _deleted_classes(call: Ask, school_id: int) -> list[ClassRow]:
@@ -214,8 +222,11 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
     """Changes a school."""
     try:
         async with call.session.savepoint():
-            change = SchoolChange(form.version, **_fields(form))
-            await change_school(call.session, actor_of(call), path.id, change)
+            school = await read_school(call.session, actor_of(call), path.id)
+            # Where it stands is changed on a page of its own, with a reason.
+            typed = msgspec.structs.replace(form, place_id=school.place_id)
+            change = SchoolChange(form.version, **_fields(typed))
+            await change_school(call.session, actor_of(call), path.id, change, call.clock)
     except ProgrammeError as error:
         school = await read_school(call.session, actor_of(call), path.id)
         typed = msgspec.structs.replace(form, version=school.version) if isinstance(error, Stale) else form

@@ -31,6 +31,7 @@ from rightlevel.programme.students import (
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
 from rightlevel.web.pages.history import history_lines
+from rightlevel.web.pages.record_changes import latest_changes
 from rightlevel.web.pages.work import grade_choices
 from rightlevel.web.templating import done, language_of, render, show_again
 
@@ -62,6 +63,7 @@ class ChildForm(msgspec.Struct, frozen=True):
     guardian_consent_on: str = ""
     version: int = 0
     another: str = ""
+    reason: str = ""
 
 
 class LeavingForm(msgspec.Struct, frozen=True):
@@ -132,8 +134,13 @@ async def _form(call: Ask, school_id: int, student: Student | None, form: ChildF
     school = await read_school(call.session, actor, school_id)
     classes = await list_classes(call.session, actor, ALL, school_id=school_id)
     year_id = max((each.school_year_id for each in classes.items), default=0)
+    grades = await grade_choices(call, short=True)
+    if student is not None:
+        # A child is corrected where it stands: in its own year, and in a grade that the programme may not have any more.
+        year_id = student.school_year_id
+        grades = sorted({*grades, (student.grade, str(student.grade))})
     return {
-        "school": school, "student": student, "form": form, "grades": await grade_choices(call, short=True), "now": [],
+        "school": school, "student": student, "form": form, "grades": grades, "now": [],
         "classes": [
             (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
             for each in classes.items if each.school_year_id == year_id
@@ -189,6 +196,7 @@ async def _one(call: Ask, student_id: str) -> dict[str, Any]:
         section = (await read_class(call.session, actor, student.class_id)).section
         class_name = language.gettext("Class {section}", section=section) if section else ""
     history = {} if student.is_deleted else await history_lines(call, student)
+    history |= await latest_changes(call, student_id)
     return {
         "student": student, "school": school, "class_name": class_name, "today": today(call.clock), **history,
     }  # fmt: skip
@@ -246,7 +254,7 @@ def _change(form: ChildForm) -> StudentChange:
     return StudentChange(
         form.version, code=form.code, name=form.name, class_id=form.class_id, birth_on=born, age=age,
         sex=msgspec.UNSET if form.sex is None else form.sex, grade=msgspec.UNSET if form.grade is None else form.grade,
-        guardian_contact=form.guardian_contact.strip() or None, guardian_consent_on=agreed,
+        guardian_contact=form.guardian_contact.strip() or None, guardian_consent_on=agreed, reason=form.reason,
     )  # fmt: skip
 
 

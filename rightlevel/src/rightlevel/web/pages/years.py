@@ -35,6 +35,7 @@ class YearForm(msgspec.Struct, frozen=True):
     ends_on: str = ""
     is_current: bool = False
     version: int = 0
+    confirm: bool = False
 
 
 def _form_of(year: SchoolYear) -> YearForm:
@@ -97,7 +98,7 @@ async def change_year_here(call: Ask, *, path: ById, form: YearForm) -> Redirect
     """Changes name, days, or which year we are in."""
     typed = Typed()
     starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
-    change = YearChange(form.version, form.name, starts_on, ends_on, form.is_current)
+    change = YearChange(form.version, form.name, starts_on, ends_on, form.is_current, form.confirm)
     try:
         typed.check()
         async with call.session.savepoint():

@@ -1,0 +1,214 @@
+"""What an import of children is refused, and what it keeps: the rules of single deeds, row by row."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from people import NOW, Cast
+
+from flatwater.clock import StandingClock
+from flatwater.paging import PageRequest
+from flatwater.queries import read_queries
+from flatwater.transaction import Session
+from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.exchange import (
+    ImportOutcome,
+    NewRun,
+    Progress,
+    import_sheet,
+    list_faults,
+    open_sheet,
+    start_run,
+)
+from rightlevel.programme.lives import erase_identity
+from rightlevel.programme.schools import change_grades
+from rightlevel.programme.students import (
+    delete_student,
+    list_past_enrolments,
+    list_record_changes,
+    read_student,
+    restore_student,
+)
+from rightlevel.programme.twins import Merge, merge_twins
+
+pytestmark = pytest.mark.anyio
+HEADER = ["school_code", "code", "name", "sex", "grade"]
+TODAY = NOW.date()
+
+QUERIES = read_queries(
+    """
+-- name: close
+-- Closes a school.
+update school set status = 'closed' where code = %(code)s
+-- name: share
+-- Two children share a code, as before codes were compared without case.
+update student set code = 'a0', code_is_shared = true where id = %(id)s::uuid
+-- name: new_year
+-- A year after the cast's.
+insert into school_year (name, starts_on, ends_on) values ('2027', '2027-01-01', '2027-12-31') returning id
+-- name: audited
+-- What was written down of imported children.
+select resource_id, before, after, reason from audit_entry where resource = 'student' and action = 'import' order by id
+""",
+    origin="test_import_rules.py",
+)
+
+
+class Audited(msgspec.Struct, frozen=True):
+    resource_id: str
+    before: Any
+    after: Any
+    reason: str | None
+
+
+Faults = list[tuple[int, str, str]]
+
+
+class Importing(msgspec.Struct, frozen=True):
+    """Imports rows in the test's transaction."""
+
+    session: Session
+    cast: Cast
+    clock: StandingClock
+    folder: Path
+
+    async def __call__(self, *rows: list[Any], more: tuple[str, ...] = ()) -> tuple[ImportOutcome, Faults]:
+        path = self.folder / "in.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([[*HEADER, *more], *rows])
+        new = NewRun("students", path.name, False, path.stat().st_size)
+        run_id = await start_run(self.session, self.cast.coordinator, new, self.clock)
+        with open_sheet(path) as sheet:
+            outcome = await import_sheet(
+                self.session, self.cast.coordinator, run_id, new, sheet, None, Progress(), self.clock
+            )
+        page = await list_faults(self.session, self.cast.coordinator, run_id, PageRequest(1000))
+        assert (await reconcile(self.session)).different == 0
+        return outcome, [(each.row_number, each.column_name, each.rule) for each in page.items]
+
+
+@pytest.fixture
+def importing(session: Session, cast: Cast, clock: StandingClock, tmp_path: Path) -> Importing:
+    return Importing(session, cast, clock, tmp_path)
+
+
+async def test_a_deleted_child_is_not_made_a_second_time_and_can_be_restored(importing: Importing) -> None:
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    await delete_student(session, cast.coordinator, child, reason="mistake", clock=importing.clock)
+    outcome, faults = await importing(["A", "a0", "Bopha", "m", 3])
+    rule = "A child with this code was deleted: restore it, or give this one another code"
+    assert (outcome.added, faults) == (0, [(2, "code", rule)])
+    assert (await restore_student(session, cast.coordinator, child)).code == "A0"
+    assert (await importing(["A", "a0", "Bopha", "m", 3]))[0].unchanged == 1
+
+
+async def test_a_merged_child_is_told_with_the_code_that_is_kept(importing: Importing) -> None:
+    cast = importing.cast
+    merge = Merge(cast.students_a[0], 1, cast.students_a[1], 1, "entered twice")
+    await merge_twins(importing.session, cast.coordinator, merge, importing.clock)
+    _, faults = await importing(["A", "A1", "Chan", "f", 3])
+    rule = "The child with this code was made one with A0: use that code, or take the merge back"
+    assert faults == [(2, "code", rule)]
+
+
+async def test_an_erased_child_does_not_come_back_by_name_and_its_row_changes_nothing(
+    importing: Importing,
+) -> None:
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    await erase_identity(session, cast.admin, child, confirmation="A0", reason="asked", clock=importing.clock)
+    code = (await read_student(session, cast.coordinator, child)).code
+    outcome, _ = await importing(["A", code, "erased", "m", 3])
+    assert (outcome.unchanged, outcome.faults) == (1, 0)
+    for row in (["A", code.upper(), "Bopha", "m", 3], ["A", code, "erased", "f", 3]):
+        _, faults = await importing(row)
+        assert faults == [(2, "code", "Who this child was is erased: its record does not change")]
+    _, faults = await importing(["A", code, "erased", "m", 3, "9"], more=("age",))
+    assert [fault[1] for fault in faults] == ["code"]
+
+
+async def test_a_code_in_another_case_or_form_is_the_same_child(importing: Importing) -> None:
+    cast = importing.cast
+    outcome, _ = await importing(["A", "a\u200b0 ", "Bopha", "m", 3], ["A", "A១", "Chan", "f", 3])
+    assert (outcome.unchanged, outcome.added, outcome.faults) == (2, 0, 0)
+    _, faults = await importing(["A", "n1", "One", "m", 3], ["A", "N1", "Two", "m", 3])
+    assert faults == [
+        (2, "code", "The same child is also in row 3"),
+        (3, "code", "The same child is also in row 2"),
+    ]
+    assert (await read_student(importing.session, cast.coordinator, cast.students_a[0])).code == "A0"
+
+
+async def test_a_code_that_two_children_share_from_before_is_told(importing: Importing) -> None:
+    await importing.session.execute(QUERIES["share"], {"id": importing.cast.students_a[1]})
+    _, faults = await importing(["A", "A0", "Bopha", "m", 3])
+    assert faults == [
+        (2, "code", "Two children of this school have this code: give one of them another code first")
+    ]
+
+
+async def test_closed_schools_take_no_new_child_and_theirs_may_be_corrected(importing: Importing) -> None:
+    await importing.session.execute(QUERIES["close"], {"code": "A"})
+    _, faults = await importing(["A", "NEW", "New child", "m", 3], ["A", "A0", "Bopha", "m", 3])
+    assert faults == [(2, "school_code", "This school is closed: open it first, or leave this row out")]
+    outcome, _ = await importing(["A", "A0", "Bopha Sok", "m", 3])
+    assert (outcome.changed, outcome.faults) == (1, 0)
+
+
+async def test_a_grade_that_the_programme_no_longer_has_is_refused_only_where_it_is_new(
+    importing: Importing,
+) -> None:
+    await change_grades(importing.session, importing.cast.admin, [4, 5])
+    outcome, _ = await importing(["A", "A0", "Bopha Sok", "m", 3])
+    assert (outcome.changed, outcome.faults) == (1, 0)
+    _, faults = await importing(["A", "A0", "Bopha Sok", "m", 2], ["A", "NEW", "New child", "m", 3])
+    assert faults == [(2, "grade", "One of the grades 4, 5"), (3, "grade", "One of the grades 4, 5")]
+
+
+async def test_what_a_file_changes_is_kept_as_single_deeds_keep_it(importing: Importing) -> None:
+    session, cast = importing.session, importing.cast
+    await session.fetch_value(QUERIES["new_year"], {})
+    outcome, _ = await importing(
+        ["A", "A0", "Bopha", "m", 4, "2026"],
+        ["A", "A1", "Chan", "m", 3, "2026"],
+        ["A", "A2", "Dara Sok", "m", 3, "2026"],
+        ["A", "A3", "Kosal", "f", 3, "2027"],
+        ["A", "A4", "ចាន់ដារ៉ា", "m", 3, "2026"],
+        ["A", "NEW", "New child", "m", 3, "2026"],
+        more=("school_year",),
+    )
+    assert (outcome.added, outcome.changed, outcome.unchanged) == (1, 4, 1)
+    assert outcome.message == (
+        "Of the changed children 3 have another school year, grade, class or sex; what they had is kept."
+    )
+    kept: list[tuple[int | None, int, str]] = []
+    for student in cast.students_a:
+        past = await list_past_enrolments(session, cast.coordinator, student, PageRequest())
+        kept += [(each.class_id, each.grade, each.reason) for each in past.items]
+    assert kept == [(cast.class_3a, 3, "import"), (cast.class_3a, 3, "import"), (None, 3, "import")]
+    audited = await session.fetch_all(QUERIES["audited"], {}, into=Audited)
+    assert {each.resource_id for each in audited} == set(cast.students_a[:4])
+    first = next(each for each in audited if each.resource_id == cast.students_a[0])
+    assert (first.before["grade"], first.after["grade"], first.reason) == (3, 4, "in.csv")
+    assert (first.before["version"], first.after["version"]) == (1, 2)
+    assert "Dara" not in str(audited)
+    for student, field in zip(cast.students_a[:4], ("grade", "sex", "name", "school_year_id"), strict=True):
+        change = (await list_record_changes(session, cast.coordinator, student, PageRequest())).items[0]
+        assert (change.deed, change.reason, change.by) == ("import", "in.csv", cast.coordinator.display_name)
+        assert change.before[field] != change.after[field]
+
+
+async def test_a_dry_run_keeps_nothing(importing: Importing) -> None:
+    session, cast = importing.session, importing.cast
+    path = importing.folder / "dry.csv"
+    path.write_text("school_code,code,name,sex,grade\nA,A0,Somebody Else,f,4\n", encoding="utf-8")
+    new = NewRun("students", path.name, True, path.stat().st_size)
+    run_id = await start_run(session, cast.coordinator, new, importing.clock)
+    with open_sheet(path) as sheet:
+        outcome = await import_sheet(
+            session, cast.coordinator, run_id, new, sheet, None, Progress(), importing.clock
+        )
+    assert outcome.changed == 1
+    assert not (await list_record_changes(session, cast.coordinator, cast.students_a[0], PageRequest())).items
+    assert not await session.fetch_all(QUERIES["audited"], {}, into=Audited)

@@ -1,0 +1,383 @@
+"""Everything that is compared when a day is over: figures, sheets, rosters, histories, rights, audit, lists, frozen rounds, reconcile."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from simulation.deeds import KINDS
+from simulation.model.programme import Counts
+from simulation.model.things import FIELD, SUBJECTS, Round
+
+if TYPE_CHECKING:
+    from simulation.player import Player
+
+ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
+PAGE = 7
+"""So many rows a page where paging itself is looked at."""
+
+
+class Looker:
+    """Asks the program as an admin, and compares."""
+
+    def __init__(self, player: Player, narrow: str = "") -> None:
+        self.narrow = narrow
+        self.player = player
+        self.w = player.world
+        self.p = player.world.p
+        self.run = player.run
+
+    async def ask(self, path: str, who: str = "admin") -> Any:
+        """The answer to a question. *Errors*: RuntimeError when it is refused."""
+        which = self.player.counts["asked"] % 2
+        self.player.counts["asked"] += 1
+        answer = await self.run.api(who, "GET", path, which=which)
+        self.player.saw(who, answer)
+        if not answer.is_done:
+            from simulation.player import Unanswered
+
+            what = f"GET {re.sub(r'[0-9a-f-]{36}|[0-9]+', '*', path.split('?')[0])}"
+            raise Unanswered(
+                f"{what} {answer.code}", f"GET {path} as {who}: {answer.status} {answer.text[:300]}"
+            )
+        return answer.json()
+
+    async def all(self, path: str, who: str = "admin", rows: int = 1000) -> list[dict[str, Any]]:
+        """Every row of a list, paged through to its end."""
+        found: list[dict[str, Any]] = []
+        mark = ""
+        joint = "&" if "?" in path else "?"
+        while True:
+            page = await self.ask(f"{path}{joint}limit={rows}{mark}", who)
+            found += page["items"]
+            if not page.get("next"):
+                return found
+            mark = f"&after={page['next']}"
+
+    def same(self, sort: str, expected: object, got: object, where: str = "") -> bool:
+        """Compares two values."""
+        self.player.counts["comparisons"] += 1
+        if expected != got:
+            self.player.differ(sort, expected, got, where=where)
+            return False
+        return True
+
+    # Figures ---------------------------------------------------------------------------------------------------------
+
+    async def figures(self) -> None:
+        """Every figure of every school and place, by grade and sex, in every round and subject."""
+        for held in self.p.rounds.values():
+            if held.is_deleted:
+                continue
+            for subject in SUBJECTS:
+                await self._figures_of(held, subject)
+
+    async def _figures_of(self, held: Round, subject: str) -> None:
+        cells = self.p.cells(held, subject)
+        base = f"/api/v1/figures/breakdown?round_id={self.w.ids[held.id]}&subject={subject}&by=grades"
+        for school in self.p.schools.values():
+            if school.is_deleted:
+                continue
+            expected = {} if school.is_practice else dict(cells.get(school.id, {}))
+            sort = f"figures of a {'practice ' if school.is_practice else ''}school in a round that is {held.state}"
+            await self._compare(
+                sort,
+                f"{base}&school_id={self.w.ids[school.id]}",
+                expected,
+                f"{school.id}, {held.id} ({held.kind}), {subject}",
+            )
+            if self.player.differences:
+                return
+        by_place: dict[str, dict[tuple[int, int], Counts]] = {}
+        for school_id, counted in cells.items():
+            place = self.p.school_place(self.p.schools[school_id], held.roll_at)
+            for above in self.p.lineage(place):
+                for key, counts in counted.items():
+                    by_place.setdefault(above, {}).setdefault(key, Counts()).add(counts)
+        for place in self.p.places.values():
+            if place.is_deleted:
+                continue
+            where = f"{place.id} ({place.kind}), {held.id} ({held.kind}), {subject}"
+            sort = f"figures of a place in a round that is {held.state}"
+            await self._compare(
+                sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where
+            )
+
+    async def _compare(
+        self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str
+    ) -> None:
+        if self.narrow and where != self.narrow:
+            return
+        got: dict[str, dict[str, int]] = {}
+        wanted: dict[str, dict[str, int]] = {}
+        for sex in (1, 2):
+            for part in (await self.ask(f"{address}&sex={sex}"))["slices"]:
+                flat = flat_figures(part["figures"])
+                if any(flat.values()):
+                    got[f"grade {part['key']} sex {sex}"] = flat
+        for (grade, sex), counts in expected.items():
+            flat = counts.flat()
+            if any(flat.values()):
+                wanted[f"grade {grade} sex {sex}"] = flat
+        if wanted == got:
+            self.player.counts["comparisons"] += 1
+            return
+        cells = {
+            key: (wanted.get(key), got.get(key))
+            for key in sorted(wanted.keys() | got.keys())
+            if wanted.get(key) != got.get(key)
+        }
+        names = {
+            name
+            for one, other in cells.values()
+            for name in (one or {}).keys() | (other or {}).keys()
+            if (one or {}).get(name, 0) != (other or {}).get(name, 0)
+        }
+        what = (
+            "enrolled"
+            if names == {"enrolled"}
+            else "tested"
+            if "enrolled" not in names
+            else "enrolled and tested"
+        )
+        self.same(
+            f"{what}: {sort}",
+            {key: one for key, (one, _) in cells.items()},
+            {key: other for key, (_, other) in cells.items()},
+            where,
+        )
+
+    # Sheets, rosters, histories --------------------------------------------------------------------------------------
+
+    async def sheets(self) -> None:
+        """Every class sheet of every school, round and subject: exactly the seats, with what was found."""
+        for held in self.p.rounds.values():
+            for school in self.p.schools.values():
+                if held.is_deleted or school.is_deleted:
+                    continue
+                for subject in SUBJECTS:
+                    if not self.narrow.startswith(
+                        f"{school.id}, {held.id} ({held.kind}), {subject}" if self.narrow else ""
+                    ):
+                        continue
+                    path = f"/api/v1/class-sheet?school_id={self.w.ids[school.id]}&round_id={self.w.ids[held.id]}&subject={subject}"
+                    rows = {
+                        self.w.word("child", row["student_id"]): _sheet_row(row)
+                        for row in await self.all(path)
+                    }
+                    expected: dict[str | None, tuple[Any, ...]] = {}
+                    for child, seat in self.p.sheet(school.id, held, subject).items():
+                        result = self.p.live_result(child, held.id, subject)
+                        expected[child] = (
+                            seat.grade,
+                            seat.sex,
+                            result.outcome if result else None,
+                            result.level if result else None,
+                            bool(result and result.is_verified),
+                            bool(result and result.is_locked),
+                        )
+                    where = f"{school.id}, {held.id} ({held.kind}), {subject}"
+                    sort = f"class sheet of a round that is {held.state}"
+                    more, less = rows.keys() - expected.keys(), expected.keys() - rows.keys()
+                    if more or less:
+                        self.same(
+                            f"children on the {sort}",
+                            sorted(map(str, expected)),
+                            sorted(map(str, rows)),
+                            f"{where}; more {more}, less {less}",
+                        )
+                    else:
+                        wrong = {
+                            each: (expected[each], rows[each])
+                            for each in rows
+                            if expected[each] != rows[each]
+                        }
+                        what = sorted(
+                            {
+                                ROW[number]
+                                for one, other in wrong.values()
+                                for number in range(len(ROW))
+                                if one[number] != other[number]
+                            }
+                        )
+                        self.same(f"{', '.join(what) or 'rows'} on the {sort}", {}, wrong, where)
+
+    async def rosters(self) -> None:
+        """The children of every school, active and gone, as an admin sees them; and the removed ones."""
+        rows: dict[str | None, tuple[Any, ...]] = {}
+        for row in await self.all("/api/v1/students", rows=PAGE * 10):
+            word = self.w.word("child", row["id"])
+            if word in rows:
+                self.same("a child twice in the list of children", "once", "twice", str(word))
+            rows[word] = (self.w.word("school", row["school_id"]), row["grade"], row["sex"], row["status"])
+        expected = {
+            each.id: (each.present.school, each.present.grade, each.present.sex, each.status)
+            for each in self.p.children.values()
+            if each.is_live and not self.p.schools[each.present.school].is_deleted
+        }
+        wrong = {
+            key: (expected.get(str(key)), rows.get(key))
+            for key in expected.keys() | rows.keys()
+            if expected.get(str(key)) != rows.get(key)
+        }
+        wrong = {
+            key: pair for key, pair in wrong.items() if key not in self.player.audit_marks.get("reset", ())
+        }
+        self.same("the list of all children", {}, wrong)
+
+    async def histories(self) -> None:
+        """Some children's lines: each result of each round, where it was made, with its level."""
+        children = sorted(each.id for each in self.p.children.values() if each.is_live and not each.is_erased)
+        for child in self.w.rng.sample(children, min(6, len(children))) if children else []:
+            rows = await self.all(f"/api/v1/students/{self.w.ids[child]}/results")
+            got = {
+                (self.w.word("round", row["round_id"]), row["subject"]): (
+                    row["outcome"],
+                    row["level"],
+                    self.w.word("school", row["school_id"]),
+                )
+                for row in rows
+            }
+            expected = {
+                (each.round, each.subject): (each.outcome, each.level, each.school)
+                for each in self.p.results_of(child)
+            }
+            self.same("a child's line", expected, got, child)
+
+    # Rights ----------------------------------------------------------------------------------------------------------
+
+    async def rights(self) -> None:
+        """What everybody may see: their children and no others; nothing of it for viewers."""
+        for person in self.p.people.values():
+            if person.role not in FIELD or not person.is_active or person.id not in self.run.people:
+                continue
+            rows = await self.all(
+                "/api/v1/students", person.id, rows=PAGE if person.role == "teacher" else 100
+            )
+            got = Counter(self.w.word("child", row["id"]) for row in rows)
+            expected = {
+                each.id
+                for each in self.p.children.values()
+                if each.is_live
+                and not self.p.schools[each.present.school].is_deleted
+                and self.p.reaches_child(person.id, self.w.today, each)
+            }
+            if person.role in ("mentor", "teacher"):
+                self.same(
+                    "children that somebody in the field sees",
+                    sorted(expected),
+                    sorted(map(str, got)),
+                    person.id,
+                )
+            self.same(
+                "a child twice in somebody's list",
+                [],
+                [each for each, count in got.items() if count > 1],
+                person.id,
+            )
+        viewer = await self.run.api("viewer1", "GET", "/api/v1/students")
+        self.same("a viewer asks for children", 403, viewer.status)
+
+    # Lists, frozen rounds, audit, reconcile --------------------------------------------------------------------------
+
+    async def lists(self) -> None:
+        """How long every list is, paged through to its end."""
+        wanted = {
+            "/api/v1/schools": (
+                "school",
+                {each.id for each in self.p.schools.values() if not each.is_deleted},
+            ),
+            "/api/v1/rounds": ("round", {each.id for each in self.p.rounds.values() if not each.is_deleted}),
+            "/api/v1/school-years": (
+                "year",
+                {each.id for each in self.p.years.values() if not each.is_deleted},
+            ),
+            "/api/v1/assignments?active=true": (
+                "assignment",
+                {each.id for each in self.p.assignments.values() if each.holds_on(self.w.today)},
+            ),
+        }
+        for path, (sort, expected) in wanted.items():
+            # Whoever joined by a request is nobody of the model's: their assignments are not looked at.
+            rows = [
+                self.w.word(sort, row["id"])
+                for row in await self.all(path, rows=PAGE)
+                if "person_id" not in row or ("person", row["person_id"]) in self.w.words
+            ]
+            self.same(f"the list {path.split('?')[0]}", sorted(expected), sorted(map(str, rows)))
+
+    async def frozen(self) -> None:
+        """Frozen rounds: their hash never changes, and comes out of the rows again bit for bit."""
+        for held in self.p.rounds.values():
+            if held.state != "frozen":
+                continue
+            snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
+            if snapshot["sealed_at"] is None:
+                continue
+            known = self.player.hashes.setdefault(held.id, snapshot["sha256"])
+            self.same("the hash of a frozen round", known, snapshot["sha256"], held.id)
+            check = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot/check")
+            self.same(
+                "a frozen round made again from its rows",
+                (True, True),
+                (check["is_intact"], check["is_rebuilt"]),
+                held.id,
+            )
+
+    async def audit(self) -> None:
+        """Every acknowledged deed has its row in the audit log, with who did it."""
+        wanted: Counter[tuple[str, str, str]] = Counter()
+        for deed in self.player.acknowledged:
+            named = KINDS[deed.kind].audit
+            if named is not None:
+                wanted[(deed.who, *named)] += 1
+        rows = self.player.audit_marks.setdefault("rows", Counter())
+        newest = self.player.audit_marks.get("newest", 0)
+        mark, last = "", newest
+        while True:
+            page = await self.ask(f"/api/v1/audit?limit=1000{mark}")
+            fresh = [row for row in page["items"] if row["id"] > newest]
+            for row in fresh:
+                last = max(last, row["id"])
+                if row["outcome"] == "done":
+                    rows[row["username"], row["action"], row["resource"]] += 1
+            if len(fresh) < len(page["items"]) or not page.get("next"):
+                break
+            mark = f"&after={page['next']}"
+        self.player.audit_marks["newest"] = last
+        names = {who: "admin2" if who == "admin" else who for who, _, _ in wanted}
+        for (who, action, resource), count in wanted.items():
+            got = rows[names[who], action, resource]
+            self.player.counts["comparisons"] += 1
+            if got < count:
+                self.player.differ(f"audit rows of {action} {resource}", f"at least {count}", got, where=who)
+
+    async def reconcile(self) -> None:
+        """The program's own recount."""
+        code, text = self.run.try_command("reconcile")
+        self.same("reconcile", 0, code, text[:600])
+
+
+def flat_figures(figures: dict[str, Any]) -> dict[str, int]:
+    """Figures as the model names them."""
+    flat = {name: figures[name] for name in ("enrolled", "assessed", "absent", "refused", "left")}
+    return flat | {f"rank {each['rank']}": each["count"] for each in figures["levels"] if each["count"]}
+
+
+def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["grade"], row["sex"], row["outcome"], row["level"], row["is_verified"], row["is_locked"]
+
+
+LOOKS = ("rosters", "figures", "sheets", "histories", "rights", "lists", "frozen", "audit")
+
+
+async def look(player: Player, *, is_last: bool, only: str = "", narrow: str = "") -> None:
+    """Compares everything, in the order in which a difference is easiest to understand; with `only` just one thing."""
+    looker = Looker(player, narrow if only else "")
+    names = (only,) if only else (*LOOKS, *(("reconcile",) if is_last else ()))
+    for name in names:
+        await getattr(looker, name)()
+        if player.differences:
+            player.found_by = name
+            return

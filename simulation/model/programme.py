@@ -1,0 +1,560 @@
+"""The programme as it must be: every deed that was acknowledged is done here too, and what is asked is answered from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from simulation.model.things import (
+    GRADES,
+    KINDS,
+    LEADERS,
+    LEVELS,
+    ROLLED,
+    Assignment,
+    Child,
+    Class,
+    Person,
+    Place,
+    Result,
+    Round,
+    School,
+    Seat,
+    Stint,
+    Year,
+)
+
+
+@dataclass
+class Counts:
+    """One cell of the figures."""
+
+    enrolled: int = 0
+    assessed: int = 0
+    absent: int = 0
+    refused: int = 0
+    left: int = 0
+    ranks: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, other: Counts) -> None:
+        """Adds another cell's counts to these."""
+        for name in ("enrolled", "assessed", "absent", "refused", "left"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for rank, count in other.ranks.items():
+            self.ranks[rank] += count
+
+    def flat(self) -> dict[str, int]:
+        """The counts by name, for comparing."""
+        named = {name: getattr(self, name) for name in ("enrolled", "assessed", "absent", "refused", "left")}
+        return named | {f"rank {rank}": count for rank, count in sorted(self.ranks.items()) if count}
+
+
+class Programme:
+    """Places, schools, people, children, rounds and results, and the rules between them."""
+
+    def __init__(self) -> None:
+        self.instant = 0
+        self.people: dict[str, Person] = {}
+        self.places: dict[str, Place] = {}
+        self.schools: dict[str, School] = {}
+        self.years: dict[str, Year] = {}
+        self.classes: dict[str, Class] = {}
+        self.children: dict[str, Child] = {}
+        self.rounds: dict[str, Round] = {}
+        self.results: dict[str, Result] = {}
+        self.assignments: dict[str, Assignment] = {}
+        self.live: dict[tuple[str, str, str], str] = {}
+        self.rolled: dict[str, dict[str, int]] = {}
+        self.merges: dict[str, dict[str, object]] = {}
+
+    def tick(self) -> int:
+        """The next instant."""
+        self.instant += 1
+        return self.instant
+
+    # Who reaches what ------------------------------------------------------------------------------------------------
+
+    def holds(self, person: str, day: date) -> Iterator[Assignment]:
+        """The assignments that give somebody access on this day."""
+        return (each for each in self.assignments.values() if each.person == person and each.holds_on(day))
+
+    def covers(
+        self, person: str, day: date, school: str, klass: str | None, subject: str | None = None
+    ) -> bool:
+        """Whether a child of this school (and class) is within somebody's reach."""
+        if self.people[person].role in LEADERS:
+            return True
+        return any(
+            each.school == school and each.klass in (None, klass) and subject in (None, each.subject)
+            for each in self.holds(person, day)
+        )
+
+    def reaches_child(self, person: str, day: date, child: Child) -> bool:
+        """Whether a child as it stands now is within somebody's reach."""
+        if self.people[person].role == "viewer":
+            return False
+        return self.covers(person, day, child.present.school, child.present.klass)
+
+    def may_ever_name(self, person: str, day: date, child: Child) -> bool:
+        """Whether somebody may be shown this child's name: it is, or it was, in their reach (sheets of old rounds stay)."""
+        role = self.people[person].role
+        if role in LEADERS:
+            return True
+        if role == "viewer":
+            return False
+        if any(self.covers(person, day, stint.school, stint.klass) for stint in child.stints):
+            return True
+        results = (each for each in self.results.values() if each.child == child.id)
+        return any(self.covers(person, day, each.school, each.klass) for each in results)
+
+    # Seats and cells -------------------------------------------------------------------------------------------------
+
+    def live_result(self, child: str, round_id: str, subject: str) -> Result | None:
+        """The result that stands, if there is one."""
+        found = self.live.get((child, round_id, subject))
+        return None if found is None else self.results[found]
+
+    def seat(self, child: Child, held: Round, subject: str) -> Seat | None:
+        """Where a child counts in a round and subject, if it does."""
+        if not child.is_live:
+            return None
+        result = self.live_result(child.id, held.id, subject)
+        if result is not None:
+            return Seat(result.school, result.klass, result.grade, result.sex)
+        stint = self.stint_at(child, held.year, held.roll_at)
+        return None if stint is None else Seat(stint.school, stint.klass, stint.grade, stint.sex)
+
+    def stint_at(self, child: Child, year: str, at: int | None) -> Stint | None:
+        """The stint of a year that covers an instant (now for None), or that ended because the school went on."""
+        found: Stint | None = None
+        for stint in child.stints:
+            if stint.year != year or (at is not None and stint.since > at):
+                continue
+            covers = stint.until is None or (at is not None and stint.until > at)
+            found = stint if covers or stint.ended in ROLLED else None
+        return found
+
+    def cell_for(self, child: Child, held: Round) -> Seat | None:
+        """The cell that a new result counts in, None when the child was never enrolled in the round's year."""
+        of_year = [stint for stint in child.stints if stint.year == held.year]
+        if not of_year:
+            return None
+        if held.roll_at is not None:
+            stint = next(
+                (
+                    each
+                    for each in of_year
+                    if each.since <= held.roll_at and (each.until is None or each.until > held.roll_at)
+                ),
+                None,
+            )
+            stint = (
+                stint or next((each for each in of_year if each.since > held.roll_at), None) or of_year[-1]
+            )
+        else:
+            stint = of_year[-1]
+        return Seat(stint.school, stint.klass, stint.grade, stint.sex)
+
+    def school_place(self, school: School, at: int | None) -> str:
+        """The place where a school stood at an instant, or stands."""
+        if at is None:
+            return school.stood[-1][1]
+        stood = [place for since, place in school.stood if since <= at]
+        return stood[-1] if stood else school.stood[0][1]
+
+    def lineage(self, place: str) -> Iterator[str]:
+        """A place and all above it."""
+        found: str | None = place
+        while found is not None:
+            yield found
+            found = self.places[found].parent
+
+    def cells(self, held: Round, subject: str) -> dict[str, dict[tuple[int, int], Counts]]:
+        """For every school: its counts by grade and sex, in one round and subject."""
+        counted: dict[str, dict[tuple[int, int], Counts]] = defaultdict(lambda: defaultdict(Counts))
+        for child in self.children.values():
+            seat = self.seat(child, held, subject)
+            if seat is None or self.schools[seat.school].is_practice:
+                continue
+            counts = counted[seat.school][seat.grade, seat.sex]
+            counts.enrolled += 1
+            result = self.live_result(child.id, held.id, subject)
+            if result is None:
+                continue
+            setattr(counts, result.outcome, getattr(counts, result.outcome) + 1)
+            if result.rank is not None:
+                counts.ranks[result.rank] += 1
+        return counted
+
+    def sheet(self, school: str, held: Round, subject: str) -> dict[str, Seat]:
+        """The children on a school's sheet in a round, with their seats."""
+        found: dict[str, Seat] = {}
+        for child in self.children.values():
+            seat = self.seat(child, held, subject)
+            if seat is not None and seat.school == school:
+                found[child.id] = seat
+        return found
+
+    # Rounds ----------------------------------------------------------------------------------------------------------
+
+    def fix_rolls(self, now: int) -> None:
+        """Fixes the roll of every round that is closed, or that a later round has followed."""
+        opened = [
+            each.starts_on for each in self.rounds.values() if not each.is_deleted and each.state != "planned"
+        ]
+        for each in self.rounds.values():
+            if each.roll_at is None and not each.is_deleted:
+                is_followed = any(starts > each.ends_on for starts in opened)
+                if each.state in ("closed", "frozen") or (is_followed and each.state != "planned"):
+                    each.roll_at = now
+
+    def set_state(self, round_id: str, state: str, today: date) -> None:
+        """Opens, closes, reopens or freezes a round."""
+        now, held = self.tick(), self.rounds[round_id]
+        if held.state == "closed" and state == "open":
+            later = any(
+                each.starts_on > held.ends_on and each.state != "planned"
+                for each in self.rounds.values()
+                if not each.is_deleted
+            )
+            if today <= held.ends_on and not later:
+                held.roll_at = None
+        held.state = state
+        self.fix_rolls(now)
+
+    def days_of(self, held: Round, school: str) -> tuple[date, date]:
+        """The days of a round for one school."""
+        starts, ends = held.own_days.get(school, (None, None))
+        return starts or held.starts_on, ends or held.ends_on
+
+    def why_no_step(self, round_id: str, state: str, reason: str) -> str:
+        """Why a round can't go to this state; empty when it can."""
+        steps = {
+            ("planned", "open"): False,
+            ("open", "closed"): False,
+            ("closed", "open"): True,
+            ("closed", "frozen"): True,
+        }
+        held = self.rounds[round_id]
+        if held.is_deleted:
+            return "not_found"
+        if (held.state, state) not in steps:
+            return "no_such_step"
+        return "reason_missing" if steps[held.state, state] and not reason else ""
+
+    # Children --------------------------------------------------------------------------------------------------------
+
+    def current_year(self) -> str | None:
+        """The year that is current, if one is."""
+        return next(
+            (each.id for each in self.years.values() if each.is_current and not each.is_deleted), None
+        )
+
+    def enrol(self, child_id: str, code: str, name: str, stint: Stint) -> None:
+        """A new child."""
+        self.children[child_id] = Child(child_id, code, name, [replace(stint, since=self.tick())])
+
+    def move(self, child: Child, ended: str, **changed: object) -> None:
+        """Ends the present stint and begins another that differs in what is given."""
+        now = self.tick()
+        before = child.present
+        after = replace(before, since=now, until=None, ended="", **changed)  # type: ignore[arg-type]
+        if before.until is None:
+            before.until, before.ended = now, ended
+        child.stints.append(after)
+
+    def correct(self, child: Child, *, sex: int, grade: int, klass: str | None) -> None:
+        """Corrects the present enrolment: it follows into results of rounds whose roll is not fixed, never into others."""
+        before = child.present
+        if (before.sex, before.grade, before.klass) == (sex, grade, klass):
+            return
+        self.move(child, "corrected", sex=sex, grade=grade, klass=klass)
+        for result in self.results_of(child.id):
+            held = self.rounds[result.round]
+            if held.year != before.year or held.roll_at is not None:
+                continue
+            result.sex = sex
+            if result.school == before.school:
+                result.grade, result.klass = grade, klass
+
+    def results_of(self, child_id: str) -> list[Result]:
+        """The live results of one child."""
+        return [self.results[each] for key, each in self.live.items() if key[0] == child_id]
+
+    def leave(self, child: Child, day: date) -> None:
+        """A child leaves its school."""
+        child.status, child.left_on = "left", day
+        child.present.until, child.present.ended = self.tick(), "left"
+
+    def come_back(self, child: Child) -> None:
+        """A child that left is back."""
+        child.status, child.left_on = "active", None
+        if child.present.ended == "finished":
+            child.present.until, child.present.ended = None, ""
+        elif child.present.until is not None:
+            self.move(child, "")
+
+    def code_is_free(self, school: str, code: str, but: str = "") -> bool:
+        """Whether no other child of the school has this code, in whatever case."""
+        return not any(
+            each.present.school == school and each.code.lower() == code.lower() and not each.is_deleted
+            for each in self.children.values()
+            if each.id != but
+        )
+
+    # Roll-over -------------------------------------------------------------------------------------------------------
+
+    def next_year(self, year: str) -> str | None:
+        """The year that follows another."""
+        order = sorted(
+            (each for each in self.years.values() if not each.is_deleted), key=lambda each: each.starts_on
+        )
+        for before, after in itertools.pairwise(order):
+            if before.id == year:
+                return after.id
+        return None
+
+    def class_id(self, school: str, year: str, grade: int, section: str) -> str:
+        """The model's word for a class: there is one of each kind."""
+        return f"class {school} {year} {grade}{section}"
+
+    def rolling(self, school: str, year: str) -> list[Child]:
+        """The children whom a roll-over of a school out of a year moves."""
+        return [
+            each
+            for each in self.children.values()
+            if each.is_live
+            and each.status == "active"
+            and each.present.school == school
+            and each.present.year == year
+        ]
+
+    def unfinished_rounds(self, school: str, year: str) -> list[str]:
+        """Rounds of a year that a roll-over would leave behind: open, planned with results, or closed with children to do."""
+        found: list[str] = []
+        for held in self.rounds.values():
+            if held.year != year or held.is_deleted or held.state == "frozen":
+                continue
+            has_results = any(key[1] == held.id for key in self.live)
+            to_do = any(
+                self.live_result(child, held.id, subject) is None
+                for subject in ("language", "math")
+                for child in self.sheet(school, held, subject)
+            )
+            if (
+                held.state == "open"
+                or (held.state == "planned" and has_results)
+                or (held.state == "closed" and to_do)
+            ):
+                found.append(held.id)
+        return found
+
+    def roll_over(self, roll_id: str, school: str, year: str, repeaters: list[str]) -> None:
+        """A whole school goes on to the next year."""
+        into = self.next_year(year)
+        if into is None:
+            raise ValueError("there is no next year")
+        now = self.tick()
+        moved: dict[str, int] = {}
+        for child in self.rolling(school, year):
+            before = child.present
+            stays = child.id in repeaters
+            grade = before.grade if stays else before.grade + 1
+            moved[child.id] = len(child.stints)
+            before.until = now
+            if grade > GRADES[-1]:
+                before.ended = "finished"
+                child.status, child.left_on = "left", None
+                continue
+            before.ended = "rolled"
+            klass = None
+            if before.klass is not None:
+                section = self.classes[before.klass].section
+                klass = self.class_id(school, into, grade, section)
+                known = self.classes.setdefault(klass, Class(klass, school, into, grade, section))
+                known.is_deleted = False
+            child.stints.append(Stint(into, school, klass, grade, before.sex, now))
+        self.rolled[roll_id] = moved
+
+    def undo_roll_over(self, roll_id: str) -> None:
+        """Takes a school back into the year that it left; who has moved on since stays."""
+        self.tick()
+        for child_id, length in self.rolled.pop(roll_id).items():
+            child = self.children[child_id]
+            if not child.is_live or len(child.stints) > length + 1:
+                continue
+            del child.stints[length:]
+            child.present.until, child.present.ended = None, ""
+            child.status, child.left_on = "active", None
+
+    # Results ---------------------------------------------------------------------------------------------------------
+
+    def why_no_result(
+        self,
+        person: str,
+        child: Child,
+        held: Round,
+        subject: str,
+        *,
+        tested_on: date,
+        today: date,
+        has_reason: bool,
+        fits: bool,
+    ) -> str:
+        """Why a result may not be written; empty when it may; a word ending in ? where the rules leave it open."""
+        role = self.people[person].role
+        if role == "viewer":
+            return "forbidden"
+        if not child.is_live or held.is_deleted:
+            return "not_found"
+        present = self.live_result(child.id, held.id, subject)
+        cell = (
+            Seat(present.school, present.klass, present.grade, present.sex)
+            if present
+            else self.cell_for(child, held)
+        )
+        if cell is None:
+            return "not_enrolled_in_year"
+        now = child.present
+        if not (
+            self.covers(person, today, cell.school, cell.klass, subject)
+            or self.covers(person, today, now.school, now.klass, subject)
+        ):
+            return "out_of_scope"
+        overrides = has_reason and role in LEADERS
+        if tested_on > today:
+            return "date_in_future"
+        if child.left_on is not None and tested_on > child.left_on:
+            return "student_left?"
+        if overrides:
+            broken = ""
+        elif held.state != "open":
+            broken = "round_not_open"
+        elif cell.school in held.locked:
+            broken = "school_locked"
+        elif now.school in held.locked:
+            broken = "school_locked?"
+        elif not self.days_of(held, cell.school)[0] <= tested_on <= self.days_of(held, cell.school)[1]:
+            broken = "date_outside_round"
+        elif present and present.is_verified:
+            broken = "verified"
+        elif present and present.is_locked:
+            broken = "result_locked"
+        else:
+            broken = ""
+        if broken:
+            return broken
+        if present is None:
+            return "" if fits else "stale"
+        if not fits:
+            return "conflict"
+        if role == "mentor" and present.assessor != person:
+            return "not_yours"
+        return ""
+
+    def enter(
+        self,
+        result_id: str,
+        person: str,
+        child: Child,
+        held: Round,
+        subject: str,
+        *,
+        outcome: str,
+        level: str | None,
+        tested_on: date,
+    ) -> None:
+        """A result is written, for the first time or over the one that stood."""
+        rank = None if level is None else LEVELS[subject].index(level) + 1
+        present = self.live_result(child.id, held.id, subject)
+        self.tick()
+        if present is not None:
+            if (present.outcome, present.rank) != (outcome, rank):
+                # What was verified is verified at that level only.
+                present.is_verified = False
+                if present.retest is not None:
+                    present.retest.state = "overtaken"
+            present.outcome, present.rank, present.tested_on = outcome, rank, tested_on
+            present.version = None if present.version is None else present.version + 1
+            return
+        cell = self.cell_for(child, held)
+        if cell is None:
+            raise ValueError("never enrolled in that year")
+        self.results[result_id] = Result(
+            result_id,
+            child.id,
+            held.id,
+            subject,
+            outcome,
+            rank,
+            tested_on,
+            person,
+            cell.school,
+            cell.klass,
+            cell.grade,
+            cell.sex,
+        )
+        self.live[child.id, held.id, subject] = result_id
+
+    def take_out(self, result: Result) -> None:
+        """A result is deleted."""
+        self.tick()
+        result.is_deleted = True
+        del self.live[result.child, result.round, result.subject]
+
+    # Merging ---------------------------------------------------------------------------------------------------------
+
+    def merge(self, merge_id: str, kept: Child, gone: Child, standing: set[str]) -> None:
+        """Two records of one child become one: every result is carried over, of two the verified, the assessed, the later stands.
+
+        Where that leaves it open (two of one day), the one that stands is told.
+        """
+        self.tick()
+        before = {key: value for key, value in self.live.items() if key[0] in (kept.id, gone.id)}
+        for key, result_id in before.items():
+            if key[0] != gone.id:
+                continue
+            del self.live[key]
+            target = (kept.id, key[1], key[2])
+            there = self.live.get(target)
+            if there is None or _stands(self.results[result_id], self.results[there], standing):
+                self.live[target] = result_id
+        for key, result_id in self.live.items():
+            if key[0] == kept.id:
+                self.results[result_id].child, self.results[result_id].version = kept.id, None
+        gone.is_deleted = True
+        gone.merged_into = kept.id
+        self.merges[merge_id] = {
+            "kept": kept.id,
+            "gone": gone.id,
+            "before": before,
+            "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
+        }
+
+    def unmerge(self, merge_id: str) -> None:
+        """Two of one again, each with what it had."""
+        self.tick()
+        known = self.merges.pop(merge_id)
+        kept, gone = self.children[str(known["kept"])], self.children[str(known["gone"])]
+        before: dict[tuple[str, str, str], str] = known["before"]  # type: ignore[assignment]
+        for key in [key for key in self.live if key[0] == kept.id]:
+            if self.live[key] in before.values():
+                del self.live[key]
+        for key, result_id in before.items():
+            if not self.results[result_id].is_deleted:
+                self.live[key] = result_id
+                self.results[result_id].child, self.results[result_id].version = key[0], None
+        gone.is_deleted = False
+        gone.merged_into = None
+
+
+def _stands(one: Result, other: Result, standing: set[str]) -> bool:
+    """Whether the first of two results of one round and subject stands before the other."""
+    first, second = ((each.is_verified, each.outcome == "assessed", each.tested_on) for each in (one, other))
+    return first > second or (first == second and one.id in standing)
+
+
+__all__ = ["KINDS", "Counts", "Programme"]

@@ -1,0 +1,200 @@
+"""The things of a programme as the model keeps them. Ids are the simulation's own words; instants are a counter, days are days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+GRADES = (3, 4, 5)
+SUBJECTS = ("language", "math")
+LEVELS = {
+    "language": ("beginner", "letter", "word", "paragraph", "story", "comprehension1", "comprehension2"),
+    "math": ("beginner", "number_1digit", "number_2digit", "subtraction", "division", "word_problems"),
+}
+OUTCOMES = ("assessed", "absent", "refused", "left")
+KINDS = ("baseline", "midline", "endline")
+LEADERS = ("admin", "coordinator")
+FIELD = ("admin", "coordinator", "mentor", "teacher")
+ROLLED = ("rolled", "finished")
+"""How a stint ends when the whole school goes on to the next year: the seat in the year that is left stays."""
+
+
+@dataclass
+class Person:
+    """Somebody with an account."""
+
+    id: str
+    role: str
+    is_active: bool = True
+    is_deleted: bool = False
+
+
+@dataclass
+class Place:
+    """A country, province, district or below."""
+
+    id: str
+    kind: str
+    parent: str | None
+    name: str
+    is_deleted: bool = False
+
+
+@dataclass
+class School:
+    """A school with the places it stood at, by instant."""
+
+    id: str
+    name: str
+    stood: list[tuple[int, str]]
+    is_practice: bool = False
+    is_open: bool = True
+    is_deleted: bool = False
+
+
+@dataclass
+class Year:
+    """A school year."""
+
+    id: str
+    name: str
+    starts_on: date
+    ends_on: date
+    is_current: bool = False
+    is_deleted: bool = False
+
+
+@dataclass
+class Class:
+    """A class of a school in a year."""
+
+    id: str
+    school: str
+    year: str
+    grade: int
+    section: str
+    is_deleted: bool = False
+
+
+@dataclass
+class Stint:
+    """Where a child stood for a time."""
+
+    year: str
+    school: str
+    klass: str | None
+    grade: int
+    sex: int
+    since: int
+    until: int | None = None
+    ended: str = ""
+
+
+@dataclass
+class Child:
+    """A child with all its stints, the present one last."""
+
+    id: str
+    code: str
+    name: str
+    stints: list[Stint]
+    version: int | None = 1
+    status: str = "active"
+    left_on: date | None = None
+    is_deleted: bool = False
+    is_erased: bool = False
+    merged_into: str | None = None
+    former_names: list[str] = field(default_factory=list)
+
+    @property
+    def present(self) -> Stint:
+        """The last stint: the present one unless it has ended."""
+        return self.stints[-1]
+
+    @property
+    def is_live(self) -> bool:
+        return not self.is_deleted and self.merged_into is None
+
+
+@dataclass
+class Round:
+    """A testing round."""
+
+    id: str
+    year: str
+    kind: str
+    starts_on: date
+    ends_on: date
+    state: str = "planned"
+    version: int | None = 1
+    roll_at: int | None = None
+    is_deleted: bool = False
+    locked: set[str] = field(default_factory=set)
+    own_days: dict[str, tuple[date | None, date | None]] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """One result with the cell that it counts in."""
+
+    id: str
+    child: str
+    round: str
+    subject: str
+    outcome: str
+    rank: int | None
+    tested_on: date
+    assessor: str
+    school: str
+    klass: str | None
+    grade: int
+    sex: int
+    version: int | None = 1
+    is_locked: bool = False
+    is_verified: bool = False
+    is_deleted: bool = False
+    is_aside: bool = False
+    retest: Retest | None = None
+
+    @property
+    def level(self) -> str | None:
+        return None if self.rank is None else LEVELS[self.subject][self.rank - 1]
+
+
+@dataclass
+class Retest:
+    """A re-test of a result: pending, agreed, disagreed, resolved, returned or withdrawn."""
+
+    state: str
+    verifier: str
+    level: str | None = None
+    id: str = ""
+    version: int | None = None
+
+
+@dataclass
+class Assignment:
+    """Somebody works at a school in a subject, for a time."""
+
+    id: str
+    person: str
+    school: str
+    subject: str
+    klass: str | None
+    from_on: date
+    to_on: date | None = None
+    is_ended: bool = False
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it gives access on this day."""
+        return not self.is_ended and self.from_on <= day and (self.to_on is None or day <= self.to_on)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a child counts in one round and subject."""
+
+    school: str
+    klass: str | None
+    grade: int
+    sex: int

@@ -1,0 +1,815 @@
+"""One run of one seed (or of a script): deeds in waves, days that pass, faults in between, and what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from simulation import rooms
+from simulation.client import Answer, Lost
+from simulation.deeds import EVERYTHING, KINDS, Deed, World, uuid_of
+from simulation.forms import Form, form_to, forms_of
+from simulation.model.things import LEADERS, Child, Person
+from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
+
+TRIES = 60
+PAUSE_S = 0.15
+UNSETTLED = (502, 503, 504)
+NAMES = re.compile(rb"Zq[a-z]{9}")
+ROOMS = rooms.__all__
+
+
+@dataclass
+class Difference:
+    """What differs: expected by the model, got from the program."""
+
+    sort: str
+    day: str
+    expected: object
+    got: object
+    where: str = ""
+    deed: Deed | None = None
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        by = f"\n  deed      {self.deed.words}" if self.deed else ""
+        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {str(self.expected)[:700]}\n  got       {str(self.got)[:700]}"
+
+
+@dataclass
+class Step:
+    """One step of a script: a wave of deeds, a new day, or a look at everything. A fault strikes in the midst of a wave."""
+
+    sort: str
+    deeds: list[Deed] = field(default_factory=list)
+    day: str = ""
+    hour: int = MORNING_UTC
+    fault: str = ""
+    only: str = ""
+    narrow: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """As written out, to be read back."""
+        return {
+            "sort": self.sort,
+            "day": self.day,
+            "hour": self.hour,
+            "fault": self.fault,
+            "only": self.only,
+            "narrow": self.narrow,
+            "deeds": [each.to_plain() for each in self.deeds],
+        }
+
+
+def step_of(plain: dict[str, Any]) -> Step:
+    """A step as it was written out."""
+    return Step(**{**plain, "deeds": [Deed(**each) for each in plain["deeds"]]})
+
+
+@dataclass
+class Told:
+    """What came of a deed."""
+
+    status: int
+    code: str
+    data: Any = None
+    text: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        return 200 <= self.status < 400
+
+
+@dataclass
+class Options:
+    """How a run is made."""
+
+    days: int = 12
+    schools: int = 5
+    deeds_a_day: int = 150
+    children: int = 9
+    wave: int = 12
+    pages: float = 0.17
+    lost: float = 0.04
+    faults: bool = True
+    without: frozenset[str] = frozenset()
+    looks: bool = True
+    swarm: bool = False
+    only: frozenset[str] = frozenset()
+    """Kinds of deeds that are done beside those that make the scene; all where it is empty."""
+    ignore: frozenset[str] = frozenset()
+    known: Mapping[str, list[frozenset[str]]] = field(default_factory=dict)
+    """Sorts of difference that were seen before, with the kinds of deeds that led there: passed over where they are at work."""
+
+
+class Unanswered(Exception):
+    """The program does not answer, or refuses what an admin may always ask."""
+
+    def __init__(self, what: str, words: str) -> None:
+        super().__init__(words)
+        self.what = what
+
+
+class Go:
+    """How one deed speaks with the program."""
+
+    def __init__(self, player: Player, deed: Deed) -> None:
+        self.player = player
+        self.run = player.run
+        self.world = player.world
+        self.deed = deed
+        self._writes = 0
+
+    def knows(self, method: str, path: str, name: str) -> bool:
+        """Whether the program's own document names this field of a body."""
+        return self.player.knows(method, path, name)
+
+    def person_id(self, who: str) -> int:
+        """The program's number of a person."""
+        return self.run.people[who].person_id
+
+    async def read(self, method: str, path: str, body: Any = None) -> Told:
+        """Asks without writing."""
+        return _told(
+            await self._settled(
+                lambda: self.run.api(self.deed.who, method, path, body, which=self.deed.which)
+            )
+        )
+
+    async def write(self, method: str, path: str, body: Any) -> Told:
+        """Writes, and repeats with the same id until an answer is there."""
+        self._writes += 1
+        key = uuid_of("write", self.deed.key, self._writes)
+        if self.deed.lost:
+            self.player.counts["answers lost"] += 1
+            with contextlib.suppress(Lost):
+                await self.run.api(
+                    self.deed.who, method, path, body, which=self.deed.which, key=key, forget=True
+                )
+        # What is repeated goes to the other process.
+        which = self.deed.which + (1 if self.deed.lost else 0)
+        return _told(
+            await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=which, key=key))
+        )
+
+    async def _settled(self, ask: Any) -> Answer:
+        """The answer, however often it has to be asked for."""
+        last: object = None
+        for number in range(TRIES):
+            try:
+                answer = await ask()
+            except Lost as error:
+                last = error
+                self.player.counts["repeated"] += 1
+            else:
+                self.player.saw(self.deed.who, answer)
+                if answer.status not in UNSETTLED and not (answer.status == 429 and number < TRIES - 1):
+                    return answer
+                last = f"{answer.status} {answer.text[:200]}"
+                self.player.counts["repeated"] += 1
+            await asyncio.sleep(PAUSE_S)
+        logs = "\n".join(
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-600:]}"
+            for each in self.run.folder.glob("serve-*")
+        )
+        states = self.run.states()
+        raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
+
+    async def upload(
+        self, path: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
+    ) -> Told:
+        """Sends a file with some fields, as multipart/form-data."""
+        body, content_type = multipart(f"sim{self.deed.key}", fields, filename, content, media_type)
+        headers = {
+            "authorization": f"Bearer {self.run.people[self.deed.who].token}",
+            "content-type": content_type,
+            "idempotency-key": uuid_of("upload", self.deed.key),
+        }
+        return _told(
+            await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
+        )
+
+    async def version(self, word: str, path: str) -> int:
+        """The version of a thing, asked for when it is not known."""
+        known = self.world.versions.get(word)
+        if known is None:
+            told = await self.read("GET", path)
+            known = told.data.get("version", 1) if told.is_done else 1
+            self.world.versions[word] = known
+        return known
+
+    async def child_version(self, child: Any) -> int:
+        """The version of a child's record."""
+        if child.version is None:
+            told = await self.read("GET", f"/api/v1/students/{self.world.ids[child.id]}")
+            if not told.is_done:
+                return 1
+            child.version = told.data["version"]
+        return child.version
+
+    async def result_version(self, number: str) -> int:
+        """The version of a result, asked for as somebody who sees it."""
+        told = _told(
+            await self.run.api("coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which)
+        )
+        return told.data["version"] if told.is_done else 1
+
+    async def learn_classes(self, school: str) -> None:
+        """Which classes a school has by now: a roll-over makes some."""
+        number, found = self.world.ids[school], {}
+        told = await self.read("GET", f"/api/v1/classes?school_id={number}&limit=1000")
+        for year in {each["school_year_id"] for each in told.data["items"]} | {
+            self.world.ids[each] for each in self.world.p.years
+        }:
+            rows = await self.read(
+                "GET", f"/api/v1/classes?school_id={number}&school_year_id={year}&limit=1000"
+            )
+            for row in rows.data["items"]:
+                word = self.world.p.class_id(
+                    school, self.world.word("year", year) or "", row["grade"], row["section"]
+                )
+                found[word] = row["id"]
+        self.world.keys_made["classes"] = found
+
+    async def form(self, page: str, action: str, *, optional: tuple[str, ...] = (), **typed: Any) -> Told:
+        """Reads a page, fills its form in and posts all of it as it was rendered."""
+        who, which = self.deed.who, self.deed.which
+        shown = await self._settled(lambda: self.run.page(who, "GET", page, which=which))
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        form = form_to(shown.text, action)
+        if form is None:
+            return Told(409, "not_offered")
+        return await self.fill(page, form, optional, typed)
+
+    async def fill(self, page: str, form: Form, optional: tuple[str, ...], typed: dict[str, Any]) -> Told:
+        """Fills a form in and posts it."""
+        names = form.names
+        missing = [name for name in typed if name not in names and name not in optional]
+        if missing and any(form.names):
+            self.player.counts[f"field {missing[0]} not on {_pattern(page)}"] += 1
+        values = {name: value for name, value in typed.items() if name in names}
+        sent = form.filled(**values)
+        answer = await self._post(form.action, sent)
+        data = {"location": answer.headers.get("location", ""), "write_id": dict(form.fields).get("write_id")}
+        self.player.counts["by pages"] += 1
+        return Told(answer.status, str(answer.status), data, answer.text)
+
+    async def form_like(self, page: str, pattern: str, *, last: bool = False) -> Told:
+        """Presses the first (or last) button of a page that posts to an address of this pattern."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        found = [
+            each
+            for each in forms_of(shown.text)
+            if each.method == "post" and re.fullmatch(pattern, each.action.split("?")[0])
+        ]
+        return await self.fill(page, found[-1 if last else 0], (), {}) if found else Told(409, "not_offered")
+
+    async def form_with_file(
+        self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any
+    ) -> Told:
+        """Fills in a form that takes a file along."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        form = form_to(shown.text, action)
+        if form is None:
+            return Told(409, "not_offered")
+        fields = dict(form.filled(**typed))
+        body, media_type = multipart(f"sim{self.deed.key}", fields, *file)
+        headers = {"cookie": self.run.people[self.deed.who].cookie, "content-type": media_type}
+        answer = await self._settled(
+            lambda: self.run.client.ask(self.deed.which, "POST", form.action, headers, body)
+        )
+        return Told(answer.status, str(answer.status), {"location": answer.headers.get("location", "")})
+
+    async def page(self, path: str) -> Answer:
+        """A page as it is shown."""
+        return await self._settled(lambda: self.run.page(self.deed.who, "GET", path, which=self.deed.which))
+
+    async def stranger(self, page: str, action: str, cookie: str = "", **typed: Any) -> tuple[Told, str]:
+        """A form of a page filled in by nobody who is signed in, and the cookie that is given for it."""
+        headers = {"cookie": cookie} if cookie else {}
+        source = f"127.0.{20 + self.deed.key // 200 % 200}.{1 + self.deed.key % 200}"
+        shown = await self._settled(
+            lambda: self.run.client.ask(self.deed.which, "GET", page, headers, source=source)
+        )
+        form = form_to(shown.text, action)
+        fields = form.filled(**typed) if form is not None else list(typed.items())
+        sent = {**headers, "content-type": "application/x-www-form-urlencoded"}
+        answer = await self._settled(
+            lambda: self.run.client.ask(
+                self.deed.which, "POST", action, sent, urlencode(fields).encode(), source=source
+            )
+        )
+        given = answer.headers.get("set-cookie", "").split(";")[0]
+        return Told(answer.status, str(answer.status)), given
+
+    async def sign_in(self, who: str) -> Told | None:
+        """Signs somebody in afresh; None when it is done."""
+        key = self.run.people[who]
+        number = 400 + self.deed.key % 20_000
+        try:
+            self.run.people[who] = await self.player.stage.sign_in(
+                self.run, who, key.person_id, number, key.token
+            )
+        except (RuntimeError, Lost):
+            return Told(403, "not_signed_in")
+        return None
+
+    def now_s(self) -> float:
+        """The simulated instant, in seconds."""
+        return time.time() + self.run.shift_s
+
+    async def with_secret(self, method: str, path: str) -> Told:
+        """A call as a scheduler makes it."""
+        headers = {"authorization": f"Bearer {CRON_SECRET}"}
+        return _told(await self._settled(lambda: self.run.client.ask(self.deed.which, method, path, headers)))
+
+    async def _post(self, action: str, sent: list[tuple[str, str]]) -> Answer:
+        who, which = self.deed.who, self.deed.which
+        key = uuid_of("form", self.deed.key)
+        if self.deed.lost:
+            self.player.counts["answers lost"] += 1
+            with contextlib.suppress(Lost):
+                await self.run.page(who, "POST", action, sent, which=which, forget=True, key=key)
+        return await self._settled(lambda: self.run.page(who, "POST", action, sent, which=which, key=key))
+
+    async def grid(self, address: str, query: str, taps: dict[str, str], *, is_row: bool) -> Told:
+        """Taps levels in the whole-class grid and saves all of it, or one row as the script does."""
+        who, which = self.deed.who, self.deed.which
+        shown = await self._settled(lambda: self.run.page(who, "GET", address + query, which=which))
+        if shown.status != 200:
+            return Told(shown.status, f"page {shown.status}")
+        form = form_to(shown.text, address)
+        if form is None:
+            return Told(409, "not_offered")
+        have = dict(form.fields)
+        sent: dict[str, tuple[str, str, str]] = {}
+        typed: dict[str, Any] = {}
+        for child, choice in taps.items():
+            if f"write.{child}" in have and f"choice.{child}" in form.names:
+                typed[f"choice.{child}"] = choice
+                sent[child] = (
+                    have[f"write.{child}"],
+                    have.get(f"version.{child}", ""),
+                    have.get(f"on.{child}", ""),
+                )
+        if not sent:
+            return Told(409, "nothing_to_tap")
+        fields = form.filled(**typed)
+        action = form.action or address + query
+        if is_row:
+            child = next(iter(sent))
+            sent = {child: sent[child]}
+            fields = [(name, value) for name, value in fields if name.endswith(child) or name == "csrf_token"]
+            fields += [("student", child), ("write_id", sent[child][0])]
+            action = address + "/row" + query
+        answer = await self._post(action, fields)
+        self.player.counts["by pages"] += 1
+        # Of a whole grid some rows may be refused and the others saved: the page says 409 and tells of each.
+        status = 200 if answer.status == 409 and not is_row else answer.status
+        return Told(status, str(answer.status), {"sent": sent, "status": answer.status})
+
+
+def multipart(
+    border: str, fields: dict[str, str], filename: str, content: bytes, media_type: str
+) -> tuple[bytes, str]:
+    """A body with some fields and a file, and its content type."""
+    parts = [
+        f'--{border}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    head = f'--{border}\r\ncontent-disposition: form-data; name="file"; filename="{filename}"\r\ncontent-type: {media_type}\r\n\r\n'
+    body = b"".join([*parts, head.encode(), content, f"\r\n--{border}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={border}"
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"[0-9a-f-]{36}|\d+", "*", path.split("?")[0])
+
+
+def _told(answer: Answer) -> Told:
+    is_json = "json" in answer.headers.get("content-type", "")
+    return Told(answer.status, answer.code, answer.json() if is_json else None)
+
+
+class Player:
+    """Plays one programme, from a seed or from a script, against a run."""
+
+    def __init__(self, stage: Stage, run: Run, seed: int, options: Options) -> None:
+        self.stage = stage
+        self.run = run
+        self.options = options
+        self.world = World(seed, random.Random(seed), document=stage.document)
+        for name, role in CAST:
+            self.world.p.people[name] = Person(name, role, is_active=not name.startswith("spare"))
+            self.world.call(f"person {name}", "person", run.people[name].person_id)
+        self.script: list[Step] = []
+        self.differences: list[Difference] = []
+        self.counts: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self.seen: list[tuple[str, set[bytes]]] = []
+        self.acknowledged: list[Deed] = []
+        self.audit_marks: dict[str, Any] = {}
+        self.hashes: dict[str, str] = {}
+        self.found_by = ""
+        self.until = math.inf
+        self.deeds = 0
+        self.busy_s = 0.0
+
+    def knows(self, method: str, path: str, name: str) -> bool:
+        """Whether the program's document names this field."""
+        told = self.stage.document["paths"].get(path, {}).get(method.lower(), {})
+        schema = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        known = self.stage.document["components"]["schemas"].get(
+            schema.get("$ref", "").split("/")[-1], schema
+        )
+        return name in known.get("properties", {})
+
+    def saw(self, who: str, answer: Answer) -> None:
+        """Keeps the children's names in an answer, to be judged when the wave is over."""
+        if self.world.p.people[who].role in LEADERS:
+            return
+        names = set(NAMES.findall(answer.body))
+        if names:
+            self.seen.append((who, names))
+
+    def differ(
+        self, sort: str, expected: object, got: object, *, where: str = "", deed: Deed | None = None
+    ) -> None:
+        """Writes a difference down, once a sort."""
+        if sort in self.options.ignore:
+            self.counts["ignored: " + sort] += 1
+            return
+        if any(each.sort == sort for each in self.differences):
+            return
+        performed = {each for each, count in self.done.items() if count}
+        if any(culprits <= performed for culprits in self.options.known.get(sort, ())):
+            self.counts["ignored: " + sort] += 1
+            return
+        self.differences.append(Difference(sort, self.world.today.isoformat(), expected, got, where, deed))
+
+    # Playing ---------------------------------------------------------------------------------------------------------
+
+    async def play(self, script: list[Step]) -> None:
+        """Plays a script; deeds that have lost what they need are left out. Ends at the first difference."""
+        for step in script:
+            await self.take(step)
+            if self.differences:
+                return
+
+    async def take(self, step: Step) -> None:
+        """One step."""
+        self.script.append(step)
+        try:
+            await self._take(step)
+        except Unanswered as error:
+            self.differ(f"no answer: {error.what}", "an answer", str(error))
+
+    async def _take(self, step: Step) -> None:
+        if step.sort == "day":
+            self.world.today = date.fromisoformat(step.day)
+            self.run.set_clock(
+                self.world.today - timedelta(days=1 if step.hour == NIGHT_UTC else 0), step.hour
+            )
+        elif step.sort == "look":
+            from simulation.looking import look
+
+            await look(self, is_last=step.fault == "last", only=step.only, narrow=step.narrow)
+            self._judge_names(self._over(self.seen))
+        else:
+            await self.wave(step)
+
+    async def wave(self, step: Step) -> None:
+        """Performs the deeds of a wave at once, then does in the model what was acknowledged, in order."""
+        ready: list[tuple[Deed, str]] = []
+        for deed in step.deeds:
+            try:
+                verdict = KINDS[deed.kind].judge(self.world, deed)
+            except (KeyError, ValueError):
+                continue
+            ready.append((deed, verdict))
+        began = time.perf_counter()
+        tasks = [asyncio.create_task(self._perform(deed)) for deed, _ in ready]
+        if step.fault:
+            await self.strike(step.fault)
+        results = await asyncio.gather(*tasks)
+        self.busy_s += time.perf_counter() - began
+        over = self._over(self.seen)
+        for (deed, verdict), told in zip(ready, results, strict=True):
+            if told is None:
+                continue
+            self.deeds += 1
+            self.settle(deed, verdict, told)
+        self._judge_names(over)
+
+    def _over(self, seen: list[tuple[str, set[bytes]]]) -> list[tuple[str, set[bytes]]]:
+        """Of the names that somebody was shown, those to which they have no right as things stand."""
+        named: dict[bytes, Child] = {}
+        for child in self.world.p.children.values():
+            for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode()):
+                named[name] = child
+        p, today = self.world.p, self.world.today
+        over: list[tuple[str, set[bytes]]] = []
+        for who, names in seen:
+            wrong = {name for name in names if name in named and not p.may_ever_name(who, today, named[name])}
+            if wrong:
+                over.append((who, wrong))
+        return over
+
+    def _judge_names(self, over: list[tuple[str, set[bytes]]]) -> None:
+        """A name is shown wrongly when there was no right to it before the wave, and is none after it."""
+        for who, names in self._over(over):
+            self.differ("a name shown to somebody without a right", "no name", sorted(names)[:3], where=who)
+        self.counts["names looked for"] += len(self.seen)
+        self.seen.clear()
+
+    async def _perform(self, deed: Deed) -> Told | None:
+        try:
+            return await KINDS[deed.kind].send(Go(self, deed), self.world, deed)
+        except KeyError:
+            return None
+
+    def settle(self, deed: Deed, verdict: str, told: Told) -> None:
+        """Compares what the model says of a deed with what became of it, and follows the program where it was acknowledged."""
+        kind = KINDS[deed.kind]
+        self.counts["comparisons"] += 1
+        if told.status >= 500:
+            self.differ(f"error {told.status} on {deed.kind}", verdict or "done", told.code, deed=deed)
+            return
+        is_done = told.is_done
+        if is_done and kind.name == "test" and deed.way == "api" and isinstance(told.data, dict):
+            is_done = told.data.get("code", "saved") in ("saved", "changed")
+        if is_done:
+            self.done[deed.kind] += 1
+            if verdict and not verdict.endswith("?"):
+                self.differ(
+                    f"accepted although {verdict}: {deed.kind}", f"refused: {verdict}", "done", deed=deed
+                )
+            kind.apply(self.world, deed, told.data)
+            self.acknowledged.append(deed)
+            for name, why, saved, code in self.world.keys_made.pop("verdicts", []):
+                self.counts["comparisons"] += 1
+                if saved and why and not why.endswith("?"):
+                    self.differ(f"accepted although {why}: {name}", f"refused: {why}", code, deed=deed)
+                elif not saved and not why:
+                    self.differ(f"refused though allowed ({code}): {name}", "saved", code, deed=deed)
+            return
+        code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
+        self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
+        if not verdict and code != "not_offered":
+            self.differ(
+                f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
+                "done",
+                code,
+                deed=deed,
+            )
+
+    async def strike(self, fault: str) -> None:
+        """A fault in the midst of a wave; everything runs again when it is over."""
+        self.counts[f"fault: {fault}"] += 1
+        await asyncio.sleep(self.world.rng.random() * 0.02)
+        if fault == "program":
+            port = self.run.client.ports[-1]
+            self.run.kill(port)
+            self.run.launch(port)
+            await self.run.ready(port)
+        elif fault == "backend":
+            self.stage.cluster.end_a_backend(self.run.database)
+        elif fault == "postmaster":
+            self.stage.cluster.kill()
+            self.stage.cluster.start()
+
+    # Making up -------------------------------------------------------------------------------------------------------
+
+    def deed(self, name: str, who: str, **given: Any) -> Deed:
+        """A deed that is not left to chance."""
+        return Deed(self.world.new_key(), name, who, given)
+
+    async def make_world(self) -> None:
+        """Places, years, rounds, schools, classes, assignments and children, made by deeds as everything."""
+        w = self.world
+
+        async def do(*deeds: Deed) -> list[Deed]:
+            await self.take(Step("wave", list(deeds)))
+            return list(deeds)
+
+        (country,) = await do(self.deed("make_place", "coordinator1", parent=None, kind="country"))
+        provinces = await do(
+            *(
+                self.deed("make_place", "coordinator1", parent=f"place {country.key}", kind="province")
+                for _ in range(2)
+            )
+        )
+        districts = await do(
+            *(
+                self.deed(
+                    "make_place", "coordinator1", parent=f"place {provinces[n % 2].key}", kind="district"
+                )
+                for n in range(3)
+            )
+        )
+        (one,) = await do(
+            self.deed(
+                "make_year", "coordinator1", starts_on="2027-01-01", ends_on="2027-02-20", is_current=True
+            )
+        )
+        (two,) = await do(
+            self.deed(
+                "make_year", "coordinator1", starts_on="2027-02-21", ends_on="2027-12-20", is_current=False
+            )
+        )
+        days = (
+            ("baseline", "2027-01-04", "2027-01-12", one),
+            ("midline", "2027-01-16", "2027-01-22", one),
+            ("endline", "2027-01-26", "2027-02-03", one),
+            ("baseline", "2027-02-22", "2027-03-02", two),
+        )
+        for kind, starts_on, ends_on, year in days:
+            await do(
+                self.deed(
+                    "make_round",
+                    "coordinator1",
+                    year=f"year {year.key}",
+                    kind=kind,
+                    starts_on=starts_on,
+                    ends_on=ends_on,
+                )
+            )
+        schools = await do(
+            *(
+                self.deed(
+                    "make_school",
+                    "coordinator1",
+                    place=f"place {districts[n % 3].key}",
+                    is_practice=n == self.options.schools - 1,
+                )
+                for n in range(self.options.schools)
+            )
+        )
+        year = f"year {one.key}"
+        classes = [
+            self.deed(
+                "make_class", "coordinator1", school=f"school {each.key}", year=year, grade=grade, section="A"
+            )
+            for each in schools
+            for grade in (3, 4, 5)
+            if not (grade == 5 and each.key % 2)
+        ]
+        await do(*classes)
+        jobs: list[Deed] = []
+        mentors, teachers = [n for n, r in CAST if r == "mentor"], [n for n, r in CAST if r == "teacher"]
+        for number, each in enumerate(schools):
+            for person in (mentors[number % 3], teachers[number % len(teachers)]):
+                for subject in ("language", "math"):
+                    jobs.append(
+                        self.deed(
+                            "assign",
+                            "coordinator1",
+                            person=person,
+                            school=f"school {each.key}",
+                            subject=subject,
+                            **{"class": None, "to_on": None},
+                        )
+                    )
+        for job in jobs:
+            await do(job)
+        children: list[Deed] = []
+        for each in schools:
+            for number in range(self.options.children):
+                grade = 3 + number % 3
+                klass: str | None = w.p.class_id(f"school {each.key}", year, grade, "A")
+                klass = klass if klass in w.p.classes else None
+                given = {
+                    "school": f"school {each.key}",
+                    "year": year,
+                    "class": klass,
+                    "grade": grade,
+                    "sex": 1 + number // 3 % 2,
+                }
+                children.append(self.deed("enrol", "coordinator2", **given))
+        for start in range(0, len(children), self.options.wave):
+            await do(*children[start : start + self.options.wave])
+        opened = self.deed(
+            "step_round", "coordinator1", round=next(iter(w.p.rounds)), state="open", reason=""
+        )
+        await do(opened)
+
+    def choose(self, names: list[str], weights: list[float]) -> Deed | None:
+        """A deed by the dice."""
+        w = self.world
+        name = w.rng.choices(names, weights)[0]
+        made = KINDS[name].make(w)
+        if made is None:
+            return None
+        who, given = made
+        deed = Deed(w.new_key(), name, who, given, which=w.rng.randrange(2), lost=w.chance(self.options.lost))
+        if KINDS[name].has_page and self.run.people[who].cookie and w.chance(self.options.pages):
+            deed.way = "page"
+        return deed
+
+    def a_wave(self, names: list[str], weights: list[float]) -> list[Deed]:
+        """Deeds that don't touch each other's things: so that the outcome is decided, in whatever order they are done."""
+        w = self.world
+        deeds: list[Deed] = []
+        taken: set[object] = set()
+        acting: set[object] = set()
+        for _ in range(self.options.wave * 3):
+            deed = self.choose(names, weights)
+            if deed is None:
+                continue
+            touched = set(KINDS[deed.kind].touches(w, deed))
+            if EVERYTHING in touched:
+                if not deeds:
+                    return [deed]
+                continue
+            # Whose rights change acts in no other deed of the same wave.
+            if touched & (taken | acting) or deed.who in taken:
+                continue
+            deeds.append(deed)
+            taken |= touched
+            acting.add(deed.who)
+            if len(deeds) == self.options.wave:
+                break
+        return deeds
+
+    async def invent(self) -> None:
+        """Plays a programme by the dice until its days are over, or until something differs."""
+        w, options = self.world, self.options
+        await self.take(Step("day", day=FIRST_DAY.isoformat()))
+        await self.make_world()
+        names = sorted(name for name, kind in KINDS.items() if kind.weight and name not in options.without)
+        if options.only:
+            names = [each for each in names if each in options.only]
+        if options.swarm:
+            keep = {"test", "step_round"} | {each for each in names if w.chance(0.35)}
+            names = [each for each in names if each in keep]
+        weights = [KINDS[each].weight for each in names]
+        for number in range(options.days):
+            if self.differences:
+                return
+            done = 0
+            await self.steps_of_rounds()
+            while done < options.deeds_a_day and not self.differences and not self._is_late():
+                wave = self.a_wave(names, weights)
+                fault = ""
+                if options.faults and w.chance(0.03):
+                    fault = w.rng.choices(("program", "backend", "postmaster"), (3, 4, 1))[0]
+                await self.take(Step("wave", wave, fault=fault))
+                done += max(1, len(wave))
+            if self.differences:
+                return
+            is_last = number == options.days - 1 or self._is_late()
+            await self.take(Step("look", fault="last" if is_last else ""))
+            if is_last:
+                return
+            else:
+                is_night = w.chance(0.1)
+                day = w.today + timedelta(days=w.rng.choice((1, 2, 3, 5)))
+                await self.take(Step("day", day=day.isoformat(), hour=NIGHT_UTC if is_night else MORNING_UTC))
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self.until
+
+    async def steps_of_rounds(self) -> None:
+        """What a coordinator does with rounds in the morning: opens what begins, closes what is over, freezes what is done."""
+        w = self.world
+        for held in list(w.p.rounds.values()):
+            state = ""
+            if held.state == "planned" and held.starts_on <= w.today <= held.ends_on and w.chance(0.8):
+                state = "open"
+            elif held.state == "open" and held.ends_on < w.today and w.chance(0.6):
+                state = "closed"
+            elif held.state == "closed" and w.chance(0.3):
+                state = "frozen"
+            if state:
+                await self.take(
+                    Step(
+                        "wave",
+                        [
+                            self.deed(
+                                "step_round", "coordinator1", round=held.id, state=state, reason="as planned"
+                            )
+                        ],
+                    )
+                )
+
+
+def quoted(text: str) -> str:
+    """A word for an address."""
+    return quote(text, safe="")

@@ -1,0 +1,131 @@
+"""The program under the simulation's clock: `python -m simulation.program` starts real processes of it, one fork each.
+
+It reads one JSON line a command from its input and answers with one line: `run` starts `rightlevel ARGS` in a process of its own and gives
+its number, `wait` gives how a process ended. Everything heavy is imported once, so that a process is up in a fraction of a second.
+This is the only part of the simulation that imports the program, and it does so only to start it.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import signal
+import struct
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from simulation.planted import plant_in_program
+
+HEAVY = (
+    "uvicorn",
+    "uvloop",
+    "rightlevel.commands",
+    "rightlevel.commands.serve",
+    "rightlevel.assembly",
+    "rightlevel.web.app",
+    "rightlevel.commands.reconcile",
+    "rightlevel.commands.person",
+    "rightlevel.commands.token",
+)
+CLOCK_BYTES = 8
+
+
+class ShiftedClock:
+    """Reads how far the simulated time is ahead of the machine's from a file that the simulation writes."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._shared = mmap.mmap(file.fileno(), CLOCK_BYTES, access=mmap.ACCESS_READ)
+
+    def shift_s(self) -> float:
+        """How many seconds the simulated time is ahead."""
+        return struct.unpack("d", self._shared[:CLOCK_BYTES])[0]
+
+    def now(self) -> datetime:
+        """The simulated instant."""
+        return datetime.now(UTC) + timedelta(seconds=self.shift_s())
+
+    def monotonic(self) -> float:
+        """A monotonic number of simulated seconds: what lives for a minute is over when a day has passed."""
+        return time.monotonic() + self.shift_s()
+
+
+def install_clock(path: Path) -> None:
+    """Puts the shifted clock in the place of the machine's, in this process."""
+    system: Any = import_module("flatwater.clock").SystemClock
+    shifted = ShiftedClock(path)
+    system.now = lambda _self: shifted.now()
+    system.monotonic = lambda _self: shifted.monotonic()
+
+
+def _become(command: dict[str, Any]) -> None:
+    """The child: own group, own log, own environment; then `rightlevel ARGS` until it ends."""
+    os.setsid()
+    log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    os.environ.update(command["environment"])
+    if command.get("clock"):
+        install_clock(Path(command["clock"]))
+    if command.get("plant"):
+        plant_in_program(command["plant"])
+    main: Any = import_module("rightlevel.commands").main
+    main(args=command["arguments"], prog_name="rightlevel")
+
+
+def _run(command: dict[str, Any]) -> dict[str, Any]:
+    process_id = os.fork()
+    if process_id:
+        return {"process_id": process_id}
+    code = 70
+    try:
+        _become(command)
+        code = 0
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait(command: dict[str, Any]) -> dict[str, Any]:
+    try:
+        _, status = os.waitpid(command["process_id"], 0)
+    except ChildProcessError:
+        return {"code": None}
+    return {"code": os.waitstatus_to_exitcode(status)}
+
+
+def main() -> None:
+    """Answers commands until the input ends; whatever still runs then is ended."""
+    for each in HEAVY:
+        import_module(each)
+    started: list[int] = []
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer = _run(command) if command["do"] == "run" else _wait(command)
+        if "process_id" in answer:
+            started.append(answer["process_id"])
+        print(json.dumps(answer), flush=True)
+    for process_id in started:
+        try:
+            done, _ = os.waitpid(process_id, os.WNOHANG)
+        except ChildProcessError:
+            continue
+        if not done:
+            os.kill(process_id, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

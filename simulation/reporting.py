@@ -1,0 +1,113 @@
+"""What a run tells at its end, and the tests it writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+from simulation.deeds import KINDS
+from simulation.player import Difference, Player, Step
+
+TEST = '''"""Found by the simulated programme, seed {seed}: {sort}.
+
+Expected {expected}
+Got      {got}
+"""
+
+from simulation.replaying import replay
+
+SCRIPT = r"""
+{script}
+"""
+
+
+def test_{name}() -> None:
+    assert replay(SCRIPT) is None
+'''
+
+
+def write_test(folder: Path, seed: int, script: list[Step], difference: Difference) -> Path:
+    """Writes a script out as a test to paste; where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"\W+", "_", f"{difference.sort}".lower()).strip("_")[:70]
+    path = folder / f"test_seed_{seed}_{name}.py"
+    lines = ",\n".join(json.dumps(step.to_plain(), ensure_ascii=False) for step in script)
+    cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600]}
+    path.write_text(
+        TEST.format(seed=seed, sort=difference.sort, script=f"[{lines}]", name=name, **cut), "utf-8"
+    )
+    return path
+
+
+class Report:
+    """Seeds, deeds, comparisons, faults and differences of all programmes of one call."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.deeds = 0
+        self.busy_s = 0.0
+        self.all_s = 0.0
+        self.counts: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self.differences: list[tuple[int, list[Step], Difference]] = []
+
+    def add(self, player: Player, seconds: float) -> None:
+        """Takes one programme in."""
+        self.seeds += 1
+        self.deeds += player.deeds
+        self.busy_s += player.busy_s
+        self.all_s += seconds
+        self.counts += player.counts
+        self.done += player.done
+        self.refused += player.refused
+
+    def found(self, seed: int, script: list[Step], difference: Difference) -> None:
+        """Takes a difference in."""
+        self.differences.append((seed, script, difference))
+
+    def words(self, first: int, last: int) -> str:
+        """For people, at the end."""
+        faults = {name[7:]: count for name, count in self.counts.items() if name.startswith("fault: ")}
+        never = sorted(name for name, kind in KINDS.items() if kind.weight and not self.done[name])
+        lines = [
+            "",
+            f"seeds            {self.seeds} ({first} to {last})",
+            (
+                f"deeds            {self.deeds}, {self.deeds / max(self.busy_s, 1e-9):.0f} a second while deeds are done, "
+                f"{self.deeds / max(self.all_s, 1e-9):.0f} a second with starting, looking and killing"
+            ),
+            f"comparisons      {self.counts['comparisons']}; {self.counts['asked']} questions; names looked for in {self.counts['names looked for']} answers",
+            f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
+            f"faults           {faults}",
+            f"never accepted   {', '.join(never) or 'none'}",
+            f"differences      {len(self.differences)}",
+        ]
+        surprising = {
+            f"{kind} {code}": count for (kind, code), count in self.refused.items() if code.endswith("!")
+        }
+        if surprising:
+            lines.append(f"refused though allowed: {surprising}")
+        lines += [
+            f"  {name}: {count}"
+            for name, count in sorted(self.counts.items())
+            if name.startswith(("field ", "ignored"))
+        ]
+        return "\n".join(lines)
+
+    def markdown(self) -> str:
+        """Every difference with its shortest sequence."""
+        parts: list[str] = []
+        for seed, script, difference in self.differences:
+            deeds = [each for step in script for each in step.deeds]
+            told = [each for each in deeds if not KINDS[each.kind].is_setup]
+            parts.append(f"### {difference.sort}\n")
+            parts.append(
+                f"Seed {seed}, on {difference.day}; {len(deeds)} deeds, of which {len(deeds) - len(told)} build the scene. {difference.where}\n"
+            )
+            parts.append(f"Expected `{str(difference.expected)[:500]}`\nGot `{str(difference.got)[:500]}`\n")
+            parts += [f"    {each.words}" for each in deeds]
+            parts.append("")
+        return "\n".join(parts)

@@ -1,0 +1,579 @@
+"""Deeds that need a look first (a list, a code shown once), that come with a file, or that go through several pages."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import struct
+from datetime import date
+from typing import Any
+
+from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
+from simulation.model.things import Child, Class, Round, Stint
+from simulation.rooms.pages import by_page, given, no_fields, why
+from simulation.rooms.places import leaders_only
+from simulation.rooms.plain import A_PNG, MENTORS, TEXT_FILE, a_school, one, plain, thing
+
+SPARE = "spare1"
+"""An account of which nothing else is wanted: its passwords and sessions come and go."""
+
+
+# Rounds that nobody works in -------------------------------------------------------------------------------------------------
+
+
+def _spare_rounds(w: World, *, deleted: bool = False) -> list[Round]:
+    return [
+        each for each in w.p.rounds.values() if each.starts_on.year >= 2030 and each.is_deleted == deleted
+    ]
+
+
+@kind("spare_round", "POST /api/v1/rounds", "POST /rounds/new", weight=0.05, audit=("create", "round"))
+class SpareRound:
+    has_page = True
+
+    @staticmethod
+    def make(w: World) -> Any:
+        taken = {each.year for each in w.p.rounds.values()}
+        year = w.pick(
+            each
+            for each in w.p.years.values()
+            if each.starts_on.year >= 2030 and each.id not in taken and not each.is_deleted
+        )
+        if year is None or len(_spare_rounds(w)) >= 2:
+            return None
+        return w.leader(), {"year": year.id, "start": year.starts_on.year}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        if w.p.years[d.given["year"]].is_deleted:
+            return "?"
+        return leaders_only(w, d)
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        days = {"starts_on": f"{d.given['start']}-02-01", "ends_on": f"{d.given['start']}-02-09"}
+        number = w.ids[d.given["year"]]
+        if d.way == "page":
+            told = await go.form("/rounds/new", "/rounds/new", kind="baseline", school_year_id=number, **days)
+            if told.is_done:
+                rows = (await go.read("GET", f"/api/v1/rounds?school_year_id={number}&limit=10")).data[
+                    "items"
+                ]
+                told.data = rows[0]
+            return told
+        return await go.write(
+            "POST", "/api/v1/rounds", {"kind": "baseline", "school_year_id": number, **days}
+        )
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        word, start = f"round {d.key}", d.given["start"]
+        w.call(word, "round", answer["id"])
+        w.p.tick()
+        w.p.rounds[word] = Round(word, d.given["year"], "baseline", date(start, 2, 1), date(start, 2, 9))
+        w.versions[word] = answer["version"]
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+def _spare_round(w: World) -> Any:
+    held = w.pick(each.id for each in _spare_rounds(w))
+    return None if held is None else {"round": held}
+
+
+def _deleted_round(w: World) -> Any:
+    held = w.pick(each.id for each in _spare_rounds(w, deleted=True))
+    return None if held is None else {"round": held}
+
+
+def _alone(*names: str) -> None:
+    for name in names:
+        KINDS[name].touches = lambda _w, _d: [EVERYTHING]
+
+
+def _new_days(w: World, d: Deed, _answer: Any) -> None:
+    held = w.p.rounds[d.given["round"]]
+    held.ends_on = date(held.starts_on.year, 2, 12)
+    w.versions[held.id] = None
+
+
+plain(
+    "move_round",
+    "PATCH /api/v1/rounds/{id}",
+    given=_spare_round,
+    weight=0.06,
+    after=_new_days,
+    audit=("change", "round"),
+)
+
+
+async def _move_round(go: Any, w: World, d: Deed) -> Any:
+    word = d.given["round"]
+    path = f"/api/v1/rounds/{w.ids[word]}"
+    version = await go.version(word, path)
+    return await go.write(
+        "PATCH", path, {"version": version, "ends_on": f"{w.p.rounds[word].starts_on.year}-02-12"}
+    )
+
+
+KINDS["move_round"].send = _move_round
+by_page(
+    "move_round",
+    "POST /rounds/{id}/edit",
+    page=given("round", "/rounds/", "/edit"),
+    action=given("round", "/rounds/", "/edit"),
+    typed=lambda w, d: {"ends_on": f"{w.p.rounds[d.given['round']].starts_on.year}-02-12"},
+)
+plain(
+    "delete_round",
+    "DELETE /api/v1/rounds/{id}",
+    given=_spare_round,
+    weight=0.04,
+    audit=("delete", "round"),
+    path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}?reason=not+held",
+    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", True),
+)
+by_page(
+    "delete_round",
+    "POST /rounds/{id}/delete",
+    page=given("round", "/rounds/"),
+    action=given("round", "/rounds/", "/delete"),
+    typed=why,
+)
+plain(
+    "restore_round",
+    "POST /api/v1/rounds/{id}/restore",
+    given=_deleted_round,
+    weight=0.04,
+    audit=("restore", "round"),
+    path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}/restore",
+    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", False),
+)
+by_page(
+    "restore_round",
+    "POST /rounds/{id}/restore",
+    page=lambda *_: "/deleted?kind=rounds&limit=50",
+    action=given("round", "/rounds/", "/restore"),
+    typed=no_fields,
+)
+plain(
+    "days_of_place",
+    "POST /rounds/{id}/places/days",
+    given=_spare_round,
+    weight=0.04,
+    form=(
+        given("round", "/rounds/"),
+        given("round", "/rounds/", "/places/days"),
+        lambda w, d: {
+            "place": str(w.ids[next(iter(w.p.places))]),
+            "ends_on": f"{w.p.rounds[d.given['round']].starts_on.year}-02-08",
+        },
+    ),
+)
+_alone("move_round", "delete_round", "restore_round", "days_of_place")
+
+
+# A practice school starts again --------------------------------------------------------------------------------------------
+
+
+@kind(
+    "reset_practice",
+    "POST /api/v1/schools/{id}/reset-practice",
+    "POST /schools/{id}/reset-practice",
+    weight=0.15,
+    audit=("reset", "school"),
+)
+class ResetPractice:
+    has_page = True
+
+    @staticmethod
+    def make(w: World) -> Any:
+        school = w.school(real=w.chance(0.1))
+        return None if school is None else (w.leader(), {"school": school})
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        school = w.p.schools[d.given["school"]]
+        if school.is_deleted:
+            return "not_found"
+        return "?" if school.is_practice else "not_practice"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        number = w.ids[d.given["school"]]
+        if d.way == "page":
+            told = await go.form(f"/schools/{number}/reset-practice", f"/schools/{number}/reset-practice")
+        else:
+            told = await go.write("POST", f"/api/v1/schools/{number}/reset-practice", None)
+        if told.is_done and w.p.schools[d.given["school"]].is_practice:
+            await go.learn_classes(d.given["school"])
+            rows = await go.read("GET", f"/api/v1/students?school_id={number}&limit=1000")
+            told.data = rows.data["items"]
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        p, school = w.p, d.given["school"]
+        now, year = p.tick(), p.current_year() or ""
+        gone = {
+            each.id for each in p.children.values() if any(stint.school == school for stint in each.stints)
+        }
+        for key in [key for key in p.live if key[0] in gone]:
+            p.results.pop(p.live.pop(key))
+        for word in [each.id for each in p.results.values() if each.child in gone]:
+            p.results.pop(word)
+        for word in [
+            word for word, known in p.merges.items() if known["kept"] in gone or known["gone"] in gone
+        ]:
+            p.merges.pop(word)
+        for word in [word for word, moved in p.rolled.items() if set(moved) & gone]:
+            p.rolled.pop(word)
+        for each in gone:
+            p.children.pop(each)
+        for word in [each.id for each in p.classes.values() if each.school == school]:
+            p.classes.pop(word)
+        for word, number in w.keys_made.pop("classes", {}).items():
+            w.call(word, "class", number)
+        for row in answer:
+            klass = w.word("class", row["class_id"])
+            if klass is not None and klass not in p.classes:
+                p.classes[klass] = Class(klass, school, year, row["grade"], "")
+            word = f"practice {row['id']}"
+            w.call(word, "child", row["id"])
+            p.children[word] = Child(
+                word,
+                row["code"],
+                row["name"],
+                [Stint(year, school, klass, row["grade"], row["sex"], now)],
+                row["version"],
+            )
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+# Roll-over by the page -------------------------------------------------------------------------------------------------------
+
+
+def _rolled(w: World, d: Deed) -> str:
+    return f"/api/v1/schools/{w.ids[d.given['school']]}/roll-overs?limit=1"
+
+
+async def _newest(go: Any, w: World, d: Deed) -> Any:
+    await go.learn_classes(d.given["school"])
+    newest = (await go.read("GET", _rolled(w, d))).data["items"][0]
+    w.ids[d.uuid()] = newest["id"]
+    return {"id": d.uuid()}
+
+
+by_page(
+    "roll_over",
+    "POST /schools/{id}/roll-over",
+    page=given("school", "/schools/", "/roll-over"),
+    action=given("school", "/schools/", "/roll-over"),
+    typed=lambda w, d: {
+        "rolled_on": w.day(),
+        "stay": [w.ids[each] for each in d.given["repeaters"] if each in w.ids],
+        "do": "yes",
+        "carry_open_rounds": "true" if d.given["carry"] else None,
+    },
+    optional=("carry_open_rounds", "do", "stay"),
+    then=_newest,
+)
+
+# Requests to join, codes, devices --------------------------------------------------------------------------------------------
+
+
+def _waiting(name: str, step: str, body: Any) -> None:
+    plain(
+        name,
+        f"POST /api/v1/join-requests/{{id}}/{step}",
+        weight=0.06,
+        more=(f"POST /requests/{{id}}/{step}",),
+        given=a_school,
+    )
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        told = await go.read("GET", "/api/v1/join-requests?state=waiting&limit=5")
+        number = told.data["items"][0]["id"] if told.is_done and told.data["items"] else 999_999
+        if d.key % 2:
+            query = f"?school_id={w.ids[d.given['school']]}&subject=math" if step == "approve" else ""
+            page = await go.form(
+                f"/requests/{number}{query}", f"/requests/{number}/{step}", **body(w, d, page=True)
+            )
+            return page
+        return await go.write("POST", f"/api/v1/join-requests/{number}/{step}", body(w, d, page=False))
+
+    KINDS[name].send = send
+
+
+def _approval(w: World, d: Deed, *, page: bool) -> dict[str, Any]:
+    school = w.ids[d.given["school"]]
+    told: dict[str, Any] = {
+        "username": f"joined{d.key}",
+        "display_name": f"Joined {d.key}",
+        "role": "teacher",
+        "school_id": school,
+    }
+    return told | ({"subject": "math"} if page else {"subjects": ["math"]})
+
+
+_waiting("approve_request", "approve", _approval)
+_waiting("decline_request", "decline", lambda *_given, **_named: {"reason": "not known here"})
+
+plain(
+    "use_a_device",
+    "POST /api/v1/schools/{id}/devices",
+    given=a_school,
+    weight=0.04,
+    more=(
+        "POST /link-device",
+        "POST /sign-in/school",
+        "DELETE /api/v1/devices/{id}",
+        "POST /devices/{id}/revoke",
+    ),
+)
+
+
+async def _use_a_device(go: Any, w: World, d: Deed) -> Any:
+    """A code is made, a device is linked with it, somebody tries a PIN there, and the device is taken away again."""
+    school = w.ids[d.given["school"]]
+    told = await go.write("POST", f"/api/v1/schools/{school}/devices", None)
+    if not told.is_done:
+        return told
+    linked, cookie = await go.stranger("/link-device", "/link-device", code=told.data["code"])
+    if linked.is_done and cookie:
+        await go.stranger(
+            "/sign-in/school",
+            "/sign-in/school",
+            cookie=cookie,
+            person=str(go.person_id("teacher1")),
+            pin="000000",
+        )
+    rows = await go.read("GET", f"/api/v1/schools/{school}/devices?limit=100")
+    if rows.is_done and rows.data["items"]:
+        number = rows.data["items"][0]["id"]
+        if d.key % 2:
+            return await go.form(f"/schools/{school}/devices", f"/devices/{number}/revoke")
+        return await go.write("DELETE", f"/api/v1/devices/{number}", None)
+    return told
+
+
+KINDS["use_a_device"].send = _use_a_device
+plain(
+    "code_for_a_password",
+    "POST /api/v1/people/{id}/password",
+    given=one("account"),
+    weight=0.04,
+    more=("POST /code",),
+)
+
+
+async def _code(go: Any, w: World, d: Deed) -> Any:
+    told = await go.write("POST", f"/api/v1/people/{thing(w, d)['id']}/password", None)
+    if told.is_done:
+        typed = {
+            "username": told.data["person"]["username"],
+            "code": told.data["code"],
+            "password": "another-horse-battery-9",
+        }
+        await go.stranger("/code", "/code", **typed)
+    return told
+
+
+KINDS["code_for_a_password"].send = _code
+
+
+# One's own account, from signing in to a second factor ------------------------------------------------------------------------
+
+
+def one_time(secret: str, at_s: float) -> str:
+    """A six-digit code of RFC 6238."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.new(key, struct.pack(">Q", int(at_s // 30)), "sha1").digest()
+    offset = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+@kind(
+    "own_account",
+    "POST /sign-in",
+    "POST /account/password",
+    "POST /api/v1/me/password",
+    "POST /account/sessions/end-others",
+    "POST /api/v1/me/sessions/end-others",
+    "POST /account/sessions/{id}/end",
+    "DELETE /api/v1/me/sessions/{id}",
+    "POST /account/tokens/{id}/revoke",
+    "POST /people/{id}/tokens/{token}/revoke",
+    "POST /account/second-factor/confirm",
+    "POST /account/second-factor/codes",
+    "POST /account/second-factor/remove",
+    weight=0.03,
+)
+class OwnAccount:
+    """Somebody signs in, changes the password and back, ends sessions, takes a token away, adds and removes a second factor."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        return SPARE, {"part": w.rng.randrange(3)}
+
+    @staticmethod
+    def judge(_w: World, _d: Deed) -> str:
+        return "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        told = await go.sign_in(SPARE)
+        if told is not None:
+            return told
+        if d.given["part"] == 0:
+            old, new = go.player.stage.password, "yet-another-horse-8"
+            await go.form("/account", "/account/password", old=old, password=new)
+            told = await go.write("POST", "/api/v1/me/password", {"old": new, "new": old})
+            await go.sign_in(SPARE)
+            await go.form("/account", "/account/sessions/end-others")
+            await go.write("POST", "/api/v1/me/sessions/end-others", None)
+            return told
+        if d.given["part"] == 1:
+            rows = await go.read("GET", "/api/v1/me/sessions?limit=5")
+            for row in rows.data["items"][1:3]:
+                await go.write("DELETE", f"/api/v1/me/sessions/{row['id']}", None)
+            await go.form_like("/account", r"/account/sessions/[^/]+/end")
+            await go.form("/account/tokens", "/account/tokens", label="page", days="2")
+            rows = await go.read("GET", "/api/v1/me/tokens?limit=10")
+            spare = [
+                row["id"] for row in rows.data["items"] if not row["is_revoked"] and row["label"] == "page"
+            ]
+            return await go.form("/account/tokens", f"/account/tokens/{spare[0]}/revoke") if spare else rows
+        return await OwnAccount.second_factor(go)
+
+    @staticmethod
+    async def second_factor(go: Any) -> Any:
+        """Enrols, shows new codes, and removes it again."""
+        begun = await go.form("/account/second-factor", "/account/second-factor")
+        page = await go.page("/account/second-factor")
+        found = re.search(r"[A-Z2-7]{16,}", (begun.text or "") + page.text)
+        if found is None:
+            return begun
+        now = go.now_s()
+        await go.form(
+            "/account/second-factor", "/account/second-factor/confirm", code=one_time(found.group(), now)
+        )
+        await go.form(
+            "/account/second-factor", "/account/second-factor/codes", code=one_time(found.group(), now + 30)
+        )
+        return await go.form(
+            "/account/second-factor", "/account/second-factor/remove", code=one_time(found.group(), now - 30)
+        )
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+plain("revoke_token_here", "POST /people/{id}/tokens/{token}/revoke", roles=("admin",), weight=0.02)
+
+
+async def _revoke_here(go: Any, _w: World, _d: Deed) -> Any:
+    number = go.person_id(SPARE)
+    return await go.form_like(f"/people/{number}/tokens", rf"/people/{number}/tokens/[^/]+/revoke", last=True)
+
+
+KINDS["revoke_token_here"].send = _revoke_here
+plain("clean_up", "POST /api/cron/cleanup-rate-limits", weight=0.01)
+
+
+async def _clean_up(go: Any, _w: World, _d: Deed) -> Any:
+    return await go.with_secret("POST", "/api/cron/cleanup-rate-limits")
+
+
+KINDS["clean_up"].send = _clean_up
+
+# Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
+
+CSV = "school code,code,name,sex,grade\n"
+
+
+def _with_file(
+    name: str, route: str, page: Any, action: Any, file: tuple[str, bytes, str], typed: Any, **more: Any
+) -> None:
+    plain(name, route, weight=0.03, **more)
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        return await go.form_with_file(page(w, d), action(w, d), file, **typed(w, d))
+
+    KINDS[name].send = send
+
+
+_with_file(
+    "import_here",
+    "POST /imports",
+    lambda *_: "/imports",
+    lambda *_: "/imports",
+    ("x.csv", CSV.encode(), "text/csv"),
+    lambda *_: {"kind": "students", "is_dry_run": "true"},
+)
+_with_file(
+    "resource_here",
+    "POST /resources/new",
+    lambda *_: "/resources/new",
+    lambda *_: "/resources/new",
+    ("a.pdf", TEXT_FILE, "application/pdf"),
+    lambda _w, d: {"kind": "file", "title": f"Paper {d.key}", "subject": "math"},
+)
+_with_file(
+    "form_import_here",
+    "POST /forms/import",
+    lambda *_: "/forms/import",
+    lambda *_: "/forms/import",
+    ("form.xlsx", b"PK\x03\x04", "application/octet-stream"),
+    lambda *_: {},
+)
+_with_file(
+    "photo_here",
+    "POST /visits/{id}/photos",
+    lambda w, d: f"/visits/{thing(w, d)['id']}",
+    lambda w, d: f"/visits/{thing(w, d)['id']}/photos",
+    ("p.png", A_PNG, "image/png"),
+    lambda *_: {},
+    roles=MENTORS,
+    given=one("visit"),
+)
+
+
+def _button(name: str, route: str, page: Any, pattern: str, **more: Any) -> None:
+    plain(name, route, weight=0.03, **more)
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        return await go.form_like(page(w, d), pattern)
+
+    KINDS[name].send = send
+
+
+_button(
+    "remove_photo_here",
+    "POST /photos/{id}/remove",
+    lambda w, d: f"/visits/{thing(w, d)['id']}",
+    r"/photos/[^/]+/remove",
+    roles=MENTORS,
+    given=one("visit"),
+)
+_button(
+    "revoke_calendar_link",
+    "POST /calendar-links/{id}/revoke",
+    lambda *_: "/next-week",
+    r"/calendar-links/[^/]+/revoke",
+    roles=("mentor",),
+)
+_button(
+    "form_move",
+    "POST /forms/{code}/move",
+    lambda w, d: f"/forms/{thing(w, d)['code']}",
+    r"/forms/[^/]+/move",
+    given=one("form"),
+)

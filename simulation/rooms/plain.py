@@ -1,0 +1,966 @@
+"""Deeds of which the model keeps only who may do them: their effect is on no figure and no right. One line or a few for each route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from simulation.deeds import KINDS, Deed, Kind, World, name_of, nothing
+from simulation.model.things import SUBJECTS, Year
+
+Given = Callable[[World], dict[str, Any] | None]
+LEAD = ("coordinator", "admin")
+MENTORS = ("mentor", "coordinator", "admin")
+FIELDS = ("teacher", "mentor", "coordinator", "admin")
+OWNERS = ("teacher", "coordinator", "admin")
+ALL = (*FIELDS, "viewer")
+A_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf500f0003860180"
+    "5a34e50a0000000049454e44ae426082"
+)
+TEXT_FILE = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+
+
+def plain(
+    name: str,
+    route: str,
+    *,
+    roles: tuple[str, ...] = LEAD,
+    given: Given | None = None,
+    path: Callable[[Any, World, Deed], str] | None = None,
+    body: Callable[[Any, World, Deed], Any] | None = None,
+    keep: str = "",
+    ends: bool = False,
+    form: tuple[
+        Callable[[World, Deed], str], Callable[[World, Deed], str], Callable[[World, Deed], dict[str, Any]]
+    ]
+    | None = None,
+    files: Callable[[Any, World, Deed], tuple[dict[str, str], str, bytes, str]] | None = None,
+    weight: float = 0.12,
+    audit: tuple[str, str] | None = None,
+    more: tuple[str, ...] = (),
+    school_of: Callable[[World, dict[str, Any]], str | None] | None = None,
+    after: Callable[[World, Deed, Any], None] = nothing,
+) -> None:
+    """Declares one. `given` chooses, `path` and `body` say what is sent, `keep` names the sort of thing that is made."""
+    method, _, pattern = route.partition(" ")
+
+    def make(w: World) -> Any:
+        chosen = {} if given is None else given(w)
+        if chosen is None:
+            return None
+        school = school_of(w, chosen) if school_of is not None else None
+        who = w.person(*ALL) if w.chance(0.06) else w.anybody_for(school) if school else w.person(*roles)
+        return None if who is None else (who, chosen)
+
+    def judge(w: World, d: Deed) -> str:
+        of = d.given.get("of")
+        if of is not None and of not in w.things.get(d.given["sort"], {}):
+            raise KeyError(of)
+        for each in ("school", "child", "round", "person"):
+            if each in d.given and d.given[each] not in w.ids and d.given[each] not in w.p.people:
+                raise KeyError(each)
+        return "?" if w.p.people[d.who].role in roles else "forbidden"
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        if form is not None:
+            page, action, typed = form
+            return await go.form(page(w, d), action(w, d), **typed(w, d))
+        address = path(go, w, d) if path is not None else pattern
+        if files is not None:
+            return await go.upload(address, *files(go, w, d))
+        return await go.write(method, address, body(go, w, d) if body is not None else None)
+
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        after(w, d, answer)
+        of = d.given.get("of")
+        held = w.things.get(d.given.get("sort", ""), {})
+        if keep and isinstance(answer, dict):
+            inner = next(
+                (answer[each] for each in ("person", "visit") if isinstance(answer.get(each), dict)), answer
+            )
+            number = (
+                inner.get("id")
+                or answer.get("session_id")
+                or answer.get("location", "").split("?")[0].rsplit("/", 1)[-1]
+            )
+            w.things.setdefault(keep, {})[f"{keep} {d.key}"] = {
+                "id": number,
+                "version": inner.get("version"),
+                **d.given,
+            }
+        if of in held:
+            if ends:
+                del held[of]
+            else:
+                held[of]["version"] = answer.get("version") if isinstance(answer, dict) else None
+
+    def touches(w: World, d: Deed) -> Any:
+        return [
+            d.given.get("of") or f"{name} {d.key}",
+            *(str(d.given[each]) for each in ("child", "person", "school") if each in d.given),
+        ]
+
+    KINDS[name] = Kind(name, (route, *more), make, judge, send, apply, touches, weight, audit)
+
+
+def one(sort: str) -> Given:
+    """Some thing of a sort that is there."""
+
+    def choose(w: World) -> dict[str, Any] | None:
+        of = w.pick(sorted(w.things.get(sort, {})))
+        return None if of is None else {"of": of, "sort": sort}
+
+    return choose
+
+
+def thing(w: World, d: Deed) -> dict[str, Any]:
+    """The thing that a deed is about."""
+    return w.things[d.given["sort"]][d.given["of"]]
+
+
+def version_of(w: World, d: Deed) -> int:
+    """Its version, as far as it is known."""
+    return thing(w, d)["version"] or 1
+
+
+def at(pattern: str) -> Callable[[Any, World, Deed], str]:
+    """An address with the number of the thing in it."""
+    return lambda _go, w, d: pattern.replace("{id}", str(thing(w, d)["id"]))
+
+
+def a_school(w: World) -> dict[str, Any] | None:
+    school = w.school()
+    return None if school is None else {"school": school}
+
+
+def a_child(w: World) -> dict[str, Any] | None:
+    child = w.child(active=True)
+    return None if child is None else {"child": child.id, "subject": w.pick(SUBJECTS)}
+
+
+def school_and_subject(w: World) -> dict[str, Any] | None:
+    school = w.school()
+    return None if school is None else {"school": school, "subject": w.pick(SUBJECTS)}
+
+
+def _of_school(_w: World, chosen: dict[str, Any]) -> str | None:
+    return chosen.get("school")
+
+
+def _of_child(w: World, chosen: dict[str, Any]) -> str | None:
+    return w.p.children[chosen["child"]].present.school
+
+
+# People and their accounts -------------------------------------------------------------------------------------------------
+
+plain(
+    "join",
+    "POST /api/v1/join",
+    roles=ALL,
+    keep="",
+    body=lambda _go, _w, d: {
+        "name": f"Wisher {d.key}",
+        "contact": f"{d.key}@example.org",
+        "role": "teacher",
+        "school": "",
+        "words": "please",
+    },
+    after=lambda w, d, _a: w.things.setdefault("wish", {}).__setitem__(
+        f"wish {d.key}", {"id": None, "version": None}
+    ),
+)
+plain(
+    "make_person",
+    "POST /api/v1/people",
+    keep="account",
+    given=lambda w: {"role": w.pick(("teacher", "mentor", "viewer"))},
+    audit=("create", "person"),
+    body=lambda _go, _w, d: {
+        "username": f"person{d.key}",
+        "display_name": f"Person {d.key}",
+        "role": d.given["role"],
+    },
+)
+plain(
+    "change_person",
+    "PATCH /api/v1/people/{id}",
+    given=one("account"),
+    path=at("/api/v1/people/{id}"),
+    audit=("change", "person"),
+    body=lambda _go, w, d: {"version": version_of(w, d), "display_name": f"Renamed {d.key}"},
+)
+plain(
+    "switch_person",
+    "POST /api/v1/people/{id}/active",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/active"),
+    body=lambda _go, _w, d: {"is_active": bool(d.key % 2)},
+)
+plain(
+    "delete_person",
+    "DELETE /api/v1/people/{id}",
+    given=one("account"),
+    path=at("/api/v1/people/{id}?reason=left"),
+    weight=0.05,
+    audit=("delete", "person"),
+)
+plain(
+    "restore_person",
+    "POST /api/v1/people/{id}/restore",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/restore"),
+    weight=0.05,
+)
+plain(
+    "reset_password",
+    "POST /api/v1/people/{id}/password",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/password"),
+)
+plain("make_pin", "POST /api/v1/people/{id}/pin", given=one("account"), path=at("/api/v1/people/{id}/pin"))
+plain(
+    "remove_pin", "DELETE /api/v1/people/{id}/pin", given=one("account"), path=at("/api/v1/people/{id}/pin")
+)
+plain(
+    "remove_second_factor",
+    "DELETE /api/v1/people/{id}/second-factor",
+    given=one("account"),
+    path=at("/api/v1/people/{id}/second-factor"),
+)
+plain(
+    "second_factor_rule",
+    "POST /api/v1/settings/second-factor",
+    roles=("admin",),
+    body=lambda *_: {"admins_need_it": False},
+    weight=0.03,
+)
+plain(
+    "my_token",
+    "POST /api/v1/me/tokens",
+    roles=ALL,
+    keep="token",
+    body=lambda *_: {"label": "second", "days": 3},
+    weight=0.05,
+    given=lambda w: {"mine": w.rng.random()},
+)
+plain(
+    "revoke_my_token",
+    "DELETE /api/v1/me/tokens/{id}",
+    roles=ALL,
+    given=one("token"),
+    path=at("/api/v1/me/tokens/{id}"),
+    ends=True,
+)
+plain(
+    "revoke_token",
+    "DELETE /api/v1/people/{id}/tokens/{token}",
+    roles=("admin",),
+    given=one("token"),
+    ends=True,
+    path=lambda go, w, d: f"/api/v1/people/{go.person_id('mentor1')}/tokens/{thing(w, d)['id']}",
+)
+plain(
+    "link_code",
+    "POST /api/v1/schools/{id}/devices",
+    roles=FIELDS,
+    given=a_school,
+    school_of=_of_school,
+    path=lambda _go, w, d: f"/api/v1/schools/{w.ids[d.given['school']]}/devices",
+)
+plain("export_audit", "POST /api/v1/audit/export", body=lambda *_: {}, weight=0.04)
+plain("assign_many", "POST /api/v1/assignments/batch", body=lambda *_: {"assignments": []}, weight=0.04)
+
+# Groups, checks, sessions --------------------------------------------------------------------------------------------------
+
+plain(
+    "propose_groups",
+    "POST /api/v1/groupings",
+    roles=OWNERS,
+    given=school_and_subject,
+    school_of=_of_school,
+    keep="grouping",
+    body=lambda _go, w, d: {
+        "school_id": w.ids[d.given["school"]],
+        "subject": d.given["subject"],
+        "grade_from": 3,
+        "grade_to": 5,
+    },
+    weight=0.3,
+)
+plain(
+    "accept_groups",
+    "POST /api/v1/groupings/{id}/accept",
+    roles=OWNERS,
+    given=one("grouping"),
+    path=at("/api/v1/groupings/{id}/accept"),
+    body=lambda _go, w, d: {"version": version_of(w, d)},
+    weight=0.3,
+)
+plain(
+    "drop_groups",
+    "DELETE /api/v1/groupings/{id}",
+    roles=OWNERS,
+    given=one("grouping"),
+    path=at("/api/v1/groupings/{id}"),
+    weight=0.05,
+)
+plain(
+    "split_rule",
+    "PUT /api/v1/settings/group-split",
+    weight=0.02,
+    body=lambda *_: {
+        "language": [
+            ["beginner", "letter"],
+            ["word"],
+            ["paragraph", "story", "comprehension1", "comprehension2"],
+        ],
+        "math": [
+            ["beginner", "number_1digit"],
+            ["number_2digit"],
+            ["subtraction", "division", "word_problems"],
+        ],
+    },
+)
+plain(
+    "check_level",
+    "POST /api/v1/level-checks",
+    roles=FIELDS,
+    given=a_child,
+    school_of=_of_child,
+    weight=0.4,
+    body=lambda _go, w, d: {
+        "writes": [
+            {
+                "id": d.uuid(),
+                "student_id": w.ids[d.given["child"]],
+                "subject": d.given["subject"],
+                "level": "beginner",
+                "checked_on": w.day(),
+            }
+        ]
+    },
+)
+
+
+def _group_of(
+    index: int, path: str, body: Callable[[dict[str, Any], World, Deed], Any], method: str = "POST"
+) -> Any:
+    """What is done with one of a school's groups, looked up first."""
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        told = await go.read(
+            "GET", f"/api/v1/groups?school_id={w.ids[d.given['school']]}&subject={d.given['subject']}"
+        )
+        if not told.is_done:
+            return told
+        rows = told.data["groups"]
+        if len(rows) <= index:
+            return await go.write(
+                method, path.replace("{id}", "0"), body({"id": 0, "version": 1, "members": []}, w, d)
+            )
+        row = rows[d.key % len(rows)]
+        page = await go.read("GET", f"/api/v1/groups/{row['id']}")
+        row["members"] = page.data["members"] if page.is_done else []
+        row["others"] = [each["id"] for each in rows if each["id"] != row["id"]] or [0]
+        return await go.write(method, path.replace("{id}", str(row["id"])), body(row, w, d))
+
+    return send
+
+
+def _on_group(
+    name: str,
+    route: str,
+    path: str,
+    body: Callable[[dict[str, Any], World, Deed], Any],
+    *,
+    roles: tuple[str, ...] = OWNERS,
+) -> None:
+    plain(name, route, roles=roles, given=school_and_subject, school_of=_of_school, weight=0.2)
+    KINDS[name].send = _group_of(0, path, body, route.split(" ")[0])
+
+
+_on_group(
+    "lead_group",
+    "PATCH /api/v1/groups/{id}",
+    "/api/v1/groups/{id}",
+    lambda row, _w, _d: {"version": row["version"], "teacher_id": None},
+)
+_on_group(
+    "move_in_groups",
+    "POST /api/v1/group-moves",
+    "/api/v1/group-moves",
+    lambda row, _w, d: {
+        "student_id": (row["members"] or [{"student_id": d.uuid()}])[0]["student_id"],
+        "to_group": row.get("others", [0])[0],
+        "from_group": row["id"],
+    },
+)
+_on_group(
+    "accept_suggestion",
+    "POST /api/v1/group-suggestions/accept",
+    "/api/v1/group-suggestions/accept",
+    lambda row, _w, d: {
+        "group_id": row["id"],
+        "student_id": (row["members"] or [{"student_id": d.uuid()}])[0]["student_id"],
+        "check_id": d.uuid("check"),
+        "check_version": 1,
+    },
+)
+_on_group(
+    "hold_session",
+    "POST /api/v1/teaching-sessions",
+    "/api/v1/teaching-sessions",
+    lambda row, w, d: {
+        "id": d.uuid(),
+        "group_id": row["id"],
+        "held_on": w.day(),
+        "minutes": 45,
+        "activity": "barakhadi",
+        "marks": [
+            {"student_id": each["student_id"], "presence": ("present", "late", "absent")[n % 3]}
+            for n, each in enumerate(row["members"])
+        ],
+    },
+)
+
+# Resources and interventions -----------------------------------------------------------------------------------------------
+
+plain(
+    "make_resource",
+    "POST /api/v1/resources",
+    keep="resource",
+    audit=("create", "resource"),
+    body=lambda _go, _w, d: {
+        "kind": "activity",
+        "title": f"Activity {d.key}",
+        "words": "with stones",
+        "subject": "math",
+    },
+)
+plain(
+    "upload_resource",
+    "POST /api/v1/resource-files",
+    keep="resource",
+    weight=0.06,
+    files=lambda _go, _w, d: (
+        {"title": f"Paper {d.key}", "subject": "language"},
+        "paper.pdf",
+        TEXT_FILE,
+        "application/pdf",
+    ),
+)
+plain(
+    "change_resource",
+    "PATCH /api/v1/resources/{id}",
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}"),
+    body=lambda _go, w, d: {"version": version_of(w, d), "title": f"Better {d.key}", "words": "w"},
+)
+plain(
+    "delete_resource",
+    "DELETE /api/v1/resources/{id}",
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}?reason=old"),
+    weight=0.05,
+)
+plain(
+    "restore_resource",
+    "POST /api/v1/resources/{id}/restore",
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}/restore"),
+    weight=0.05,
+)
+plain(
+    "view_resource",
+    "POST /api/v1/resources/{id}/views",
+    roles=FIELDS,
+    given=one("resource"),
+    path=at("/api/v1/resources/{id}/views"),
+)
+plain(
+    "make_intervention",
+    "POST /api/v1/interventions",
+    keep="intervention",
+    audit=("create", "intervention"),
+    body=lambda _go, w, d: {"name": f"Camp {d.key}", "starts_on": w.day(), "words": "", "subject": "math"},
+)
+plain(
+    "change_intervention",
+    "PUT /api/v1/interventions/{id}",
+    given=one("intervention"),
+    path=at("/api/v1/interventions/{id}"),
+    body=lambda _go, w, d: {
+        "name": f"Camp again {d.key}",
+        "starts_on": w.day(20),
+        "version": version_of(w, d),
+    },
+)
+plain(
+    "delete_intervention",
+    "DELETE /api/v1/interventions/{id}",
+    given=one("intervention"),
+    path=at("/api/v1/interventions/{id}?reason=over"),
+    weight=0.05,
+)
+plain(
+    "restore_intervention",
+    "POST /api/v1/interventions/{id}/restore",
+    given=one("intervention"),
+    path=at("/api/v1/interventions/{id}/restore"),
+    weight=0.05,
+)
+
+
+def _enrolling(w: World) -> dict[str, Any] | None:
+    chosen, child = one("intervention")(w), a_child(w)
+    return None if chosen is None or child is None else {**chosen, **child}
+
+
+def _keep_enrolment(w: World, d: Deed, answer: Any) -> None:
+    if answer["answers"][0]["code"] == "saved":
+        w.things.setdefault("participation", {})[f"participation {d.key}"] = {"id": d.uuid(), "version": 1}
+
+
+plain(
+    "enrol_in_intervention",
+    "POST /api/v1/interventions/{id}/enrolments",
+    roles=OWNERS,
+    given=_enrolling,
+    path=at("/api/v1/interventions/{id}/enrolments"),
+    school_of=_of_child,
+    after=_keep_enrolment,
+    weight=0.2,
+    body=lambda _go, w, d: {
+        "writes": [{"id": d.uuid(), "student_id": w.ids[d.given["child"]], "from_on": w.day()}]
+    },
+)
+plain(
+    "end_participation",
+    "PATCH /api/v1/enrolments/{id}",
+    roles=OWNERS,
+    given=one("participation"),
+    path=at("/api/v1/enrolments/{id}"),
+    body=lambda _go, w, d: {
+        "version": version_of(w, d),
+        "from_on": w.day(3),
+        "to_on": w.day(),
+        "outcome": "completed",
+    },
+)
+
+# Consent, possible duplicates, locks of a school, drafts of rounds and places -----------------------------------------------
+
+
+def _versionless(w: World, d: Deed, _answer: Any) -> None:
+    w.p.children[d.given["child"]].version = None
+
+
+def _child_deed(
+    name: str, route: str, tail: str, more: Callable[[World], dict[str, Any]], audit: tuple[str, str]
+) -> None:
+    plain(name, route, roles=FIELDS, given=a_child, school_of=_of_child, after=_versionless, audit=audit)
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        child = w.p.children[d.given["child"]]
+        version = await go.child_version(child)
+        return await go.write(
+            route.split(" ")[0], f"/api/v1/students/{w.ids[child.id]}/{tail}", {"version": version, **more(w)}
+        )
+
+    KINDS[name].send = send
+
+
+_child_deed(
+    "consent",
+    "PUT /api/v1/students/{id}/consent",
+    "consent",
+    lambda w: {"contact": "012 345 678", "given_on": w.day()},
+    ("consent", "student"),
+)
+_child_deed(
+    "withdraw_consent",
+    "POST /api/v1/students/{id}/consent/withdraw",
+    "consent/withdraw",
+    lambda w: {"withdrawn_on": w.day()},
+    ("withdraw_consent", "student"),
+)
+
+
+def _two(w: World) -> dict[str, Any] | None:
+    first = w.child()
+    other = w.child(school=first.present.school) if first else None
+    return (
+        None if first is None or other is None or other is first else {"child": first.id, "other": other.id}
+    )
+
+
+plain(
+    "not_the_same",
+    "POST /api/v1/not-twins",
+    roles=MENTORS,
+    given=_two,
+    school_of=_of_child,
+    body=lambda _go, w, d: {"student_id": w.ids[d.given["child"]], "other_id": w.ids[d.given["other"]]},
+)
+
+
+def _a_round(w: World) -> dict[str, Any] | None:
+    held = w.pick(each.id for each in w.p.rounds.values() if not each.is_deleted)
+    school = w.school()
+    return (
+        None if held is None or school is None else {"round": held, "school": school, "lock": w.chance(0.5)}
+    )
+
+
+def _locked_all(w: World, d: Deed, _answer: Any) -> None:
+    for word in w.p.live.values():
+        result = w.p.results[word]
+        if (
+            result.school == d.given["school"]
+            and result.round == d.given["round"]
+            and w.p.children[result.child].is_live
+        ):
+            result.is_locked, result.version = d.given["lock"], None
+
+
+plain(
+    "lock_results_of_school",
+    "POST /api/v1/school-result-locks",
+    given=_a_round,
+    after=_locked_all,
+    body=lambda _go, w, d: {
+        "school_id": w.ids[d.given["school"]],
+        "round_id": w.ids[d.given["round"]],
+        "reason": "the week is over",
+        "is_lock": d.given["lock"],
+    },
+)
+KINDS["lock_results_of_school"].touches = lambda _w, _d: ["everything"]
+plain(
+    "days_of_many",
+    "PUT /api/v1/rounds/{id}/schools",
+    given=_a_round,
+    weight=0.05,
+    path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}/schools",
+    body=lambda _go, w, d: {
+        "schools": [{"school_id": w.ids[d.given["school"]], "starts_on": None, "ends_on": None}]
+    },
+    after=lambda w, d, _a: w.p.rounds[d.given["round"]].own_days.pop(d.given["school"], None),
+)
+KINDS["days_of_many"].touches = lambda _w, _d: ["everything"]
+
+
+plain(
+    "rename_place",
+    "PATCH /api/v1/places/{id}",
+    given=lambda w: {"place": w.pick(w.p.places)} if w.p.places else None,
+    weight=0.15,
+    audit=("change", "place"),
+)
+
+
+async def _rename_place(go: Any, w: World, d: Deed) -> Any:
+    word = d.given["place"]
+    version = await go.version(word, f"/api/v1/places/{w.ids[word]}")
+    return await go.write(
+        "PATCH", f"/api/v1/places/{w.ids[word]}", {"version": version, "name_latin": f"Named {d.key}"}
+    )
+
+
+KINDS["rename_place"].send = _rename_place
+KINDS["rename_place"].apply = lambda w, d, answer: w.versions.__setitem__(d.given["place"], answer["version"])
+KINDS["rename_place"].touches = lambda _w, d: [d.given["place"]]
+plain(
+    "delete_place",
+    "DELETE /api/v1/places/{id}",
+    weight=0.06,
+    given=lambda w: {"place": w.pick(w.p.places)} if w.p.places else None,
+    audit=("delete", "place"),
+    path=lambda _go, w, d: f"/api/v1/places/{w.ids[d.given['place']]}?reason=wrong",
+    after=lambda w, d, _a: setattr(w.p.places[d.given["place"]], "is_deleted", True),
+)
+KINDS["delete_place"].touches = lambda _w, _d: ["everything"]
+plain(
+    "restore_place",
+    "POST /api/v1/places/{id}/restore",
+    weight=0.06,
+    audit=("restore", "place"),
+    given=lambda w: (
+        {"place": found}
+        if (found := w.pick(each.id for each in w.p.places.values() if each.is_deleted))
+        else None
+    ),
+    path=lambda _go, w, d: f"/api/v1/places/{w.ids[d.given['place']]}/restore",
+    after=lambda w, d, _a: (
+        setattr(w.p.places[d.given["place"]], "is_deleted", False),
+        w.versions.__setitem__(d.given["place"], None),
+    ),
+)
+KINDS["restore_place"].touches = lambda _w, _d: ["everything"]
+plain(
+    "spare_year",
+    "POST /api/v1/school-years",
+    weight=0.02,
+    keep="spare_year",
+    given=lambda w: {"start": 2030 + w.rng.randrange(60)},
+    body=lambda _go, _w, d: {
+        "name": f"Spare {d.key}",
+        "starts_on": f"{d.given['start']}-01-01",
+        "ends_on": f"{d.given['start']}-12-01",
+    },
+    after=lambda w, d, answer: _spare_year(w, d, answer),
+)
+
+
+def _spare_year(w: World, d: Deed, answer: Any) -> None:
+    word = f"year {d.key}"
+    w.call(word, "year", answer["id"])
+    w.versions[word] = answer["version"]
+    w.p.years[word] = Year(
+        word, f"Spare {d.key}", date(d.given["start"], 1, 1), date(d.given["start"], 12, 1)
+    )
+
+
+KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
+
+
+def _spare_years(*, deleted: bool) -> Given:
+    def choose(w: World) -> dict[str, Any] | None:
+        year = w.pick(
+            each.id
+            for each in w.p.years.values()
+            if each.is_deleted == deleted and each.starts_on.year >= 2030
+        )
+        return None if year is None else {"year": year}
+
+    return choose
+
+
+plain(
+    "delete_year",
+    "DELETE /api/v1/school-years/{id}",
+    weight=0.05,
+    given=_spare_years(deleted=False),
+    audit=("delete", "school_year"),
+    path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}?reason=spare",
+    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", True),
+)
+KINDS["delete_year"].touches = lambda _w, _d: ["everything"]
+plain(
+    "restore_year",
+    "POST /api/v1/school-years/{id}/restore",
+    weight=0.05,
+    given=_spare_years(deleted=True),
+    audit=("restore", "school_year"),
+    path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}/restore",
+    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", False),
+)
+KINDS["restore_year"].touches = lambda _w, _d: ["everything"]
+plain("grades_again", "PUT /api/v1/settings/grades", weight=0.03, body=lambda *_: {"grades": [3, 4, 5]})
+plain(
+    "guide",
+    "POST /api/v1/guided-tests/next",
+    roles=FIELDS,
+    body=lambda *_: {"subject": "language", "steps": []},
+)
+
+# Visits, follow-ups, plans, photos, forms ----------------------------------------------------------------------------------
+
+plain(
+    "write_visit",
+    "PUT /api/v1/visits/{id}",
+    roles=MENTORS,
+    given=lambda w: _visit(w),
+    keep="visit",
+    weight=0.5,
+    path=lambda _go, _w, d: f"/api/v1/visits/{d.uuid('visit')}",
+    body=lambda _go, w, d: {
+        "write_id": d.uuid("write"),
+        "school_id": w.ids[d.given["school"]],
+        "subject": d.given["subject"],
+        "visited_on": w.day(),
+        "answers": {"session_ran": "no", "not_ran_reason": "holiday"},
+        "submit": d.given["submit"],
+    },
+)
+
+
+def _visit(w: World) -> dict[str, Any] | None:
+    chosen = school_and_subject(w)
+    return None if chosen is None else {**chosen, "submit": w.chance(0.5)}
+
+
+plain(
+    "delete_visit",
+    "DELETE /api/v1/visits/{id}",
+    roles=MENTORS,
+    given=one("visit"),
+    weight=0.1,
+    path=lambda _go, w, d: f"/api/v1/visits/{thing(w, d)['id']}?version={version_of(w, d)}&reason=twice",
+)
+plain(
+    "lock_visits",
+    "POST /api/v1/visits/locks",
+    given=one("visit"),
+    body=lambda _go, w, d: {
+        "visit_ids": [thing(w, d)["id"]],
+        "reason": "month is over",
+        "lock": bool(d.key % 2),
+    },
+)
+plain(
+    "lock_visits_of_school",
+    "POST /api/v1/visits/locks-of-school",
+    given=a_school,
+    weight=0.05,
+    body=lambda _go, w, d: {
+        "school_id": w.ids[d.given["school"]],
+        "from_on": w.day(10),
+        "to_on": w.day(),
+        "reason": "month is over",
+        "lock": bool(d.key % 2),
+    },
+)
+plain("export_visits", "POST /api/v1/visits-export", roles=MENTORS, body=lambda *_: {}, weight=0.05)
+plain(
+    "follow_up",
+    "POST /api/v1/visits/{id}/follow-ups",
+    roles=MENTORS,
+    given=one("visit"),
+    keep="follow_up",
+    path=at("/api/v1/visits/{id}/follow-ups"),
+    body=lambda go, w, d: {
+        "id": d.uuid(),
+        "owner_id": go.person_id("mentor1"),
+        "due_on": (w.today + timedelta(days=7)).isoformat(),
+        "words": "bring cards",
+    },
+)
+plain(
+    "close_follow_up",
+    "POST /api/v1/follow-ups/{id}/close",
+    roles=FIELDS,
+    given=one("follow_up"),
+    path=at("/api/v1/follow-ups/{id}/close"),
+    body=lambda _go, w, d: {"version": version_of(w, d), "state": "done", "words": "done"},
+)
+plain(
+    "plan_visit",
+    "POST /api/v1/planned-visits",
+    roles=MENTORS,
+    given=school_and_subject,
+    keep="planned",
+    body=lambda _go, w, d: {
+        "id": d.uuid(),
+        "school_id": w.ids[d.given["school"]],
+        "subject": d.given["subject"],
+        "planned_on": (w.today + timedelta(days=3)).isoformat(),
+    },
+)
+plain(
+    "move_planned",
+    "POST /api/v1/planned-visits/{id}/move",
+    roles=MENTORS,
+    given=one("planned"),
+    path=at("/api/v1/planned-visits/{id}/move"),
+    body=lambda _go, w, d: {
+        "version": version_of(w, d),
+        "planned_on": (w.today + timedelta(days=5)).isoformat(),
+    },
+)
+plain(
+    "cancel_planned",
+    "POST /api/v1/planned-visits/{id}/cancel",
+    roles=MENTORS,
+    given=one("planned"),
+    path=at("/api/v1/planned-visits/{id}/cancel"),
+    body=lambda _go, w, d: {"version": version_of(w, d), "reason": "rain"},
+)
+plain(
+    "week_rules",
+    "PUT /api/v1/next-week/rules",
+    weight=0.03,
+    body=lambda *_: {"overdue": 1.0, "every_days": 21},
+)
+plain(
+    "add_photo",
+    "POST /api/v1/visits/{id}/photos",
+    roles=MENTORS,
+    given=one("visit"),
+    path=at("/api/v1/visits/{id}/photos"),
+    keep="photo",
+    weight=0.04,
+    files=lambda _go, _w, d: ({"id": d.uuid()}, "photo.png", A_PNG, "image/png"),
+)
+plain(
+    "remove_photo",
+    "DELETE /api/v1/photos/{id}",
+    roles=MENTORS,
+    given=one("photo"),
+    path=at("/api/v1/photos/{id}"),
+    weight=0.04,
+)
+plain(
+    "make_form",
+    "POST /api/v1/forms",
+    keep="form",
+    weight=0.03,
+    given=lambda w: {"code": f"form{w.next_key}"},
+    body=lambda _go, _w, d: {"code": d.given["code"], "name": f"Form {d.key}", "definition": _form(d)},
+)
+
+
+def _form(d: Deed) -> dict[str, Any]:
+    field = {"key": "q1", "type": "text", "labels": {"en": "Anything?", "km": "?"}}
+    return {
+        "name": f"Form {d.key}",
+        "version": 1,
+        "languages": ["en", "km"],
+        "sections": [{"key": "s1", "labels": {"en": "One", "km": "១"}, "fields": [field]}],
+    }
+
+
+def _form_path(tail: str) -> Callable[[Any, World, Deed], str]:
+    return lambda _go, w, d: f"/api/v1/forms/{thing(w, d)['code']}{tail}"
+
+
+plain(
+    "draft_form",
+    "PUT /api/v1/forms/{code}/draft",
+    given=one("form"),
+    path=_form_path("/draft"),
+    weight=0.06,
+    body=lambda _go, w, d: {"version": version_of(w, d), "definition": _form(d)},
+)
+plain(
+    "drop_draft",
+    "DELETE /api/v1/forms/{code}/draft",
+    given=one("form"),
+    weight=0.04,
+    path=lambda _go, w, d: f"/api/v1/forms/{thing(w, d)['code']}/draft?version={version_of(w, d)}",
+)
+plain(
+    "publish_form",
+    "POST /api/v1/forms/{code}/publish",
+    given=one("form"),
+    path=_form_path("/publish"),
+    weight=0.04,
+    body=lambda _go, w, d: {"version": version_of(w, d)},
+)
+
+# Imports --------------------------------------------------------------------------------------------------------------------
+
+plain(
+    "dry_run",
+    "POST /api/v1/imports",
+    weight=0.04,
+    given=a_school,
+    files=lambda _go, w, d: (
+        {"kind": "students", "dry_run": "true"},
+        "children.csv",
+        f"school code,code,name,sex,grade\nS{d.given['school'].split()[1]},X{d.key},{name_of(d.key)},1,3\n".encode(),
+        "text/csv",
+    ),
+)

@@ -1,0 +1,119 @@
+"""The model itself, on stories short enough to be read."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from simulation.model.programme import Programme
+from simulation.model.things import Child, Person, Place, Round, School, Stint, Year
+
+DAY = date(2027, 1, 4)
+
+
+def a_programme() -> Programme:
+    """A country with one school, one year, one open round and two children."""
+    p = Programme()
+    p.people["c"] = Person("c", "coordinator")
+    p.places["kh"] = Place("kh", "country", None, "KH")
+    p.schools["a"] = School("a", "A", [(0, "kh")])
+    p.years["y"] = Year("y", "Y", date(2027, 1, 1), date(2027, 2, 20), is_current=True)
+    p.years["z"] = Year("z", "Z", date(2027, 2, 21), date(2027, 12, 20))
+    p.rounds["r"] = Round("r", "y", "baseline", DAY, date(2027, 1, 9), "open")
+    for number in (1, 2):
+        p.children[f"k{number}"] = Child(
+            f"k{number}", f"K{number}", f"Zq{number}", [Stint("y", "a", None, 3, number, 0)]
+        )
+    return p
+
+
+def totals(p: Programme) -> dict[str, int]:
+    """The figures of the school in the round, all cells together."""
+    added: dict[str, int] = {}
+    for counts in p.cells(p.rounds["r"], "math")["a"].values():
+        for name, count in counts.flat().items():
+            added[name] = added.get(name, 0) + count
+    return added
+
+
+def test_a_child_that_leaves_an_open_round_has_no_seat_unless_it_was_tested() -> None:
+    p = a_programme()
+    p.enter(
+        "x", "c", p.children["k1"], p.rounds["r"], "math", outcome="assessed", level="beginner", tested_on=DAY
+    )
+    p.leave(p.children["k1"], DAY)
+    p.leave(p.children["k2"], DAY)
+    assert (totals(p)["enrolled"], totals(p)["assessed"]) == (1, 1)
+
+
+def test_a_closed_round_keeps_its_roll() -> None:
+    p = a_programme()
+    p.set_state("r", "closed", DAY)
+    p.leave(p.children["k1"], DAY)
+    assert totals(p)["enrolled"] == 2
+
+
+def test_a_round_opened_again_in_its_days_has_no_fixed_roll() -> None:
+    p = a_programme()
+    p.set_state("r", "closed", DAY)
+    p.set_state("r", "open", DAY)
+    p.leave(p.children["k1"], DAY)
+    assert totals(p)["enrolled"] == 1
+    p.set_state("r", "closed", DAY)
+    p.set_state("r", "open", date(2027, 1, 20))
+    assert p.rounds["r"].roll_at is not None
+
+
+def test_a_roll_over_keeps_the_seats_of_the_year_that_is_left() -> None:
+    p = a_programme()
+    p.roll_over("o", "a", "y", [])
+    assert totals(p)["enrolled"] == 2
+    assert [each.present.grade for each in p.children.values()] == [4, 4]
+    p.undo_roll_over("o")
+    assert [len(each.stints) for each in p.children.values()] == [1, 1]
+
+
+def test_a_correction_follows_into_an_open_round_and_not_into_a_closed_one() -> None:
+    p = a_programme()
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", outcome="absent", level=None, tested_on=DAY)
+    p.correct(p.children["k1"], sex=1, grade=4, klass=None)
+    assert p.results["x"].grade == 4
+    p.set_state("r", "closed", DAY)
+    p.correct(p.children["k1"], sex=2, grade=5, klass=None)
+    assert (p.results["x"].grade, p.results["x"].sex) == (4, 1)
+
+
+def test_a_child_of_another_year_is_not_tested() -> None:
+    p = a_programme()
+    p.children["k3"] = Child("k3", "K3", "Zq3", [Stint("z", "a", None, 3, 1, 0)])
+    why = p.why_no_result(
+        "c", p.children["k3"], p.rounds["r"], "math", tested_on=DAY, today=DAY, has_reason=False, fits=True
+    )
+    assert why == "not_enrolled_in_year"
+
+
+def test_places_of_a_closed_round_are_those_of_then() -> None:
+    p = a_programme()
+    p.places["p"] = Place("p", "province", "kh", "P")
+    p.set_state("r", "closed", DAY)
+    p.schools["a"].stood.append((p.tick(), "p"))
+    assert p.school_place(p.schools["a"], p.rounds["r"].roll_at) == "kh"
+    assert p.school_place(p.schools["a"], None) == "p"
+
+
+def test_a_merge_and_its_undo_lose_nothing() -> None:
+    p = a_programme()
+    for number, level in ((1, "beginner"), (2, "division")):
+        p.enter(
+            f"x{number}",
+            "c",
+            p.children[f"k{number}"],
+            p.rounds["r"],
+            "math",
+            outcome="assessed",
+            level=level,
+            tested_on=DAY,
+        )
+    p.merge("m", p.children["k1"], p.children["k2"], standing=set())
+    assert (totals(p)["enrolled"], totals(p)["assessed"]) == (1, 1)
+    p.unmerge("m")
+    assert (totals(p)["enrolled"], totals(p)["assessed"]) == (2, 2)
