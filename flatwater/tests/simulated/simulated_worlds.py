@@ -172,6 +172,9 @@ async def _disturb(world: FakeDatabase, turns: int) -> None:
             ear = loop.random.choice(world.ears)
             ear.is_up = not ear.is_up
             ear.inbox.clear()
+            if not ear.is_up:  # and something is committed that nobody here can hear of, for a while
+                world.commit(loop.random.choice(KEYS))
+                await asyncio.sleep(loop.random.choice((0.5, 9.0)))
         else:
             world.commit(loop.random.choice(KEYS))
     for ear in world.ears:
@@ -218,7 +221,7 @@ async def cache_and_invalidation(loop: SimulatedLoop) -> None:
         return await cache.get(key, load, tags=(f"tag:{key}",))
 
     async with ear:
-        people = [loop.create_task(_ask(world, ear, get, 6)) for _ in range(6)]
+        people = [loop.create_task(_ask(world, ear, get, 9)) for _ in range(5)]
         await asyncio.gather(_disturb(world, 12), *people)
     loop.note("left", len(cache._flights))
     require(not cache._flights, "a load is still noted as under way")
