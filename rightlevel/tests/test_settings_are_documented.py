@@ -41,6 +41,7 @@ def test_no_page_names_a_setting_that_there_is_not() -> None:
 
 SAMPLES = {
     "log_level": "warning",
+    "audit_archive": "false",
     "trusted_origins": "https://a.example,https://b.example",
     "alert_mail_to": "a@x,b@x",
 }
@@ -55,13 +56,12 @@ def test_every_setting_can_be_set_by_its_variable(variable: str) -> None:
     )
     read = getattr(read_settings({variable: sample}), field.name)
     assert read != default
-    assert read == (
-        tuple(sample.split(","))
-        if isinstance(default, tuple)
-        else type(default)(sample)
-        if not isinstance(default, bool)
-        else True
-    )
+    if isinstance(default, tuple):
+        assert read == tuple(sample.split(","))
+    elif isinstance(default, bool):
+        assert read is (sample == "true")
+    else:
+        assert read == type(default)(sample)
 
 
 def test_the_pool_takes_its_size_and_time_outs_from_the_settings() -> None:

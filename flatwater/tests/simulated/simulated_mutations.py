@@ -15,6 +15,7 @@ from flatwater.invalidation import Invalidation
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter
 from flatwater.retry_budget import RetryBudget
+from flatwater.supervisor import TaskLoop
 from flatwater.valkey import SharedCache
 
 
@@ -112,7 +113,21 @@ async def _read_whatever_is_there(self: Any, key: str, found: bytes | None) -> A
     return MISSING if found is None else self._decode_value(self._decode(found).value)
 
 
+async def _turn_without_a_net(self: Any) -> float:
+    try:
+        async with asyncio.timeout(self._turn_s):
+            await self._work(self)
+    except Exception as error:
+        return self.failed(error)
+    self.turned()
+    return self.period_s or 0.0
+
+
 MUTATIONS: dict[str, tuple[str, Callable[[], Any]]] = {
+    "a loop catches only what is expected": (
+        "supervisor",
+        lambda: _put(TaskLoop, "_turn", _turn_without_a_net),
+    ),
     "no single flight": ("cache_and_invalidation", lambda: _put(Cache, "_load", _load_alone)),
     "an invalidation between load and store is lost": (
         "cache_and_invalidation",

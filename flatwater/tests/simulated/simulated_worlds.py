@@ -22,6 +22,7 @@ from flatwater.invalidation import TRUST_S, Invalidation
 from flatwater.pool import Database, Limits
 from flatwater.rate_limit import MemoryRateLimiter, RateClass
 from flatwater.retry_budget import MOST, PER_S, SHARE, RetryBudget
+from flatwater.supervisor import LONGEST_BACK_OFF_S, Supervisor
 from flatwater.transaction import Session
 from flatwater.valkey import SharedCache
 
@@ -79,7 +80,7 @@ class Ear(Invalidation):
     """flatwater's own hearing, over a line that may be slow and may break: what is said meanwhile is then lost."""
 
     def __init__(self, database: FakeDatabase, name: str) -> None:
-        super().__init__(database)  # type: ignore[arg-type]
+        super().__init__(database, supervisor=Supervisor(database.clock))  # type: ignore[arg-type]
         self._random = random.Random(database.loop.random.random())
         self.world = database
         self.name = name
@@ -101,7 +102,11 @@ class Ear(Invalidation):
             )
             self.something.set()
 
-    async def _listen(self) -> None:
+    async def _keep(self, loop: Any, hear: Any) -> None:
+        loop._random = self._random  # what spreads its pauses is drawn from the seed too
+        await super()._keep(loop, hear)
+
+    async def _listen(self, loop: Any) -> None:
         listening = False
         while True:
             sent = self.world.clock.monotonic()
@@ -120,6 +125,7 @@ class Ear(Invalidation):
                 self._hear(payload)
                 self.applied[key] = max(self.applied[key], version)
             self._trust(sent + TRUST_S)
+            loop.turned()
             self.something.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
@@ -137,10 +143,16 @@ async def _ask(world: FakeDatabase, ear: Ear, get: Got, turns: int) -> None:
     for _ in range(turns):
         key = loop.random.choice(KEYS)
         heard, began = ear.applied[key], loop.time()
+        patience_s = loop.random.choice((0.05, 5.0, 5.0))
         try:
-            async with asyncio.timeout(loop.random.choice((0.05, 5.0, 5.0))):
+            async with asyncio.timeout(patience_s):
                 _, version = await get(key)
         except (OSError, TimeoutError) as error:
+            # A load takes less than half a second, so in five somebody who waits for one was not woken.
+            require(
+                isinstance(error, OSError) and not isinstance(error, TimeoutError) or patience_s < 5.0,
+                f"{ear.name} waited for {key} for ever",
+            )
             loop.note(ear.name, key, type(error).__name__)
             continue
         loop.note(ear.name, key, version)
@@ -160,6 +172,9 @@ async def _disturb(world: FakeDatabase, turns: int) -> None:
             ear = loop.random.choice(world.ears)
             ear.is_up = not ear.is_up
             ear.inbox.clear()
+            if not ear.is_up:  # and something is committed that nobody here can hear of, for a while
+                world.commit(loop.random.choice(KEYS))
+                await asyncio.sleep(loop.random.choice((0.5, 9.0)))
         else:
             world.commit(loop.random.choice(KEYS))
     for ear in world.ears:
@@ -206,7 +221,7 @@ async def cache_and_invalidation(loop: SimulatedLoop) -> None:
         return await cache.get(key, load, tags=(f"tag:{key}",))
 
     async with ear:
-        people = [loop.create_task(_ask(world, ear, get, 6)) for _ in range(6)]
+        people = [loop.create_task(_ask(world, ear, get, 9)) for _ in range(5)]
         await asyncio.gather(_disturb(world, 12), *people)
     loop.note("left", len(cache._flights))
     require(not cache._flights, "a load is still noted as under way")
@@ -610,7 +625,51 @@ async def pool(loop: SimulatedLoop) -> None:
     require(not database._waiting, "somebody is still counted as waiting")
 
 
+class Odd(BaseException):
+    """What nobody thinks of."""
+
+
+async def supervisor(loop: SimulatedLoop) -> None:
+    """A loop turns again whatever its work raised, hung on or was cancelled by, and ends when it is stopped and at no other time."""
+    clock = SimulatedClock(loop)
+    turned = 0
+
+    async def turn() -> None:
+        nonlocal turned
+        turned += 1
+        chance = loop.random.random()
+        loop.note("turn", turned, round(chance, 3))
+        await asyncio.sleep(loop.random.choice((0, 0.01, 0.5)))
+        if chance < 0.15:
+            raise ValueError("a mistake")
+        if chance < 0.25:
+            raise Odd
+        if chance < 0.3:
+            raise asyncio.CancelledError
+        if chance < 0.4:
+            await loop.create_future()  # for ever
+
+    async with Supervisor(clock) as keeper:
+        kept = keeper.every("work", turn, period_s=1.0, turn_s=3.0)
+        kept._random = random.Random(loop.random.random())
+        for _ in range(6):
+            before = turned
+            await asyncio.sleep(LONGEST_BACK_OFF_S + 5.0)
+            require(turned > before, f"no turn in {LONGEST_BACK_OFF_S + 5:.0f} s, after {turned}")
+            require(kept.is_alive, "the loop ended and nobody stopped it")
+        told = kept.standing()
+        require(
+            told.turns + told.failures >= turned - 1,
+            f"{turned} turns, and {told.turns} and {told.failures} are counted",
+        )
+    require(not kept.is_alive, "it was stopped and goes on")
+    at_the_end = turned
+    await asyncio.sleep(100)
+    require(turned == at_the_end, "it turned after it was stopped")
+
+
 WORLDS = {
+    "supervisor": supervisor,
     "cache_and_invalidation": cache_and_invalidation,
     "shared_second_level": shared_second_level,
     "limiter": limiter,

@@ -42,7 +42,8 @@ select 'table' as kind, format('%%I.%%I', n.nspname, c.relname) as name
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'm', 'S') and c.relowner <> %(owner)s::regrole
-    and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i', 'e'))
+    and not exists (select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass
+        and (d.deptype = 'e' or (c.relkind = 'S' and d.deptype in ('a', 'i'))))
 union all
 select 'routine', p.oid::regprocedure::text
 from pg_proc p
