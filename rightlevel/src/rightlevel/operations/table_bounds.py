@@ -97,6 +97,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         4_000,
     ),
     Bound(
+        "student_change",
+        "a change of a child's record",
+        "the child's 1,001st change takes the oldest; erasing the child; a practice school's reset",
+        "most:rightlevel.programme.students.model.KEPT_CHANGES",
+        8_000,
+    ),
+    Bound(
         "past_enrolment",
         "a child that moves, goes up or leaves",
         "undoing a roll-over; a practice school's reset",
