@@ -75,8 +75,12 @@ async def two(new_database: Callable[[], OneDatabase], tmp_path: Path) -> AsyncI
             return build_app(lambda: open_platform(settings, server=database, clock=clock))
 
         one, other = app("one"), app("other")
-        async with one.running(), other.running():
-            made = Two(Served(one, cast, opened, database), Served(other, cast, opened, database), clock)
+        async with one.running() as first, other.running() as second:
+            made = Two(
+                Served(one, cast, opened, database, first),
+                Served(other, cast, opened, database, second),
+                clock,
+            )
             made.run("update place set code = 'KH' where parent_id is null")
             yield made
 
