@@ -109,8 +109,8 @@ async def hosts(
         settings = Settings(data_folder=tmp_path / "second", memory_bytes=4_000_000_000, valkey_url=store.url)
         app = build_app(lambda: open_platform(settings, server=database, clock=StandingClock(NOW)))
         async with app.running() as other:
-            second = Served(app, first.cast, first.database, database)
-            yield Hosts(first, second, (first.app._app, other))  # type: ignore[attr-defined]
+            second = Served(app, first.cast, first.database, database, other)
+            yield Hosts(first, second, (first.platform, other))  # type: ignore[attr-defined]
 
 
 @needs_server

@@ -84,7 +84,7 @@ async def processes(
         )
         app = build_app(lambda: open_platform(settings, server=database, clock=StandingClock(NOW)))
         async with app.running() as platform:
-            yield TwoProcesses(first, Served(app, first.cast, first.database, database), platform)
+            yield TwoProcesses(first, Served(app, first.cast, first.database, database, platform), platform)
 
 
 def test_there_are_writes_to_ask() -> None:
