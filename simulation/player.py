@@ -130,6 +130,7 @@ class Go:
         self.world = player.world
         self.deed = deed
         self._writes = 0
+        self._posts = 0
 
     def knows(self, method: str, path: str, name: str) -> bool:
         """Whether the program's own document names this field of a body."""
@@ -262,7 +263,12 @@ class Go:
         values = {name: value for name, value in typed.items() if name in names}
         sent = form.filled(**values)
         answer = await self._post(form.action, sent)
-        data = {"location": answer.headers.get("location", ""), "write_id": dict(form.fields).get("write_id")}
+        known = dict(form.fields)
+        data = {
+            "location": answer.headers.get("location", ""),
+            "write_id": known.get("write_id"),
+            "id": known.get("id"),
+        }
         self.player.counts["by pages"] += 1
         return Told(answer.status, str(answer.status), data, answer.text)
 
@@ -341,7 +347,8 @@ class Go:
 
     async def _post(self, action: str, sent: list[tuple[str, str]]) -> Answer:
         who, which = self.deed.who, self.deed.which
-        key = uuid_of("form", self.deed.key)
+        self._posts += 1
+        key = uuid_of("form", self.deed.key, *([self._posts] if self._posts > 1 else []))
         if self.deed.lost:
             self.player.counts["answers lost"] += 1
             with contextlib.suppress(Lost):

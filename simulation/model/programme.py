@@ -280,6 +280,25 @@ class Programme:
             if result.school == before.school:
                 result.grade, result.klass = grade, klass
 
+    def amend_past(
+        self, child: Child, was: tuple[str, str, str | None, int, int], now: tuple[str | None, int, int]
+    ) -> None:
+        """A former stint was otherwise. The results made there follow in class and grade, all of its year in sex."""
+        year, school, klass, grade, sex = was
+        self.tick()
+        past = [each for each in child.stints if each.year == year and each.until is not None]
+        same = [each for each in past if (each.school, each.klass, each.grade, each.sex) == was[1:]]
+        for each in same:
+            each.klass, each.grade = now[0], now[1]
+        for each in past:
+            each.sex = now[2] if each.sex == sex else each.sex
+        for result in self.results_of(child.id):
+            if self.rounds[result.round].year != year:
+                continue
+            if (result.school, result.klass, result.grade) == (school, klass, grade):
+                result.klass, result.grade = now[0], now[1]
+            result.sex = now[2] if result.sex == sex else result.sex
+
     def results_of(self, child_id: str) -> list[Result]:
         """The live results of one child."""
         return [self.results[each] for key, each in self.live.items() if key[0] == child_id]
