@@ -281,14 +281,18 @@ class Programme:
                 result.grade, result.klass = grade, klass
 
     def amend_past(
-        self, child: Child, was: tuple[str, str, str | None, int, int], now: tuple[str | None, int, int]
+        self,
+        child: Child,
+        was: tuple[str, str, str | None, int, int],
+        now: tuple[str | None, int, int],
+        nth: int = 0,
     ) -> None:
         """A former stint was otherwise. The results made there follow in class and grade, all of its year in sex."""
         year, school, klass, grade, sex = was
         self.tick()
         past = [each for each in child.stints if each.year == year and each.until is not None]
         same = [each for each in past if (each.school, each.klass, each.grade, each.sex) == was[1:]]
-        for each in same:
+        for each in same[nth : nth + 1]:
             each.klass, each.grade = now[0], now[1]
         for each in past:
             each.sex = now[2] if each.sex == sex else each.sex

@@ -601,6 +601,10 @@ class UndoSchoolChange:
 # What was written of a past year ---------------------------------------------------------------------------------------------
 
 
+def _cell(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("school_year_id", "school_id", "class_id", "grade", "sex"))
+
+
 @kind(
     "amend_past",
     "PATCH /api/v1/students/{id}/past-enrolments/{enrolment_id}",
@@ -668,7 +672,14 @@ class AmendPast:
             }
             told = await go.write("PATCH", f"/api/v1/students/{number}/past-enrolments/{row['id']}", body)
         if told.is_done:
-            told.data = {"was": row, "sex": sex, "grade": grade, "class_id": klass}
+            alike = [each["id"] for each in past.data["items"] if _cell(each) == _cell(row)]
+            told.data = {
+                "nth": alike.index(row["id"]),
+                "was": row,
+                "sex": sex,
+                "grade": grade,
+                "class_id": klass,
+            }
         return told
 
     @staticmethod
@@ -678,7 +689,7 @@ class AmendPast:
         year, school = w.word("year", row["school_year_id"]) or "", w.word("school", row["school_id"]) or ""
         was = (year, school, w.word("class", row["class_id"]), row["grade"], row["sex"])
         now = (w.word("class", answer["class_id"]), answer["grade"], answer["sex"])
-        w.p.amend_past(child, was, now)
+        w.p.amend_past(child, was, now, answer["nth"])
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:

@@ -38,7 +38,8 @@ class MakePlace:
     async def send(go: Any, w: World, d: Deed) -> Any:
         body = {
             "kind": d.given["kind"],
-            "code": f"P{d.key}",
+            # The country is Cambodia: its one time zone is that of the programme.
+            "code": "KH" if d.given["parent"] is None else f"P{d.key}",
             "name_local": f"Place {d.key}",
             "parent_id": w.ids.get(d.given["parent"]),
         }
