@@ -810,7 +810,12 @@ class Player:
                         "wave",
                         [
                             self.deed(
-                                "step_round", "coordinator1", round=held.id, state=state, reason="as planned"
+                                "step_round",
+                                "coordinator1",
+                                round=held.id,
+                                state=state,
+                                reason="as planned",
+                                confirmed=True,
                             )
                         ],
                     )

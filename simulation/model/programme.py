@@ -225,6 +225,14 @@ class Programme:
         held.state = state
         self.fix_rolls(now)
 
+    def end_retests(self, round_id: str) -> None:
+        """Nobody is tested again in a frozen round; what lay with a teacher is to be decided again."""
+        for result in self.results.values():
+            if result.round == round_id and result.retest is not None:
+                after = {"pending": "ended", "returned": "disagreed"}.get(result.retest.state)
+                if after is not None:
+                    result.retest.state, result.retest.version = after, None
+
     def days_of(self, held: Round, school: str) -> tuple[date, date]:
         """The days of a round for one school."""
         starts, ends = held.own_days.get(school, (None, None))
