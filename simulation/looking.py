@@ -89,20 +89,33 @@ class Looker:
             )
             if self.player.differences:
                 return
-        by_place: dict[str, dict[tuple[int, int], Counts]] = {}
-        for school_id, counted in cells.items():
-            place = self.p.school_place(self.p.schools[school_id], held.roll_at)
-            for above in self.p.lineage(place):
-                for key, counts in counted.items():
-                    by_place.setdefault(above, {}).setdefault(key, Counts()).add(counts)
+        then = self._by_place(cells, held.roll_at)
+        today = self._by_place(cells, None)
         for place in self.p.places.values():
             if place.is_deleted:
                 continue
             where = f"{place.id} ({place.kind}), {held.id} ({held.kind}), {subject}"
             sort = f"figures of a place in a round that is {held.state}"
-            await self._compare(
-                sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where
-            )
+            address = f"{base}&place_id={self.w.ids[place.id]}"
+            await self._compare(sort, address, then.get(place.id, {}), where)
+            if then.get(place.id) != today.get(place.id):
+                await self._compare(
+                    f"{sort}, by the districts of today",
+                    f"{address}&boundaries=today",
+                    today.get(place.id, {}),
+                    f"{where} today",
+                )
+
+    def _by_place(
+        self, cells: dict[str, dict[tuple[int, int], Counts]], at: int | None
+    ) -> dict[str, dict[tuple[int, int], Counts]]:
+        """The counts of schools added up the tree, by where they stood at an instant, or stand."""
+        found: dict[str, dict[tuple[int, int], Counts]] = {}
+        for school_id, counted in cells.items():
+            for above in self.p.lineage(self.p.school_place(self.p.schools[school_id], at)):
+                for key, counts in counted.items():
+                    found.setdefault(above, {}).setdefault(key, Counts()).add(counts)
+        return found
 
     async def _compare(
         self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str
