@@ -284,8 +284,9 @@ class Programme:
             held = self.rounds[result.round]
             if held.year != before.year or held.roll_at is not None:
                 continue
-            result.sex = sex
-            if result.school == before.school:
+            result.sex = sex if result.sex == before.sex else result.sex
+            # What was made where the child stood before a transfer stays as it was made.
+            if (result.school, result.klass, result.grade) == (before.school, before.klass, before.grade):
                 result.grade, result.klass = grade, klass
 
     def amend_past(
