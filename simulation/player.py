@@ -25,6 +25,8 @@ from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UT
 TRIES = 60
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+SEALING = (b"round_sealing", b"This round is being frozen at this moment")
+"""A round that was frozen a moment ago: who asks again is told what holds."""
 NAMES = re.compile(rb"Zq[a-z]{9}")
 ROOMS = rooms.__all__
 
@@ -175,7 +177,8 @@ class Go:
                 self.player.counts["repeated"] += 1
             else:
                 self.player.saw(self.deed.who, answer)
-                if answer.status not in UNSETTLED and not (answer.status == 429 and number < TRIES - 1):
+                is_held = answer.status == 429 or (answer.status == 409 and any(each in answer.body for each in SEALING))
+                if answer.status not in UNSETTLED and not (is_held and number < TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1

@@ -504,8 +504,8 @@ class Programme:
         present = self.live_result(child.id, held.id, subject)
         self.tick()
         if present is not None:
-            if (present.outcome, present.rank) != (outcome, rank):
-                # What was verified is verified at that level only.
+            if (present.outcome, present.rank, present.tested_on) != (outcome, rank, tested_on):
+                # What was verified is verified at that level and on that day only.
                 present.is_verified = False
                 if present.retest is not None:
                     present.retest.state = "overtaken"
