@@ -432,7 +432,11 @@ class ComeBack:
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = _child(w, d)
-        return _reached(w, d) or ("" if child.status == "left" and child.present.ended == "left" else "?")
+        is_plain = child.status == "left" and child.present.ended == "left"
+        # To a closed school, or a class that is gone, nobody comes back.
+        klass = w.p.classes.get(child.present.klass or "")
+        is_there = w.p.schools[child.present.school].is_open and not (klass and klass.is_deleted)
+        return _reached(w, d) or ("" if is_plain and is_there else "?")
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
