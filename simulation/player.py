@@ -177,7 +177,9 @@ class Go:
                 self.player.counts["repeated"] += 1
             else:
                 self.player.saw(self.deed.who, answer)
-                is_held = answer.status == 429 or (answer.status == 409 and any(each in answer.body for each in SEALING))
+                is_held = answer.status == 429 or (
+                    answer.status == 409 and any(each in answer.body for each in SEALING)
+                )
                 if answer.status not in UNSETTLED and not (is_held and number < TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"

@@ -9,7 +9,7 @@ from simulation.forms import form_to, forms_of
 from simulation.model.things import GRADES, LEADERS, Place, School
 from simulation.rooms.pages import by_page, reading, why
 from simulation.rooms.places import leaders_only
-from simulation.rooms.plain import MENTORS, at, one, plain, version_of
+from simulation.rooms.plain import MENTORS, at, one, plain, thing, version_of
 
 REASON = "the districts were drawn anew"
 RANK = {"country": 0, "province": 1, "district": 2, "commune": 3, "village": 4}
@@ -246,7 +246,11 @@ class ClosePlace:
 
     @staticmethod
     def make(w: World) -> Any:
-        place = w.pick(_open_places(w, "district", "province"))
+        found = _open_places(w, "district", "province")
+        held = {each.stood[-1][1] for each in w.p.schools.values()} | {
+            each.parent for each in _open_places(w)
+        }
+        place = w.pick([each for each in found if each.id not in held] if w.chance(0.8) else found)
         return None if place is None else (w.leader(), {"place": place.id})
 
     @staticmethod
@@ -745,6 +749,20 @@ _renamed(
 
 # What was left behind, and the time zone -------------------------------------------------------------------------------------
 
+
+def _a_mentor(w: World, d: Deed) -> str:
+    """Mostly a mentor who works at the thing's school in its subject."""
+    held = thing(w, d)
+    there = sorted(
+        each.person
+        for each in w.p.assignments.values()
+        if (each.school, each.subject) == (held.get("school"), held.get("subject"))
+        and each.holds_on(w.today)
+        and w.p.people[each.person].role == "mentor"
+    )
+    return there[d.key % len(there)] if there else f"mentor{d.key % 3 + 1}"
+
+
 for name, sort, path in (
     ("hand_over_visit", "visit", "/api/v1/visits/{id}/hand-over"),
     ("hand_over_plan", "planned", "/api/v1/planned-visits/{id}/hand-over"),
@@ -754,11 +772,11 @@ for name, sort, path in (
         f"POST {path}",
         roles=MENTORS,
         given=one(sort),
-        weight=0.1,
+        weight=0.15,
         path=at(path),
         body=lambda go, w, d: {
             "version": version_of(w, d),
-            "mentor_id": go.person_id(f"mentor{d.key % 3 + 1}"),
+            "mentor_id": go.person_id(_a_mentor(w, d)),
         },
     )
 plain("hand_over_here", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1)
