@@ -277,8 +277,10 @@ class Go:
         self.player.counts["by pages"] += 1
         return Told(answer.status, str(answer.status), data, answer.text)
 
-    async def form_like(self, page: str, pattern: str, *, last: bool = False) -> Told:
-        """Presses the first (or last) button of a page that posts to an address of this pattern."""
+    async def form_like(
+        self, page: str, pattern: str, *, last: bool = False, choose: tuple[str, ...] = ()
+    ) -> Told:
+        """Presses the first (or last) button of a page that posts to an address of this pattern; of `choose` the last choice is taken."""
         shown = await self.page(page)
         if shown.status != 200:
             return Told(max(shown.status, 401), f"page {shown.status}")
@@ -287,7 +289,11 @@ class Go:
             for each in forms_of(shown.text)
             if each.method == "post" and re.fullmatch(pattern, each.action.split("?")[0])
         ]
-        return await self.fill(page, found[-1 if last else 0], (), {}) if found else Told(409, "not_offered")
+        if not found:
+            return Told(409, "not_offered")
+        form = found[-1 if last else 0]
+        typed = {name: form.choices[name][-1] for name in choose if form.choices.get(name)}
+        return await self.fill(page, form, (), typed)
 
     async def form_with_file(
         self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any

@@ -308,6 +308,7 @@ class Programme:
         for result in self.results_of(child.id):
             if self.rounds[result.round].year != year:
                 continue
+            result.version = None
             if (result.school, result.klass, result.grade) == (school, klass, grade):
                 result.klass, result.grade = now[0], now[1]
             result.sex = now[2] if result.sex == sex else result.sex

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
-from simulation.forms import form_to, forms_of
+from simulation.forms import form_to
 from simulation.model.things import GRADES, LEADERS, Place, School
 from simulation.rooms.pages import by_page, reading, why
 from simulation.rooms.places import leaders_only
@@ -718,10 +718,12 @@ def _renamed(name: str, tail: str, route: str, page_route: str, body: dict[str, 
             told = await go.write("POST", f"/api/v1/renames/{row['id']}/{tail}", full)
         if told.is_done:
             child = await go.read("GET", f"/api/v1/students/{row['student_id']}")
-            told.data = child.data
+            told.data = child.data if child.is_done else None
         return told
 
     def apply(w: World, _d: Deed, answer: Any) -> None:
+        if answer is None:  # removed meanwhile
+            return
         child = w.p.children[w.word("child", answer["id"]) or ""]
         child.version = answer["version"]
         if body is None:
@@ -782,28 +784,9 @@ for name, sort, path in (
 plain("hand_over_here", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1)
 
 
-async def _hand_over_here(go: Any, _w: World, d: Deed) -> Any:
-    shown = await go.page("/left-behind?limit=20")
-    found = [
-        each
-        for each in forms_of(shown.text)
-        if each.method == "post" and each.action.startswith("/left-behind/")
-    ]
-    if shown.status != 200 or not found:
-        return (
-            await go.write("POST", "/left-behind/nothing/0", None)
-            if shown.status == 403
-            else await _no_such(go)
-        )
-    form = found[d.key % len(found)]
-    chosen = [each for each in form.choices.get("mentor_id", []) if each]
-    return await go.fill("/left-behind", form, (), {"mentor_id": chosen[0]} if chosen else {})
-
-
-async def _no_such(go: Any) -> Any:
-    """Nothing was left behind: what the program says to a deed on a thing that isn't there."""
-    number = "01980000-0000-7000-8000-000000000000"
-    return await go.write("POST", f"/api/v1/visits/{number}/hand-over", {"version": 1})
+async def _hand_over_here(go: Any, _w: World, _d: Deed) -> Any:
+    pattern = r"/left-behind/(visit|planned_visit)/[^/]+"
+    return await go.form_like("/left-behind?limit=20", pattern, choose=("mentor_id",))
 
 
 KINDS["hand_over_here"].send = _hand_over_here
