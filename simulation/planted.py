@@ -166,6 +166,10 @@ IN_DATABASE: dict[str, str] = {
                 and r.student_id = new.id and r.deleted_at is null;
             return null; end $$;
         create trigger zz_planted after update of name on student for each row when (old.name <> new.name) execute function planted();""",
+    "a school that takes its past along": """
+        do $$ declare body text := pg_get_functiondef('keep_school_place'::regproc); begin
+            execute replace(body, 'case when each.goes_along then 1 else 0 end, case when each.goes_along then 0 else 1 end', '1, 0');
+        end $$;""",
     "an assignment that does not end": """
         create function planted() returns trigger language plpgsql as $$ begin new.ended_at := null; return new; end $$;
         create trigger zz_planted before update of ended_at on assignment for each row execute function planted();""",
@@ -191,6 +195,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "a merge that loses a result": ("test", "merge"),
     "a practice school counted": ("test",),
     "a frozen figure that moves": ("test", "correct"),
+    "a school that takes its past along": ("test", "move_school"),
     "an assignment that does not end": ("test", "assign", "end_assignment"),
     "a child's sex changed under a fixed roll": ("test", "correct"),
 }
