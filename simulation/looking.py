@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -124,8 +125,9 @@ class Looker:
             return
         got: dict[str, dict[str, int]] = {}
         wanted: dict[str, dict[str, int]] = {}
-        for sex in (1, 2):
-            for part in (await self.ask(f"{address}&sex={sex}"))["slices"]:
+        told = await asyncio.gather(*(self.ask(f"{address}&sex={sex}") for sex in (1, 2)))
+        for sex, answer in zip((1, 2), told, strict=True):
+            for part in answer["slices"]:
                 flat = flat_figures(part["figures"])
                 if any(flat.values()):
                     got[f"grade {part['key']} sex {sex}"] = flat
