@@ -533,6 +533,7 @@ class Player:
             if told is None:
                 continue
             self.deeds += 1
+            self.counts["writes"] += len(deed.given.get("writes") or deed.given.get("taps") or [0])
             self.settle(deed, verdict, told)
         self._judge_names(over)
 
