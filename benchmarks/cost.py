@@ -1,18 +1,23 @@
 """What the guards cost: the list of 50 children with all of them on, against none, in turns within one run.
 
 The two programs are started twice each, by turns, on the same folder, and loaded in turns of three seconds; medians are compared. "None" is the same program with rates, shedding, metering, metrics, statement timing and route names taken off.
+Beside it, in this process alone: what metering adds to a request of five short steps, the least of five turns.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from collections.abc import Callable
 from statistics import median
 
 from benchmarks.load import Load, Request, run_load
 from benchmarks.work import Figure, Service, generated, service, tokens_for
+from flatwater.memory_budget import MemoryBudgets, RequestBudget
 
 AT_MOST = 10.0
+METERING_AT_MOST_US = 5.0
 CLIENTS = 16
 TURNS = 7
 TURN_S = 3.0
@@ -42,8 +47,40 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
             f"<= {AT_MOST:.0f} %",
             cost <= AT_MOST,
             f"{on:,.0f}/s with, {off:,.0f}/s without",
-        )
+        ),
+        _metering(),
     ]
+
+
+def _metering() -> Figure:
+    async def request() -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def seconds(runs: int, *, is_metered: bool) -> float:
+        budgets = MemoryBudgets()
+        began = time.perf_counter()
+        for _ in range(runs):
+            if is_metered:
+                await budgets.run("request", request(), budgets.meter(RequestBudget()))
+            else:
+                await request()
+        return (time.perf_counter() - began) / runs
+
+    async def least(*, is_metered: bool) -> float:
+        return min([await seconds(2_000, is_metered=is_metered) for _ in range(5)])
+
+    plain = asyncio.run(least(is_metered=False)) * 1e6
+    adds = asyncio.run(least(is_metered=True)) * 1e6 - plain
+    promise = f"<= {METERING_AT_MOST_US:.0f} µs"
+    return Figure(
+        "metering a request of five steps",
+        adds,
+        "µs",
+        promise,
+        adds <= METERING_AT_MOST_US,
+        f"{plain:.1f} µs plain",
+    )
 
 
 def _requests(running: Service, tokens: list[str]) -> list[list[Request]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 from network import Onlooker
@@ -138,6 +139,15 @@ class Small:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """What a shell begins in the background ignores it from birth."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 async def test_it_stops_when_told_within_the_process_and_takes_no_connection_after() -> None:
     app, stop, port = Small(), asyncio.Event(), free_port()
     heard = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]

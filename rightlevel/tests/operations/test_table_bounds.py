@@ -63,7 +63,7 @@ def test_each_bound_says_what_adds_what_removes_and_a_budget() -> None:
 
 
 def test_what_holds_each_bound_is_there(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """A constraint or unique index of that very table, a query that deletes from it, or a ceiling in the code."""
+    """A unique index or an exclusion of that very table, a query that deletes from it, or a ceiling in the code."""
     deletes = "\n".join(
         path.read_text("utf-8")
         for folder in ("rightlevel/src", "flatwater/src")
@@ -89,12 +89,12 @@ def test_what_holds_each_bound_is_there(connection: psycopg.Connection[tuple[obj
                 wrong.append(f"{each.table}: there is no {name}")
         else:
             found = connection.execute(
-                "select i.indisunique from pg_index i join pg_class x on x.oid = i.indexrelid "
+                "select i.indisunique or i.indisexclusion from pg_index i join pg_class x on x.oid = i.indexrelid "
                 "where i.indrelid = %s::regclass and x.relname = %s",
                 [each.table, each.by],
             ).fetchone()
             if found != (True,):
-                wrong.append(f"{each.table}: {each.by} is no unique index of it")
+                wrong.append(f"{each.table}: {each.by} keeps nothing in it apart")
     assert wrong == []
 
 

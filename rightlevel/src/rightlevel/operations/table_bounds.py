@@ -10,7 +10,7 @@ MEGABYTE: Final = 1_000_000
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A table's bound. `by` names what holds it: a constraint or unique index of the schema, `sweep:` and the query that takes rows
+    """A table's bound. `by` names what holds it: a unique index or an exclusion of the schema, `sweep:` and the query that takes rows
     away, or `most:` and the ceiling in the code. `budget_megabytes` is what it may take with its indexes, for a country of a million
     children and five years; the doctor tells of more.
     """
@@ -86,7 +86,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "assignment",
         "who is assigned where, and was",
         "nothing; an end",
-        "assignment_is_unique_while_active",
+        "assignment_is_unique_on_each_day",
         200,
     ),
     Bound(
@@ -421,13 +421,6 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         500,
     ),
     Bound("place_roll_moved", "the same of seats", "recounting", "place_roll_moved_pkey", 500),
-    Bound(
-        "student_change",
-        "a change of a child's record, the latest thousand of a child",
-        "the trigger that keeps them, past a thousand; erasure",
-        "student_change_pkey",
-        8_000,
-    ),
 )
 
 
