@@ -226,6 +226,12 @@ async def test_results_of_a_real_school_go_by_no_statement_of_a_reset(session: S
     assert await rows(session) == before
 
 
+async def say_by_hand(session: Session, school: int, *, practice: bool) -> None:
+    await session.execute(QUERIES["by_hand"], {})
+    await session.execute(QUERIES["say_practice"], {"practice": practice, "school": school})
+    await session.execute(QUERIES["by_rule"], {})
+
+
 async def test_a_school_that_was_a_real_one_is_refused(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
@@ -238,7 +244,8 @@ async def test_a_school_that_was_a_real_one_is_refused(
             await reset_practice(session, cast.admin, school, clock)
     # a child of a real school that was tested here, when this was a real one
     gone = cast.students_b[0]
-    await session.execute(QUERIES["say_practice"], {"practice": True, "school": cast.school_a})
+    # (today nobody can say so any more of a school with a past)
+    await say_by_hand(session, cast.school_a, practice=True)
     await session.execute(
         QUERIES["result"],
         {"student": gone, "round": cast.round, "school": cast.school_a, "person": cast.admin.person_id},
@@ -246,11 +253,8 @@ async def test_a_school_that_was_a_real_one_is_refused(
     with pytest.raises(WasReal):
         await reset_practice(session, cast.admin, cast.school_a, clock)
     # and the other way round
-    await session.execute(QUERIES["say_practice"], {"practice": True, "school": cast.school_b})
-    # today nobody can say so any more of a school with results
-    await session.execute(QUERIES["by_hand"], {})
-    await session.execute(QUERIES["say_practice"], {"practice": False, "school": cast.school_a})
-    await session.execute(QUERIES["by_rule"], {})
+    await say_by_hand(session, cast.school_b, practice=True)
+    await say_by_hand(session, cast.school_a, practice=False)
     with pytest.raises(WasReal):
         await reset_practice(session, cast.admin, cast.school_b, clock)
 

@@ -14,10 +14,11 @@ from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.figures import BehindQuery, FigureQuery, children_behind, read_figures
+from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, delete_result, enter_results
 from rightlevel.programme.rounds import lock_school
-from rightlevel.programme.students import StudentChange, change_student, delete_student, restore_student
+from rightlevel.programme.students import delete_student, restore_student
 
 pytestmark = pytest.mark.anyio
 
@@ -59,8 +60,8 @@ async def moved(session: Session, cast: Cast, clock: StandingClock) -> ResultWri
     """What a child of school A was entered with before it moved to school B."""
     write = a_write(cast, cast.students_a[0])
     assert await codes(session, cast.teacher, clock, write) == ["saved"]
-    change = StudentChange(version=1, school_id=cast.school_b)
-    await change_student(session, cast.coordinator, cast.students_a[0], change, clock)
+    there = Transfer(1, cast.school_b, grade=3, moved_on=NOW.date(), reason="the family moved")
+    await transfer_student(session, cast.coordinator, cast.students_a[0], there, clock)
     return write
 
 

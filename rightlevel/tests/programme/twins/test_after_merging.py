@@ -189,6 +189,7 @@ HANGS_ON_A_CHILD = {
     "result.student_id": "carried; of two in one place the other stays with the record that went",
     "not_twins.first_id": "stays: said of that record",
     "not_twins.second_id": "stays: said of that record",
+    "school_change_child.student_id": "stays: which record went; taking the merge or split back takes back no record that is gone",
     "student_change.student_id": "stays: what was done to that record",
     "student.merged_into": "the merge itself",
     "student_merge.gone_id": "the merge itself",
