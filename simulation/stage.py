@@ -119,6 +119,8 @@ class Program:
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(30)
+        if self._process.stdout:
+            self._process.stdout.close()
 
 
 def free_ports(first: int, count: int) -> list[int]:
