@@ -180,6 +180,16 @@ async def test_what_can_not_be_says_why(session: Session, cast: Cast, clock: Sta
     with pytest.raises(Invalid):
         none = msgspec.structs.replace(split, id=str(uuid4()), class_ids=[])
         await split_school(session, cast.coordinator, cast.school_a, none, clock)
+    # a practice school goes into no other, and is not split either
+    with pytest.raises(Invalid) as invalid:
+        async with session.savepoint():
+            await merge_school(session, cast.coordinator, cast.practice_school, merge(cast.school_b), clock)
+    assert [each.field for each in invalid.value.faults] == ["into_school_id"]
+    with pytest.raises(Invalid) as invalid:
+        async with session.savepoint():
+            part = msgspec.structs.replace(split, id=str(uuid4()), code="NEW")
+            await split_school(session, cast.coordinator, cast.practice_school, part, clock)
+    assert "school_id" in {each.field for each in invalid.value.faults}
     with pytest.raises(NotFound):
         await merge_school(session, cast.coordinator, 999_999, merge(cast.school_b), clock)
     for nobody in (cast.mentor, cast.viewer):

@@ -63,6 +63,8 @@ LISTS = {
     "/interventions/{id}": "children in a programme are found wherever they are",
     "/api/v1/rounds/{id}/schools": "which schools have their own days",
     "/rounds/{id}": "which schools have their own days",
+    "/api/v1/boundary-changes": "a change of places says how many schools it took along, practice schools among them",
+    "/boundary-changes": "a change of places says how many schools it took along, practice schools among them",
 }
 """Lists of things, not figures: a practice school works like any other. Each must differ, or it needn't stand here."""
 PLANS = {
@@ -181,8 +183,10 @@ async def seen(
 ) -> Seen:
     database = new_database()
     stages: list[Answers] = []
-    # Amendments are made by a trigger, which makes none for practice schools (tested below).
-    by_trigger, plan = ("s12_amendment",), ("s24_planned_visit",)
+    # Amendments are made by a trigger, which makes none for practice schools (tested below); practice schools are neither merged nor split
+    # (tested in places/test_schools_merge.py).
+    never = ("s12_amendment", "s37_school_change", "s38_school_change_child")
+    plan = ("s24_planned_visit",)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(operations, "STREAM_S", 0.1)
         async with serving(database, tmp_path_factory.mktemp("counted")) as opened:
@@ -192,7 +196,7 @@ async def seen(
                 for school in (cast.school_a, cast.school_b):
                     await fill_school(session, school, values)
                 await session.execute(GONE["gone"], {"school": cast.practice_school, "at": NOW})
-            for steps in ((), set(STEPS) - {*by_trigger, *plan}, plan):
+            for steps in ((), set(STEPS) - {*never, *plan}, plan):
                 async with opened.database.transaction(deadline_s=DEADLINE_S) as session:
                     await fill_school(
                         session, cast.practice_school, values, but=tuple(set(STEPS) - set(steps))
