@@ -86,7 +86,7 @@ class Elsewhere(msgspec.Struct):
         assert time.monotonic() - began < PATIENCE_S
         return answer.status_code, answer.json()["status"], answer.json()
 
-    async def until(self, status: str, within_s: float = 15.0) -> dict[str, Any]:
+    async def until(self, status: str, within_s: float = 60.0) -> dict[str, Any]:
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             code, found, health = await self.health()
