@@ -89,12 +89,12 @@ def test_what_holds_each_bound_is_there(connection: psycopg.Connection[tuple[obj
                 wrong.append(f"{each.table}: there is no {name}")
         else:
             found = connection.execute(
-                "select i.indisunique from pg_index i join pg_class x on x.oid = i.indexrelid "
+                "select i.indisunique or i.indisexclusion from pg_index i join pg_class x on x.oid = i.indexrelid "
                 "where i.indrelid = %s::regclass and x.relname = %s",
                 [each.table, each.by],
             ).fetchone()
             if found != (True,):
-                wrong.append(f"{each.table}: {each.by} is no unique index of it")
+                wrong.append(f"{each.table}: {each.by} is no unique index and no exclusion of it")
     assert wrong == []
 
 

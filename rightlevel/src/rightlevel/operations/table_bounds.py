@@ -86,7 +86,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "assignment",
         "who is assigned where, and was",
         "nothing; an end",
-        "assignment_is_unique_while_active",
+        "assignment_is_unique_on_each_day",
         200,
     ),
     Bound(
@@ -421,13 +421,6 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         500,
     ),
     Bound("place_roll_moved", "the same of seats", "recounting", "place_roll_moved_pkey", 500),
-    Bound(
-        "student_change",
-        "a change of a child's record, the latest thousand of a child",
-        "the trigger that keeps them, past a thousand; erasure",
-        "student_change_pkey",
-        8_000,
-    ),
 )
 
 
