@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 
 PERIOD_S = 0.2
 LOOPS = {
-    "postgres log", "postgres keeper", "process monitor", "load shedding", "invalidation", "service levels", "alerts 1, by log",
+    "postgres log", "postgres keeper", "process monitor", "memory line", "load shedding", "invalidation", "service levels", "alerts 1, by log",
     "months", "sessions noted", "round sealing", "sweeping", "clean-up", "reading history", "loop report", "imports", "import marks",
     "import progress",
 }  # fmt: skip

@@ -94,7 +94,7 @@ def test_what_holds_each_bound_is_there(connection: psycopg.Connection[tuple[obj
                 [each.table, each.by],
             ).fetchone()
             if found != (True,):
-                wrong.append(f"{each.table}: {each.by} keeps nothing in it apart")
+                wrong.append(f"{each.table}: {each.by} is no unique index and no exclusion of it")
     assert wrong == []
 
 
