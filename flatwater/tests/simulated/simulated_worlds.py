@@ -150,7 +150,7 @@ async def _ask(world: FakeDatabase, ear: Ear, get: Got, turns: int) -> None:
         except (OSError, TimeoutError) as error:
             # A load takes less than half a second, so in five somebody who waits for one was not woken.
             require(
-                isinstance(error, OSError) and not isinstance(error, TimeoutError) or patience_s < 5.0,
+                (isinstance(error, OSError) and not isinstance(error, TimeoutError)) or patience_s < 5.0,
                 f"{ear.name} waited for {key} for ever",
             )
             loop.note(ear.name, key, type(error).__name__)
