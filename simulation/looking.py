@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from simulation.client import Lost
 from simulation.deeds import KINDS
 from simulation.model.programme import Counts
 from simulation.model.things import FIELD, SUBJECTS, Round
@@ -29,14 +32,23 @@ class Looker:
         self.run = player.run
 
     async def ask(self, path: str, who: str = "admin") -> Any:
-        """The answer to a question. *Errors*: RuntimeError when it is refused."""
-        which = self.player.counts["asked"] % 2
-        self.player.counts["asked"] += 1
-        answer = await self.run.api(who, "GET", path, which=which)
+        """The answer to a question; on a busy machine it may be asked for again. *Errors*: Unanswered when it is refused."""
+        from simulation.player import PAUSE_S, TRIES, UNSETTLED, Unanswered
+
+        answer = None
+        for _ in range(TRIES):
+            which = self.player.counts["asked"] % 2
+            self.player.counts["asked"] += 1
+            with contextlib.suppress(Lost):
+                answer = await self.run.api(who, "GET", path, which=which)
+                if answer.status not in (*UNSETTLED, 429):
+                    break
+            self.player.counts["asked again"] += 1
+            await asyncio.sleep(PAUSE_S)
+        if answer is None:
+            raise Unanswered("questions", f"GET {path} as {who}: no answer at all")
         self.player.saw(who, answer)
         if not answer.is_done:
-            from simulation.player import Unanswered
-
             what = f"GET {re.sub(r'[0-9a-f-]{36}|[0-9]+', '*', path.split('?')[0])}"
             raise Unanswered(
                 f"{what} {answer.code}", f"GET {path} as {who}: {answer.status} {answer.text[:300]}"
@@ -89,20 +101,33 @@ class Looker:
             )
             if self.player.differences:
                 return
-        by_place: dict[str, dict[tuple[int, int], Counts]] = {}
-        for school_id, counted in cells.items():
-            place = self.p.school_place(self.p.schools[school_id], held.roll_at)
-            for above in self.p.lineage(place):
-                for key, counts in counted.items():
-                    by_place.setdefault(above, {}).setdefault(key, Counts()).add(counts)
+        then = self._by_place(cells, held.roll_at)
+        today = self._by_place(cells, None)
         for place in self.p.places.values():
             if place.is_deleted:
                 continue
             where = f"{place.id} ({place.kind}), {held.id} ({held.kind}), {subject}"
             sort = f"figures of a place in a round that is {held.state}"
-            await self._compare(
-                sort, f"{base}&place_id={self.w.ids[place.id]}", by_place.get(place.id, {}), where
-            )
+            address = f"{base}&place_id={self.w.ids[place.id]}"
+            await self._compare(sort, address, then.get(place.id, {}), where)
+            if then.get(place.id) != today.get(place.id):
+                await self._compare(
+                    f"{sort}, by the districts of today",
+                    f"{address}&boundaries=today",
+                    today.get(place.id, {}),
+                    f"{where} today",
+                )
+
+    def _by_place(
+        self, cells: dict[str, dict[tuple[int, int], Counts]], at: int | None
+    ) -> dict[str, dict[tuple[int, int], Counts]]:
+        """The counts of schools added up the tree, by where they stood at an instant, or stand."""
+        found: dict[str, dict[tuple[int, int], Counts]] = {}
+        for school_id, counted in cells.items():
+            for above in self.p.lineage(self.p.school_place(self.p.schools[school_id], at)):
+                for key, counts in counted.items():
+                    found.setdefault(above, {}).setdefault(key, Counts()).add(counts)
+        return found
 
     async def _compare(
         self, sort: str, address: str, expected: dict[tuple[int, int], Counts], where: str
@@ -111,8 +136,9 @@ class Looker:
             return
         got: dict[str, dict[str, int]] = {}
         wanted: dict[str, dict[str, int]] = {}
-        for sex in (1, 2):
-            for part in (await self.ask(f"{address}&sex={sex}"))["slices"]:
+        told = await asyncio.gather(*(self.ask(f"{address}&sex={sex}") for sex in (1, 2)))
+        for sex, answer in zip((1, 2), told, strict=True):
+            for part in answer["slices"]:
                 flat = flat_figures(part["figures"])
                 if any(flat.values()):
                     got[f"grade {part['key']} sex {sex}"] = flat

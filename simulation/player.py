@@ -25,6 +25,8 @@ from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UT
 TRIES = 60
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+SEALING = (b"round_sealing", b"This round is being frozen at this moment")
+"""A round that was frozen a moment ago: who asks again is told what holds."""
 NAMES = re.compile(rb"Zq[a-z]{9}")
 ROOMS = rooms.__all__
 
@@ -130,6 +132,7 @@ class Go:
         self.world = player.world
         self.deed = deed
         self._writes = 0
+        self._posts = 0
 
     def knows(self, method: str, path: str, name: str) -> bool:
         """Whether the program's own document names this field of a body."""
@@ -174,7 +177,10 @@ class Go:
                 self.player.counts["repeated"] += 1
             else:
                 self.player.saw(self.deed.who, answer)
-                if answer.status not in UNSETTLED and not (answer.status == 429 and number < TRIES - 1):
+                is_held = answer.status == 429 or (
+                    answer.status == 409 and any(each in answer.body for each in SEALING)
+                )
+                if answer.status not in UNSETTLED and not (is_held and number < TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1
@@ -262,12 +268,19 @@ class Go:
         values = {name: value for name, value in typed.items() if name in names}
         sent = form.filled(**values)
         answer = await self._post(form.action, sent)
-        data = {"location": answer.headers.get("location", ""), "write_id": dict(form.fields).get("write_id")}
+        known = dict(form.fields)
+        data = {
+            "location": answer.headers.get("location", ""),
+            "write_id": known.get("write_id"),
+            "id": known.get("id"),
+        }
         self.player.counts["by pages"] += 1
         return Told(answer.status, str(answer.status), data, answer.text)
 
-    async def form_like(self, page: str, pattern: str, *, last: bool = False) -> Told:
-        """Presses the first (or last) button of a page that posts to an address of this pattern."""
+    async def form_like(
+        self, page: str, pattern: str, *, last: bool = False, choose: tuple[str, ...] = ()
+    ) -> Told:
+        """Presses the first (or last) button of a page that posts to an address of this pattern; of `choose` the last choice is taken."""
         shown = await self.page(page)
         if shown.status != 200:
             return Told(max(shown.status, 401), f"page {shown.status}")
@@ -276,7 +289,11 @@ class Go:
             for each in forms_of(shown.text)
             if each.method == "post" and re.fullmatch(pattern, each.action.split("?")[0])
         ]
-        return await self.fill(page, found[-1 if last else 0], (), {}) if found else Told(409, "not_offered")
+        if not found:
+            return Told(409, "not_offered")
+        form = found[-1 if last else 0]
+        typed = {name: form.choices[name][-1] for name in choose if form.choices.get(name)}
+        return await self.fill(page, form, (), typed)
 
     async def form_with_file(
         self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any
@@ -341,7 +358,8 @@ class Go:
 
     async def _post(self, action: str, sent: list[tuple[str, str]]) -> Answer:
         who, which = self.deed.who, self.deed.which
-        key = uuid_of("form", self.deed.key)
+        self._posts += 1
+        key = uuid_of("form", self.deed.key, *([self._posts] if self._posts > 1 else []))
         if self.deed.lost:
             self.player.counts["answers lost"] += 1
             with contextlib.suppress(Lost):
@@ -515,6 +533,7 @@ class Player:
             if told is None:
                 continue
             self.deeds += 1
+            self.counts["writes"] += len(deed.given.get("writes") or deed.given.get("taps") or [0])
             self.settle(deed, verdict, told)
         self._judge_names(over)
 
@@ -676,17 +695,17 @@ class Player:
         mentors, teachers = [n for n, r in CAST if r == "mentor"], [n for n, r in CAST if r == "teacher"]
         for number, each in enumerate(schools):
             for person in (mentors[number % 3], teachers[number % len(teachers)]):
-                for subject in ("language", "math"):
-                    jobs.append(
-                        self.deed(
-                            "assign",
-                            "coordinator1",
-                            person=person,
-                            school=f"school {each.key}",
-                            subject=subject,
-                            **{"class": None, "to_on": None},
-                        )
+                jobs += [
+                    self.deed(
+                        "assign",
+                        "coordinator1",
+                        person=person,
+                        school=f"school {each.key}",
+                        subject=subject,
+                        **{"class": None, "to_on": None},
                     )
+                    for subject in ("language", "math")
+                ]
         for job in jobs:
             await do(job)
         children: list[Deed] = []
@@ -803,7 +822,12 @@ class Player:
                         "wave",
                         [
                             self.deed(
-                                "step_round", "coordinator1", round=held.id, state=state, reason="as planned"
+                                "step_round",
+                                "coordinator1",
+                                round=held.id,
+                                state=state,
+                                reason="as planned",
+                                confirmed=True,
                             )
                         ],
                     )

@@ -79,6 +79,10 @@ class Report:
                 f"deeds            {self.deeds}, {self.deeds / max(self.busy_s, 1e-9):.0f} a second while deeds are done, "
                 f"{self.deeds / max(self.all_s, 1e-9):.0f} a second with starting, looking and killing"
             ),
+            (
+                f"writes           {self.counts['writes']} (each of a batch is one), "
+                f"{self.counts['writes'] / max(self.busy_s, 1e-9):.0f} a second while deeds are done"
+            ),
             f"comparisons      {self.counts['comparisons']}; {self.counts['asked']} questions; names looked for in {self.counts['names looked for']} answers",
             f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
             f"faults           {faults}",

@@ -76,6 +76,7 @@ class Program:
             text=True,
             cwd=root,
             env=environment,
+            start_new_session=True,  # told to stop by us, and by nobody who speaks to our group
         )
         self._tell(None)
 

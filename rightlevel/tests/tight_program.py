@@ -1,4 +1,6 @@
-"""`python -m tight_program serve ...`: the service, but in its first life it soon holds memory that it never gives back, as a leak would.
+"""`python -m tight_program serve ...`: the service, but in its first life it holds memory that it never gives back, as a leak would.
+
+It begins to when the file that LEAK_WHEN names is there.
 
 It stays under its critical level, so that only its turning away can end it; and it is judged by seconds instead of a minute.
 """
@@ -7,14 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from functools import partial
+from pathlib import Path
 
 from flatwater.recycling import RECYCLED_VARIABLE, Recycler
 from rightlevel.commands import main
 from rightlevel.operations import vitals
 
 BALLAST_BYTES = 74_000_000
-AFTER_S = 4.0
 held: list[bytes] = []
 
 vitals.EVERY_S = 0.5  # type: ignore[misc]
@@ -22,12 +25,12 @@ vitals.Recycler = partial(Recycler, turned_away_s=3.0)  # type: ignore[misc,assi
 
 
 def leak() -> None:
+    while not Path(os.environ["LEAK_WHEN"]).exists():
+        time.sleep(0.05)
     held.append(b"x" * BALLAST_BYTES)
 
 
 if __name__ == "__main__":
     if RECYCLED_VARIABLE not in os.environ:
-        timer = threading.Timer(AFTER_S, leak)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=leak, daemon=True).start()
     main(prog_name="rightlevel")

@@ -225,6 +225,14 @@ class Programme:
         held.state = state
         self.fix_rolls(now)
 
+    def end_retests(self, round_id: str) -> None:
+        """Nobody is tested again in a frozen round; what lay with a teacher is to be decided again."""
+        for result in self.results.values():
+            if result.round == round_id and result.retest is not None:
+                after = {"pending": "ended", "returned": "disagreed"}.get(result.retest.state)
+                if after is not None:
+                    result.retest.state, result.retest.version = after, None
+
     def days_of(self, held: Round, school: str) -> tuple[date, date]:
         """The days of a round for one school."""
         starts, ends = held.own_days.get(school, (None, None))
@@ -276,9 +284,34 @@ class Programme:
             held = self.rounds[result.round]
             if held.year != before.year or held.roll_at is not None:
                 continue
-            result.sex = sex
-            if result.school == before.school:
+            result.sex = sex if result.sex == before.sex else result.sex
+            # What was made where the child stood before a transfer stays as it was made.
+            if (result.school, result.klass, result.grade) == (before.school, before.klass, before.grade):
                 result.grade, result.klass = grade, klass
+
+    def amend_past(
+        self,
+        child: Child,
+        was: tuple[str, str, str | None, int, int],
+        now: tuple[str | None, int, int],
+        nth: int = 0,
+    ) -> None:
+        """A former stint was otherwise. The results made there follow in class and grade, all of its year in sex."""
+        year, school, klass, grade, sex = was
+        self.tick()
+        past = [each for each in child.stints if each.year == year and each.until is not None]
+        same = [each for each in past if (each.school, each.klass, each.grade, each.sex) == was[1:]]
+        for each in same[nth : nth + 1]:
+            each.klass, each.grade = now[0], now[1]
+        for each in past:
+            each.sex = now[2] if each.sex == sex else each.sex
+        for result in self.results_of(child.id):
+            if self.rounds[result.round].year != year:
+                continue
+            result.version = None
+            if (result.school, result.klass, result.grade) == (school, klass, grade):
+                result.klass, result.grade = now[0], now[1]
+            result.sex = now[2] if result.sex == sex else result.sex
 
     def results_of(self, child_id: str) -> list[Result]:
         """The live results of one child."""
@@ -472,8 +505,8 @@ class Programme:
         present = self.live_result(child.id, held.id, subject)
         self.tick()
         if present is not None:
-            if (present.outcome, present.rank) != (outcome, rank):
-                # What was verified is verified at that level only.
+            if (present.outcome, present.rank, present.tested_on) != (outcome, rank, tested_on):
+                # What was verified is verified at that level and on that day only.
                 present.is_verified = False
                 if present.retest is not None:
                     present.retest.state = "overtaken"

@@ -38,6 +38,7 @@ class Place:
     parent: str | None
     name: str
     is_deleted: bool = False
+    is_closed: bool = False
 
 
 @dataclass
@@ -49,6 +50,7 @@ class School:
     stood: list[tuple[int, str]]
     is_practice: bool = False
     is_open: bool = True
+    is_merged: bool = False
     is_deleted: bool = False
 
 

@@ -16,6 +16,14 @@ def _touches_child(w: World, d: Deed) -> Any:
     return [d.given["child"]]
 
 
+def _may_stand(w: World, child: Child) -> bool:
+    """Whether a child can be back where it stood: not at a closed school, nor in a class or year that is gone."""
+    now = child.present
+    school, year, klass = w.p.schools[now.school], w.p.years[now.year], w.p.classes.get(now.klass or "")
+    is_gone = school.is_deleted or year.is_deleted or (klass is not None and klass.is_deleted)
+    return school.is_open and not is_gone
+
+
 def _reached(w: World, d: Deed, *roles: str) -> str:
     """Whether somebody in the field (or of these roles) reaches the child; what is removed or not theirs is not there for them."""
     child = _child(w, d)
@@ -83,7 +91,14 @@ class Enrol:
             page = f"/schools/{w.ids[g['school']]}/students/new"
             class_id = w.ids.get(g["class"], "")
             return await go.form(
-                page, page, code=code, name=name, sex=g["sex"], grade=g["grade"], class_id=class_id
+                page,
+                page,
+                optional=("class_id",),
+                code=code,
+                name=name,
+                sex=g["sex"],
+                grade=g["grade"],
+                class_id=class_id,
             )
         body = {
             "school_id": w.ids[g["school"]],
@@ -432,7 +447,8 @@ class ComeBack:
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = _child(w, d)
-        return _reached(w, d) or ("" if child.status == "left" and child.present.ended == "left" else "?")
+        is_plain = child.status == "left" and child.present.ended == "left"
+        return _reached(w, d) or ("" if is_plain and _may_stand(w, child) else "?")
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -530,7 +546,7 @@ class RestoreChild:
             return "not_found"
         if not w.p.code_is_free(child.present.school, child.code, child.id):
             return "already_taken"
-        return "?" if child.is_erased or w.p.schools[child.present.school].is_deleted else ""
+        return "?" if child.is_erased or not _may_stand(w, child) else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -687,9 +703,11 @@ class Merge:
         if w.p.schools[kept.present.school].is_practice != w.p.schools[gone.present.school].is_practice:
             return "across_practice"
         results = [*w.p.results_of(kept.id), *w.p.results_of(gone.id)]
-        if any(each.is_locked for each in results):
+        if any(each.is_locked and not each.is_verified for each in results):
             return "merge_held"
-        return "?" if any(each.school in w.p.rounds[each.round].locked for each in results) else ""
+        # What is verified may be carried along; whether a lock beside it holds is left open.
+        is_open = any(each.is_locked or each.school in w.p.rounds[each.round].locked for each in results)
+        return "?" if is_open else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

@@ -146,14 +146,17 @@ by_page(
     optional=("place_id", "is_practice"),
     then=finding(lambda _w, d: f"/api/v1/schools?search=S{d.key}&limit=1000", code=lambda _w, d: f"S{d.key}"),
 )
-by_page(
-    "move_school",
+plain(
+    "rename_school_here",
     "POST /schools/{id}/edit",
-    page=given("school", "/schools/", "/edit"),
-    action=given("school", "/schools/", "/edit"),
-    typed=lambda w, d: {"place_id": _id(w, d, "place"), "reason": "the districts were drawn anew"},
-    optional=("place_id", "reason"),
-    then=reading(given("school", "/api/v1/schools/")),
+    given=a_school,
+    weight=0.15,
+    form=(
+        given("school", "/schools/", "/edit"),
+        given("school", "/schools/", "/edit"),
+        lambda _w, d: {"name_latin": f"Named {d.key}"},
+    ),
+    after=lambda w, d, _a: w.versions.__setitem__(d.given["school"], None),
 )
 by_page(
     "delete_school",

@@ -20,19 +20,26 @@ def leaders_only(w: World, d: Deed) -> str:
 class MakePlace:
     @staticmethod
     def make(w: World) -> Any:
-        parent = w.pick(each for each in w.p.places.values() if each.kind in BELOW and not each.is_deleted)
+        parent = w.pick(
+            each
+            for each in w.p.places.values()
+            if each.kind in BELOW and not each.is_deleted and not each.is_closed
+        )
         return None if parent is None else (w.leader(), {"parent": parent.id, "kind": BELOW[parent.kind]})
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         parent = d.given["parent"]
-        return "" if parent is None or not w.p.places[parent].is_deleted else "no_parent"
+        if parent is None:
+            return ""
+        return "no_parent" if w.p.places[parent].is_deleted or w.p.places[parent].is_closed else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
         body = {
             "kind": d.given["kind"],
-            "code": f"P{d.key}",
+            # The country is Cambodia: its one time zone is that of the programme.
+            "code": "KH" if d.given["parent"] is None else f"P{d.key}",
             "name_local": f"Place {d.key}",
             "parent_id": w.ids.get(d.given["parent"]),
         }
@@ -55,13 +62,16 @@ class MakeSchool:
     @staticmethod
     def make(w: World) -> Any:
         place = w.pick(
-            each for each in w.p.places.values() if each.kind == "district" and not each.is_deleted
+            each
+            for each in w.p.places.values()
+            if each.kind == "district" and not each.is_deleted and not each.is_closed
         )
         return None if place is None else (w.leader(), {"place": place.id, "is_practice": w.chance(0.15)})
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
-        return "" if not w.p.places[d.given["place"]].is_deleted else "no_place"
+        place = w.p.places[d.given["place"]]
+        return "no_place" if place.is_deleted or place.is_closed else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -93,7 +103,9 @@ class MoveSchool:
     def make(w: World) -> Any:
         school = w.school()
         place = w.pick(
-            each.id for each in w.p.places.values() if each.kind == "district" and not each.is_deleted
+            each.id
+            for each in w.p.places.values()
+            if each.kind == "district" and not each.is_deleted and not each.is_closed
         )
         if school is None or place is None or w.p.schools[school].stood[-1][1] == place:
             return None
@@ -103,7 +115,10 @@ class MoveSchool:
     def judge(w: World, d: Deed) -> str:
         if w.p.schools[d.given["school"]].is_deleted:
             return "not_found"
-        return "no_place" if w.p.places[d.given["place"]].is_deleted else ""
+        place = w.p.places[d.given["place"]]
+        if w.p.schools[d.given["school"]].stood[-1][1] == place.id:
+            return "?"
+        return "no_place" if place.is_deleted or place.is_closed else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

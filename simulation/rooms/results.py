@@ -275,6 +275,8 @@ class Grid:
             why = _why(w, d, given, has_reason=False)
             present = w.p.live_result(child_id, held.id, d.given["subject"])
             is_same = present is not None and (present.level or present.outcome) == choice
+            if present is not None and is_same:
+                present.version = None  # written again or left alone: either may be
             if answer["status"] == 200 or answer["status"] == 303:
                 w.keys_made.setdefault("verdicts", []).append(
                     ("grid row", "?" if is_same else why, True, "saved")

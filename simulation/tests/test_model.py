@@ -117,3 +117,33 @@ def test_a_merge_and_its_undo_lose_nothing() -> None:
     assert (totals(p)["enrolled"], totals(p)["assessed"]) == (1, 1)
     p.unmerge("m")
     assert (totals(p)["enrolled"], totals(p)["assessed"]) == (2, 2)
+
+
+def test_a_correction_leaves_what_was_made_before_a_transfer_in_the_school() -> None:
+    p = a_programme()
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", outcome="absent", level=None, tested_on=DAY)
+    p.move(p.children["k1"], "moved", grade=5)
+    p.correct(p.children["k1"], sex=1, grade=4, klass=None)
+    assert p.results["x"].grade == 3
+
+
+def test_an_amended_past_takes_the_results_of_its_year_along_and_not_the_present() -> None:
+    p = a_programme()
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", outcome="absent", level=None, tested_on=DAY)
+    p.set_state("r", "closed", DAY)
+    p.roll_over("o", "a", "y", [])
+    p.amend_past(p.children["k1"], ("y", "a", None, 3, 1), (None, 5, 2))
+    assert (p.results["x"].grade, p.results["x"].sex) == (5, 2)
+    assert (p.children["k1"].present.grade, p.children["k1"].present.sex) == (4, 1)
+    assert p.cells(p.rounds["r"], "language")["a"][5, 2].enrolled == 1
+
+
+def test_what_was_verified_is_so_on_its_day_only() -> None:
+    p = a_programme()
+    given = {"outcome": "assessed", "level": "beginner"}
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", tested_on=DAY, **given)
+    p.results["x"].is_verified = True
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", tested_on=DAY, **given)
+    assert p.results["x"].is_verified
+    p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", tested_on=date(2027, 1, 5), **given)
+    assert not p.results["x"].is_verified

@@ -34,7 +34,7 @@ def running(command: str, folder: Path, port: int) -> Iterator[subprocess.Popen[
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5).close()
                 break
-            except urllib.error.URLError:
+            except OSError:  # refused, or not answered in time while it starts
                 assert process.poll() is None, process.stdout.read() if process.stdout else ""
                 assert time.monotonic() < until
                 time.sleep(0.1)

@@ -115,7 +115,8 @@ async def test_strangers_can_not_shut_it(service: Running) -> None:
 @pytest.fixture
 async def tight(tmp_path: Path) -> AsyncIterator[Running]:
     """A service that is far over its allowance whatever it does, as one that leaks would be."""
-    with running(tmp_path / "data", free_port(), program=("-m", "tight_program")) as opened:
+    when = {"LEAK_WHEN": str(tmp_path / "data" / "leak")}
+    with running(tmp_path / "data", free_port(), environment=when, program=("-m", "tight_program")) as opened:
         yield opened
 
 
@@ -135,10 +136,11 @@ async def test_memory_that_stays_short_turns_away_for_a_while_then_replaces_the_
                     uptimes.append(answer.json()["uptime_s"])
                 await asyncio.sleep(0.02)
 
+    (tight.folder / "leak").touch()
     async with asyncio.TaskGroup() as group:
         for path in ("/healthz", "/students", "/schools"):
             group.create_task(keeps_asking(path))
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             while not uptimes or uptimes[-1] >= max(uptimes):
                 await asyncio.sleep(0.1)
         await asyncio.sleep(1.0)

@@ -843,33 +843,43 @@ begin
                 union all
                 select -1, round_id, subject, school_id, grade, sex, outcome, rank from old_rows where deleted_at is null and not is_hidden) changed
             group by round_id, subject, school_id, grade, sex);
-        with moved as materialized (
-            select student_id, round_id, subject, school_id, grade, sex, sum(sign) as seats
+        -- Mostly a level is changed and no seat: the plan for seats is begun only where there is one.
+        if exists (
+            select 1
             from (
                 select 1 as sign, student_id, round_id, subject, school_id, grade, sex from new_rows where deleted_at is null and not is_hidden
                 union all
                 select -1, student_id, round_id, subject, school_id, grade, sex from old_rows where deleted_at is null and not is_hidden) changed
             group by student_id, round_id, subject, school_id, grade, sex
-            having sum(sign) <> 0
-        )
-        select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
-        from (
-            select m.round_id, m.subject, b.school_id, b.grade, b.sex, sum(b.seats * m.seats) as seats
-            from moved m
-            cross join lateral (
-                select x.school_id, x.grade, x.sex, x.seats
-                from round rd
-                cross join lateral (
-                    select e.school_id, e.grade, e.sex, -1 as seats
-                    from base_seat e
-                    where e.student_id = m.student_id and e.school_year_id = rd.school_year_id and (e.seat_until is null or rd.roll_number < e.seat_until)
-                        and (rd.roll_number is null or e.from_number <= rd.roll_number)
+            having sum(sign) <> 0) then
+            with moved as materialized (
+                select student_id, round_id, subject, school_id, grade, sex, sum(sign) as seats
+                from (
+                    select 1 as sign, student_id, round_id, subject, school_id, grade, sex from new_rows where deleted_at is null and not is_hidden
                     union all
-                    select m.school_id, m.grade, m.sex, 1) x
-                where rd.id = m.round_id
-                offset 0) b
-            group by m.round_id, m.subject, b.school_id, b.grade, b.sex
-            having sum(b.seats * m.seats) <> 0) d;
+                    select -1, student_id, round_id, subject, school_id, grade, sex from old_rows where deleted_at is null and not is_hidden) changed
+                group by student_id, round_id, subject, school_id, grade, sex
+                having sum(sign) <> 0
+            )
+            select array_agg(row(d.round_id, d.subject, d.school_id, d.grade, d.sex, d.seats)::roll_delta) into rolls
+            from (
+                select m.round_id, m.subject, b.school_id, b.grade, b.sex, sum(b.seats * m.seats) as seats
+                from moved m
+                cross join lateral (
+                    select x.school_id, x.grade, x.sex, x.seats
+                    from round rd
+                    cross join lateral (
+                        select e.school_id, e.grade, e.sex, -1 as seats
+                        from base_seat e
+                        where e.student_id = m.student_id and e.school_year_id = rd.school_year_id and (e.seat_until is null or rd.roll_number < e.seat_until)
+                            and (rd.roll_number is null or e.from_number <= rd.roll_number)
+                        union all
+                        select m.school_id, m.grade, m.sex, 1) x
+                    where rd.id = m.round_id
+                    offset 0) b
+                group by m.round_id, m.subject, b.school_id, b.grade, b.sex
+                having sum(b.seats * m.seats) <> 0) d;
+        end if;
     end if;
     if cardinality(rolls) > 0 then
         perform add_school_roll(rolls);
@@ -985,6 +995,11 @@ create function add_place_roll(deltas roll_delta[]) returns void language sql as
     on conflict (place_id, round_id, subject, grade, sex, shard) do update set children = c.children + excluded.children
 $$;
 
+-- The programme's day as whoever changes children told it with the transaction (setting `rightlevel.today`); else that of the instant in UTC.
+create function told_day(at timestamptz) returns date language sql stable as $$
+    select coalesce(nullif(current_setting('rightlevel.today', true), '')::date, (at at time zone 'UTC')::date)
+$$;
+
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
 -- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
 create function keep_student_counts() returns trigger language plpgsql as $$
@@ -1025,7 +1040,7 @@ begin
                 roll_over_id, from_number, until_number)
             select o.id, o.school_id, o.school_year_id, o.class_id, o.grade, o.sex,
                 coalesce(($1->>'until_on')::date, case when n.status = 'left' then n.left_on end,
-                    case when o.school_year_id <> n.school_year_id then least(y.ends_on, n.changed_at::date) end, n.changed_at::date),
+                    case when o.school_year_id <> n.school_year_id then least(y.ends_on, told_day(n.changed_at)) end, told_day(n.changed_at)),
                 case
                     when $1->>'roll_over_id' is not null then
                         case when n.status = 'left' then 'finished' when n.grade <> o.grade then 'promotion' else 'repeat' end

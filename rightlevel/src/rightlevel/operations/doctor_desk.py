@@ -15,6 +15,7 @@ from flatwater.doctor.application_numbers import ApplicationNumbers
 from flatwater.doctor.model import Finding, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
 from flatwater.pool import PoolStatistics
+from flatwater.supervisor import beside
 from rightlevel.operations.doctor_program import Asked, Done, Told
 from rightlevel.programme.errors import Conflict
 
@@ -80,7 +81,7 @@ class DoctorDesk:
         if self._last is not None and is_fresh and not afresh:
             return self._last
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._examine(), name="doctor's look")
+            self._looking = beside(self._examine(), name="doctor's look")
         # The look is everybody's: whoever asked may leave or run out of time, and it goes on for the next.
         done, _ = await asyncio.wait({self._looking}, timeout=LOOK_S)
         return next(iter(done)).result() if done else Examination((), STILL_LOOKING)

@@ -97,6 +97,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         4_000,
     ),
     Bound(
+        "student_change",
+        "a change of a child's record",
+        "the child's 1,001st change takes the oldest; erasing the child; a practice school's reset",
+        "most:rightlevel.programme.students.model.KEPT_CHANGES",
+        8_000,
+    ),
+    Bound(
         "past_enrolment",
         "a child that moves, goes up or leaves",
         "undoing a roll-over; a practice school's reset",
@@ -363,6 +370,64 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound("backup", "a backup that was made", "the hundred newest stay", "sweep:keep_backup", 1),
     Bound("schema_migration", "one for each step of the schema", "nothing", "schema_migration_pkey", 1),
+    Bound(
+        "boundary_change",
+        "a move, split or merge of places by a coordinator",
+        "nothing: the past is read from it",
+        "boundary_change_pkey",
+        5,
+    ),
+    Bound(
+        "boundary_change_place",
+        "one for each place of a boundary change and what follows it",
+        "nothing",
+        "boundary_change_place_pkey",
+        10,
+    ),
+    Bound(
+        "boundary_change_school",
+        "one for each school of a boundary change",
+        "nothing",
+        "boundary_change_school_pkey",
+        100,
+    ),
+    Bound(
+        "school_place",
+        "a stay of a school in a place, one at a time",
+        "nothing: counts of the past hang on it",
+        "school_place_is_one_now",
+        200,
+    ),
+    Bound(
+        "school_change",
+        "schools that are merged or split",
+        "nothing; it may be undone",
+        "school_change_pkey",
+        5,
+    ),
+    Bound(
+        "school_change_child",
+        "one for each child that a merge or split of schools moves",
+        "its school change; its child",
+        "school_change_child_pkey",
+        500,
+    ),
+    Bound("school_standing", "one for each school and year", "recounting", "school_standing_pkey", 50),
+    Bound(
+        "place_count_moved",
+        "what districts as they are today count more or less than as they were",
+        "recounting",
+        "place_count_moved_pkey",
+        500,
+    ),
+    Bound("place_roll_moved", "the same of seats", "recounting", "place_roll_moved_pkey", 500),
+    Bound(
+        "student_change",
+        "a change of a child's record, the latest thousand of a child",
+        "the trigger that keeps them, past a thousand; erasure",
+        "student_change_pkey",
+        8_000,
+    ),
 )
 
 

@@ -35,7 +35,7 @@ QUERIES = read_queries(
     """
 -- name: audit
 -- What was written down of sign-ins.
-select count(*) from audit_entry where action = 'sign_in' and outcome = %(outcome)s
+select coalesce(sum(times), 0)::int from audit_entry where action = 'sign_in' and outcome = %(outcome)s
 -- name: failures
 -- How many rows of failures there are.
 select count(*) from sign_in_failure

@@ -274,13 +274,13 @@ async def test_a_closed_or_deleted_school_goes_into_no_new_year(there: There) ->
         with pytest.raises(kind):
             async with there.session.savepoint():
                 await there.spoil(spoilt)
-                plan = RollOverPlan(str(uuid4()), TODAY)
+                plan = RollOverPlan(str(uuid4()), TODAY, carry_open_rounds=True)
                 await roll_over_school(there.session, there.cast.coordinator, there.school, plan, there.clock)
 
 
 async def test_a_roll_over_is_not_undone_into_a_class_that_was_deleted(there: There) -> None:
     coordinator = there.cast.coordinator
-    plan = RollOverPlan(str(uuid4()), TODAY)
+    plan = RollOverPlan(str(uuid4()), TODAY, carry_open_rounds=True)
     done = await roll_over_school(there.session, coordinator, there.cast.school_a, plan, there.clock)
     deleted = {"class": there.cast.class_3a}
     await there.session.execute(QUERIES["class_deleted"], deleted)

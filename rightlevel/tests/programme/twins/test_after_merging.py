@@ -189,6 +189,7 @@ HANGS_ON_A_CHILD = {
     "result.student_id": "carried; of two in one place the other stays with the record that went",
     "not_twins.first_id": "stays: said of that record",
     "not_twins.second_id": "stays: said of that record",
+    "student_change.student_id": "stays: what was done to that record",
     "student.merged_into": "the merge itself",
     "student_merge.gone_id": "the merge itself",
     "student_merge.kept_id": "the merge itself",

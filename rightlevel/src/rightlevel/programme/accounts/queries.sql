@@ -79,10 +79,10 @@ on conflict (kind, subject) do update
 set failures = excluded.failures, last_failed_at = excluded.last_failed_at, locked_until = excluded.locked_until
 
 -- name: insert_session
--- Opens a session.
+-- Opens a session. Whoever else signs in as this person waits for the end of it, so that what is then over the bound is seen by somebody.
 insert into person_session (token_hash, person_id, csrf_token, created_at, last_seen_at, expires_at, address, device, pending, school_device_id)
-values (%(token_hash)s, %(person_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s, %(address)s, %(device)s, %(pending)s,
-    %(school_device_id)s::uuid)
+select %(token_hash)s, p.id, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s, %(address)s, %(device)s, %(pending)s, %(school_device_id)s::uuid
+from (select id from person where id = %(person_id)s for no key update) p
 
 -- name: end_oldest_sessions
 -- Keeps a person's sessions at a bound: the newest stay. Served by person_session_by_person.

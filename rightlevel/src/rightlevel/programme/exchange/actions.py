@@ -22,7 +22,7 @@ from rightlevel.programme.exchange.model import ImportFault, ImportOutcome, Impo
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.permissions import Actor, require
-from rightlevel.programme.students import changing
+from rightlevel.programme.students import changing, tell_today
 
 KEEP_FAULTS: Final = timedelta(days=30)
 SHOWN_IGNORED: Final = 20
@@ -195,6 +195,7 @@ async def _save(session: Session, saving: _Saving) -> store.Saved:
     if new.kind == "schools":
         return await store.apply_schools(session, saving.plan.mapped)
     await changing(session, actor, "import", new.filename)
+    await tell_today(session, today(clock))
     audited = {
         "person_id": actor.person_id if actor else None, "role": actor.role if actor else None,
         "address": actor.address if actor else None, "filename": new.filename[:200],

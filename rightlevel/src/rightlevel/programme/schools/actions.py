@@ -158,12 +158,12 @@ async def change_school(
     before = {name: getattr(school, name) for name in NewSchool.__struct_fields__}
     fields = await _checked(session, NewSchool(**{**before, **given}), change.reason, before=school)
     touched = {name for name in fields if fields[name] != before[name]}
-    forget_assignments(session, school_id=school_id)
     if "place_id" in touched:
         await store.say_move(
             session, reason=change.reason.strip(), person_id=actor.person_id, now=clock.now()
         )
     await _save_change(session, school, change, fields)
+    forget_assignments(session, school_id=school_id)
     await write_audit(
         session, actor, "change", "school", school_id, before={name: before[name] for name in touched},
         after={name: fields[name] for name in touched}, reason=change.reason.strip() or None,

@@ -48,6 +48,7 @@ from rightlevel.programme.students.model import (
     standing_of,
 )
 from rightlevel.programme.students.standing import faults_of_return, standing_faults
+from rightlevel.programme.students.store import tell_today
 
 __all__ = [
     "SEXES",
@@ -88,4 +89,5 @@ __all__ = [
     "standing_faults",
     "standing_of",
     "student_for_write",
+    "tell_today",
 ]

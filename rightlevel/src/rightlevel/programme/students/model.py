@@ -14,6 +14,8 @@ from rightlevel.programme.errors import Fault
 LONGEST_NAME = 200
 LONGEST_CODE = 40
 LONGEST_REASON = 200
+KEPT_CHANGES = 1_000
+"""Changes of one child's record that are kept, the latest: the trigger keep_student_changes takes older ones away."""
 YOUNGEST, OLDEST = 3, 25
 
 SEXES = {1: "male", 2: "female", 0: "not known", 9: "not applicable"}

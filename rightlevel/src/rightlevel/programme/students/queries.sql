@@ -96,6 +96,10 @@ update student
 set status = %(status)s::student_status, left_on = %(left_on)s, left_reason = %(reason)s, version = version + 1, changed_at = %(now)s
 where id = %(student_id)s::uuid and version = %(version)s and deleted_at is null and status <> %(status)s::student_status
 
+-- name: tell_today
+-- Says for the rest of the transaction which day it is in the programme: until when a child stood where it does not any more (told_day).
+select set_config('rightlevel.today', %(day)s::date::text, true) as day
+
 -- name: say_stint
 -- Says that the next change of where a child stands is a move, and why (trigger keep_student_counts writes down where it was).
 select say_stint(%(reason)s, %(words)s, %(until_on)s, null)::text as said

@@ -133,6 +133,11 @@ async def set_status(
     return await session.execute(_queries["set_status"], values)
 
 
+async def tell_today(session: Session, day: date) -> None:
+    """Tells the triggers that write down where children stood which day it is in the programme."""
+    await session.fetch_value(_queries["tell_today"], {"day": day})
+
+
 async def say_stint(session: Session, *, until_on: date, reason: str, words: str = "") -> None:
     """Says of the next change of where a child stands, in this transaction, that it is a move and no correction."""
     values = {"until_on": until_on, "reason": reason, "words": words}
