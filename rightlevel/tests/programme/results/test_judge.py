@@ -25,12 +25,12 @@ SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 FREE = Facts(
     number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, is_certain=True, student_left_on=None, student_is_deleted=False, round_kind="baseline",
     round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
-    result_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
+    result_id=None, result_school_id=None, result_class_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
     result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,
     result_is_verified=False, verification_state=None, done_as=None, done_result_id=None, done_version=None,
 )  # fmt: skip
 THERE = msgspec.structs.replace(
-    FREE, result_id=RESULT, result_version=2, result_outcome="assessed", result_rank=4, result_tested_on=TODAY, result_assessor_id=ME,
+    FREE, result_id=RESULT, result_school_id=SCHOOL, result_class_id=CLASS, result_version=2, result_outcome="assessed", result_rank=4, result_tested_on=TODAY, result_assessor_id=ME,
 )  # fmt: skip
 
 NEW: dict[str, Any] = {}

@@ -77,6 +77,15 @@ async def test_the_lock_of_the_school_it_counts_at_holds_a_moved_childs_result(
     assert await codes(session, cast.coordinator, clock, with_reason) == ["changed"]
 
 
+async def test_a_moved_childs_result_is_changed_by_who_reaches_where_it_was_made_and_nothing_new_is(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    change = a_write(cast, moved.student_id, level="division", version=1)
+    assert await codes(session, cast.teacher, clock, change) == ["changed"]
+    first_in_language = a_write(cast, moved.student_id, subject="language", level="word")
+    assert await codes(session, cast.teacher, clock, first_in_language) == ["not_found"]
+
+
 async def test_a_moved_childs_result_is_removed_by_who_reaches_where_it_was_made_or_where_the_child_is(
     session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
 ) -> None:

@@ -142,6 +142,8 @@ class Facts(msgspec.Struct, frozen=True):
     school_is_locked: bool
     has_baseline: bool
     result_id: str | None
+    result_school_id: int | None
+    result_class_id: int | None
     result_version: int | None
     result_outcome: str | None
     result_rank: int | None
@@ -338,9 +340,10 @@ def judge(actor: Actor, write: ResultWrite, facts: Facts, today: date) -> str:
         return "repeated"
     if facts.now_school_id is None or facts.student_is_deleted:
         return "merged" if _may_know_kept(actor, facts) else "not_found"
-    # Those who teach it now, and those who taught it where it sits in the round.
+    # Those who teach it now, those who taught it where it sits in the round, and those where its result was made.
     sits = [(facts.now_school_id, facts.now_class_id)]
     sits += [(facts.school_id, facts.class_id)] if facts.school_id is not None else []
+    sits += [(facts.result_school_id, facts.result_class_id)] if facts.result_school_id is not None else []
     if not any(actor.scope.covers(school_id, class_id=class_id) for school_id, class_id in sits):
         return "not_found"
     subject = _subject(write)

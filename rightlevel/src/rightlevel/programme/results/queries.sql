@@ -24,12 +24,12 @@ with wanted as materialized (
 ), present as materialized (
     -- One look-up in result_is_unique by the child, and no other way: a plan made while the table was empty took the round's index, and
     -- read the whole round for each child ever after. A child has a few results; round and subject are compared one by one.
-    select r.id, r.student_id, r.round_id, r.subject, r.school_id, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
+    select r.id, r.student_id, r.round_id, r.subject, r.school_id, r.class_id, r.version, r.outcome, r.rank, r.tested_on, r.assessor_id, r.notes,
         r.locked_at, r.is_verified, r.tool, r.assent, r.is_selected, r.method
     from children c
     join wanted w on w.student_id = c.id
     cross join lateral (
-        select e.id, e.student_id, e.round_id, e.subject, e.school_id, e.version, e.outcome, e.rank, e.tested_on, e.assessor_id, e.notes,
+        select e.id, e.student_id, e.round_id, e.subject, e.school_id, e.class_id, e.version, e.outcome, e.rank, e.tested_on, e.assessor_id, e.notes,
             e.locked_at, e.is_verified, e.tool, e.assent, e.is_selected, e.method
         from result e
         where e.student_id = w.student_id and e.deleted_at is null
@@ -66,7 +66,7 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
         from result b
         join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
         where b.student_id = w.student_id and b.subject = w.subject and b.deleted_at is null and b.outcome = 'assessed') as has_baseline,
-    r.id::text as result_id, r.version as result_version, r.outcome::text as result_outcome, r.rank as result_rank,
+    r.id::text as result_id, r.school_id as result_school_id, r.class_id as result_class_id, r.version as result_version, r.outcome::text as result_outcome, r.rank as result_rank,
     r.tested_on as result_tested_on, r.assessor_id as result_assessor_id, r.notes as result_notes,
     r.tool as result_tool, r.assent as result_assent, r.is_selected as result_is_selected, r.method::text as result_method,
     r.locked_at is not null as result_is_locked, coalesce(r.is_verified, false) as result_is_verified, uv.state::text as verification_state,
