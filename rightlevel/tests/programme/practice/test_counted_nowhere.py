@@ -83,7 +83,7 @@ LOOKED_AT_ELSEWHERE = {
     "/healthz": "what the process measures of itself",
     "/version": "what is running",
 }
-CHANGING = re.compile(r'name="write(_id|\.[^"]*)" value="[^"]*"')
+CHANGING = re.compile(r'name="(write(_id|\.[^"]*)|id)" value="[^"]*"')
 """Ids that a page makes for the writes to come."""
 FIELDS: dict[str, str] = {
     "round_id": "rounds", "round": "rounds", "subject": "subjects", "place_id": "places", "place": "places", "below": "places", "school_id": "school",
