@@ -114,7 +114,7 @@ async def test_every_loop_throws_what_nobody_catches_is_told_and_works_again(
             return {each.name for each in supervisor.standings() if each.failures and each.turns}
 
         try:
-            await until(lambda: working() == LOOPS, "every loop failed and works", within_s=120.0)
+            await until(lambda: working() == LOOPS, "every loop failed and works", within_s=300.0)
         finally:
             left = LOOPS - working()
             assert not left, f"these did not come back: {left}; unknown: {working() - LOOPS}"
