@@ -13,7 +13,7 @@ from simulation.planting import QUICK, caught
 from simulation.player import Difference, Options, Player
 from simulation.stage import Stage
 
-FIXED = (7, 11)
+FIXED = (7, 843_088)
 MOST_S = 12.0
 """After so long a programme does no more deeds, but is still looked at: a machine that is busy with other tests gets less done."""
 LEAST_DEEDS = 60
