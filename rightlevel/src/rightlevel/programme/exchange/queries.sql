@@ -130,25 +130,22 @@ kept as (
 select count(*) as faults from found
 
 -- name: find_children_new_at_closed_schools
--- Notes rows that would add a child to a school that may take none: the one judge says so of each school and year of the file. Children who are
--- there already may be corrected. Served by student_code_is_unique_in_its_school.
+-- Notes rows that would add a child to a school that the one judge says is closed. Years need no look: a file names none that is deleted, and they
+-- are held. Children who are there already may be corrected. Served by student_code_is_unique_in_its_school.
 with refused as materialized (
-    select sc.id, sc.code, y.school_year_id,
-        case when 'school_closed' = any(f.faults) then 'This school is closed: open it first, or leave this row out'
-            else 'This school year was deleted: restore it first' end as rule
-    from (select distinct school_code, school_year_id from staged_student) y
-    join school sc on sc.code = y.school_code and sc.deleted_at is null
-    cross join lateral (select standing_faults(sc.id, y.school_year_id, null, null, null) as faults) f
-    where f.faults <> '{}'),
+    select sc.id, sc.code
+    from school sc
+    where sc.status <> 'open' and sc.deleted_at is null
+        and 'school_closed' = any(standing_faults(sc.id, null, null, null, null))),
 found as (
-    select s.row_number, s.school_code, r.rule
+    select s.row_number, s.school_code
     from staged_student s
-    join refused r on r.code = s.school_code and r.school_year_id = s.school_year_id
+    join refused r on r.code = s.school_code
     left join student st on st.school_id = r.id and lower(st.code) = lower(s.code) and st.deleted_at is null
     where st.id is null),
 kept as (
     insert into found_fault (row_number, column_name, value, rule)
-    select row_number, %(column)s, left(school_code, 200), rule
+    select row_number, %(column)s, left(school_code, 200), 'This school is closed: open it first, or leave this row out'
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
@@ -202,7 +199,7 @@ with found as (
     from staged_student s
     join school sc on sc.code = s.school_code
     join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null and st.erased_at is not null
-    where starts_with(lower(s.code), 'x-')
+    where (starts_with(s.code, 'x-') or starts_with(s.code, 'X-'))
         and ((s.name, s.sex, s.grade, s.school_year_id) is distinct from (st.name, st.sex, st.grade, st.school_year_id)
             or s.birth_on is not null or s.age is not null)),
 kept as (
