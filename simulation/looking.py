@@ -238,9 +238,9 @@ class Looker:
                 self.same("a child twice in the list of children", "once", "twice", str(word))
             rows[word] = (self.w.word("school", row["school_id"]), row["grade"], row["sex"], row["status"])
         expected = {
-            each.id: (each.present.school, each.present.grade, each.present.sex, each.status)
+            each.id: (each.record.school, each.record.grade, each.record.sex, each.status)
             for each in self.p.children.values()
-            if each.is_live and not self.p.schools[each.present.school].is_deleted
+            if each.is_live and not self.p.schools[each.record.school].is_deleted
         }
         wrong = {
             key: (expected.get(str(key)), rows.get(key))

@@ -321,14 +321,16 @@ class Programme:
         """A child leaves its school."""
         child.status, child.left_on = "left", day
         child.present.until, child.present.ended = self.tick(), "left"
+        child.left_as = replace(child.present)
 
     def come_back(self, child: Child) -> None:
         """A child that left is back."""
         child.status, child.left_on = "active", None
+        record, child.left_as = child.record, None
         if child.present.ended == "finished":
             child.present.until, child.present.ended = None, ""
         elif child.present.until is not None:
-            self.move(child, "")
+            self.move(child, "", klass=record.klass, grade=record.grade, sex=record.sex)
 
     def code_is_free(self, school: str, code: str, but: str = "") -> bool:
         """Whether no other child of the school has this code, in whatever case."""

@@ -107,6 +107,13 @@ class Child:
     is_erased: bool = False
     merged_into: str | None = None
     former_names: list[str] = field(default_factory=list)
+    left_as: Stint | None = None
+    """What its record says since it left: an amended past changes where it was counted, not what it comes back with."""
+
+    @property
+    def record(self) -> Stint:
+        """Where the child stands, or stood when it left."""
+        return self.left_as or self.present
 
     @property
     def present(self) -> Stint:

@@ -138,6 +138,16 @@ def test_an_amended_past_takes_the_results_of_its_year_along_and_not_the_present
     assert p.cells(p.rounds["r"], "language")["a"][5, 2].enrolled == 1
 
 
+def test_a_child_that_left_comes_back_as_its_record_says_whatever_of_its_past_was_amended() -> None:
+    p = a_programme()
+    child = p.children["k1"]
+    p.leave(child, DAY)
+    p.amend_past(child, ("y", "a", None, 3, 1), (None, 5, 2))
+    assert (child.record.grade, child.record.sex) == (3, 1)
+    p.come_back(child)
+    assert (child.present.grade, child.present.sex) == (3, 1)
+
+
 def test_what_was_verified_is_so_on_its_day_only() -> None:
     p = a_programme()
     given = {"outcome": "assessed", "level": "beginner"}

@@ -13,7 +13,7 @@ from flatwater.guards import Guards
 from flatwater.load_shedding import LoadShedder
 from flatwater.memory_budget import MemoryBudgets
 from flatwater.metrics import Metrics, RequestMetrics
-from flatwater.monitors import GarbageMonitor, MemorySampler, ProcessMonitor, ProcessSample, pss_of
+from flatwater.monitors import GarbageMonitor, MemorySampler, ProcessMonitor, ProcessSample
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
 from flatwater.recycling import Recycler
@@ -24,22 +24,6 @@ from rightlevel.operations.memory_plan import program_allowance
 
 CRITICAL_SHARE: Final = 1.0
 EVERY_S: Final = 5.0
-
-
-class MemoryLedger(msgspec.Struct, frozen=True):
-    """Who has how much of the budget. *Units*: bytes of PSS; None where this machine doesn't tell."""
-
-    budget_bytes: int
-    program_bytes: int | None
-    database_bytes: int | None
-    backends: dict[str, int]
-    caches: dict[str, int]
-
-    @property
-    def total_bytes(self) -> int | None:
-        if self.program_bytes is None or self.database_bytes is None:
-            return self.program_bytes
-        return self.program_bytes + self.database_bytes
 
 
 class Vitals(msgspec.Struct, frozen=True):
@@ -112,16 +96,3 @@ async def watching(
         return
     async with process, shedder:
         yield vitals
-
-
-def ledger(server: Server, memory: MemorySampler, budget_bytes: int, caches: dict[str, int]) -> MemoryLedger:
-    """Who has how much now. *Cost*: one file read a process, about 0.5 ms each."""
-    backends: dict[str, int] = {}
-    if server.is_private:
-        for process_id in server.process_ids():
-            found = pss_of([process_id])
-            if found is not None:
-                backends[str(process_id)] = found
-    return MemoryLedger(
-        budget_bytes, memory.owned_bytes(), sum(backends.values()) if server.is_private else None, backends, caches
-    )  # fmt: skip

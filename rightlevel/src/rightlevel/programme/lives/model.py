@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.students import is_uuid
 
 LONGEST_REASON = 200
@@ -99,6 +100,10 @@ class OpenRound(msgspec.Struct, frozen=True):
     left: int
     to_do: int
     enrolled: int
+
+    @property
+    def status(self) -> TestingStatus:
+        return TestingStatus(self.tested, self.absent, self.refused, self.left, self.to_do)
 
 
 class RollOverPreview(msgspec.Struct, frozen=True):

@@ -209,7 +209,7 @@ async def change_student(
     changed = {name for name in given if columns[name] != getattr(student, name)}
     await _check_change(session, student, merged, changed, change.reason, clock)
     await changing(session, actor, deed, change.reason)
-    if changed & {"class_id", "grade", "sex"}:
+    if changed.intersection(COUNTED_BY):
         await store.tell_today(session, today(clock))
     try:
         done = await store.change_student_row(session, student_id, change.version, columns, clock.now())
