@@ -39,6 +39,30 @@ def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
     again.stop()
 
 
+def test_a_folder_with_a_long_path_is_found_again_under_the_same_address(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    server = PrivateServer(folder, BUDGET)
+    conninfo = server.start()
+    server.stop()
+    again = PrivateServer(folder, BUDGET)
+    try:
+        assert again.start() == conninfo
+        assert answers(conninfo)
+        socket_folder = Path(again.socket_folder)
+        assert socket_folder.stat().st_mode & 0o077 == 0
+    finally:
+        again.stop()
+    assert not socket_folder.exists()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    socket_folder.symlink_to(elsewhere)
+    try:
+        with pytest.raises(ServerDidNotStart, match="belongs to somebody else"):
+            PrivateServer(folder, BUDGET).start()
+    finally:
+        socket_folder.unlink()
+
+
 def test_two_starts_on_one_folder_are_refused_with_the_holder(tmp_path: Path) -> None:
     server = PrivateServer(tmp_path, BUDGET)
     server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -52,6 +53,17 @@ class Runner:
         """Gives a file or folder to the user that the server runs as."""
         if self._owner is not None:
             os.chown(path, self._owner, self._owner)
+
+    def own_alone(self, folder: Path) -> None:
+        """Gives a folder to that user and closes it to others. *Errors*: ServerDidNotStart where it is somebody else's or a link."""
+        ours = {os.geteuid(), self._owner if self._owner is not None else os.geteuid()}
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
+            raise ServerDidNotStart(
+                f"{folder} belongs to somebody else. Remove it, or choose a data folder with a shorter path."
+            )
+        folder.chmod(0o700)
+        self.own(folder)
 
     @property
     def groups(self) -> list[int] | None:

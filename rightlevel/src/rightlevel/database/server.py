@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import logging
 import os
 import secrets
@@ -99,6 +100,12 @@ def open_server(
     return existing or PrivateServer(folder, memory_bytes, say, supervisor=supervisor)
 
 
+def _short_folder_for(folder: Path) -> Path:
+    """Where the socket of a folder with a long path is: the same at every start, so that others find the server again."""
+    digest = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir()) / f"rightlevel-{digest}"
+
+
 def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
     """The server that DATABASE_URL or PGHOST, PGSERVICE or PGDATABASE name, if they do.
 
@@ -191,6 +198,11 @@ class PrivateServer:
         self._lines: tuple[int, int] | None = None
 
     @property
+    def socket_folder(self) -> str:
+        """Where its socket is: in its data folder, or in the machine's folder for temporary files where that path is too long."""
+        return self._socket_folder
+
+    @property
     def conninfo(self) -> str:
         return _conninfo_in(self._folder, self._socket_folder, OWNER)
 
@@ -278,10 +290,14 @@ class PrivateServer:
     def _make_socket_folder(self) -> str:
         socket_folder = self._folder / "run"
         if len(os.fsencode(socket_folder)) + len("/.s.PGSQL.5432.lock") > MAX_SOCKET_PATH:
-            socket_folder = Path(tempfile.mkdtemp(prefix="rightlevel-"))
-        socket_folder.mkdir(exist_ok=True)
-        socket_folder.chmod(0o700)
-        self._run_as.own(socket_folder)
+            socket_folder = _short_folder_for(self._folder)
+        try:
+            socket_folder.mkdir(mode=0o700, exist_ok=True)
+            self._run_as.own_alone(socket_folder)
+        except OSError as error:
+            raise ServerDidNotStart(
+                f"The folder {socket_folder} for the database's socket can't be used: {error.strerror}."
+            ) from error
         return str(socket_folder)
 
     @property
