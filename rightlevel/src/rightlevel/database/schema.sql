@@ -367,7 +367,7 @@ create table student (
     constraint student_class_is_of_its_school foreign key (class_id, school_id) references class (id, school_id)
 );
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
-create index student_by_name on student (name_key text_pattern_ops, id) where deleted_at is null;
+create index student_by_name on student (name_key, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.

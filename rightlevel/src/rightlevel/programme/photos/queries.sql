@@ -42,7 +42,7 @@ where id = %(photo_id)s::uuid and state = 'stored'
 select id::text as id, visit_id::text as visit_id, size_bytes, width, height, keeps_place, created_at
 from photo
 where visit_id = %(visit_id)s::uuid and state = 'stored'
-order by created_at, id
+order by created_at, photo.id
 limit 5
 
 -- name: remove_photo

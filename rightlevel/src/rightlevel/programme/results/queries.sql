@@ -256,7 +256,7 @@ on conflict (write_id) do nothing
 select write_id::text as write_id, steps
 from guided_test
 where result_id = %(result_id)s::uuid
-order by write_id
+order by guided_test.write_id
 limit 100
 
 -- name: guided_thresholds

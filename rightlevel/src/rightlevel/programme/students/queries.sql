@@ -17,7 +17,7 @@ where true
 --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
 --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
 --? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
-order by name_key, id
+order by student.name_key, student.id
 limit %(rows)s
 
 -- name: count_students

@@ -3,7 +3,7 @@
 select id::text as id, code, name, sex, grade, school_id, class_id, birth_on, age, version, 0 as results
 from student
 where school_id = %(school_id)s and deleted_at is null and erased_at is null
-order by id
+order by student.id
 limit %(rows)s
 
 -- name: said_not

@@ -17,7 +17,7 @@ returning id::text as id
 select id::text as id, created_at, expires_at
 from calendar_link
 where person_id = %(person_id)s and revoked_at is null and expires_at > %(now)s
-order by created_at desc, id
+order by created_at desc, calendar_link.id
 limit 20
 
 -- name: revoke_link
