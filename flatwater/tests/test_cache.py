@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,7 +208,91 @@ class Child(msgspec.Struct):
 def test_the_size_counts_what_a_value_holds() -> None:
     assert deep_size(Child("x" * 1_000, [1] * 100)) > 1_000 + 100 * 8
     assert deep_size({"a": ["x" * 5_000]}) > 5_000
-    assert deep_size([0] * 20_000) > 10**12, "too many parts to walk: larger than any cache"
+    assert deep_size(list(range(1_000, 21_000))) > 10**12, "too many parts to walk: larger than any cache"
+
+    assert deep_size(each for each in "ab") > 10**12, "what it holds can't be seen"
+    assert deep_size(memoryview(bytearray(10))) > 10**12, "a view keeps all that it is a view of"
+
+
+def test_what_is_shared_within_a_value_counts_once() -> None:
+    shared = "x" * 10_000
+    assert deep_size([shared, shared, {"again": shared}]) < 12_000
+
+
+@dataclass
+class Plain:
+    name: str
+    marks: list[int]
+
+
+@dataclass(slots=True)
+class Slotted:
+    name: str
+    marks: list[int]
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    marks: list[int]
+
+
+class Open:
+    """An ordinary object, with an attribute that came later."""
+
+    def __init__(self, name: str, marks: list[int]) -> None:
+        self.name = name
+        self.marks = marks
+        self.later = {name: tuple(marks)}
+
+
+class Loop:
+    """An object that is reached from itself."""
+
+    def __init__(self, name: str, marks: list[int]) -> None:
+        self.inner = Open(name, marks)
+        self.inner.later["outer"] = self  # type: ignore[assignment]
+
+
+def pair(name: str, marks: list[int]) -> object:
+    return name, {"marks": marks, "set": frozenset(marks)}
+
+
+KINDS = [Child, Plain, Slotted, Open, Loop, pair, lambda name, marks: Model(name=name, marks=marks)]
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_full_cache_takes_what_it_says_whatever_it_holds(
+    make: Callable[[str, list[int]], object], length: int
+) -> None:
+    """The interpreter's own count of what was taken, with keys and tags that nobody else holds."""
+    kept = cache(entries=100_000, size_bytes=300_000)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for each in range(600):
+            marks = list(range(1_000_000 + each, 1_000_000 + each + length))
+            kept.put(f"key-{each}", make("x" * length + str(each), marks), tags=(f"a-tag-of-its-own:{each}",))
+        del marks
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(kept) > 10
+    assert taken <= 330_000, f"{len(kept)} entries said to take {kept.size_bytes:,} take {taken:,}"
+    assert taken >= kept.size_bytes * 0.4, "nor is it counted far too high"
+
+
+def test_what_is_too_large_is_said_without_its_key(caplog: pytest.LogCaptureFixture) -> None:
+    kept = cache(size_bytes=10_000)
+    for each in range(12):
+        kept.put(f"secret-{each}", "x" * 5_000)
+    kept.put("session", (each for each in "ab"))
+    assert kept.statistics().too_big == 13
+    assert [each.levelname for each in caplog.records] == ["WARNING"] * 2, "the first and the tenth"
+    assert "takes 5," in caplog.text
+    assert "secret" not in caplog.text
 
 
 @settings(max_examples=60, deadline=None)

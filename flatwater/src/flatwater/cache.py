@@ -9,15 +9,28 @@ with cachetools and cachebox on recorded traces.
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import random
 import sys
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    ModuleType,
+)
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 
 from flatwater.clock import Clock, SystemClock
+
+log = logging.getLogger("flatwater.cache")
 
 ValueT = TypeVar("ValueT")
 DefaultT = TypeVar("DefaultT")
@@ -26,9 +39,22 @@ SMALL_SHARE: Final = 0.1
 MOST_HITS: Final = 3
 KEPT_FROM_HITS: Final = 1
 ENTRY_BYTES: Final = 400
-"""What an entry costs beside its key and value: the object, its places in two dictionaries and in the ghosts."""
+"""What an entry costs beside its key, value and tags: the object, its places in two dictionaries and in the ghosts."""
+FEWEST_GHOSTS: Final = 100
+"""Of as many keys as are kept it is known that they were here lately; of so many where fewer are kept."""
+TOLD_AT: Final = frozenset(10**each for each in range(10))
 MAX_FLIGHTS: Final = 1_000
 MAX_PARTS_SIZED: Final = 10_000
+LARGER_THAN_ANY_CACHE: Final = sys.maxsize // 4
+ALIGNED_TO: Final = 16
+"""The allocator hands out multiples of this: an int of 28 bytes takes 32."""
+DICT_BYTES: Final = 104
+POINTER_BYTES: Final = 8
+TAG_BYTES: Final = 320
+"""What a tag costs an entry: its place in the index of tags and, where nobody else has the tag, a set of its own."""
+ATOMS: Final = (str, bytes, int, float, complex, bool, type(None))
+OF_THE_PROGRAM: Final = (type, ModuleType, FunctionType, BuiltinFunctionType)
+UNSEEN: Final = (GeneratorType, CoroutineType, AsyncGeneratorType, FrameType, memoryview)
 FOR_EVER: Final = float("inf")
 
 
@@ -101,8 +127,8 @@ class _Flight:
 class Cache(Generic[ValueT]):
     """Values by key, for `ttl_s` at most. For use from one event loop.
 
-    *Cost*: a hit is one look into a dictionary, no lock, no list moved. Memory stays under `size_bytes` as `size_of` counts it
-    (the default walks lists, dictionaries and structs), and under `entries`.
+    *Cost*: a hit is one look into a dictionary, no lock, no list moved. Memory stays under `size_bytes`, keys and tags included, as `size_of`
+    counts values (`deep_size` weighs whatever is reached from one), and under `entries`.
     """
 
     def __init__(
@@ -264,12 +290,18 @@ class Cache(Generic[ValueT]):
         self, key: Hashable, value: ValueT, *, tags: tuple[str, ...] = (), ttl_s: float | None = None
     ) -> None:
         """Keeps a value, unless it alone is larger than a tenth of the cache. Something older goes when there's no room."""
-        size = self._size_of(value) + ENTRY_BYTES
+        size = (
+            self._size_of(value)
+            + ENTRY_BYTES
+            + deep_size(key)
+            + sum(deep_size(tag) + TAG_BYTES for tag in tags)
+        )
         old = self._entries.get(key)
         if old is not None:
             self._take_out(old)
         if size > max(self.max_bytes * SMALL_SHARE, ENTRY_BYTES + 1):
             self._too_big += 1
+            self._say_too_big(key, size)
             return
         life_s = (self._ttl_s if ttl_s is None else ttl_s) * (1 - self._jitter * self._random.random())
         entry = _Entry(key, value, self._now() + life_s, size, tags)
@@ -278,6 +310,15 @@ class Cache(Generic[ValueT]):
         for tag in tags:
             self._by_tag.setdefault(tag, set()).add(key)
         self._make_room()
+
+    def _say_too_big(self, key: Hashable, size: int) -> None:
+        """Says it the first time, the tenth, the hundredth …: a cache that never keeps anything is not found by its figures alone."""
+        if self._too_big in TOLD_AT:
+            what = "can't be weighed" if size >= LARGER_THAN_ANY_CACHE else f"takes {size:,} bytes"
+            log.warning(
+                "cache %s: the value of a key of type %s %s and is not kept; one value may take a tenth of %s bytes (%s so far)",
+                self.name, type(key).__name__, what, f"{self.max_bytes:,}", f"{self._too_big:,}",
+            )  # fmt: skip
 
     def _put_in(self, entry: _Entry, *, is_main: bool) -> None:
         entry.is_main = is_main
@@ -316,7 +357,7 @@ class Cache(Generic[ValueT]):
         self._small[key] = entry
         self._take_out(entry)
         self._ghosts[hash(key)] = None
-        if len(self._ghosts) > self.max_entries:
+        if len(self._ghosts) > max(len(self._entries), FEWEST_GHOSTS):
             self._ghosts.popitem(last=False)
         return True
 
@@ -407,22 +448,33 @@ class _Abandoned(Exception):
 
 
 def deep_size(value: Any) -> int:
-    """How many bytes a value takes with what it holds. *Cost*: one step for each part, at most 10,000.
+    """How many bytes a value takes with everything that is reached from it, whatever it is made of: containers, dataclasses with and without
+    slots, pydantic models, structs, plain objects.
 
-    What two parts share counts twice; numbers and strings shared with the rest of the program count too: it errs upwards.
+    A part that is reached twice counts once; numbers and strings shared with the rest of the program count too: it errs upwards. Classes,
+    modules and functions belong to the program and count nothing. What is reached from more than 10,000 parts (an object that holds its
+    session, and with it the whole engine) or can't be looked into (a running generator, a view of somebody's memory) is larger than any
+    cache. *Cost*: one step for each part.
     """
     size = 0
+    seen: set[int] = set()
     parts: list[Any] = [value]
-    for _ in range(MAX_PARTS_SIZED):
-        if not parts:
-            return size
+    while parts:
         part = parts.pop()
-        size += sys.getsizeof(part)
+        if id(part) in seen or isinstance(part, OF_THE_PROGRAM):
+            continue
+        if len(seen) >= MAX_PARTS_SIZED or len(parts) > 2 * MAX_PARTS_SIZED or isinstance(part, UNSEEN):
+            return LARGER_THAN_ANY_CACHE
+        seen.add(id(part))
+        size += -sys.getsizeof(part) // ALIGNED_TO * -ALIGNED_TO
+        if isinstance(part, ATOMS):
+            continue
+        held: list[Any] = gc.get_referents(part)
+        if type(part).__dictoffset__ != 0:
+            size += DICT_BYTES + POINTER_BYTES * len(
+                held
+            )  # in 3.11 and later the attributes lie where getsizeof doesn't look
         if isinstance(part, msgspec.Struct):
-            parts += [getattr(part, name) for name in part.__struct_fields__]
-        elif isinstance(part, dict):
-            for each in cast("dict[Any, Any]", part).items():
-                parts += each
-        elif isinstance(part, list | tuple | set | frozenset):
-            parts += cast("Iterable[Any]", part)
-    return sys.maxsize // 4  # larger than any cache: it isn't kept
+            held += [getattr(part, name) for name in part.__struct_fields__]
+        parts += held
+    return size
