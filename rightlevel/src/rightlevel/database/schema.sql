@@ -1216,7 +1216,7 @@ begin
     end if;
     perform 1 from school s where s.id = old.id for update;
     if old.is_practice <> new.is_practice then
-        if has_past(old.id) then
+        if keeps_its_kind(old.id) then
             raise exception 'a school with a past stays what it is' using errcode = 'check_violation', constraint = 'school_has_a_past';
         end if;
         if not old.is_practice then
@@ -2739,6 +2739,31 @@ create function has_past(wanted bigint) returns boolean language sql stable as $
             from student st
             join round r on r.school_year_id = st.school_year_id and r.roll_at is not null and r.deleted_at is null
             where st.school_id = wanted and st.deleted_at is null)
+$$;
+
+-- Whether children are taught at a school now. Who was erased is left out: nobody can move such a record.
+create function has_children(wanted bigint) returns boolean language sql stable as $$
+    select exists (
+        select 1 from student st
+        where st.school_id = wanted and st.deleted_at is null and st.status = 'active' and st.erased_at is null)
+$$;
+
+-- Whether a school stays what it is, practice or real: something was done there, or children were entered. Made-up children never become real ones.
+create function keeps_its_kind(wanted bigint) returns boolean language sql stable as $$
+    select has_past(wanted)
+        or exists (select 1 from student st where st.school_id = wanted and st.deleted_at is null)
+        or exists (select 1 from student st where st.school_id = wanted and st.deleted_at is not null)
+$$;
+
+-- Codes of children who were erased, as digests and without their children: an old roster that names one is told so instead of adding a child.
+create table erased_code (
+    school_id bigint not null references school on delete cascade,
+    digest bytea not null constraint erased_code_digest_is_sha256 check (length(digest) = 32),
+    primary key (school_id, digest)
+);
+
+create function code_digest(of_school bigint, of_code text) returns bytea language sql immutable parallel safe as $$
+    select sha256(convert_to(of_school || ':' || lower(of_code), 'UTF8'))
 $$;
 
 -- The school, if it may be emptied: whatever empties one asks for it by this name, so that no mistake in a program reaches a real school. It is

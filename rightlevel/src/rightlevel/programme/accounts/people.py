@@ -108,14 +108,19 @@ async def _fit_keys_to_role(session: Session, person_id: int, role: Role) -> Non
 async def set_active(
     session: Session, actor: Actor, person_id: int, *, is_active: bool, clock: Clock
 ) -> Person:
-    """Switches an account on or off; off ends all its sessions, tokens and codes at once. *Errors*: Forbidden, LastAdmin."""
+    """Switches an account on or off; off ends all its sessions, tokens, codes and assignments at once. *Errors*: Forbidden, LastAdmin.
+
+    A school whose only teacher is switched off is without one; whoever is switched on again is assigned anew.
+    """
     person = await manageable(session, actor, "change", person_id)
+    ended: dict[str, list[int]] = {}
     if not is_active:
         await _require_removable(session, actor, person)
         await end_everything(session, person_id, clock)
+        ended = await end_assignments_of(session, clock.now(), person_id=person_id)
     await store.set_active_flag(session, person_id, is_active=is_active)
     deed = "activate" if is_active else "deactivate"
-    await write_audit(session, actor, deed, "person", person_id)
+    await write_audit(session, actor, deed, "person", person_id, after=ended or None)
     return await store.find_person(session, person_id)
 
 

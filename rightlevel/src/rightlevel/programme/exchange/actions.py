@@ -85,7 +85,7 @@ async def import_sheet(
             outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
-            saving = _Saving(actor, new, plan, terms.grades, clock)
+            saving = _Saving(actor, run_id, new, plan, terms.grades, clock)
             outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
@@ -153,6 +153,7 @@ class _Saving(NamedTuple):
     """One import that was read whole: who imports what, by which plan and grades."""
 
     actor: Actor | None
+    run_id: str
     new: NewRun
     plan: RowPlan
     grades: tuple[int, ...]
@@ -186,20 +187,23 @@ async def _judge_and_save(
         raise ImportCollided from violated
     unchanged = progress.rows - saved.added - saved.changed
     return ImportOutcome(
-        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(plan, saved)
+        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(new.kind, plan, saved)
     )
 
 
 async def _save(session: Session, saving: _Saving) -> store.Saved:
     actor, new, clock = saving.actor, saving.new, saving.clock
+    audited = {
+        "person_id": actor.person_id if actor else None,
+        "role": actor.role if actor else None,
+        "address": actor.address if actor else None,
+        "filename": new.filename[:200],
+        "run_id": saving.run_id,
+    }
     if new.kind == "schools":
-        return await store.apply_schools(session, saving.plan.mapped)
+        return await store.apply_schools(session, saving.plan.mapped, clock.now(), audited)
     await changing(session, actor, "import", new.filename)
     await tell_today(session, today(clock))
-    audited = {
-        "person_id": actor.person_id if actor else None, "role": actor.role if actor else None,
-        "address": actor.address if actor else None, "filename": new.filename[:200],
-    }  # fmt: skip
     return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)
 
 
@@ -207,10 +211,14 @@ def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) 
     return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
 
 
-def _told(plan: RowPlan, saved: store.Saved) -> str | None:
+def _told(kind: Kind, plan: RowPlan, saved: store.Saved) -> str | None:
     """What whoever imports should know beside the counts."""
     said: list[str] = []
-    if saved.moved:
+    if saved.moved and kind == "schools":
+        said.append(
+            f"{saved.moved} schools stand in another place from now on; rounds whose roll is fixed stay counted where they stood."
+        )
+    elif saved.moved:
         said.append(
             f"Of the changed children {saved.moved} have another school year, grade, class or sex; what they had is kept."
         )
