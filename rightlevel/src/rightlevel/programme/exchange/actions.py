@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict
 from rightlevel.programme.exchange import store
@@ -65,11 +66,11 @@ async def import_sheet(
 
     Rows are matched by key: a school by its code, a child by its school's code and its own. All faults are found
     before anything is saved; they are kept with the run. Without a mapping the headers' own words are used.
+    Whoever lost the right to import while it ran, or the account, imports nothing: that is asked before rows are saved and once more, held, at the end.
     *Errors*: Forbidden, ImportCollided. *Cost*: memory that does not grow with the file; one COPY, then a few
     statements over all rows. Counts are locked only while rows are saved, after all reading and judging.
     """
-    if actor is not None:
-        require(actor, "run", "import")
+    await _require_importer(session, actor)
     faults = FaultFile()
     try:
         await store.make_staging(session, new.kind)
@@ -85,12 +86,21 @@ async def import_sheet(
             outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
+            await _require_importer(session, actor)
             saving = _Saving(actor, run_id, new, plan, terms.grades, clock)
             outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
     await _end(session, actor, run_id, new, outcome, clock)
+    await _require_importer(session, actor, hold=True)
     return outcome
+
+
+async def _require_importer(session: Session, actor: Actor | None, *, hold: bool = False) -> None:
+    """Passes for the command line, and for who may import now, whatever they might when the file was handed over. *Errors*: Forbidden."""
+    if actor is not None:
+        require(actor, "run", "import")
+        await require_still(session, actor, "run", "import", hold=hold)
 
 
 async def refuse_file(
