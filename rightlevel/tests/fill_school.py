@@ -58,6 +58,9 @@ select a.id, b.id, 'entered twice', %(now)s, %(leader)s from student a, student 
 insert into not_twins (first_id, second_id, said_at, said_by)
 select least(a.id, b.id), greatest(a.id, b.id), %(now)s, %(leader)s from student a, student b
 where a.school_id = %(school)s and a.code = 'F2' and b.school_id = %(school)s and b.code = 'F3'
+-- name: s05b_erased_code
+-- The code of a child who was erased.
+insert into erased_code (school_id, digest) values (%(school)s, code_digest(%(school)s, 'F0'))
 -- name: s06_round_school
 -- Its own days.
 insert into round_school (round_id, school_id, starts_on, ends_on) values (%(round)s, %(school)s, '2026-11-02', '2026-11-29')

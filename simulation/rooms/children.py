@@ -703,10 +703,9 @@ class Merge:
         if w.p.schools[kept.present.school].is_practice != w.p.schools[gone.present.school].is_practice:
             return "across_practice"
         results = [*w.p.results_of(kept.id), *w.p.results_of(gone.id)]
-        if any(each.is_locked and not each.is_verified for each in results):
+        if any(each.is_locked for each in results):
             return "merge_held"
-        # What is verified may be carried along; whether a lock beside it holds is left open.
-        is_open = any(each.is_locked or each.school in w.p.rounds[each.round].locked for each in results)
+        is_open = any(each.school in w.p.rounds[each.round].locked for each in results)
         return "?" if is_open else ""
 
     @staticmethod

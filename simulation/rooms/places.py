@@ -199,7 +199,14 @@ class CloseSchool:
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
-        return "not_found" if w.p.schools[d.given["school"]].is_deleted else "?"
+        school = d.given["school"]
+        if w.p.schools[school].is_deleted:
+            return "not_found"
+        taught = any(
+            each.is_live and each.status == "active" and not each.is_erased and each.present.school == school
+            for each in w.p.children.values()
+        )
+        return "school_has_children" if taught and not d.given["is_open"] else "?"
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

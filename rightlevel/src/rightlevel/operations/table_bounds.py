@@ -352,6 +352,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound(
         "roll_over_class", "the classes that a roll-over made", "its roll-over", "roll_over_class_pkey", 200
     ),
+    Bound(
+        "erased_code",
+        "an erasure, one for each code that the child had",
+        "a practice school's reset; an old roster may name it at any time",
+        "erased_code_pkey",
+        20,
+    ),
     Bound("not_twins", "a pair that somebody said to be two children", "its children", "not_twins_pkey", 500),
     Bound(
         "student_merge",

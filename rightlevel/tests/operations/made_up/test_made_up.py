@@ -1,14 +1,16 @@
 import random
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from people import NOW
 from serving import OneDatabase
 
-from flatwater.clock import StandingClock
+from flatwater.clock import StandingClock, today
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.queries import read_queries
@@ -21,8 +23,10 @@ from rightlevel.operations.made_up.ladders import ladders, percent_of, states
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.figures import FigureQuery, figures_below, read_figures
+from rightlevel.programme.groups import CheckWrite, enter_checks
 from rightlevel.programme.permissions import Actor, Scope
 from rightlevel.programme.rounds import list_rounds
+from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 
 VIEWER = Actor(1, "viewer", "v", "V", "en", Scope(is_everything=True))
 SUM = read_queries(
@@ -89,6 +93,31 @@ select json_build_object(
 )["work"]
 
 
+MIDNIGHT = read_queries(
+    """
+-- name: latest
+-- How much is of a day to come.
+select (select count(*) from result where tested_on > %(day)s) + (select count(*) from level_check where checked_on > %(day)s)
+    + (select count(*) from teaching_session where held_on > %(day)s) + (select count(*) from visit where visited_on > %(day)s)
+    + (select count(*) from verification where tested_on > %(day)s) as later
+-- name: round
+-- The days of the open round.
+select starts_on, ends_on from round where state = 'open'
+-- name: child
+-- A child that was looked at by no quick re-test.
+select st.id::text as id from student st join school s on s.id = st.school_id and not s.is_practice
+where not exists (select 1 from level_check c where c.student_id = st.id) order by st.id limit 1
+""",
+    origin="test_made_up.py",
+)
+LATEST, ROUND, CHILD = MIDNIGHT["latest"], MIDNIGHT["round"], MIDNIGHT["child"]
+
+
+class Days(msgspec.Struct, frozen=True):
+    starts_on: date
+    ends_on: date
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("days", [0, 6, 39, 98])
 async def test_every_room_of_the_demonstration_has_something_in_it_on_whatever_day_it_is_made(
@@ -110,6 +139,32 @@ async def test_every_room_of_the_demonstration_has_something_in_it_on_whatever_d
     assert 20 < there["scored"] < 32
     assert there["agreed"] > 10
     assert min(there["checks"], there["disagreed"], there["pending"]) > 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("hour", "minute", "day"),
+    [(16, 59, NOW.day), (17, 1, NOW.day + 1), (23, 59, NOW.day + 1)],
+    ids=["before midnight there", "after midnight there", "before midnight of UTC"],
+)
+async def test_around_midnight_the_demonstration_is_of_its_own_countrys_day(
+    empty: Database, hour: int, minute: int, day: int
+) -> None:
+    at = NOW.replace(hour=hour, minute=minute)
+    await demo_in(empty, at)
+    clock, local = ProgrammeClock(StandingClock(at)), NOW.date().replace(day=day)
+    async with empty.transaction(deadline_s=30) as session:
+        await learn_time_zone(session, clock)
+        assert (str(clock.zone), today(clock)) == ("Asia/Phnom_Penh", local)
+        assert await session.fetch_value(LATEST, {"day": local}) == 0, "nothing was done in days to come"
+        opened = await session.fetch_one(ROUND, {}, into=Days)
+        assert opened == Days(local - timedelta(10), local + timedelta(20))
+        child = await session.fetch_value(CHILD, {})
+        everything = Actor(1, "coordinator", "c", "C", "en", Scope(is_everything=True))
+        for on, code in ((local + timedelta(1), "invalid"), (local, "saved")):
+            checks = [CheckWrite(str(uuid4()), child, "math", "subtraction", on)]
+            (answer,) = await enter_checks(session, everything, checks, clock)
+            assert answer.code == code
 
 
 @pytest.mark.anyio

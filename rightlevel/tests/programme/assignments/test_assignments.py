@@ -7,13 +7,14 @@ from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.accounts import Scopes, delete_person, restore_person
+from rightlevel.programme.accounts import Scopes, delete_person, restore_person, set_active
 from rightlevel.programme.assignments import (
     NewAssignment,
     assigned_schools,
     create_assignment,
     end_assignment,
     list_assignments,
+    schools_without,
 )
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, Invalid, NotFound
 from rightlevel.programme.schools import delete_class, delete_school
@@ -29,6 +30,9 @@ select count(*) from assignment where ended_at is null and (person_id = %(id)s o
 -- name: told
 -- What the audit says of the last deed of a kind.
 select a.after from audit_entry a where a.action = 'delete' and a.resource = %(what)s order by a.id desc limit 1
+-- name: told_of_switching
+-- What the audit says of an account that was switched off.
+select a.after from audit_entry a where a.action = 'deactivate' and a.resource = 'person' and a.resource_id = %(id)s::text
 -- name: empty_school
 -- Takes the children of a school away.
 update student set deleted_at = now() where school_id = %(id)s
@@ -179,6 +183,26 @@ async def test_what_ran_out_by_its_date_is_over_everywhere_and_another_may_follo
                 await assign(**more)
     with pytest.raises(Invalid):
         await states("sometimes")
+
+
+async def test_who_is_switched_off_holds_nothing_any_more(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    lacking = await schools_without(
+        session, cast.coordinator, PageRequest(), clock, role="teacher", subject="math"
+    )
+    assert cast.school_a not in [each.school_id for each in lacking.items]
+    teacher = cast.teacher.person_id
+    await set_active(session, cast.coordinator, teacher, is_active=False, clock=clock)
+    told = await session.fetch_value(QUERIES["told_of_switching"], {"id": teacher})
+    assert len(told["ended_assignments"]) >= 1  # type: ignore[index]
+    lacking = await schools_without(
+        session, cast.coordinator, PageRequest(), clock, role="teacher", subject="math"
+    )
+    assert cast.school_a in [each.school_id for each in lacking.items]
+    await set_active(session, cast.coordinator, teacher, is_active=True, clock=clock)
+    page = await list_assignments(session, cast.coordinator, PageRequest(), clock, person_id=teacher)
+    assert page.items == []
 
 
 @pytest.mark.parametrize("what", ["person", "school", "class"])

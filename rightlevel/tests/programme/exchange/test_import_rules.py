@@ -25,6 +25,10 @@ from rightlevel.programme.exchange import (
 from rightlevel.programme.lives import erase_identity
 from rightlevel.programme.schools import change_grades
 from rightlevel.programme.students import (
+    NewStudent,
+    StudentChange,
+    change_student,
+    create_student,
     delete_student,
     list_past_enrolments,
     list_record_changes,
@@ -48,6 +52,9 @@ update student set code = 'a0', code_is_shared = true where id = %(id)s::uuid
 -- name: new_year
 -- A year after the cast's.
 insert into school_year (name, starts_on, ends_on) values ('2027', '2027-01-01', '2027-12-31') returning id
+-- name: made
+-- Children that a file brought.
+select id::text as id from student where code like 'N%%'
 -- name: audited
 -- What was written down of imported children.
 select resource_id, before, after, reason from audit_entry where resource = 'student' and action = 'import' order by id
@@ -56,8 +63,12 @@ select resource_id, before, after, reason from audit_entry where resource = 'stu
 )
 
 
+class Made(msgspec.Struct, frozen=True):
+    id: str
+
+
 class Audited(msgspec.Struct, frozen=True):
-    resource_id: str
+    resource_id: str | None
     before: Any
     after: Any
     reason: str | None
@@ -190,7 +201,7 @@ async def test_what_a_file_changes_is_kept_as_single_deeds_keep_it(importing: Im
         "another year is a move; the others are corrections, and no roll is fixed"
     )
     audited = await session.fetch_all(QUERIES["audited"], {}, into=Audited)
-    assert {each.resource_id for each in audited} == set(cast.students_a[:4])
+    assert {each.resource_id for each in audited} == {*cast.students_a[:4], None}
     first = next(each for each in audited if each.resource_id == cast.students_a[0])
     assert (first.before["grade"], first.after["grade"], first.reason) == (3, 4, "in.csv")
     assert (first.before["version"], first.after["version"]) == (1, 2)
@@ -199,6 +210,39 @@ async def test_what_a_file_changes_is_kept_as_single_deeds_keep_it(importing: Im
         change = (await list_record_changes(session, cast.coordinator, student, PageRequest())).items[0]
         assert (change.deed, change.reason, change.by) == ("import", "in.csv", cast.coordinator.display_name)
         assert change.before[field] != change.after[field]
+
+
+async def test_added_children_are_audited_by_their_ids_in_rows_of_a_bounded_size(
+    importing: Importing,
+) -> None:
+    session = importing.session
+    outcome, _ = await importing(*[["A", f"N{number}", f"Child {number}", "m", 3] for number in range(1_100)])
+    assert outcome.added == 1_100
+    rows = [row.after for row in await session.fetch_all(QUERIES["audited"], {}, into=Audited)]
+    assert [len(row["added"]) for row in rows] == [500, 500, 100]
+    made = await session.fetch_all(QUERIES["made"], {}, into=Made)
+    assert sorted(each for row in rows for each in row["added"]) == sorted(each.id for each in made)
+    assert len({row["import_run"] for row in rows}) == 1
+    assert "Child" not in str(rows)
+
+
+async def test_an_old_roster_adds_nobody_under_the_code_of_an_erased_child(importing: Importing) -> None:
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    change = StudentChange(1, code="OLD", reason="another numbering")
+    await change_student(session, cast.coordinator, child, change, importing.clock)
+    await erase_identity(
+        session, cast.admin, child, confirmation="OLD", reason="asked", clock=importing.clock
+    )
+    rule = "Who had this code was erased: leave this row out, or, if this is another child, add it by hand or give it another code"
+    _, faults = await importing(["A", "a0", "Bopha", "m", 3], ["A", "Old", "Bopha", "m", 3])
+    assert faults == [(2, "code", rule), (3, "code", rule)]
+    outcome, _ = await importing(["B", "A0", "Another at another school", "m", 3])
+    assert outcome.added == 1
+    await create_student(
+        session, cast.coordinator, NewStudent(cast.school_a, "A0", "A new child", 1, 3), importing.clock
+    )
+    outcome, _ = await importing(["A", "a0", "A new child", "m", 3])
+    assert (outcome.unchanged, outcome.faults) == (1, 0)
 
 
 async def test_a_dry_run_keeps_nothing(importing: Importing) -> None:

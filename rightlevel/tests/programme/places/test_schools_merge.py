@@ -28,16 +28,19 @@ from rightlevel.programme.boundaries import (
     undo_school_change,
 )
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, Invalid, NotFound
-from rightlevel.programme.lives import Transfer, transfer_student
+from rightlevel.programme.lives import Transfer, erase_identity, transfer_student
 from rightlevel.programme.schools import (
+    NewSchool,
     SchoolChange,
+    SchoolHasChildren,
     change_school,
     create_class,
+    create_school,
     list_classes,
     read_school,
 )
 from rightlevel.programme.schools.model import NewClass
-from rightlevel.programme.students import NewStudent, create_student, read_student
+from rightlevel.programme.students import NewStudent, create_student, mark_left, read_student
 
 pytestmark = pytest.mark.anyio
 
@@ -115,13 +118,30 @@ async def test_a_merge_is_taken_back(session: Session, cast: Cast, clock: Standi
         await undo_school_change(session, cast.coordinator, made.id, reason="again", clock=clock)
 
 
+async def test_a_school_closes_only_when_nobody_is_taught_there(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    closing = SchoolChange(1, status="closed")
+    with pytest.raises(SchoolHasChildren, match="Merge it into another school"):
+        await change_school(session, cast.coordinator, cast.school_b, closing, clock)
+    for child in cast.students_b[:2]:
+        await mark_left(
+            session, cast.coordinator, child, version=1, left_on=DAY, reason="moved_away", clock=clock
+        )
+    with pytest.raises(SchoolHasChildren):
+        await change_school(session, cast.coordinator, cast.school_b, closing, clock)
+    last = cast.students_b[2]
+    await erase_identity(session, cast.admin, last, confirmation="B2", reason="asked", clock=clock)
+    closed = await change_school(session, cast.coordinator, cast.school_b, closing, clock)
+    assert closed.status == "closed", "an erased child can't go anywhere, and holds nothing up"
+
+
 async def test_a_merge_stands_once_the_other_school_is_gone_too(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     made = await merge_school(session, cast.coordinator, cast.school_a, merge(cast.school_b), clock)
-    found = await read_school(session, cast.coordinator, cast.school_b)
-    closed = SchoolChange(found.version, status="closed")
-    await change_school(session, cast.coordinator, cast.school_b, closed, clock)
+    third = await create_school(session, cast.coordinator, NewSchool(cast.district_1, "C", "Third School"))
+    await merge_school(session, cast.coordinator, cast.school_b, merge(third.id), clock)
     with pytest.raises(SchoolChangeStands):
         await undo_school_change(session, cast.coordinator, made.id, reason="a mistake", clock=clock)
 

@@ -13,6 +13,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.boundaries import SchoolMerge, merge_school
+from rightlevel.programme.practice import reset_practice
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.schools import (
     NewSchool,
@@ -22,7 +23,7 @@ from rightlevel.programme.schools import (
     create_school,
     delete_school,
 )
-from rightlevel.programme.students import NewStudent, create_student
+from rightlevel.programme.students import NewStudent, create_student, delete_student
 
 pytestmark = pytest.mark.anyio
 
@@ -92,12 +93,20 @@ async def test_a_school_whose_children_are_counted_in_a_fixed_round_stays_what_i
         )
 
 
-async def test_a_school_without_a_past_may_become_practice_and_back(
+async def test_only_a_school_without_children_becomes_practice_and_back(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
+    """The invented children of a practice class would be enrolled with the school, and be counted."""
     new = await create_school(session, cast.coordinator, NewSchool(cast.district_1, "N", "New School"))
-    await create_student(session, cast.coordinator, NewStudent(new.id, "N1", "A Child", 1, 3), clock)
-    for version, is_practice in ((1, True), (2, False)):
+    for version, is_practice in ((1, True), (2, False), (3, True)):
         change = SchoolChange(version, is_practice=is_practice)
         await change_school(session, cast.coordinator, new.id, change, clock)
         assert (await reconcile(session)).different == 0
+    await reset_practice(session, cast.coordinator, new.id, clock)
+    with pytest.raises(SchoolHasPast):
+        await change_school(session, cast.coordinator, new.id, SchoolChange(4, is_practice=False), clock)
+    made = await create_school(session, cast.coordinator, NewSchool(cast.district_1, "M", "Another School"))
+    child = await create_student(session, cast.coordinator, NewStudent(made.id, "N1", "A Child", 1, 3), clock)
+    await delete_student(session, cast.coordinator, child.id, reason="entered twice", clock=clock)
+    with pytest.raises(SchoolHasPast):
+        await change_school(session, cast.coordinator, made.id, SchoolChange(1, is_practice=True), clock)

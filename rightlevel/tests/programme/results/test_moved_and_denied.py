@@ -5,20 +5,29 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from people import NOW, Cast
+from people import NOW, Cast, actor_now
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.assignments import end_assignments, list_assignments
 from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.figures import BehindQuery, FigureQuery, children_behind, read_figures
 from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
-from rightlevel.programme.results import ResultWrite, delete_result, enter_results
+from rightlevel.programme.results import (
+    ResultWrite,
+    class_sheet,
+    delete_result,
+    enter_results,
+    read_moved_child,
+    read_result,
+    results_of_student,
+)
 from rightlevel.programme.rounds import lock_school
-from rightlevel.programme.students import delete_student, restore_student
+from rightlevel.programme.students import delete_student, read_student, restore_student
 
 pytestmark = pytest.mark.anyio
 
@@ -163,3 +172,49 @@ async def test_a_write_that_the_database_could_not_take_holds_up_no_other(
     poisoned = msgspec.structs.replace(a_write(cast, cast.students_a[0]), **bad)
     found = await codes(session, cast.teacher, clock, poisoned, a_write(cast, cast.students_a[1]))
     assert found == ["invalid", "saved"]
+
+
+async def test_who_works_where_a_moved_child_sat_sees_what_belongs_there_and_nothing_else(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    child = moved.student_id
+    there = a_write(cast, child, subject="language", level="story")
+    assert await codes(session, cast.teacher_elsewhere, clock, there) == ["saved"]
+    asked = {"school_id": cast.school_a, "round_id": cast.round, "subject": "math"}
+    sheet = await class_sheet(session, cast.teacher, PageRequest(), **asked)  # type: ignore[arg-type]
+    named = next(row.name for row in sheet.items if row.student_id == child)
+    with pytest.raises(NotFound):
+        await read_student(session, cast.teacher, child)
+    found = await read_moved_child(session, cast.teacher, child)
+    assert (found.name, [each.school_name for each in found.sat]) == (named, ["Alpha School"])
+    assert "Beta" not in str(found)
+    results = (await results_of_student(session, cast.teacher, child, PageRequest())).items
+    assert [(each.subject, each.school_id) for each in results] == [("math", cast.school_a)]
+    assert (await read_result(session, cast.teacher, moved.id)).level == "subtraction"
+    with pytest.raises(NotFound):
+        await read_result(session, cast.teacher, there.id)
+    elsewhere = (await results_of_student(session, cast.teacher_elsewhere, child, PageRequest())).items
+    assert [each.subject for each in elsewhere] == ["language"], "only that is theirs there"
+    for nobody in (cast.stranger, cast.mentor_elsewhere):
+        with pytest.raises(NotFound):
+            await read_moved_child(session, nobody, cast.students_a[1])
+        with pytest.raises(NotFound):
+            await results_of_student(session, nobody, cast.students_a[1], PageRequest())
+
+
+async def test_whose_right_at_the_school_ended_sees_no_name_of_its_past(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    own = await list_assignments(
+        session, cast.coordinator, PageRequest(), clock, person_id=cast.teacher.person_id
+    )
+    await end_assignments(session, cast.coordinator, [each.id for each in own.items], clock)
+    former = await actor_now(session, "teacher")
+    with pytest.raises(OutOfScope):
+        await class_sheet(
+            session, former, PageRequest(), school_id=cast.school_a, round_id=cast.round, subject="math"
+        )
+    for ask in (read_moved_child, results_of_student):
+        more = () if ask is read_moved_child else (PageRequest(),)
+        with pytest.raises(NotFound):
+            await ask(session, former, moved.student_id, *more)  # type: ignore[operator]

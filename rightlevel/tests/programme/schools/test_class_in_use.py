@@ -13,6 +13,7 @@ from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.schools import (
     ClassChange,
+    ClassHasPast,
     ClassInUse,
     NewClass,
     change_class,
@@ -77,6 +78,11 @@ async def test_a_class_in_which_somebody_was_keeps_its_grade(
         await transfer_student(session, cast.coordinator, child, away, clock)
     with pytest.raises(ClassInUse):
         await change_class(session, cast.coordinator, made.id, ClassChange(1, grade=5))
+    if how == "deleted":
+        await delete_class(session, cast.coordinator, made.id, reason="a mistake too", clock=clock)
+    else:
+        with pytest.raises(ClassHasPast):
+            await delete_class(session, cast.coordinator, made.id, reason="empty", clock=clock)
 
 
 async def test_a_setting_never_stands_in_the_way_of_another_correction(session: Session, cast: Cast) -> None:

@@ -15,6 +15,7 @@ from rightlevel.programme.schools import (
     NewSchool,
     NewYear,
     SchoolChange,
+    SchoolHasPast,
     SchoolSearch,
     YearChange,
     change_class,
@@ -113,7 +114,7 @@ async def test_a_school_is_made_changed_and_kept_from_stale_hands(
         await change_school(session, cast.mentor, cast.school_a, SchoolChange(1, name_latin="Mine"), clock)
 
 
-async def test_a_school_that_moves_or_becomes_practice_takes_its_counts_along(
+async def test_a_school_that_moves_takes_its_counts_along(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     async def counted() -> tuple[int, ...]:
@@ -133,10 +134,10 @@ async def test_a_school_that_moves_or_becomes_practice_takes_its_counts_along(
     south = SchoolChange(1, place_id=cast.district_2, reason="a new border")
     await change_school(session, cast.coordinator, cast.school_a, south, clock)
     assert await counted() == (8, 0, 8)
-    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(2, is_practice=True), clock)
-    assert await counted() == (3, 0, 3)
-    await change_school(session, cast.coordinator, cast.school_a, SchoolChange(3, is_practice=False), clock)
-    assert await counted() == (8, 0, 8)
+    with pytest.raises(SchoolHasPast):
+        await change_school(
+            session, cast.coordinator, cast.school_a, SchoolChange(2, is_practice=True), clock
+        )
     assert (await reconcile(session)).different == 0
 
 

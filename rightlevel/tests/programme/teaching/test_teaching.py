@@ -19,9 +19,17 @@ from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, NotFound, Stale
-from rightlevel.programme.groups import NewGrouping, accept_groups, propose_groups, read_groups
+from rightlevel.programme.groups import (
+    NewGrouping,
+    accept_groups,
+    propose_groups,
+    read_group,
+    read_groups,
+)
+from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.programme.students import mark_left
 from rightlevel.programme.teaching import (
     Mark,
     SessionWrite,
@@ -300,6 +308,35 @@ async def test_sessions_do_not_vanish_when_another_year_becomes_the_current_one(
     asked = {"school_year_id": cast.school_year}
     then = (await dose_of_schools(session, cast.teacher, "math", PageRequest(50), **asked)).items[0]
     assert (then.sessions, then.year_name, then.sessions_in_other_years) == (1, "2026", 0)
+
+
+async def test_a_groups_past_keeps_its_children_whoever_left_and_whatever_replaced_it(
+    session: Session, cast: Cast
+) -> None:
+    group_id = await group_of(session, cast)
+    await record_session(session, cast.teacher, write(cast, group_id), CLOCK)
+    again = ResultWrite(
+        str(uuid4()), cast.students_a[3], cast.round, "math", TODAY - timedelta(days=1), level="beginner"
+    )
+    await enter_results(session, cast.teacher, [again], CLOCK)
+    away = Transfer(1, cast.school_b, grade=3, moved_on=TODAY, reason="the family moved")
+    await transfer_student(session, cast.coordinator, cast.students_a[0], away, CLOCK)
+    leader = cast.coordinator
+    children = (await dose_of_children(session, leader, group_id, PageRequest(50))).items
+    assert [each.minutes for each in children] == [60, 60, 0], "who was taught, wherever it is now"
+    assert (await read_group(session, leader, group_id)).group.children == 2, "in use: who is there"
+    proposal = await propose_groups(session, cast.teacher, NewGrouping(cast.school_a, "math", 3, 3), CLOCK)
+    await accept_groups(session, cast.teacher, proposal.id, proposal.version, CLOCK)
+    replaced = await read_group(session, leader, group_id)
+    assert (replaced.group.state, replaced.group.children, len(replaced.members)) == ("replaced", 2, 2)
+    tomorrow = StandingClock(NOW + timedelta(days=1))
+    left_on = TODAY + timedelta(days=1)
+    await mark_left(
+        session, leader, cast.students_a[1], version=1, left_on=left_on, reason="away", clock=tomorrow
+    )
+    assert (await read_group(session, leader, group_id)).group.children == 2, "as it was then"
+    rows = await dose_of_groups(session, cast.teacher, cast.school_a, "math")
+    assert sorted((row.group_id == group_id, row.sessions) for row in rows) == [(False, 0), (True, 1)]
 
 
 async def test_attendance_is_present_and_late_over_marked() -> None:

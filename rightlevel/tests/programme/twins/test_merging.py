@@ -203,6 +203,21 @@ async def test_locked_results_hold_a_merge_and_its_undoing(two: Two) -> None:
         await two.merge()
 
 
+async def test_a_lock_by_hand_holds_also_what_is_verified_and_verification_alone_holds_nothing(
+    two: Two,
+) -> None:
+    await two.enter(two.gone, "math", "division")
+    await two.session.execute(QUERIES["verified"], {"id": two.gone})
+    with pytest.raises(MergeHeld):
+        async with two.session.savepoint():
+            await two.session.execute(QUERIES["lock"], {"id": two.gone})
+            await two.merge()
+    merged = await two.merge()
+    await two.session.execute(QUERIES["lock"], {"id": two.kept})
+    with pytest.raises(MergeHeld):
+        await unmerge_twins(two.session, two.cast.coordinator, merged.id, reason="They are two", clock=CLOCK)
+
+
 async def test_a_merge_that_was_done_is_not_undone_through_a_lock(two: Two) -> None:
     await two.enter(two.gone, "math", "division")
     merged = await two.merge()

@@ -44,7 +44,27 @@ async def test_a_child_moves_to_a_school_that_is_looked_for_by_name(site: Served
         assert (await child(client, student))["school_id"] == site.cast.school_b
         late = await send(client, page, there, reason="Again", write_id=str(uuid4()))
         assert late.status_code == 409
-    async with site.client("mentor", by="cookie") as client:
+    async with site.client("mentor_elsewhere", by="cookie") as client:
+        assert (await client.get(f"/students/{student}")).status_code == 200
+
+
+async def test_a_former_teacher_gets_the_page_of_that_past(site: Served) -> None:
+    moved, student = site.cast.students_a[0], site.cast.students_a[1]
+    async with site.client("coordinator", by="cookie") as client:
+        there = f"/students/{moved}/move/{site.cast.school_b}"
+        assert (
+            await send(client, await client.get(there), there, reason="The family moved")
+        ).status_code == 303
+    async with site.client("teacher", by="cookie") as client:
+        page = await client.get(f"/students/{moved}")
+        assert (page.status_code, "This child is elsewhere now" in page.text) == (200, True)
+        assert ("Bopha" in page.text, "Alpha School" in page.text, "Beta" in page.text) == (True, True, False)
+        assert f"/students/{moved}/" not in page.text, "nothing of it is changed from here"
+        for more in ("/past", "/changes", "/edit"):
+            assert (await client.get(f"/students/{moved}{more}")).status_code == 404
+        assert (await client.get(f"/api/v1/students/{moved}")).status_code == 404
+        assert (await client.get(f"/api/v1/students/{moved}/results")).json()["items"] == []
+    async with site.client("teacher_elsewhere", by="cookie") as client:
         assert (await client.get(f"/students/{student}")).status_code == 404
 
 

@@ -6,18 +6,23 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import cast
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from flatwater.clock import Clock
 from flatwater.pool import Database
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
 from rightlevel.operations.made_up.names import a_name
+from rightlevel.programme.time_zone import ProgrammeClock
 
 _queries = load_queries("rightlevel.operations.made_up")
 LINES_PER_PIECE = 2_000
 GRADES = (3, 4, 5)
 ANALYZE_S = 300.0
+ZONE = "Asia/Phnom_Penh"
+"""Where the made-up countries lie: seven hours ahead of UTC, so that a day of UTC is seen to be no day of theirs."""
 
 
 class _Id(msgspec.Struct, frozen=True):
@@ -51,6 +56,12 @@ async def is_empty(session: Session) -> bool:
 async def mark_as_demonstration(session: Session) -> None:
     """Notes that this is a demonstration, of which the doctor expects less."""
     await session.execute(_queries["mark_as_demonstration"], {})
+
+
+async def keep_zone(session: Session, clock: Clock) -> ProgrammeClock:
+    """The clock of the made-up country, whose zone is kept as the chosen one: its code is nobody's, so no zone follows from it."""
+    await session.execute(_queries["keep_zone"], {"zone": ZONE})
+    return ProgrammeClock(clock, ZoneInfo(ZONE))
 
 
 async def analyze(database: Database) -> None:

@@ -29,6 +29,7 @@ from rightlevel.operations.made_up.building import (
     child_line,
     copy_results,
     copy_students,
+    keep_zone,
     result_line,
     turn_round,
 )
@@ -116,6 +117,7 @@ async def build_demo(
     *Shape*: `hashes` has a password and its hash for each username of PEOPLE. *Cost*: about 14,000 rows, three seconds.
     """
     chance = random.Random(SEED)  # noqa: S311  the same programme for everybody
+    clock = await keep_zone(session, clock)
     day = today(clock)
     say("provinces, districts and schools")
     school_ids, practice_id, province_id = await _add_places(session, chance)

@@ -24,6 +24,7 @@ from rightlevel.operations.made_up.building import (
     child_line,
     copy_results,
     copy_students,
+    keep_zone,
     result_line,
 )
 from rightlevel.operations.made_up.ladders import percent_of, states
@@ -71,6 +72,7 @@ async def generate(session: Session, size: Size, clock: Clock, say: Callable[[st
     """A programme of this size in an empty database, in the session's transaction. *Cost*: flat memory; COPY's speed."""
     require_size(size)
     chance = random.Random(size.seed)  # noqa: S311  the same programme for the same seed
+    clock = await keep_zone(session, clock)
     day = today(clock)
     say(f"{size.schools:,} schools in {PROVINCES * DISTRICTS} districts")
     school_ids = await _add_schools(session, size, chance)

@@ -83,3 +83,8 @@ insert into setting (key, value) values ('is_demonstration', 'true') on conflict
 -- name: analyze
 -- Samples every table for the planner.
 analyze
+
+-- name: keep_zone
+-- The zone in which a made-up country's days are: its code is nobody's, so no zone follows from it.
+insert into setting (key, value) values ('time_zone', to_jsonb(%(zone)s::text))
+on conflict (key) do update set value = excluded.value

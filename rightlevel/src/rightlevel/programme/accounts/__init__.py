@@ -41,6 +41,7 @@ from rightlevel.programme.accounts.people import (
     delete_person,
     list_people,
     read_person,
+    require_still,
     reset_password,
     restore_person,
     set_active,
@@ -107,7 +108,7 @@ __all__ = [
     "delete_person", "end_other_sessions", "enrolment_begun", "factor_state", "find_person_by_username", "finish_sign_in", "forget_assignments",
     "generate_code", "generate_password", "generate_pin", "give_code", "has_pin", "known_device", "link_device", "list_devices", "list_people",
     "list_sessions", "list_tokens", "list_tokens_of", "make_link_code", "names_here", "read_person", "remove_pin", "remove_second_factor",
-    "renew_recovery_codes", "reset_password", "reset_pin", "reset_second_factor", "reset_with_code", "restore_person", "revoke_device",
+    "renew_recovery_codes", "require_still", "reset_password", "reset_pin", "reset_second_factor", "reset_with_code", "restore_person", "revoke_device",
     "revoke_session", "revoke_token", "revoke_token_of", "set_active", "set_admins_need_second_factor", "sign_in", "sign_in_by_pin", "sign_out",
     "touch_sessions",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from rightlevel.programme.accounts.model import (
 from rightlevel.programme.accounts.scopes import end_assignments_of
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
-from rightlevel.programme.permissions import Actor, Role, require
+from rightlevel.programme.permissions import Actor, Role, allowed, require
 
 
 async def create_person(
@@ -108,14 +108,19 @@ async def _fit_keys_to_role(session: Session, person_id: int, role: Role) -> Non
 async def set_active(
     session: Session, actor: Actor, person_id: int, *, is_active: bool, clock: Clock
 ) -> Person:
-    """Switches an account on or off; off ends all its sessions, tokens and codes at once. *Errors*: Forbidden, LastAdmin."""
+    """Switches an account on or off; off ends all its sessions, tokens, codes and assignments at once. *Errors*: Forbidden, LastAdmin.
+
+    A school whose only teacher is switched off is without one; whoever is switched on again is assigned anew.
+    """
     person = await manageable(session, actor, "change", person_id)
+    ended: dict[str, list[int]] = {}
     if not is_active:
         await _require_removable(session, actor, person)
         await end_everything(session, person_id, clock)
+        ended = await end_assignments_of(session, clock.now(), person_id=person_id)
     await store.set_active_flag(session, person_id, is_active=is_active)
     deed = "activate" if is_active else "deactivate"
-    await write_audit(session, actor, deed, "person", person_id)
+    await write_audit(session, actor, deed, "person", person_id, after=ended or None)
     return await store.find_person(session, person_id)
 
 
@@ -179,6 +184,18 @@ async def choose_language(session: Session, actor: Actor, language: str) -> None
     await write_audit(
         session, actor, "choose_language", "person", actor.person_id, before=before, after=after
     )
+
+
+async def require_still(
+    session: Session, actor: Actor, action: str, resource: str, *, hold: bool = False
+) -> None:
+    """Passes when the account is still in use and its role still allows this: for work that goes on long after the request that began it.
+
+    `hold` keeps the account as it is until the transaction ends, so it belongs to the last moment. *Errors*: Forbidden. *Cost*: one statement.
+    """
+    now = await store.standing_of(session, actor.person_id, hold=hold)
+    if now is None or not now.is_in_use or not allowed(now.role, action, resource):
+        raise Forbidden("You may not do this any more, so it was not done.")
 
 
 async def manageable(session: Session, actor: Actor, action: str, person_id: int) -> Person:

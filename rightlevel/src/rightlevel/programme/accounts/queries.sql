@@ -40,6 +40,13 @@ where person_id = %(person_id)s and ended_at is null and from_on <= %(today)s an
 order by id
 limit 10000
 
+-- name: standing_of
+-- Which role somebody has now, and whether the account is in use. Served by the primary key.
+select role::text as role, is_active and deleted_at is null as is_in_use
+from person
+where id = %(person_id)s
+--? hold: for share
+
 -- name: end_assignments_of
 -- Ends everything that is assigned to a person, at a school or for a class. Served by assignment_by_person, assignment_by_school and
 -- assignment_by_class.

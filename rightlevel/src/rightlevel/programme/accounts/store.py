@@ -169,6 +169,20 @@ async def held_by(session: Session, person_id: int, today: date) -> tuple[Held, 
     return tuple(Held(row.school_id, cast("Subject", row.subject), row.class_id) for row in rows)
 
 
+class StandingNow(msgspec.Struct, frozen=True):
+    """Which role somebody has now, and whether the account is in use."""
+
+    role: Role
+    is_in_use: bool
+
+
+async def standing_of(session: Session, person_id: int, *, hold: bool) -> StandingNow | None:
+    query = _queries["standing_of"]
+    return await session.fetch_one(
+        query.plus("hold") if hold else query, {"person_id": person_id}, into=StandingNow
+    )
+
+
 class _Ended(msgspec.Struct, frozen=True):
     id: int
     person_id: int

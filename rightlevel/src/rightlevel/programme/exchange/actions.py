@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict
 from rightlevel.programme.exchange import store
@@ -65,11 +66,11 @@ async def import_sheet(
 
     Rows are matched by key: a school by its code, a child by its school's code and its own. All faults are found
     before anything is saved; they are kept with the run. Without a mapping the headers' own words are used.
+    Whoever lost the right to import while it ran, or the account, imports nothing: that is asked before rows are saved and once more, held, at the end.
     *Errors*: Forbidden, ImportCollided. *Cost*: memory that does not grow with the file; one COPY, then a few
     statements over all rows. Counts are locked only while rows are saved, after all reading and judging.
     """
-    if actor is not None:
-        require(actor, "run", "import")
+    await _require_importer(session, actor)
     faults = FaultFile()
     try:
         await store.make_staging(session, new.kind)
@@ -85,12 +86,21 @@ async def import_sheet(
             outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
-            saving = _Saving(actor, new, plan, terms.grades, clock)
+            await _require_importer(session, actor)
+            saving = _Saving(actor, run_id, new, plan, terms.grades, clock)
             outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
     await _end(session, actor, run_id, new, outcome, clock)
+    await _require_importer(session, actor, hold=True)
     return outcome
+
+
+async def _require_importer(session: Session, actor: Actor | None, *, hold: bool = False) -> None:
+    """Passes for the command line, and for who may import now, whatever they might when the file was handed over. *Errors*: Forbidden."""
+    if actor is not None:
+        require(actor, "run", "import")
+        await require_still(session, actor, "run", "import", hold=hold)
 
 
 async def refuse_file(
@@ -153,6 +163,7 @@ class _Saving(NamedTuple):
     """One import that was read whole: who imports what, by which plan and grades."""
 
     actor: Actor | None
+    run_id: str
     new: NewRun
     plan: RowPlan
     grades: tuple[int, ...]
@@ -186,20 +197,23 @@ async def _judge_and_save(
         raise ImportCollided from violated
     unchanged = progress.rows - saved.added - saved.changed
     return ImportOutcome(
-        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(plan, saved)
+        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(new.kind, plan, saved)
     )
 
 
 async def _save(session: Session, saving: _Saving) -> store.Saved:
     actor, new, clock = saving.actor, saving.new, saving.clock
+    audited = {
+        "person_id": actor.person_id if actor else None,
+        "role": actor.role if actor else None,
+        "address": actor.address if actor else None,
+        "filename": new.filename[:200],
+        "run_id": saving.run_id,
+    }
     if new.kind == "schools":
-        return await store.apply_schools(session, saving.plan.mapped)
+        return await store.apply_schools(session, saving.plan.mapped, clock.now(), audited)
     await changing(session, actor, "import", new.filename)
     await tell_today(session, today(clock))
-    audited = {
-        "person_id": actor.person_id if actor else None, "role": actor.role if actor else None,
-        "address": actor.address if actor else None, "filename": new.filename[:200],
-    }  # fmt: skip
     return await store.apply_students(session, saving.plan.mapped, clock.now(), audited)
 
 
@@ -207,10 +221,14 @@ def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) 
     return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
 
 
-def _told(plan: RowPlan, saved: store.Saved) -> str | None:
+def _told(kind: Kind, plan: RowPlan, saved: store.Saved) -> str | None:
     """What whoever imports should know beside the counts."""
     said: list[str] = []
-    if saved.moved:
+    if saved.moved and kind == "schools":
+        said.append(
+            f"{saved.moved} schools stand in another place from now on; rounds whose roll is fixed stay counted where they stood."
+        )
+    elif saved.moved:
         said.append(
             f"Of the changed children {saved.moved} have another school year, grade, class or sex; what they had is kept."
         )

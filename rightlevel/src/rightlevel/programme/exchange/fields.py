@@ -158,6 +158,7 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field("longitude", _fixed(decimal_of(-180, 180)), ("longitude", "lon", "lng", "long", "រយៈបណ្តោយ"), is_unique=True),
         Field("is_practice", _fixed(choice_of(_YES_NO, blank="f")), ("is_practice", "practice", "practice school")),
         Field("status", _fixed(choice_of(_STATUS, blank="open")), ("status", "ស្ថានភាព")),
+        Field("reason", _fixed(text_of(200)), ("reason", "reason for moving", "why moved", "មូលហេតុ")),
         *_place_fields(),
     ),
     "students": (

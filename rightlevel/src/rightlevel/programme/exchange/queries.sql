@@ -208,6 +208,26 @@ kept as (
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
+-- name: find_codes_of_erased_children
+-- Notes rows that would add a child under the code of one who was erased: mostly an old roster. Served by erased_code_pkey.
+with erased as materialized (
+    select e.school_id, e.digest, sc.code as school_code
+    from erased_code e
+    join school sc on sc.id = e.school_id and sc.deleted_at is null
+    where sc.code in (select s.school_code from staged_student s)),
+found as (
+    select s.row_number, s.code
+    from staged_student s
+    join erased e on e.school_code = s.school_code and e.digest = code_digest(e.school_id, s.code)
+    left join student st on st.school_id = e.school_id and lower(st.code) = lower(s.code) and st.deleted_at is null
+    where st.id is null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, code,
+        'Who had this code was erased: leave this row out, or, if this is another child, add it by hand or give it another code'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
 -- name: find_other_grades
 -- Notes rows whose grade the programme doesn't have, unless the child is in that grade already: only what changes is judged by today's grades.
 -- Served by student_code_is_unique_in_its_school.
@@ -295,18 +315,29 @@ where m.is_changed and st.id = m.student_id and m.row_number > %(after)s and m.r
     and s.row_number > %(after)s and s.row_number <= %(up_to)s
 
 -- name: add_students
--- Adds the children that are not there, in the order of their school, which the indexes take twice as fast.
-insert into student (id, school_id, school_year_id, class_id, code, name, name_key, sex, grade, birth_on, age, created_at, changed_at)
-select coalesce(s.id, new_id()), sc.id, s.school_year_id, c.id, s.code, s.name, s.name_key, s.sex, s.grade, s.birth_on, s.age,
-    %(now)s, %(now)s
-from staged_student s
-join school sc on sc.code = s.school_code
-left join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
-where s.row_number > %(after)s and s.row_number <= %(up_to)s
-    and not exists (
-        select 1 from matched_student m
-        where m.row_number = s.row_number and m.row_number > %(after)s and m.row_number <= %(up_to)s)
-order by sc.id, s.code
+-- Adds the children that are not there, in the order of their school, which the indexes take twice as fast. The audit gets a row for every 500 of
+-- them, which names their ids: a row for each would be a third of what a big import writes.
+with made as (
+    insert into student (id, school_id, school_year_id, class_id, code, name, name_key, sex, grade, birth_on, age, created_at, changed_at)
+    select coalesce(s.id, new_id()), sc.id, s.school_year_id, c.id, s.code, s.name, s.name_key, s.sex, s.grade, s.birth_on, s.age,
+        %(now)s, %(now)s
+    from staged_student s
+    join school sc on sc.code = s.school_code
+    left join class c on c.school_id = sc.id and c.school_year_id = s.school_year_id and c.grade = s.grade and c.section = s.section
+    where s.row_number > %(after)s and s.row_number <= %(up_to)s
+        and not exists (
+            select 1 from matched_student m
+            where m.row_number = s.row_number and m.row_number > %(after)s and m.row_number <= %(up_to)s)
+    order by sc.id, s.code
+    returning id),
+told as (
+    insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+    select %(person_id)s, %(role)s::role, 'import', 'student', null, 'done',
+        jsonb_build_object('import_run', %(run_id)s::text, 'added', jsonb_agg(b.id)), %(filename)s, %(address)s
+    from (select id, (row_number() over () - 1) / 500 as block from made) b
+    group by b.block
+    order by b.block)
+select count(*) as added from made
 
 -- name: last_staged_student
 -- The highest row number staged.
@@ -316,12 +347,12 @@ select coalesce(max(row_number), 0) as row_number from staged_student
 -- Makes the table that a file's schools are copied into; it goes with the transaction.
 create temporary table staged_school (
     row_number bigint, is_whole boolean, code text, name_local text, name_latin text, ownership text, area text,
-    latitude double precision, longitude double precision, is_practice boolean, status text, path text[]
+    latitude double precision, longitude double precision, is_practice boolean, status text, reason text, path text[]
 ) on commit drop
 
 -- name: copy_staged_schools
 -- Takes a file's schools.
-copy staged_school (row_number, is_whole, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status, path)
+copy staged_school (row_number, is_whole, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status, reason, path)
 from stdin
 
 -- name: analyze_staged_school
@@ -336,7 +367,7 @@ create temporary table staged_path (
 
 -- name: make_matched_school
 -- Makes the table of the file's schools that are already there.
-create temporary table matched_school (row_number bigint, school_id bigint, is_changed boolean) on commit drop
+create temporary table matched_school (row_number bigint, school_id bigint, is_changed boolean, is_moved boolean) on commit drop
 
 -- name: stage_paths
 -- The different places of the file.
@@ -368,12 +399,19 @@ from (
 where found.path = p.path
 
 -- name: create_places
--- Makes the places of one level that are not there.
-insert into place (parent_id, kind, code, name_local)
-select distinct on (p.parent_id, p.path[%(at)s + 1]) p.parent_id, p.path[%(at)s]::place_kind, p.path[%(at)s + 1], p.path[%(at)s + 2]
-from staged_path p
-where p.is_missing
-order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
+-- Makes the places of one level that are not there, and writes each into the audit.
+with made as (
+    insert into place (parent_id, kind, code, name_local)
+    select distinct on (p.parent_id, p.path[%(at)s + 1]) p.parent_id, p.path[%(at)s]::place_kind, p.path[%(at)s + 1], p.path[%(at)s + 2]
+    from staged_path p
+    where p.is_missing
+    order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
+    returning id, parent_id, kind, code, name_local)
+insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+select %(person_id)s, %(role)s::role, 'import', 'place', m.id::text, 'done', to_jsonb(m) - 'id' || jsonb_build_object('import_run', %(run_id)s::text),
+    %(filename)s, %(address)s
+from made m
+order by m.id
 
 -- name: attach_created_places
 -- Gives the paths the places made for them. Served by place_code_is_unique_below_its_parent.
@@ -434,10 +472,70 @@ kept as (
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
+-- name: hold_staged_schools
+-- Keeps the file's schools as they are until the end, as whoever changes one of them does, before rounds' rolls are held. Served by school_code_is_unique.
+select count(*) as held
+from (
+    select sc.id
+    from school sc
+    where sc.code in (select s.code from staged_school s)
+    order by sc.id
+    for no key update) schools
+
+-- name: find_unexplained_moves
+-- Notes rows that would move a school to another place and don't say why, as one that is moved by itself must. Served by school_code_is_unique.
+with found as (
+    select s.row_number, sc.code, here.name_local as here, coalesce(there.name_local, s.path[array_upper(s.path, 1) - 1]) as there
+    from staged_school s
+    join staged_path p on p.path = s.path
+    join school sc on sc.code = s.code and sc.deleted_at is null
+    join place here on here.id = sc.place_id
+    left join place there on there.id = p.place_id and not p.is_missing
+    where (p.is_missing or p.place_id <> sc.place_id) and p.deleted_name is null and s.reason is null),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, left(code, 200),
+        'This would move the school from ' || here || ' to ' || there || ': say why in a column reason, or give it the place that it has'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_schools_with_a_past
+-- Notes rows that would make a practice school of a real one that has children or a past, or the other way round. Served by school_code_is_unique
+-- and what keeps_its_kind is served by, for each school that would change.
+with found as (
+    select s.row_number, sc.code, sc.is_practice
+    from staged_school s
+    join school sc on sc.code = s.code and sc.deleted_at is null
+    where sc.is_practice <> s.is_practice and keeps_its_kind(sc.id)),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, left(code, 200), case
+        when is_practice then 'Something was tried in this practice school, and it stays one: add the real school under another code'
+        else 'This school has children or a past that stays counted: it does not become a practice school' end
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_schools_closed_with_children
+-- Notes rows that would close a school at which children are taught, or open one that was merged into another. Served by school_code_is_unique and
+-- student_by_school.
+with found as (
+    select s.row_number, sc.code, s.status
+    from staged_school s
+    join school sc on sc.code = s.code and sc.deleted_at is null
+    where sc.status <> s.status and (
+        (s.status = 'closed' and has_children(sc.id)) or (s.status = 'open' and sc.merged_into is not null))),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, left(code, 200), case
+        when status = 'closed' then 'Children are taught at this school: merge it into another, or transfer them, before it closes'
+        else 'This school was merged into another: take that back first' end
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
 -- name: match_schools
 -- Finds the schools that are already there and whether the file changes them. Served by school_code_is_unique.
-insert into matched_school (row_number, school_id, is_changed)
-select s.row_number, sc.id, sc.name_local <> s.name_local or sc.place_id <> p.place_id
+insert into matched_school (row_number, school_id, is_moved, is_changed)
+select s.row_number, sc.id, sc.place_id <> p.place_id, sc.name_local <> s.name_local or sc.place_id <> p.place_id
 --? name_latin: or sc.name_latin <> s.name_latin
 --? ownership: or sc.ownership is distinct from s.ownership
 --? area: or sc.area is distinct from s.area
@@ -447,6 +545,58 @@ select s.row_number, sc.id, sc.name_local <> s.name_local or sc.place_id <> p.pl
 from staged_school s
 join staged_path p on p.path = s.path
 join school sc on sc.code = s.code
+
+-- name: count_school_moves
+-- How many schools the file moves to another place.
+select count(*) as moves from matched_school where is_moved
+
+-- name: hold_rolls
+-- Before schools are moved: no round's roll is fixed or let go meanwhile. Bounded by three rounds a year.
+select hold_rolls()
+
+-- name: say_who_moves
+-- Says for the rest of the transaction by whom and when schools are moved (trigger keep_school_place); why is each row's own.
+select set_config('rightlevel.moving_by', coalesce(%(person_id)s::text, ''), true) as person_id,
+    set_config('rightlevel.moving_at', %(now)s::text, true) as moved_at
+
+-- name: say_why_moved
+-- Writes down why each school stands where it came to stand just now. Served by school_place_is_one_now.
+update school_place m
+set reason = left(s.reason, 200)
+from matched_school k
+join staged_school s on s.row_number = k.row_number
+where k.is_moved and m.school_id = k.school_id and m.until_at is null
+
+-- name: audit_school_changes
+-- Writes into the audit which schools the file changes, and of each what becomes different.
+insert into audit_entry (person_id, role, action, resource, resource_id, outcome, before, after, reason, address)
+select %(person_id)s, %(role)s::role, 'import', 'school', e.school_id::text, 'done',
+    (select jsonb_object_agg(b.key, b.value) from jsonb_each(e.before) b where b.value is distinct from e.after -> b.key),
+    (select jsonb_object_agg(a.key, a.value) from jsonb_each(e.after) a where a.value is distinct from e.before -> a.key),
+    e.why, %(address)s
+from (
+    select m.school_id, case when m.is_moved then s.reason else %(filename)s end as why,
+        jsonb_build_object('name_local', sc.name_local, 'place_id', sc.place_id
+--? name_latin: , 'name_latin', sc.name_latin
+--? ownership: , 'ownership', sc.ownership
+--? area: , 'area', sc.area
+--? latitude: , 'latitude', sc.latitude, 'longitude', sc.longitude
+--? is_practice: , 'is_practice', sc.is_practice
+--? status: , 'status', sc.status
+        ) as before,
+        jsonb_build_object('name_local', s.name_local, 'place_id', p.place_id, 'import_run', %(run_id)s::text
+--? name_latin: , 'name_latin', s.name_latin
+--? ownership: , 'ownership', s.ownership
+--? area: , 'area', s.area
+--? latitude: , 'latitude', s.latitude, 'longitude', s.longitude
+--? is_practice: , 'is_practice', s.is_practice
+--? status: , 'status', s.status
+        ) as after
+    from matched_school m
+    join staged_school s on s.row_number = m.row_number
+    join staged_path p on p.path = s.path
+    join school sc on sc.id = m.school_id
+    where m.is_changed) e
 
 -- name: change_schools
 -- Changes the schools that differ from the file; a mapped column is taken as it is, its blanks included.
@@ -465,14 +615,21 @@ join staged_path p on p.path = s.path
 where m.is_changed and sc.id = m.school_id
 
 -- name: add_schools
--- Adds the schools that are not there.
-insert into school (place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status)
-select p.place_id, s.code, s.name_local, coalesce(s.name_latin, ''), s.ownership, s.area, s.latitude, s.longitude,
-    coalesce(s.is_practice, false), coalesce(s.status, 'open')
-from staged_school s
-join staged_path p on p.path = s.path
-where not exists (select 1 from matched_school m where m.row_number = s.row_number)
-order by s.row_number
+-- Adds the schools that are not there, and writes each into the audit.
+with made as (
+    insert into school (place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status)
+    select p.place_id, s.code, s.name_local, coalesce(s.name_latin, ''), s.ownership, s.area, s.latitude, s.longitude,
+        coalesce(s.is_practice, false), coalesce(s.status, 'open')
+    from staged_school s
+    join staged_path p on p.path = s.path
+    where not exists (select 1 from matched_school m where m.row_number = s.row_number)
+    order by s.row_number
+    returning id, place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status)
+insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
+select %(person_id)s, %(role)s::role, 'import', 'school', m.id::text, 'done', to_jsonb(m) - 'id' || jsonb_build_object('import_run', %(run_id)s::text),
+    %(filename)s, %(address)s
+from made m
+order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.

@@ -101,18 +101,24 @@ async def find_faults(
         checks += [
             ("find_shared_codes", "code"),
             ("find_erased_children", "code"),
+            ("find_codes_of_erased_children", "code"),
             ("find_other_grades", "grade"),
         ]
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []
     else:
+        await session.fetch_value(_queries["hold_rolls"], {})
+        await session.fetch_value(_queries["hold_staged_schools"], {})
         await _resolve_places(session)
         checks = [
             ("find_repeated_schools", "code"),
             ("find_deleted_schools", "code"),
             ("find_deleted_places", "place"),
+            ("find_unexplained_moves", "place"),
         ]
         checks += [("find_half_positions", "latitude")] if "latitude" in mapped else []
+        checks += [("find_schools_with_a_past", "is_practice")] if "is_practice" in mapped else []
+        checks += [("find_schools_closed_with_children", "status")] if "status" in mapped else []
     count = 0
     for name, field in checks:
         values = {"column": columns.get(field, field), "most": MOST_KEPT, "grades": list(grades)}
@@ -131,25 +137,32 @@ def _resolve(level: int) -> Any:
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What an import saved. `moved`: of the changed ones, those whose year, class, grade or sex changed."""
+    """What an import saved. `moved`: of the changed ones, children whose year, class, grade or sex changed, schools whose place did."""
 
     added: int
     changed: int
     moved: int = 0
 
 
-async def apply_schools(session: Session, mapped: frozenset[str]) -> Saved:
-    """Adds places and schools, changes those that differ; how many were added and changed."""
+async def apply_schools(
+    session: Session, mapped: frozenset[str], now: datetime, audited: dict[str, Any]
+) -> Saved:
+    """Adds places and schools, changes those that differ; each move gets its row's reason, and each school a row of the audit."""
     await session.execute(_queries["forget_paths"], {})
     for level in range(len(PLACE_KINDS)):
         at = {"at": 4 * level + 1}
         await session.execute(_resolve(level), at)
-        if await session.execute(_queries["create_places"], at):
+        if await session.execute(_queries["create_places"], audited | at):
             await session.execute(_queries["attach_created_places"], at)
     parts = [name for name in _OPTIONAL["schools"] if name in mapped]
     await session.execute(_queries["match_schools"].plus(*parts), {})
+    moved = await session.fetch_value(_queries["count_school_moves"], {})
+    await session.execute(_queries["say_who_moves"], {"person_id": audited["person_id"], "now": now})
+    await session.execute(_queries["audit_school_changes"].plus(*parts), audited)
     changed = await session.execute(_queries["change_schools"].plus(*parts), {})
-    return Saved(await session.execute(_queries["add_schools"], {}), changed)
+    if moved:
+        await session.execute(_queries["say_why_moved"], {})
+    return Saved(await session.execute(_queries["add_schools"], audited), changed, moved)
 
 
 async def apply_students(
@@ -157,7 +170,7 @@ async def apply_students(
 ) -> Saved:
     """Adds classes and children, changes those that differ; what a single deed writes of a change is written of each.
 
-    `audited`: who imports (person_id, role, address) and the file's name.
+    `audited`: who imports (person_id, role, address), by which run, and the file's name.
     """
     parts = [name for name in _OPTIONAL["students"] if name in mapped]
     if "section" in mapped:
@@ -173,7 +186,7 @@ async def apply_students(
         if matched:
             await session.execute(_queries["audit_changes"].plus(*parts), some)
             changed += await session.execute(_queries["change_students"].plus(*parts), some)
-        added += await session.execute(_queries["add_students"], some)
+        added += await session.fetch_value(_queries["add_students"], some)
     return Saved(added, changed, moved)
 
 

@@ -93,11 +93,11 @@ limit 20
 --? for_update: for update of gr
 
 -- name: groups
--- Groups with how many children are in them, lowest band first. Served by teaching_group_is_unique and group_member_is_unique.
+-- Groups with how many children are in them, or were in one that was replaced, lowest band first. Served by teaching_group_is_unique and
+-- group_member_by_group.
 select g.id, g.grouping_id, gr.school_id, gr.subject::text as subject, g.band::integer as band, g.number::integer as number,
     gr.bands -> (g.band - 1) as levels, g.teacher_id, p.display_name as teacher_name,
-    (select count(*) from group_member m join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active'
-        where m.group_id = g.id and m.left_at is null and st.school_id = gr.school_id)::integer as children,
+    (select count(*) from members_of_group(g.id, null))::integer as children,
     gr.target_size::integer as target_size, gr.state, g.version
 from teaching_group g
 join grouping gr on gr.id = g.grouping_id
@@ -110,16 +110,16 @@ order by gr.subject, gr.grade_from, gr.id, g.band, g.number
 limit %(rows)s
 
 -- name: members
--- The children of a group whom somebody may see, each with its latest valid level. Served by group_member_is_unique, result_is_unique and
+-- The children of a group, or of one that was replaced as it was, whom somebody may see, each with its latest valid level. Served by group_member_is_unique, result_is_unique and
 -- level_check_is_one_a_day. What waits for a blind re-test shows no level to those who might do it.
 select st.id::text as student_id, st.code, st.name, st.sex::integer as sex, st.grade::integer as grade,
     case when c.checked_on > r.tested_on or r.rank is null then cl.code when r.is_blind then null else rl.code end as level,
     case when c.checked_on > r.tested_on or r.rank is null then c.checked_on when r.is_blind then null else r.tested_on end as tested_on,
     coalesce(c.checked_on > r.tested_on, c.rank is not null) as is_check
-from group_member m
-join teaching_group g on g.id = m.group_id
+from teaching_group g
 join grouping gr on gr.id = g.grouping_id
-join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
+cross join lateral (select w.id as student_id, gr.subject from members_of_group(g.id, null) w (id)) m
+join student st on st.id = m.student_id
 left join lateral (
     select e.rank, e.tested_on,
         %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending') and e.assessor_id <> %(person_id)s as is_blind
@@ -140,7 +140,7 @@ left join lateral (
 left join scale sc on sc.subject = m.subject and sc.is_default
 left join scale_level rl on rl.scale_id = sc.id and rl.rank = r.rank
 left join scale_level cl on cl.scale_id = sc.id and cl.rank = c.rank
-where m.group_id = %(group_id)s and m.left_at is null
+where g.id = %(group_id)s
 --? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 order by st.name_key, st.id
 limit %(rows)s

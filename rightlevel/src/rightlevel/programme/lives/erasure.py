@@ -34,10 +34,11 @@ async def erase_identity(
 ) -> None:
     """Takes name, code, birth, guardian, notes and written words of a child, and of what was merged into it, out of everything.
 
+    Of its codes a digest stays, tied to the school and not to the child, so that an old roster which names one adds nobody.
     What figures count by (school, year, grade, sex, status, outcomes and levels) stays. The audit says who did it and when.
     It is not undone: backups from before hold it until they are thrown away.
     *Errors*: Forbidden for all but admins; NotFound, AlreadyErased, MergedAway, RoundSealing; Invalid unless `confirmation` is the
-    child's code and the reason says neither its name nor its code. *Cost*: 17 statements; reads every receipt and import fault once.
+    child's code and the reason says neither its name nor its code. *Cost*: 18 statements; reads every receipt and import fault once.
     """
     require(actor, "erase", "student")
     identities = await store.hold_identity(session, student_id) if is_uuid(student_id) else []

@@ -17,6 +17,21 @@ where st.id in (select id from same)
 order by st.id
 for update
 
+-- name: keep_digests
+-- Keeps that these codes were erased children's at their schools, without saying whose; their former codes at these schools too.
+insert into erased_code (school_id, digest)
+select st.school_id, code_digest(st.school_id, c.code)
+from student st
+cross join lateral (
+    select st.code
+    union
+    select f.code
+    from student_change k
+    cross join lateral (values (k.before ->> 'code'), (k.after ->> 'code')) f (code)
+    where k.student_id = st.id and f.code is not null) c (code)
+where st.id = any(%(ids)s::uuid[])
+on conflict do nothing
+
 -- name: erase_students
 -- Leaves of children only what figures count by.
 update student

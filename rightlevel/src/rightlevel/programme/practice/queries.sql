@@ -135,6 +135,10 @@ delete from verification_draw d
 where d.school_id = (select practice_school(%(school_id)s))
     and not exists (select 1 from verification v where v.draw_id = d.id)
 
+-- name: empty_erased_codes
+-- Codes of children who were erased there. Served by the primary key.
+delete from erased_code where school_id = (select practice_school(%(school_id)s))
+
 -- name: empty_round_settings
 -- Its own days and locks in rounds. Served by the primary key, for there are few rounds.
 delete from round_school

@@ -29,6 +29,7 @@ VISITS: Final = (
 )
 AFTER_RESULTS: Final = (
     "empty_draws",
+    "empty_erased_codes",
     "empty_round_settings",
     "empty_past",
     "empty_rolled",

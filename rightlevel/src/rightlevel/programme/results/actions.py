@@ -31,6 +31,7 @@ from rightlevel.programme.results.model import (
     SUBJECTS,
     Facts,
     GuidedTest,
+    MovedChild,
     ResultAnswer,
     ResultChange,
     ResultWrite,
@@ -45,7 +46,7 @@ from rightlevel.programme.results.model import (
     write_faults,
 )
 from rightlevel.programme.rounds import amending
-from rightlevel.programme.students import Student, read_student
+from rightlevel.programme.students import is_uuid, read_student
 
 MAX_WRITES = 200
 """A device sends a class or two at once; more comes in more requests."""
@@ -271,42 +272,71 @@ def _subject(text: str) -> Subject:
     raise Invalid(faults=(Fault("subject", f"One of: {', '.join(SUBJECTS)}", text[:60]),))
 
 
-async def _child_and_subjects(
-    session: Session, actor: Actor, student_id: str
-) -> tuple[Student, list[Subject]]:
-    """The child and the subjects of it that the actor may see."""
+async def _subjects_of(session: Session, actor: Actor, student_id: str) -> list[Subject]:
+    """The subjects of a child that the actor may see because of where it is now; none for a child that only sat where they work.
+
+    *Errors*: NotFound for a child that neither is nor was there.
+    """
     require(actor, "read", "result")
-    student = await read_student(session, actor, student_id)
-    held: list[Subject] = [
-        subject for subject in SUBJECTS if actor.scope.covers(student.school_id, subject=subject, class_id=student.class_id)
-    ]  # fmt: skip
-    return student, held
+    try:
+        student = await read_student(session, actor, student_id)
+    except NotFound:
+        await read_moved_child(session, actor, student_id)
+        return []
+    return [
+        subject
+        for subject in SUBJECTS
+        if actor.scope.covers(student.school_id, subject=subject, class_id=student.class_id)
+    ]
+
+
+async def read_moved_child(session: Session, actor: Actor, student_id: str) -> MovedChild:
+    """A child that is elsewhere now, to who works where it sat: its name and what belongs to their schools, and nothing of where it is.
+
+    Class sheets of the past list such a child, and whoever works there may enter and change what was made there.
+    *Errors*: NotFound, also for a child that never sat within reach. *Cost*: two or three statements.
+    """
+    require(actor, "read", "result")
+    require(actor, "read", "student")
+    if not is_uuid(student_id):
+        raise NotFound
+    sat = await store.sat_within(session, student_id, actor.scope)
+    if not sat and not await store.has_results_within(session, student_id, actor.scope):
+        raise NotFound
+    return MovedChild(student_id, await store.name_of_child(session, student_id), sat)
 
 
 async def results_of_student(
     session: Session, actor: Actor, student_id: str, page: PageRequest
 ) -> Page[StudentResult]:
-    """Every result of a child in the order of its rounds, in the actor's subjects. *Errors*: NotFound. *Cost*: two statements."""
-    _, subjects = await _child_and_subjects(session, actor, student_id)
-    found = await store.page_of_results(session, student_id, subjects, page)
+    """The results of a child in the order of its rounds: all of the subjects in which the actor has the child now, and those made where they work.
+
+    *Errors*: NotFound. *Cost*: two statements, two or three more for a child that is elsewhere now.
+    """
+    subjects = await _subjects_of(session, actor, student_id)
+    found = await store.page_of_results(session, student_id, subjects, page, scope=actor.scope)
     return msgspec.structs.replace(found, items=[_result_for(actor, each) for each in found.items])
 
 
 async def history_of_student(
     session: Session, actor: Actor, student_id: str, page: PageRequest
 ) -> Page[ResultChange]:
-    """Every later change of a child's results, newest first. *Errors*: NotFound. *Cost*: two statements."""
-    _, subjects = await _child_and_subjects(session, actor, student_id)
+    """Every later change of those results, newest first. *Errors*: NotFound. *Cost*: as `results_of_student`."""
+    subjects = await _subjects_of(session, actor, student_id)
     but_blind_to = actor.person_id if actor.role == "mentor" else None
-    return await store.page_of_changes(session, student_id, subjects, page, but_blind_to=but_blind_to)
+    return await store.page_of_changes(
+        session, student_id, subjects, page, scope=actor.scope, but_blind_to=but_blind_to
+    )
 
 
 async def read_result(session: Session, actor: Actor, result_id: str) -> StudentResult:
-    """One result. *Errors*: NotFound, also when out of scope. *Cost*: two statements."""
+    """One result. *Errors*: NotFound, also when out of scope. *Cost*: two statements, a few more for a child that is elsewhere now."""
     _require_uuid(result_id)
     found = await store.find_result(session, result_id)
-    _, subjects = await _child_and_subjects(session, actor, found.student_id)
-    if found.subject not in subjects:
+    subjects = await _subjects_of(session, actor, found.student_id)
+    if found.subject not in subjects and not await store.has_results_within(
+        session, found.student_id, actor.scope, result_id=result_id
+    ):
         raise NotFound
     return _result_for(actor, found)
 

@@ -188,6 +188,24 @@ class SheetRow(msgspec.Struct, frozen=True):
     is_blind: bool = False
 
 
+class SatThere(msgspec.Struct, frozen=True):
+    """Where a child sat before, until which day."""
+
+    school_name: str
+    year_name: str
+    grade: int
+    section: str | None
+    until_on: date
+
+
+class MovedChild(msgspec.Struct, frozen=True):
+    """A child that is elsewhere now, as those see it who work where it sat."""
+
+    id: str
+    name: str
+    sat: list[SatThere]
+
+
 class StudentResult(msgspec.Struct, frozen=True):
     """One result of a child, with the words that a history shows."""
 

@@ -178,8 +178,41 @@ where true
 order by st.name_key, st.id
 limit %(rows)s
 
+-- name: sat_within
+-- Where a child that may be elsewhere now stood before, as far as that is within somebody's schools and classes, the latest first. Served by
+-- past_enrolment_by_student.
+select s.name_local as school_name, y.name as year_name, p.grade, c.section, p.until_on
+from past_enrolment p
+join student st on st.id = p.student_id and st.deleted_at is null
+join school s on s.id = p.school_id
+join school_year y on y.id = p.school_year_id
+left join class c on c.id = p.class_id
+where p.student_id = %(student_id)s::uuid and not p.is_aside and p.superseded_by is null
+    and (p.school_id = any(%(schools)s) or p.class_id = any(%(classes)s))
+order by p.until_on desc, p.id desc
+limit 50
+
+-- name: has_results_within
+-- Whether a child that may be elsewhere now has live results that were made within somebody's schools, classes and subjects. Served by
+-- result_is_unique.
+select count(*) as results
+from (
+    select 1
+    from result r
+    join student st on st.id = r.student_id and st.deleted_at is null
+    where r.deleted_at is null and r.student_id = %(student_id)s::uuid
+    --? by_reach: and (r.subject = any(%(subjects)s::subject[])
+    --? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
+    --? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
+    --? by_id: and r.id = %(result_id)s::uuid
+    limit 1) few
+
+-- name: name_of_child
+-- What a child is called. Served by the primary key.
+select name from student where id = %(student_id)s::uuid and deleted_at is null
+
 -- name: student_results
--- Every live result of a child in the order of its rounds. Served by result_is_unique.
+-- Every live result of a child in the order of its rounds, of some subjects or made within somebody's schools. Served by result_is_unique.
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
@@ -192,7 +225,9 @@ left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 where r.deleted_at is null
 --? by_student: and r.student_id = %(student_id)s::uuid
---? by_subjects: and r.subject = any(%(subjects)s::subject[])
+--? by_reach: and (r.subject = any(%(subjects)s::subject[])
+--? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
+--? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
 --? by_id: and r.id = %(result_id)s::uuid
 --? after: and (rd.starts_on, r.id) > (select k.starts_on, %(after_id)s::uuid from round k where k.id = (select round_id from result where id = %(after_id)s::uuid))
 order by rd.starts_on, r.id
@@ -204,7 +239,10 @@ select c.write_id::text as write_id, c.result_id::text as result_id, c.version, 
 from result r
 join result_change c on c.result_id = r.id
 join person p on p.id = c.person_id
-where r.student_id = %(student_id)s::uuid and r.subject = any(%(subjects)s::subject[])
+where r.student_id = %(student_id)s::uuid
+--? by_reach: and (r.subject = any(%(subjects)s::subject[])
+--? by_reach:     or (r.subject = 'language' and (r.school_id = any(%(language_schools)s) or r.class_id = any(%(language_classes)s)))
+--? by_reach:     or (r.subject = 'math' and (r.school_id = any(%(math_schools)s) or r.class_id = any(%(math_classes)s))))
 --? but_blind: and not exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' and r.assessor_id <> %(person_id)s)
 --? after: and (c.at, c.write_id) < (select k.at, k.write_id from result_change k where k.write_id = %(after_id)s::uuid)
 order by c.at desc, c.write_id desc

@@ -19,6 +19,7 @@ from rightlevel.programme.results.model import (
     GuidedTest,
     ResultChange,
     ResultWrite,
+    SatThere,
     SheetRow,
     StudentResult,
     WithoutBaseline,
@@ -187,19 +188,54 @@ async def page_of_sheet(
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
+def _reach(scope: Scope, subjects: Sequence[Subject]) -> dict[str, Any]:
+    """What results are chosen by: some subjects wherever they were made, and all that were made within a scope."""
+    return {
+        "subjects": list(subjects),
+        "language_schools": scope.whole_schools("language"),
+        "language_classes": scope.classes("language"),
+        "math_schools": scope.whole_schools("math"),
+        "math_classes": scope.classes("math"),
+    }
+
+
 async def page_of_results(
-    session: Session, student_id: str, subjects: list[Subject], page: PageRequest
+    session: Session, student_id: str, subjects: list[Subject], page: PageRequest, *, scope: Scope
 ) -> Page[StudentResult]:
     after = page.key(tuple[str])
-    query = _queries["student_results"].plus("by_student", "by_subjects", *(["after"] if after else []))
+    query = _queries["student_results"].plus("by_student", "by_reach", *(["after"] if after else []))
     values = {
         "student_id": student_id,
-        "subjects": subjects,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(query, values, into=StudentResult)
+    rows = await session.fetch_all(query, values | _reach(scope, subjects), into=StudentResult)
     return page_of(rows, page, lambda row: (row.id,))
+
+
+async def sat_within(session: Session, student_id: str, scope: Scope) -> list[SatThere]:
+    values = {"student_id": student_id, "schools": scope.whole_schools(), "classes": scope.classes()}
+    return await session.fetch_all(_queries["sat_within"], values, into=SatThere)
+
+
+async def has_results_within(
+    session: Session, student_id: str, scope: Scope, *, result_id: str | None = None
+) -> bool:
+    query = _queries["has_results_within"].plus("by_reach", *(["by_id"] if result_id else []))
+    values = {"student_id": student_id, "result_id": result_id, **_reach(scope, [])}
+    return bool(await session.fetch_value(query, values))
+
+
+async def name_of_child(session: Session, student_id: str) -> str:
+    """*Errors*: NotFound."""
+    found = await session.fetch_one(_queries["name_of_child"], {"student_id": student_id}, into=_Named)
+    if found is None:
+        raise NotFound
+    return found.name
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: str
 
 
 async def find_result(session: Session, result_id: str) -> StudentResult:
@@ -212,17 +248,23 @@ async def find_result(session: Session, result_id: str) -> StudentResult:
 
 
 async def page_of_changes(
-    session: Session, student_id: str, subjects: list[Subject], page: PageRequest, *, but_blind_to: int | None
+    session: Session,
+    student_id: str,
+    subjects: list[Subject],
+    page: PageRequest,
+    *,
+    scope: Scope,
+    but_blind_to: int | None,
 ) -> Page[ResultChange]:
     after = page.key(tuple[str])
-    query = _queries["student_changes"]
+    query = _queries["student_changes"].plus("by_reach")
     query = query.plus("but_blind") if but_blind_to is not None else query
     values = {
         "student_id": student_id,
-        "subjects": subjects,
         "person_id": but_blind_to,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
+        **_reach(scope, subjects),
     }
     rows = await session.fetch_all(query.plus("after") if after else query, values, into=ResultChange)
     return page_of(rows, page, lambda row: (row.write_id,))

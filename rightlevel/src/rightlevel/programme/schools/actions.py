@@ -131,18 +131,24 @@ def _taken(code: str) -> AlreadyTaken:
 
 
 class SchoolHasPast(Conflict):
-    """This school has results, visits, sessions or children of earlier years, and they stay counted. It can't be removed, or change between practice and real; close it instead."""
+    """This school has children, results, visits or sessions, or had them, and what was counted stays. It can't be removed, or change between practice and real; close it, or add another school."""
 
     code = "school_has_a_past"
+
+
+class SchoolHasChildren(Conflict):
+    """Children are taught at this school. Merge it into another school, or transfer its children or say that they left; then it can close."""
+
+    code = "school_has_children"
 
 
 async def change_school(
     session: Session, actor: Actor, school_id: int, change: SchoolChange, clock: Clock
 ) -> School:
-    """Changes a school. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken, SchoolHasPast.
+    """Changes a school. *Errors*: NotFound, Stale with both, Invalid, AlreadyTaken, SchoolHasPast, SchoolHasChildren.
 
-    A move to another place needs a reason: rounds whose roll is fixed stay counted where it stood, the others go along. Whoever enters something
-    at this school waits meanwhile, nobody else. A school that has a past stays what it is, practice or real.
+    A school closes when no children are taught there any more. A move to another place needs a reason: rounds whose roll is fixed stay counted where it stood, the others go along. Whoever enters something
+    at this school waits meanwhile, nobody else. A school that has children or a past stays what it is, practice or real.
     """
     require(actor, "change", "school")
     if change.place_id is not None:
@@ -158,6 +164,8 @@ async def change_school(
     before = {name: getattr(school, name) for name in NewSchool.__struct_fields__}
     fields = await _checked(session, NewSchool(**{**before, **given}), change.reason, before=school)
     touched = {name for name in fields if fields[name] != before[name]}
+    if "status" in touched and fields["status"] == "closed" and await store.has_children(session, school_id):
+        raise SchoolHasChildren
     if "place_id" in touched:
         await store.say_move(
             session, reason=change.reason.strip(), person_id=actor.person_id, now=clock.now()

@@ -24,6 +24,12 @@ class ClassInUse(Conflict):
     code = "class_in_use"
 
 
+class ClassHasPast(Conflict):
+    """Results or children of earlier times name this class, and its class sheets stay. It can't be removed; children who are still in it can go to another class."""
+
+    code = "class_has_a_past"
+
+
 async def list_classes(
     session: Session,
     actor: Actor,
@@ -134,11 +140,13 @@ async def change_class(session: Session, actor: Actor, class_id: int, change: Cl
 
 
 async def delete_class(session: Session, actor: Actor, class_id: int, *, reason: str, clock: Clock) -> None:
-    """Takes a class out of use, restorably. *Errors*: NotFound, InUse while it has children."""
+    """Takes a class out of use, restorably. *Errors*: NotFound, InUse while it has children, ClassHasPast once any result or past enrolment names it."""
     require(actor, "delete", "class")
     found = await store.find_class(session, class_id, for_update=True)
     if found.children:
         raise InUse
+    if await store.class_has_past(session, class_id):
+        raise ClassHasPast
     await store.delete_row(session, "class", class_id, by=actor.person_id, reason=reason, now=clock.now())
     ended = await end_assignments_of(session, clock.now(), class_id=class_id)
     forget_assignments(session, school_id=found.school_id)

@@ -104,6 +104,10 @@ limit 100
 -- Whether anything was counted or done at a school. Served by the indexes by school of the tables that hold it.
 select has_past(%(school_id)s) as has_past
 
+-- name: has_children
+-- Whether children are taught at a school now, but for those who were erased. Served by student_by_school.
+select has_children(%(school_id)s) as has_children
+
 -- name: count_live_students
 -- How many live children a school has, up to a few. Served by student_by_school.
 select count(*) as live
@@ -255,6 +259,15 @@ select (select count(*) from (select 1 from student where class_id = %(class_id)
         join result r on r.school_id = c.school_id and r.class_id = c.id and r.deleted_at is null
         where c.id = %(class_id)s
         limit 1) r) as uses
+
+-- name: class_has_past
+-- Whether past enrolments or live results name a class. Served by past_enrolment_by_class and result_by_school.
+select exists (select 1 from past_enrolment p where p.class_id = %(class_id)s)
+    or exists (
+        select 1
+        from class c
+        join result r on r.school_id = c.school_id and r.class_id = c.id and r.deleted_at is null
+        where c.id = %(class_id)s) as has_past
 
 -- name: insert_class
 -- Makes a class.

@@ -113,6 +113,10 @@ async def has_past(session: Session, school_id: int) -> bool:
     return bool(await session.fetch_value(_queries["has_past"], {"school_id": school_id}))
 
 
+async def has_children(session: Session, school_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["has_children"], {"school_id": school_id}))
+
+
 async def count_live_students(session: Session, school_id: int) -> int:
     return cast("int", await session.fetch_value(_queries["count_live_students"], {"school_id": school_id}))
 
@@ -219,6 +223,10 @@ async def is_live_year(session: Session, year_id: int, *, hold: bool = False) ->
 
 async def is_class_in_use(session: Session, class_id: int) -> bool:
     return bool(await session.fetch_value(_queries["count_class_uses"], {"class_id": class_id}))
+
+
+async def class_has_past(session: Session, class_id: int) -> bool:
+    return bool(await session.fetch_value(_queries["class_has_past"], {"class_id": class_id}))
 
 
 async def insert_class(session: Session, values: dict[str, Any]) -> int:

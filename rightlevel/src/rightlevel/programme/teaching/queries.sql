@@ -76,16 +76,14 @@ select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
     coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
     coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
     case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
-from group_member m
-join teaching_group g on g.id = m.group_id
+from teaching_group g
 join grouping gr on gr.id = g.grouping_id
-join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
 left join lateral (
     -- the year asked for, else the last one in which there was a session, else the current one
     select each.id, each.name, each.starts_on, each.ends_on
     from school_year each
     cross join lateral (
-        select exists (select 1 from teaching_session t where t.group_id = m.group_id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
+        select exists (select 1 from teaching_session t where t.group_id = g.id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
     where each.deleted_at is null
     --? by_year: and each.id = %(school_year_id)s
     and (each.is_current or seen.was_taught
@@ -94,11 +92,13 @@ left join lateral (
     order by seen.was_taught desc, each.starts_on desc
     limit 1
 ) y on true
+cross join lateral members_of_group(g.id, y.id) w (student_id)
+join student st on st.id = w.student_id
 left join lateral (
     select sum(s.minutes) filter (where a.presence <> 'absent') as minutes, count(*) filter (where a.presence = 'present') as present,
         count(*) filter (where a.presence = 'late') as late, count(*) filter (where a.presence = 'absent') as absent
     from attendance a
-    join teaching_session s on s.id = a.session_id and s.subject = m.subject and s.held_on between y.starts_on and y.ends_on
+    join teaching_session s on s.id = a.session_id and s.subject = gr.subject and s.held_on between y.starts_on and y.ends_on
     where a.student_id = st.id
 ) d on true
 left join lateral (
@@ -106,21 +106,21 @@ left join lateral (
         count(*) as rounds
     from result e
     join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
-    where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
+    where e.student_id = st.id and e.subject = gr.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
         and not (%(is_verifier)s and e.assessor_id <> %(person_id)s
             and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending'))
 ) r on true
-left join scale sc on sc.subject = m.subject and sc.is_default
+left join scale sc on sc.subject = gr.subject and sc.is_default
 left join scale_level fl on fl.scale_id = sc.id and fl.rank = r.first_rank
 left join scale_level ll on ll.scale_id = sc.id and ll.rank = r.last_rank
-where m.group_id = %(group_id)s and m.left_at is null
+where g.id = %(group_id)s
 --? in_scope: and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id
 limit %(rows)s
 
 -- name: dose_of_groups
--- What each group in use of a school was taught in a school year beside how its children moved; no row of a practice school.
+-- What each group in use of a school, and each that was taught before it was replaced, was taught in a school year beside how its children moved; no row of a practice school.
 -- Served by grouping_by_school, teaching_session_is_one_a_day, group_member_is_unique and result_is_unique.
 select g.id as group_id, g.band::integer as band, g.number::integer as number, p.display_name as teacher_name,
     coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes, coalesce(d.child_minutes, 0)::integer as child_minutes,
@@ -155,18 +155,16 @@ left join lateral (
 cross join lateral (
     select count(*) filter (where r.rounds > 1) as tested_twice, count(*) filter (where r.last_rank > r.first_rank) as moved_up,
         count(*) filter (where r.last_rank < r.first_rank) as moved_down
-    from group_member m
-    join student st on st.id = m.student_id and st.deleted_at is null and st.status = 'active' and st.school_id = gr.school_id
+    from members_of_group(g.id, y.id) w (student_id)
     cross join lateral (
         select (array_agg(e.rank order by rd.starts_on))[1] as first_rank, (array_agg(e.rank order by rd.starts_on desc))[1] as last_rank,
             count(*) as rounds
         from result e
         join round rd on rd.id = e.round_id and rd.school_year_id = y.id and rd.deleted_at is null
-        where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
+        where e.student_id = w.student_id and e.subject = gr.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
     ) r
-    where m.group_id = g.id and m.left_at is null
 ) v
-where gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and gr.state = 'accepted'
+where gr.school_id = %(school_id)s and gr.subject = %(subject)s::subject and (gr.state = 'accepted' or gr.state = 'replaced' and d.sessions > 0)
 order by gr.grade_from, g.band, g.number
 limit %(rows)s
 

@@ -22,10 +22,11 @@ left join result r on r.student_id = st.id and r.deleted_at is null
 group by st.id
 
 -- name: hold_results
--- The live results of two records, held, with the locks on them and on their schools.
+-- The live results of two records, held, with the locks on them and on their schools. Somebody's lock holds also what is verified; that something
+-- is verified holds nothing here: it is carried along, and stands.
 select r.id::text as id, r.student_id::text as student_id, r.round_id, r.subject::text as subject, r.outcome::text as outcome, r.tested_on,
     r.changed_at, r.is_verified,
-    (r.locked_at is not null and not r.is_verified) or exists (
+    r.locked_at is not null or exists (
         select 1 from round_school s where s.round_id = r.round_id and s.school_id = r.school_id and s.locked_at is not null) as is_locked,
     rd.state = 'frozen' as is_frozen,
     rd.state = 'frozen' and not exists (

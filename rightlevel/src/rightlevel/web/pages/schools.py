@@ -66,6 +66,7 @@ class SchoolForm(msgspec.Struct, frozen=True):
     longitude: str = ""
     is_practice: bool = False
     version: int = 0
+    status: str = ""
 
 
 class ClassForm(msgspec.Struct, frozen=True):
@@ -210,7 +211,7 @@ def _form_of(school: School) -> SchoolForm:
     return SchoolForm(
         school.code, school.name_local, school.name_latin, school.place_id, school.ownership or "", school.area or "",
         "" if school.latitude is None else str(school.latitude),
-        "" if school.longitude is None else str(school.longitude), school.is_practice, school.version,
+        "" if school.longitude is None else str(school.longitude), school.is_practice, school.version, school.status,
     )  # fmt: skip
 
 
@@ -225,7 +226,7 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
             school = await read_school(call.session, actor_of(call), path.id)
             # Where it stands is changed on a page of its own, with a reason.
             typed = msgspec.structs.replace(form, place_id=school.place_id)
-            change = SchoolChange(form.version, **_fields(typed))
+            change = SchoolChange(form.version, status=form.status or None, **_fields(typed))
             await change_school(call.session, actor_of(call), path.id, change, call.clock)
     except ProgrammeError as error:
         school = await read_school(call.session, actor_of(call), path.id)

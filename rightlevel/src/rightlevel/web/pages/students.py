@@ -9,8 +9,9 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.errors import ProgrammeError, Stale
+from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import May
+from rightlevel.programme.results import read_moved_child, results_of_student
 from rightlevel.programme.schools import list_classes, read_class, read_school, school_names
 from rightlevel.programme.students import (
     NewStudent,
@@ -183,8 +184,14 @@ def _new(school_id: int, form: ChildForm) -> NewStudent:
     "GET", "/students/{id}", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
 )  # fmt: skip
 async def student_page(call: Ask, *, path: ByUuid) -> Html:
-    """One child: who it is, and its levels, one line a subject."""
-    return render(call, "students/one.html", **await _one(call, path.id))
+    """One child: who it is, and its levels, one line a subject. Of one that only sat where the reader works, what belongs there."""
+    try:
+        values = await _one(call, path.id)
+    except NotFound:
+        child = await read_moved_child(call.session, actor_of(call), path.id)
+        found = await results_of_student(call.session, actor_of(call), path.id, ALL)
+        return render(call, "students/moved.html", child=child, results=found.items)
+    return render(call, "students/one.html", **values)
 
 
 async def _one(call: Ask, student_id: str) -> dict[str, Any]:
