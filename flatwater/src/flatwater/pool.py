@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 from flatwater.announcing import Announcer, Way
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
+from flatwater.dsn import read_dsn
 from flatwater.errors import (
     CommitUnknown,
     DatabaseAway,
@@ -133,6 +134,8 @@ class Database:
     ) -> None:
         """`pooler` is PgBouncer in transaction mode, or its like, between us and the server; one that is told to keep prepared
         statements (PgBouncer 1.21's max_prepared_statements) may be told of so that they are used.
+
+        *Errors*: NotADsn for a connection string that can't be read; its sentence repeats nothing of it.
         """
         # A pooler that gives each transaction another connection can't carry what is heard on one.
         if pooler and announce_by == "notify":
@@ -142,7 +145,7 @@ class Database:
         self._prepares = pooler_keeps_statements or not pooler
         self.limits = limits or Limits()
         self.clock = clock or SystemClock()
-        self._conninfo = conninfo
+        self._conninfo = read_dsn(conninfo)
         self._application_name = application_name
         self._pool = self._new_pool(min_size=0, max_size=self.limits.connections, waiting=self.limits.waiting)
         self._apart = self._new_pool(min_size=0, max_size=1, waiting=8, purpose="apart")

@@ -12,6 +12,7 @@ import click
 from msgspec import Struct
 
 from flatwater.clock import SystemClock
+from flatwater.commands.dsn_parameter import DsnParameter
 from flatwater.commands.watch import require_address
 from flatwater.doctor.acknowledged import TooManyAcknowledged, acknowledge
 from flatwater.doctor.fix import Deed, apply, safe_cures
@@ -39,7 +40,7 @@ class _Asked(Struct, frozen=True):
 
 
 @click.command()
-@click.argument("dsn")
+@click.argument("dsn", type=DsnParameter())
 @click.option("--application", help="Whose sessions may be cured: the application_name up to its first '/'.")
 @click.option(
     "--healthz",

@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 
 import click
 
+from flatwater.commands.dsn_parameter import DsnParameter
 from flatwater.doctor.look import CouldNotLook, Look
 from flatwater.doctor.model import NotExamined
 from flatwater.doctor.pool_numbers import read_pool
@@ -19,7 +20,7 @@ SCREEN_BACK: Final = "\x1b[?25h\x1b[?1049l"
 
 
 @click.command()
-@click.argument("dsn")
+@click.argument("dsn", type=DsnParameter())
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.5),

@@ -21,6 +21,7 @@ from flatwater.doctor.catalog import queries
 from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
+from flatwater.dsn import NotADsn, read_dsn
 from flatwater.queries import Query
 from flatwater.supervisor import after
 
@@ -256,6 +257,10 @@ def _by_name(cursor: psycopg.Cursor[dict[str, object]]) -> RowMaker[dict[str, ob
 
 
 def _careful(dsn: str) -> str:
+    try:
+        dsn = read_dsn(dsn)
+    except NotADsn as error:
+        raise CouldNotLook(str(error)) from None
     given = conninfos.conninfo_to_dict(dsn)
     options = " ".join(f"-c {name}={value}" for name, value in _LIMITS.items())
     return conninfos.make_conninfo(
