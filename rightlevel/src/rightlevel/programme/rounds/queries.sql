@@ -263,8 +263,8 @@ left join rebuilt b on b.school_id = n.school_id
 order by n.school_id
 
 -- name: snapshot_hash
--- Whether a snapshot's hash is that of its parts. Served by the primary keys.
-select s.sha256 = p.sha256 and s.parts = p.parts and s.results = p.results as is_intact
+-- Whether a snapshot's hash is that of its parts; not while it is being made. Served by the primary keys.
+select coalesce(s.sha256 = p.sha256 and s.parts = p.parts and s.results = p.results, false) as is_intact
 from round_snapshot s
 cross join (
     select count(*)::integer as parts, coalesce(sum(results), 0)::bigint as results,

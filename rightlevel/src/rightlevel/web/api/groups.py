@@ -139,7 +139,7 @@ async def read_my_groups(call: Ask) -> MyGroups:
     "POST", "/api/v1/groupings", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("groups",), statuses={201: "proposed"},
 )  # fmt: skip
-async def propose_school_groups(call: Ask, *, body: NewGrouping) -> Created:
+async def propose_school_groups(call: Ask, *, body: NewGrouping) -> Created[Grouping]:
     """Proposes groups from every child's latest valid level, in place of an earlier proposal."""
     made = await propose_groups(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/groups?school_id={made.school_id}&subject={made.subject}")
