@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -73,8 +73,8 @@ def openapi(
     refuse, `in_pages` which routes tell it in a page, and `headers` which headers every answer has.
     """
     kinds = _schema_kinds(registry)
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
-    document = _Document(kinds, list(schemas), components, list(security), problems, in_pages)
+    schemas, components = _plain_names(*msgspec.json.schema_components(kinds, ref_template=_REF))
+    document = _Document(kinds, schemas, components, list(security), problems, in_pages)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in registry:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = document.operation(endpoint)
@@ -91,6 +91,49 @@ def openapi(
         "x-headers": headers or {},
         "x-error-codes": dict(sorted(document.codes.items())),
     }
+
+
+def _plain_names(
+    schemas: Iterable[dict[str, Any]], components: dict[str, dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The same, each type by a name of one word: of two with one name, each is told apart by the module it stands in.
+
+    Dotted names are allowed, but makers of clients take the last word for the type's name, and lose all but one of them.
+    """
+    names: dict[str, str] = {}
+    taken = {name for name in components if "." not in name}
+    for name in components:
+        if "." not in name:
+            continue
+        *modules, word = name.split(".")
+        while True:
+            word = modules.pop().title().replace("_", "") + word
+            if word not in taken or not modules:
+                break
+        taken.add(word)
+        names[name] = word
+    return (
+        [_renamed(each, names) for each in schemas],
+        {
+            names.get(name, name): _renamed(each | ({"title": names[name]} if name in names else {}), names)
+            for name, each in components.items()
+        },
+    )
+
+
+def _renamed(schema: Any, names: dict[str, str]) -> Any:
+    if isinstance(schema, list):
+        return [_renamed(each, names) for each in cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _renamed(value, names) for key, value in cast("dict[str, Any]", schema).items()}
+    reference = made.get("$ref")
+    if isinstance(reference, str):
+        prefix, _, name = reference.rpartition("/")
+        made["$ref"] = f"{prefix}/{names.get(name, name)}"
+    if made.get("type") == "array" and "items" not in made and "prefixItems" not in made:
+        made["items"] = {}
+    return made
 
 
 def _schema_kinds(registry: Registry) -> list[Any]:
