@@ -238,7 +238,7 @@ class _Document:
         fields = self._fields(endpoint.inputs.get("form"))
         if "upload" not in endpoint.inputs:
             return {"application/x-www-form-urlencoded": {"schema": fields}}
-        file = {"type": "string", "contentMediaType": "application/octet-stream"}
+        file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
         properties = {**fields.get("properties", {}), "file": file}
         return {"multipart/form-data": {"schema": {**fields, "properties": properties}}}
 

@@ -233,6 +233,78 @@ where r.deleted_at is null
 order by rd.starts_on, r.id
 limit %(rows)s
 
+-- name: results_of_schools
+-- A page of all live results, school by school as they were made. Served by the schools' primary key and result_by_school: a page reads
+-- the results of the schools that fill it.
+with found as (
+    select x.id
+    from (
+        select s.id
+        from school s
+        where true
+        --? by_school: and s.id = %(school_id)s
+        --? after: and s.id >= %(after_school)s
+        order by s.id
+    ) s
+    cross join lateral (
+        select e.id, e.student_id, e.round_id, e.subject
+        from result e
+        where e.school_id = s.id and e.deleted_at is null and not e.is_hidden
+        --? by_round: and e.round_id = %(round_id)s
+        --? by_subject: and e.subject = %(subject)s::subject
+        --? after: and (e.school_id, e.student_id, e.round_id, e.subject) > (%(after_school)s, %(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+        order by e.student_id, e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    order by s.id, x.student_id, x.round_id, x.subject
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.school_id, r.student_id, r.round_id, r.subject
+
+-- name: results_in_scope
+-- A page of the live results of the children whom somebody's assignments reach now, in the subjects of each, wherever the results were made.
+-- Served by student_by_school and result_is_unique; a page reads the results of those children.
+with found as (
+    select x.id
+    from student st
+    join result x on x.student_id = st.id and x.deleted_at is null and not x.is_hidden
+    where st.deleted_at is null and st.school_id = any(%(held_schools)s)
+    and exists (
+        select 1
+        from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
+        where h.school_id = st.school_id and h.subject = x.subject::text and (h.class_id is null or h.class_id = st.class_id)
+    )
+    --? by_school: and x.school_id = %(school_id)s
+    --? by_round: and x.round_id = %(round_id)s
+    --? by_subject: and x.subject = %(subject)s::subject
+    --? after: and (x.school_id, x.student_id, x.round_id, x.subject) > (%(after_school)s, %(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+    order by x.school_id, x.student_id, x.round_id, x.subject
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.school_id, r.student_id, r.round_id, r.subject
+
 -- name: student_changes
 -- Every later change of a child's results, newest first. Served by result_is_unique and result_change_by_result.
 select c.write_id::text as write_id, c.result_id::text as result_id, c.version, c.at, p.display_name as person_name, c.before, c.after, c.reason

@@ -7,7 +7,7 @@ import msgspec
 from flatwater.contract import Created, Declined, Registry
 from flatwater.openapi import Problem
 from flatwater.paging import Page, PageLimit, PageRequest
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.results import (
     GuidedTest,
     LockAnswer,
@@ -23,6 +23,7 @@ from rightlevel.programme.results import (
     delete_result,
     enter_results,
     history_of_student,
+    list_results,
     list_without_baseline,
     lock_results,
     lock_results_of_school,
@@ -120,6 +121,14 @@ class Locked(msgspec.Struct, frozen=True):
     changed: int
 
 
+class ResultSearch(msgspec.Struct, frozen=True):
+    """Whose results are listed: of the school where they were made, of a round, of a subject; of all when not told."""
+
+    school_id: int | None = None
+    round_id: int | None = None
+    subject: Subject | None = None
+
+
 class BaselineSearch(msgspec.Struct, frozen=True):
     """Of which round, and of which school if told."""
 
@@ -179,6 +188,21 @@ async def enter_one_result(
 async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
     """Saves up to 200 results; each is answered by itself, and one that is refused holds up no other."""
     return Answers(await enter_results(call.session, actor_of(call), body.writes, call.clock))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("results",),
+)  # fmt: skip
+async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest) -> Page[StudentResult]:
+    """Every result within reach, school by school; of one school, round or subject if told."""
+    return await list_results(
+        call.session,
+        actor_of(call),
+        page,
+        school_id=query.school_id,
+        round_id=query.round_id,
+        subject=query.subject,
+    )
 
 
 @routes.endpoint(
