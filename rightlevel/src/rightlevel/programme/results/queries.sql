@@ -165,7 +165,7 @@ select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.c
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
     exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
-from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default

@@ -17,7 +17,7 @@ where r.id = %(round_id)s
 
 -- name: loosen_roll
 -- Lets a round go by who is enrolled now again. *Cost*: reads the children once, and the counts.
-select loosen_roll(%(round_id)s)::text as done
+select loosen_roll(%(round_id)s::bigint)::text as done
 
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
