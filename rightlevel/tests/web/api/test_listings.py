@@ -23,12 +23,13 @@ WITHIN = """(%(person)s::bigint is null or exists (
     select 1 from assignment a where a.person_id = %(person)s and a.school_id = {school} and a.subject = {subject} and a.ended_at is null
     and ({class_id} is null or a.class_id is null or a.class_id = {class_id})))"""
 OF_CHILD = WITHIN.format(school="s.school_id", subject="x.subject", class_id="s.class_id")
+OF_RESULT = WITHIN.format(school="x.school_id", subject="x.subject", class_id="x.class_id")
 QUERIES = read_queries(
     f"""
 -- name: result
--- The results of children within somebody's reach, or of all.
+-- The results of children within somebody's reach and those made there, or of all.
 select x.id::text as id from result x join student s on s.id = x.student_id
-where x.deleted_at is null and not x.is_hidden and s.deleted_at is null and {OF_CHILD}
+where x.deleted_at is null and not x.is_hidden and s.deleted_at is null and ({OF_CHILD} or {OF_RESULT})
 -- name: level_check
 -- Their quick re-tests.
 select x.id::text as id from level_check x join student s on s.id = x.student_id where s.deleted_at is null and {OF_CHILD}
@@ -41,7 +42,7 @@ update assignment set class_id = %(class)s where person_id = %(person)s and scho
 -- name: of_class
 -- How many results the children of a class have.
 select count(*)::integer from result r join student s on s.id = r.student_id
-where r.deleted_at is null and not r.is_hidden and s.deleted_at is null and s.class_id = %(class)s
+where r.deleted_at is null and not r.is_hidden and s.deleted_at is null and (s.class_id = %(class)s or r.class_id = %(class)s)
 """,
     origin="test_listings.py",
 )

@@ -329,7 +329,7 @@ async def list_results(
 ) -> Page[StudentResult]:
     """Every live result within reach, school by school as they were made: of all, or of one school, round or subject.
 
-    Whose child it is now decides who sees it, wherever it was made. *Errors*: Forbidden. *Cost*: one statement.
+    Who has the child now in that subject sees it, and who works where it was made. *Errors*: Forbidden. *Cost*: one statement.
     """
     require(actor, "read", "result")
     found = await store.page_of_all_results(

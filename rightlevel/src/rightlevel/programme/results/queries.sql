@@ -273,17 +273,28 @@ left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_in_scope
--- A page of the live results of the children whom somebody's assignments reach now, in the subjects of each, wherever the results were made.
--- Served by student_by_school and result_is_unique; a page reads the results of those children.
-with found as (
+-- A page of the live results within somebody's reach: of the children whom their assignments reach now, in the subjects of each, and those that were
+-- made there. Served by student_by_school, result_is_unique and result_by_school; a page reads the results of those schools.
+with reached as (
     select x.id
     from student st
-    join result x on x.student_id = st.id and x.deleted_at is null and not x.is_hidden
+    join result x on x.student_id = st.id and x.deleted_at is null
     where st.deleted_at is null and st.school_id = any(%(held_schools)s)
-    and exists (
+    union
+    select m.id
+    from result m
+    where m.deleted_at is null and m.school_id = any(%(held_schools)s)
+), found as (
+    select x.id
+    from reached
+    join result x on x.id = reached.id and not x.is_hidden
+    join student st on st.id = x.student_id and st.deleted_at is null
+    where exists (
         select 1
         from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
-        where h.school_id = st.school_id and h.subject = x.subject::text and (h.class_id is null or h.class_id = st.class_id)
+        where h.subject = x.subject::text and (
+            (h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id))
+            or (h.school_id = x.school_id and (h.class_id is null or h.class_id = x.class_id)))
     )
     --? by_school: and x.school_id = %(school_id)s
     --? by_round: and x.round_id = %(round_id)s
