@@ -128,7 +128,8 @@ async def test_places_schools_and_classes(remote: Remote) -> None:
     )
     assert (changed.name_local, changed.version) == ("Ninth", place.version + 1)
     school = await remote.call(
-        "create_one_school", body=remote.NewSchool(place_id=place.id, code="S9", name_local="Nine School")
+        "create_one_school",
+        body=remote.NewSchool(place_id=cast.district_1, code="S9", name_local="Nine School"),
     )
     await remote.has("list_all_schools", "id", school.id)
     school = await remote.call(
