@@ -22,6 +22,8 @@ from rightlevel.programme.errors import (
 )
 from rightlevel.programme.receipts import WriteIdReused
 from rightlevel.web.house import (
+    API_HEADERS,
+    PAGE_HEADERS,
     PRECONDITION_FAILED,
     STATUSES,
     BadWriteId,
@@ -31,7 +33,8 @@ from rightlevel.web.house import (
 )
 
 EVERY_ANSWER: dict[str, Any] = {
-    "api": {
+    "api": dict.fromkeys(API_HEADERS, "On every answer.")
+    | {
         "x-content-type-options": "Always nosniff: no browser guesses another type.",
         "cache-control": "Always no-store.",
         "ratelimit-policy": "The allowance that this call counts against (draft-ietf-httpapi-ratelimit-headers).",
@@ -40,7 +43,8 @@ EVERY_ANSWER: dict[str, Any] = {
         "vary": "What else the answer depends on.",
         "content-security-policy": "On files that people sent: nothing in them runs.",
     },
-    "page": {
+    "page": dict.fromkeys(PAGE_HEADERS, "On every page.")
+    | {
         "x-content-type-options": "Always nosniff.",
         "cache-control": "How long a browser may keep it; mostly no-store.",
         "referrer-policy": "Which sites are told where somebody came from.",
