@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 from people import token_of
+from PIL import Image
 from serving import NewDatabase, Served, serving
 from visiting import WHOLE
 
@@ -284,13 +285,68 @@ async def test_visits_and_what_follows(remote: Remote) -> None:
     await remote.call("delete_one_visit", number, who="mentor", version=saved.visit.version, reason="Twice")
 
 
-async def test_programmes_resources_and_forms(remote: Remote) -> None:
+async def test_forms(remote: Remote) -> None:
+    known = (await remote.call("list_all_forms")).forms[0]
+    definition = (await remote.call("read_one_form", known.code)).current.definition
+    new = remote.FormsNewForm(code="client_form", name="Made by a client", definition=definition)
+    form = await remote.call("begin_form", body=new)
+    assert "client_form" in {each.code for each in (await remote.call("list_all_forms")).forms}
+    draft = remote.Draft(version=form.version, definition=definition)
+    form = await remote.call("put_draft", "client_form", body=draft)
+    version = await remote.call(
+        "publish_one_form", "client_form", body=remote.OfVersion(version=form.version)
+    )
+    await remote.has("list_form_versions", "id", version.id, "client_form")
+    form = (await remote.call("read_one_form", "client_form")).form
+    form = await remote.call(
+        "put_draft", "client_form", body=remote.Draft(version=form.version, definition=definition)
+    )
+    await remote.call("throw_draft_away", "client_form", version=form.version)
+
+
+async def test_photos(remote: Remote) -> None:
+    cast, number, photo = remote.served.cast, str(uuid.uuid4()), str(uuid.uuid4())
+    answers = remote.SentVisitAnswers.from_dict(WHOLE)
+    draft = remote.SentVisit(
+        write_id=str(uuid.uuid4()),
+        school_id=cast.school_a,
+        subject="language",
+        visited_on=TODAY,
+        answers=answers,
+    )
+    await remote.call("save_one_visit", number, who="mentor", body=draft)
+    picture = BytesIO()
+    Image.new("RGB", (64, 48), "green").save(picture, "JPEG")
+    picture.seek(0)
+    body = remote.AddVisitPhotoSentPhoto.from_dict({"id": photo})
+    body.file = remote.types.File(payload=picture, file_name="photo.jpg", mime_type="image/jpeg")
+    made = await remote.call("add_visit_photo", number, who="mentor", body=body)
+    kept = (await remote.call("list_visit_photos", number, who="mentor")).photos
+    assert [each.id for each in kept] == [made.id]
+    seen = await remote.call("read_one_photo", made.id, who="mentor")
+    assert seen.payload.read(3) == b"\xff\xd8\xff"
+    await remote.call("remove_one_photo", made.id, who="mentor")
+
+
+async def test_programmes_resources_and_imports(remote: Remote) -> None:
     cast = remote.served.cast
     write = remote.InterventionWrite(name="Camp", starts_on=date(2026, 11, 1))
     camp = await remote.call("create_one_intervention", body=write)
     await remote.has("list_all_interventions", "id", camp.id)
     write = remote.InterventionWrite(name="Reading camp", starts_on=date(2026, 11, 1), version=camp.version)
     camp = await remote.call("change_one_intervention", camp.id, body=write)
+    enrolling = remote.EnrolmentWrite(
+        id=str(uuid.uuid4()), student_id=cast.students_a[1], from_on=date(2026, 11, 3)
+    )
+    told = await remote.call(
+        "enrol_many_children", camp.id, who="teacher", body=remote.Enrolling(writes=[enrolling])
+    )
+    assert [each.code for each in told.answers] == ["saved"]
+    row = await remote.has("list_intervention_enrolments", "id", enrolling.id, camp.id, who="teacher")
+    ending = remote.EnrolmentChange(
+        version=row.version, from_on=row.from_on, to_on=TODAY, outcome="completed"
+    )
+    await remote.call("change_one_enrolment", row.id, who="teacher", body=ending)
     await remote.call("delete_one_intervention", camp.id)
     resource = await remote.call(
         "create_one_resource", body=remote.NewResource(kind="activity", title="Cards")
@@ -306,4 +362,3 @@ async def test_programmes_resources_and_forms(remote: Remote) -> None:
     body.file = sheet
     run = await remote.call("send_import", body=body)
     await remote.has("list_imports", "id", run.id)
-    assert cast.school_a
