@@ -327,7 +327,7 @@ async def list_results(
     round_id: int | None = None,
     subject: Subject | None = None,
 ) -> Page[StudentResult]:
-    """Every live result within reach, school by school as they were made: of all, or of one school, round or subject.
+    """Every live result within reach, in an order that stays: of all, or of one school (where it was made), round or subject.
 
     Who has the child now in that subject sees it, and who works where it was made. *Errors*: Forbidden. *Cost*: one statement.
     """

@@ -273,34 +273,50 @@ left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_in_scope
--- A page of the live results within somebody's reach: of the children whom their assignments reach now, in the subjects of each, and those that were
--- made there. Served by student_by_school, result_is_unique and result_by_school; a page reads the results of those schools.
-with reached as (
-    select x.id
-    from student st
-    join result x on x.student_id = st.id and x.deleted_at is null
-    where st.deleted_at is null and st.school_id = any(%(held_schools)s)
+-- A page of the live results within somebody's reach, child by child: of the children whom their assignments reach now, in the subjects of each, and those
+-- that were made there. Served by student_by_school, past_enrolment_by_school and result_is_unique: a page reads the ids of those children, and the results
+-- of the children that fill it.
+with children as (
+    select n.id
+    from student n
+    where n.school_id = any(%(held_schools)s) and n.deleted_at is null
     union
-    select m.id
-    from result m
-    where m.deleted_at is null and m.school_id = any(%(held_schools)s)
+    select p.student_id
+    from past_enrolment p
+    where p.school_id = any(%(held_schools)s)
+    union
+    select m.kept_id
+    from student_merge m
+    join student g on g.id = m.gone_id
+    where m.undone_at is null and g.school_id = any(%(held_schools)s)
 ), found as (
     select x.id
-    from reached
-    join result x on x.id = reached.id and not x.is_hidden
-    join student st on st.id = x.student_id and st.deleted_at is null
-    where exists (
-        select 1
-        from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
-        where h.subject = x.subject::text and (
-            (h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id))
-            or (h.school_id = x.school_id and (h.class_id is null or h.class_id = x.class_id)))
-    )
-    --? by_school: and x.school_id = %(school_id)s
-    --? by_round: and x.round_id = %(round_id)s
-    --? by_subject: and x.subject = %(subject)s::subject
-    --? after: and (x.school_id, x.student_id, x.round_id, x.subject) > (%(after_school)s, %(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
-    order by x.school_id, x.student_id, x.round_id, x.subject
+    from (
+        select c.id
+        from children c
+        where true
+        --? after: and c.id >= %(after_student)s::uuid
+        order by c.id
+    ) c
+    cross join lateral (
+        select e.id, e.round_id, e.subject
+        from student st
+        join result e on e.student_id = st.id and e.deleted_at is null and not e.is_hidden
+        where st.id = c.id and st.deleted_at is null and exists (
+            select 1
+            from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
+            where h.subject = e.subject::text and (
+                (h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id))
+                or (h.school_id = e.school_id and (h.class_id is null or h.class_id = e.class_id)))
+        )
+        --? by_school: and e.school_id = %(school_id)s
+        --? by_round: and e.round_id = %(round_id)s
+        --? by_subject: and e.subject = %(subject)s::subject
+        --? after: and (e.student_id, e.round_id, e.subject) > (%(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+        order by e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    order by c.id, x.round_id, x.subject
     limit %(rows)s
 )
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
@@ -314,7 +330,7 @@ join school_year y on y.id = rd.school_year_id
 join person p on p.id = r.assessor_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-order by r.school_id, r.student_id, r.round_id, r.subject
+order by r.student_id, r.round_id, r.subject
 
 -- name: student_changes
 -- Every later change of a child's results, newest first. Served by result_is_unique and result_change_by_result.

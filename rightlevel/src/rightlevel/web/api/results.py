@@ -194,7 +194,7 @@ async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
     "GET", "/api/v1/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("results",),
 )  # fmt: skip
 async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest) -> Page[StudentResult]:
-    """Every result within reach, school by school; of one school, round or subject if told."""
+    """Every result within reach, in an order that stays; of one school (where it was made), round or subject if told."""
     return await list_results(
         call.session,
         actor_of(call),
