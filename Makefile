@@ -9,10 +9,12 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 DEMO_DATA ?= .demo
 PORT ?= 8000
+CASES ?= 20000
+SEED ?= 11
 # A process for each core, each with a PostgreSQL of its own; a file's tests stay together, in the order of the files (the browser's last).
 SIDE_BY_SIDE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check format lint types contracts quick bench simulate pins browser clean
+.PHONY: help demo test check format lint types contracts quick bench simulate requests pins browser clean
 
 help: ## What can be done here
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +71,9 @@ bench: $(DEV_READY) ## Repeat the measurements in benchmarks/ (long), or compare
 
 simulate: $(DEV_READY) ## The simulated programme: deeds by seed against the real program, beside a model (ARGS="--seed 7 --minutes 20")
 	$(BIN)/python -m simulation $(ARGS)
+
+requests: $(DEV_READY) ## 20,000 requests made up from the API document, by every role (CASES=20000 SEED=11)
+	CASES=$(CASES) SEED=$(SEED) $(BIN)/pytest rightlevel/tests/web/test_generated_requests.py -q
 
 pins: $(UV) ## Compile requirements/*.txt again from requirements/*.in
 	cd requirements && for f in runtime dev; do ../$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" $$f.in -o $$f.txt; done

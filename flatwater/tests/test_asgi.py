@@ -117,7 +117,7 @@ async def list_notes(call: Ask, *, page: PageRequest) -> Page[Note]:
 
 
 @route("POST", "/notes", "write", body_bytes=1_000, who=SignedIn())
-async def add_note(call: Ask, *, body: NewNote, query: Wait) -> Created:
+async def add_note(call: Ask, *, body: NewNote, query: Wait) -> Created[Note]:
     """Adds a note."""
     made = await call.session.fetch_value(ADD_NOTE, {"author": body.author, "words": body.words})
     call.cookies_to_set.append("noted=1")
@@ -133,7 +133,7 @@ async def swallow(call: Ask, *, body: NewNote) -> None:
             await call.session.fetch_value(ADD_NOTE, {"author": body.author, "words": body.words})
 
 
-@route("GET", "/notes/{id}")
+@route("GET", "/notes/{id}", media=("text/plain",))
 async def read_note(call: Ask, *, path: ById) -> Raw:
     """One note."""
     return Raw(b"x" * path.id, "text/plain", headers={"X-Content-Type-Options": "other"})
@@ -204,7 +204,7 @@ async def go(call: Ask) -> Redirect:
     return Redirect("/notes?search=ក\r\nx: y")
 
 
-@route("GET", "/header")
+@route("GET", "/header", media=("text/plain",))
 async def bad_header(call: Ask) -> Raw:
     """Would end a header's line early."""
     return Raw(b"", "text/plain", headers={"content-disposition": "a\r\nset-cookie: x=y"})
@@ -230,7 +230,7 @@ async def send_file(call: Ask, *, upload: Upload) -> int:
     return upload.size_bytes
 
 
-@route("GET", "/stream", "none")
+@route("GET", "/stream", "none", media=("text/csv",))
 async def stream(call: Ask, *, query: Wait) -> Streamed:
     """Is made while it is sent."""
 
@@ -245,7 +245,7 @@ async def stream(call: Ask, *, query: Wait) -> Streamed:
     return Streamed(pieces(), "text/csv")
 
 
-@route("GET", "/stream/broken", "none")
+@route("GET", "/stream/broken", "none", media=("text/csv",))
 async def broken_stream(call: Ask) -> Streamed:
     """Breaks in the middle."""
 

@@ -61,7 +61,7 @@ async def rows(call: Ask, *, query: Many, page: PageRequest) -> Page[Number]:
 
 
 @routes.endpoint(
-    "POST", "/answer", who=Everyone(), rate=ANY, deadline_s=5, work="write", body_bytes=100, budget=RequestBudget(response_bytes=10_000)
+    "POST", "/answer", who=Everyone(), rate=ANY, deadline_s=5, work="write", body_bytes=100, media=("text/plain",), budget=RequestBudget(response_bytes=10_000)
 )  # fmt: skip
 async def answer(call: Ask, *, query: Many, body: dict[str, str]) -> Raw:
     """Saves, and answers with so many bytes."""
@@ -70,7 +70,7 @@ async def answer(call: Ask, *, query: Many, body: dict[str, str]) -> Raw:
 
 
 @routes.endpoint(
-    "GET", "/memory", who=Everyone(), rate=ANY, deadline_s=5, work="read", budget=RequestBudget(allocation_bytes=20 * MEGABYTE), priority="first"
+    "GET", "/memory", who=Everyone(), rate=ANY, deadline_s=5, work="read", media=("text/plain",), budget=RequestBudget(allocation_bytes=20 * MEGABYTE), priority="first"
 )  # fmt: skip
 async def memory(call: Ask, *, query: Many) -> Raw:
     """Takes so many megabytes, one after the other."""
@@ -81,20 +81,40 @@ async def memory(call: Ask, *, query: Many) -> Raw:
     return Raw(str(len(held)).encode(), "text/plain")
 
 
-@routes.endpoint("GET", "/health", who=Everyone(), rate=ANY, deadline_s=5, work="none", priority="never")
+@routes.endpoint(
+    "GET",
+    "/health",
+    who=Everyone(),
+    rate=ANY,
+    deadline_s=5,
+    work="none",
+    priority="never",
+    media=("text/plain",),
+)
 async def health(call: Ask) -> Raw:
     """Whether this is well."""
     return Raw(b"well", "text/plain")
 
 
-@routes.endpoint("GET", "/slow", who=Everyone(), rate=ANY, deadline_s=5, work="none", priority="never")
+@routes.endpoint(
+    "GET",
+    "/slow",
+    who=Everyone(),
+    rate=ANY,
+    deadline_s=5,
+    work="none",
+    priority="never",
+    media=("text/plain",),
+)
 async def slow(call: Ask) -> Raw:
     """At work until it is let go."""
     await call.app.go.wait()
     return Raw(b"done", "text/plain")
 
 
-@routes.endpoint("GET", "/scarce", who=Everyone(), rate=SCARCE, deadline_s=5, work="none")
+@routes.endpoint(
+    "GET", "/scarce", who=Everyone(), rate=SCARCE, deadline_s=5, work="none", media=("text/plain",)
+)
 async def scarce(call: Ask) -> Raw:
     """What may be asked for twice."""
     return Raw(b"here", "text/plain")

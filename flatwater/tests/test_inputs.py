@@ -12,7 +12,16 @@ from starlette.types import Message, Receive
 from flatwater import inputs
 from flatwater.contract import Call, Endpoint, Everyone, Registry, Sent, Upload
 from flatwater.errors import TooBig, TooSlow
-from flatwater.inputs import MAX_FIELDS, ClientLeft, InputInvalid, decode_inputs, parse_fields, read_sent
+from flatwater.inputs import (
+    MAX_FIELDS,
+    ClientLeft,
+    InputInvalid,
+    SentTwice,
+    UnknownField,
+    decode_inputs,
+    parse_fields,
+    read_sent,
+)
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 
@@ -315,8 +324,11 @@ def test_a_blank_field_counts_as_not_sent() -> None:
     assert decoded({"query": Search}, query=blank)["query"] == Search(sexes=[Sex.BOY])
 
 
-def test_of_a_field_sent_twice_the_last_counts_where_one_is_taken() -> None:
-    assert decoded({"query": Search}, query="grade=3&grade=4&grade=")["query"].grade == 4
+def test_a_parameter_sent_twice_is_refused_by_name_where_one_is_taken() -> None:
+    with pytest.raises(SentTwice, match="grade was sent more than once") as refused:
+        decoded({"query": Search}, query="grade=3&grade=4")
+    assert (refused.value.names, refused.value.where) == (["grade"], "query.grade")
+    assert decoded({"query": Search}, query="sexes=girl&sexes=boy")["query"].sexes
 
 
 @pytest.mark.parametrize(
@@ -370,8 +382,40 @@ def test_a_json_body_of_the_wrong_kind_says_where(content: bytes, where: str) ->
     assert (invalid.value.where, "`$" in str(invalid.value)) == (where, False)
 
 
+class Family(msgspec.Struct):
+    mother: Child | None = None
+    children: list[Child] = []
+    by_name: dict[str, Child] = {}
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "where"),
+    [
+        (b'{"mother": {"name": "a", "agee": 1}}', ["agee"], "body.mother.agee"),
+        (b'{"children": [{"name": "a"}, {"name": "b", "x": 1, "y": 2}]}', ["x", "y"], "body.children[1].x"),
+        (b'{"by_name": {"a": {"nam": "a"}}}', ["nam"], "body.by_name.a.nam"),
+        (b'{"child": {}}', ["child"], "body.child"),
+    ],
+)
+def test_a_name_that_a_body_does_not_have_is_refused_wherever_it_is(
+    content: bytes, names: list[str], where: str
+) -> None:
+    with pytest.raises(UnknownField, match="does not take " + ", ".join(names)) as refused:
+        decoded({"body": Family}, sent=Sent(content=content))
+    assert (refused.value.names, refused.value.where) == (names, where)
+
+
+def test_a_name_that_a_query_does_not_have_is_refused() -> None:
+    for kinds in ({"query": Search}, {}):
+        with pytest.raises(UnknownField, match="does not take schol") as refused:
+            decoded(kinds, query="schol=24&search=x" if kinds else "schol=24")
+        assert (refused.value.names, refused.value.where) == (["schol"], "query.schol")
+    limit = PageLimit(default=20, ceiling=100)
+    assert decoded({"page": PageRequest}, query="limit=5&after=", page=limit)["page"].limit == 5
+
+
 def test_a_json_body_becomes_its_type() -> None:
-    sent = Sent(content=b'{"name": "Sok", "marks": {"reading": 3}, "unknown": 1}')
+    sent = Sent(content=b'{"name": "Sok", "marks": {"reading": 3}}')
     assert decoded({"body": Child}, sent=sent)["body"] == Child("Sok", 0, {"reading": 3})
 
 

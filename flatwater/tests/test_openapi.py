@@ -71,7 +71,7 @@ async def read_child(call: Any, *, path: ById) -> Child | None:
     """One child, if there is one."""
 
 
-async def create_child(call: Any, *, body: NewChild) -> Created:
+async def create_child(call: Any, *, body: NewChild) -> Created[Child]:
     """Enrols a child."""
     raise NotImplementedError
 
@@ -134,11 +134,11 @@ def document() -> dict[str, Any]:
     declare("GET", "/children/{id}", read_child)
     declare("PATCH", "/children/{id}", change_child, **write)
     declare("DELETE", "/children/{id}", delete_child, **write)
-    declare("POST", "/imports", import_children, **write)
+    declare("POST", "/imports", import_children, media=("text/csv",), **write)
     declare("GET", "/form", show_form, who=Everyone())
     declare("POST", "/form", send_form, **write)
     declare("POST", "/any", send_any, **write)
-    declare("GET", "/export", export_children)
+    declare("GET", "/export", export_children, media=("text/csv; charset=utf-8",))
     declare("GET", "/found", find_child)
     registry.verify()
     made = openapi(registry, title="Children", version="1.2.3", security=SECURITY)
@@ -161,7 +161,7 @@ def test_the_document_names_its_version_and_itself(document: dict[str, Any]) -> 
     assert document["openapi"] == "3.1.0"
     assert document["info"] == {"title": "Children", "version": "1.2.3"}
     assert document["components"]["securitySchemes"] == SECURITY
-    assert set(document) == {"openapi", "info", "paths", "components"}
+    assert set(document) == {"openapi", "info", "paths", "components", "x-headers", "x-error-codes"}
 
 
 def test_every_route_is_there_under_a_name_of_its_own(document: dict[str, Any]) -> None:
@@ -179,8 +179,10 @@ def test_every_operation_has_the_members_the_standard_asks_for(document: dict[st
     for path, _, operation in operations(document):
         assert operation["responses"]
         for status, response in operation["responses"].items():
-            assert status == "default" or (len(status) == 3 and status.isdigit())
-            assert response["description"]
+            assert len(status) == 3
+            assert status.isdigit()
+            shared = document["components"]["responses"].get(response.get("$ref", "").rpartition("/")[2])
+            assert (shared or response)["description"]
         in_path = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert in_path == {part[1:-1] for part in path.split("/") if part.startswith("{")}
         for parameter in operation["parameters"]:
@@ -198,8 +200,9 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert found
     for reference in found:
         prefix, _, name = reference.rpartition("/")
-        assert prefix == "#/components/schemas"
-        assert name in document["components"]["schemas"], reference
+        kind = prefix.removeprefix("#/components/")
+        assert kind in ("schemas", "responses", "headers")
+        assert name in document["components"][kind], reference
 
 
 def test_the_rest_of_each_contract_is_told(document: dict[str, Any]) -> None:
@@ -244,14 +247,15 @@ def test_answers_are_told_by_what_the_handler_gives(document: dict[str, Any]) ->
     def statuses(path: str, method: str) -> list[str]:
         return list(document["paths"][path][method]["responses"])
 
-    assert statuses("/children", "get") == ["200", "default"]
-    assert statuses("/children", "post") == ["201", "409", "default"]
-    assert statuses("/children/{id}", "get") == ["200", "204", "default"]
-    assert statuses("/children/{id}", "delete") == ["204", "default"]
-    assert statuses("/form", "post") == ["200", "303", "default"]
-    assert statuses("/any", "post") == ["303", "default"]
-    assert statuses("/export", "get") == statuses("/imports", "post") == ["200", "default"]
-    assert statuses("/found", "get") == ["200", "204", "default"]
+    refused = ["409", "422", "429", "500", "503", "504", "507"]
+    assert statuses("/children", "get") == ["200", "401", *refused]
+    assert statuses("/children", "post") == ["201", "401", "408", "409", "413", *refused[1:]]
+    assert statuses("/children/{id}", "get") == ["200", "204", "401", *refused]
+    assert statuses("/children/{id}", "delete")[0] == "204"
+    assert statuses("/form", "post")[:2] == ["200", "303"]
+    assert statuses("/any", "post")[0] == "303"
+    assert statuses("/export", "get")[0] == statuses("/imports", "post")[0] == "200"
+    assert statuses("/found", "get")[:2] == ["200", "204"]
     found = document["paths"]["/found"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert found == {"$ref": "#/components/schemas/Child"}
     assert "text/html" in document["paths"]["/form"]["get"]["responses"]["200"]["content"]
@@ -262,8 +266,32 @@ def test_problems_and_types_are_components(document: dict[str, Any]) -> None:
     assert set(schemas["Problem"]["required"]) == {"type", "title", "status", "code", "detail"}
     assert schemas["Child"]["properties"]["name"]["maxLength"] == 200
     assert schemas["Sex"]["enum"] == ["boy", "girl"]
-    default = document["paths"]["/export"]["get"]["responses"]["default"]["content"]
-    assert default == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    reference = document["paths"]["/export"]["get"]["responses"]["422"]["$ref"]
+    refused = document["components"]["responses"][reference.rpartition("/")[2]]
+    content = refused["content"]["application/problem+json"]["schema"]
+    assert content["$ref"] == "#/components/schemas/Problem"
+    assert content["properties"]["code"]["enum"] == ["unknown_field", "value_refused"]
+
+
+def test_what_is_made_has_a_type_a_place_and_a_version(document: dict[str, Any]) -> None:
+    made = document["paths"]["/children"]["post"]["responses"]["201"]
+    assert made["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/Child"}}}
+    assert set(made["headers"]) == {"location"}
+    export = document["paths"]["/export"]["get"]["responses"]["200"]
+    assert export["content"] == {"text/csv": {}}
+
+
+def test_each_code_is_named_where_it_can_come_and_told_once(document: dict[str, Any]) -> None:
+    told = document["x-error-codes"]
+    named = {
+        code
+        for response in document["components"]["responses"].values()
+        for content in response["content"].values()
+        for code in content.get("schema", {}).get("properties", {}).get("code", {}).get("enum", ())
+    }
+    assert named
+    assert named <= told.keys()
+    assert all(told[code] for code in named)
 
 
 def test_a_service_without_routes_has_a_document_too() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,8 +18,21 @@ from rightlevel.database.server import PrivateServer, with_database
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from answer_checks import CheckedApp, require_documented
 from people import NOW, Cast, make_cast
 from serving import DEADLINE_S, NewDatabase, Served, serving
+
+import rightlevel.web.app
+
+# Whoever builds the application, a fixture or a test of its own, builds one whose answers are compared with the document.
+rightlevel.web.app.ContractApp = CheckedApp  # type: ignore[misc]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """A test that got an answer which the document does not foresee has failed."""
+    yield
+    require_documented()
 
 
 class RolledBack(Exception):

@@ -6,14 +6,14 @@ import gzip
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import Any, overload
 from urllib.parse import quote
 
 import msgspec
 
-from flatwater.contract import Created, Html, Raw, Redirect, Streamed
+from flatwater.contract import Accepted, Created, Declined, Html, Raw, Redirect, Streamed
 from flatwater.errors import Refused
-from flatwater.inputs import InputInvalid
+from flatwater.inputs import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
 from flatwater.transaction import ValueRefused
 
@@ -45,10 +45,21 @@ def answer_with(result: Any) -> Answer:
     if isinstance(result, Streamed):
         return Answer(200, b"", result.content_type, result.headers, result.chunks)
     if isinstance(result, Created):
-        return Answer(201, _encoder.encode(result.content), JSON, {"location": _address(result.location)})
+        headers = {"location": _address(result.location), **_etag(result.content)}
+        return Answer(201, _encoder.encode(result.content), JSON, headers)
+    if isinstance(result, Accepted):
+        return Answer(202, _encoder.encode(result.content), JSON, {"location": _address(result.location)})
+    if isinstance(result, Declined):
+        return Answer(result.status, _encoder.encode(result.content), PROBLEM)
     if result is None:
         return Answer(204, b"", JSON)
-    return Answer(200, _encoder.encode(result), JSON)
+    return Answer(200, _encoder.encode(result), JSON, _etag(result))
+
+
+def _etag(content: Any) -> dict[str, str]:
+    """A thing's version as an entity tag, for `If-Match` at the change. *Source*: RFC 9110, 8.8.3 and 13.1.1."""
+    version = getattr(content, "version", None)
+    return {"etag": f'"{version}"'} if type(version) is int else {}
 
 
 SQUEEZE_FROM_BYTES = 1_400
@@ -106,17 +117,28 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Answer:
     return Answer(status, _encoder.encode(content), PROBLEM)
 
 
-def problem_for(error: Exception) -> Answer | None:
-    """The problem document for a refusal or unreadable input; None for what nobody expected."""
+Expected = Refused | InputInvalid | BadCursor | ValueRefused
+
+
+@overload
+def problem_for(error: Expected, detail: str | None = None) -> Answer: ...
+@overload
+def problem_for(error: Exception, detail: str | None = None) -> Answer | None: ...
+def problem_for(error: Exception, detail: str | None = None) -> Answer | None:
+    """The problem document for a refusal or unreadable input; None for what nobody expected. `detail` is its sentence translated."""
+    text = detail or str(error)
     if isinstance(error, Refused):
-        answer = problem(error.status, error.code, str(error))
+        answer = problem(error.status, error.code, text)
         if error.retry_after_s is not None:
             answer.headers = {"retry-after": str(max(1, ceil(error.retry_after_s)))}
         return answer
+    if isinstance(error, UnknownField | SentTwice):
+        code = "unknown_field" if isinstance(error, UnknownField) else "sent_twice"
+        return problem(422, code, text, where=error.where, names=error.names)
     if isinstance(error, InputInvalid):
-        return problem(422, "input_invalid", str(error), where=error.where)
+        return problem(422, "input_invalid", text, where=error.where)
     if isinstance(error, BadCursor):
-        return problem(422, "bad_cursor", str(error), where="query.after")
+        return problem(422, "bad_cursor", text, where="query.after")
     if isinstance(error, ValueRefused):
-        return problem(422, "value_refused", str(error))
+        return problem(422, "value_refused", text)
     return None

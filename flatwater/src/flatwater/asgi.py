@@ -62,6 +62,9 @@ class NotSignedIn(Exception):
 class House(Generic[ActorT, AppT]):
     """What a service brings to its contracts; each part may be overridden."""
 
+    own_names: frozenset[str] = frozenset()
+    """Form fields that the house itself reads, whatever the route."""
+
     async def authenticate(self, call: Call[ActorT, AppT]) -> ActorT | None:
         """Who is calling, read in the request's own session where it has one; None for a stranger."""
         return None
@@ -330,7 +333,9 @@ class ContractApp(Generic[ActorT, AppT]):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
             if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
                 return known
-            answer = answer_with(await endpoint.handler(call, **decode_inputs(call, parameters)))
+            answer = answer_with(
+                await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
+            )
             if meter is not None:
                 meter.charge_response(len(answer.content))
             if endpoint.work == "write":

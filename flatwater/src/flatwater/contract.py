@@ -34,6 +34,7 @@ _PATH_PART = re.compile(r"[^{}]*|\{[a-z_][a-z0-9_]*\}")
 
 ActorT = TypeVar("ActorT")
 AppT = TypeVar("AppT")
+MadeT = TypeVar("MadeT")
 
 
 class ContractBroken(Exception):
@@ -106,11 +107,25 @@ class Streamed(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-class Created(msgspec.Struct, frozen=True):
-    """A 201 with the thing made and where it is."""
+class Created(msgspec.Struct, Generic[MadeT], frozen=True):
+    """A 201 with the thing made and where it is. A handler says what it makes: `-> Created[Child]`."""
 
-    content: Any
+    content: MadeT
     location: str
+
+
+class Accepted(msgspec.Struct, Generic[MadeT], frozen=True):
+    """A 202 with what was begun and where it can be watched."""
+
+    content: MadeT
+    location: str
+
+
+class Declined(msgspec.Struct, Generic[MadeT], frozen=True):
+    """A problem that the handler answers with instead of raising it, so that what it did is committed; `content` is its document."""
+
+    content: MadeT
+    status: int
 
 
 class Call(Generic[ActorT, AppT]):
@@ -183,8 +198,23 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     page: PageLimit | None = None
     tags: tuple[str, ...] = ()
     statuses: dict[int, str] = {}
+    """What a status means here, in words; also statuses of an answer that no type tells (a page that comes with 422)."""
+    media: tuple[str, ...] = ()
+    """The media types of `Raw` and `Streamed` answers."""
+    refusals: dict[str, int] = {}
+    """Codes of the problems that the handler answers with, and their statuses; what it raises needs no saying."""
     priority: Priority = "normal"
     budget: RequestBudget = RequestBudget()
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """What the handler may return, each by itself."""
+        return _alternatives(self.output) or (self.output,)
+
+    @property
+    def problem(self) -> Any:
+        """The type of this route's problem documents, where they carry more than every problem does."""
+        return next((get_args(each)[0] for each in self.outputs if get_origin(each) is Declined), None)
 
     @property
     def path_parameters(self) -> tuple[str, ...]:
@@ -203,6 +233,20 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def is_page(self) -> bool:
         """Whether people look at it in a browser (it answers HTML)."""
         return self.output is Html or Html in get_args(self.output)
+
+    @property
+    def version_in(self) -> str | None:
+        """Where a change says on which version it was made (`body` or `query`): there `If-Match` may say it instead."""
+        if self.method not in UNSAFE or not self.is_for_programs:
+            return None
+        return next(
+            (each for each in ("body", "query") if "version" in _fields_of(self.inputs.get(each))), None
+        )
+
+    @property
+    def is_for_programs(self) -> bool:
+        """Whether what it answers is data: neither a page nor the way to one."""
+        return not self.is_page and Redirect not in self.outputs
 
     def gaps(self) -> Iterator[str]:
         """What this contract leaves out or contradicts, in words."""
@@ -224,6 +268,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
                 yield f"input {name!r} is none of {sorted(INPUT_NAMES)}"
         yield from self._body_gaps()
         yield from self._page_gaps()
+        yield from self._answer_gaps()
         if self.method == "GET" and self.work == "write":
             yield "a GET never writes"
 
@@ -258,6 +303,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             yield "declares a page and takes `page`: both or neither"
         if "page" in self.inputs and (taken := _fields_of(self.inputs.get("query")) & {"limit", "after"}):
             yield f"{', '.join(sorted(taken))} belong to the page, not to the query"
+
+    def _answer_gaps(self) -> Iterator[str]:
+        for bare in (Created, Accepted, Declined):
+            if bare in self.outputs:
+                yield f"does not say what it makes: {bare.__name__}[...]"
+        gives_bytes = bool({Raw, Streamed} & set(self.outputs))
+        if gives_bytes and not self.media:
+            yield "gives bytes but declares no media"
+        if (self.problem is not None) != bool(self.refusals):
+            yield "declines and declares refusals: both or neither"
+        if self.media and not gives_bytes:
+            yield "declares media but gives no bytes"
 
 
 INPUT_NAMES = frozenset({"path", "query", "body", "form", "upload", "page"})
@@ -304,6 +361,8 @@ class Registry:
         tags: tuple[str, ...] = (),
         name: str | None = None,
         statuses: dict[int, str] | None = None,
+        media: tuple[str, ...] = (),
+        refusals: dict[str, int] | None = None,
         priority: Priority | None = None,
         budget: RequestBudget | None = None,
     ) -> Callable[[Handler], Handler]:
@@ -332,6 +391,8 @@ class Registry:
                 page=page,
                 tags=tags,
                 statuses=statuses or {},
+                media=media,
+                refusals=refusals or {},
                 priority=priority or ("last" if work == "write" else "normal"),
                 budget=budget or DEFAULT_BUDGET,
             )
@@ -387,6 +448,6 @@ class SignedIn:
 
 # `page: PageRequest` is injected; naming the type here keeps handlers' annotations honest for the type checker.
 __all__ = [
-    "Call", "ContractBroken", "Created", "Endpoint", "Everyone", "Html", "PageRequest", "Raw", "Redirect", "Registry",
+    "Accepted", "Call", "ContractBroken", "Created", "Declined", "Endpoint", "Everyone", "Html", "PageRequest", "Raw", "Redirect", "Registry",
     "SignedIn", "Streamed", "Upload", "Who",
 ]  # fmt: skip

@@ -6,7 +6,9 @@ import asyncio
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, cast, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -18,13 +20,25 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
-from flatwater.contract import Call, Endpoint, Sent, Upload
+from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
 from flatwater.errors import TooBig, TooSlow
 from flatwater.paging import PageRequest
 
 MAX_FIELDS = 2_000
 BODY_READ_S = 60.0
 """A class of forty results is 8 kB, which 2G carries in seconds; a body that takes a minute is not arriving."""
+
+_TRACKING = re.compile(
+    r"utm_[a-z_]+|fbclid|gclid|gbraid|wbraid|dclid|msclkid|igshid|mc_[ce]id|_ga|_gl|yclid|ttclid|twclid|si"
+)
+"""What messengers and mailers add to an address that somebody passed on: it changes no page, and refusing it would lose the page.
+
+*Source*: the query parameters that Firefox's query stripping and ClearURLs take off.
+"""
+_ETAG = re.compile(r'"([0-9]{1,10})"')
+TWO_VERSIONS = "If-Match and version name two versions."
+MAX_NAMES = 10
+"""Of the unknown names, how many are told."""
 
 _LIST_TYPES = (list, set, frozenset, tuple)
 _WHERE = re.compile(r"(?P<message>.*?) - at (?:`key` in )?`\$(?P<at>.*)`", re.DOTALL)
@@ -36,6 +50,22 @@ class InputInvalid(Exception):
     def __init__(self, message: str, *, where: str) -> None:
         super().__init__(message)
         self.where = where
+
+
+class UnknownField(InputInvalid):
+    """This address does not take {names}. Nothing was done."""
+
+    def __init__(self, names: Sequence[str], *, where: str) -> None:
+        self.names = list(names)
+        super().__init__((type(self).__doc__ or "").format(names=", ".join(names)), where=where)
+
+
+class SentTwice(InputInvalid):
+    """{names} was sent more than once. Nothing was done."""
+
+    def __init__(self, names: Sequence[str], *, where: str) -> None:
+        self.names = list(names)
+        super().__init__((type(self).__doc__ or "").format(names=", ".join(names)), where=where)
 
 
 class ClientLeft(Exception):
@@ -147,18 +177,27 @@ def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
     return fields
 
 
-def decode_inputs(call: Call[Any, Any], parameters: dict[str, str]) -> dict[str, Any]:
-    """The handler's keyword arguments, typed as the contract says. *Errors*: InputInvalid."""
+def decode_inputs(
+    call: Call[Any, Any], parameters: dict[str, str], own_names: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The handler's keyword arguments, typed as the contract says; `own_names` are form fields that the house itself reads.
+
+    *Errors*: InputInvalid; UnknownField for a name that the contract does not have, so that a misspelt filter never lists everybody.
+    """
     inputs: dict[str, Any] = {}
     sent = call.sent
-    if not call.endpoint.inputs:
-        return inputs
+    version = _version_matched(call)
     query = parse_fields(call.query_string, where="query")
+    if query:
+        _require_known_query(call.endpoint, query)
+    if sent.fields and call.endpoint.is_for_programs:
+        _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
             inputs[name] = _convert(dict(parameters), kind, where="path")
         elif name == "query":
-            inputs[name] = _from_fields(query, kind, where="query")
+            known = _with_version(query, version if call.endpoint.version_in == "query" else None)
+            inputs[name] = _from_fields(known, kind, where="query")
         elif name == "page":
             inputs[name] = _page_request(call.endpoint, query)
         elif name == "form":
@@ -166,8 +205,30 @@ def decode_inputs(call: Call[Any, Any], parameters: dict[str, str]) -> dict[str,
         elif name == "upload":
             inputs[name] = _upload(sent.upload, kind)
         else:
-            inputs[name] = _decode_json(sent.content, kind)
+            inputs[name] = _decode_json(
+                sent.content, kind, version if call.endpoint.version_in == "body" else None
+            )
     return inputs
+
+
+def _require_known_query(endpoint: Endpoint, query: dict[str, list[str]]) -> None:
+    page = frozenset({"limit", "after"}) if endpoint.page is not None else frozenset[str]()
+    sent = query
+    if not endpoint.is_for_programs:
+        sent = {name: given for name, given in query.items() if not _TRACKING.fullmatch(name)}
+    _require_known(sent, endpoint.inputs.get("query"), "query", page)
+
+
+def _require_known(sent: dict[str, list[str]], kind: Any, where: str, more: frozenset[str]) -> None:
+    if kind is not None and not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return
+    known = dict(_fields_of(kind)) if kind is not None else {}
+    unknown = [name for name in sent if name not in known and name not in more]
+    if unknown:
+        raise UnknownField(unknown[:MAX_NAMES], where=f"{where}.{unknown[0]}")
+    twice = [name for name, given in sent.items() if sum(map(bool, given)) > 1 and not known.get(name)]
+    if twice and where == "query":
+        raise SentTwice(twice[:MAX_NAMES], where=f"{where}.{twice[0]}")
 
 
 def _upload(upload: Upload | None, kind: Any) -> Upload | None:
@@ -222,8 +283,42 @@ def _convert(values: Any, kind: Any, *, where: str) -> Any:
         raise _at(error, where) from error
 
 
-def _decode_json(content: bytes, kind: Any) -> Any:
+def _version_matched(call: Call[Any, Any]) -> int | None:
+    """The version that `If-Match` names. *Errors*: InputInvalid for another kind of tag, or where nothing has a version."""
+    tag = call.headers.get("if-match")
+    if tag is None or call.endpoint.method not in UNSAFE or not call.endpoint.is_for_programs:
+        return None
+    found = _ETAG.fullmatch(tag.strip())
+    if call.endpoint.version_in is None or found is None:
+        text = "If-Match takes one version in quotes, as ETag gave it."
+        text = text if call.endpoint.version_in else "There is no version here to match."
+        raise InputInvalid(text, where="header.if-match")
+    return int(found[1])
+
+
+def _with_version(query: dict[str, list[str]], version: int | None) -> dict[str, list[str]]:
+    if version is None:
+        return query
+    if query.get("version", [str(version)]) != [str(version)]:
+        raise InputInvalid(TWO_VERSIONS, where="query.version")
+    return {**query, "version": [str(version)]}
+
+
+def _body_with_version(content: bytes, version: int) -> bytes:
+    body = msgspec.json.decode(content)
+    if not isinstance(body, dict):
+        return content
+    named = cast("dict[str, Any]", body)
+    if named.setdefault("version", version) != version:
+        raise InputInvalid(TWO_VERSIONS, where="body.version")
+    return msgspec.json.encode(named)
+
+
+def _decode_json(content: bytes, kind: Any, version: int | None = None) -> Any:
     try:
+        _require_known_names(content, kind)
+        if version is not None:
+            content = _body_with_version(content, version)
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise _at(error, "body") from error
@@ -231,6 +326,61 @@ def _decode_json(content: bytes, kind: Any) -> Any:
         raise InputInvalid(f"The body is not JSON: {error}.", where="body") from error
     except RecursionError as error:
         raise InputInvalid("The body is nested too deeply.", where="body") from error
+
+
+def _require_known_names(content: bytes, kind: Any) -> None:
+    """Passes when each name in the body is one of its type. *Cost*: the body is read once more, without its type."""
+    try:
+        plain = msgspec.json.decode(content)
+    except msgspec.ValidationError:
+        msgspec.json.decode(content, type=kind)  # a number beyond all bounds: its type says where it is
+        raise
+    unknown = list(islice(_unknown_in(plain, _info_of(kind), "body"), MAX_NAMES))
+    if unknown:
+        names = [name for _, name in unknown]
+        raise UnknownField(names, where=f"{unknown[0][0]}.{names[0]}")
+
+
+@lru_cache(maxsize=1_024)
+def _info_of(kind: Any) -> Any:
+    return msgspec.inspect.type_info(kind)
+
+
+def _unknown_in(value: Any, info: Any, at: str) -> Iterator[tuple[str, str]]:
+    """Each name in a decoded body that its type does not have, with where it is."""
+    if isinstance(value, dict):
+        given = cast("dict[str, Any]", value)
+        if isinstance(info, msgspec.inspect.UnionType):
+            info = _chosen(given, info)
+        if isinstance(info, msgspec.inspect.StructType):
+            fields = {field.encode_name: field.type for field in info.fields}
+            for name, inner in given.items():
+                if name in fields:
+                    yield from _unknown_in(inner, fields[name], f"{at}.{name}")
+                elif name != info.tag_field:
+                    yield at, name
+        elif isinstance(info, msgspec.inspect.DictType):
+            for name, inner in given.items():
+                yield from _unknown_in(inner, info.value_type, f"{at}.{name}")
+    elif isinstance(value, list):
+        if isinstance(info, msgspec.inspect.UnionType):
+            info = next((each for each in info.types if isinstance(each, _LISTS)), info)
+        if isinstance(info, _LISTS):
+            for number, inner in enumerate(cast("list[Any]", value)):
+                yield from _unknown_in(inner, info.item_type, f"{at}[{number}]")
+
+
+_LISTS = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType, msgspec.inspect.SetType)
+
+
+def _chosen(value: dict[str, Any], info: msgspec.inspect.UnionType) -> Any:
+    """The type of a union that an object is meant for: by its tag, or the only one that is an object."""
+    for each in info.types:
+        if isinstance(each, msgspec.inspect.StructType) and (
+            each.tag_field is None or value.get(each.tag_field) == each.tag
+        ):
+            return each
+    return next((each for each in info.types if isinstance(each, msgspec.inspect.DictType)), info)
 
 
 def _at(error: msgspec.ValidationError, where: str) -> InputInvalid:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, Literal, LiteralString, TypeVar, cast
 
 import msgspec
 from psycopg import AsyncConnection, AsyncCopy, AsyncCursor, AsyncServerCursor, errors, pq
@@ -62,15 +62,29 @@ UNFIT_VALUES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", 
 """
 
 
+ConstraintKind = Literal[
+    "foreign_key", "still_referenced", "unique", "check", "exclusion", "not_null", "other"
+]
+_CONSTRAINT_KINDS: dict[str | None, ConstraintKind] = {
+    "23001": "still_referenced", "23502": "not_null", "23503": "foreign_key", "23505": "unique", "23514": "check", "23P01": "exclusion",
+}  # fmt: skip
+
+
 class ConstraintViolated(Exception):
     """The database refused a row because a rule of the schema says so.
 
-    `constraint` is the rule's name. The transaction is over unless this happened inside a savepoint.
+    `constraint` is the rule's name (none for a column that must not be empty), `kind` its sort, `table` and `column` where it
+    stands as far as the server tells. The transaction is over unless this happened inside a savepoint.
     """
 
-    def __init__(self, constraint: str, message: str) -> None:
+    def __init__(
+        self, constraint: str, message: str, kind: ConstraintKind = "other", table: str = "", column: str = ""
+    ) -> None:
         super().__init__(message)
         self.constraint = constraint
+        self.kind: ConstraintKind = kind
+        self.table = table
+        self.column = column
 
 
 class ValueRefused(Exception):
@@ -331,7 +345,7 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
     """What a driver's error means to us; None for a mistake in our own SQL, which stays as it is."""
     state = error.sqlstate
     if isinstance(error, errors.IntegrityError):
-        return ConstraintViolated(error.diag.constraint_name or "", str(error))
+        return _violated(error)
     if state in UNFIT_VALUES or (state is None and isinstance(error, errors.DataError)):
         return ValueRefused(" ".join((ValueRefused.__doc__ or "").split()))
     if state in ("40001", "40P01"):
@@ -354,6 +368,17 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
             return None
         return DeadlineExceeded() if has_struck else DatabaseGone()
     return None
+
+
+def _violated(error: errors.IntegrityError) -> ConstraintViolated:
+    told = error.diag
+    kind = _CONSTRAINT_KINDS.get(error.sqlstate, "other")
+    # One code for both ways to break a reference; only the words tell them apart (in English, as our servers speak).
+    if kind == "foreign_key" and (told.message_primary or "").startswith("update or delete on table"):
+        kind = "still_referenced"
+    return ConstraintViolated(
+        told.constraint_name or "", str(error), kind, told.table_name or "", told.column_name or ""
+    )
 
 
 def _tell_of_table_away(error: errors.Error) -> None:

@@ -14,18 +14,20 @@ import msgspec
 
 from flatwater.answers import Answer, problem, problem_for
 from flatwater.asgi import House, NotAllowed, NotSignedIn
-from flatwater.contract import UNSAFE, Call
+from flatwater.contract import UNSAFE, Call, Endpoint
 from flatwater.errors import Refused
-from flatwater.inputs import InputInvalid
+from flatwater.inputs import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
-from flatwater.transaction import Session
+from flatwater.transaction import ConstraintViolated, Session, ValueRefused
 from rightlevel.assembly import Platform
 from rightlevel.programme.accounts import Scopes, actor_by_session, actor_by_token
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Forbidden, Kind, NotFound, ProgrammeError
+from rightlevel.programme.constraints import translated
+from rightlevel.programme.errors import Forbidden, Kind, NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.receipts import claim_write, keep_answer
 from rightlevel.web.call import Ask
+from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language
 
 log = logging.getLogger("rightlevel.web")
 
@@ -35,6 +37,8 @@ SCHOOL_DEVICE_COOKIE = "rl_school_device"
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
+PRECONDITION_FAILED = 412
+"""What `stale` is answered with when the version came as `If-Match` (RFC 9110, 13.1.1)."""
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
 
 PAGE_HEADERS = {
@@ -68,6 +72,8 @@ class BadWriteId(ProgrammeError):
 
 class RightLevelHouse(House[Actor, Platform]):
     """Authentication, receipts and error texts. `error_page` renders errors on pages."""
+
+    own_names = frozenset({"csrf_token", "write_id"})
 
     def __init__(self, error_page: ErrorPage) -> None:
         self._error_page = error_page
@@ -134,10 +140,17 @@ class RightLevelHouse(House[Actor, Platform]):
 
     async def explain(self, error: Exception, call: Call[Actor, Platform]) -> Answer:
         """The answer for an error: a problem document for the API, a page for people. Denied attempts are audited."""
+        if isinstance(error, ConstraintViolated):
+            # Told like any other refusal; that no rule of ours had said it first is worth a line to whoever writes the next one.
+            log.warning(
+                "%s was refused by the database alone: %s",
+                call.endpoint.name,
+                error.constraint or error.column,
+            )
+            error = translated(error)
         if isinstance(error, Forbidden | NotAllowed):
             await self._audit_denied(error, call)
-        is_for_programs = call.path.startswith("/api/") or "service" in call.endpoint.tags
-        if call.endpoint.is_page or not is_for_programs:
+        if is_answered_with_pages(call.endpoint):
             return self._explain_on_page(error, call)
         return self._problem(error, call)
 
@@ -158,14 +171,18 @@ class RightLevelHouse(House[Actor, Platform]):
             more: dict[str, Any] = {"values": error.values} if error.values else {}
             if error.faults:
                 more["faults"] = [msgspec.to_builtins(fault) for fault in error.faults]
-            return problem(STATUSES[error.kind], error.code, str(error), **more)
+            status = STATUSES[error.kind]
+            if isinstance(error, Stale) and "if-match" in call.headers and call.endpoint.version_in:
+                status = PRECONDITION_FAILED
+            return problem(status, error.code, language_of(call).error(error), **more)
         if isinstance(error, NotSignedIn):
-            return problem(401, getattr(error, "code", "not_signed_in"), type(error).__doc__ or "")
+            return problem(401, getattr(error, "code", "not_signed_in"), language_of(call).error(error))
         if isinstance(error, NotAllowed):
-            return problem(403, "forbidden", NotAllowed.__doc__ or "")
-        expected = problem_for(error)
-        if expected is not None:
-            return expected
+            return problem(403, "forbidden", language_of(call).error(error))
+        if isinstance(error, Refused | InputInvalid | BadCursor | ValueRefused):
+            # Which value is wrong and how is told to a program in the words of its types; a sentence for all of them would hide it.
+            is_technical = isinstance(error, InputInvalid) and not isinstance(error, UnknownField | SentTwice)
+            return problem_for(error, None if is_technical else language_of(call).error(error))
         log.error("unexpected error in %s (%s)", call.endpoint.name, call.request_id, exc_info=error)
         text = "Something went wrong on our side. It was written down under this id."
         return problem(500, "unexpected", text, id=call.request_id)
@@ -189,6 +206,18 @@ class RightLevelHouse(House[Actor, Platform]):
 
     def headers(self, call: Call[Actor, Platform]) -> dict[str, str]:
         return API_HEADERS if call.path.startswith("/api/") else PAGE_HEADERS
+
+
+def language_of(call: Ask) -> Language:
+    """The language in which this caller reads."""
+    own = call.actor.language if call.actor is not None else None
+    return choose_language(own, cookie_of(call, LANGUAGE_COOKIE), call.headers.get("accept-language", ""))
+
+
+def is_answered_with_pages(endpoint: Endpoint) -> bool:
+    """Whether what goes wrong at this route is told to a person, in a page, or to a program, as a problem document."""
+    is_for_programs = endpoint.path.startswith("/api/") or "service" in endpoint.tags
+    return endpoint.is_page or not is_for_programs
 
 
 async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> Actor | None:

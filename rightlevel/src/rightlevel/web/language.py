@@ -18,6 +18,7 @@ from babel.dates import format_date, format_time
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from flatwater.inputs import SentTwice, UnknownField
 from rightlevel.cldr import forget, locale_of
 from rightlevel.programme.errors import ProgrammeError
 
@@ -90,6 +91,8 @@ class Language:
         if isinstance(error, ProgrammeError):
             text = self.gettext(error.text)
             return text.format_map(_Blanks(error.values)) if error.values else text
+        if isinstance(error, UnknownField | SentTwice):
+            return self.gettext((type(error).__doc__ or "").strip(), names=", ".join(error.names))
         own, kind = str(error), " ".join((type(error).__doc__ or "").split())
         return self.gettext(own if own and self.knows(own) else kind or own)
 

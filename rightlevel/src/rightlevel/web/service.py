@@ -14,6 +14,8 @@ from rightlevel import __version__
 from rightlevel.operations.health import read_health
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, Ask
+from rightlevel.web.house import is_answered_with_pages
+from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
 
 routes = Registry()
 _queries = load_queries(__package__ or "")
@@ -34,6 +36,8 @@ class Version(msgspec.Struct, frozen=True):
     deadline_s=READ_S,
     work="none",
     priority="never",
+    media=("application/json",),
+    statuses={503: "The database is away; told with the same numbers."},
     tags=("service",),
 )
 async def healthz(call: Ask) -> Raw:
@@ -66,6 +70,7 @@ async def version(call: Ask) -> Version:
     deadline_s=READ_S,
     work="none",
     priority="never",
+    media=(CONTENT_TYPE,),
     tags=("service",),
 )
 async def metrics(call: Ask) -> Raw:
@@ -84,7 +89,16 @@ SECURITY = {
 
 def document(registry: Registry) -> bytes:
     """The OpenAPI document of all routes, as bytes."""
-    return msgspec.json.encode(openapi(registry, title="RightLevel", version=__version__, security=SECURITY))
+    told = openapi(
+        registry,
+        title="RightLevel",
+        version=__version__,
+        security=SECURITY,
+        problems=ProblemsOfRoutes(),
+        in_pages=is_answered_with_pages,
+        headers=EVERY_ANSWER,
+    )
+    return msgspec.json.encode(told)
 
 
 def document_route(registry: Registry) -> Registry:
@@ -99,12 +113,14 @@ def document_route(registry: Registry) -> Registry:
         rate=READS,
         deadline_s=READ_S,
         work="none",
+        media=("application/json",),
         tags=("service",),
     )
     async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
         """This API, described for programs."""
         if not made:
-            made.append(document(registry))
+            # Looking through the code of every handler takes half a second, once; others go on meanwhile.
+            made.append(await asyncio.to_thread(document, registry))
         return Raw(made[0], "application/json")
 
     return own

@@ -21,13 +21,14 @@ from flatwater.answers import problem
 from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.contract import Html, Redirect
 from flatwater.errors import Refused
+from flatwater.inputs import SentTwice, UnknownField
 from rightlevel import __version__
 from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
-from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of
+from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of, language_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import word
@@ -101,12 +102,6 @@ def compile_templates() -> int:
     for name in names:
         _environment.get_template(name)
     return len(names)
-
-
-def language_of(call: Ask) -> Language:
-    """The language in which this caller reads."""
-    own = call.actor.language if call.actor is not None else None
-    return choose_language(own, cookie_of(call, LANGUAGE_COOKIE), call.headers.get("accept-language", ""))
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -277,7 +272,7 @@ def error_page(call: Ask, status: int, error: Exception) -> str:
 
 
 def _sentence(language: Language, error: Exception) -> str:
-    if isinstance(error, ProgrammeError | Refused | NotAllowed | NotSignedIn):
+    if isinstance(error, ProgrammeError | Refused | NotAllowed | NotSignedIn | UnknownField | SentTwice):
         return language.error(error)
     return language.gettext(N_("What was sent can't be read here."))
 

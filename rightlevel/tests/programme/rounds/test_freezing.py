@@ -281,12 +281,16 @@ async def test_dates_for_many_schools_leave_what_is_blank_as_it_is(session: Sess
     days = [
         SchoolDates(cast.school_a, first, last),
         SchoolDates(cast.school_b, ends_on=last),
-        SchoolDates(999_999, first),
     ]
+    with pytest.raises(Invalid) as refused:
+        unknown = [*days, SchoolDates(999_999, first)]
+        await set_dates_of_schools(session, cast.coordinator, cast.round, unknown)
+    assert [(each.field, each.value) for each in refused.value.faults] == [("school_id", "999999")]
     answers = await set_dates_of_schools(session, cast.coordinator, cast.round, days)
     assert [(each.code, each.starts_on, each.ends_on) for each in answers] == [
-        ("saved", first, last), ("saved", None, last), ("not_found", None, None)
-    ]  # fmt: skip
+        ("saved", first, last),
+        ("saved", None, last),
+    ]
     days = [
         SchoolDates(cast.school_a, ends_on=date(2026, 11, 20)),
         SchoolDates(cast.school_b, starts_on=date(2026, 11, 28)),

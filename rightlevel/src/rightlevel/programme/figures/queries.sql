@@ -44,7 +44,7 @@ with unit as materialized (
     where true
     --? by_school: and s.id = %(school_id)s
     --? in_scope: and s.id = any(%(scope_schools)s)
-    --? then_in_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
+    --? then_in_place: and s.id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))
     --? now_in_place: and p.lineage @> array[%(place_id)s::bigint]
 ), enrolled as (
     select coalesce(sum(e.children), 0)::bigint as children
@@ -326,7 +326,7 @@ limit %(rows)s
 -- The children that stand behind a figure of one school, by name: those who sit there in the round, wherever they are now. So the list is as
 -- long as the figure says. Served by student_by_school, past_enrolment_by_school, result_by_school and result_is_unique.
 select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
-from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default

@@ -55,6 +55,21 @@ class OtherGroups(Invalid):
     code = "other_groups"
 
 
+async def list_groupings(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    school_id: int | None = None,
+    subject: Subject | None = None,
+) -> Page[Grouping]:
+    """The divisions of all schools within reach, also those that were replaced, the newest first. *Cost*: one statement."""
+    require(actor, "read", "group")
+    return await store.page_of_groupings(
+        session, page, scope=actor.scope, school_id=school_id, subject=subject
+    )
+
+
 async def read_split(session: Session, actor: Actor) -> dict[str, Bands]:
     """The levels that learn together, by subject."""
     require(actor, "read", "group")

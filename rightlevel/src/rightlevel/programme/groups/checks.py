@@ -146,6 +146,21 @@ async def list_checks(session: Session, actor: Actor, student_id: str, page: Pag
     return await store.page_of_checks(session, child.id, subjects, page)
 
 
+async def list_all_checks(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    school_id: int | None = None,
+    subject: Subject | None = None,
+) -> Page[LevelCheck]:
+    """The quick re-tests of all children within reach, child by child; of one school or subject if told. *Cost*: one statement."""
+    require(actor, "read", "group")
+    return await store.page_of_all_checks(
+        session, page, scope=actor.scope, school_id=school_id, subject=subject
+    )
+
+
 async def suggestions(session: Session, actor: Actor, school_id: int, subject: str) -> list[Suggested]:
     """The children of a school's groups for whom a change or a re-check is suggested. *Errors*: NotFound. *Cost*: one statement."""
     require(actor, "read", "group")

@@ -279,6 +279,57 @@ where k.student_id = %(student_id)s::uuid and k.subject = any(%(subjects)s::subj
 order by k.checked_on desc, k.id desc
 limit %(rows)s
 
+-- name: checks_of_everybody
+-- A page of all quick re-tests, child by child. Served by level_check_is_one_a_day, and of one school by student_by_school.
+select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
+    p.display_name as person_name
+from level_check k
+join person p on p.id = k.person_id
+join scale sc on sc.subject = k.subject and sc.is_default
+join scale_level l on l.scale_id = sc.id and l.rank = k.rank
+join student st on st.id = k.student_id and st.deleted_at is null
+where true
+--? by_school: and st.school_id = %(school_id)s
+--? by_subject: and k.subject = %(subject)s::subject
+--? after: and (k.student_id, k.subject, k.checked_on) > (select a.student_id, a.subject, a.checked_on from level_check a where a.id = %(after_id)s::uuid)
+order by k.student_id, k.subject, k.checked_on
+limit %(rows)s
+
+-- name: checks_in_scope
+-- A page of the quick re-tests of the children whom somebody's assignments reach, child by child. Served by student_by_school and level_check_is_one_a_day.
+select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
+    p.display_name as person_name
+from level_check k
+join person p on p.id = k.person_id
+join scale sc on sc.subject = k.subject and sc.is_default
+join scale_level l on l.scale_id = sc.id and l.rank = k.rank
+join student st on st.id = k.student_id and st.deleted_at is null
+where st.school_id = any(%(held_schools)s)
+and exists (
+    select 1
+    from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
+    where h.school_id = st.school_id and h.subject = k.subject::text and (h.class_id is null or h.class_id = st.class_id)
+)
+--? by_school: and st.school_id = %(school_id)s
+--? by_subject: and k.subject = %(subject)s::subject
+--? after: and (k.student_id, k.subject, k.checked_on) > (select a.student_id, a.subject, a.checked_on from level_check a where a.id = %(after_id)s::uuid)
+order by k.student_id, k.subject, k.checked_on
+limit %(rows)s
+
+-- name: groupings_listed
+-- A page of all divisions, also those that were replaced, the newest first. Served by the primary key, of some schools by grouping_by_school.
+select gr.id, gr.school_id, gr.subject::text as subject, gr.grade_from::integer as grade_from, gr.grade_to::integer as grade_to, gr.bands,
+    gr.target_size::integer as target_size, gr.state, gr.version, gr.made_at, p.display_name as made_by_name, gr.accepted_at
+from grouping gr
+join person p on p.id = gr.made_by
+where true
+--? in_scope: and (gr.school_id, gr.subject::text) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[]) h (school_id, subject))
+--? by_school: and gr.school_id = %(school_id)s
+--? by_subject: and gr.subject = %(subject)s::subject
+--? after: and gr.id < %(after_id)s
+order by gr.id desc
+limit %(rows)s
+
 -- name: rechecked
 -- The children of accepted groups that were tested again since they joined, with their last two re-tests (oldest first) and how they came.
 -- Served by grouping_by_school, group_member_is_unique and level_check_is_one_a_day.

@@ -25,7 +25,7 @@ from rightlevel.programme.groups.model import (
     Teacher,
     Ungrouped,
 )
-from rightlevel.programme.permissions import Actor, Subject
+from rightlevel.programme.permissions import Actor, Scope, Subject
 
 _queries = load_queries(__package__ or "")
 MANY_GROUPS = 20 * MAX_GROUPS
@@ -266,6 +266,41 @@ async def page_of_checks(
         "student_id": student_id, "subjects": list(subjects), "after_id": after[0] if after else None, "rows": page.rows_to_ask,
     }  # fmt: skip
     return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
+
+
+def _held(scope: Scope) -> dict[str, Any]:
+    return {
+        "held_schools": [each.school_id for each in scope.held],
+        "held_subjects": [each.subject for each in scope.held],
+        "held_classes": [each.class_id for each in scope.held],
+    }
+
+
+async def page_of_all_checks(
+    session: Session, page: PageRequest, *, scope: Scope, school_id: int | None, subject: str | None
+) -> Page[LevelCheck]:
+    after = page.key(tuple[str])
+    wanted = {"by_school": school_id, "by_subject": subject, "after": after}
+    values = {
+        **_held(scope), "school_id": school_id, "subject": subject, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["checks_of_everybody" if scope.is_everything else "checks_in_scope"]
+    query = query.plus(*(part for part, given in wanted.items() if given is not None))
+    return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
+
+
+async def page_of_groupings(
+    session: Session, page: PageRequest, *, scope: Scope, school_id: int | None, subject: str | None
+) -> Page[Grouping]:
+    after = page.key(tuple[int])
+    wanted = {
+        "in_scope": None if scope.is_everything else True, "by_school": school_id, "by_subject": subject, "after": after,
+    }  # fmt: skip
+    values = {
+        **_held(scope), "school_id": school_id, "subject": subject, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+    }  # fmt: skip
+    query = _queries["groupings_listed"].plus(*(part for part, given in wanted.items() if given is not None))
+    return page_of(await session.fetch_all(query, values, into=Grouping), page, lambda row: (row.id,))
 
 
 async def rechecked(

@@ -77,7 +77,7 @@ cross join lateral (
     select count(*) filter (where r.outcome = 'assessed') as tested, count(*) filter (where r.outcome = 'absent') as absent,
         count(*) filter (where r.outcome = 'refused') as refused, count(*) filter (where r.outcome = 'left') as went,
         count(*) filter (where seat.result_id is null) as to_do, count(*) as enrolled
-    from seats_of_school(rd.id, sub.subject, %(school_id)s) seat
+    from seats_of_school(rd.id, sub.subject, %(school_id)s::bigint) seat
     left join result r on r.id = seat.result_id
 ) t
 where rd.school_year_id = %(from_year_id)s and rd.deleted_at is null

@@ -7,7 +7,7 @@ select sc.id as school_id, seat.class_id, seat.grade::integer as grade, coalesce
     count(*) filter (where seat.result_id is null) as to_do
 from unnest(%(school_ids)s::bigint[]) sc (id)
 cross join unnest(enum_range(null::subject)) sub (subject)
-cross join lateral seats_of_school(%(round_id)s, sub.subject, sc.id) seat
+cross join lateral seats_of_school(%(round_id)s::bigint, sub.subject, sc.id) seat
 left join result r on r.id = seat.result_id
 left join class c on c.id = seat.class_id
 group by sc.id, seat.class_id, seat.grade, c.section, sub.subject

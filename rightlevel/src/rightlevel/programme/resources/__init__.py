@@ -19,6 +19,7 @@ from rightlevel.programme.resources.files import Files
 from rightlevel.programme.resources.model import (
     KINDS,
     MAX_FILE_BYTES,
+    MEDIA_TYPES,
     KeptFile,
     NewResource,
     Resource,
@@ -28,7 +29,7 @@ from rightlevel.programme.resources.model import (
 )
 
 __all__ = [
-    "KINDS", "MAX_FILE_BYTES", "Files", "KeptFile", "NewResource", "Resource", "ResourceChange", "ResourceSearch", "StoredFile",
+    "KINDS", "MAX_FILE_BYTES", "MEDIA_TYPES", "Files", "KeptFile", "NewResource", "Resource", "ResourceChange", "ResourceSearch", "StoredFile",
     "begin_upload", "change_resource", "count_view", "create_resource", "delete_resource", "list_resources", "open_file", "read_resource",
     "restore_resource",
 ]  # fmt: skip

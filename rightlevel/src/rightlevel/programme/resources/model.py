@@ -141,6 +141,21 @@ def is_https(url: str) -> bool:
     return url.startswith("https://") and bool(host) and "@" not in parts.netloc
 
 
+MEDIA_TYPES = (
+    "application/pdf",
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "audio/ogg",
+    "audio/mpeg",
+    "audio/mp4",
+    "audio/wav",
+    "video/mp4",
+    "video/webm",
+)
+"""What `media_type_of` can say."""
+
+
 def media_type_of(head: bytes) -> str | None:
     """The type of a file by its first bytes, never by its name; None for what the library doesn't take.
 

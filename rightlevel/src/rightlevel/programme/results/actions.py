@@ -318,6 +318,26 @@ async def results_of_student(
     return msgspec.structs.replace(found, items=[_result_for(actor, each) for each in found.items])
 
 
+async def list_results(
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    school_id: int | None = None,
+    round_id: int | None = None,
+    subject: Subject | None = None,
+) -> Page[StudentResult]:
+    """Every live result within reach, in an order that stays: of all, or of one school (where it was made), round or subject.
+
+    Who has the child now in that subject sees it, and who works where it was made. *Errors*: Forbidden. *Cost*: one statement.
+    """
+    require(actor, "read", "result")
+    found = await store.page_of_all_results(
+        session, page, scope=actor.scope, school_id=school_id, round_id=round_id, subject=subject
+    )
+    return msgspec.structs.replace(found, items=[_result_for(actor, each) for each in found.items])
+
+
 async def history_of_student(
     session: Session, actor: Actor, student_id: str, page: PageRequest
 ) -> Page[ResultChange]:

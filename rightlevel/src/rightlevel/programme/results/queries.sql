@@ -165,7 +165,7 @@ select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.c
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
     exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
-from seats_of_school(%(round_id)s, %(subject)s::subject, %(school_id)s) seat
+from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
@@ -232,6 +232,105 @@ where r.deleted_at is null
 --? after: and (rd.starts_on, r.id) > (select k.starts_on, %(after_id)s::uuid from round k where k.id = (select round_id from result where id = %(after_id)s::uuid))
 order by rd.starts_on, r.id
 limit %(rows)s
+
+-- name: results_of_schools
+-- A page of all live results, school by school as they were made. Served by the schools' primary key and result_by_school: a page reads
+-- the results of the schools that fill it.
+with found as (
+    select x.id
+    from (
+        select s.id
+        from school s
+        where true
+        --? by_school: and s.id = %(school_id)s
+        --? after: and s.id >= %(after_school)s
+        order by s.id
+    ) s
+    cross join lateral (
+        select e.id, e.student_id, e.round_id, e.subject
+        from result e
+        where e.school_id = s.id and e.deleted_at is null and not e.is_hidden
+        --? by_round: and e.round_id = %(round_id)s
+        --? by_subject: and e.subject = %(subject)s::subject
+        --? after: and (e.school_id, e.student_id, e.round_id, e.subject) > (%(after_school)s, %(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+        order by e.student_id, e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    order by s.id, x.student_id, x.round_id, x.subject
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.school_id, r.student_id, r.round_id, r.subject
+
+-- name: results_in_scope
+-- A page of the live results within somebody's reach, child by child: of the children whom their assignments reach now, in the subjects of each, and those
+-- that were made there. Served by student_by_school, past_enrolment_by_school and result_is_unique: a page reads the ids of those children, and the results
+-- of the children that fill it.
+with children as (
+    select n.id
+    from student n
+    where n.school_id = any(%(held_schools)s) and n.deleted_at is null
+    union
+    select p.student_id
+    from past_enrolment p
+    where p.school_id = any(%(held_schools)s)
+    union
+    select m.kept_id
+    from student_merge m
+    join student g on g.id = m.gone_id
+    where m.undone_at is null and g.school_id = any(%(held_schools)s)
+), found as (
+    select x.id
+    from (
+        select c.id
+        from children c
+        where true
+        --? after: and c.id >= %(after_student)s::uuid
+        order by c.id
+    ) c
+    cross join lateral (
+        select e.id, e.round_id, e.subject
+        from student st
+        join result e on e.student_id = st.id and e.deleted_at is null and not e.is_hidden
+        where st.id = c.id and st.deleted_at is null and exists (
+            select 1
+            from unnest(%(held_schools)s::bigint[], %(held_subjects)s::text[], %(held_classes)s::bigint[]) h (school_id, subject, class_id)
+            where h.subject = e.subject::text and (
+                (h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id))
+                or (h.school_id = e.school_id and (h.class_id is null or h.class_id = e.class_id)))
+        )
+        --? by_school: and e.school_id = %(school_id)s
+        --? by_round: and e.round_id = %(round_id)s
+        --? by_subject: and e.subject = %(subject)s::subject
+        --? after: and (e.student_id, e.round_id, e.subject) > (%(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+        order by e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    order by c.id, x.round_id, x.subject
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.student_id, r.round_id, r.subject
 
 -- name: student_changes
 -- Every later change of a child's results, newest first. Served by result_is_unique and result_change_by_result.

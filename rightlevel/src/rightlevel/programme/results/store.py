@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -236,6 +236,39 @@ async def name_of_child(session: Session, student_id: str) -> str:
 
 class _Named(msgspec.Struct, frozen=True):
     name: str
+
+
+class _After(NamedTuple):
+    """Where a page of all results goes on: school, child, round, subject."""
+
+    school_id: int
+    student_id: str
+    round_id: int
+    subject: str
+
+
+async def page_of_all_results(
+    session: Session,
+    page: PageRequest,
+    *,
+    scope: Scope,
+    school_id: int | None,
+    round_id: int | None,
+    subject: Subject | None,
+) -> Page[StudentResult]:
+    after = page.key(_After)
+    wanted = {"by_school": school_id, "by_round": round_id, "by_subject": subject, "after": after}
+    values = {
+        "school_id": school_id, "round_id": round_id, "subject": subject, "rows": page.rows_to_ask,
+        "after_school": after.school_id if after else None, "after_student": after.student_id if after else None,
+        "after_round": after.round_id if after else None, "after_subject": after.subject if after else None,
+        "held_schools": [each.school_id for each in scope.held], "held_subjects": [each.subject for each in scope.held],
+        "held_classes": [each.class_id for each in scope.held],
+    }  # fmt: skip
+    query = _queries["results_of_schools" if scope.is_everything else "results_in_scope"]
+    query = query.plus(*(part for part, given in wanted.items() if given is not None))
+    rows = await session.fetch_all(query, values, into=StudentResult)
+    return page_of(rows, page, lambda row: (row.school_id, row.student_id, row.round_id, row.subject))
 
 
 async def find_result(session: Session, result_id: str) -> StudentResult:

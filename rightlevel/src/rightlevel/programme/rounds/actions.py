@@ -313,12 +313,13 @@ async def set_dates_of_schools(
             session, round_id, rows=MAX_SCHOOLS, school_ids=[each.school_id for each in days]
         )
     }
+    missing = [each.school_id for each in days if each.school_id not in present]
+    if missing:
+        told = (Fault("school_id", "There is no such school", str(each)) for each in missing[:20])
+        raise Invalid(faults=tuple(told))
     answers: list[DatesAnswer] = []
     for each in days:
-        has = present.get(each.school_id)
-        if has is None:
-            answers.append(DatesAnswer(each.school_id, "not_found"))
-            continue
+        has = present[each.school_id]
         starts_on = has.starts_on if each.starts_on is msgspec.UNSET else each.starts_on
         ends_on = has.ends_on if each.ends_on is msgspec.UNSET else each.ends_on
         code = own_days_fault(

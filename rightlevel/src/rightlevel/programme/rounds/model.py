@@ -78,7 +78,7 @@ class SchoolDates(msgspec.Struct, frozen=True):
 
 
 class DatesAnswer(msgspec.Struct, frozen=True):
-    """What became of one school's days: `saved`, `unchanged`, `not_found`; or, with the days it would have had, `ends_before_start`, `outside_year`,
+    """What became of one school's days: `saved`, `unchanged`; or, with the days it would have had, `ends_before_start`, `outside_year`,
     or `results_outside` (results of the school lie outside these days, and that wasn't confirmed).
     """
 

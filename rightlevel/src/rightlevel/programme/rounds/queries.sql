@@ -17,7 +17,7 @@ where r.id = %(round_id)s
 
 -- name: loosen_roll
 -- Lets a round go by who is enrolled now again. *Cost*: reads the children once, and the counts.
-select loosen_roll(%(round_id)s)::text as done
+select loosen_roll(%(round_id)s::bigint)::text as done
 
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
@@ -263,8 +263,8 @@ left join rebuilt b on b.school_id = n.school_id
 order by n.school_id
 
 -- name: snapshot_hash
--- Whether a snapshot's hash is that of its parts. Served by the primary keys.
-select s.sha256 = p.sha256 and s.parts = p.parts and s.results = p.results as is_intact
+-- Whether a snapshot's hash is that of its parts; not while it is being made. Served by the primary keys.
+select coalesce(s.sha256 = p.sha256 and s.parts = p.parts and s.results = p.results, false) as is_intact
 from round_snapshot s
 cross join (
     select count(*)::integer as parts, coalesce(sum(results), 0)::bigint as results,

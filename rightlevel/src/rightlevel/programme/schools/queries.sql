@@ -102,7 +102,7 @@ limit 100
 
 -- name: has_past
 -- Whether anything was counted or done at a school. Served by the indexes by school of the tables that hold it.
-select has_past(%(school_id)s) as has_past
+select has_past(%(school_id)s::bigint) as has_past
 
 -- name: has_children
 -- Whether children are taught at a school now, but for those who were erased. Served by student_by_school.

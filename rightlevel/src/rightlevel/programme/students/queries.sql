@@ -146,7 +146,7 @@ select (select count(*) from (select id from school where id = any(%(school_ids)
 
 -- name: standing_faults
 -- What speaks against a child standing there, as codes. Served by the primary keys.
-select standing_faults(%(school_id)s, %(school_year_id)s, %(class_id)s, %(grade)s, %(from_school_id)s) as faults
+select standing_faults(%(school_id)s::bigint, %(school_year_id)s::bigint, %(class_id)s::bigint, %(grade)s::integer, %(from_school_id)s::bigint) as faults
 
 -- name: results_of_year
 -- Whether a child has results of a school year, up to one. Served by result_is_unique.

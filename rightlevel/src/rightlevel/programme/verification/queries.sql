@@ -191,7 +191,7 @@ join result r on r.school_id = s.id and r.round_id = %(round_id)s and r.subject 
     and r.outcome = 'assessed' and not r.is_hidden
 where s.deleted_at is null and not s.is_practice
 --? by_school: and s.id = %(school_id)s
---? by_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
+--? by_place: and s.id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))
 group by r.school_id, r.rank
 order by r.school_id, r.rank
 limit %(rows)s
@@ -256,7 +256,7 @@ join result r on r.id = v.result_id and r.deleted_at is null and not r.is_hidden
 left join person p on p.id = v.first_assessor_id
 where v.round_id = %(round_id)s and v.subject = %(subject)s::subject and coalesce(v.ended_from, v.state) in ('agreed', 'disagreed', 'resolved')
 --? of_school: and v.school_id = %(school_id)s
---? of_place: and s.id in (select schools_in(%(place_id)s, %(round_id)s))
+--? of_place: and s.id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))
 --? in_scope: and v.school_id = any(%(scope_schools)s)
 group by v.first_rank, v.rank
 --? by_teacher: , v.first_assessor_id

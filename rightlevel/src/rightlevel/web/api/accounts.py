@@ -146,7 +146,7 @@ async def read_join_request(call: Ask, *, path: ById) -> JoinRequest:
     "POST", "/api/v1/join-requests/{id}/approve", who=May("decide", "join_request"), rate=SIGN_IN,
     deadline_s=HASHING_S, work="none", body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
-async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created:
+async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created[CodeMade]:
     """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
     code = generate_code()
     code_hash = await call.app.passwords.hash(code)
@@ -281,7 +281,7 @@ async def revoke_one_device(call: Ask, *, path: ByUuid) -> None:
 
 @routes.endpoint(
     "POST", "/api/v1/audit/export", who=May("export", "audit"), rate=SIGN_IN, deadline_s=READ_S, work="none",
-    body_bytes=SMALL_BODY, tags=("audit",),
+    body_bytes=SMALL_BODY, media=("text/csv; charset=utf-8",), tags=("audit",),
 )  # fmt: skip
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
     """Who did what, as CSV, newest first; at most 50,000 rows."""

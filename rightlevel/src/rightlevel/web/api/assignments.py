@@ -60,7 +60,7 @@ async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: Page
     "POST", "/api/v1/assignments", who=May("create", "assignment"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("assignments",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created:
+async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created[Assignment]:
     """Assigns a mentor or teacher to a school and subject."""
     made = await create_assignment(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/assignments/{made.id}")

@@ -78,7 +78,7 @@ async def list_all_forms(call: Ask) -> Forms:
     "POST", "/api/v1/forms", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
     tags=("forms",), statuses={201: "begun, as a draft"},
 )  # fmt: skip
-async def begin_form(call: Ask, *, body: NewForm) -> Created:
+async def begin_form(call: Ask, *, body: NewForm) -> Created[FormRow]:
     """Begins a form; it is asked nobody before it is published."""
     made = await start_form(
         call.session, actor_of(call), body.code, body.name, body.definition, at=call.clock.now()

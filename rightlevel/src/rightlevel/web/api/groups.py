@@ -23,7 +23,9 @@ from rightlevel.programme.groups import (
     drop_proposal,
     enter_checks,
     groups_led_by,
+    list_all_checks,
     list_checks,
+    list_groupings,
     list_ungrouped,
     move_child,
     propose_groups,
@@ -33,7 +35,7 @@ from rightlevel.programme.groups import (
     set_group_teacher,
     suggestions,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, Subject
 from rightlevel.web.call import (
     CLASS_BODY,
     READ_S,
@@ -55,6 +57,13 @@ class SchoolSubject(msgspec.Struct, frozen=True):
 
     school_id: int
     subject: str
+
+
+class SchoolOrSubject(msgspec.Struct, frozen=True):
+    """Of which school or subject, if told."""
+
+    school_id: int | None = None
+    subject: Subject | None = None
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -139,10 +148,20 @@ async def read_my_groups(call: Ask) -> MyGroups:
     "POST", "/api/v1/groupings", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("groups",), statuses={201: "proposed"},
 )  # fmt: skip
-async def propose_school_groups(call: Ask, *, body: NewGrouping) -> Created:
+async def propose_school_groups(call: Ask, *, body: NewGrouping) -> Created[Grouping]:
     """Proposes groups from every child's latest valid level, in place of an earlier proposal."""
     made = await propose_groups(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/groups?school_id={made.school_id}&subject={made.subject}")
+
+
+@routes.endpoint(
+    "GET", "/api/v1/groupings", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("groups",),
+)  # fmt: skip
+async def list_all_groupings(call: Ask, *, query: SchoolOrSubject, page: PageRequest) -> Page[Grouping]:
+    """Every division of a school's children within reach, also those that were replaced, the newest first."""
+    return await list_groupings(
+        call.session, actor_of(call), page, school_id=query.school_id, subject=query.subject
+    )
 
 
 @routes.endpoint(
@@ -234,6 +253,17 @@ async def accept_one_suggestion(call: Ask, *, body: Acceptance) -> GroupRow:
 async def enter_level_checks(call: Ask, *, body: Checks) -> CheckAnswers:
     """Saves up to 200 quick re-tests between rounds; they are no round's results and in no figure."""
     return CheckAnswers(await enter_checks(call.session, actor_of(call), body.writes, call.clock))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/level-checks", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    tags=("groups",),
+)  # fmt: skip
+async def list_all_level_checks(call: Ask, *, query: SchoolOrSubject, page: PageRequest) -> Page[LevelCheck]:
+    """Every quick re-test of the children within reach, child by child."""
+    return await list_all_checks(
+        call.session, actor_of(call), page, school_id=query.school_id, subject=query.subject
+    )
 
 
 @routes.endpoint(

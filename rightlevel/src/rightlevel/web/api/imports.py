@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from flatwater.contract import Raw, Registry, Upload
+from flatwater.contract import Accepted, Registry, Upload
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
@@ -43,15 +43,14 @@ class ImportForm(msgspec.Struct, frozen=True):
     body_bytes=UPLOAD_BYTES, tags=("imports",),
     statuses={202: "The file waits for its turn; the run is at the address in `location`."},
 )  # fmt: skip
-async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Raw:
+async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
     """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
     if upload is None:
         raise Invalid(faults=(Fault("file", "A file is needed"),))
     mapping = read_mapping(form.mapping, form.kind) if form.mapping.strip() else None
     new = NewRun(form.kind, upload.filename[:200], form.dry_run, upload.size_bytes)
     run = await call.app.imports.submit(ImportRequest(new, upload.path, mapping, actor_of(call)))
-    where = {"location": f"/api/v1/imports/{run.id}"}
-    return Raw(msgspec.json.encode(run), "application/json", 202, where)
+    return Accepted(run, f"/api/v1/imports/{run.id}")
 
 
 @routes.endpoint(

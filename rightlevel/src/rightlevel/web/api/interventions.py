@@ -83,7 +83,7 @@ async def list_all_interventions(
     "POST", "/api/v1/interventions", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("interventions",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_intervention(call: Ask, *, body: InterventionWrite) -> Created:
+async def create_one_intervention(call: Ask, *, body: InterventionWrite) -> Created[Intervention]:
     """Adds a programme."""
     made = await create_intervention(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/interventions/{made.id}")

@@ -203,7 +203,7 @@ async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> 
     "POST", "/api/v1/people", who=May("create", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
-async def add_person(call: Ask, *, body: NewPerson) -> Created:
+async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
     password_hash = await call.app.passwords.hash(password)

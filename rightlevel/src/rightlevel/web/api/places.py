@@ -55,7 +55,7 @@ async def list_all_places(call: Ask, *, query: PlaceSearch, page: PageRequest) -
     "POST", "/api/v1/places", who=May("create", "place"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("places",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_place(call: Ask, *, body: NewPlace) -> Created:
+async def create_one_place(call: Ask, *, body: NewPlace) -> Created[Place]:
     """Makes a place."""
     made = await create_place(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/places/{made.id}")

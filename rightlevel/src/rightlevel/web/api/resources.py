@@ -11,6 +11,7 @@ from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.permissions import May
 from rightlevel.programme.resources import (
     MAX_FILE_BYTES,
+    MEDIA_TYPES,
     NewResource,
     Resource,
     ResourceChange,
@@ -67,7 +68,7 @@ async def list_all_resources(call: Ask, *, query: ResourceSearch, page: PageRequ
     "POST", "/api/v1/resources", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("resources",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_resource(call: Ask, *, body: NewResource) -> Created:
+async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resource]:
     """Adds an activity or a link."""
     made = await create_resource(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/resources/{made.id}")
@@ -77,7 +78,7 @@ async def create_one_resource(call: Ask, *, body: NewResource) -> Created:
     "POST", "/api/v1/resource-files", who=May("change", "resource"), rate=WRITES, deadline_s=SEND_S, work="write",
     body_bytes=MAX_FILE_BYTES + SMALL_BODY, tags=("resources",), statuses={201: "made"},
 )  # fmt: skip
-async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created:
+async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created[Resource]:
     """Adds a PDF, picture, sound or video of up to 25 MB; its kind is told from its content."""
     made = await keep_upload(call, form, upload)
     return Created(made, f"/api/v1/resources/{made.id}")
@@ -142,7 +143,7 @@ async def count_one_view(call: Ask, *, path: ById) -> None:
 
 @routes.endpoint(
     "GET", "/api/v1/resources/{id}/file", who=May("read", "resource"), rate=READS, deadline_s=SEND_S, work="none",
-    tags=("resources",),
+    media=MEDIA_TYPES, tags=("resources",),
 )  # fmt: skip
 async def send_resource_file(call: Ask, *, path: ById) -> Streamed:
     """A resource's file, to be kept and not shown in the page; counts as a view."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Raw, Registry
+from flatwater.contract import Created, Declined, Registry
+from flatwater.openapi import Problem
 from flatwater.paging import Page, PageLimit, PageRequest
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.results import (
     GuidedTest,
     LockAnswer,
@@ -22,6 +23,7 @@ from rightlevel.programme.results import (
     delete_result,
     enter_results,
     history_of_student,
+    list_results,
     list_without_baseline,
     lock_results,
     lock_results_of_school,
@@ -31,8 +33,9 @@ from rightlevel.programme.results import (
     results_of_student,
     unlock_results,
 )
-from rightlevel.programme.results.model import FORBIDDING
+from rightlevel.programme.results.model import FORBIDDING, REFUSALS, CurrentResult
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.house import PRECONDITION_FAILED
 
 routes = Registry()
 
@@ -79,6 +82,15 @@ class GuidedTests(msgspec.Struct, frozen=True):
     tests: list[GuidedTest]
 
 
+class ResultProblem(Problem):
+    """Why a result was refused: with what is there, and what was sent."""
+
+    current: CurrentResult | None = None
+    yours: ResultWrite | None = None
+    merged_into: str | None = None
+    """With `merged`: the id of the child's record that was kept."""
+
+
 class Locking(msgspec.Struct, frozen=True):
     """Which results are locked or unlocked, and why."""
 
@@ -109,6 +121,14 @@ class Locked(msgspec.Struct, frozen=True):
     changed: int
 
 
+class ResultSearch(msgspec.Struct, frozen=True):
+    """Whose results are listed: of the school where they were made, of a round, of a subject; of all when not told."""
+
+    school_id: int | None = None
+    round_id: int | None = None
+    subject: Subject | None = None
+
+
 class BaselineSearch(msgspec.Struct, frozen=True):
     """Of which round, and of which school if told."""
 
@@ -134,21 +154,31 @@ def _status(code: str) -> int:
 
 @routes.endpoint(
     "POST", "/api/v1/results", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
-    tags=("results",), statuses={201: "saved", 409: "refused, with what is there"},
+    tags=("results",), statuses={201: "saved", 409: "refused, with what is there", 412: "stale, where the version came as If-Match"}, refusals={code: _status(code) for code in REFUSALS},
 )  # fmt: skip
-async def enter_one_result(call: Ask, *, body: ResultWrite) -> ResultAnswer | Created | Raw:
+async def enter_one_result(
+    call: Ask, *, body: ResultWrite
+) -> ResultAnswer | Created[ResultAnswer] | Declined[ResultProblem]:
     """Saves one result, or changes one; the same write again gets the same answer."""
     answer = (await enter_results(call.session, actor_of(call), [body], call.clock))[0]
     if answer.code == "saved":
         return Created(answer, f"/api/v1/results/{answer.result_id}")
     if answer.code == "changed":
         return answer
-    status = _status(answer.code)
-    content = {
-        "type": "about:blank", "title": "Refused", "status": status, "code": answer.code, "detail": answer.message,
-        "current": answer.current, "yours": body, "faults": answer.faults,
-    }  # fmt: skip
-    return Raw(msgspec.json.encode(content), "application/problem+json", status)
+    is_matched = answer.code == "stale" and "if-match" in call.headers
+    status = PRECONDITION_FAILED if is_matched else _status(answer.code)
+    told = ResultProblem(
+        "about:blank",
+        "Refused",
+        status,
+        answer.code,
+        answer.message,
+        current=answer.current,
+        yours=body,
+        faults=msgspec.to_builtins(answer.faults),
+        merged_into=answer.merged_into,
+    )
+    return Declined(told, status)
 
 
 @routes.endpoint(
@@ -158,6 +188,21 @@ async def enter_one_result(call: Ask, *, body: ResultWrite) -> ResultAnswer | Cr
 async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
     """Saves up to 200 results; each is answered by itself, and one that is refused holds up no other."""
     return Answers(await enter_results(call.session, actor_of(call), body.writes, call.clock))
+
+
+@routes.endpoint(
+    "GET", "/api/v1/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("results",),
+)  # fmt: skip
+async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest) -> Page[StudentResult]:
+    """Every result within reach, in an order that stays; of one school (where it was made), round or subject if told."""
+    return await list_results(
+        call.session,
+        actor_of(call),
+        page,
+        school_id=query.school_id,
+        round_id=query.round_id,
+        subject=query.subject,
+    )
 
 
 @routes.endpoint(

@@ -137,7 +137,7 @@ async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -
     "POST", "/api/v1/rounds", who=May("create", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("rounds",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_round(call: Ask, *, body: NewRound) -> Created:
+async def create_one_round(call: Ask, *, body: NewRound) -> Created[Round]:
     """Plans a round."""
     made = await create_round(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/rounds/{made.id}")
@@ -290,7 +290,7 @@ async def check_one_snapshot(call: Ask, *, path: ById) -> SnapshotCheck:
 
 @routes.endpoint(
     "GET", "/api/v1/rounds/{id}/snapshot/schools/{school_id}", who=May("freeze", "round"), rate=READS, deadline_s=READ_S,
-    work="read", tags=("rounds",),
+    work="read", media=("text/plain; charset=utf-8",), tags=("rounds",),
 )  # fmt: skip
 async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
     """One school's results as they were frozen, a line each."""

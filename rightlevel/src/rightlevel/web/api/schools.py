@@ -71,7 +71,7 @@ async def list_all_schools(call: Ask, *, query: SchoolSearch, page: PageRequest)
     "POST", "/api/v1/schools", who=May("create", "school"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("schools",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_school(call: Ask, *, body: NewSchool) -> Created:
+async def create_one_school(call: Ask, *, body: NewSchool) -> Created[School]:
     """Makes a school."""
     made = await create_school(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/schools/{made.id}")
@@ -123,7 +123,7 @@ async def list_all_years(call: Ask, *, query: YearSearch, page: PageRequest) -> 
     "POST", "/api/v1/school-years", who=May("create", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("school years",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_year(call: Ask, *, body: NewYear) -> Created:
+async def create_one_year(call: Ask, *, body: NewYear) -> Created[SchoolYear]:
     """Makes a year."""
     made = await create_year(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/school-years/{made.id}")
@@ -182,7 +182,7 @@ async def list_all_classes(call: Ask, *, query: ClassSearch, page: PageRequest) 
     "POST", "/api/v1/classes", who=May("create", "class"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("classes",), statuses={201: "made"},
 )  # fmt: skip
-async def create_one_class(call: Ask, *, body: NewClass) -> Created:
+async def create_one_class(call: Ask, *, body: NewClass) -> Created[ClassRow]:
     """Makes a class."""
     made = await create_class(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/classes/{made.id}")

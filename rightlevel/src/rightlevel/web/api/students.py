@@ -60,7 +60,7 @@ async def list_all_students(call: Ask, *, query: StudentSearch, page: PageReques
     "POST", "/api/v1/students", who=May("create", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("students",), statuses={201: "enrolled"},
 )  # fmt: skip
-async def create_one_student(call: Ask, *, body: NewStudent) -> Created:
+async def create_one_student(call: Ask, *, body: NewStudent) -> Created[Student]:
     """Enrols a child."""
     made = await create_student(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/students/{made.id}")

@@ -74,7 +74,7 @@ async def list_merges_of_school(call: Ask, *, path: ById, page: PageRequest) -> 
     "POST", "/api/v1/merges", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
     tags=("twins",), statuses={201: "merged"},
 )  # fmt: skip
-async def merge_two_records(call: Ask, *, body: Merge) -> Created:
+async def merge_two_records(call: Ask, *, body: Merge) -> Created[Merged]:
     """Makes two records one; both histories are kept."""
     made = await merge_twins(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/students/{made.kept_id}")

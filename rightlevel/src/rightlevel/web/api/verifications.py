@@ -227,7 +227,7 @@ async def plan_one_draw(call: Ask, *, body: NewDraw) -> Plan:
     "POST", "/api/v1/verification-draws", who=May("draw", "verification"), rate=WRITES, deadline_s=DRAW_S, work="write",
     body_bytes=SMALL_BODY, tags=("verification",), statuses={201: "drawn"},
 )  # fmt: skip
-async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created:
+async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created[Draw]:
     """Draws a sample to test again, by school and level; the same seed draws the same children."""
     made = await draw_sample(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/verifications?round_id={made.round_id}&draw_id={made.id}")

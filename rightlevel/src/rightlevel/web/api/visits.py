@@ -258,7 +258,7 @@ async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
 
 @routes.endpoint(
     "POST", "/api/v1/visits-export", who=May("export", "visit"), rate=WRITES, deadline_s=READ_S, work="none", body_bytes=SMALL_BODY,
-    tags=("visits",),
+    media=("text/csv; charset=utf-8",), tags=("visits",),
 )  # fmt: skip
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
@@ -284,7 +284,7 @@ async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
     "POST", "/api/v1/visits/{id}/follow-ups", who=May("raise", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("visits",), statuses={201: "raised"},
 )  # fmt: skip
-async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> Created:
+async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> Created[FollowUp]:
     """Keeps what was agreed at a visit: who does what until when."""
     made = await raise_follow_up(call.session, actor_of(call), path.id, body, call.clock)
     return Created(made, f"/api/v1/follow-ups?visit_id={made.visit_id}")
@@ -317,7 +317,7 @@ async def close_one_follow_up(call: Ask, *, path: ByUuid, body: Ending) -> Follo
     "POST", "/api/v1/planned-visits", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=SMALL_BODY, tags=("visits",), statuses={201: "planned"},
 )  # fmt: skip
-async def plan_one_visit(call: Ask, *, body: NewPlannedVisit) -> Created:
+async def plan_one_visit(call: Ask, *, body: NewPlannedVisit) -> Created[PlannedVisit]:
     """Plans a visit; mentors their own, leaders anybody's."""
     made = await plan_visit(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/planned-visits?school_id={made.school_id}")
@@ -396,7 +396,7 @@ async def add_visit_photo(call: Ask, *, path: ByUuid, form: SentPhoto, upload: U
 
 
 @routes.endpoint(
-    "GET", "/api/v1/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", tags=("visits",),
+    "GET", "/api/v1/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", media=("image/jpeg",), tags=("visits",),
 )  # fmt: skip
 async def read_one_photo(call: Ask, *, path: ByUuid) -> Raw:
     """A photo's JPEG."""

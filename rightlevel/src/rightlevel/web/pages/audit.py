@@ -64,7 +64,7 @@ async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Htm
 
 @routes.endpoint(
     "POST", "/audit/export", who=May("export", "audit"), rate=SIGN_IN, deadline_s=READ_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
+    body_bytes=SMALL_BODY, media=("text/csv; charset=utf-8",), tags=("pages",),
 )  # fmt: skip
 async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
     """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""

@@ -240,7 +240,7 @@ async def printed_group_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/text", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET", "/groups/{id}/text", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", media=("text/plain; charset=utf-8",), tags=("pages",)
 )  # fmt: skip
 async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""

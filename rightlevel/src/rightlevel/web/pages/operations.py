@@ -99,6 +99,7 @@ async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html
     rate=READS,
     deadline_s=READ_S,
     work="none",
+    media=("text/event-stream",),
     tags=("service",),
 )
 async def operations_live(call: Ask) -> Streamed:

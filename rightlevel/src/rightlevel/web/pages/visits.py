@@ -307,7 +307,7 @@ async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
 
 @routes.endpoint(
     "POST", "/visits/export", who=May("export", "visit"), rate=WRITES, deadline_s=READ_S, work="none", body_bytes=SMALL_BODY,
-    tags=("pages",),
+    media=("text/csv; charset=utf-8",), tags=("pages",),
 )  # fmt: skip
 async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
@@ -349,7 +349,7 @@ class LinkEnded(ProgrammeError):
 
 
 @routes.endpoint(
-    "GET", "/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", tags=("service",)
+    "GET", "/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", media=("image/jpeg",), tags=("service",)
 )  # fmt: skip
 async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
     """A photo, by a link that was made for this person a short while ago."""

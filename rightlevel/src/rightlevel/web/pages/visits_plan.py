@@ -210,7 +210,7 @@ async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Re
 
 
 @routes.endpoint(
-    "GET", "/calendar/{secret}", who=Everyone(), rate=CALENDARS, deadline_s=READ_S, work="read", tags=("service",)
+    "GET", "/calendar/{secret}", who=Everyone(), rate=CALENDARS, deadline_s=READ_S, work="read", media=("text/calendar; charset=utf-8",), tags=("service",)
 )  # fmt: skip
 async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
