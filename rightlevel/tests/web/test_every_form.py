@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fill_school import fill_school, ground
-from form_walking import ROLES, examine, ids_of, offered, post, typed
+from form_walking import ROLES, examine, ids_of, let_in, offered, post, typed
 from serving import DEADLINE_S, OneDatabase, Served, serving
 
 from simulation.forms import forms_of
@@ -33,6 +33,7 @@ async def full(
 async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str, language: str) -> None:
     faults: list[str] = []
     posts = 0
+    let_in(full)
     async with full.client(name, by="cookie") as client:
         client.headers.pop("x-csrf-token", None)
         await client.post("/language", data={"code": language, "csrf_token": "csrf"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from hashlib import sha256
@@ -27,10 +27,10 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
-from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of
+from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, PAGE_HEADERS, CrossSite, cookie_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
-from rightlevel.web.words import word
+from rightlevel.web.words import WORDS, word
 
 HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
@@ -124,8 +124,17 @@ def render(
     language = language_of(call)
     context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
     context |= _error_context(language, error)
+    context["csrf_field"] = partial(_form_fields, call)
     context["notice_text"] = _take_notice(call)
+    # Whoever signed in by another door than the one that was offered with it finds it on their first page.
+    context["has_held"] = call.path == "/" and cookie_of(call, HELD_COOKIE) is not None
     return Html(_environment.get_template(template).render(context | values), status)
+
+
+def part(call: Ask, template: str, **values: Any) -> str:
+    """A part of a page in the caller's language, to be put into one that is there already. *Cost*: no query."""
+    context = _context(language_of(call), call.actor, call.path, call.query_string, call.clock.zone)
+    return _environment.get_template(template).render(context | values)
 
 
 def _context(
@@ -156,6 +165,21 @@ def _context(
     }  # fmt: skip
 
 
+def _form_fields(call: Ask) -> Markup:
+    """What every form carries: the session's own token, the page it stands on and for whom that was made.
+
+    A page that a POST answered with stands at an address of no use; its forms name the page before it.
+    """
+    here = call.path + (f"?{call.query_string}" if call.query_string else "")
+    if call.endpoint.method != "GET":
+        here = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
+    fields = _hidden(FORM_PAGE, here) if here else Markup()
+    if call.actor is None:
+        return fields
+    owner = call.app.form_owners.mark(call.actor.person_id)
+    return _hidden("csrf_token", call.actor.csrf_token) + fields + _hidden(FORM_OWNER, owner)
+
+
 def _hidden(name: str, value: str) -> Markup:
     return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
 
@@ -169,7 +193,7 @@ def _with_query(path: str, query: str, changes: dict[str, object]) -> str:
 
 def _error_context(language: Language, error: ProgrammeError | None) -> dict[str, Any]:
     shown = [
-        Shown(fault.field, language.gettext(word("field", fault.field)), language.rule(fault.rule))
+        Shown(fault.field, field_name(language, fault.field), language.rule(fault.rule))
         for fault in (error.faults if error is not None else ())
     ]
     by_field: dict[str, str] = {}
@@ -183,26 +207,44 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
     }
 
 
+def field_name(language: Language, field: str) -> str:
+    """How a field is called where no label of a page says it; nothing for one that has no name people know."""
+    last = field.rsplit(".", 1)[-1]
+    return language.gettext(WORDS["field"][last]) if last in WORDS["field"] else ""
+
+
 class ShownAgain(ProgrammeError):
     """This form is shown again."""
 
     code = "shown_again"
 
-    def __init__(self, page: str, error: ProgrammeError) -> None:
+    def __init__(
+        self,
+        page: str,
+        error: ProgrammeError,
+        proposed: frozenset[str] = frozenset(),
+        shown: Sequence[Shown] | None = None,
+    ) -> None:
         super().__init__(error.text, faults=error.faults)
         self.kind = error.kind
         self.page = page
+        self.original = error
+        self.proposed = proposed
+        self.shown = shown
 
 
-def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -> NoReturn:
+def show_again(
+    call: Ask, template: str, error: ProgrammeError, *, proposes: frozenset[str] = frozenset(), **values: Any
+) -> NoReturn:
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
-    there has no form to go back to and is raised as it is.
+    there has no form to go back to and is raised as it is. Fields that are in `proposes` keep what the page says.
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
-    raise ShownAgain(render(call, template, error=error, **values).text, error) from error
+    page = render(call, template, error=error, **values).text
+    raise ShownAgain(page, error, proposes, values.get("fault_list")) from error
 
 
 def done(call: Ask, to: str, text: str = "") -> Redirect:
@@ -258,10 +300,18 @@ ADVICE = {
 UNEXPECTED = N_("The mistake is on our side and was written down.")
 
 
-def error_page(call: Ask, status: int, error: Exception) -> str:
-    """The page a person sees for an error: what happened, what to do, and what is wrong with which field."""
-    if isinstance(error, ShownAgain):
-        return error.page
+def error_page(
+    call: Ask,
+    status: int,
+    error: Exception,
+    *,
+    held: bool = False,
+    again: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page a person sees for an error: what happened, what to do, and what is wrong with which field.
+
+    `held` says that what was sent is kept until they have signed in; `again` is what was sent, to be sent once more.
+    """
     language = language_of(call)
     problem_of_form = error if isinstance(error, ProgrammeError) else None
     values = _context(language, call.actor, call.path, "", call.clock.zone) | _error_context(
@@ -270,6 +320,8 @@ def error_page(call: Ask, status: int, error: Exception) -> str:
     is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
     values["request_id"] = call.request_id if is_unexpected else ""
+    values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, call)}
+    values["action"] = call.path + (f"?{call.query_string}" if call.query_string else "")
     is_cross_site = isinstance(
         error, CrossSite
     )  # a page left open for long: nothing to ask the coordinator about
@@ -291,6 +343,7 @@ def _error_text(status: int, values: dict[str, Any]) -> str:
         "title": title,
         "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
         "notice_text": "",
+        "has_held": False,
     }
     return _environment.get_template("error.html").render(values)
 
@@ -317,6 +370,7 @@ def _not_found_text(path: str, headers: dict[str, str]) -> str:
     language = choose_language(None, cookie.partition("=")[2], headers.get("accept-language", ""))
     values = _context(language, None, path, "") | _error_context(language, None)
     values |= {"error_text": language.gettext(N_("There is nothing at this address.")), "request_id": ""}
+    values |= {"held": False, "again": (), "action": path}
     return _error_text(404, values)
 
 

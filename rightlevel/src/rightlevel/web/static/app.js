@@ -25,7 +25,7 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
   for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
   const faults = document.getElementById("faults");
-  if (faults) faults.focus();
+  if (faults) (document.querySelector("[aria-invalid=true]:not([type=hidden])") ?? faults).focus();
 });
 document.addEventListener("click", (event) => {
   const reveal = event.target.closest("[data-reveal]");
