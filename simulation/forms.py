@@ -128,7 +128,7 @@ class _Reader(HTMLParser):
         elif tag == "textarea" and self._area is not None:
             owner, name = self._area
             if owner is not None and name:
-                owner.fields.append((name, "".join(self._text)))
+                owner.fields.append((name, "".join(self._text).removeprefix("\n")))  # as browsers do
             self._area = None
 
     def handle_data(self, data: str) -> None:

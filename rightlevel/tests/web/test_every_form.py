@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fill_school import fill_school, ground
-from form_walking import ROLES, examine, ids_of, let_in, offered, post, typed
+from form_walking import ROLES, examine, ids_of, let_in, offered, post, typed, whole
 from serving import DEADLINE_S, OneDatabase, Served, serving
 
 from simulation.forms import forms_of
@@ -25,6 +25,7 @@ async def full(
     async with serving(new_database(), tmp_path_factory.mktemp("forms")) as opened:
         async with opened.database.transaction(deadline_s=DEADLINE_S) as session:
             await fill_school(session, opened.cast.school_a, await ground(session, opened.cast))
+        whole(opened)
         yield opened
 
 
@@ -41,12 +42,16 @@ async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str, lan
         for page in pages:
             for mode in HARMLESS:
                 text = (await client.get(page.address)).text
-                fresh = [f for f in forms_of(text) if f.action == page.form.action and f.names == page.form.names]
+                fresh = [
+                    f for f in forms_of(text) if f.action == page.form.action and f.names == page.form.names
+                ]
                 form = fresh[0] if fresh else page.form
                 values = typed(form, mode)
                 if mode == "stale" and "version" not in form.names:
                     continue
-                if mode in ("early", "late") and not any(at.get("type") == "date" for at in form.shown.values()):
+                if mode in ("early", "late") and not any(
+                    at.get("type") == "date" for at in form.shown.values()
+                ):
                     continue
                 if not form.shown and mode != "stale":
                     continue

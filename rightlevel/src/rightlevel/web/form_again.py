@@ -13,7 +13,9 @@ from html.parser import HTMLParser
 
 import msgspec
 
-VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
 NEVER_REPEATED = frozenset({"password", "file", "hidden", "submit", "button", "image", "reset"})
 """Kinds of inputs that keep what the page gives them: secrets are typed again, and what is hidden belongs to the page."""
 SUMMARY = "faults"
@@ -164,7 +166,7 @@ class _Reading(HTMLParser):
             owner.controls.append(control)
 
     def handle_endtag(self, tag: str) -> None:
-        while self._stack:
+        while any(name == tag for name, _, _ in self._stack):
             name, _, at = self._stack.pop()
             if name == "label" and tag == "label":
                 self._end_label(at)
@@ -258,53 +260,60 @@ class FormAgain:
         proposed: frozenset[str] = frozenset(),
     ) -> None:
         self._page = page
-        self._sent = sent
-        self._proposed = proposed
-        self._read = _Reading(page)
-        self._form = _which(self._read.forms, action, sent)
-        self._ids: dict[int, str] = {}
-        self._faults = faults
-        self._texts: dict[str, list[str]] = {}
+        self.sent = sent
+        self.proposed = proposed
+        self.read = _Reading(page)
+        self.form = _which(self.read.forms, action, sent)
+        self.new_ids: dict[int, str] = {}
+        self.faults = faults
+        self.texts: dict[str, list[str]] = {}
         self.summary = self._summarise(is_stale=is_stale)
 
     def _summarise(self, *, is_stale: bool) -> Summary:
-        form = self._form
+        form = self.form
         if form is None:
-            lines = tuple(Line("", each.name, each.text) for each in self._faults)
-            return Summary(lines, self._unplaced(), is_found=False)
+            lines = tuple(Line("", each.name, each.text) for each in self.faults)
+            return Summary(lines, (), is_found=False)
         order = {id(each): n for n, each in enumerate(form.controls)}
         placed: list[tuple[int, Line]] = []
-        for fault in self._faults:
+        for fault in self.faults:
             control = self._control_of(form, fault.field)
             if control is None:
                 placed.append((len(order), Line("", fault.name, fault.text)))
                 continue
-            self._texts.setdefault(control.name, []).append(fault.text)
-            placed.append((order[id(control)], Line(self._id_of(control), control.label or fault.name, fault.text)))
+            self.texts.setdefault(control.name, []).append(fault.text)
+            placed.append(
+                (order[id(control)], Line(self._id_of(control), control.label or fault.name, fault.text))
+            )
         lines = tuple(line for _, line in sorted(placed, key=lambda each: each[0]))
         return Summary(lines, self._differing(form) if is_stale else (), is_found=True)
 
     def _control_of(self, form: _Form, field: str) -> _Control | None:
         """The first control that a fault is about: by its name, or by the last part of `rows.0.name`."""
         for name in (field, field.rsplit(".", 1)[-1]):
-            seen = [each for each in form.named(name) if each.kind not in NEVER_REPEATED - {"password", "file"}]
+            seen = [
+                each
+                for each in form.controls
+                if (each.name == name or each.name.startswith(name + "."))
+                and each.kind not in NEVER_REPEATED - {"password", "file"}
+            ]
             if seen:
                 return seen[0]
         return None
 
     def _id_of(self, control: _Control) -> str:
-        box = self._read.ids_at.get(control.box, "")
-        if control.kind in ("radio", "checkbox") and box and self._read.ids[box] == 1:
+        box = self.read.ids_at.get(control.box, "")
+        if control.kind in ("radio", "checkbox") and box and self.read.ids[box] == 1:
             return box
-        if control.id and self._read.ids[control.id] == 1:
+        if control.id and self.read.ids[control.id] == 1:
             return control.id
-        self._ids[control.at] = f"again-{control.name}"
-        return self._ids[control.at]
+        self.new_ids[control.at] = f"again-{control.name}"
+        return self.new_ids[control.at]
 
     def _differing(self, form: _Form) -> tuple[Both, ...]:
         found: list[Both] = []
         for name in dict.fromkeys(each.name for each in form.controls if each.kind not in NEVER_REPEATED):
-            there, typed = _chosen(form, name), [each for each in self._sent.get(name, ())]
+            there, typed = _chosen(form, name), list(self.sent.get(name, ()))
             if [each.strip() for each in there if each] != [each.strip() for each in typed if each]:
                 label = form.named(name)[0].label
                 found.append(Both(label, self._words(form, name, there), self._words(form, name, typed)))
@@ -313,24 +322,13 @@ class FormAgain:
     def _words(self, form: _Form, name: str, values: Sequence[str]) -> str:
         texts = {value: text for each in form.named(name) for value, text, _ in each.options}
         texts |= {
-            each.value: self._read.labels_for.get((form.at, each.id), "") or each.value
+            each.value: self.read.labels_for.get((form.at, each.id), "") or each.value
             for each in form.named(name)
             if each.kind in ("radio", "checkbox")
         }
         return ", ".join(texts.get(each) or each for each in values if each)
 
-    def _unplaced(self) -> tuple[Both, ...]:
-        """What was typed into a form that the page has no more, as it was sent."""
-        hidden = {"csrf_token", "write_id", "version", "form_page", "form_owner", "id"}
-        return tuple(
-            Both("", "", value)
-            for name, values in self._sent.items()
-            if name not in hidden
-            for value in values
-            if len(value) > 12 and " " in value.strip()
-        )
-
-    def text(self, block: str, *, notes: Mapping[str, str] | None = None) -> str:
+    def text(self, block: str) -> str:
         """The page with the form as it was sent. `block` is the summary's HTML, put before the form in place of the page's own."""
         writing = _Writing(self, block)
         return writing.written(self._page)
@@ -338,9 +336,9 @@ class FormAgain:
     @property
     def first_wrong(self) -> int | None:
         """The number of the first control that is at fault."""
-        if self._form is None:
+        if self.form is None:
             return None
-        return next((each.at for each in self._form.controls if each.name in self._texts), None)
+        return next((each.at for each in self.form.controls if each.name in self.texts), None)
 
 
 class _Writing(HTMLParser):
@@ -349,14 +347,14 @@ class _Writing(HTMLParser):
     def __init__(self, again: FormAgain, block: str) -> None:
         super().__init__(convert_charrefs=False)
         self._again = again
-        form = again._form
+        form = again.form
         self._form = form
         self._controls = {each.at: each for each in form.controls} if form is not None else {}
         self._details = frozenset(form.details) if form is not None else frozenset[int]()
         for each in self._controls.values():
-            if each.name in again._texts:
+            if each.name in again.texts:
                 self._details |= set(each.details)
-        self._has_own = SUMMARY in again._read.ids
+        self._has_own = SUMMARY in again.read.ids
         self._is_seen = form is not None and any(each.kind not in NEVER_REPEATED for each in form.controls)
         self._block = block
         self._first = again.first_wrong
@@ -437,12 +435,14 @@ class _Writing(HTMLParser):
         """The id that a control of this form has now, where its own stands on the page more than once."""
         if not old:
             return ""
-        return next((new for n, new in self._again._ids.items() if self._again._read.ids_at.get(n) == old), "")
+        return next(
+            (new for n, new in self._again.new_ids.items() if self._again.read.ids_at.get(n) == old), ""
+        )
 
     def _control(self, tag: str, at: dict[str, str], raw: str, control: _Control) -> None:
         again, name = self._again, control.name
-        texts = again._texts.get(name, [])
-        is_told = self._form is not None and (self._form.at, name) in again._read.told
+        texts = again.texts.get(name, [])
+        is_told = self._form is not None and (self._form.at, name) in again.read.told
         if texts and name not in self._told:
             self._told.add(name)
             is_in_legend_box = control.kind in ("radio", "checkbox") and control.box >= 0
@@ -455,13 +455,13 @@ class _Writing(HTMLParser):
                 at["aria-describedby"] = f"e-again-{name} {at.get('aria-describedby', '')}".strip()
         if texts:
             at["aria-invalid"] = "true"
-        if control.at in again._ids:
-            at["id"] = again._ids[control.at]
+        if control.at in again.new_ids:
+            at["id"] = again.new_ids[control.at]
         if control.at == self._first:
             at["autofocus"] = ""
         else:
             at.pop("autofocus", None)
-        is_typed = control.kind not in NEVER_REPEATED and name not in again._proposed and bool(again._sent)
+        is_typed = control.kind not in NEVER_REPEATED and name not in again.proposed and bool(again.sent)
         if tag == "textarea":
             self._put(_tag(tag, at))
             self._area = is_typed
@@ -475,9 +475,9 @@ class _Writing(HTMLParser):
         if is_typed:
             if control.kind in ("radio", "checkbox"):
                 at.pop("checked", None)
-                if control.value in again._sent.get(name, ()):
+                if control.value in again.sent.get(name, ()):
                     at["checked"] = ""
-            elif name in again._sent:
+            elif name in again.sent:
                 at["value"] = self._next_value(name)
         self._put(_tag(tag, at))
 
@@ -494,7 +494,7 @@ class _Writing(HTMLParser):
         self._out.insert(at, note)
 
     def _next_value(self, name: str) -> str:
-        values = self._again._sent.get(name, ())
+        values = self._again.sent.get(name, ())
         n = self._typed_areas.get(name, 0)
         self._typed_areas[name] = n + 1
         return values[min(n, len(values) - 1)] if values else ""
@@ -502,7 +502,7 @@ class _Writing(HTMLParser):
     def _option(self, at: dict[str, str], raw: str) -> None:
         select = self._select
         assert select is not None  # noqa: S101  asked just before
-        sent = self._again._sent.get(select.name, ())
+        sent = self._again.sent.get(select.name, ())
         known = {value for value, _, _ in select.options}
         if not any(each in known for each in sent) and any(sent):
             self._put(raw)  # what was sent can't be chosen here: the page's own choice stays
@@ -528,6 +528,19 @@ class _Writing(HTMLParser):
 
 
 def _tag(tag: str, at: Mapping[str, str]) -> str:
-    bare = {"checked", "selected", "required", "autofocus", "disabled", "multiple", "readonly", "hidden", "open", "data-needs-script"}
-    parts = [name if name in bare and value == "" else f'{name}="{escape(value)}"' for name, value in at.items()]
+    bare = {
+        "checked",
+        "selected",
+        "required",
+        "autofocus",
+        "disabled",
+        "multiple",
+        "readonly",
+        "hidden",
+        "open",
+        "data-needs-script",
+    }
+    parts = [
+        name if name in bare and value == "" else f'{name}="{escape(value)}"' for name, value in at.items()
+    ]
     return f"<{' '.join([tag, *parts])}>"

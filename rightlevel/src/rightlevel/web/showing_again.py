@@ -40,9 +40,13 @@ log = logging.getLogger("rightlevel.web")
 OWN = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
 MAX_SENT_ALONG = 64 * 1024
 HELD_S = 30 * 60
+LONGEST_CODE = 36
+"""A UUID; what is longer, or has a space in it, somebody has typed."""
 NOT_MARKED = N_("What was entered can’t be right.")
 STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
-SIGNED_IN_ANEW = N_("You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more.")
+SIGNED_IN_ANEW = N_(
+    "You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more."
+)
 HELD = N_("You are signed in again. Nothing is saved yet: look it over and send it.")
 GONE = N_("What you sent has no place on this page any more. This is what you typed:")
 
@@ -81,7 +85,9 @@ class FormsAgain:
             return await self._go_on(call, error.held)
         is_form = call.endpoint.method in UNSAFE and "hx-request" not in call.headers
         if isinstance(error, ShownAgain):
-            return status, _filled(call, error.page, error.original, proposed=error.proposed, shown=error.shown, is_own=True)
+            return status, _filled(
+                call, error.page, error.original, proposed=error.proposed, shown=error.shown, is_own=True
+            )
         if not is_form:
             return status, error_page(call, status, error)
         if isinstance(error, NotSignedIn):
@@ -98,7 +104,14 @@ class FormsAgain:
             return HTTPStatus.NOT_FOUND, error_page(call, HTTPStatus.NOT_FOUND, NotFound())
         again = FormAgain(page, held.action, held.fields)
         text = language_of(call).gettext(HELD if again.summary.is_found else GONE)
-        block = part(call, "again.html", text=text, summary=again.summary, is_wrong=False, sent=_listed(again, held.fields))
+        block = part(
+            call,
+            "again.html",
+            text=text,
+            summary=again.summary,
+            is_wrong=False,
+            sent=_listed(again, held.fields),
+        )
         return HTTPStatus.OK, again.text(block)
 
     async def _opened(self, call: Ask, address: str) -> str | None:
@@ -107,7 +120,15 @@ class FormsAgain:
             return None
         parts = urlsplit(address)
         sent: list[Message] = []
-        left_out = {"content-length", "content-type", "transfer-encoding", "accept-encoding", "origin", "idempotency-key", "x-csrf-token"}
+        left_out = {
+            "content-length",
+            "content-type",
+            "transfer-encoding",
+            "accept-encoding",
+            "origin",
+            "idempotency-key",
+            "x-csrf-token",
+        }
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
             for name, value in call.headers.items()
@@ -189,7 +210,10 @@ def _filled(
     faults = (
         [Wrong(each.field, each.name, each.text) for each in shown]
         if shown
-        else [Wrong(each.field, field_name(language, each.field), language.rule(each.rule)) for each in error.faults]
+        else [
+            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
+            for each in error.faults
+        ]
     )
     action = call.path + (f"?{call.query_string}" if call.query_string else "")
     is_stale = isinstance(error, Stale) and not is_own
@@ -199,7 +223,14 @@ def _filled(
         text = language.gettext(NOT_MARKED)
     if is_stale and not again.summary.both:
         text = language.gettext(STANDS)
-    block = part(call, "again.html", text=text, summary=again.summary, is_wrong=True, sent=_listed(again, call.sent.fields))
+    block = part(
+        call,
+        "again.html",
+        text=text,
+        summary=again.summary,
+        is_wrong=True,
+        sent=_listed(again, call.sent.fields),
+    )
     return again.text(block)
 
 
@@ -207,7 +238,8 @@ def _listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
     """What was typed into a form that is no longer on its page."""
     if again.summary.is_found:
         return []
-    return [value for name, values in fields.items() if name not in OWN for value in values if " " in value.strip()]
+    texts = [value for name, values in fields.items() if name not in OWN for value in values]
+    return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
 
 
 def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
@@ -239,7 +271,11 @@ def faults_of_input(error: InputInvalid, endpoint: Endpoint) -> tuple[Fault, ...
     if where != "form" or not name:
         return ()
     kind = endpoint.inputs.get("form")
-    types = {each.encode_name: each.type for each in msgspec.structs.fields(kind)} if isinstance(kind, type) else {}
+    types = (
+        {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+        if isinstance(kind, type)
+        else {}
+    )
     named = {get_origin(each) or each for each in (types.get(name), *get_args(types.get(name)))}
     if "length <=" in text:
         return (Fault(name, SHORTER),)

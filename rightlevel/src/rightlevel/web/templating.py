@@ -233,9 +233,7 @@ class ShownAgain(ProgrammeError):
         self.shown = shown
 
 
-def show_again(
-    call: Ask, template: str, error: ProgrammeError, *, proposes: frozenset[str] = frozenset(), **values: Any
-) -> NoReturn:
+def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -> NoReturn:
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
@@ -243,8 +241,9 @@ def show_again(
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
+    proposed: frozenset[str] = values.pop("proposes", frozenset())
     page = render(call, template, error=error, **values).text
-    raise ShownAgain(page, error, proposes, values.get("fault_list")) from error
+    raise ShownAgain(page, error, proposed, values.get("fault_list")) from error
 
 
 def done(call: Ask, to: str, text: str = "") -> Redirect:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from rightlevel.programme.days import FIRST_DAY, LAST_DAY
 from rightlevel.programme.errors import Fault
 
 OWNERSHIPS = ("government", "private", "other")
@@ -229,11 +230,6 @@ def _position_faults(latitude: float | None, longitude: float | None) -> list[Fa
     if longitude is not None and not -180 <= longitude <= 180:
         faults.append(Fault("longitude", "Between -180 and 180", str(longitude)))
     return faults
-
-
-FIRST_DAY = date(2000, 1, 1)
-LAST_DAY = date(2100, 12, 31)
-"""No school year of this programme lies outside: a day that does was mistyped."""
 
 
 def year_faults(name: str, starts_on: date, ends_on: date) -> list[Fault]:

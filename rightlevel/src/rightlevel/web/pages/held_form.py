@@ -16,7 +16,13 @@ routes = Registry()
 
 
 @routes.endpoint(
-    "GET", "/held-form", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
+    "GET",
+    "/held-form",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
 )
 async def held_form_page(call: Ask) -> Html | Redirect:
     """The form as it was sent, to look over and to send; for anybody else, or after half an hour, the start."""

@@ -140,7 +140,7 @@ async def change_intervention_here(call: Ask, *, path: ById, form: InterventionF
     """Changes a programme."""
     try:
         async with call.session.savepoint():
-            await change_intervention(call.session, actor_of(call), path.id, _write(form))
+            await change_intervention(call.session, actor_of(call), path.id, _write(form), call.clock)
     except ProgrammeError as error:
         found = await read_intervention(call.session, actor_of(call), path.id)
         show_again(call, "interventions/form.html", error, intervention=found, form=form)
