@@ -123,6 +123,12 @@ def route_of(path: str, method: str) -> Endpoint | None:
     return min(found, key=lambda each: each.path.count("{"), default=None)
 
 
+def route_path(address: str) -> str:
+    """The path of the route that shows a page."""
+    found = route_of(address, "GET")
+    return found.path if found else address
+
+
 def ids_of(site: Served) -> dict[str, Any]:
     with psycopg.connect(site.server.conninfo) as connection:
         found = _ids(connection, "A")

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from fill_school import fill_school, ground
-from form_walking import ROLES, examine, ids_of, let_in, offered, post, typed, whole
+from form_walking import ROLES, examine, ids_of, let_in, offered, post, route_path, typed, whole
 from serving import DEADLINE_S, OneDatabase, Served, serving
 
 from simulation.forms import forms_of
 
 pytestmark = pytest.mark.anyio
 
-HARMLESS = ("nothing", "half", "wrong", "long", "early", "late", "stale")
+WAYS = {"en": ("nothing", "half", "wrong", "long", "early", "late", "stale"), "km": ("nothing", "wrong")}
+DONE: set[tuple[str, str, str, frozenset[str]]] = set()
+"""What the walk of another role has sent in every way; here it is sent once, to see that it comes back for this role too."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,10 @@ async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str, lan
         await client.post("/language", data={"code": language, "csrf_token": "csrf"})
         pages = await offered(client, name, ids_of(full))
         for page in pages:
-            for mode in HARMLESS:
+            key = (language, route_path(page.address), page.route, frozenset(page.form.names))
+            ways = WAYS[language] if key not in DONE else ("wrong",)
+            DONE.add(key)
+            for mode in ways:
                 text = (await client.get(page.address)).text
                 fresh = [
                     f for f in forms_of(text) if f.action == page.form.action and f.names == page.form.names
