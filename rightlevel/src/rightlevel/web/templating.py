@@ -27,6 +27,7 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
+from rightlevel.web.form_again import FormAgain, Line, Summary
 from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, PAGE_HEADERS, CrossSite, cookie_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
@@ -36,6 +37,8 @@ HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
 NOTICE_S = 60
 MAX_NOTICE_CHARS = 300
+PARTLY = "\u26a0 "
+"""Before a notice of which not everything is good news."""
 
 
 BROWSERS = (
@@ -125,7 +128,11 @@ def render(
     context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
     context |= _error_context(language, error)
     context["csrf_field"] = partial(_form_fields, call)
-    context["notice_text"] = _take_notice(call)
+    notice = _take_notice(call)
+    context["notice_text"], context["is_notice_partly"] = (
+        notice.removeprefix(PARTLY),
+        notice.startswith(PARTLY),
+    )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = call.path == "/" and cookie_of(call, HELD_COOKIE) is not None
     return Html(_environment.get_template(template).render(context | values), status)
@@ -246,10 +253,26 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     raise ShownAgain(page, error, proposed, values.get("fault_list")) from error
 
 
-def done(call: Ask, to: str, text: str = "") -> Redirect:
-    """Go and look there; the (translated) text is told once, on the next page."""
+def render_partly(
+    call: Ask, template: str, text: str, refused: Sequence[tuple[str, str]], **values: Any
+) -> Html:
+    """A page on which some of what was sent is saved and some is not: who was refused and why, and the form as it was sent.
+
+    What was saved stays saved; `text` says how much that is.
+    """
+    page = render(call, template, **values).text
+    again = FormAgain(page, call.path, call.sent.fields)
+    lines = tuple(Line("", name, why) for name, why in refused)
+    summary = Summary(lines, (), is_found=True)
+    block = part(call, "again.html", text=text, summary=summary, is_wrong=True, sent=[])
+    return Html(again.text(block), HTTPStatus.CONFLICT)
+
+
+def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False) -> Redirect:
+    """Go and look there; the (translated) text is told once, on the next page; as a warning where not all was taken."""
     if text:
-        call.cookies_to_set.append(_notice_cookie(quote(text[:MAX_NOTICE_CHARS]), NOTICE_S))
+        kept = (PARTLY if is_partly else "") + text[:MAX_NOTICE_CHARS]
+        call.cookies_to_set.append(_notice_cookie(quote(kept), NOTICE_S))
     return Redirect(to)
 
 
@@ -258,7 +281,7 @@ def _take_notice(call: Ask) -> str:
     if kept is None or call.endpoint.method != "GET":
         return ""
     call.cookies_to_set.append(_notice_cookie("", 0))
-    return unquote(kept)[:MAX_NOTICE_CHARS]
+    return unquote(kept)[: MAX_NOTICE_CHARS + len(PARTLY)]
 
 
 def _notice_cookie(value: str, life_s: int) -> str:
@@ -342,6 +365,7 @@ def _error_text(status: int, values: dict[str, Any]) -> str:
         "title": title,
         "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
         "notice_text": "",
+        "is_notice_partly": False,
         "has_held": False,
     }
     return _environment.get_template("error.html").render(values)
@@ -381,5 +405,6 @@ __all__ = [
     "local_path",
     "not_found_page",
     "render",
+    "render_partly",
     "show_again",
 ]
