@@ -236,6 +236,8 @@ def typed(form: Form, mode: str) -> dict[str, Any]:
                 for n, at in texts.items()
                 if n not in numbers
             }
+        case "fit":
+            return {n: "x" * int(at["maxlength"]) for n, at in texts.items() if n not in numbers and at.get("maxlength")}
         case "early" | "late":
             some = {n: "typed here" for n in texts if n not in numbers}
             return some | {n: "0001-01-02" if mode == "early" else "9999-12-30" for n in days}
@@ -302,6 +304,8 @@ def examine(
             continue
         if not any(each.get(name) == value for each in kept) and str(value) not in answer.text:
             faults.append(f"not shown again: {where} {name}")
+    if mode == "fit" and (found := re.search(r"[Aa]t most \d+ characters|and \d+ characters|too long", look.said)):
+        faults.append(f"shorter than the page says: {where} {found[0]}")
     return faults + _summary_faults(look, where, answer)
 
 

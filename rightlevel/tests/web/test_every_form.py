@@ -15,7 +15,7 @@ from simulation.forms import forms_of
 
 pytestmark = pytest.mark.anyio
 
-WAYS = {"en": ("nothing", "half", "wrong", "long", "early", "late", "stale"), "km": ("nothing", "wrong")}
+WAYS = {"en": ("nothing", "half", "wrong", "long", "fit", "early", "late", "stale"), "km": ("nothing", "wrong")}
 DONE: set[tuple[str, str, str, frozenset[str]]] = set()
 """What the walk of another role has sent in every way; here it is sent once, to see that it comes back for this role too."""
 

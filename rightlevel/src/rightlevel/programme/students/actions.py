@@ -397,6 +397,11 @@ async def delete_student(
     )
 
 
+async def is_settled(session: Session, student_id: str) -> bool:
+    """Whether a child has results that are verified, locked or of a round that isn't open. *Cost*: one statement."""
+    return bool(await store.count_settled_results(session, student_id))
+
+
 async def restore_student(session: Session, actor: Actor, student_id: str) -> Student:
     """Brings a child's record back, and its results into the figures.
 
