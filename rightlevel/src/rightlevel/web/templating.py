@@ -344,6 +344,7 @@ def error_page(
     values["request_id"] = call.request_id if is_unexpected else ""
     values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, call)}
     values["action"] = call.path + (f"?{call.query_string}" if call.query_string else "")
+    values["sign_in_again"] = isinstance(error, CrossSite | NotSignedIn)
     is_cross_site = isinstance(
         error, CrossSite
     )  # a page left open for long: nothing to ask the coordinator about
@@ -393,7 +394,7 @@ def _not_found_text(path: str, headers: dict[str, str]) -> str:
     language = choose_language(None, cookie.partition("=")[2], headers.get("accept-language", ""))
     values = _context(language, None, path, "") | _error_context(language, None)
     values |= {"error_text": language.gettext(N_("There is nothing at this address.")), "request_id": ""}
-    values |= {"held": False, "again": (), "action": path}
+    values |= {"held": False, "again": (), "action": path, "sign_in_again": False}
     return _error_text(404, values)
 
 

@@ -374,9 +374,9 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     await return_to_teacher(
         session, cast.mentor, verification_id, version=1, reason="please test again", clock=clock
     )
-    (asked,) = (await list_returned(session, cast.teacher, PageRequest())).items
+    (asked,) = (await list_returned(session, cast.teacher, PageRequest(), clock)).items
     assert (asked.id, asked.reason) == (verification_id, "please test again")
-    assert (await list_returned(session, cast.teacher_elsewhere, PageRequest())).items == []
+    assert (await list_returned(session, cast.teacher_elsewhere, PageRequest(), clock)).items == []
     result_id = asked.result_id
     assert (await retest(session, cast.mentor, clock, result_id)).code == "returned"
     change = ResultWrite(
@@ -385,7 +385,7 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     )  # fmt: skip
     (changed,) = await enter_results(session, cast.teacher, [change], clock)
     assert changed.code == "changed"
-    assert (await list_returned(session, cast.teacher, PageRequest())).items == []
+    assert (await list_returned(session, cast.teacher, PageRequest(), clock)).items == []
     assert (await retest(session, cast.mentor, clock, result_id, level="division", tool=3)).code == "agreed"
     assert await session.fetch_value(QUERIES["count"], {"id": result_id}) == 2, "the first stays as it was"
 
