@@ -16,11 +16,11 @@ from asking import path_of, query_of
 from opening_everything import CHANGED, _ids
 from people import NAMES, NOW, token_of
 from serving import Served
+from simulation.forms import Form, forms_of
 
 from flatwater.contract import Endpoint
 from rightlevel.programme.accounts.store import digest
 from rightlevel.web.app import all_routes
-from simulation.forms import Form, forms_of
 
 ROLES = ("admin", "coordinator", "mentor", "teacher", "viewer")
 LANGUAGES = ("en", "km")
@@ -211,14 +211,14 @@ def typed(form: Form, mode: str) -> dict[str, Any]:
     texts = {
         n: at
         for n, at in form.shown.items()
-        if at["tag"] == "textarea" or at.get("type", "") in TEXTS and at["tag"] == "input"
+        if at["tag"] == "textarea" or (at.get("type", "") in TEXTS and at["tag"] == "input")
     }
     days = [n for n, at in form.shown.items() if at.get("type") == "date"]
     numbers = [
         n for n, at in form.shown.items() if at.get("type") == "number" or at.get("inputmode") == "numeric"
     ]
     choices = {n: form.choices[n] for n, at in form.shown.items() if n in form.choices}
-    blank: dict[str, Any] = {n: "" for n in (*texts, *days, *numbers)}
+    blank: dict[str, Any] = dict.fromkeys((*texts, *days, *numbers), "")
     for name, values in choices.items():
         blank[name] = "" if "" in values else (None if form.shown[name]["tag"] == "input" else values[0])
     match mode:
@@ -229,7 +229,7 @@ def typed(form: Form, mode: str) -> dict[str, Any]:
             return blank | ({first: "typed here"} if first else {})
         case "wrong":
             some = {n: "typed here " + n for n in texts}
-            return some | {n: "31/31/2026" for n in days} | {n: "1_0" for n in numbers}
+            return some | dict.fromkeys(days, "31/31/2026") | dict.fromkeys(numbers, "1_0")
         case "long":
             return {
                 n: "x" * (int(at["maxlength"]) + 1 if at.get("maxlength") else TOO_LONG)
@@ -237,14 +237,26 @@ def typed(form: Form, mode: str) -> dict[str, Any]:
                 if n not in numbers
             }
         case "fit":
-            return {n: "x" * int(at["maxlength"]) for n, at in texts.items() if n not in numbers and at.get("maxlength")}
+            return {
+                n: "x" * int(at["maxlength"])
+                for n, at in texts.items()
+                if n not in numbers and at.get("maxlength")
+            }
         case "early" | "late":
             some = {n: "typed here" for n in texts if n not in numbers}
-            return some | {n: "0001-01-02" if mode == "early" else "9999-12-30" for n in days}
+            return some | dict.fromkeys(days, "0001-01-02" if mode == "early" else "9999-12-30")
         case "stale":
             return {n: "typed here" for n in texts if n not in numbers} | {"version": "0"}
         case _:
             return {n: "typed here" for n in texts if n not in numbers and not dict(form.fields).get(n)}
+
+
+def is_pointless(form: Form, mode: str) -> bool:
+    """Whether a form has nothing that could be sent so."""
+    has_day = any(at.get("type") == "date" for at in form.shown.values())
+    if mode == "stale":
+        return "version" not in form.names
+    return not form.shown or (mode in ("early", "late") and not has_day)
 
 
 async def post(client: httpx.AsyncClient, form: Form, values: dict[str, Any]) -> httpx.Response:
@@ -265,6 +277,8 @@ def examine(
     where = f"{page.name} {language} {page.route} on {page.address} ({mode})"
     if answer.status_code >= 500:
         return [f"5xx: {where}"]
+    if answer.status_code == 429:
+        return []  # refused before it is read, as whoever asks too often is
     if answer.status_code in (200, 303) or not answer.headers.get("content-type", "").startswith("text/html"):
         if (
             mode in ("early", "late")
@@ -304,7 +318,9 @@ def examine(
             continue
         if not any(each.get(name) == value for each in kept) and str(value) not in answer.text:
             faults.append(f"not shown again: {where} {name}")
-    if mode == "fit" and (found := re.search(r"[Aa]t most \d+ characters|and \d+ characters|too long", look.said)):
+    if mode == "fit" and (
+        found := re.search(r"[Aa]t most \d+ characters|and \d+ characters|too long", look.said)
+    ):
         faults.append(f"shorter than the page says: {where} {found[0]}")
     return faults + _summary_faults(look, where, answer)
 

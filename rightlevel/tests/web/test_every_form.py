@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
+import httpx
 import pytest
 from fill_school import fill_school, ground
-from form_walking import ROLES, examine, ids_of, let_in, offered, post, route_path, typed, whole
+from form_walking import (
+    ROLES,
+    Page,
+    examine,
+    ids_of,
+    is_pointless,
+    let_in,
+    offered,
+    post,
+    route_path,
+    typed,
+    whole,
+)
 from serving import DEADLINE_S, OneDatabase, Served, serving
-
 from simulation.forms import forms_of
 
 pytestmark = pytest.mark.anyio
 
-WAYS = {"en": ("nothing", "half", "wrong", "long", "fit", "early", "late", "stale"), "km": ("nothing", "wrong")}
+WAYS = {
+    "en": ("nothing", "half", "wrong", "long", "fit", "early", "late", "stale"),
+    "km": ("nothing", "wrong"),
+}
 DONE: set[tuple[str, str, str, frozenset[str]]] = set()
 """What the walk of another role has sent in every way; here it is sent once, to see that it comes back for this role too."""
 
@@ -31,40 +45,41 @@ async def full(
         yield opened
 
 
-@pytest.mark.parametrize("language", ["en", "km"])
-@pytest.mark.parametrize("name", ROLES)
-async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str, language: str) -> None:
+@pytest.mark.parametrize("name", ROLES[::-1])
+async def test_every_form_comes_back_as_it_was_sent(full: Served, name: str) -> None:
     faults: list[str] = []
     posts = 0
     let_in(full)
     async with full.client(name, by="cookie") as client:
         client.headers.pop("x-csrf-token", None)
-        await client.post("/language", data={"code": language, "csrf_token": "csrf"})
-        pages = await offered(client, name, ids_of(full))
-        for page in pages:
-            key = (language, route_path(page.address), page.route, frozenset(page.form.names))
-            ways = WAYS[language] if key not in DONE else ("wrong",)
-            DONE.add(key)
-            for mode in ways:
-                text = (await client.get(page.address)).text
-                fresh = [
-                    f for f in forms_of(text) if f.action == page.form.action and f.names == page.form.names
-                ]
-                form = fresh[0] if fresh else page.form
-                values = typed(form, mode)
-                if mode == "stale" and "version" not in form.names:
-                    continue
-                if mode in ("early", "late") and not any(
-                    at.get("type") == "date" for at in form.shown.values()
-                ):
-                    continue
-                if not form.shown and mode != "stale":
-                    continue
-                answer = await post(client, form, values)
-                posts += 1
-                faults += examine(page, mode, values, answer, language)
-    assert len(pages) > 5 and posts > 10, "a walk that looked at nothing is no walk"
-    if faults:
-        Path(f"/tmp/forms_{name}_{language}.txt").write_text("\n".join(faults))
+        for language in WAYS:
+            await client.post("/language", data={"code": language, "csrf_token": "csrf"})
+            for page in await offered(client, name, ids_of(full)):
+                found, sent = await _walk(client, page, language)
+                faults, posts = faults + found, posts + sent
+    assert posts > 10, "a walk that looked at nothing is no walk"
     kinds = Counter(each.split(":")[0] for each in faults)
     assert not faults, f"{len(faults)} of {posts}: {kinds}\n" + "\n".join(faults[:60])
+
+
+async def _walk(client: httpx.AsyncClient, page: Page, language: str) -> tuple[list[str], int]:
+    """What is wrong when one form is sent in each way, and how often it was sent."""
+    faults: list[str] = []
+    posts = 0
+    key = (language, route_path(page.address), page.route, frozenset(page.form.names))
+    ways = WAYS[language] if key not in DONE else ("wrong",)
+    DONE.add(key)
+    for mode in ways:
+        text = (await client.get(page.address)).text
+        form = next(
+            (f for f in forms_of(text) if f.action == page.form.action and f.names == page.form.names), None
+        )
+        if form is None:
+            break  # the deed was done: some of what is typed here is all that it needs
+        if is_pointless(form, mode):
+            continue
+        values = typed(form, mode)
+        answer = await post(client, form, values)
+        posts += 1
+        faults += examine(page, mode, values, answer, language)
+    return faults, posts

@@ -12,9 +12,9 @@ import pytest
 from form_walking import let_in, post
 from opening_everything import PASSWORD
 from serving import OneDatabase, Served, serving
+from simulation.forms import Form, form_to
 
 from rightlevel.programme.accounts import PasswordHasher
-from simulation.forms import Form, form_to
 
 pytestmark = pytest.mark.anyio
 
@@ -119,7 +119,9 @@ async def test_a_page_left_open_over_a_new_sign_in_goes_on_with_what_was_typed(s
         assert form is not None
         with psycopg.connect(site.server.conninfo) as connection:
             connection.execute("update person_session set csrf_token = 'another'")
-        answer = await post(client, form, {"code": "N78", "name": "Typed With Care", "sex": "1", "grade": "3"})
+        answer = await post(
+            client, form, {"code": "N78", "name": "Typed With Care", "sex": "1", "grade": "3"}
+        )
         assert answer.status_code == 403
         again = form_to(answer.text, page)
         assert again is not None, answer.text

@@ -8,7 +8,6 @@ to open (a busy moment, a page that is no longer theirs), what was sent goes alo
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
 from urllib.parse import urlsplit
@@ -20,30 +19,26 @@ from flatwater.asgi import NotSignedIn
 from flatwater.contract import UNSAFE, Endpoint
 from flatwater.inputs import InputInvalid
 from rightlevel.programme.accounts import hold_form
-from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.web.call import Ask
-from rightlevel.web.form_again import FormAgain, Wrong
+from rightlevel.web.form_again import FormAgain
 from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, CrossSite, require_same_site
 from rightlevel.web.language import N_
 from rightlevel.web.templating import (
-    Shown,
+    OWN,
     ShownAgain,
     error_page,
-    field_name,
+    filled,
     language_of,
+    listed,
     local_path,
     part,
 )
 
 log = logging.getLogger("rightlevel.web")
 
-OWN = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
 MAX_SENT_ALONG = 64 * 1024
 HELD_S = 30 * 60
-LONGEST_CODE = 36
-"""A UUID; what is longer, or has a space in it, somebody has typed."""
-NOT_MARKED = N_("What was entered can’t be right.")
-STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
 SIGNED_IN_ANEW = N_(
     "You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more."
 )
@@ -85,9 +80,7 @@ class FormsAgain:
             return await self._go_on(call, error.held)
         is_form = call.endpoint.method in UNSAFE and "hx-request" not in call.headers
         if isinstance(error, ShownAgain):
-            return status, _filled(
-                call, error.page, error.original, proposed=error.proposed, shown=error.shown, is_own=True
-            )
+            return status, error.page
         if not is_form:
             return status, error_page(call, status, error)
         if isinstance(error, NotSignedIn):
@@ -95,7 +88,7 @@ class FormsAgain:
             return status, error_page(call, status, error, held=held)
         told = _as_programme_error(error, call)
         if told is not None and (page := await self._opened(call, _page_of(call))) is not None:
-            return status, _filled(call, page, told)
+            return status, filled(call, page, told)
         return status, error_page(call, status, error, again=_sent_along(call, status))
 
     async def _go_on(self, call: Ask, held: HeldPost) -> tuple[int, str]:
@@ -110,7 +103,7 @@ class FormsAgain:
             text=text,
             summary=again.summary,
             is_wrong=False,
-            sent=_listed(again, held.fields),
+            sent=listed(again, held.fields),
         )
         return HTTPStatus.OK, again.text(block)
 
@@ -195,51 +188,6 @@ def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
     if isinstance(error, InputInvalid):
         return Invalid(faults=faults_of_input(error, call.endpoint))
     return None
-
-
-def _filled(
-    call: Ask,
-    page: str,
-    error: ProgrammeError,
-    *,
-    proposed: frozenset[str] = frozenset(),
-    shown: Sequence[Shown] | None = None,
-    is_own: bool = False,
-) -> str:
-    language = language_of(call)
-    faults = (
-        [Wrong(each.field, each.name, each.text) for each in shown]
-        if shown
-        else [
-            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
-            for each in error.faults
-        ]
-    )
-    action = call.path + (f"?{call.query_string}" if call.query_string else "")
-    is_stale = isinstance(error, Stale) and not is_own
-    again = FormAgain(page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed)
-    text = language.error(error)
-    if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
-        text = language.gettext(NOT_MARKED)
-    if is_stale and not again.summary.both:
-        text = language.gettext(STANDS)
-    block = part(
-        call,
-        "again.html",
-        text=text,
-        summary=again.summary,
-        is_wrong=True,
-        sent=_listed(again, call.sent.fields),
-    )
-    return again.text(block)
-
-
-def _listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
-    """What was typed into a form that is no longer on its page."""
-    if again.summary.is_found:
-        return []
-    texts = [value for name, values in fields.items() if name not in OWN for value in values]
-    return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
 
 
 def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:

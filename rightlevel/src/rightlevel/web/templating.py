@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from hashlib import sha256
@@ -22,12 +22,12 @@ from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.contract import Html, Redirect
 from flatwater.errors import Refused
 from rightlevel import __version__
-from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
+from rightlevel.programme.errors import Forbidden, Invalid, NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
-from rightlevel.web.form_again import FormAgain, Line, Summary
+from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, PAGE_HEADERS, CrossSite, cookie_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
@@ -36,6 +36,12 @@ from rightlevel.web.words import WORDS, word
 HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
 NOTICE_S = 60
+OWN = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
+"""The fields that every form carries for us."""
+LONGEST_CODE = 36
+"""A UUID; what is longer, or has a space in it, somebody has typed."""
+NOT_MARKED = N_("What was entered can’t be right.")
+STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
 MAX_NOTICE_CHARS = 300
 PARTLY = "\u26a0 "
 """Before a notice of which not everything is good news."""
@@ -135,7 +141,60 @@ def render(
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = call.path == "/" and cookie_of(call, HELD_COOKIE) is not None
-    return Html(_environment.get_template(template).render(context | values), status)
+    proposed: frozenset[str] = values.pop("proposes", frozenset())
+    text = _environment.get_template(template).render(context | values)
+    if error is not None and call.sent.fields and "hx-request" not in call.headers:
+        text = filled(call, text, error, proposed=proposed, shown=values.get("fault_list"), is_own=True)
+    return Html(text, status)
+
+
+def filled(
+    call: Ask,
+    page: str,
+    error: ProgrammeError,
+    *,
+    proposed: frozenset[str] = frozenset(),
+    shown: Sequence[Shown] | None = None,
+    is_own: bool = False,
+) -> str:
+    """A page with the form that was sent as it was sent, and the error told above it and at each field. *Cost*: no query.
+
+    `is_own` says that whoever made the page shows by itself what stands otherwise on the server.
+    """
+    language = language_of(call)
+    faults = (
+        [Wrong(each.field, each.name, each.text) for each in shown]
+        if shown
+        else [
+            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
+            for each in error.faults
+        ]
+    )
+    action = call.path + (f"?{call.query_string}" if call.query_string else "")
+    is_stale = isinstance(error, Stale) and not is_own
+    again = FormAgain(page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed)
+    text = language.error(error)
+    if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
+        text = language.gettext(NOT_MARKED)
+    if is_stale and not again.summary.both:
+        text = language.gettext(STANDS)
+    block = part(
+        call,
+        "again.html",
+        text=text,
+        summary=again.summary,
+        is_wrong=True,
+        sent=listed(again, call.sent.fields),
+    )
+    return again.text(block)
+
+
+def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """What was typed into a form that is no longer on its page."""
+    if again.summary.is_found:
+        return []
+    texts = [value for name, values in fields.items() if name not in OWN for value in values]
+    return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
 
 
 def part(call: Ask, template: str, **values: Any) -> str:
@@ -225,19 +284,10 @@ class ShownAgain(ProgrammeError):
 
     code = "shown_again"
 
-    def __init__(
-        self,
-        page: str,
-        error: ProgrammeError,
-        proposed: frozenset[str] = frozenset(),
-        shown: Sequence[Shown] | None = None,
-    ) -> None:
+    def __init__(self, page: str, error: ProgrammeError) -> None:
         super().__init__(error.text, faults=error.faults)
         self.kind = error.kind
         self.page = page
-        self.original = error
-        self.proposed = proposed
-        self.shown = shown
 
 
 def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -> NoReturn:
@@ -248,9 +298,7 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
-    proposed: frozenset[str] = values.pop("proposes", frozenset())
-    page = render(call, template, error=error, **values).text
-    raise ShownAgain(page, error, proposed, values.get("fault_list")) from error
+    raise ShownAgain(render(call, template, error=error, **values).text, error) from error
 
 
 def render_partly(

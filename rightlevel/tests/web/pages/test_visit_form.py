@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from form_walking import Look, post
 from serving import OneDatabase, Served, serving
-
 from simulation.forms import Form, forms_of
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +26,9 @@ def form_of(text: str, action: str) -> Form:
 
 
 @pytest.mark.parametrize("language", ["en", "km"])
-async def test_a_visit_that_is_not_whole_comes_back_with_its_open_questions(site: Served, language: str) -> None:
+async def test_a_visit_that_is_not_whole_comes_back_with_its_open_questions(
+    site: Served, language: str
+) -> None:
     async with site.client("mentor", by="cookie") as client:
         await client.post("/language", data={"code": language, "csrf_token": "csrf"})
         begun = {"school_id": str(site.cast.school_a), "subject": "math", "visited_on": "2026-11-20"}
@@ -63,7 +64,9 @@ async def test_a_stale_visit_shows_both(site: Served) -> None:
         form = form_of((await client.get(visit)).text, visit)
         first = await post(client, form, {"session_ran": "yes", "feedback": "From the phone"})
         assert first.status_code == 303
-        stale = form.filled(session_ran="yes", feedback="From the desk", write_id="01890000-0000-7000-8000-000000000001")
+        stale = form.filled(
+            session_ran="yes", feedback="From the desk", write_id="01890000-0000-7000-8000-000000000001"
+        )
         answer = await client.post(visit, data=dict(stale), headers={"sec-fetch-site": "same-origin"})
         assert answer.status_code == 409, answer.text[:500]
         assert "From the phone" in answer.text
