@@ -275,8 +275,8 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
 
 def field_name(language: Language, field: str) -> str:
     """How a field is called where no label of a page says it; nothing for one that has no name people know."""
-    last = field.rsplit(".", 1)[-1]
-    return language.gettext(WORDS["field"][last]) if last in WORDS["field"] else ""
+    name = WORDS["field"].get(field.rsplit(".", 1)[-1], "")
+    return language.gettext(name) if name else ""
 
 
 class ShownAgain(ProgrammeError):
