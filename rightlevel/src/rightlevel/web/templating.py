@@ -357,15 +357,23 @@ TITLES = {
 }
 ADVICE = {
     400: "",
-    401: N_("Sign in and try again. What you typed is still there when you go back."),
+    401: N_("Sign in and try again."),
     403: N_("If you need this for your work, ask your coordinator."),
     404: N_("The address may be mistyped, or what was here was removed or isn't assigned to you."),
-    409: N_("Go back, look at how it is now, and try again."),
-    422: N_("Go back, correct it and send it once more. What you typed is still there."),
+    409: N_("Open the page again, look at how it is now, and try again."),
+    422: N_("Open the page again, correct it and send it once more."),
     429: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
     500: N_("Go back and try again. If it happens again, tell your coordinator the number below."),
     503: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
     504: N_("Go back and try again. Nothing is saved twice."),
+}
+LEADERS_ADVICE = {
+    403: N_("Your role does not include this. An admin can do it, or give it to somebody."),
+    500: N_("Try again. If it happens again, tell whoever runs the server the number below."),
+}
+"""For whoever others are told to ask."""
+STRANGERS_ADVICE = {
+    500: N_("Try again. If it happens again, tell whoever runs the programme the number below.")
 }
 UNEXPECTED = N_("The mistake is on our side and was written down.")
 
@@ -412,12 +420,21 @@ def _error_text(status: int, values: dict[str, Any]) -> str:
     values |= {
         "status": status,
         "title": title,
-        "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
+        "advice": _advice(status, values["actor"]),
         "notice_text": "",
         "is_notice_partly": False,
         "has_held": False,
     }
     return _environment.get_template("error.html").render(values)
+
+
+def _advice(status: int, actor: Actor | None) -> str:
+    """What to do, for this reader: whom a coordinator asks is not their coordinator."""
+    if actor is None:
+        own = STRANGERS_ADVICE
+    else:
+        own = LEADERS_ADVICE if actor.role in ("admin", "coordinator") else {}
+    return own.get(status) or ADVICE.get(status, ADVICE[503 if status > 500 else 422])
 
 
 async def not_found_page(scope: Scope, receive: Receive, send: Send) -> None:
