@@ -80,7 +80,10 @@ async def _dead_ends(client: object, pages: dict[str, str]) -> list[str]:
             status = (await client.get(path)).status_code  # type: ignore[attr-defined]
             if status >= 400:
                 wrong.append(f"a link leads to {status}: {path} on {address}")
-        for form in forms_of(text):
-            if form.method == "post" and route_of(form.action, "POST") is None:
-                wrong.append(f"a form leads nowhere: {form.action} on {address}")
+        posts = [each for each in forms_of(text) if each.method == "post"]
+        wrong += [
+            f"a form leads nowhere: {each.action} on {address}"
+            for each in posts
+            if route_of(each.action, "POST") is None
+        ]
     return wrong
