@@ -153,7 +153,9 @@ def whole(site: Served) -> None:
     """Gives the filled rows the histories and points that no deed of the platform leaves out."""
     with psycopg.connect(site.server.conninfo) as connection:
         connection.execute("update visit set fidelity = null")
-        connection.execute("update round set state = 'frozen' where id in (select round_id from round_snapshot)")
+        connection.execute(
+            "update round set state = 'frozen' where id in (select round_id from round_snapshot)"
+        )
         connection.execute("delete from boundary_change_school")
         connection.execute("delete from boundary_change")
         connection.execute(

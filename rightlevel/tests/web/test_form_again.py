@@ -33,7 +33,12 @@ def test_fields_hold_what_was_sent_and_what_is_hidden_is_the_pages_own() -> None
 
 
 def test_faults_stand_at_their_fields_in_the_order_of_the_page_under_their_labels() -> None:
-    faults = [Wrong("words", "Other", "too long"), Wrong("sex", "", "choose"), Wrong("name", "Other", "bad"), Wrong("x_on", "", "hm")]
+    faults = [
+        Wrong("words", "Other", "too long"),
+        Wrong("sex", "", "choose"),
+        Wrong("name", "Other", "bad"),
+        Wrong("x_on", "", "hm"),
+    ]
     again = FormAgain(PAGE, "/a/2", SENT, faults)
     assert [(line.id, line.label, line.text) for line in again.summary.lines] == [
         ("f-name", "Name", "bad"), ("f-sex", "Sex", "choose"), ("f-words", "Words", "too long"), ("", "", "hm"),
@@ -55,7 +60,10 @@ def test_a_form_behind_a_fold_is_opened_and_its_field_gets_an_id_of_its_own() ->
 
 
 def test_a_stale_form_says_what_stands_on_the_server_in_words() -> None:
-    both = {each.label: (each.there, each.typed) for each in FormAgain(PAGE, "/a/2", SENT, is_stale=True).summary.both}
+    both = {
+        each.label: (each.there, each.typed)
+        for each in FormAgain(PAGE, "/a/2", SENT, is_stale=True).summary.both
+    }
     assert both["Name"] == ("Kept", '"<b>Ty & ped</b>')
     assert both["Words"] == ("old & kept", "two\nlines")
 

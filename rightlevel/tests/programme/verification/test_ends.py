@@ -462,5 +462,7 @@ async def test_a_returned_result_is_in_its_teachers_list_only_while_the_child_is
     await session.execute(QUERIES["to_class"], {"id": cast.students_a[0], "class": None})
     assert (await list_returned(session, in_class, PageRequest(), clock)).items == []
     await session.execute(QUERIES["transfer"], {"school": cast.school_b, "id": cast.students_a[0]})
-    assert (await list_returned(session, await actor_now(session, "teacher"), PageRequest(), clock)).items == []
+    assert (
+        await list_returned(session, await actor_now(session, "teacher"), PageRequest(), clock)
+    ).items == []
     assert len((await list_returned(session, cast.coordinator, PageRequest(), clock)).items) == 1
