@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rightlevel.web.form_again import FormAgain, Wrong
 from simulation.forms import forms_of
+
+from rightlevel.web.form_again import FormAgain, Wrong
 
 PAGE = """<!doctype html><main id="main">
 <details><summary>Delete</summary><form method="post" action="/a/1"><input type="hidden" name="version" value="3">
