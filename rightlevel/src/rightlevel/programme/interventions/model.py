@@ -10,6 +10,7 @@ import msgspec
 from rightlevel.programme.days import STANDING
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
+from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.students.model import is_uuid
 
 Outcome = Literal["completed", "improved", "stopped", "moved"]
@@ -107,6 +108,7 @@ def intervention_faults(write: InterventionWrite, today: date) -> list[Fault]:
     faults: list[Fault] = []
     if not 1 <= len(write.name.strip()) <= LONGEST_NAME:
         faults.append(Fault("name", f"Between 1 and {LONGEST_NAME} characters", write.name[:60]))
+    faults += unseen_faults(name=write.name)
     if len(write.words) > LONGEST_WORDS:
         faults.append(Fault("words", f"At most {LONGEST_WORDS} characters"))
     if write.subject is not None and write.subject not in SCALES:

@@ -8,6 +8,7 @@ import msgspec
 
 from rightlevel.programme.days import FIRST_DAY, LAST_DAY
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
@@ -211,6 +212,7 @@ def school_faults(school: NewSchool) -> list[Fault]:
         faults.append(Fault("name_local", "Between 1 and 200 characters", school.name_local[:80]))
     if len(school.name_latin) > 200:
         faults.append(Fault("name_latin", "At most 200 characters", school.name_latin[:80]))
+    faults += unseen_faults(name_local=school.name_local, name_latin=school.name_latin)
     for field, value, known in (
         ("ownership", school.ownership, OWNERSHIPS), ("area", school.area, AREAS), ("status", school.status, STATUSES),
     ):  # fmt: skip
