@@ -39,6 +39,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         100,
     ),
     Bound(
+        "held_form",
+        "a form sent when the session had ended, three of a person",
+        "half an hour; the fourth of a person",
+        "sweep:sweep_held_forms",
+        100,
+    ),
+    Bound(
         "api_token",
         "a token that is made, 20 in use for each person at most",
         "sweeping a year after it ran out",

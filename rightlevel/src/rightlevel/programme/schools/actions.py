@@ -216,7 +216,7 @@ async def delete_school(session: Session, actor: Actor, school_id: int, *, reaso
     require(actor, "delete", "school")
     school = await store.find_school(session, school_id, lock="for_update")
     if await store.count_live_students(session, school_id):
-        raise InUse
+        raise InUse("There are children in this school, so it can’t be removed.")
     if not school.is_practice and await store.has_past(session, school_id):
         raise SchoolHasPast
     if not await store.delete_row(

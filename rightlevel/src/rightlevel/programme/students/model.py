@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 
 LONGEST_NAME = 200
 LONGEST_CODE = 40
@@ -214,6 +215,7 @@ def student_faults(student: NewStudent, grades: list[int], today: date) -> list[
         faults.append(Fault("code", "Between 1 and 40 characters", student.code[:60]))
     if not 1 <= len(student.name.strip()) <= LONGEST_NAME:
         faults.append(Fault("name", "Between 1 and 200 characters", student.name[:80]))
+    faults += unseen_faults(name=student.name)
     if student.sex not in SEXES:
         faults.append(
             Fault("sex", "One of: 1 (male), 2 (female), 0 (not known), 9 (not applicable)", str(student.sex))
