@@ -77,9 +77,3 @@ create function members_of_group(of_group bigint, in_year bigint) returns setof 
                 select y.ends_on + interval '2 days' from school_year y where y.id = in_year))
         end
 $$;
-
--- Children who left, by name: they are few, and all were read for the first page of them.
-create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
-
--- A code is looked for in all schools: without it every child was read.
-create index student_by_code on student (lower(code)) where deleted_at is null;
