@@ -379,6 +379,8 @@ create table student (
 );
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key, id) where deleted_at is null;
+create index student_by_code on student (lower(code)) where deleted_at is null;
+create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.

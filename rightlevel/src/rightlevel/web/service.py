@@ -42,7 +42,9 @@ class Version(msgspec.Struct, frozen=True):
 )
 async def healthz(call: Ask) -> Raw:
     """Whether program and database are well, with numbers; 503 when the database is away. A full pool is *busy*, with 200."""
-    health = await read_health(call.app.database, call.app.readings, call.app.settings.memory_bytes)
+    health = await read_health(
+        call.app.database, call.app.readings, call.app.settings.memory_bytes, call.app.supervisor.standings()
+    )
     content = msgspec.json.encode(health)
     return Raw(content, "application/json", 200 if health.status != "down" else 503)
 
