@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
 PAGE = 7
 """So many rows a page where paging itself is looked at."""
+SEALING_TRIES = 300
+SEALING_PAUSE_S = 0.1
 
 
 class Looker:
@@ -338,8 +340,9 @@ class Looker:
         for held in self.p.rounds.values():
             if held.state != "frozen":
                 continue
-            snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
+            snapshot = await self._sealed(held)
             if snapshot["sealed_at"] is None:
+                self.player.differ("a frozen round that is not sealed", "sealed", "not yet", where=held.id)
                 continue
             known = self.player.hashes.setdefault(held.id, snapshot["sha256"])
             self.same("the hash of a frozen round", known, snapshot["sha256"], held.id)
@@ -350,6 +353,15 @@ class Looker:
                 (check["is_intact"], check["is_rebuilt"]),
                 held.id,
             )
+
+    async def _sealed(self, held: Round) -> dict[str, Any]:
+        """The snapshot of a frozen round; sealing is done in the background and may take a moment."""
+        for _ in range(SEALING_TRIES):
+            snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
+            if snapshot["sealed_at"] is not None:
+                break
+            await asyncio.sleep(SEALING_PAUSE_S)
+        return snapshot
 
     async def audit(self) -> None:
         """Every acknowledged deed has its row in the audit log, with who did it."""

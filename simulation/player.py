@@ -79,6 +79,17 @@ def step_of(plain: dict[str, Any]) -> Step:
     return Step(**{**plain, "deeds": [Deed(**each) for each in plain["deeds"]]})
 
 
+FAULTS = re.compile(r'role="alert"[^>]*>(.*?)</(?:div|p|section)>|class="fault"[^>]*>(.*?)</p>', re.DOTALL)
+
+
+def words_of(page: str) -> str:
+    """What a page says is wrong, without its marks."""
+    found = [one or other for one, other in FAULTS.findall(page)] or re.findall(
+        r"<main.*?>(.*?)</main>", page, re.DOTALL
+    )
+    return " ".join(re.sub(r"<[^>]*>", " ", " | ".join(found)).split())[:300]
+
+
 @dataclass
 class Told:
     """What came of a deed."""
@@ -166,8 +177,8 @@ class Go:
             await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=which, key=key))
         )
 
-    async def _settled(self, ask: Any) -> Answer:
-        """The answer, however often it has to be asked for."""
+    async def _settled(self, ask: Any, who: str = "") -> Answer:
+        """The answer, however often it has to be asked for; what it names is seen by whoever asked."""
         last: object = None
         for number in range(TRIES):
             try:
@@ -176,7 +187,7 @@ class Go:
                 last = error
                 self.player.counts["repeated"] += 1
             else:
-                self.player.saw(self.deed.who, answer)
+                self.player.saw(who or self.deed.who, answer)
                 is_held = answer.status == 429 or (
                     answer.status == 409 and any(each in answer.body for each in SEALING)
                 )
@@ -227,7 +238,12 @@ class Go:
     async def result_version(self, number: str) -> int:
         """The version of a result, asked for as somebody who sees it."""
         told = _told(
-            await self.run.api("coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which)
+            await self._settled(
+                lambda: self.run.api(
+                    "coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which
+                ),
+                "coordinator1",
+            )
         )
         return told.data["version"] if told.is_done else 1
 
@@ -268,6 +284,12 @@ class Go:
         values = {name: value for name, value in typed.items() if name in names}
         sent = form.filled(**values)
         answer = await self._post(form.action, sent)
+        again = form_to(answer.text, form.action) if answer.status in (409, 422) and missing else None
+        if again is not None and all(name in again.names for name in missing):
+            # The page asks for a reason only once it has said that one is needed: it is filled in and sent again.
+            form = again
+            values = {name: value for name, value in typed.items() if name in form.names}
+            answer = await self._post(form.action, form.filled(**values))
         known = dict(form.fields)
         data = {
             "location": answer.headers.get("location", ""),
@@ -595,7 +617,7 @@ class Player:
             self.differ(
                 f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
                 "done",
-                code,
+                f"{code} {words_of(told.text)}".strip(),
                 deed=deed,
             )
 

@@ -67,7 +67,7 @@ class Programme:
         self.results: dict[str, Result] = {}
         self.assignments: dict[str, Assignment] = {}
         self.live: dict[tuple[str, str, str], str] = {}
-        self.rolled: dict[str, dict[str, int]] = {}
+        self.rolled: dict[str, dict[str, Stint]] = {}
         self.merges: dict[str, dict[str, object]] = {}
 
     def tick(self) -> int:
@@ -327,8 +327,15 @@ class Programme:
         """A child that left is back."""
         child.status, child.left_on = "active", None
         record, child.left_as = child.record, None
-        if child.present.ended == "finished":
-            child.present.until, child.present.ended = None, ""
+        before = child.present
+        is_same = (before.klass, before.grade, before.sex) == (record.klass, record.grade, record.sex)
+        if before.ended == "finished" and is_same:
+            before.until, before.ended = None, ""
+        elif before.ended == "finished":
+            # Its past was amended meanwhile: it sat there as that says until now, and comes back as its record says.
+            before.until, before.ended = self.tick(), "corrected"
+            after = replace(record, since=self.instant, until=None, ended="")
+            child.stints.append(after)
         elif child.present.until is not None:
             self.move(child, "", klass=record.klass, grade=record.grade, sex=record.sex)
 
@@ -393,16 +400,17 @@ class Programme:
         if into is None:
             raise ValueError("there is no next year")
         now = self.tick()
-        moved: dict[str, int] = {}
+        moved: dict[str, Stint] = {}
         for child in self.rolling(school, year):
             before = child.present
             stays = child.id in repeaters
             grade = before.grade if stays else before.grade + 1
-            moved[child.id] = len(child.stints)
+            moved[child.id] = before
             before.until = now
             if grade > GRADES[-1]:
                 before.ended = "finished"
                 child.status, child.left_on = "left", None
+                child.left_as = replace(before)
                 continue
             before.ended = "rolled"
             klass = None
@@ -415,15 +423,29 @@ class Programme:
         self.rolled[roll_id] = moved
 
     def undo_roll_over(self, roll_id: str) -> None:
-        """Takes a school back into the year that it left; who has moved on since stays."""
-        self.tick()
-        for child_id, length in self.rolled.pop(roll_id).items():
+        """Takes a school back into the year that it left, as it is written there; who has gone on from it since stays."""
+        now = self.tick()
+        for child_id, stint in self.rolled.pop(roll_id).items():
             child = self.children[child_id]
-            if not child.is_live or len(child.stints) > length + 1:
+            here, into = child.record, self.next_year(stint.year)
+            is_there = (
+                child.present is stint and child.status == "left"
+                if stint.ended == "finished"
+                else child.status == "active" and (here.school, here.year) == (stint.school, into)
+            )
+            if not child.is_live or not is_there:
                 continue
-            del child.stints[length:]
-            child.present.until, child.present.ended = None, ""
-            child.status, child.left_on = "active", None
+            child.status, child.left_on, child.left_as = "active", None, None
+            if child.present is not stint:
+                # What was corrected in the new year stays known as it stood there until now.
+                child.stints.pop()
+                child.stints.remove(stint)
+                child.stints.append(stint)
+            if here.sex == stint.sex:
+                stint.until, stint.ended = None, ""
+            else:
+                stint.until, stint.ended = now, "corrected"
+                child.stints.append(replace(stint, sex=here.sex, since=now, until=None, ended=""))
 
     # Results ---------------------------------------------------------------------------------------------------------
 

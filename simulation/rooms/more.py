@@ -218,13 +218,19 @@ class ResetPractice:
     def apply(w: World, d: Deed, answer: Any) -> None:
         p, school = w.p, d.given["school"]
         now, year = p.tick(), p.current_year() or ""
-        gone = {
-            each.id for each in p.children.values() if any(stint.school == school for stint in each.stints)
-        }
-        for key in [key for key in p.live if key[0] in gone]:
-            p.results.pop(p.live.pop(key))
-        for word in [each.id for each in p.results.values() if each.child in gone]:
+        # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
+        gone = {each.id for each in p.children.values() if each.record.school == school}
+        for word in [
+            each.id for each in p.results.values() if each.child in gone or each.school == school
+        ]:
             p.results.pop(word)
+        for key in [key for key, word in p.live.items() if word not in p.results]:
+            del p.live[key]
+        for word in [word for word, known in w.things.get("roll", {}).items() if known["school"] == school]:
+            for child, stint in p.rolled.pop(word, {}).items():
+                if child not in gone and p.children[child].present is not stint:
+                    p.children[child].stints.remove(stint)
+            del w.things["roll"][word]
         for word in [
             word for word, known in p.merges.items() if known["kept"] in gone or known["gone"] in gone
         ]:

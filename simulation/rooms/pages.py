@@ -525,7 +525,7 @@ plain(
 plain(
     "language",
     "POST /language",
-    roles=FIELDS,
+    roles=(*FIELDS, "viewer"),
     weight=0.04,
     form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}),
 )

@@ -372,6 +372,8 @@ class MakeClass:
         g = d.given
         if w.p.schools[g["school"]].is_deleted:
             return "not_found"
+        if not w.p.schools[g["school"]].is_open:
+            return "school_closed"
         return (
             "already_taken"
             if w.p.class_id(g["school"], g["year"], g["grade"], g["section"]) in w.p.classes
