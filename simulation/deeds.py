@@ -213,9 +213,9 @@ class World:
             each
             for each in self.p.children.values()
             if each.is_live
-            and (school is None or each.present.school == school)
+            and (school is None or each.record.school == school)
             and (active is None or (each.status == "active") == active)
-            and (anywhere or not self.p.schools[each.present.school].is_deleted)
+            and (anywhere or not self.p.schools[each.record.school].is_deleted)
         )
 
     def day(self, back: int = 0) -> str:

@@ -25,6 +25,9 @@ from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UT
 TRIES = 60
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+DENIED = ("forbidden", "out_of_scope")
+EAGER = 0.4
+"""How likely a kind of deed is at least, until the first of it was accepted."""
 SEALING = (b"round_sealing", b"This round is being frozen at this moment")
 """A round that was frozen a moment ago: who asks again is told what holds."""
 NAMES = re.compile(rb"Zq[a-z]{9}")
@@ -112,7 +115,7 @@ class Options:
     schools: int = 5
     deeds_a_day: int = 150
     children: int = 9
-    wave: int = 12
+    wave: int = 24
     pages: float = 0.17
     lost: float = 0.04
     faults: bool = True
@@ -284,8 +287,9 @@ class Go:
         values = {name: value for name, value in typed.items() if name in names}
         sent = form.filled(**values)
         answer = await self._post(form.action, sent)
-        again = form_to(answer.text, form.action) if answer.status in (409, 422) and missing else None
-        if again is not None and all(name in again.names for name in missing):
+        unasked = [name for name in typed if name not in names]
+        again = form_to(answer.text, form.action) if answer.status in (409, 422) and unasked else None
+        if again is not None and any(name in again.names for name in unasked):
             # The page asks for a reason only once it has said that one is needed: it is filled in and sent again.
             form = again
             values = {name: value for name, value in typed.items() if name in form.names}
@@ -465,6 +469,7 @@ class Player:
         self.refused: Counter[tuple[str, str]] = Counter()
         self.seen: list[tuple[str, set[bytes]]] = []
         self.acknowledged: list[Deed] = []
+        self.denied: Counter[str] = Counter()
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
         self.found_by = ""
@@ -613,6 +618,8 @@ class Player:
             return
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
+        if code in DENIED and deed.way == "api":
+            self.denied[deed.who] += 1
         if not verdict and code != "not_offered":
             self.differ(
                 f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
@@ -728,8 +735,7 @@ class Player:
                     )
                     for subject in ("language", "math")
                 ]
-        for job in jobs:
-            await do(job)
+        await do(*jobs)
         children: list[Deed] = []
         for each in schools:
             for number in range(self.options.children):
@@ -807,7 +813,7 @@ class Player:
             done = 0
             await self.steps_of_rounds()
             while done < options.deeds_a_day and not self.differences and not self._is_late():
-                wave = self.a_wave(names, weights)
+                wave = self.a_wave(names, self._eager(names, weights))
                 fault = ""
                 if options.faults and w.chance(0.03):
                     fault = w.rng.choices(("program", "backend", "postmaster"), (3, 4, 1))[0]
@@ -823,6 +829,13 @@ class Player:
                 is_night = w.chance(0.1)
                 day = w.today + timedelta(days=w.rng.choice((1, 2, 3, 5)))
                 await self.take(Step("day", day=day.isoformat(), hour=NIGHT_UTC if is_night else MORNING_UTC))
+
+    def _eager(self, names: list[str], weights: list[float]) -> list[float]:
+        """How likely each kind is: one that was not accepted yet is tried until it is."""
+        return [
+            weight if self.done[name] else max(weight, EAGER)
+            for name, weight in zip(names, weights, strict=True)
+        ]
 
     def _is_late(self) -> bool:
         return time.monotonic() > self.until

@@ -63,6 +63,13 @@ def install_clock(path: Path) -> None:
     system.monotonic = lambda _self: shifted.monotonic()
 
 
+def compile_templates() -> None:
+    """Compiles every template before anything is forked: processes are started hundreds of times here."""
+    environment: Any = import_module("rightlevel.web.templating")._environment
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
 SEALING_S = 0.4
 
 
@@ -129,6 +136,7 @@ def main() -> None:
     """Answers commands until the input ends; whatever still runs then is ended."""
     for each in HEAVY:
         import_module(each)
+    compile_templates()
     started: list[int] = []
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

@@ -20,6 +20,7 @@ from simulation.model.things import (
     Person,
     Place,
     Result,
+    Retest,
     Round,
     School,
     Seat,
@@ -69,6 +70,8 @@ class Programme:
         self.live: dict[tuple[str, str, str], str] = {}
         self.rolled: dict[str, dict[str, Stint]] = {}
         self.merges: dict[str, dict[str, object]] = {}
+        self.retests: list[tuple[str, Retest]] = []
+        self.frozen: dict[str, dict[str, list[str]]] = {}
 
     def tick(self) -> int:
         """The next instant."""
@@ -96,7 +99,7 @@ class Programme:
         """Whether a child as it stands now is within somebody's reach."""
         if self.people[person].role == "viewer":
             return False
-        return self.covers(person, day, child.present.school, child.present.klass)
+        return self.covers(person, day, child.record.school, child.record.klass)
 
     def may_ever_name(self, person: str, day: date, child: Child) -> bool:
         """Whether somebody may be shown this child's name: it is, or it was, in their reach (sheets of old rounds stay)."""
@@ -105,7 +108,8 @@ class Programme:
             return True
         if role == "viewer":
             return False
-        if any(self.covers(person, day, stint.school, stint.klass) for stint in child.stints):
+        stood = [*child.stints, child.record]
+        if any(self.covers(person, day, stint.school, stint.klass) for stint in stood):
             return True
         results = (each for each in self.results.values() if each.child == child.id)
         return any(self.covers(person, day, each.school, each.klass) for each in results)
@@ -131,7 +135,7 @@ class Programme:
         """The stint of a year that covers an instant (now for None), or that ended because the school went on."""
         found: Stint | None = None
         for stint in child.stints:
-            if stint.year != year or (at is not None and stint.since > at):
+            if stint.year != year or stint.is_aside or (at is not None and stint.since > at):
                 continue
             covers = stint.until is None or (at is not None and stint.until > at)
             found = stint if covers or stint.ended in ROLLED else None
@@ -139,7 +143,7 @@ class Programme:
 
     def cell_for(self, child: Child, held: Round) -> Seat | None:
         """The cell that a new result counts in, None when the child was never enrolled in the round's year."""
-        of_year = [stint for stint in child.stints if stint.year == held.year]
+        of_year = [stint for stint in child.stints if stint.year == held.year and not stint.is_aside]
         if not of_year:
             return None
         if held.roll_at is not None:
@@ -224,6 +228,30 @@ class Programme:
                 held.roll_at = None
         held.state = state
         self.fix_rolls(now)
+        if state == "frozen":
+            self.frozen[round_id] = self.results_as_frozen(round_id)
+
+    def results_as_frozen(self, round_id: str) -> dict[str, list[str]]:
+        """What is frozen of a round: for each real school its results, also those of children that were removed or merged, a line each."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for result in self.results.values():
+            is_real = not self.schools[result.school].is_practice
+            if result.round == round_id and not result.is_deleted and is_real:
+                found[result.school].append(result.line)
+        return {school: sorted(lines) for school, lines in found.items()}
+
+    def pairs(self, round_id: str, subject: str) -> list[tuple[int, int]]:
+        """First and second rank of every re-test in the agreement of a round and subject."""
+        found: list[tuple[int, int]] = []
+        for word, retest in self.retests:
+            result = self.results.get(word)
+            if result is None or not retest.is_compared or retest.first_rank is None or retest.rank is None:
+                continue
+            key = (result.child, result.round, result.subject)
+            is_there = self.live.get(key) == word and self.children[result.child].is_live
+            if key[1:] == (round_id, subject) and is_there and not self.schools[result.school].is_practice:
+                found.append((retest.first_rank, retest.rank))
+        return found
 
     def end_retests(self, round_id: str) -> None:
         """Nobody is tested again in a frozen round; what lay with a teacher is to be decided again."""
@@ -232,6 +260,7 @@ class Programme:
                 after = {"pending": "ended", "returned": "disagreed"}.get(result.retest.state)
                 if after is not None:
                     result.retest.state, result.retest.version = after, None
+                    result.retest.is_compared = after == "disagreed"
 
     def days_of(self, held: Round, school: str) -> tuple[date, date]:
         """The days of a round for one school."""
@@ -279,7 +308,22 @@ class Programme:
         before = child.present
         if (before.sex, before.grade, before.klass) == (sex, grade, klass):
             return
-        self.move(child, "corrected", sex=sex, grade=grade, klass=klass)
+        held = any(
+            each.year == before.year
+            and each.roll_at is not None
+            and (
+                each.roll_at >= before.since or any(one.round == each.id for one in self.results_of(child.id))
+            )
+            for each in self.rounds.values()
+        )
+        was = replace(before)
+        if held:
+            self.move(child, "corrected", sex=sex, grade=grade, klass=klass)
+        else:
+            # No fixed roll holds the child as it was: the whole stint was otherwise.
+            self.tick()
+            before.sex, before.grade, before.klass = sex, grade, klass
+        before = was
         for result in self.results_of(child.id):
             held = self.rounds[result.round]
             if held.year != before.year or held.roll_at is not None:
@@ -342,7 +386,7 @@ class Programme:
     def code_is_free(self, school: str, code: str, but: str = "") -> bool:
         """Whether no other child of the school has this code, in whatever case."""
         return not any(
-            each.present.school == school and each.code.lower() == code.lower() and not each.is_deleted
+            each.record.school == school and each.code.lower() == code.lower() and not each.is_deleted
             for each in self.children.values()
             if each.id != but
         )
@@ -475,7 +519,7 @@ class Programme:
         )
         if cell is None:
             return "not_enrolled_in_year"
-        now = child.present
+        now = child.record
         if not (
             self.covers(person, today, cell.school, cell.klass, subject)
             or self.covers(person, today, now.school, now.klass, subject)
@@ -579,12 +623,19 @@ class Programme:
             there = self.live.get(target)
             if there is None or _stands(self.results[result_id], self.results[there], standing):
                 self.live[target] = result_id
+                set_aside = there
+            else:
+                set_aside = result_id
+            if set_aside is not None:
+                self.results[set_aside].child = gone.id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
                 self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
+        moved = _pass_on(gone, kept, _past_to_pass_on(gone, kept))
         self.merges[merge_id] = {
+            "past": moved,
             "kept": kept.id,
             "gone": gone.id,
             "before": before,
@@ -606,6 +657,36 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = key[0], None
         gone.is_deleted = False
         gone.merged_into = None
+        _pass_on(kept, gone, [each for each in known["past"] if each in kept.stints])  # type: ignore[attr-defined]
+
+
+def _past_to_pass_on(gone: Child, kept: Child) -> list[Stint]:
+    """Where one child was, that goes over to the other: all but a year that both have gone out of with their school."""
+    closed = {each.year for each in kept.stints if each.ended in ROLLED}
+    return [
+        each
+        for each in gone.stints
+        if each.until is not None and not (each.ended in ROLLED and each.year in closed)
+    ]
+
+
+def _pass_on(giver: Child, taker: Child, past: list[Stint]) -> list[Stint]:
+    """Gives former stints to another child; what lies beside one that it has of the same year is set aside: one child sits once."""
+    own = [each for each in taker.stints if not each.is_aside]
+    for stint in past:
+        stint.is_aside = any(
+            each.year == stint.year and _begins_within(each, stint) and _begins_within(stint, each)
+            for each in own
+        )
+    giver.stints = [each for each in giver.stints if not any(each is one for one in past)]
+    former = sorted([*taker.stints[:-1], *past], key=lambda each: each.since)
+    taker.stints = [*former, *taker.stints[-1:]]
+    return past
+
+
+def _begins_within(one: Stint, other: Stint) -> bool:
+    """Whether a stint begins before the other's seat ends."""
+    return other.seat_until is None or one.since < other.seat_until
 
 
 def _stands(one: Result, other: Result, standing: set[str]) -> bool:

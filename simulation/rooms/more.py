@@ -13,7 +13,7 @@ from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
 from simulation.model.things import Child, Class, Round, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
-from simulation.rooms.plain import A_PNG, MENTORS, TEXT_FILE, a_school, one, plain, thing
+from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, plain, thing
 
 SPARE = "spare1"
 """An account of which nothing else is wanted: its passwords and sessions come and go."""
@@ -218,17 +218,17 @@ class ResetPractice:
     def apply(w: World, d: Deed, answer: Any) -> None:
         p, school = w.p, d.given["school"]
         now, year = p.tick(), p.current_year() or ""
+        for held in w.things.get("visit", {}).values():
+            held["state"] = "deleted" if held.get("school") == school else held["state"]
         # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
         gone = {each.id for each in p.children.values() if each.record.school == school}
-        for word in [
-            each.id for each in p.results.values() if each.child in gone or each.school == school
-        ]:
+        for word in [each.id for each in p.results.values() if each.child in gone or each.school == school]:
             p.results.pop(word)
         for key in [key for key, word in p.live.items() if word not in p.results]:
             del p.live[key]
         for word in [word for word, known in w.things.get("roll", {}).items() if known["school"] == school]:
             for child, stint in p.rolled.pop(word, {}).items():
-                if child not in gone and p.children[child].present is not stint:
+                if child not in gone and p.children[child].record is not stint:
                     p.children[child].stints.remove(stint)
             del w.things["roll"][word]
         for word in [
@@ -247,7 +247,7 @@ class ResetPractice:
             klass = w.word("class", row["class_id"])
             if klass is not None and klass not in p.classes:
                 p.classes[klass] = Class(klass, school, year, row["grade"], "")
-            word = f"practice {row['id']}"
+            word = f"practice {d.key} {row['code']}"
             w.call(word, "child", row["id"])
             p.children[word] = Child(
                 word,
@@ -491,7 +491,8 @@ async def _revoke_here(go: Any, _w: World, _d: Deed) -> Any:
 
 
 KINDS["revoke_token_here"].send = _revoke_here
-plain("clean_up", "POST /api/cron/cleanup-rate-limits", weight=0.01)
+# A scheduler does it with its secret, whoever is signed in.
+plain("clean_up", "POST /api/cron/cleanup-rate-limits", roles=ALL, weight=0.01)
 
 
 async def _clean_up(go: Any, _w: World, _d: Deed) -> Any:

@@ -353,7 +353,7 @@ by_page(
 
 
 def _merge_school(w: World, d: Deed) -> str:
-    return str(w.ids[w.p.children[str(w.p.merges[d.given["merge"]]["kept"])].present.school])
+    return str(w.ids[w.p.children[str(w.p.merges[d.given["merge"]]["kept"])].record.school])
 
 
 plain(

@@ -469,7 +469,7 @@ class DeleteClass:
         klass = w.p.classes[d.given["class"]]
         if klass.is_deleted:
             return "not_found"
-        holds = any(each.is_live and each.present.klass == klass.id for each in w.p.children.values())
+        holds = any(each.is_live and each.record.klass == klass.id for each in w.p.children.values())
         return "in_use" if holds else "?"
 
     @staticmethod

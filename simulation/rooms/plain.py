@@ -88,6 +88,7 @@ def plain(
             w.things.setdefault(keep, {})[f"{keep} {d.key}"] = {
                 "id": number,
                 "version": inner.get("version"),
+                "state": inner.get("state"),
                 **d.given,
             }
         if of in held:
@@ -150,7 +151,7 @@ def _of_school(_w: World, chosen: dict[str, Any]) -> str | None:
 
 
 def _of_child(w: World, chosen: dict[str, Any]) -> str | None:
-    return w.p.children[chosen["child"]].present.school
+    return w.p.children[chosen["child"]].record.school
 
 
 # People and their accounts -------------------------------------------------------------------------------------------------
@@ -590,7 +591,7 @@ _child_deed(
 
 def _two(w: World) -> dict[str, Any] | None:
     first = w.child()
-    other = w.child(school=first.present.school) if first else None
+    other = w.child(school=first.record.school) if first else None
     return (
         None if first is None or other is None or other is first else {"child": first.id, "other": other.id}
     )
@@ -799,6 +800,7 @@ plain(
     given=one("visit"),
     weight=0.1,
     path=lambda _go, w, d: f"/api/v1/visits/{thing(w, d)['id']}?version={version_of(w, d)}&reason=twice",
+    after=lambda w, d, _a: thing(w, d).__setitem__("state", "deleted"),
 )
 plain(
     "lock_visits",
