@@ -23,8 +23,12 @@ from simulation.model.things import LEADERS, Child, Person
 from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
 
 TRIES = 60
+HELD_TRIES = 400
+"""So often something is asked for again that the program says is held for the moment."""
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+MOST_ALONE = 3
+"""So many kinds that must run alone wait for a wave to be over, each to be made up anew then."""
 DENIED = ("forbidden", "out_of_scope")
 EAGER = 0.4
 """How likely a kind of deed is at least, until the first of it was accepted."""
@@ -49,7 +53,8 @@ class Difference:
     def words(self) -> str:
         """For people."""
         by = f"\n  deed      {self.deed.words}" if self.deed else ""
-        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {str(self.expected)[:700]}\n  got       {str(self.got)[:700]}"
+        expected, got = str(self.expected)[:700], str(self.got)[:3500]
+        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {expected}\n  got       {got}"
 
 
 @dataclass
@@ -183,7 +188,10 @@ class Go:
     async def _settled(self, ask: Any, who: str = "") -> Answer:
         """The answer, however often it has to be asked for; what it names is seen by whoever asked."""
         last: object = None
-        for number in range(TRIES):
+        is_held = False
+        for number in range(HELD_TRIES):
+            if number == TRIES and not is_held:
+                break
             try:
                 answer = await ask()
             except Lost as error:
@@ -194,16 +202,13 @@ class Go:
                 is_held = answer.status == 429 or (
                     answer.status == 409 and any(each in answer.body for each in SEALING)
                 )
-                if answer.status not in UNSETTLED and not (is_held and number < TRIES - 1):
+                if answer.status not in UNSETTLED and not (is_held and number < HELD_TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
-        logs = "\n".join(
-            f"{each.name}: {each.read_text('utf-8', 'replace')[-600:]}"
-            for each in self.run.folder.glob("serve-*")
-        )
         states = self.run.states()
+        logs = self.player.logs()
         raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
 
     async def upload(
@@ -467,9 +472,10 @@ class Player:
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
-        self.seen: list[tuple[str, set[bytes]]] = []
+        self.seen: list[tuple[str, set[bytes], str]] = []
         self.acknowledged: list[Deed] = []
         self.denied: Counter[str] = Counter()
+        self.alone: list[str] = []
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
         self.found_by = ""
@@ -492,7 +498,14 @@ class Player:
             return
         names = set(NAMES.findall(answer.body))
         if names:
-            self.seen.append((who, names))
+            self.seen.append((who, names, answer.asked))
+
+    def logs(self) -> str:
+        """The end of what the processes logged."""
+        return "\n".join(
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-1500:]}"
+            for each in self.run.folder.glob("serve-*")
+        )
 
     def differ(
         self, sort: str, expected: object, got: object, *, where: str = "", deed: Deed | None = None
@@ -564,24 +577,26 @@ class Player:
             self.settle(deed, verdict, told)
         self._judge_names(over)
 
-    def _over(self, seen: list[tuple[str, set[bytes]]]) -> list[tuple[str, set[bytes]]]:
+    def _over(self, seen: list[tuple[str, set[bytes], str]]) -> list[tuple[str, set[bytes], str]]:
         """Of the names that somebody was shown, those to which they have no right as things stand."""
         named: dict[bytes, Child] = {}
         for child in self.world.p.children.values():
             for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode()):
                 named[name] = child
         p, today = self.world.p, self.world.today
-        over: list[tuple[str, set[bytes]]] = []
-        for who, names in seen:
+        over: list[tuple[str, set[bytes], str]] = []
+        for who, names, asked in seen:
             wrong = {name for name in names if name in named and not p.may_ever_name(who, today, named[name])}
             if wrong:
-                over.append((who, wrong))
+                over.append((who, wrong, asked))
         return over
 
-    def _judge_names(self, over: list[tuple[str, set[bytes]]]) -> None:
+    def _judge_names(self, over: list[tuple[str, set[bytes], str]]) -> None:
         """A name is shown wrongly when there was no right to it before the wave, and is none after it."""
-        for who, names in self._over(over):
-            self.differ("a name shown to somebody without a right", "no name", sorted(names)[:3], where=who)
+        for who, names, asked in self._over(over):
+            told = [each.decode() for each in sorted(names)[:3]]
+            where = f"{who}, {asked}"
+            self.differ("a name shown to somebody without a right", "no name", told, where=where)
         self.counts["names looked for"] += len(self.seen)
         self.seen.clear()
 
@@ -596,7 +611,8 @@ class Player:
         kind = KINDS[deed.kind]
         self.counts["comparisons"] += 1
         if told.status >= 500:
-            self.differ(f"error {told.status} on {deed.kind}", verdict or "done", told.code, deed=deed)
+            got = f"{told.code}\n{self.logs()}"
+            self.differ(f"error {told.status} on {deed.kind}", verdict or "done", got, deed=deed)
             return
         is_done = told.is_done
         if is_done and kind.name == "test" and deed.way == "api" and isinstance(told.data, dict):
@@ -776,6 +792,10 @@ class Player:
         deeds: list[Deed] = []
         taken: set[object] = set()
         acting: set[object] = set()
+        while self.alone:
+            deed = self.choose([self.alone.pop(0)], [1.0])
+            if deed is not None:
+                return [deed]
         for _ in range(self.options.wave * 3):
             deed = self.choose(names, weights)
             if deed is None:
@@ -784,6 +804,8 @@ class Player:
             if EVERYTHING in touched:
                 if not deeds:
                     return [deed]
+                if len(self.alone) < MOST_ALONE:
+                    self.alone.append(deed.kind)
                 continue
             # Whose rights change acts in no other deed of the same wave.
             if touched & (taken | acting) or deed.who in taken:

@@ -34,7 +34,7 @@ def write_test(folder: Path, seed: int, script: list[Step], difference: Differen
     name = re.sub(r"\W+", "_", f"{difference.sort}".lower()).strip("_")[:70]
     path = folder / f"test_seed_{seed}_{name}.py"
     lines = ",\n".join(json.dumps(step.to_plain(), ensure_ascii=False) for step in script)
-    cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600]}
+    cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600].replace('"""', "")}
     path.write_text(
         TEST.format(seed=seed, sort=difference.sort, script=f"[{lines}]", name=name, **cut), "utf-8"
     )

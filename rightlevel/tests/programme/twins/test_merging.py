@@ -278,6 +278,24 @@ async def test_what_stands_in_the_way_of_undoing_is_said(two: Two) -> None:
         await unmerge_twins(two.session, two.cast.coordinator, merged.id, reason="They are two", clock=CLOCK)
 
 
+async def test_of_several_merges_into_one_child_the_last_is_taken_back_first(two: Two) -> None:
+    await two.enter(two.kept, "math", "subtraction", date(2026, 11, 10))
+    await two.enter(two.gone, "math", "division", date(2026, 11, 12))
+    await two.enter(two.third, "math", "beginner", date(2026, 11, 14))
+    before = await two.everything()
+    first = await two.merge()
+    two.gone, gone = two.third, two.gone
+    last = await two.merge()
+    two.gone = gone
+    with pytest.raises(MergeStands) as told:
+        await unmerge_twins(two.session, two.cast.coordinator, first.id, reason="They are two", clock=CLOCK)
+    assert "take that back first" in told.value.faults[0].rule
+    for each in (last, first):
+        await unmerge_twins(two.session, two.cast.coordinator, each.id, reason="They are two", clock=CLOCK)
+    assert await two.everything() == before
+    assert await two.levels(two.third) == {"math": "beginner"}
+
+
 async def test_a_pair_that_was_said_to_be_two_is_not_shown_again(two: Two, session: Session) -> None:
     rename = read_queries(
         "-- name: n\n-- Names a child.\nupdate student set name = %(name)s, name_key = lower(%(name)s), sex = 1 where id = %(id)s::uuid",

@@ -140,6 +140,14 @@ from student_merge m
 where m.id = %(merge_id)s::uuid and m.undone_at is null
 for update
 
+-- name: has_later_merge
+-- Whether another record was merged into the same child after a merge, and still is. Served by student_merge_by_kept.
+select exists (
+    select 1
+    from student_merge m
+    join student_merge later on later.kept_id = m.kept_id and later.undone_at is null and (later.merged_at, later.id) > (m.merged_at, m.id)
+    where m.id = %(merge_id)s::uuid) as has_later
+
 -- name: is_erased
 -- Whether one of some children was erased. Served by the primary key.
 select exists (select 1 from student where id = any(%(ids)s::uuid[]) and erased_at is not null) as is_erased
