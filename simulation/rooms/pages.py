@@ -772,7 +772,7 @@ plain(
 plain(
     "calendar_link",
     "POST /next-week/calendar",
-    roles=("mentor",),
+    roles=MENTORS,
     weight=0.03,
     form=(lambda *_: "/next-week", lambda *_: "/next-week/calendar", no_fields),
 )
