@@ -108,6 +108,11 @@ class Programme:
             return True
         if role == "viewer":
             return False
+        if child.merged_into is not None and self.may_ever_name(
+            person, day, self.children[child.merged_into]
+        ):
+            # Its name is one of those of the child that it was made one with.
+            return True
         stood = [*child.stints, child.record]
         if any(self.covers(person, day, stint.school, stint.klass) for stint in stood):
             return True
