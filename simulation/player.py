@@ -255,6 +255,18 @@ class Go:
         )
         return told.data["version"] if told.is_done else 1
 
+    async def verification_version(self, number: str) -> int:
+        """The version of a re-test, asked for as somebody who sees it."""
+        told = _told(
+            await self._settled(
+                lambda: self.run.api(
+                    "coordinator1", "GET", f"/api/v1/verifications/{number}", which=self.deed.which
+                ),
+                "coordinator1",
+            )
+        )
+        return told.data["version"] if told.is_done else 1
+
     async def learn_classes(self, school: str) -> None:
         """Which classes a school has by now: a roll-over makes some."""
         number, found = self.world.ids[school], {}

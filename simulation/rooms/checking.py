@@ -295,8 +295,7 @@ async def _step(go: Any, w: World, d: Deed, step: str) -> Any:
     if retest is None:
         raise KeyError(d.key)
     if retest.version is None:
-        told = await go.read("GET", f"/api/v1/verifications/{retest.id}")
-        retest.version = told.data["version"] if told.is_done else 1
+        retest.version = await go.verification_version(retest.id)
     return await go.write(
         "POST",
         f"/api/v1/verifications/{retest.id}/{step}",

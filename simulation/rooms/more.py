@@ -13,7 +13,7 @@ from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
 from simulation.model.things import Child, Class, Round, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
-from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, plain, thing
+from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, one_where, plain, thing
 
 SPARE = "spare1"
 """An account of which nothing else is wanted: its passwords and sessions come and go."""
@@ -549,8 +549,16 @@ _with_file(
     ("p.png", A_PNG, "image/png"),
     lambda *_: {},
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
 )
+
+
+def _with_photo(w: World) -> Any:
+    """A visit of which a photo was taken."""
+    there = {each.get("of") for each in w.things.get("photo", {}).values()}
+    of = w.pick(sorted(each for each in w.things.get("visit", {}) if each in there))
+    return None if of is None else {"of": of, "sort": "visit"}
 
 
 def _button(name: str, route: str, page: Any, pattern: str, **more: Any) -> None:
@@ -568,7 +576,8 @@ _button(
     lambda w, d: f"/visits/{thing(w, d)['id']}",
     r"/photos/[^/]+/remove",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=_with_photo,
 )
 _button(
     "revoke_calendar_link",

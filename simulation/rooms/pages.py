@@ -13,7 +13,9 @@ from simulation.rooms.plain import (
     MENTORS,
     OWNERS,
     a_school,
+    grouped,
     one,
+    one_where,
     plain,
     school_and_subject,
     thing,
@@ -584,7 +586,7 @@ def in_group(
         name,
         route,
         roles=roles,
-        given=school_and_subject,
+        given=grouped,
         weight=0.12,
         school_of=lambda _w, chosen: chosen["school"],
     )
@@ -698,6 +700,7 @@ plain(
     "POST /visits/new",
     roles=MENTORS,
     given=school_and_subject,
+    school_of=lambda _w, chosen: chosen["school"],
     weight=0.1,
     form=(
         lambda w, d: f"/visits/new?school_id={_id(w, d, 'school')}",
@@ -715,7 +718,8 @@ plain(
     "write_visit_here",
     "POST /visits/{id}",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     weight=0.1,
     form=(_visit(), _visit(), lambda w, _d: {"visited_on": w.day()}),
 )
@@ -723,7 +727,7 @@ by_page("delete_visit", "POST /visits/{id}/delete", page=_visit(), action=_visit
 plain(
     "lock_visit_here",
     "POST /visits/{id}/lock",
-    given=one("visit"),
+    given=one_where("visit", state="submitted"),
     weight=0.05,
     form=(_visit(), _visit("/lock"), why),
 )
@@ -746,6 +750,7 @@ plain(
     "close_follow_up_here",
     "POST /follow-ups/{id}/close",
     roles=FIELDS,
+    is_own=True,
     given=one("follow_up"),
     weight=0.05,
     form=(
