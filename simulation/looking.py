@@ -416,6 +416,33 @@ class Looker:
             "rows in the file of visits", len(real), max(0, len(list(csv.reader(io.StringIO(text)))) - 1)
         )
 
+    async def teaching(self) -> None:
+        """Of every school with groups: no child is in two of a subject, each says how many it has; sessions are there once."""
+        held = {
+            (each["school"], each["subject"])
+            for each in self.w.things.get("grouping", {}).values()
+            if each.get("is_accepted") and not self.p.schools[each["school"]].is_deleted
+        }
+        for school, subject in sorted(held):
+            query = f"school_id={self.w.ids[school]}&subject={subject}"
+            where = f"{school}, {subject}"
+            seen: Counter[str] = Counter()
+            for group in (await self.ask(f"/api/v1/groups?{query}"))["groups"]:
+                page = await self.ask(f"/api/v1/groups/{group['id']}")
+                seen.update(each["student_id"] for each in page["members"])
+                counted = len(page["members"]) + page["unseen"]
+                self.same("how many children a group has", group["children"], counted, where)
+            twice = sorted(each for each, count in seen.items() if count > 1)
+            self.same("a child in two groups of a subject", [], twice, where)
+            rows = await self.all(f"/api/v1/teaching-sessions?{query}", rows=PAGE)
+            told = sorted((row["id"], row["minutes"]) for row in rows)
+            known = sorted(
+                (number, 45)
+                for number, there in self.w.things.get("session", {}).items()
+                if (there["school"], there["subject"]) == (school, subject)
+            )
+            self.same("recorded sessions", known, [each for each in told if each in known], where)
+
     async def _sealed(self, held: Round) -> dict[str, Any]:
         """The snapshot of a frozen round; sealing is done in the background and may take a moment."""
         for _ in range(SEALING_TRIES):
@@ -493,6 +520,7 @@ LOOKS = (
     "frozen",
     "agreement",
     "visits",
+    "teaching",
     "audit",
 )
 

@@ -225,6 +225,15 @@ class Go:
             await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
         )
 
+    async def until_ended(self, path: str) -> dict[str, Any]:
+        """How an import ended, which is done in the background. *Errors*: Unanswered when it does not end."""
+        for _ in range(HELD_TRIES):
+            told = await self.read("GET", path)
+            if told.is_done and told.data["ended_at"] is not None:
+                return told.data
+            await asyncio.sleep(PAUSE_S)
+        raise Unanswered(self.deed.kind, f"{path} does not end: {told.data}\n{self.player.logs()}")
+
     async def version(self, word: str, path: str) -> int:
         """The version of a thing, asked for when it is not known."""
         known = self.world.versions.get(word)
@@ -337,6 +346,17 @@ class Go:
         form = found[-1 if last else 0]
         typed = {name: form.choices[name][-1] for name in choose if form.choices.get(name)}
         return await self.fill(page, form, (), typed)
+
+    async def form_choosing(self, page: str, action: str, *choose: str, **typed: Any) -> Told:
+        """Fills a form in, taking the last of what may be chosen for each name in `choose`."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        form = form_to(shown.text, action)
+        if form is None or not all(form.choices.get(name) for name in choose):
+            return Told(409, "not_offered")
+        chosen = {name: form.choices[name][-1] for name in choose}
+        return await self.fill(page, form, (), {**typed, **chosen})
 
     async def form_with_file(
         self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any

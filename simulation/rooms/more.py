@@ -9,7 +9,7 @@ import struct
 from datetime import date
 from typing import Any
 
-from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
+from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
 from simulation.model.things import Child, Class, Round, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
@@ -220,6 +220,10 @@ class ResetPractice:
         now, year = p.tick(), p.current_year() or ""
         for held in w.things.get("visit", {}).values():
             held["state"] = "deleted" if held.get("school") == school else held["state"]
+        for sort in ("session", "grouping"):
+            gone_with_it = w.things.get(sort, {})
+            for word in [word for word, held in gone_with_it.items() if held.get("school") == school]:
+                del gone_with_it[word]
         # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
         gone = {each.id for each in p.children.values() if each.record.school == school}
         for word in [each.id for each in p.results.values() if each.child in gone or each.school == school]:
@@ -501,9 +505,79 @@ async def _clean_up(go: Any, _w: World, _d: Deed) -> Any:
 
 KINDS["clean_up"].send = _clean_up
 
-# Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
-
 CSV = "school code,code,name,sex,grade\n"
+
+# Children by a file -----------------------------------------------------------------------------------------------------------
+
+
+@kind("import_children", "POST /api/v1/imports", weight=0.1)
+class ImportChildren:
+    """A file with a child that is there and has another sex now, and a new one: all of it or nothing."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        child = w.child(active=True)
+        if child is None or child.is_erased:
+            return None
+        who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
+        return who, {"child": child.id, "sex": w.pick((1, 2))}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        child = w.p.children[d.given["child"]]
+        if not child.is_live or child.is_erased or child.status != "active":
+            raise KeyError(child.id)
+        return leaders_only(w, d) or "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        child = w.p.children[d.given["child"]]
+        here = child.record
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[here.school]}")
+        if not school.is_done:
+            return school
+        number = school.data["code"]
+        rows = (
+            (number, child.code, child.name, d.given["sex"], here.grade),
+            (number, f"C{d.key}", f"{name_of(d.key)} Sok", 1, 3),
+        )
+        text = CSV + "".join(",".join(map(str, row)) + "\n" for row in rows)
+        fields = {"kind": "students", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "children.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        found = await go.read("GET", f"/api/v1/students?school_id={w.ids[here.school]}&limit=1000")
+        told.data = {**run, "row": next(each for each in found.data["items"] if each["code"] == f"C{d.key}")}
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        child, row = w.p.children[d.given["child"]], answer["row"]
+        here = child.record
+        is_changed = here.sex != d.given["sex"]
+        counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
+        if counted != (1, int(is_changed), int(not is_changed), 0):
+            w.keys_made.setdefault("verdicts", []).append(
+                ("counts of an import", f"added 1, changed {int(is_changed)}", True, str(counted))
+            )
+        child.version = None
+        w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
+        w.call(d.uuid(), "child", row["id"])
+        year = w.word("year", row["school_year_id"]) or ""
+        stint = Stint(year, here.school, w.word("class", row["class_id"]), row["grade"], row["sex"], 0)
+        w.p.enrol(d.uuid(), row["code"], row["name"], stint)
+        w.p.children[d.uuid()].version = row["version"]
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+# Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
 
 
 def _with_file(

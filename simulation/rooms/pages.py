@@ -630,7 +630,7 @@ plain(
     "suggestion_here",
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
-    given=school_and_subject,
+    given=grouped,
     weight=0.03,
     form=(
         lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
@@ -742,7 +742,8 @@ plain(
     "follow_up_here",
     "POST /visits/{id}/follow-ups",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     weight=0.05,
     form=(_visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}),
 )
@@ -820,3 +821,46 @@ plain(
     weight=0.02,
     form=(lambda *_: "/operations", lambda *_: "/operations/look", no_fields),
 )
+
+
+def _choosing(name: str, page: Where, action: Where, *choose: str, typed: Typed = no_fields) -> None:
+    """A form of which something has to be chosen."""
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        return await go.form_choosing(page(w, d), action(w, d), *choose, **typed(w, d))
+
+    KINDS[name].send = send
+
+
+_choosing(
+    "enrol_here",
+    lambda w, d: f"/interventions/{thing(w, d)['id']}?search=Sok",
+    lambda w, d: f"/interventions/{thing(w, d)['id']}/enrol",
+    "student_id",
+    typed=lambda w, _d: {"from_on": w.day()},
+)
+_choosing(
+    "follow_up_here",
+    _visit(),
+    _visit("/follow-ups"),
+    "owner_id",
+    typed=lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)},
+)
+
+
+async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
+    page = f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}"
+    return await go.form_like(page, r"/groups/[^/]+/suggestion")
+
+
+KINDS["suggestion_here"].send = _suggestion_here
+
+
+async def _join_here(go: Any, _w: World, d: Deed) -> Any:
+    """By somebody who is not signed in, as it is meant."""
+    typed = {"name": f"Wisher {d.key}", "contact": f"{d.key}@example.org", "role": "teacher"}
+    told, _ = await go.stranger("/join", "/join", **typed)
+    return told
+
+
+KINDS["join_here"].send = _join_here

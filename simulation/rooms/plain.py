@@ -1081,3 +1081,11 @@ def _on_form(name: str, method: str, tail: str, body: Callable[[int, Deed], Any]
 _on_form("draft_form", "PUT", "draft", lambda version, d: {"version": version, "definition": _form(d)})
 _on_form("drop_draft", "DELETE", "draft", lambda *_: None)
 _on_form("publish_form", "POST", "publish", lambda version, _d: {"version": version})
+
+
+def _held(w: World, d: Deed, _answer: Any) -> None:
+    known = {"school": d.given["school"], "subject": d.given["subject"]}
+    w.things.setdefault("session", {})[d.uuid()] = known
+
+
+KINDS["hold_session"].apply = _held
