@@ -551,7 +551,9 @@ class ImportChildren:
             told.status, told.code, told.data = 409, f"import {run['state']}", None
             return told
         found = await go.read("GET", f"/api/v1/students?school_id={w.ids[here.school]}&limit=1000")
-        told.data = {**run, "row": next(each for each in found.data["items"] if each["code"] == f"C{d.key}")}
+        made = next(each["id"] for each in found.data["items"] if each["code"] == f"C{d.key}")
+        record = await go.read("GET", f"/api/v1/students/{made}")
+        told.data = {**run, "row": record.data}
         return told
 
     @staticmethod

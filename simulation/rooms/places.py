@@ -526,7 +526,7 @@ class Assign:
         if person is None or school is None:
             return None
         klass = None
-        if w.p.people[person].role == "teacher" and w.chance(0.3):
+        if w.p.people[person].role == "teacher" and w.chance(0.4):
             klass = w.pick(
                 each.id
                 for each in w.p.classes.values()
