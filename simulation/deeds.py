@@ -197,9 +197,7 @@ class World:
                 if each.school == school and each.holds_on(self.today) and each.klass not in (None, klass)
             }
             found = self.pick(
-                sorted(
-                    each for each in beside if not self.p.covers(each, self.today, school, klass, subject)
-                )
+                sorted(each for each in beside if not self.p.covers(each, self.today, school, klass, subject))
             )
             if found is not None:
                 return found

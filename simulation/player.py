@@ -672,7 +672,7 @@ class Player:
             self.differ(
                 f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
                 "done",
-                f"{code} {words_of(told.text)}".strip(),
+                f"{code} {words_of(told.text)}\n{self.logs() if code == 'round_sealing' else ''}".strip(),
                 deed=deed,
             )
 

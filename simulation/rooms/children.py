@@ -676,7 +676,12 @@ class UndoRollOver:
         for child_id in w.p.rolled[d.given["roll"]]:
             w.p.children[child_id].version = None
         w.p.undo_roll_over(d.given["roll"])
-        w.things["roll"].pop(d.given["roll"], None)
+        school = w.things["roll"].pop(d.given["roll"])["school"]
+        # Classes that it made and that nothing stands in are gone again.
+        there = w.keys_made.pop("classes", None)
+        for each in w.p.classes.values():
+            if there is not None and each.school == school and each.id not in there:
+                each.is_deleted = True
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:

@@ -94,6 +94,11 @@ def _alone(*names: str) -> None:
         KINDS[name].touches = lambda _w, _d: [EVERYTHING]
 
 
+def _round_deleted(w: World, d: Deed, *, is_deleted: bool) -> None:
+    w.p.rounds[d.given["round"]].is_deleted = is_deleted
+    w.versions[d.given["round"]] = None
+
+
 def _new_days(w: World, d: Deed, _answer: Any) -> None:
     held = w.p.rounds[d.given["round"]]
     held.ends_on = date(held.starts_on.year, 2, 12)
@@ -134,7 +139,7 @@ plain(
     weight=0.04,
     audit=("delete", "round"),
     path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}?reason=not+held",
-    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", True),
+    after=lambda w, d, _a: _round_deleted(w, d, is_deleted=True),
 )
 by_page(
     "delete_round",
@@ -150,7 +155,7 @@ plain(
     weight=0.04,
     audit=("restore", "round"),
     path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}/restore",
-    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", False),
+    after=lambda w, d, _a: _round_deleted(w, d, is_deleted=False),
 )
 by_page(
     "restore_round",
@@ -294,6 +299,19 @@ by_page(
     optional=("carry_open_rounds", "do", "stay"),
     then=_newest,
 )
+
+_undo = KINDS["undo_roll_over"].send
+
+
+async def _undo_roll_over(go: Any, w: World, d: Deed) -> Any:
+    """Which classes the school has afterwards is learned."""
+    told = await _undo(go, w, d)
+    if told.is_done:
+        await go.learn_classes(w.things["roll"][d.given["roll"]]["school"])
+    return told
+
+
+KINDS["undo_roll_over"].send = _undo_roll_over
 
 # Requests to join, codes, devices --------------------------------------------------------------------------------------------
 

@@ -817,6 +817,11 @@ def _spare_year(w: World, d: Deed, answer: Any) -> None:
 KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
 
 
+def _year_deleted(w: World, d: Deed, *, is_deleted: bool) -> None:
+    w.p.years[d.given["year"]].is_deleted = is_deleted
+    w.versions[d.given["year"]] = None
+
+
 def _spare_years(*, deleted: bool) -> Given:
     def choose(w: World) -> dict[str, Any] | None:
         year = w.pick(
@@ -836,7 +841,7 @@ plain(
     given=_spare_years(deleted=False),
     audit=("delete", "school_year"),
     path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}?reason=spare",
-    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", True),
+    after=lambda w, d, _a: _year_deleted(w, d, is_deleted=True),
 )
 KINDS["delete_year"].touches = lambda _w, _d: ["everything"]
 plain(
@@ -846,7 +851,7 @@ plain(
     given=_spare_years(deleted=True),
     audit=("restore", "school_year"),
     path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}/restore",
-    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", False),
+    after=lambda w, d, _a: _year_deleted(w, d, is_deleted=False),
 )
 KINDS["restore_year"].touches = lambda _w, _d: ["everything"]
 plain("grades_again", "PUT /api/v1/settings/grades", weight=0.03, body=lambda *_: {"grades": [3, 4, 5]})
