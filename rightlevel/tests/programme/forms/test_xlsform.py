@@ -123,26 +123,20 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
 @pytest.mark.parametrize(
     ("rows", "column", "value"),
     [
-        ((q("barcode", "code"),), "type", "barcode"),
         ((q("select_one nothing", "one"),), "type", "nothing"),
-        ((q("text", "Not A Key"),), "name", "Not A Key"),
         ((q("text", "one", relevant="${two} = 'x'"), q("text", "two")), "relevant", "${two}"),
         ((q("integer", "one"), q("text", "two", relevant="${one} + 1 > 3")), "relevant", "+ 1 > 3"),
         ((q("text", "one", relevant="pulldata('x', 'y') = 1"),), "relevant", "pulldata"),
-        ((q("text", "one", constraint="regex(., '[0-9]+')"),), "constraint", "regex(., '[0-9]+')"),
         ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains(name, 'x')"),
-        ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", ""),
+        ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", "s"),
+        ((q("audio", "a"),), "type", "audio"),
+        ((q("text", "one", constraint="regex(., '(?=x)y')"),), "constraint", "(?=x)y"),
         ((q("begin repeat", "r"), q("text", "t")), "type", ""),
         ((q("begin group", "g"), q("text", "t")), "type", ""),
         ((q("text", "t"), q("end group", "")), "type", ""),
         ((q("begin repeat", "r"), q("text", "t"), q("end group", ""), q("end repeat", "")), "type", ""),
-        ((q("begin repeat", "r", repeat_count="50"), q("text", "t"), q("end repeat", "")), "repeat_count", "50"),
-        ((q("begin repeat", "r", repeat_count="0"), q("text", "t"), q("end repeat", "")), "repeat_count", "0"),
-        ((q("integer", "one"), q("integer", "two", constraint=". <= 200 and . <= ${one}")), "constraint", ". <= ${one}"),
         ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(.) < 5"),
-        ((q("integer", "one"), q("integer", "two"), q("text", "t", relevant="${one} = ${two}")), "relevant", "${one} = ${two}"),
         ((q("acknowledge", "one"), q("text", "t", relevant="${one} = 'OK'")), "relevant", "${one} = OK"),
-        ((q("text", "one"), q("text", "one")), "one", "one"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_said_exactly_stops_the_import_by_row_and_column(
@@ -184,7 +178,6 @@ def test_no_cell_is_passed_over_in_silence() -> None:
     assert [(note.sheet, note.row, note.column) for note in found.notes] == [
         ("settings", 2, "style"),
         ("survey", 2, "required"),
-        ("survey", 2, "appearance"),
         ("survey", 4, "required"),
         ("choices", 9, "subject"),
     ]
