@@ -1348,7 +1348,12 @@ create table import_run (
     changed bigint not null default 0,
     unchanged bigint not null default 0,
     faults bigint not null default 0,
-    message text
+    message text,
+    left_out bigint not null default 0,
+    skipped bigint not null default 0,
+    leaves_bad_rows boolean not null default false,
+    mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
+    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100)
 );
 create index import_run_by_time on import_run (started_at desc, id);
 
@@ -1359,8 +1364,29 @@ create table import_fault (
     column_name text not null,
     value text not null,
     rule text not null,
+    cure text not null default '',
+    is_left_out boolean not null default false,
     primary key (run_id, number)
 );
+
+-- The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. They hold names: an erased child's go.
+create table import_row (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint not null,
+    row_number bigint not null,
+    cells text[] not null,
+    primary key (run_id, number)
+);
+
+-- What was said of the files of one source, for its next file.
+create table import_source (
+    id bigint generated always as identity primary key,
+    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students')),
+    name text not null constraint import_source_name_is_short check (length(name) between 1 and 100),
+    mapping text not null constraint import_source_mapping_is_bounded check (length(mapping) <= 65536),
+    used_at timestamptz not null default now()
+);
+create unique index import_source_by_name on import_source (kind, lower(name));
 
 -- Staying flat -------------------------------------------------------------------------------------------------------------
 

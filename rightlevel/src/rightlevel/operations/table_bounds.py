@@ -178,6 +178,20 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         2_000,
     ),
     Bound(
+        "import_row",
+        "at most 100,000 for each import that leaves wrong rows out",
+        "its run; imports begun later, when it is old; erasing the child",
+        "most:rightlevel.programme.exchange.fault_file.MOST_KEPT",
+        2_000,
+    ),
+    Bound(
+        "import_source",
+        "one for each source of files that a name is given to",
+        "a further source, when there are 200",
+        "most:rightlevel.programme.exchange.store.MOST_SOURCES",
+        10,
+    ),
+    Bound(
         "flatwater_outbox",
         "a commit that makes a cache stale",
         "every process, ten minutes later",

@@ -11,6 +11,7 @@ from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import (
     AlreadyTaken,
     Conflict,
@@ -112,7 +113,7 @@ async def _checked(
         )
     if faults:
         raise Invalid(faults=tuple(faults))
-    fields = msgspec.structs.asdict(new)
+    fields = msgspec.structs.asdict(new) | {"code": code_form(new.code)}
     return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
 
 

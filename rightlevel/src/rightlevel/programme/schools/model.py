@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from rightlevel.programme.codes import code_form
 from rightlevel.programme.days import FIRST_DAY, LAST_DAY
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.names import unseen_faults
@@ -206,7 +207,7 @@ class ClassChange(msgspec.Struct, frozen=True):
 def school_faults(school: NewSchool) -> list[Fault]:
     """Everything wrong with a school."""
     faults: list[Fault] = []
-    if not 1 <= len(school.code.strip()) <= 100:
+    if not 1 <= len(code_form(school.code)) <= 100:
         faults.append(Fault("code", "Between 1 and 100 characters", school.code[:80]))
     if not 1 <= len(school.name_local.strip()) <= 200:
         faults.append(Fault("name_local", "Between 1 and 200 characters", school.name_local[:80]))
