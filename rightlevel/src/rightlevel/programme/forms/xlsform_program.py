@@ -24,9 +24,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     warnings.simplefilter("ignore")
-    from pyxform.errors import PyXFormError
-    from pyxform.xls2json import workbook_to_json
-    from pyxform.xls2json_backends import get_xlsform
+    # Loaded only within the bounds.
+    wrong: Any = importlib.import_module("pyxform.errors")
+    survey: Any = importlib.import_module("pyxform.xls2json")
+    backends: Any = importlib.import_module("pyxform.xls2json_backends")
 
     try:
         found = backends.get_xlsform(path)
