@@ -63,10 +63,12 @@ class House:
         self.clock = clock
         self.cast = cast
 
-    async def enter(self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1") -> SignedIn:
+    async def enter(
+        self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1", device_name: str = ""
+    ) -> SignedIn:
         return await sign_in(
             self.database, self.passwords, self.clock, username=name, password=password, address=address,
-            device="test", life_s=LIFE_S,
+            device="test", device_name=device_name, life_s=LIFE_S,
         )  # fmt: skip
 
     async def actor(self, signed_in: SignedIn) -> Actor | None:
@@ -113,9 +115,7 @@ def code(house: House, secret: bytes, *, steps: int = 0) -> str:
 
 async def enrol(house: House, entered: SignedIn) -> tuple[bytes, Confirmed]:
     actor = await house.known(entered)
-    begun = await house.database.run(
-        lambda session: begin_second_factor(session, actor, house.clock), deadline_s=5
-    )
+    begun = await begin_second_factor(house.database, house.passwords, house.clock, actor, password=PASSWORD)
     secret = secret_of(begun.secret)
     confirmed = await house.database.run(
         lambda session: confirm_second_factor(

@@ -89,7 +89,12 @@ async def serving(database: OneDatabase, folder: Path, **settings: object) -> As
         from rightlevel.web.app import build_app
 
         # The tests' own process is larger than any service: its memory must not make the service turn people away.
-        chosen = {"data_folder": str(folder), "memory_bytes": 4_000_000_000, **settings}
+        chosen = {
+            "data_folder": str(folder),
+            "memory_bytes": 4_000_000_000,
+            "cookie_is_secure": "false",
+            **settings,
+        }
         read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
         platforms: list[Platform] = []
 

@@ -16,12 +16,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.clock import Clock
 from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
+from flatwater.forwarded import LOCAL, Headers, Origin
 from flatwater.guards import NO_GUARDS, Guards
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
 from flatwater.memory_budget import Meter
@@ -68,6 +69,14 @@ class House(Generic[ActorT, AppT]):
     async def authenticate(self, call: Call[ActorT, AppT]) -> ActorT | None:
         """Who is calling, read in the request's own session where it has one; None for a stranger."""
         return None
+
+    def origin(self, app: AppT, peer: str, headers: Headers, scheme: str) -> Origin:
+        """Where a request came from; here the peer itself, for no proxy is trusted that nobody named."""
+        return Origin(peer, is_https=scheme == "https")
+
+    def everywhere(self, app: AppT | None, scope: Scope) -> dict[str, str]:
+        """Headers for every answer that does not have them by itself: of routes, of static files, of what is not there."""
+        return {}
 
     def identity(self, call: Call[ActorT, AppT]) -> str:
         """Whom a rate is counted for, known without asking the database."""
@@ -136,7 +145,7 @@ class ContractApp(Generic[ActorT, AppT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, _with_headers(send, self._house.everywhere(self._app, scope)))
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -262,6 +271,9 @@ class ContractApp(Generic[ActorT, AppT]):
 
     def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
         client = scope.get("client")
+        origin = self._house.origin(
+            app, client[0] if client else LOCAL, scope["headers"], scope.get("scheme", "http")
+        )
         return Call(
             endpoint=endpoint,
             app=app,
@@ -270,8 +282,9 @@ class ContractApp(Generic[ActorT, AppT]):
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             path=scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
-            address=client[0] if client else "local",
+            address=origin.address,
             request_id=uuid.uuid4().hex,
+            is_https=origin.is_https,
         )
 
     async def _answer(
@@ -393,6 +406,22 @@ class _Watch:
                 await asyncio.sleep(0)
             if self._task.uncancel() > 0:
                 raise asyncio.CancelledError  # somebody else cancels too
+
+
+def _with_headers(send: Send, more: dict[str, str]) -> Send:
+    """Sends with these headers too, where an answer does not have them by itself."""
+    if not more:
+        return send
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in more.items()]
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = list(message.get("headers", ()))
+            named = {name.lower() for name, _ in given}
+            message = {**message, "headers": given + [pair for pair in pairs if pair[0] not in named]}
+        await send(message)
+
+    return sending
 
 
 def _no_route(methods: list[str] | None) -> Answer:

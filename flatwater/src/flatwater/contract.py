@@ -132,8 +132,8 @@ class Call(Generic[ActorT, AppT]):
     """What a handler is given beside its inputs."""
 
     __slots__ = (
-        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "path",
-        "query_string", "request_id", "sent", "state",
+        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "is_https",
+        "path", "query_string", "request_id", "sent", "state",
     )  # fmt: skip
 
     def __init__(
@@ -148,7 +148,9 @@ class Call(Generic[ActorT, AppT]):
         query_string: str,
         address: str,
         request_id: str,
+        is_https: bool = False,
     ) -> None:
+        self.is_https = is_https
         self.endpoint = endpoint
         self.app = app
         self.database = database

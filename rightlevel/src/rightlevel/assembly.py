@@ -13,6 +13,7 @@ import msgspec
 from flatwater.alerts import Delivery
 from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
+from flatwater.forwarded import TrustedProxies
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
 from flatwater.supervisor import Supervisor
@@ -70,6 +71,7 @@ class Platform(msgspec.Struct, frozen=True):
     album: Album
     photo_links: PhotoLinks
     supervisor: Supervisor
+    proxies: TrustedProxies
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -210,6 +212,7 @@ async def open_platform(
             album,
             await open_photo_links(database),
             supervisor,
+            TrustedProxies(settings.trusted_proxies),
         )
 
 

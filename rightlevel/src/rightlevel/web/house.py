@@ -6,16 +6,19 @@ import hmac
 import logging
 from collections.abc import Callable
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import msgspec
+from starlette.types import Scope
 
 from flatwater.answers import Answer, problem, problem_for
 from flatwater.asgi import House, NotAllowed, NotSignedIn
 from flatwater.contract import UNSAFE, Call, Endpoint
 from flatwater.errors import Refused
+from flatwater.forwarded import LOCAL, Headers, Origin, network_of
 from flatwater.inputs import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
 from flatwater.transaction import ConstraintViolated, Session, ValueRefused
@@ -41,14 +44,26 @@ PRECONDITION_FAILED = 412
 """What `stale` is answered with when the version came as `If-Match` (RFC 9110, 13.1.1)."""
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
 
+SECURE_PREFIX = "__Host-"
+"""Such a cookie a browser takes and sends over https only, for this host alone. *Source*: RFC 6265bis, 4.1.3."""
+EVERYWHERE_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+"""On every answer that has no stricter or wider one by itself."""
+HSTS = "max-age=31536000; includeSubDomains"
 PAGE_HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "content-security-policy": (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' data:; style-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
 API_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
@@ -78,6 +93,23 @@ class RightLevelHouse(House[Actor, Platform]):
     def __init__(self, error_page: ErrorPage) -> None:
         self._error_page = error_page
 
+    def origin(self, app: Platform, peer: str, headers: Headers, scheme: str) -> Origin:
+        """The client behind the proxies that the operator named."""
+        return app.proxies.origin(peer, headers, scheme=scheme)
+
+    def everywhere(self, app: Platform | None, scope: Scope) -> dict[str, str]:
+        """What no answer goes without, also of static files and of addresses that lead nowhere."""
+        if app is None:
+            return EVERYWHERE_HEADERS
+        client = scope.get("client")
+        origin = app.proxies.origin(
+            client[0] if client else LOCAL, scope["headers"], scheme=scope.get("scheme", "http")
+        )
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        if not _is_secure(app.settings.cookie_is_secure, host, is_https=origin.is_https):
+            return EVERYWHERE_HEADERS
+        return {**EVERYWHERE_HEADERS, "strict-transport-security": HSTS}
+
     def identity(self, call: Call[Actor, Platform]) -> str:
         """The person (by their session or token), else the device, else the address: a school's shared address starves nobody.
 
@@ -85,17 +117,17 @@ class RightLevelHouse(House[Actor, Platform]):
         when it is one that we gave, on a sign-in that succeeded.
         """
         if call.endpoint.who.needs_actor:
-            token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
+            token = bearer_of(call) or own_cookie(call, SESSION_COOKIE)
             if token:
                 # A rate may be kept in a table: the token itself never is.
                 return "p " + sha256(token.encode()).hexdigest()[:32]
-        device = call.app.device_names.known(cookie_of(call, DEVICE_COOKIE))
-        return f"d {device}" if device else f"a {call.address}"
+        device = device_of(call)
+        return f"d {device}" if device else f"a {network_of(call.address)}"
 
     async def authenticate(self, call: Call[Actor, Platform]) -> Actor | None:
         """The actor of this request from its token or session; never from anything else that was sent."""
         bearer = bearer_of(call)
-        cookie = None if bearer else cookie_of(call, SESSION_COOKIE)
+        cookie = None if bearer else own_cookie(call, SESSION_COOKIE)
         if bearer is None and cookie is None:
             if call.endpoint.method in UNSAFE:
                 require_same_site(call)
@@ -226,7 +258,7 @@ async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> A
     if bearer is not None:
         return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)
     return await actor_by_session(
-        session, cookie_of(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
+        session, own_cookie(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
         idle_s=call.app.settings.session_idle_s, scopes=scopes,
     )  # fmt: skip
 
@@ -308,25 +340,43 @@ def require_reach(call: Ask, actor: Actor) -> None:
         raise TokenReadsOnly
 
 
-def session_cookie(token: str, *, life_s: float, is_secure: bool) -> str:
-    """The Set-Cookie value for a session."""
-    secure = "; Secure" if is_secure else ""
-    return f"{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+def is_secure(call: Ask) -> bool:
+    """Whether cookies of this request are for https only: where https is, and by default wherever the host is not this machine itself."""
+    wanted = call.app.settings.cookie_is_secure
+    return _is_secure(wanted, call.headers.get("host", ""), is_https=call.is_https)
 
 
-def device_cookie(name: str, *, is_secure: bool) -> str:
-    """The Set-Cookie value by which a device is known at the next sign-in."""
-    secure = "; Secure" if is_secure else ""
-    return f"{DEVICE_COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax; Max-Age={DEVICE_LIFE_S}{secure}"
+def _is_secure(wanted: str, host: str, *, is_https: bool) -> bool:
+    if wanted != "auto":
+        return wanted == "true"
+    return is_https or not _is_this_machine(host)
 
 
-def school_device_cookie(secret: str, *, is_secure: bool) -> str:
-    """The Set-Cookie value by which a device is known as linked to a school; an empty secret removes it."""
-    secure = "; Secure" if is_secure else ""
-    life = DEVICE_LIFE_S if secret else 0
-    return f"{SCHOOL_DEVICE_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life}{secure}"
+def _is_this_machine(host: str) -> bool:
+    """Whether a Host header names the machine on which the browser runs. *Source*: RFC 6761 for `localhost` and what is below it."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    name = name.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
-def no_session_cookie() -> str:
-    """The Set-Cookie value that removes the session's cookie."""
-    return f"{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+def own_cookie(call: Ask, name: str) -> str | None:
+    """One of our cookies as we gave it: over https only under the name that no other host and no plain connection can have set."""
+    return cookie_of(call, SECURE_PREFIX + name if is_secure(call) else name)
+
+
+def device_of(call: Ask) -> str | None:
+    """The name by which this device is known, if we gave it one."""
+    return call.app.device_names.known(own_cookie(call, DEVICE_COOKIE))
+
+
+def set_cookie(call: Ask, name: str, value: str, *, life_s: float) -> None:
+    """Gives the browser one of our cookies; a life of 0 takes it away."""
+    prefix, secure = (SECURE_PREFIX, "; Secure") if is_secure(call) else ("", "")
+    call.cookies_to_set.append(
+        f"{prefix}{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+    )

@@ -28,7 +28,7 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
-from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of, language_of
+from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of, is_secure, language_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import word
@@ -203,7 +203,7 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
 def done(call: Ask, to: str, text: str = "") -> Redirect:
     """Go and look there; the (translated) text is told once, on the next page."""
     if text:
-        call.cookies_to_set.append(_notice_cookie(quote(text[:MAX_NOTICE_CHARS]), NOTICE_S))
+        call.cookies_to_set.append(_notice_cookie(call, quote(text[:MAX_NOTICE_CHARS]), NOTICE_S))
     return Redirect(to)
 
 
@@ -211,12 +211,13 @@ def _take_notice(call: Ask) -> str:
     kept = cookie_of(call, NOTICE_COOKIE)
     if kept is None or call.endpoint.method != "GET":
         return ""
-    call.cookies_to_set.append(_notice_cookie("", 0))
+    call.cookies_to_set.append(_notice_cookie(call, "", 0))
     return unquote(kept)[:MAX_NOTICE_CHARS]
 
 
-def _notice_cookie(value: str, life_s: int) -> str:
-    return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}"
+def _notice_cookie(call: Ask, value: str, life_s: int) -> str:
+    secure = "; Secure" if is_secure(call) else ""
+    return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{secure}"
 
 
 def local_path(asked: str, otherwise: str = "/") -> str:

@@ -167,11 +167,15 @@ async def test_a_new_password_ends_the_other_sessions(door: Door) -> None:
         )
     assert actor is not None
     with pytest.raises(Invalid) as wrong:
-        await change_password(door.database, door.passwords, actor, old="not it", new="a new long password")
+        await change_password(
+            door.database, door.passwords, door.clock, actor, old="not it", new="a new long password"
+        )
     assert wrong.value.faults[0].field == "old"
     with pytest.raises(Invalid):
-        await change_password(door.database, door.passwords, actor, old=PASSWORD, new="short")
-    await change_password(door.database, door.passwords, actor, old=PASSWORD, new="a new long password")
+        await change_password(door.database, door.passwords, door.clock, actor, old=PASSWORD, new="short")
+    await change_password(
+        door.database, door.passwords, door.clock, actor, old=PASSWORD, new="a new long password"
+    )
     assert await door.holder(here.token) == "sok"
     assert await door.holder(elsewhere.token) is None
     with pytest.raises(SignInRefused):
@@ -182,7 +186,8 @@ async def test_a_new_password_ends_the_other_sessions(door: Door) -> None:
 async def test_a_reset_ends_every_session(door: Door) -> None:
     entered = await door.enter()
     await door.database.run(
-        lambda session: reset_password(session, None, entered.person_id, password_hash="x"), deadline_s=5
+        lambda session: reset_password(session, None, entered.person_id, password_hash="x", clock=door.clock),
+        deadline_s=5,
     )
     assert await door.holder(entered.token) is None
 

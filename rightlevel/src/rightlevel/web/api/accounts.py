@@ -213,7 +213,7 @@ async def remove_one_pin(call: Ask, *, path: ById) -> None:
 )  # fmt: skip
 async def reset_one_second_factor(call: Ask, *, path: ById) -> None:
     """Takes the second factor of somebody below away and ends all their sessions."""
-    await reset_second_factor(call.session, actor_of(call), path.id)
+    await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(

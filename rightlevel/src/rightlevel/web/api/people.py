@@ -46,6 +46,7 @@ from rightlevel.web.call import (
     Deletion,
     actor_of,
 )
+from rightlevel.web.house import device_of
 
 routes = Registry()
 
@@ -136,8 +137,11 @@ async def read_me(call: Ask) -> Me:
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
 async def change_my_password(call: Ask, *, body: NewPassword) -> None:
-    """Sets a new password and ends the other sessions."""
-    await change_password(call.database, call.app.passwords, actor_of(call), old=body.old, new=body.new)
+    """Sets a new password and ends the other sessions, tokens, the PIN and calendar links; in a session that a password opened."""
+    await change_password(
+        call.database, call.app.passwords, call.clock, actor_of(call), old=body.old, new=body.new,
+        device_name=device_of(call) or "",
+    )  # fmt: skip
 
 
 @routes.endpoint(
@@ -234,8 +238,8 @@ async def read_one_person(call: Ask, *, path: ById) -> Person:
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
 async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Person:
-    """Changes name, e-mail, language or role."""
-    return await change_person(call.session, actor_of(call), path.id, body)
+    """Changes name, e-mail, language or role; a new role ends keys (with a higher one also the password, where somebody below gave it)."""
+    return await change_person(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(

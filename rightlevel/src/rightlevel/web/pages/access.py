@@ -90,7 +90,7 @@ async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 )  # fmt: skip
 async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's second step at sign-in away and signs them out everywhere."""
-    await reset_second_factor(call.session, actor_of(call), path.id)
+    await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The second step is reset."))
 

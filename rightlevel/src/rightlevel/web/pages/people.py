@@ -176,7 +176,7 @@ async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redi
     )
     try:
         async with call.session.savepoint():
-            await change_person(call.session, actor_of(call), path.id, change)
+            await change_person(call.session, actor_of(call), path.id, change, call.clock)
     except ProgrammeError as error:
         await _show_person_again(call, path.id, form, error)
     _ = language_of(call).gettext

@@ -357,4 +357,4 @@ async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
     if not call.app.photo_links.is_good(path.id, actor.person_id, query.until, query.mark, call.clock.now()):
         raise LinkEnded
     content = await call.app.album.content(actor, path.id)
-    return Raw(content, "image/jpeg", headers={"cache-control": "private, max-age=900"})
+    return Raw(content, "image/jpeg", headers={"cache-control": "private, no-store"})
