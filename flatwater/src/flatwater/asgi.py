@@ -203,7 +203,7 @@ class ContractApp(Generic[ActorT, AppT]):
                 "the lifespan has not started: serve this with an ASGI server that runs lifespans"
             )
         serving = self._serve_endpoint(
-            self._call(match.endpoint, self._app, scope), match, scope, receive, send
+            self._call(match.endpoint, self._app, scope, match.parameters), match, scope, receive, send
         )
         budgets = self._guards.budgets
         if budgets is None:
@@ -269,7 +269,9 @@ class ContractApp(Generic[ActorT, AppT]):
             answer.headers = {**answer.headers, "connection": "close"}
         return answer
 
-    def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
+    def _call(
+        self, endpoint: Endpoint, app: AppT, scope: Scope, parameters: dict[str, str]
+    ) -> Call[ActorT, AppT]:
         client = scope.get("client")
         origin = self._house.origin(
             app, client[0] if client else LOCAL, scope["headers"], scope.get("scheme", "http")
@@ -280,7 +282,7 @@ class ContractApp(Generic[ActorT, AppT]):
             database=app.database,
             clock=app.clock,
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            path=scope["path"],
+            path=endpoint.address_of(parameters) if parameters else scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
             address=origin.address,
             request_id=uuid.uuid4().hex,

@@ -222,6 +222,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def path_parameters(self) -> tuple[str, ...]:
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
+    def address_of(self, parameters: Mapping[str, str]) -> str:
+        """The path with its parameters filled in: the same for every form in which an id can be written."""
+        return "/".join(
+            parameters[part[1:-1]] if part.startswith("{") else part for part in self.path.split("/")
+        )
+
     @property
     def place(self) -> str:
         """The path with its parameters' names taken out: two endpoints with the same place answer the same addresses."""

@@ -100,7 +100,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(door: Do
 
 
 async def test_failures_lock_the_account_for_longer_and_longer_and_success_forgets_them(door: Door) -> None:
-    for _ in range(FREE_FAILURES["account"]):
+    for _ in range(FREE_FAILURES["pair"]):
         with pytest.raises(SignInRefused):
             await door.enter("wrong")
     with pytest.raises(SignInLocked) as locked:
@@ -114,7 +114,7 @@ async def test_failures_lock_the_account_for_longer_and_longer_and_success_forge
     assert longer.value.values["wait_s"] == 61
     door.clock.advance(61)
     await door.enter()
-    for _ in range(FREE_FAILURES["account"] - 1):
+    for _ in range(FREE_FAILURES["pair"] - 1):
         with pytest.raises(SignInRefused):
             await door.enter("wrong")
     await door.enter()
@@ -137,9 +137,15 @@ async def test_guesses_at_the_same_moment_are_all_counted(door: Door) -> None:
 
 
 def test_the_lock_doubles_up_to_an_hour_and_a_quiet_day_forgets() -> None:
-    assert [lock_s("account", n) for n in (4, 5, 6, 7, 30)] == [0, 30, 60, 120, 3_600]
-    assert failures_after(9, NOW - timedelta(days=2), NOW) == 1
-    assert failures_after(9, NOW - timedelta(minutes=2), NOW) == 10
+    assert [lock_s("pair", n) for n in (4, 5, 6, 7, 30)] == [0, 30, 60, 120, 3_600]
+    assert failures_after("pair", 9, NOW - timedelta(days=2), NOW) == 1
+    assert failures_after("pair", 9, NOW - timedelta(minutes=2), NOW) == 10
+
+
+def test_what_many_share_is_slowed_and_forgets_each_minute() -> None:
+    assert [lock_s("address", n) for n in (49, 50, 51, 5_000)] == [0, 30, 60, 60]
+    assert failures_after("address", 60, NOW - timedelta(minutes=20), NOW) == 41
+    assert failures_after("address", 60, NOW - timedelta(hours=20), NOW) == 1
 
 
 async def test_forty_sign_ins_at_once_succeed_two_at_a_time(door: Door) -> None:
