@@ -18,7 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
+from flatwater.answers import Answer, answer_with, kept_of, problem, problem_for, squeezed
 from flatwater.clock import Clock
 from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
@@ -88,6 +88,20 @@ class House(Generic[ActorT, AppT]):
 
     async def remember(self, call: Call[ActorT, AppT], answer: Answer) -> None:
         """Keeps the answer of a write, in the write's transaction, for the same request coming again."""
+
+    async def recall_apart(self, call: Call[ActorT, AppT]) -> Answer | None:
+        """As `recall`, for a route without a transaction of its own: what was kept by then; claims nothing."""
+        return None
+
+    async def remember_apart(self, call: Call[ActorT, AppT], answer: Answer) -> None:
+        """As `remember`, for a route that has not kept its answer in the transaction of its own write."""
+
+    def admit(self, call: Call[ActorT, AppT]) -> None:
+        """Refuses who may not even be identified now, before anything is read or asked of the database. *Errors*: TooMany."""
+
+    async def recognise(self, call: Call[ActorT, AppT]) -> ActorT | None:
+        """Who is calling, as far as the head of the request tells: asked before a large body is read. *Cost*: one statement."""
+        return None
 
     async def explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         """The answer for what was raised; called after the request's transaction was rolled back."""
@@ -265,7 +279,10 @@ class ContractApp(Generic[ActorT, AppT]):
             if expected is None:
                 log.error("an error in %s could not be explained", call.endpoint.name, exc_info=second)
             answer = expected or problem(500, "unexpected", "Something went wrong on our side.")
-        if isinstance(error, TooSlow):
+        if isinstance(error, TooSlow) or (
+            _may_be_large(call) and not call.sent.content and call.sent.give_back is None
+        ):
+            # What is still on its way need not be sent.
             answer.headers = {**answer.headers, "connection": "close"}
         return answer
 
@@ -302,6 +319,11 @@ class ContractApp(Generic[ActorT, AppT]):
         call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
+        self._house.admit(call)
+        if call.endpoint.who.needs_actor and _may_be_large(call):
+            call.actor = await self._house.recognise(call)
+            if not call.endpoint.who.allows(call.actor):
+                raise NotSignedIn if call.actor is None else NotAllowed
         call.sent = await self._read_sent(call, scope, receive)
         # A write that has begun is finished; the client's retry with the same id is told so.
         if call.endpoint.work != "read" and call.endpoint.method != "GET":
@@ -348,13 +370,17 @@ class ContractApp(Generic[ActorT, AppT]):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
             if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
                 return known
-            answer = answer_with(
-                await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
-            )
+            is_apart = endpoint.work == "none" and endpoint.method != "GET"
+            if is_apart and (known := await self._house.recall_apart(call)) is not None:
+                return known
+            result = await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
+            answer = answer_with(result)
             if meter is not None:
                 meter.charge_response(len(answer.content))
             if endpoint.work == "write":
-                await self._house.remember(call, answer)
+                await self._house.remember(call, kept_of(result, answer))
+            elif is_apart and answer.chunks is None:
+                await self._house.remember_apart(call, kept_of(result, answer))
             return answer
 
         if endpoint.work == "read":
@@ -372,6 +398,18 @@ class ContractApp(Generic[ActorT, AppT]):
             if limit.expired():
                 raise DeadlineExceeded from error
             raise
+
+
+SMALL_BODY_BYTES = 64 * 1024
+"""More than this is read of nobody who is not known."""
+
+
+def _may_be_large(call: Call[Any, Any]) -> bool:
+    """Whether a body of more than a few kilobytes may come, by the route's ceiling and what the client declares."""
+    if call.endpoint.body_bytes <= SMALL_BODY_BYTES:
+        return False
+    declared = call.headers.get("content-length", "")
+    return not (declared.isascii() and declared.isdigit() and int(declared[:15]) <= SMALL_BODY_BYTES)
 
 
 class _Watch:

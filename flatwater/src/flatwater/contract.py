@@ -67,19 +67,23 @@ class Sent(msgspec.Struct):
     content: bytes = b""
     fields: dict[str, list[str]] = {}
     upload: Upload | None = None
+    give_back: Callable[[], None] | None = None
 
     def discard(self) -> None:
-        """Deletes the uploaded file, if one came and nobody took it over."""
+        """Deletes the uploaded file, if one came and nobody took it over, and gives its room back."""
         if self.upload is not None:
             self.upload.path.unlink(missing_ok=True)
+        if self.give_back is not None:
+            self.give_back()
 
 
 class Html(msgspec.Struct, frozen=True):
-    """A page."""
+    """A page; one that shows a secret once says so, and is kept by nothing."""
 
     text: str
     status: int = 200
     headers: dict[str, str] = {}
+    is_shown_once: bool = False
 
 
 class Redirect(msgspec.Struct, frozen=True):

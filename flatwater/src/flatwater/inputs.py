@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, cast, get_args, get_origin
@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
-from flatwater.errors import TooBig, TooSlow
+from flatwater.errors import SpoolsFull, TooBig, TooSlow
 from flatwater.paging import PageRequest
 
 MAX_FIELDS = 2_000
@@ -84,7 +84,7 @@ async def read_sent(endpoint: Endpoint, scope: Scope, receive: Receive, headers:
     try:
         async with asyncio.timeout(BODY_READ_S):
             if "upload" in endpoint.inputs:
-                return await _read_multipart(scope, bounded)
+                return await _read_spooled(scope, bounded)
             content = await _read_all(bounded)
     except TimeoutError as error:
         raise TooSlow from error
@@ -107,6 +107,49 @@ def _bounded(receive: Receive, ceiling: int) -> Receive:
         return message
 
     return bounded
+
+
+class Spools:
+    """How much all uploads take on disk together, from their first byte until their requests end."""
+
+    def __init__(self, ceiling_bytes: int) -> None:
+        self.ceiling_bytes = ceiling_bytes
+        self.held_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """*Errors*: SpoolsFull when all together would be over the ceiling."""
+        if self.held_bytes + size_bytes > self.ceiling_bytes:
+            raise SpoolsFull
+        self.held_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self.held_bytes -= size_bytes
+
+
+SPOOLS = Spools(600_000_000)
+"""Of this process. A file of 100 MB lies there twice for a moment: as it came, and as it is handed on."""
+SPOOL_COPIES = 2
+
+
+async def _read_spooled(scope: Scope, receive: Receive) -> Sent:
+    """As `_read_multipart`, with room taken for every byte as it comes and given back when the request ends. *Errors*: SpoolsFull."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        size_bytes = SPOOL_COPIES * len(message.get("body", b""))
+        SPOOLS.take(size_bytes)
+        taken += size_bytes
+        return message
+
+    try:
+        sent = await _read_multipart(scope, counted)
+    except BaseException:
+        SPOOLS.give_back(taken)
+        raise
+    sent.give_back = partial(SPOOLS.give_back, taken)
+    return sent
 
 
 async def _read_all(receive: Receive) -> bytes:

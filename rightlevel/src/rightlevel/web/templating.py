@@ -123,6 +123,11 @@ def render(
     return Html(_environment.get_template(template).render(context | values), status)
 
 
+def render_once(call: Ask, template: str, **values: Any) -> Html:
+    """A page that shows a secret this once: nothing keeps it, and the same write coming again is told that it was done."""
+    return msgspec.structs.replace(render(call, template, **values), is_shown_once=True)
+
+
 def _context(
     language: Language, actor: Actor | None, path: str, query: str, zone: tzinfo = UTC
 ) -> dict[str, Any]:
@@ -324,5 +329,6 @@ __all__ = [
     "local_path",
     "not_found_page",
     "render",
+    "render_once",
     "show_again",
 ]

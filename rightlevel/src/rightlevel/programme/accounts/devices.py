@@ -13,6 +13,7 @@ from flatwater.clock import Clock, today
 from flatwater.forwarded import network_of
 from flatwater.paging import Page, PageRequest
 from flatwater.pool import Database
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store, store
 from rightlevel.programme.accounts.entry import (
@@ -66,7 +67,7 @@ class PinRefused(Forbidden):
 class LinkCode(msgspec.Struct, frozen=True):
     """A code with which one device may be linked; `code` is shown this once."""
 
-    code: str
+    code: ShownOnce
     school_id: int
     school_name: str
     expires_at: datetime

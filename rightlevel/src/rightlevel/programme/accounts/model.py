@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts.blocklist import is_guessed_first
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
 from rightlevel.programme.permissions import RANK, ROLES, Actor, Role
@@ -141,7 +142,7 @@ class TokenMade(msgspec.Struct, frozen=True):
     """A new API token; `token` is shown this once."""
 
     id: str
-    token: str
+    token: ShownOnce
     expires_at: datetime
 
 

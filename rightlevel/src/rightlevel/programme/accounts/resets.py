@@ -10,6 +10,7 @@ import msgspec
 from flatwater.clock import Clock
 from flatwater.forwarded import network_of
 from flatwater.pool import Database
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store, store
 from rightlevel.programme.accounts.entry import Tried, count_failures, forgive, refuse_locked
@@ -38,7 +39,7 @@ class CodeMade(msgspec.Struct, frozen=True):
     """A one-time code for somebody; `code` is shown this once."""
 
     person: Person
-    code: str
+    code: ShownOnce
     expires_at: datetime
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts import (
     NewPerson,
     OpenSession,
@@ -82,7 +83,7 @@ class PersonMade(msgspec.Struct, frozen=True):
     """An account and its generated password, shown this once (none when one was chosen)."""
 
     person: Person
-    password: str | None
+    password: ShownOnce | None
 
 
 class Switch(msgspec.Struct, frozen=True):
@@ -211,12 +212,14 @@ async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
     password_hash = await call.app.passwords.hash(password)
-    person = await write_as(
+    return await write_as(
         call,
         lambda session, actor: create_person(session, actor, body, password_hash=password_hash),
         deadline_s=WRITE_S,
+        answer=lambda person: Created(
+            PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}"
+        ),
     )
-    return Created(PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}")
 
 
 @routes.endpoint(

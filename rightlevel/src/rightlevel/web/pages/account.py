@@ -30,7 +30,7 @@ from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.house import device_of
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
 routes = Registry()
 
@@ -203,7 +203,7 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
             resources=RESOURCES,
         )
     tokens = await list_tokens(call.session, actor, PageRequest())
-    return render(
+    return render_once(
         call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now, resources=RESOURCES
     )
 

@@ -48,7 +48,7 @@ from rightlevel.web.house import (
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.pages.sign_in import SIGN_IN_S, set_session
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.templating import device_name, done, language_of, render
+from rightlevel.web.templating import device_name, done, language_of, render, render_once
 
 routes = Registry()
 
@@ -177,7 +177,7 @@ async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     # The code stands behind the #, which browsers send to nobody: it is in no log and no history of ours.
     address = f"{_origin(call)}/link-device#{quote(made.code)}"
     qr = qr_svg(address[:400], _("QR code that opens the page for linking"))
-    return render(call, "schools/devices.html", school=school, devices=devices, made=made, qr=qr)
+    return render_once(call, "schools/devices.html", school=school, devices=devices, made=made, qr=qr)
 
 
 def _origin(call: Ask) -> str:

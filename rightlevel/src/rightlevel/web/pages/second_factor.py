@@ -26,7 +26,7 @@ from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRI
 from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.sign_in import device_name_of, set_session
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.templating import done, language_of, local_path, render, show_again
+from rightlevel.web.templating import done, language_of, local_path, render, render_once, show_again
 
 routes = Registry()
 
@@ -129,7 +129,7 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
         values = await _factor(call, session, begun)
     if error is not None:
         show_again(call, "account/second_factor.html", error, **values)
-    return render(call, "account/second_factor.html", **values)
+    return render_once(call, "account/second_factor.html", **values)
 
 
 @routes.endpoint(
@@ -154,7 +154,7 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
             values = await _factor(call, session, await enrolment_begun(session, actor))
         show_again(call, "account/second_factor.html", error, **values)
     set_session(call, confirmed.signed_in)
-    return render(call, "account/recovery_codes.html", codes=confirmed.recovery_codes)
+    return render_once(call, "account/recovery_codes.html", codes=confirmed.recovery_codes)
 
 
 @routes.endpoint(
@@ -181,7 +181,7 @@ async def renew_codes(call: Ask, *, form: StepForm) -> Html:
         codes = await renew_recovery_codes(call.database, actor_of(call), code=form.code, clock=call.clock)
     except Forbidden as error:
         return await _again(call, error)
-    return render(call, "account/recovery_codes.html", codes=codes)
+    return render_once(call, "account/recovery_codes.html", codes=codes)
 
 
 async def _again(call: Ask, error: ProgrammeError) -> Html:

@@ -313,7 +313,11 @@ async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
     asked = VisitSearch()
     forms = await write_as(
-        call, lambda session, actor: begin_export(session, actor, asked), deadline_s=WRITE_S
+        call,
+        lambda session, actor: begin_export(session, actor, asked),
+        deadline_s=WRITE_S,
+        answer=lambda begun: begun,
+        is_kept=False,
     )
     headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
     return Streamed(
