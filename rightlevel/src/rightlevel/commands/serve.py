@@ -92,6 +92,7 @@ async def _serving(
                 drain_s=settings.drain_s,
                 keep_alive_s=settings.keep_alive_s,
                 connections=settings.http_connections,
+                trusted_peers=settings.trusted_proxies,
             )
             ending = await serve(app, listener, limits=limits, recycler=platform.vitals.recycler)
             mark = platform.vitals.recycler.mark
