@@ -251,6 +251,33 @@ def _names_ids(name: str) -> bool:
     return name in ("id", "ids", "after") or name.endswith(("_id", "_ids"))
 
 
+_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+"""Marks that steer a terminal or end a line somewhere, and that nobody types: ESC, NUL, DEL and their like."""
+_ON_ONE_LINE = re.compile("[\t\n\r]")
+_MAYBE_MARKS = re.compile(rb"\\[bfnrtu]|[\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+
+
+def _is_one_line(name: str) -> bool:
+    """Whether a field of this name is a name, a code or an address, which stand on one line."""
+    return name in ("email", "contact", "section", "label", "title") or name.endswith(
+        ("name", "code", "_label", "_title")
+    )
+
+
+def _refuse_marks(value: Any, name: str, where: str) -> None:
+    """Passes for texts that hold no control marks, and in names no line's end. *Errors*: InputInvalid."""
+    if isinstance(value, str):
+        if _NEVER.search(value) or (_is_one_line(name) and _ON_ONE_LINE.search(value)):
+            raise InputInvalid("This holds marks that can't be seen. Type it anew.", where=where)
+    elif isinstance(value, list):
+        for number, each in enumerate(cast("list[Any]", value)):
+            _refuse_marks(each, name, f"{where}[{number}]")
+    elif isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            _refuse_marks(key, "name", where)
+            _refuse_marks(each, key, f"{where}.{key}")
+
+
 def _with_plain_ids(value: Any, name: str) -> Any:
     """The same with every id in its plain form, all the way down."""
     if isinstance(value, str):
@@ -276,12 +303,15 @@ def decode_inputs(
     sent = call.sent
     version = _version_matched(call)
     query = parse_fields(call.query_string, where="query")
+    for field, given in query.items():
+        _refuse_marks(given, field, f"query.{field}")
     if query:
         _require_known_query(call.endpoint, query)
     if sent.fields and call.endpoint.is_for_programs:
         _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
+            _refuse_marks(parameters, "", "path")
             inputs[name] = _convert(dict(parameters), kind, where="path")
         elif name == "query":
             known = _with_version(query, version if call.endpoint.version_in == "query" else None)
@@ -289,6 +319,8 @@ def decode_inputs(
         elif name == "page":
             inputs[name] = _page_request(call.endpoint, query)
         elif name == "form":
+            for field, given in sent.fields.items():
+                _refuse_marks(given, field, f"form.{field}")
             inputs[name] = _from_fields(sent.fields, kind, where="form")
         elif name == "upload":
             inputs[name] = _upload(sent.upload, kind)
@@ -407,6 +439,8 @@ def _body_with_version(content: bytes, version: int) -> bytes:
 
 def _decode_json(content: bytes, kind: Any, version: int | None = None) -> Any:
     try:
+        if _MAYBE_MARKS.search(content):
+            _refuse_marks(msgspec.json.decode(content), "", "body")
         _require_known_names(content, kind)
         if version is not None:
             content = _body_with_version(content, version)

@@ -189,7 +189,7 @@ def _sum(file: Path) -> BackupFile:
 
 
 def _put(file: Path, content: bytes) -> None:
-    with file.open("wb") as out:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())

@@ -472,6 +472,18 @@ def _is_secure(wanted: str, host: str, *, is_https: bool) -> bool:
     return is_https or not _is_this_machine(host)
 
 
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via")
+
+
+def is_on_this_machine(call: Ask) -> bool:
+    """Whether a program on this machine asks by itself: from a loopback address, under this machine's own name, passed on by no proxy."""
+    if any(name in call.headers for name in PASSED_ON) or not _is_this_machine(call.headers.get("host", "")):
+        return False
+    return call.address == LOCAL or _is_this_machine(
+        call.address if ":" not in call.address else f"[{call.address}]"
+    )
+
+
 def _is_this_machine(host: str) -> bool:
     """Whether a Host header names the machine on which the browser runs. *Source*: RFC 6761 for `localhost` and what is below it."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
