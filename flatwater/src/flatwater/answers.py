@@ -6,7 +6,7 @@ import gzip
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from math import ceil
-from typing import Any, overload
+from typing import Any, cast, overload
 from urllib.parse import quote
 
 import msgspec
@@ -70,7 +70,7 @@ def kept_of(result: Any, answer: Answer) -> Answer:
         if not result.is_shown_once:
             return answer
         return msgspec.structs.replace(answer, content=b"", is_shown_once=True)
-    inner = result.content if isinstance(result, Created) else result
+    inner = cast("Created[Any]", result).content if isinstance(result, Created) else result
     plain = without_shown_once(inner)
     return answer if plain is inner else msgspec.structs.replace(answer, content=_encoder.encode(plain))
 
