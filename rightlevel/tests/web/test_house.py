@@ -323,3 +323,21 @@ async def test_a_made_up_cookie_buys_no_more_attempts_to_sign_in(served: Served)
             if answer.status_code == 429:
                 assert answer.headers["retry-after"]
     assert statuses.count(429) >= 10
+
+
+async def test_signing_out_takes_what_the_browser_kept(by_default: Served) -> None:
+    async with by_default.database.transaction(deadline_s=30) as session:
+        password_hash = await by_default.platform.passwords.hash("mango rain bicycle")
+        await session.execute(QUERIES["give_password"], {"hash": password_hash})
+    transport = httpx.ASGITransport(by_default.app, client=("198.51.100.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="https://tarl.example.org") as client:
+        await client.post("/sign-in", data={"username": "teacher", "password": "mango rain bicycle"})
+        page = (await client.get("/account")).text
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+        left = await client.post("/sign-out", data={"csrf_token": token})
+        assert (left.status_code, left.headers["clear-site-data"]) == (303, '"cache"')
+        assert any(
+            "__Host-rl_session=;" in each and "Max-Age=0" in each
+            for each in left.headers.get_list("set-cookie")
+        )
+        assert (await client.get("/api/v1/me")).status_code == 401
