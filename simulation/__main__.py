@@ -55,6 +55,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--planted", action="store_true", help="put in every planted fault in turn and see that it is found"
     )
     parser.add_argument("--plant", default="", help="only this planted fault")
+    parser.add_argument(
+        "--floor", action="store_true", help="how fast the program is with nothing judged or compared"
+    )
     parser.add_argument("--port", type=int, default=20_100)
     parser.add_argument(
         "--tests",
@@ -170,6 +173,10 @@ def main() -> None:
         from simulation.planting import run_planted
 
         sys.exit(asyncio.run(run_planted(asked)))
+    if asked.floor:
+        from simulation.floor import run_floor
+
+        sys.exit(asyncio.run(run_floor(asked)))
     sys.exit(asyncio.run(simulate(asked)))
 
 

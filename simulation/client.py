@@ -16,12 +16,13 @@ class Lost(Exception):
 class Answer:
     """One answer as it came."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("asked", "body", "headers", "status")
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.asked = ""
 
     def json(self) -> Any:
         """The body as JSON, None when it is empty."""
@@ -68,9 +69,11 @@ class Client:
         port = self.ports[which % len(self.ports)]
         self.requests += 1
         try:
-            return await asyncio.wait_for(
+            answer = await asyncio.wait_for(
                 self._ask(port, method, path, headers, body, forget=forget, source=source), TIMEOUT_S
             )
+            answer.asked = f"{method} {path}"
+            return answer
         except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError) as error:
             raise Lost(f"{method} {path}: {error!r}") from error
 

@@ -189,6 +189,18 @@ class World:
             return self.leader()
         if self.chance(0.06):
             return self.person("teacher", "mentor", "viewer") or "admin"
+        if self.chance(0.1):
+            # Somebody who has another class of this school and not this one.
+            beside = {
+                each.person
+                for each in self.p.assignments.values()
+                if each.school == school and each.holds_on(self.today) and each.klass not in (None, klass)
+            }
+            found = self.pick(
+                sorted(each for each in beside if not self.p.covers(each, self.today, school, klass, subject))
+            )
+            if found is not None:
+                return found
         there = [
             each.person
             for each in self.p.assignments.values()
@@ -213,9 +225,9 @@ class World:
             each
             for each in self.p.children.values()
             if each.is_live
-            and (school is None or each.present.school == school)
+            and (school is None or each.record.school == school)
             and (active is None or (each.status == "active") == active)
-            and (anywhere or not self.p.schools[each.present.school].is_deleted)
+            and (anywhere or not self.p.schools[each.record.school].is_deleted)
         )
 
     def day(self, back: int = 0) -> str:

@@ -16,11 +16,18 @@ class Form:
     choices: dict[str, list[str]] = field(default_factory=dict)
     buttons: list[tuple[str, str]] = field(default_factory=list)
     is_file: bool = False
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of each field, what its tag says of it (the first tag where there are several), with the tag's own name as `tag`."""
 
     @property
     def names(self) -> set[str]:
         """Every field that the form has, ticked or not."""
         return {name for name, _ in self.fields} | set(self.choices) | {name for name, _ in self.buttons}
+
+    @property
+    def shown(self) -> dict[str, dict[str, str]]:
+        """The fields that a person sees and can fill, with what their tags say."""
+        return {name: at for name, at in self.attributes.items() if at.get("type") != "hidden"}
 
     def filled(self, **typed: object) -> list[tuple[str, str]]:
         """What is sent when these are typed in and everything else is left as it was. None takes a field out."""
@@ -63,7 +70,9 @@ class _Reader(HTMLParser):
                 owner.buttons.append((at["name"], at.get("value", "")))
         elif tag == "textarea":
             self._area, self._text = (self._owner(at), at.get("name", "")), []
+            _note(self._owner(at), tag, at)
         elif tag == "select":
+            _note(self._owner(at), tag, at)
             self._select, self._first, self._chosen = (
                 (self._owner(at), at.get("name", ""), "multiple" in at),
                 "",
@@ -85,6 +94,8 @@ class _Reader(HTMLParser):
         owner = self._owner(at)
         if owner is None:
             return
+        if sort != "submit":
+            _note(owner, "input", at)
         if sort in ("radio", "checkbox"):
             owner.choices.setdefault(name, []).append(at.get("value", "on"))
             if "checked" in at:
@@ -117,7 +128,7 @@ class _Reader(HTMLParser):
         elif tag == "textarea" and self._area is not None:
             owner, name = self._area
             if owner is not None and name:
-                owner.fields.append((name, "".join(self._text)))
+                owner.fields.append((name, "".join(self._text).removeprefix("\n")))  # as browsers do
             self._area = None
 
     def handle_data(self, data: str) -> None:
@@ -130,6 +141,11 @@ class _Reader(HTMLParser):
             owner = self._by_id.get(form)
             if owner is not None:
                 owner.fields.append((name, at.get("value", "")))
+
+
+def _note(owner: Form | None, tag: str, at: dict[str, str]) -> None:
+    if owner is not None and at.get("name"):
+        owner.attributes.setdefault(at["name"], {**at, "tag": tag})
 
 
 def forms_of(text: str) -> list[Form]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
+import io
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from simulation.client import Lost
+from simulation.client import Answer, Lost
 from simulation.deeds import KINDS
 from simulation.model.programme import Counts
 from simulation.model.things import FIELD, SUBJECTS, Round
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
 PAGE = 7
 """So many rows a page where paging itself is looked at."""
+SEALING_TRIES = 300
+SEALING_PAUSE_S = 0.1
 
 
 class Looker:
@@ -32,28 +36,32 @@ class Looker:
         self.run = player.run
 
     async def ask(self, path: str, who: str = "admin") -> Any:
-        """The answer to a question; on a busy machine it may be asked for again. *Errors*: Unanswered when it is refused."""
+        """The answer to a question. *Errors*: Unanswered when it is refused."""
+        return (await self.told(who, path)).json()
+
+    async def told(self, who: str, path: str, body: Any = None, *, may_be_refused: bool = False) -> Answer:
+        """What is answered; on a busy machine it may be asked for again. *Errors*: Unanswered when it is refused."""
         from simulation.player import PAUSE_S, TRIES, UNSETTLED, Unanswered
 
-        answer = None
+        answer, method = None, "GET" if body is None else "POST"
         for _ in range(TRIES):
             which = self.player.counts["asked"] % 2
             self.player.counts["asked"] += 1
             with contextlib.suppress(Lost):
-                answer = await self.run.api(who, "GET", path, which=which)
+                answer = await self.run.api(who, method, path, body, which=which)
                 if answer.status not in (*UNSETTLED, 429):
                     break
             self.player.counts["asked again"] += 1
             await asyncio.sleep(PAUSE_S)
         if answer is None:
-            raise Unanswered("questions", f"GET {path} as {who}: no answer at all")
+            raise Unanswered("questions", f"{method} {path} as {who}: no answer at all")
         self.player.saw(who, answer)
-        if not answer.is_done:
-            what = f"GET {re.sub(r'[0-9a-f-]{36}|[0-9]+', '*', path.split('?')[0])}"
+        if not answer.is_done and not may_be_refused:
+            what = f"{method} {re.sub(r'[0-9a-f-]{36}|[0-9]+', '*', path.split('?')[0])}"
             raise Unanswered(
-                f"{what} {answer.code}", f"GET {path} as {who}: {answer.status} {answer.text[:300]}"
+                f"{what} {answer.code}", f"{method} {path} as {who}: {answer.status} {answer.text[:300]}"
             )
-        return answer.json()
+        return answer
 
     async def all(self, path: str, who: str = "admin", rows: int = 1000) -> list[dict[str, Any]]:
         """Every row of a list, paged through to its end."""
@@ -286,7 +294,7 @@ class Looker:
                 each.id
                 for each in self.p.children.values()
                 if each.is_live
-                and not self.p.schools[each.present.school].is_deleted
+                and not self.p.schools[each.record.school].is_deleted
                 and self.p.reaches_child(person.id, self.w.today, each)
             }
             if person.role in ("mentor", "teacher"):
@@ -302,7 +310,7 @@ class Looker:
                 [each for each, count in got.items() if count > 1],
                 person.id,
             )
-        viewer = await self.run.api("viewer1", "GET", "/api/v1/students")
+        viewer = await self.told("viewer1", "/api/v1/students", may_be_refused=True)
         self.same("a viewer asks for children", 403, viewer.status)
 
     # Lists, frozen rounds, audit, reconcile --------------------------------------------------------------------------
@@ -338,8 +346,9 @@ class Looker:
         for held in self.p.rounds.values():
             if held.state != "frozen":
                 continue
-            snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
+            snapshot = await self._sealed(held)
             if snapshot["sealed_at"] is None:
+                self.player.differ("a frozen round that is not sealed", "sealed", "not yet", where=held.id)
                 continue
             known = self.player.hashes.setdefault(held.id, snapshot["sha256"])
             self.same("the hash of a frozen round", known, snapshot["sha256"], held.id)
@@ -350,6 +359,98 @@ class Looker:
                 (check["is_intact"], check["is_rebuilt"]),
                 held.id,
             )
+            await self._frozen_by_value(held)
+
+    async def _frozen_by_value(self, held: Round) -> None:
+        """What was frozen of every school is what the model had of it at that moment."""
+        for school, lines in self.p.frozen.get(held.id, {}).items():
+            path = f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot/schools/{self.w.ids[school]}"
+            rows = [line.split("|") for line in (await self.told("admin", path)).text.splitlines()]
+            number = str(self.w.ids[school])
+            self.same(
+                "the results that were frozen of a school",
+                lines,
+                sorted(
+                    "|".join([self.w.word("child", row[0]) or "", row[1], *row[4:9]])
+                    for row in rows
+                    if row[3] == number
+                ),
+                f"{school}, {held.id}",
+            )
+
+    async def agreement(self) -> None:
+        """How many re-tests are compared in every round and subject, and how many of them agree."""
+        for held in self.p.rounds.values():
+            if held.is_deleted:
+                continue
+            for subject in SUBJECTS:
+                pairs = self.p.pairs(held.id, subject)
+                path = f"/api/v1/agreement?round_id={self.w.ids[held.id]}&subject={subject}"
+                groups = (await self.ask(path))["groups"]
+                told = groups[0]["agreement"] if groups else {"n": 0, "exact": None}
+                where = f"{held.id}, {subject}"
+                self.same("how many re-tests are compared", len(pairs), told["n"], where)
+                if told["exact"] is not None and len(pairs) == told["n"]:
+                    exact = sum(1 for first, second in pairs if first == second) / len(pairs)
+                    self.same(
+                        "the share of re-tests that agree",
+                        round(exact, 6),
+                        round(told["exact"]["value"], 6),
+                        where,
+                    )
+
+    async def visits(self) -> None:
+        """Every visit that was sent is in the list once, and in the file that is taken away, but for those at practice schools."""
+        sent = {
+            each["id"]: each["school"]
+            for each in self.w.things.get("visit", {}).values()
+            if each.get("state") == "submitted"
+        }
+        rows = [row["id"] for row in await self.all("/api/v1/visits?state=submitted", rows=PAGE)]
+        self.same("the list of visits", sorted(sent), sorted(rows))
+        real = sorted(each for each, school in sent.items() if not self.p.schools[school].is_practice)
+        text = (await self.told("admin", "/api/v1/visits-export", {})).text
+        found = sorted(each for each in sent if each in text)
+        self.same("the visits in the file", real, found)
+        self.same(
+            "rows in the file of visits", len(real), max(0, len(list(csv.reader(io.StringIO(text)))) - 1)
+        )
+
+    async def teaching(self) -> None:
+        """Of every school with groups: no child is in two of a subject, each says how many it has; sessions are there once."""
+        held = {
+            (each["school"], each["subject"])
+            for each in self.w.things.get("grouping", {}).values()
+            if each.get("is_accepted") and not self.p.schools[each["school"]].is_deleted
+        }
+        for school, subject in sorted(held):
+            query = f"school_id={self.w.ids[school]}&subject={subject}"
+            where = f"{school}, {subject}"
+            seen: Counter[str] = Counter()
+            for group in (await self.ask(f"/api/v1/groups?{query}"))["groups"]:
+                page = await self.ask(f"/api/v1/groups/{group['id']}")
+                seen.update(each["student_id"] for each in page["members"])
+                counted = len(page["members"]) + page["unseen"]
+                self.same("how many children a group has", group["children"], counted, where)
+            twice = sorted(each for each, count in seen.items() if count > 1)
+            self.same("a child in two groups of a subject", [], twice, where)
+            rows = await self.all(f"/api/v1/teaching-sessions?{query}", rows=PAGE)
+            told = sorted((row["id"], row["minutes"]) for row in rows)
+            known = sorted(
+                (number, 45)
+                for number, there in self.w.things.get("session", {}).items()
+                if (there["school"], there["subject"]) == (school, subject)
+            )
+            self.same("recorded sessions", known, [each for each in told if each in known], where)
+
+    async def _sealed(self, held: Round) -> dict[str, Any]:
+        """The snapshot of a frozen round; sealing is done in the background and may take a moment."""
+        for _ in range(SEALING_TRIES):
+            snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
+            if snapshot["sealed_at"] is not None:
+                break
+            await asyncio.sleep(SEALING_PAUSE_S)
+        return snapshot
 
     async def audit(self) -> None:
         """Every acknowledged deed has its row in the audit log, with who did it."""
@@ -372,12 +473,26 @@ class Looker:
                 break
             mark = f"&after={page['next']}"
         self.player.audit_marks["newest"] = last
+        await self._denied()
         names = {who: "admin2" if who == "admin" else who for who, _, _ in wanted}
         for (who, action, resource), count in wanted.items():
             got = rows[names[who], action, resource]
             self.player.counts["comparisons"] += 1
             if got < count:
                 self.player.differ(f"audit rows of {action} {resource}", f"at least {count}", got, where=who)
+
+    async def _denied(self) -> None:
+        """Every deed that was denied is counted in the audit log, under who tried it."""
+        told: Counter[str] = Counter()
+        for row in await self.all("/api/v1/audit?outcome=denied"):
+            told[row["username"]] += row["times"]
+        for who, count in self.player.denied.items():
+            self.player.counts["comparisons"] += 1
+            name = "admin2" if who == "admin" else who
+            if told[name] < count:
+                self.player.differ(
+                    "denied attempts in the audit log", f"at least {count}", told[name], where=who
+                )
 
     async def reconcile(self) -> None:
         """The program's own recount."""
@@ -395,7 +510,19 @@ def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["grade"], row["sex"], row["outcome"], row["level"], row["is_verified"], row["is_locked"]
 
 
-LOOKS = ("rosters", "figures", "sheets", "histories", "rights", "lists", "frozen", "audit")
+LOOKS = (
+    "rosters",
+    "figures",
+    "sheets",
+    "histories",
+    "rights",
+    "lists",
+    "frozen",
+    "agreement",
+    "visits",
+    "teaching",
+    "audit",
+)
 
 
 async def look(player: Player, *, is_last: bool, only: str = "", narrow: str = "") -> None:

@@ -23,8 +23,15 @@ from simulation.model.things import LEADERS, Child, Person
 from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
 
 TRIES = 60
+HELD_TRIES = 400
+"""So often something is asked for again that the program says is held for the moment."""
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+MOST_ALONE = 3
+"""So many kinds that must run alone wait for a wave to be over, each to be made up anew then."""
+DENIED = ("forbidden", "out_of_scope")
+EAGER = 0.4
+"""How likely a kind of deed is at least, until the first of it was accepted."""
 SEALING = (b"round_sealing", b"This round is being frozen at this moment")
 """A round that was frozen a moment ago: who asks again is told what holds."""
 NAMES = re.compile(rb"Zq[a-z]{9}")
@@ -46,7 +53,8 @@ class Difference:
     def words(self) -> str:
         """For people."""
         by = f"\n  deed      {self.deed.words}" if self.deed else ""
-        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {str(self.expected)[:700]}\n  got       {str(self.got)[:700]}"
+        expected, got = str(self.expected)[:700], str(self.got)[:3500]
+        return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {expected}\n  got       {got}"
 
 
 @dataclass
@@ -79,6 +87,17 @@ def step_of(plain: dict[str, Any]) -> Step:
     return Step(**{**plain, "deeds": [Deed(**each) for each in plain["deeds"]]})
 
 
+FAULTS = re.compile(r'role="alert"[^>]*>(.*?)</(?:div|p|section)>|class="fault"[^>]*>(.*?)</p>', re.DOTALL)
+
+
+def words_of(page: str) -> str:
+    """What a page says is wrong, without its marks."""
+    found = [one or other for one, other in FAULTS.findall(page)] or re.findall(
+        r"<main.*?>(.*?)</main>", page, re.DOTALL
+    )
+    return " ".join(re.sub(r"<[^>]*>", " ", " | ".join(found)).split())[:300]
+
+
 @dataclass
 class Told:
     """What came of a deed."""
@@ -101,7 +120,7 @@ class Options:
     schools: int = 5
     deeds_a_day: int = 150
     children: int = 9
-    wave: int = 12
+    wave: int = 24
     pages: float = 0.17
     lost: float = 0.04
     faults: bool = True
@@ -166,30 +185,30 @@ class Go:
             await self._settled(lambda: self.run.api(self.deed.who, method, path, body, which=which, key=key))
         )
 
-    async def _settled(self, ask: Any) -> Answer:
-        """The answer, however often it has to be asked for."""
+    async def _settled(self, ask: Any, who: str = "") -> Answer:
+        """The answer, however often it has to be asked for; what it names is seen by whoever asked."""
         last: object = None
-        for number in range(TRIES):
+        is_held = False
+        for number in range(HELD_TRIES):
+            if number == TRIES and not is_held:
+                break
             try:
                 answer = await ask()
             except Lost as error:
                 last = error
                 self.player.counts["repeated"] += 1
             else:
-                self.player.saw(self.deed.who, answer)
+                self.player.saw(who or self.deed.who, answer)
                 is_held = answer.status == 429 or (
                     answer.status == 409 and any(each in answer.body for each in SEALING)
                 )
-                if answer.status not in UNSETTLED and not (is_held and number < TRIES - 1):
+                if answer.status not in UNSETTLED and not (is_held and number < HELD_TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
-        logs = "\n".join(
-            f"{each.name}: {each.read_text('utf-8', 'replace')[-600:]}"
-            for each in self.run.folder.glob("serve-*")
-        )
         states = self.run.states()
+        logs = self.player.logs()
         raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
 
     async def upload(
@@ -205,6 +224,15 @@ class Go:
         return _told(
             await self._settled(lambda: self.run.client.ask(self.deed.which, "POST", path, headers, body))
         )
+
+    async def until_ended(self, path: str) -> dict[str, Any]:
+        """How an import ended, which is done in the background. *Errors*: Unanswered when it does not end."""
+        for _ in range(HELD_TRIES):
+            told = await self.read("GET", path)
+            if told.is_done and told.data["ended_at"] is not None:
+                return told.data
+            await asyncio.sleep(PAUSE_S)
+        raise Unanswered(self.deed.kind, f"{path} does not end: {told.data}\n{self.player.logs()}")
 
     async def version(self, word: str, path: str) -> int:
         """The version of a thing, asked for when it is not known."""
@@ -227,7 +255,24 @@ class Go:
     async def result_version(self, number: str) -> int:
         """The version of a result, asked for as somebody who sees it."""
         told = _told(
-            await self.run.api("coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which)
+            await self._settled(
+                lambda: self.run.api(
+                    "coordinator1", "GET", f"/api/v1/results/{number}", which=self.deed.which
+                ),
+                "coordinator1",
+            )
+        )
+        return told.data["version"] if told.is_done else 1
+
+    async def verification_version(self, number: str) -> int:
+        """The version of a re-test, asked for as somebody who sees it."""
+        told = _told(
+            await self._settled(
+                lambda: self.run.api(
+                    "coordinator1", "GET", f"/api/v1/verifications/{number}", which=self.deed.which
+                ),
+                "coordinator1",
+            )
         )
         return told.data["version"] if told.is_done else 1
 
@@ -268,6 +313,13 @@ class Go:
         values = {name: value for name, value in typed.items() if name in names}
         sent = form.filled(**values)
         answer = await self._post(form.action, sent)
+        unasked = [name for name in typed if name not in names]
+        again = form_to(answer.text, form.action) if answer.status in (409, 422) and unasked else None
+        if again is not None and any(name in again.names for name in unasked):
+            # The page asks for a reason only once it has said that one is needed: it is filled in and sent again.
+            form = again
+            values = {name: value for name, value in typed.items() if name in form.names}
+            answer = await self._post(form.action, form.filled(**values))
         known = dict(form.fields)
         data = {
             "location": answer.headers.get("location", ""),
@@ -294,6 +346,17 @@ class Go:
         form = found[-1 if last else 0]
         typed = {name: form.choices[name][-1] for name in choose if form.choices.get(name)}
         return await self.fill(page, form, (), typed)
+
+    async def form_choosing(self, page: str, action: str, *choose: str, **typed: Any) -> Told:
+        """Fills a form in, taking the last of what may be chosen for each name in `choose`."""
+        shown = await self.page(page)
+        if shown.status != 200:
+            return Told(max(shown.status, 401), f"page {shown.status}")
+        form = form_to(shown.text, action)
+        if form is None or not all(form.choices.get(name) for name in choose):
+            return Told(409, "not_offered")
+        chosen = {name: form.choices[name][-1] for name in choose}
+        return await self.fill(page, form, (), {**typed, **chosen})
 
     async def form_with_file(
         self, page: str, action: str, file: tuple[str, bytes, str], **typed: Any
@@ -441,8 +504,10 @@ class Player:
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
-        self.seen: list[tuple[str, set[bytes]]] = []
+        self.seen: list[tuple[str, set[bytes], str]] = []
         self.acknowledged: list[Deed] = []
+        self.denied: Counter[str] = Counter()
+        self.alone: list[str] = []
         self.audit_marks: dict[str, Any] = {}
         self.hashes: dict[str, str] = {}
         self.found_by = ""
@@ -465,7 +530,14 @@ class Player:
             return
         names = set(NAMES.findall(answer.body))
         if names:
-            self.seen.append((who, names))
+            self.seen.append((who, names, answer.asked))
+
+    def logs(self) -> str:
+        """The end of what the processes logged."""
+        return "\n".join(
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-1500:]}"
+            for each in self.run.folder.glob("serve-*")
+        )
 
     def differ(
         self, sort: str, expected: object, got: object, *, where: str = "", deed: Deed | None = None
@@ -537,24 +609,26 @@ class Player:
             self.settle(deed, verdict, told)
         self._judge_names(over)
 
-    def _over(self, seen: list[tuple[str, set[bytes]]]) -> list[tuple[str, set[bytes]]]:
+    def _over(self, seen: list[tuple[str, set[bytes], str]]) -> list[tuple[str, set[bytes], str]]:
         """Of the names that somebody was shown, those to which they have no right as things stand."""
         named: dict[bytes, Child] = {}
         for child in self.world.p.children.values():
             for name in NAMES.findall(" ".join([child.name, *child.former_names]).encode()):
                 named[name] = child
         p, today = self.world.p, self.world.today
-        over: list[tuple[str, set[bytes]]] = []
-        for who, names in seen:
+        over: list[tuple[str, set[bytes], str]] = []
+        for who, names, asked in seen:
             wrong = {name for name in names if name in named and not p.may_ever_name(who, today, named[name])}
             if wrong:
-                over.append((who, wrong))
+                over.append((who, wrong, asked))
         return over
 
-    def _judge_names(self, over: list[tuple[str, set[bytes]]]) -> None:
+    def _judge_names(self, over: list[tuple[str, set[bytes], str]]) -> None:
         """A name is shown wrongly when there was no right to it before the wave, and is none after it."""
-        for who, names in self._over(over):
-            self.differ("a name shown to somebody without a right", "no name", sorted(names)[:3], where=who)
+        for who, names, asked in self._over(over):
+            told = [each.decode() for each in sorted(names)[:3]]
+            where = f"{who}, {asked}"
+            self.differ("a name shown to somebody without a right", "no name", told, where=where)
         self.counts["names looked for"] += len(self.seen)
         self.seen.clear()
 
@@ -569,7 +643,8 @@ class Player:
         kind = KINDS[deed.kind]
         self.counts["comparisons"] += 1
         if told.status >= 500:
-            self.differ(f"error {told.status} on {deed.kind}", verdict or "done", told.code, deed=deed)
+            got = f"{told.code}\n{self.logs()}"
+            self.differ(f"error {told.status} on {deed.kind}", verdict or "done", got, deed=deed)
             return
         is_done = told.is_done
         if is_done and kind.name == "test" and deed.way == "api" and isinstance(told.data, dict):
@@ -591,11 +666,13 @@ class Player:
             return
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
+        if code in DENIED and deed.way == "api":
+            self.denied[deed.who] += 1
         if not verdict and code != "not_offered":
             self.differ(
                 f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
                 "done",
-                code,
+                f"{code} {words_of(told.text)}\n{self.logs() if code == 'round_sealing' else ''}".strip(),
                 deed=deed,
             )
 
@@ -706,8 +783,7 @@ class Player:
                     )
                     for subject in ("language", "math")
                 ]
-        for job in jobs:
-            await do(job)
+        await do(*jobs)
         children: list[Deed] = []
         for each in schools:
             for number in range(self.options.children):
@@ -748,6 +824,10 @@ class Player:
         deeds: list[Deed] = []
         taken: set[object] = set()
         acting: set[object] = set()
+        while self.alone:
+            deed = self.choose([self.alone.pop(0)], [1.0])
+            if deed is not None:
+                return [deed]
         for _ in range(self.options.wave * 3):
             deed = self.choose(names, weights)
             if deed is None:
@@ -756,6 +836,8 @@ class Player:
             if EVERYTHING in touched:
                 if not deeds:
                     return [deed]
+                if len(self.alone) < MOST_ALONE:
+                    self.alone.append(deed.kind)
                 continue
             # Whose rights change acts in no other deed of the same wave.
             if touched & (taken | acting) or deed.who in taken:
@@ -785,7 +867,7 @@ class Player:
             done = 0
             await self.steps_of_rounds()
             while done < options.deeds_a_day and not self.differences and not self._is_late():
-                wave = self.a_wave(names, weights)
+                wave = self.a_wave(names, self._eager(names, weights))
                 fault = ""
                 if options.faults and w.chance(0.03):
                     fault = w.rng.choices(("program", "backend", "postmaster"), (3, 4, 1))[0]
@@ -801,6 +883,13 @@ class Player:
                 is_night = w.chance(0.1)
                 day = w.today + timedelta(days=w.rng.choice((1, 2, 3, 5)))
                 await self.take(Step("day", day=day.isoformat(), hour=NIGHT_UTC if is_night else MORNING_UTC))
+
+    def _eager(self, names: list[str], weights: list[float]) -> list[float]:
+        """How likely each kind is: one that was not accepted yet is tried until it is."""
+        return [
+            weight if self.done[name] else max(weight, EAGER)
+            for name, weight in zip(names, weights, strict=True)
+        ]
 
     def _is_late(self) -> bool:
         return time.monotonic() > self.until

@@ -63,6 +63,31 @@ def install_clock(path: Path) -> None:
     system.monotonic = lambda _self: shifted.monotonic()
 
 
+def compile_templates() -> None:
+    """Compiles every template before anything is forked: processes are started hundreds of times here."""
+    environment: Any = import_module("rightlevel.web.templating")._environment
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+SEALING_S = 0.4
+
+
+def hasten_sealing() -> None:
+    """Rounds are sealed within half a second: a day passes in a few here, and nobody would see a frozen round otherwise."""
+    upkeep: Any = import_module("rightlevel.operations.upkeep")
+    chores = upkeep.Upkeep.chores.fget
+    replace = import_module("msgspec").structs.replace
+
+    def hastened(self: Any) -> Any:
+        return tuple(
+            replace(each, period_s=SEALING_S) if each.name == "round sealing" else each
+            for each in chores(self)
+        )
+
+    upkeep.Upkeep.chores = property(hastened)
+
+
 def _become(command: dict[str, Any]) -> None:
     """The child: own group, own log, own environment; then `rightlevel ARGS` until it ends."""
     os.setsid()
@@ -76,6 +101,7 @@ def _become(command: dict[str, Any]) -> None:
     os.environ.update(command["environment"])
     if command.get("clock"):
         install_clock(Path(command["clock"]))
+        hasten_sealing()
     if command.get("plant"):
         plant_in_program(command["plant"])
     main: Any = import_module("rightlevel.commands").main
@@ -110,6 +136,7 @@ def main() -> None:
     """Answers commands until the input ends; whatever still runs then is ended."""
     for each in HEAVY:
         import_module(each)
+    compile_templates()
     started: list[int] = []
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:

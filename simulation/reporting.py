@@ -34,7 +34,7 @@ def write_test(folder: Path, seed: int, script: list[Step], difference: Differen
     name = re.sub(r"\W+", "_", f"{difference.sort}".lower()).strip("_")[:70]
     path = folder / f"test_seed_{seed}_{name}.py"
     lines = ",\n".join(json.dumps(step.to_plain(), ensure_ascii=False) for step in script)
-    cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600]}
+    cut = {"expected": str(difference.expected)[:600], "got": str(difference.got)[:600].replace('"""', "")}
     path.write_text(
         TEST.format(seed=seed, sort=difference.sort, script=f"[{lines}]", name=name, **cut), "utf-8"
     )
@@ -71,7 +71,9 @@ class Report:
     def words(self, first: int, last: int) -> str:
         """For people, at the end."""
         faults = {name[7:]: count for name, count in self.counts.items() if name.startswith("fault: ")}
-        never = sorted(name for name, kind in KINDS.items() if kind.weight and not self.done[name])
+        never = [
+            self.never(name) for name, kind in sorted(KINDS.items()) if kind.weight and not self.done[name]
+        ]
         lines = [
             "",
             f"seeds            {self.seeds} ({first} to {last})",
@@ -100,6 +102,15 @@ class Report:
             if name.startswith(("field ", "ignored"))
         ]
         return "\n".join(lines)
+
+    def never(self, name: str) -> str:
+        """A kind that was never accepted, with how often it was refused and why."""
+        why = ", ".join(
+            f"{code.removesuffix(' !')} {count}"
+            for (kind, code), count in self.refused.items()
+            if kind == name
+        )
+        return f"{name} ({why or 'never tried'})"
 
     def markdown(self) -> str:
         """Every difference with its shortest sequence."""

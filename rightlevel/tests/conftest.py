@@ -17,6 +17,7 @@ from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer, with_database
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[2]))  # the reader of rendered forms is the simulation's
 
 from answer_checks import CheckedApp, require_documented
 from people import NOW, Cast, make_cast

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
 
 import httpx
 import msgspec
+from simulation.forms import forms_of as rendered
 
 
 def shown_text(html: str) -> str:
@@ -25,59 +25,9 @@ class Form(msgspec.Struct):
     fields: dict[str, str]
 
 
-class Forms(HTMLParser):
-    """The forms of a page with the fields inside them, and those that name them from outside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Form] = []
-        self._by_id: dict[str, Form] = {}
-        self._open: Form | None = None
-        self._select = ""
-        self._area = ""
-        self.outside: list[tuple[str, str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        at = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self._open = Form(at.get("action", ""), at.get("method", "get"), {})
-            self.forms.append(self._open)
-            self._by_id[at.get("id", "")] = self._open
-        elif tag == "input" and at.get("name"):
-            is_off = at.get("type") in ("radio", "checkbox") and "checked" not in at
-            if not is_off:
-                self._keep(at, at.get("value", ""))
-        elif tag == "textarea" and self._open is not None:
-            self._area = at.get("name", "")
-            self._open.fields[self._area] = ""
-        elif tag == "select":
-            self._select = at.get("name", "")
-        elif tag == "option" and self._select and ("selected" in at) and self._open is not None:
-            self._open.fields[self._select] = at.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self._open = None
-        elif tag == "select":
-            self._select = ""
-        elif tag == "textarea":
-            self._area = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._area and self._open is not None:
-            self._open.fields[self._area] += data
-
-    def _keep(self, at: dict[str, str], value: str) -> None:
-        owner = self._by_id.get(at["form"]) if "form" in at else self._open
-        if owner is not None:
-            owner.fields[at["name"]] = value
-
-
 def forms_of(answer: httpx.Response) -> list[Form]:
-    """The forms of a page."""
-    parser = Forms()
-    parser.feed(answer.text)
-    return parser.forms
+    """The forms of a page, as the simulation's reader reads them; of a field that is there twice, the last."""
+    return [Form(each.action, each.method, dict(each.fields)) for each in rendered(answer.text)]
 
 
 def form_at(answer: httpx.Response, action: str | None = None) -> Form:

@@ -20,6 +20,7 @@ from simulation.model.things import (
     Person,
     Place,
     Result,
+    Retest,
     Round,
     School,
     Seat,
@@ -67,8 +68,10 @@ class Programme:
         self.results: dict[str, Result] = {}
         self.assignments: dict[str, Assignment] = {}
         self.live: dict[tuple[str, str, str], str] = {}
-        self.rolled: dict[str, dict[str, int]] = {}
+        self.rolled: dict[str, dict[str, Stint]] = {}
         self.merges: dict[str, dict[str, object]] = {}
+        self.retests: list[tuple[str, Retest]] = []
+        self.frozen: dict[str, dict[str, list[str]]] = {}
 
     def tick(self) -> int:
         """The next instant."""
@@ -96,7 +99,7 @@ class Programme:
         """Whether a child as it stands now is within somebody's reach."""
         if self.people[person].role == "viewer":
             return False
-        return self.covers(person, day, child.present.school, child.present.klass)
+        return self.covers(person, day, child.record.school, child.record.klass)
 
     def may_ever_name(self, person: str, day: date, child: Child) -> bool:
         """Whether somebody may be shown this child's name: it is, or it was, in their reach (sheets of old rounds stay)."""
@@ -105,7 +108,13 @@ class Programme:
             return True
         if role == "viewer":
             return False
-        if any(self.covers(person, day, stint.school, stint.klass) for stint in child.stints):
+        if child.merged_into is not None and self.may_ever_name(
+            person, day, self.children[child.merged_into]
+        ):
+            # Its name is one of those of the child that it was made one with.
+            return True
+        stood = [*child.stints, child.record]
+        if any(self.covers(person, day, stint.school, stint.klass) for stint in stood):
             return True
         results = (each for each in self.results.values() if each.child == child.id)
         return any(self.covers(person, day, each.school, each.klass) for each in results)
@@ -131,7 +140,7 @@ class Programme:
         """The stint of a year that covers an instant (now for None), or that ended because the school went on."""
         found: Stint | None = None
         for stint in child.stints:
-            if stint.year != year or (at is not None and stint.since > at):
+            if stint.year != year or stint.is_aside or (at is not None and stint.since > at):
                 continue
             covers = stint.until is None or (at is not None and stint.until > at)
             found = stint if covers or stint.ended in ROLLED else None
@@ -139,7 +148,7 @@ class Programme:
 
     def cell_for(self, child: Child, held: Round) -> Seat | None:
         """The cell that a new result counts in, None when the child was never enrolled in the round's year."""
-        of_year = [stint for stint in child.stints if stint.year == held.year]
+        of_year = [stint for stint in child.stints if stint.year == held.year and not stint.is_aside]
         if not of_year:
             return None
         if held.roll_at is not None:
@@ -224,6 +233,30 @@ class Programme:
                 held.roll_at = None
         held.state = state
         self.fix_rolls(now)
+        if state == "frozen":
+            self.frozen[round_id] = self.results_as_frozen(round_id)
+
+    def results_as_frozen(self, round_id: str) -> dict[str, list[str]]:
+        """What is frozen of a round: for each real school its results, also those of children that were removed or merged, a line each."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for result in self.results.values():
+            is_real = not self.schools[result.school].is_practice
+            if result.round == round_id and not result.is_deleted and is_real:
+                found[result.school].append(result.line)
+        return {school: sorted(lines) for school, lines in found.items()}
+
+    def pairs(self, round_id: str, subject: str) -> list[tuple[int, int]]:
+        """First and second rank of every re-test in the agreement of a round and subject."""
+        found: list[tuple[int, int]] = []
+        for word, retest in self.retests:
+            result = self.results.get(word)
+            if result is None or not retest.is_compared or retest.first_rank is None or retest.rank is None:
+                continue
+            key = (result.child, result.round, result.subject)
+            is_there = self.live.get(key) == word and self.children[result.child].is_live
+            if key[1:] == (round_id, subject) and is_there and not self.schools[result.school].is_practice:
+                found.append((retest.first_rank, retest.rank))
+        return found
 
     def end_retests(self, round_id: str) -> None:
         """Nobody is tested again in a frozen round; what lay with a teacher is to be decided again."""
@@ -232,6 +265,7 @@ class Programme:
                 after = {"pending": "ended", "returned": "disagreed"}.get(result.retest.state)
                 if after is not None:
                     result.retest.state, result.retest.version = after, None
+                    result.retest.is_compared = after == "disagreed"
 
     def days_of(self, held: Round, school: str) -> tuple[date, date]:
         """The days of a round for one school."""
@@ -279,7 +313,22 @@ class Programme:
         before = child.present
         if (before.sex, before.grade, before.klass) == (sex, grade, klass):
             return
-        self.move(child, "corrected", sex=sex, grade=grade, klass=klass)
+        held = any(
+            each.year == before.year
+            and each.roll_at is not None
+            and (
+                each.roll_at >= before.since or any(one.round == each.id for one in self.results_of(child.id))
+            )
+            for each in self.rounds.values()
+        )
+        was = replace(before)
+        if held:
+            self.move(child, "corrected", sex=sex, grade=grade, klass=klass)
+        else:
+            # No fixed roll holds the child as it was: the whole stint was otherwise.
+            self.tick()
+            before.sex, before.grade, before.klass = sex, grade, klass
+        before = was
         for result in self.results_of(child.id):
             held = self.rounds[result.round]
             if held.year != before.year or held.roll_at is not None:
@@ -327,15 +376,22 @@ class Programme:
         """A child that left is back."""
         child.status, child.left_on = "active", None
         record, child.left_as = child.record, None
-        if child.present.ended == "finished":
-            child.present.until, child.present.ended = None, ""
+        before = child.present
+        is_same = (before.klass, before.grade, before.sex) == (record.klass, record.grade, record.sex)
+        if before.ended == "finished" and is_same:
+            before.until, before.ended = None, ""
+        elif before.ended == "finished":
+            # Its past was amended meanwhile: it sat there as that says until now, and comes back as its record says.
+            before.until, before.ended = self.tick(), "corrected"
+            after = replace(record, since=self.instant, until=None, ended="")
+            child.stints.append(after)
         elif child.present.until is not None:
             self.move(child, "", klass=record.klass, grade=record.grade, sex=record.sex)
 
     def code_is_free(self, school: str, code: str, but: str = "") -> bool:
         """Whether no other child of the school has this code, in whatever case."""
         return not any(
-            each.present.school == school and each.code.lower() == code.lower() and not each.is_deleted
+            each.record.school == school and each.code.lower() == code.lower() and not each.is_deleted
             for each in self.children.values()
             if each.id != but
         )
@@ -393,16 +449,17 @@ class Programme:
         if into is None:
             raise ValueError("there is no next year")
         now = self.tick()
-        moved: dict[str, int] = {}
+        moved: dict[str, Stint] = {}
         for child in self.rolling(school, year):
             before = child.present
             stays = child.id in repeaters
             grade = before.grade if stays else before.grade + 1
-            moved[child.id] = len(child.stints)
+            moved[child.id] = before
             before.until = now
             if grade > GRADES[-1]:
                 before.ended = "finished"
                 child.status, child.left_on = "left", None
+                child.left_as = replace(before)
                 continue
             before.ended = "rolled"
             klass = None
@@ -415,15 +472,29 @@ class Programme:
         self.rolled[roll_id] = moved
 
     def undo_roll_over(self, roll_id: str) -> None:
-        """Takes a school back into the year that it left; who has moved on since stays."""
-        self.tick()
-        for child_id, length in self.rolled.pop(roll_id).items():
+        """Takes a school back into the year that it left, as it is written there; who has gone on from it since stays."""
+        now = self.tick()
+        for child_id, stint in self.rolled.pop(roll_id).items():
             child = self.children[child_id]
-            if not child.is_live or len(child.stints) > length + 1:
+            here, into = child.record, self.next_year(stint.year)
+            is_there = (
+                child.present is stint and child.status == "left"
+                if stint.ended == "finished"
+                else child.status == "active" and (here.school, here.year) == (stint.school, into)
+            )
+            if not child.is_live or not is_there:
                 continue
-            del child.stints[length:]
-            child.present.until, child.present.ended = None, ""
-            child.status, child.left_on = "active", None
+            child.status, child.left_on, child.left_as = "active", None, None
+            if child.present is not stint:
+                # What was corrected in the new year stays known as it stood there until now.
+                child.stints.pop()
+                child.stints.remove(stint)
+                child.stints.append(stint)
+            if here.sex == stint.sex:
+                stint.until, stint.ended = None, ""
+            else:
+                stint.until, stint.ended = now, "corrected"
+                child.stints.append(replace(stint, sex=here.sex, since=now, until=None, ended=""))
 
     # Results ---------------------------------------------------------------------------------------------------------
 
@@ -453,7 +524,7 @@ class Programme:
         )
         if cell is None:
             return "not_enrolled_in_year"
-        now = child.present
+        now = child.record
         if not (
             self.covers(person, today, cell.school, cell.klass, subject)
             or self.covers(person, today, now.school, now.klass, subject)
@@ -557,12 +628,19 @@ class Programme:
             there = self.live.get(target)
             if there is None or _stands(self.results[result_id], self.results[there], standing):
                 self.live[target] = result_id
+                set_aside = there
+            else:
+                set_aside = result_id
+            if set_aside is not None:
+                self.results[set_aside].child = gone.id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
                 self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
+        moved = _pass_on(gone, kept, _past_to_pass_on(gone, kept))
         self.merges[merge_id] = {
+            "past": moved,
             "kept": kept.id,
             "gone": gone.id,
             "before": before,
@@ -584,6 +662,36 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = key[0], None
         gone.is_deleted = False
         gone.merged_into = None
+        _pass_on(kept, gone, [each for each in known["past"] if each in kept.stints])  # type: ignore[attr-defined]
+
+
+def _past_to_pass_on(gone: Child, kept: Child) -> list[Stint]:
+    """Where one child was, that goes over to the other: all but a year that both have gone out of with their school."""
+    closed = {each.year for each in kept.stints if each.ended in ROLLED}
+    return [
+        each
+        for each in gone.stints
+        if each.until is not None and not (each.ended in ROLLED and each.year in closed)
+    ]
+
+
+def _pass_on(giver: Child, taker: Child, past: list[Stint]) -> list[Stint]:
+    """Gives former stints to another child; what lies beside one that it has of the same year is set aside: one child sits once."""
+    own = [each for each in taker.stints if not each.is_aside]
+    for stint in past:
+        stint.is_aside = any(
+            each.year == stint.year and _begins_within(each, stint) and _begins_within(stint, each)
+            for each in own
+        )
+    giver.stints = [each for each in giver.stints if not any(each is one for one in past)]
+    former = sorted([*taker.stints[:-1], *past], key=lambda each: each.since)
+    taker.stints = [*former, *taker.stints[-1:]]
+    return past
+
+
+def _begins_within(one: Stint, other: Stint) -> bool:
+    """Whether a stint begins before the other's seat ends."""
+    return other.seat_until is None or one.since < other.seat_until
 
 
 def _stands(one: Result, other: Result, standing: set[str]) -> bool:

@@ -90,6 +90,13 @@ class Stint:
     since: int
     until: int | None = None
     ended: str = ""
+    is_aside: bool = False
+    """Came with a record that was made one with this, beside a stint that this had: it is told, and holds no seat."""
+
+    @property
+    def seat_until(self) -> int | None:
+        """When its seat ends: never where the whole school went on, nor while it lasts."""
+        return None if self.ended in ROLLED else self.until
 
 
 @dataclass
@@ -169,6 +176,21 @@ class Result:
     def level(self) -> str | None:
         return None if self.rank is None else LEVELS[self.subject][self.rank - 1]
 
+    @property
+    def line(self) -> str:
+        """What is frozen of it, in one line."""
+        rank = "" if self.rank is None else str(self.rank)
+        parts = (
+            self.child,
+            self.subject,
+            self.grade,
+            self.sex,
+            self.outcome,
+            rank,
+            self.tested_on.isoformat(),
+        )
+        return "|".join(str(each) for each in parts)
+
 
 @dataclass
 class Retest:
@@ -179,6 +201,10 @@ class Retest:
     level: str | None = None
     id: str = ""
     version: int | None = None
+    first_rank: int | None = None
+    rank: int | None = None
+    is_compared: bool = True
+    """Whether it is in the agreement: said what it found, and was neither given back nor withdrawn. A later change of the result takes nothing away."""
 
 
 @dataclass

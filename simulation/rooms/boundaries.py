@@ -387,8 +387,8 @@ def _going(w: World, school: str, classes: list[str] | None = None) -> list[str]
         if each.is_live
         and each.status == "active"
         and not each.is_erased
-        and each.present.school == school
-        and (classes is None or each.present.klass in classes)
+        and each.record.school == school
+        and (classes is None or each.record.klass in classes)
     ]
 
 
@@ -412,9 +412,9 @@ def _take(
     was: dict[str, tuple[Any, ...]] = {}
     for each in going:
         child = w.p.children[each]
-        before = child.present.klass, child.code
+        before = child.record.klass, child.code
         _gone_to(w, child, into, rows)
-        was[each] = (*before, child.present.klass, child.present.grade)
+        was[each] = (*before, child.record.klass, child.record.grade)
     return was
 
 
@@ -590,7 +590,7 @@ class UndoSchoolChange:
         _learned(w)
         for each, (_, _, klass, grade) in known["children"].items():
             child = w.p.children[each]
-            here = child.present
+            here = child.record
             is_there = (here.school, here.klass, here.grade) == (known["into"], klass, grade)
             if child.is_live and child.status == "active" and not child.is_erased and is_there:
                 _gone_to(w, child, known["school"], answer["rows"])
@@ -629,7 +629,7 @@ class AmendPast:
         )
         if child is None:
             return None
-        who = w.anybody_for(child.present.school) if w.chance(0.15) else w.leader()
+        who = w.anybody_for(child.record.school) if w.chance(0.15) else w.leader()
         return who, {
             "child": child.id,
             "sex": w.pick((None, 1, 2)),

@@ -66,7 +66,7 @@ class MakeRetest:
             return "not_found?"
         child = w.p.children[result.child]
         reaches_cell = w.p.covers(d.who, w.today, result.school, result.klass, result.subject)
-        reaches_now = w.p.covers(d.who, w.today, child.present.school, child.present.klass, result.subject)
+        reaches_now = w.p.covers(d.who, w.today, child.record.school, child.record.klass, result.subject)
         if not reaches_cell and not reaches_now:
             return "out_of_scope"
         if result.assessor == d.who:
@@ -107,7 +107,10 @@ class MakeRetest:
         if d.way == "api":
             told = answer["answers"][0]
             retest.id, retest.version = told["verification_id"], told["version"]
+        retest.first_rank = result.rank
+        retest.rank = LEVELS[result.subject].index(d.given["level"]) + 1
         result.retest = retest
+        w.p.retests.append((result.id, retest))
         if agrees:
             result.is_verified, result.version = True, None
 
@@ -178,6 +181,7 @@ class Resolve:
         if result.retest is None:
             return
         result.retest.state, result.retest.version = "resolved", None
+        result.retest.is_compared = True
         level = result.retest.level
         if d.given["stands"] == "second" and level is not None and result.level != level:
             result.rank = LEVELS[result.subject].index(level) + 1
@@ -291,8 +295,7 @@ async def _step(go: Any, w: World, d: Deed, step: str) -> Any:
     if retest is None:
         raise KeyError(d.key)
     if retest.version is None:
-        told = await go.read("GET", f"/api/v1/verifications/{retest.id}")
-        retest.version = told.data["version"] if told.is_done else 1
+        retest.version = await go.verification_version(retest.id)
     return await go.write(
         "POST",
         f"/api/v1/verifications/{retest.id}/{step}",
@@ -304,6 +307,7 @@ def _moved(w: World, d: Deed, state: str) -> None:
     retest = _result(w, d).retest
     if retest is not None:
         retest.state, retest.version = state, None
+        retest.is_compared = False
 
 
 @kind(

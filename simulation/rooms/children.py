@@ -18,7 +18,7 @@ def _touches_child(w: World, d: Deed) -> Any:
 
 def _may_stand(w: World, child: Child) -> bool:
     """Whether a child can be back where it stood: not at a closed school, nor in a class or year that is gone."""
-    now = child.present
+    now = child.record
     school, year, klass = w.p.schools[now.school], w.p.years[now.year], w.p.classes.get(now.klass or "")
     is_gone = school.is_deleted or year.is_deleted or (klass is not None and klass.is_deleted)
     return school.is_open and not is_gone
@@ -147,7 +147,7 @@ class Correct:
         child = w.child(active=True)
         if child is None:
             return None
-        now = child.present
+        now = child.record
         sex, grade, klass = now.sex, now.grade, now.klass
         name = child.name
         what = w.pick(("sex", "grade", "class", "name", "grade and class"))
@@ -186,7 +186,7 @@ class Correct:
             return "identity_erased"
         if child.status == "left":
             return "?"
-        now = child.present
+        now = child.record
         klass = None if g["class"] is None else w.p.classes.get(g["class"])
         if g["class"] is not None and (
             klass is None or klass.is_deleted or klass.school != now.school or klass.grade != g["grade"]
@@ -248,10 +248,10 @@ class PatchAcross:
             return None
         if w.chance(0.5):
             school = w.school()
-            if school is None or school == child.present.school:
+            if school is None or school == child.record.school:
                 return None
             return w.leader(), {"child": child.id, "school": school, "year": None}
-        year = w.pick(each.id for each in w.p.years.values() if each.id != child.present.year)
+        year = w.pick(each.id for each in w.p.years.values() if each.id != child.record.year)
         return None if year is None else (w.leader(), {"child": child.id, "school": None, "year": year})
 
     @staticmethod
@@ -300,7 +300,7 @@ class TransferChild:
         school = w.school()
         if child is None or school is None:
             return None
-        now = child.present
+        now = child.record
         klass = w.pick(
             each.id
             for each in w.p.classes.values()
@@ -319,7 +319,7 @@ class TransferChild:
         child = _child(w, d)
         if why:
             return why
-        school, now = w.p.schools[g["school"]], child.present
+        school, now = w.p.schools[g["school"]], child.record
         if not w.p.covers(d.who, w.today, g["school"], g["class"]):
             return "out_of_scope"
         if child.is_erased:
@@ -373,7 +373,7 @@ class TransferChild:
     def apply(w: World, d: Deed, answer: Any) -> None:
         g, child = d.given, _child(w, d)
         child.version = answer["version"] if d.way == "api" else None
-        year = child.present.year
+        year = child.record.year
         if g["class"] is not None:
             year = w.p.classes[g["class"]].year
         w.p.move(child, "moved", school=g["school"], klass=g["class"], grade=g["grade"], year=year)
@@ -399,7 +399,7 @@ class Leave:
         return (
             None
             if child is None
-            else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+            else (w.anybody_for(child.record.school, klass=child.record.klass), {"child": child.id})
         )
 
     @staticmethod
@@ -441,13 +441,13 @@ class ComeBack:
         return (
             None
             if child is None
-            else (w.anybody_for(child.present.school, klass=child.present.klass), {"child": child.id})
+            else (w.anybody_for(child.record.school, klass=child.record.klass), {"child": child.id})
         )
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = _child(w, d)
-        is_plain = child.status == "left" and child.present.ended == "left"
+        is_plain = child.status == "left" and child.record.ended == "left"
         return _reached(w, d) or ("" if is_plain and _may_stand(w, child) else "?")
 
     @staticmethod
@@ -484,7 +484,7 @@ class DeleteChild:
         if child is None:
             return None
         reason = "" if w.chance(0.2) else "entered by mistake"
-        return w.anybody_for(child.present.school, klass=child.present.klass), {
+        return w.anybody_for(child.record.school, klass=child.record.klass), {
             "child": child.id,
             "reason": reason,
         }
@@ -544,7 +544,7 @@ class RestoreChild:
         child = _child(w, d)
         if not child.is_deleted or child.merged_into is not None:
             return "not_found"
-        if not w.p.code_is_free(child.present.school, child.code, child.id):
+        if not w.p.code_is_free(child.record.school, child.code, child.id):
             return "already_taken"
         return "?" if child.is_erased or not _may_stand(w, child) else ""
 
@@ -676,7 +676,12 @@ class UndoRollOver:
         for child_id in w.p.rolled[d.given["roll"]]:
             w.p.children[child_id].version = None
         w.p.undo_roll_over(d.given["roll"])
-        w.things["roll"].pop(d.given["roll"], None)
+        school = w.things["roll"].pop(d.given["roll"])["school"]
+        # Classes that it made and that nothing stands in are gone again.
+        there = w.keys_made.pop("classes", None)
+        for each in w.p.classes.values():
+            if there is not None and each.school == school and each.id not in there:
+                each.is_deleted = True
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
@@ -688,7 +693,7 @@ class Merge:
     @staticmethod
     def make(w: World) -> Any:
         kept = w.child()
-        gone = w.child(school=kept.present.school) if kept is not None else None
+        gone = w.child(school=kept.record.school) if kept is not None else None
         if kept is None or gone is None or kept.id == gone.id:
             return None
         return w.leader(), {"kept": kept.id, "gone": gone.id}
@@ -700,7 +705,7 @@ class Merge:
             return "not_found"
         if kept.is_erased or gone.is_erased:
             return "not_both"
-        if w.p.schools[kept.present.school].is_practice != w.p.schools[gone.present.school].is_practice:
+        if w.p.schools[kept.record.school].is_practice != w.p.schools[gone.record.school].is_practice:
             return "across_practice"
         results = [*w.p.results_of(kept.id), *w.p.results_of(gone.id)]
         if any(each.is_locked for each in results):

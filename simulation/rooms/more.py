@@ -9,11 +9,11 @@ import struct
 from datetime import date
 from typing import Any
 
-from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind
+from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
 from simulation.model.things import Child, Class, Round, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
-from simulation.rooms.plain import A_PNG, MENTORS, TEXT_FILE, a_school, one, plain, thing
+from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, one_where, plain, thing
 
 SPARE = "spare1"
 """An account of which nothing else is wanted: its passwords and sessions come and go."""
@@ -94,6 +94,11 @@ def _alone(*names: str) -> None:
         KINDS[name].touches = lambda _w, _d: [EVERYTHING]
 
 
+def _round_deleted(w: World, d: Deed, *, is_deleted: bool) -> None:
+    w.p.rounds[d.given["round"]].is_deleted = is_deleted
+    w.versions[d.given["round"]] = None
+
+
 def _new_days(w: World, d: Deed, _answer: Any) -> None:
     held = w.p.rounds[d.given["round"]]
     held.ends_on = date(held.starts_on.year, 2, 12)
@@ -134,7 +139,7 @@ plain(
     weight=0.04,
     audit=("delete", "round"),
     path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}?reason=not+held",
-    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", True),
+    after=lambda w, d, _a: _round_deleted(w, d, is_deleted=True),
 )
 by_page(
     "delete_round",
@@ -150,7 +155,7 @@ plain(
     weight=0.04,
     audit=("restore", "round"),
     path=lambda _go, w, d: f"/api/v1/rounds/{w.ids[d.given['round']]}/restore",
-    after=lambda w, d, _a: setattr(w.p.rounds[d.given["round"]], "is_deleted", False),
+    after=lambda w, d, _a: _round_deleted(w, d, is_deleted=False),
 )
 by_page(
     "restore_round",
@@ -218,13 +223,23 @@ class ResetPractice:
     def apply(w: World, d: Deed, answer: Any) -> None:
         p, school = w.p, d.given["school"]
         now, year = p.tick(), p.current_year() or ""
-        gone = {
-            each.id for each in p.children.values() if any(stint.school == school for stint in each.stints)
-        }
-        for key in [key for key in p.live if key[0] in gone]:
-            p.results.pop(p.live.pop(key))
-        for word in [each.id for each in p.results.values() if each.child in gone]:
+        for held in w.things.get("visit", {}).values():
+            held["state"] = "deleted" if held.get("school") == school else held["state"]
+        for sort in ("session", "grouping"):
+            gone_with_it = w.things.get(sort, {})
+            for word in [word for word, held in gone_with_it.items() if held.get("school") == school]:
+                del gone_with_it[word]
+        # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
+        gone = {each.id for each in p.children.values() if each.record.school == school}
+        for word in [each.id for each in p.results.values() if each.child in gone or each.school == school]:
             p.results.pop(word)
+        for key in [key for key, word in p.live.items() if word not in p.results]:
+            del p.live[key]
+        for word in [word for word, known in w.things.get("roll", {}).items() if known["school"] == school]:
+            for child, stint in p.rolled.pop(word, {}).items():
+                if child not in gone and p.children[child].record is not stint:
+                    p.children[child].stints.remove(stint)
+            del w.things["roll"][word]
         for word in [
             word for word, known in p.merges.items() if known["kept"] in gone or known["gone"] in gone
         ]:
@@ -241,7 +256,7 @@ class ResetPractice:
             klass = w.word("class", row["class_id"])
             if klass is not None and klass not in p.classes:
                 p.classes[klass] = Class(klass, school, year, row["grade"], "")
-            word = f"practice {row['id']}"
+            word = f"practice {d.key} {row['code']}"
             w.call(word, "child", row["id"])
             p.children[word] = Child(
                 word,
@@ -284,6 +299,19 @@ by_page(
     optional=("carry_open_rounds", "do", "stay"),
     then=_newest,
 )
+
+_undo = KINDS["undo_roll_over"].send
+
+
+async def _undo_roll_over(go: Any, w: World, d: Deed) -> Any:
+    """Which classes the school has afterwards is learned."""
+    told = await _undo(go, w, d)
+    if told.is_done:
+        await go.learn_classes(w.things["roll"][d.given["roll"]]["school"])
+    return told
+
+
+KINDS["undo_roll_over"].send = _undo_roll_over
 
 # Requests to join, codes, devices --------------------------------------------------------------------------------------------
 
@@ -485,7 +513,8 @@ async def _revoke_here(go: Any, _w: World, _d: Deed) -> Any:
 
 
 KINDS["revoke_token_here"].send = _revoke_here
-plain("clean_up", "POST /api/cron/cleanup-rate-limits", weight=0.01)
+# A scheduler does it with its secret, whoever is signed in.
+plain("clean_up", "POST /api/cron/cleanup-rate-limits", roles=ALL, weight=0.01)
 
 
 async def _clean_up(go: Any, _w: World, _d: Deed) -> Any:
@@ -494,9 +523,81 @@ async def _clean_up(go: Any, _w: World, _d: Deed) -> Any:
 
 KINDS["clean_up"].send = _clean_up
 
-# Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
-
 CSV = "school code,code,name,sex,grade\n"
+
+# Children by a file -----------------------------------------------------------------------------------------------------------
+
+
+@kind("import_children", "POST /api/v1/imports", weight=0.1)
+class ImportChildren:
+    """A file with a child that is there and has another sex now, and a new one: all of it or nothing."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        child = w.child(active=True)
+        if child is None or child.is_erased:
+            return None
+        who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
+        return who, {"child": child.id, "sex": w.pick((1, 2))}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        child = w.p.children[d.given["child"]]
+        if not child.is_live or child.is_erased or child.status != "active":
+            raise KeyError(child.id)
+        return leaders_only(w, d) or "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        child = w.p.children[d.given["child"]]
+        here = child.record
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[here.school]}")
+        if not school.is_done:
+            return school
+        number = school.data["code"]
+        rows = (
+            (number, child.code, child.name, d.given["sex"], here.grade),
+            (number, f"C{d.key}", f"{name_of(d.key)} Sok", 1, 3),
+        )
+        text = CSV + "".join(",".join(map(str, row)) + "\n" for row in rows)
+        fields = {"kind": "students", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "children.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        found = await go.read("GET", f"/api/v1/students?school_id={w.ids[here.school]}&limit=1000")
+        made = next(each["id"] for each in found.data["items"] if each["code"] == f"C{d.key}")
+        record = await go.read("GET", f"/api/v1/students/{made}")
+        told.data = {**run, "row": record.data}
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        child, row = w.p.children[d.given["child"]], answer["row"]
+        here = child.record
+        is_changed = here.sex != d.given["sex"]
+        counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
+        if counted != (1, int(is_changed), int(not is_changed), 0):
+            w.keys_made.setdefault("verdicts", []).append(
+                ("counts of an import", f"added 1, changed {int(is_changed)}", True, str(counted))
+            )
+        child.version = None
+        w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
+        w.call(d.uuid(), "child", row["id"])
+        year = w.word("year", row["school_year_id"]) or ""
+        stint = Stint(year, here.school, w.word("class", row["class_id"]), row["grade"], row["sex"], 0)
+        w.p.enrol(d.uuid(), row["code"], row["name"], stint)
+        w.p.children[d.uuid()].version = row["version"]
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+# Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
 
 
 def _with_file(
@@ -542,8 +643,16 @@ _with_file(
     ("p.png", A_PNG, "image/png"),
     lambda *_: {},
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
 )
+
+
+def _with_photo(w: World) -> Any:
+    """A visit of which a photo was taken."""
+    there = {each.get("of") for each in w.things.get("photo", {}).values()}
+    of = w.pick(sorted(each for each in w.things.get("visit", {}) if each in there))
+    return None if of is None else {"of": of, "sort": "visit"}
 
 
 def _button(name: str, route: str, page: Any, pattern: str, **more: Any) -> None:
@@ -561,7 +670,8 @@ _button(
     lambda w, d: f"/visits/{thing(w, d)['id']}",
     r"/photos/[^/]+/remove",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=_with_photo,
 )
 _button(
     "revoke_calendar_link",

@@ -13,7 +13,9 @@ from simulation.rooms.plain import (
     MENTORS,
     OWNERS,
     a_school,
+    grouped,
     one,
+    one_where,
     plain,
     school_and_subject,
     thing,
@@ -353,7 +355,7 @@ by_page(
 
 
 def _merge_school(w: World, d: Deed) -> str:
-    return str(w.ids[w.p.children[str(w.p.merges[d.given["merge"]]["kept"])].present.school])
+    return str(w.ids[w.p.children[str(w.p.merges[d.given["merge"]]["kept"])].record.school])
 
 
 plain(
@@ -525,7 +527,7 @@ plain(
 plain(
     "language",
     "POST /language",
-    roles=FIELDS,
+    roles=(*FIELDS, "viewer"),
     weight=0.04,
     form=(lambda *_: "/account", lambda *_: "/language", lambda *_: {"code": "km"}),
 )
@@ -584,7 +586,7 @@ def in_group(
         name,
         route,
         roles=roles,
-        given=school_and_subject,
+        given=grouped,
         weight=0.12,
         school_of=lambda _w, chosen: chosen["school"],
     )
@@ -628,7 +630,7 @@ plain(
     "suggestion_here",
     "POST /groups/{id}/suggestion",
     roles=OWNERS,
-    given=school_and_subject,
+    given=grouped,
     weight=0.03,
     form=(
         lambda w, d: f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}",
@@ -698,6 +700,7 @@ plain(
     "POST /visits/new",
     roles=MENTORS,
     given=school_and_subject,
+    school_of=lambda _w, chosen: chosen["school"],
     weight=0.1,
     form=(
         lambda w, d: f"/visits/new?school_id={_id(w, d, 'school')}",
@@ -715,7 +718,8 @@ plain(
     "write_visit_here",
     "POST /visits/{id}",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     weight=0.1,
     form=(_visit(), _visit(), lambda w, _d: {"visited_on": w.day()}),
 )
@@ -723,7 +727,7 @@ by_page("delete_visit", "POST /visits/{id}/delete", page=_visit(), action=_visit
 plain(
     "lock_visit_here",
     "POST /visits/{id}/lock",
-    given=one("visit"),
+    given=one_where("visit", state="submitted"),
     weight=0.05,
     form=(_visit(), _visit("/lock"), why),
 )
@@ -738,7 +742,8 @@ plain(
     "follow_up_here",
     "POST /visits/{id}/follow-ups",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     weight=0.05,
     form=(_visit(), _visit("/follow-ups"), lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)}),
 )
@@ -746,6 +751,7 @@ plain(
     "close_follow_up_here",
     "POST /follow-ups/{id}/close",
     roles=FIELDS,
+    is_own=True,
     given=one("follow_up"),
     weight=0.05,
     form=(
@@ -772,7 +778,7 @@ plain(
 plain(
     "calendar_link",
     "POST /next-week/calendar",
-    roles=("mentor",),
+    roles=MENTORS,
     weight=0.03,
     form=(lambda *_: "/next-week", lambda *_: "/next-week/calendar", no_fields),
 )
@@ -815,3 +821,46 @@ plain(
     weight=0.02,
     form=(lambda *_: "/operations", lambda *_: "/operations/look", no_fields),
 )
+
+
+def _choosing(name: str, page: Where, action: Where, *choose: str, typed: Typed = no_fields) -> None:
+    """A form of which something has to be chosen."""
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        return await go.form_choosing(page(w, d), action(w, d), *choose, **typed(w, d))
+
+    KINDS[name].send = send
+
+
+_choosing(
+    "enrol_here",
+    lambda w, d: f"/interventions/{thing(w, d)['id']}?search=Sok",
+    lambda w, d: f"/interventions/{thing(w, d)['id']}/enrol",
+    "student_id",
+    typed=lambda w, _d: {"from_on": w.day()},
+)
+_choosing(
+    "follow_up_here",
+    _visit(),
+    _visit("/follow-ups"),
+    "owner_id",
+    typed=lambda w, _d: {"words": "bring cards", "due_on": w.day(-7)},
+)
+
+
+async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
+    page = f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}"
+    return await go.form_like(page, r"/groups/[^/]+/suggestion")
+
+
+KINDS["suggestion_here"].send = _suggestion_here
+
+
+async def _join_here(go: Any, _w: World, d: Deed) -> Any:
+    """By somebody who is not signed in, as it is meant."""
+    typed = {"name": f"Wisher {d.key}", "contact": f"{d.key}@example.org", "role": "teacher"}
+    told, _ = await go.stranger("/join", "/join", **typed)
+    return told
+
+
+KINDS["join_here"].send = _join_here

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from simulation.deeds import EVERYTHING, Deed, World, kind
-from simulation.model.things import GRADES, LEADERS, Assignment, Class, Place, School, Year
+from simulation.model.things import GRADES, LEADERS, SUBJECTS, Assignment, Class, Place, School, Year
 
 BELOW = {"country": "province", "province": "district"}
 
@@ -231,7 +231,10 @@ class CloseSchool:
 class DeleteSchool:
     @staticmethod
     def make(w: World) -> Any:
-        school = w.school()
+        used = {stint.school for each in w.p.children.values() for stint in each.stints}
+        used |= {each.school for each in w.p.assignments.values()}
+        free = [each.id for each in w.p.schools.values() if not each.is_deleted and each.id not in used]
+        school = w.pick(free) if free and w.chance(0.7) else w.school()
         return None if school is None else (w.leader(), {"school": school})
 
     @staticmethod
@@ -372,6 +375,8 @@ class MakeClass:
         g = d.given
         if w.p.schools[g["school"]].is_deleted:
             return "not_found"
+        if not w.p.schools[g["school"]].is_open:
+            return "school_closed"
         return (
             "already_taken"
             if w.p.class_id(g["school"], g["year"], g["grade"], g["section"]) in w.p.classes
@@ -459,7 +464,11 @@ class RegradeClass:
 class DeleteClass:
     @staticmethod
     def make(w: World) -> Any:
-        klass = w.pick(each.id for each in w.p.classes.values() if not each.is_deleted and each.id in w.ids)
+        held = {each.record.klass for each in w.p.children.values() if each.is_live}
+        held |= {each.klass for each in w.p.assignments.values() if not each.is_ended}
+        there = [each.id for each in w.p.classes.values() if not each.is_deleted and each.id in w.ids]
+        free = [each for each in there if each not in held]
+        klass = w.pick(free if free and w.chance(0.7) else there)
         return None if klass is None else (w.leader(), {"class": klass})
 
     @staticmethod
@@ -467,7 +476,7 @@ class DeleteClass:
         klass = w.p.classes[d.given["class"]]
         if klass.is_deleted:
             return "not_found"
-        holds = any(each.is_live and each.present.klass == klass.id for each in w.p.children.values())
+        holds = any(each.is_live and each.record.klass == klass.id for each in w.p.children.values())
         return "in_use" if holds else "?"
 
     @staticmethod
@@ -517,7 +526,7 @@ class Assign:
         if person is None or school is None:
             return None
         klass = None
-        if w.p.people[person].role == "teacher" and w.chance(0.3):
+        if w.p.people[person].role == "teacher" and w.chance(0.4):
             klass = w.pick(
                 each.id
                 for each in w.p.classes.values()
@@ -573,6 +582,50 @@ class Assign:
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         return [d.given["person"], d.given["school"]]
+
+
+@kind("assign_many", "POST /api/v1/assignments/batch", weight=0.1)
+class AssignMany:
+    """Somebody gets several schools in one step, all or none."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        person, school = w.person("mentor", "teacher"), w.school()
+        if person is None or school is None:
+            return None
+        return w.leader(), {"person": person, "school": school}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        g = d.given
+        if w.p.schools[g["school"]].is_deleted:
+            return "no_school"
+        is_taken = any(
+            (each.person, each.school, each.klass) == (g["person"], g["school"], None)
+            and not each.is_ended
+            and (each.to_on is None or each.to_on >= w.today)
+            for each in w.p.assignments.values()
+        )
+        return "already_taken" if is_taken else ""
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        person, school = go.person_id(d.given["person"]), w.ids[d.given["school"]]
+        rows = [{"person_id": person, "school_id": school, "subject": each} for each in SUBJECTS]
+        return await go.write("POST", "/api/v1/assignments/batch", {"assignments": rows})
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        for subject, row in zip(SUBJECTS, answer["assignments"], strict=True):
+            word = f"assignment {d.key} {subject}"
+            w.call(word, "assignment", row["id"])
+            w.p.assignments[word] = Assignment(
+                word, d.given["person"], d.given["school"], subject, None, w.today
+            )
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
 
 
 @kind(

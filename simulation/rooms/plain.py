@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, Kind, World, name_of, nothing
-from simulation.model.things import SUBJECTS, Year
+from simulation.model.things import LEVELS, SUBJECTS, Year
 
 Given = Callable[[World], dict[str, Any] | None]
 LEAD = ("coordinator", "admin")
@@ -15,10 +17,22 @@ MENTORS = ("mentor", "coordinator", "admin")
 FIELDS = ("teacher", "mentor", "coordinator", "admin")
 OWNERS = ("teacher", "coordinator", "admin")
 ALL = (*FIELDS, "viewer")
-A_PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf500f0003860180"
-    "5a34e50a0000000049454e44ae426082"
-)
+
+
+def a_png(side: int = 16) -> bytes:
+    """A small picture, whole with its sums."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        total = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", total)
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + bytes((row * 9 % 256, 90, 120)) * side for row in range(side))
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+A_PNG = a_png()
 TEXT_FILE = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
@@ -41,9 +55,10 @@ def plain(
     audit: tuple[str, str] | None = None,
     more: tuple[str, ...] = (),
     school_of: Callable[[World, dict[str, Any]], str | None] | None = None,
+    is_own: bool = False,
     after: Callable[[World, Deed, Any], None] = nothing,
 ) -> None:
-    """Declares one. `given` chooses, `path` and `body` say what is sent, `keep` names the sort of thing that is made."""
+    """Declares one; `is_own` is done by whoever made the thing, mostly. `given` chooses, `path` and `body` say what is sent, `keep` names the sort of thing that is made."""
     method, _, pattern = route.partition(" ")
 
     def make(w: World) -> Any:
@@ -51,7 +66,12 @@ def plain(
         if chosen is None:
             return None
         school = school_of(w, chosen) if school_of is not None else None
-        who = w.person(*ALL) if w.chance(0.06) else w.anybody_for(school) if school else w.person(*roles)
+        maker = w.things[chosen["sort"]][chosen["of"]].get("who") if is_own else None
+        who = (
+            w.person(*ALL)
+            if w.chance(0.06)
+            else maker or (w.anybody_for(school) if school else w.person(*roles))
+        )
         return None if who is None else (who, chosen)
 
     def judge(w: World, d: Deed) -> str:
@@ -88,6 +108,8 @@ def plain(
             w.things.setdefault(keep, {})[f"{keep} {d.key}"] = {
                 "id": number,
                 "version": inner.get("version"),
+                "state": inner.get("state"),
+                "who": d.who,
                 **d.given,
             }
         if of in held:
@@ -113,6 +135,34 @@ def one(sort: str) -> Given:
         return None if of is None else {"of": of, "sort": sort}
 
     return choose
+
+
+def one_where(sort: str, **wanted: object) -> Given:
+    """Some thing of a sort of which this is known."""
+
+    def choose(w: World) -> dict[str, Any] | None:
+        of = w.pick(
+            sorted(
+                word
+                for word, known in w.things.get(sort, {}).items()
+                if all(known.get(name) == value for name, value in wanted.items())
+            )
+        )
+        return None if of is None else {"of": of, "sort": sort}
+
+    return choose
+
+
+def grouped(w: World) -> dict[str, Any] | None:
+    """A school and subject of which groups were accepted."""
+    known = w.pick(
+        [
+            each
+            for each in w.things.get("grouping", {}).values()
+            if each.get("is_accepted") and "school" in each
+        ]
+    )
+    return None if known is None else {"school": known["school"], "subject": known["subject"]}
 
 
 def thing(w: World, d: Deed) -> dict[str, Any]:
@@ -150,7 +200,7 @@ def _of_school(_w: World, chosen: dict[str, Any]) -> str | None:
 
 
 def _of_child(w: World, chosen: dict[str, Any]) -> str | None:
-    return w.p.children[chosen["child"]].present.school
+    return w.p.children[chosen["child"]].record.school
 
 
 # People and their accounts -------------------------------------------------------------------------------------------------
@@ -249,6 +299,7 @@ plain(
     "revoke_my_token",
     "DELETE /api/v1/me/tokens/{id}",
     roles=ALL,
+    is_own=True,
     given=one("token"),
     path=at("/api/v1/me/tokens/{id}"),
     ends=True,
@@ -259,7 +310,7 @@ plain(
     roles=("admin",),
     given=one("token"),
     ends=True,
-    path=lambda go, w, d: f"/api/v1/people/{go.person_id('mentor1')}/tokens/{thing(w, d)['id']}",
+    path=lambda go, w, d: f"/api/v1/people/{go.person_id(thing(w, d)['who'])}/tokens/{thing(w, d)['id']}",
 )
 plain(
     "link_code",
@@ -270,7 +321,6 @@ plain(
     path=lambda _go, w, d: f"/api/v1/schools/{w.ids[d.given['school']]}/devices",
 )
 plain("export_audit", "POST /api/v1/audit/export", body=lambda *_: {}, weight=0.04)
-plain("assign_many", "POST /api/v1/assignments/batch", body=lambda *_: {"assignments": []}, weight=0.04)
 
 # Groups, checks, sessions --------------------------------------------------------------------------------------------------
 
@@ -296,6 +346,7 @@ plain(
     given=one("grouping"),
     path=at("/api/v1/groupings/{id}/accept"),
     body=lambda _go, w, d: {"version": version_of(w, d)},
+    after=lambda w, d, _a: thing(w, d).update(is_accepted=True),
     weight=0.3,
 )
 plain(
@@ -336,7 +387,7 @@ plain(
                 "id": d.uuid(),
                 "student_id": w.ids[d.given["child"]],
                 "subject": d.given["subject"],
-                "level": "beginner",
+                "level": LEVELS[d.given["subject"]][d.key % len(LEVELS[d.given["subject"]])],
                 "checked_on": w.day(),
             }
         ]
@@ -377,7 +428,7 @@ def _on_group(
     *,
     roles: tuple[str, ...] = OWNERS,
 ) -> None:
-    plain(name, route, roles=roles, given=school_and_subject, school_of=_of_school, weight=0.2)
+    plain(name, route, roles=roles, given=grouped, school_of=_of_school, weight=0.2)
     KINDS[name].send = _group_of(0, path, body, route.split(" ")[0])
 
 
@@ -397,17 +448,31 @@ _on_group(
         "from_group": row["id"],
     },
 )
-_on_group(
+plain(
     "accept_suggestion",
     "POST /api/v1/group-suggestions/accept",
-    "/api/v1/group-suggestions/accept",
-    lambda row, _w, d: {
-        "group_id": row["id"],
-        "student_id": (row["members"] or [{"student_id": d.uuid()}])[0]["student_id"],
-        "check_id": d.uuid("check"),
-        "check_version": 1,
-    },
+    roles=OWNERS,
+    given=grouped,
+    school_of=_of_school,
+    weight=0.2,
 )
+
+
+async def _accept_suggestion(go: Any, w: World, d: Deed) -> Any:
+    """The first that the program makes, as it makes it; one that nobody made where there is none."""
+    address = f"school_id={w.ids[d.given['school']]}&subject={d.given['subject']}"
+    told = await go.read("GET", f"/api/v1/group-suggestions?{address}")
+    rows = told.data["suggestions"] if told.is_done else []
+    row = (
+        rows[0]
+        if rows
+        else {"group_id": 0, "student_id": d.uuid(), "check_id": d.uuid("c"), "check_version": 1}
+    )
+    body = {name: row[name] for name in ("group_id", "student_id", "check_id", "check_version")}
+    return await go.write("POST", "/api/v1/group-suggestions/accept", body)
+
+
+KINDS["accept_suggestion"].send = _accept_suggestion
 _on_group(
     "hold_session",
     "POST /api/v1/teaching-sessions",
@@ -555,12 +620,27 @@ plain(
 
 def _versionless(w: World, d: Deed, _answer: Any) -> None:
     w.p.children[d.given["child"]].version = None
+    given = w.things.setdefault("consent", {})
+    if d.kind == "consent":
+        given[d.given["child"]] = {"child": d.given["child"]}
+    else:
+        given.pop(d.given["child"], None)
+
+
+def _consented(w: World) -> dict[str, Any] | None:
+    """A child whose guardian has consented."""
+    there = [
+        each for each in w.things.get("consent", {}) if each in w.p.children and w.p.children[each].is_live
+    ]
+    child = w.pick(sorted(there))
+    return None if child is None else {"child": child, "subject": "math"}
 
 
 def _child_deed(
     name: str, route: str, tail: str, more: Callable[[World], dict[str, Any]], audit: tuple[str, str]
 ) -> None:
-    plain(name, route, roles=FIELDS, given=a_child, school_of=_of_child, after=_versionless, audit=audit)
+    chosen = a_child if name == "consent" else _consented
+    plain(name, route, roles=FIELDS, given=chosen, school_of=_of_child, after=_versionless, audit=audit)
 
     async def send(go: Any, w: World, d: Deed) -> Any:
         child = w.p.children[d.given["child"]]
@@ -590,7 +670,7 @@ _child_deed(
 
 def _two(w: World) -> dict[str, Any] | None:
     first = w.child()
-    other = w.child(school=first.present.school) if first else None
+    other = w.child(school=first.record.school) if first else None
     return (
         None if first is None or other is None or other is first else {"child": first.id, "other": other.id}
     )
@@ -672,11 +752,22 @@ async def _rename_place(go: Any, w: World, d: Deed) -> Any:
 KINDS["rename_place"].send = _rename_place
 KINDS["rename_place"].apply = lambda w, d, answer: w.versions.__setitem__(d.given["place"], answer["version"])
 KINDS["rename_place"].touches = lambda _w, d: [d.given["place"]]
+
+
+def _a_place_to_remove(w: World) -> dict[str, Any] | None:
+    """Mostly one on which nothing ever stood."""
+    used = {place for school in w.p.schools.values() for _, place in school.stood}
+    used |= {each.parent for each in w.p.places.values() if each.parent}
+    free = [each for each in w.p.places if each not in used and not w.p.places[each].is_deleted]
+    place = w.pick(free if free and w.chance(0.8) else list(w.p.places))
+    return None if place is None else {"place": place}
+
+
 plain(
     "delete_place",
     "DELETE /api/v1/places/{id}",
     weight=0.06,
-    given=lambda w: {"place": w.pick(w.p.places)} if w.p.places else None,
+    given=lambda w: _a_place_to_remove(w),
     audit=("delete", "place"),
     path=lambda _go, w, d: f"/api/v1/places/{w.ids[d.given['place']]}?reason=wrong",
     after=lambda w, d, _a: setattr(w.p.places[d.given["place"]], "is_deleted", True),
@@ -726,6 +817,11 @@ def _spare_year(w: World, d: Deed, answer: Any) -> None:
 KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
 
 
+def _year_deleted(w: World, d: Deed, *, is_deleted: bool) -> None:
+    w.p.years[d.given["year"]].is_deleted = is_deleted
+    w.versions[d.given["year"]] = None
+
+
 def _spare_years(*, deleted: bool) -> Given:
     def choose(w: World) -> dict[str, Any] | None:
         year = w.pick(
@@ -745,7 +841,7 @@ plain(
     given=_spare_years(deleted=False),
     audit=("delete", "school_year"),
     path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}?reason=spare",
-    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", True),
+    after=lambda w, d, _a: _year_deleted(w, d, is_deleted=True),
 )
 KINDS["delete_year"].touches = lambda _w, _d: ["everything"]
 plain(
@@ -755,7 +851,7 @@ plain(
     given=_spare_years(deleted=True),
     audit=("restore", "school_year"),
     path=lambda _go, w, d: f"/api/v1/school-years/{w.ids[d.given['year']]}/restore",
-    after=lambda w, d, _a: setattr(w.p.years[d.given["year"]], "is_deleted", False),
+    after=lambda w, d, _a: _year_deleted(w, d, is_deleted=False),
 )
 KINDS["restore_year"].touches = lambda _w, _d: ["everything"]
 plain("grades_again", "PUT /api/v1/settings/grades", weight=0.03, body=lambda *_: {"grades": [3, 4, 5]})
@@ -796,9 +892,11 @@ plain(
     "delete_visit",
     "DELETE /api/v1/visits/{id}",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     weight=0.1,
     path=lambda _go, w, d: f"/api/v1/visits/{thing(w, d)['id']}?version={version_of(w, d)}&reason=twice",
+    after=lambda w, d, _a: thing(w, d).__setitem__("state", "deleted"),
 )
 plain(
     "lock_visits",
@@ -828,12 +926,13 @@ plain(
     "follow_up",
     "POST /api/v1/visits/{id}/follow-ups",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     keep="follow_up",
     path=at("/api/v1/visits/{id}/follow-ups"),
     body=lambda go, w, d: {
         "id": d.uuid(),
-        "owner_id": go.person_id("mentor1"),
+        "owner_id": go.person_id(d.who),
         "due_on": (w.today + timedelta(days=7)).isoformat(),
         "words": "bring cards",
     },
@@ -842,6 +941,7 @@ plain(
     "close_follow_up",
     "POST /api/v1/follow-ups/{id}/close",
     roles=FIELDS,
+    is_own=True,
     given=one("follow_up"),
     path=at("/api/v1/follow-ups/{id}/close"),
     body=lambda _go, w, d: {"version": version_of(w, d), "state": "done", "words": "done"},
@@ -863,6 +963,7 @@ plain(
     "move_planned",
     "POST /api/v1/planned-visits/{id}/move",
     roles=MENTORS,
+    is_own=True,
     given=one("planned"),
     path=at("/api/v1/planned-visits/{id}/move"),
     body=lambda _go, w, d: {
@@ -874,6 +975,7 @@ plain(
     "cancel_planned",
     "POST /api/v1/planned-visits/{id}/cancel",
     roles=MENTORS,
+    is_own=True,
     given=one("planned"),
     path=at("/api/v1/planned-visits/{id}/cancel"),
     body=lambda _go, w, d: {"version": version_of(w, d), "reason": "rain"},
@@ -888,7 +990,8 @@ plain(
     "add_photo",
     "POST /api/v1/visits/{id}/photos",
     roles=MENTORS,
-    given=one("visit"),
+    is_own=True,
+    given=one_where("visit", state="draft"),
     path=at("/api/v1/visits/{id}/photos"),
     keep="photo",
     weight=0.04,
@@ -898,6 +1001,8 @@ plain(
     "remove_photo",
     "DELETE /api/v1/photos/{id}",
     roles=MENTORS,
+    is_own=True,
+    ends=True,
     given=one("photo"),
     path=at("/api/v1/photos/{id}"),
     weight=0.04,
@@ -932,7 +1037,6 @@ plain(
     given=one("form"),
     path=_form_path("/draft"),
     weight=0.06,
-    body=lambda _go, w, d: {"version": version_of(w, d), "definition": _form(d)},
 )
 plain(
     "drop_draft",
@@ -964,3 +1068,29 @@ plain(
         "text/csv",
     ),
 )
+
+
+def _on_form(name: str, method: str, tail: str, body: Callable[[int, Deed], Any]) -> None:
+    """What is done with a form as it stands by now: its version is read first."""
+
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        path = f"/api/v1/forms/{thing(w, d)['code']}"
+        told = await go.read("GET", path)
+        version = told.data["form"]["version"] if told.is_done else 1
+        query = f"?version={version}" if method == "DELETE" else ""
+        return await go.write(method, f"{path}/{tail}{query}", body(version, d))
+
+    KINDS[name].send = send
+
+
+_on_form("draft_form", "PUT", "draft", lambda version, d: {"version": version, "definition": _form(d)})
+_on_form("drop_draft", "DELETE", "draft", lambda *_: None)
+_on_form("publish_form", "POST", "publish", lambda version, _d: {"version": version})
+
+
+def _held(w: World, d: Deed, _answer: Any) -> None:
+    known = {"school": d.given["school"], "subject": d.given["subject"]}
+    w.things.setdefault("session", {})[d.uuid()] = known
+
+
+KINDS["hold_session"].apply = _held

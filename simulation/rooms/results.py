@@ -114,7 +114,7 @@ class Test:
         write = _write(w)
         if write is None:
             return None
-        now = w.p.children[write["child"]].present
+        now = w.p.children[write["child"]].record
         who = w.anybody_for(now.school, write["subject"], now.klass)
         reason = "it was overlooked" if w.chance(0.5 if w.p.people[who].role in LEADERS else 0.05) else None
         return who, {**write, "reason": reason}
@@ -166,7 +166,7 @@ class TestMany:
         subject = w.pick(SUBJECTS)
         writes: list[dict[str, Any]] = []
         for child in [
-            each for each in w.p.children.values() if each.is_live and each.present.school == school
+            each for each in w.p.children.values() if each.is_live and each.record.school == school
         ][:12]:
             day = min(max(w.today, held.starts_on), held.ends_on)
             writes.append(
@@ -227,7 +227,7 @@ class Grid:
         taps = {
             each.id: w.pick((*LEVELS[subject], "absent"))
             for each in w.p.children.values()
-            if each.is_live and each.present.school == school and w.chance(0.4)
+            if each.is_live and each.record.school == school and w.chance(0.4)
         }
         row = w.chance(0.4)
         if row:
@@ -288,7 +288,7 @@ class Grid:
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
-        return [each.id for each in w.p.children.values() if each.present.school == d.given["school"]] or [
+        return [each.id for each in w.p.children.values() if each.record.school == d.given["school"]] or [
             d.given["school"]
         ]
 
@@ -326,7 +326,7 @@ class DeleteResult:
             or not child.is_live
         ):
             return "not_found?"
-        now = child.present
+        now = child.record
         reaches_cell = w.p.covers(d.who, w.today, result.school, result.klass, result.subject)
         reaches_now = w.p.covers(d.who, w.today, now.school, now.klass, result.subject)
         if not (reaches_cell or reaches_now):

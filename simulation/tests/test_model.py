@@ -119,6 +119,60 @@ def test_a_merge_and_its_undo_lose_nothing() -> None:
     assert (totals(p)["enrolled"], totals(p)["assessed"]) == (2, 2)
 
 
+def test_who_was_on_a_fixed_roll_is_so_as_the_child_that_is_kept() -> None:
+    p = a_programme()
+    gone = p.children["k1"]
+    p.set_state("r", "closed", DAY)
+    p.move(gone, "moved", grade=4)
+    p.enrol("k3", "K3", "Zq3", Stint("y", "a", None, 5, 1, 0))
+    p.merge("m", p.children["k3"], gone, standing=set())
+    assert p.cells(p.rounds["r"], "math")["a"][3, 1].enrolled == 1
+    p.unmerge("m")
+    assert p.cells(p.rounds["r"], "math")["a"][3, 1].enrolled == 1
+    assert [each.grade for each in gone.stints] == [3, 4]
+
+
+def test_one_child_sits_once_when_two_records_that_sat_are_made_one() -> None:
+    p = a_programme()
+    p.move(p.children["k1"], "moved", grade=4)
+    p.set_state("r", "closed", DAY)
+    p.merge("m", p.children["k2"], p.children["k1"], standing=set())
+    assert totals(p)["enrolled"] == 1
+
+
+def test_an_undone_roll_over_takes_back_who_was_corrected_and_not_who_went_on() -> None:
+    p = a_programme()
+    p.schools["b"] = School("b", "B", [(0, "kh")])
+    p.roll_over("o", "a", "y", [])
+    one, other = p.children["k1"], p.children["k2"]
+    p.correct(one, sex=2, grade=4, klass=None)
+    p.move(other, "moved", school="b")
+    p.undo_roll_over("o")
+    assert (one.present.year, one.present.grade, one.present.sex) == ("y", 3, 2)
+    assert (other.present.year, other.present.school) == ("z", "b")
+
+
+def test_who_finished_comes_back_as_its_record_says_whatever_of_its_past_was_amended() -> None:
+    p = a_programme()
+    child = p.children["k1"]
+    p.move(child, "corrected", grade=5)
+    p.roll_over("o", "a", "y", [])
+    p.amend_past(child, ("y", "a", None, 5, 1), (None, 5, 2))
+    assert child.record.sex == 1
+    p.come_back(child)
+    assert (child.status, child.present.sex) == ("active", 1)
+
+
+def test_a_correction_is_of_the_whole_stint_unless_a_fixed_roll_holds_the_child_as_it_was() -> None:
+    p = a_programme()
+    child = p.children["k1"]
+    p.correct(child, sex=1, grade=4, klass=None)
+    assert [each.grade for each in child.stints] == [4]
+    p.set_state("r", "closed", DAY)
+    p.correct(child, sex=1, grade=5, klass=None)
+    assert [each.grade for each in child.stints] == [4, 5]
+
+
 def test_a_correction_leaves_what_was_made_before_a_transfer_in_the_school() -> None:
     p = a_programme()
     p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", outcome="absent", level=None, tested_on=DAY)

@@ -383,4 +383,10 @@ def _own_refusals(endpoint: Endpoint) -> Iterable[ProblemKind]:
 def _contents(endpoint: Endpoint) -> dict[str, Any]:
     """The media types of an answer that is no JSON of a declared type."""
     content: dict[str, Any] = {"text/html": {}} if endpoint.is_page else {}
-    return content | {media.partition(";")[0]: {} for media in endpoint.media}
+    return content | {media.partition(";")[0]: _bytes_of(media) for media in endpoint.media}
+
+
+def _bytes_of(media: str) -> dict[str, Any]:
+    """What is neither text nor JSON is told as bytes, so that generators of clients give them."""
+    is_binary = not media.startswith(("text/", "application/json"))
+    return {"schema": {"type": "string", "format": "binary"}} if is_binary else {}

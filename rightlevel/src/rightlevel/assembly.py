@@ -24,6 +24,7 @@ from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
+from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
 from rightlevel.operations.memory_line import memory_line, telling
@@ -70,6 +71,7 @@ class Platform(msgspec.Struct, frozen=True):
     desk: DoctorDesk
     album: Album
     photo_links: PhotoLinks
+    form_owners: FormOwners
     supervisor: Supervisor
     proxies: TrustedProxies
 
@@ -211,6 +213,7 @@ async def open_platform(
             desk,
             album,
             await open_photo_links(database),
+            await open_form_owners(database),
             supervisor,
             TrustedProxies(settings.trusted_proxies),
         )

@@ -341,7 +341,7 @@ async def test_a_loop_that_fails_three_times_in_a_row_is_a_warning_with_its_last
     assert "No space left on device" in found.saw
 
 
-async def test_the_page_and_the_metrics_say_how_each_loop_fares(
+async def test_the_page_the_metrics_and_health_say_how_each_loop_fares(
     new_database: Callable[[], OneDatabase], tmp_path: Path
 ) -> None:
     async with serving(new_database(), tmp_path) as served:
@@ -351,6 +351,15 @@ async def test_the_page_and_the_metrics_say_how_each_loop_fares(
             page = (await client.get("/operations")).text
         async with served.client("admin") as client:
             metrics = (await client.get("/metrics")).text
+            once = (await client.get("/healthz")).json()
+            loop.failed(ZeroDivisionError("told on the page"))
+            loop.failed(ZeroDivisionError("told on the page"))
+            thrice = (await client.get("/healthz")).json()
+    said = [note for note in thrice["notes"] if "sweeping" in note]
+    assert (once["status"], [note for note in once["notes"] if "loop" in note]) == ("ok", [])
+    assert (thrice["status"], len(said)) == ("warning", 1), "after three, as the doctor"
+    assert "failed 3 times in a row" in said[0]
+    assert "ZeroDivisionError" not in said[0], "what strangers may read names no error"
     assert "In the background" in page
     assert "ZeroDivisionError: told on the page" in page
     assert 'flatwater_loop_failures_total{loop="sweeping"} 1.0' in metrics

@@ -106,6 +106,7 @@ def test_the_page_for_operators_says_the_same() -> None:
 OLD_ROWS = {
     "person_session": "insert into person_session (token_hash, person_id, csrf_token, expires_at, address) "
     "select sha256('old'), min(id), 'x', %(long_ago)s, 'x' from person",
+    "held_form": "insert into held_form (secret_hash, person_id, content, expires_at) select sha256('old'), min(id), 'old', %(long_ago)s from person",
     "api_token": "insert into api_token (person_id, token_hash, expires_at) select min(id), sha256('old'), %(long_ago)s from person",
     "sign_in_failure": "insert into sign_in_failure values ('account', 'old', 1, %(long_ago)s, %(long_ago)s)",
     "write_receipt": "insert into write_receipt (write_id, person_id, operation, created_at) "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -38,9 +39,11 @@ from rightlevel.programme.exchange import (
     Progress,
     read_mapping,
 )
-from rightlevel.programme.exchange.store import page_of_faults
+from rightlevel.programme.exchange.left_rows import MARK, row_to_mend
+from rightlevel.programme.exchange.store import page_of_faults, page_of_left_rows
 
 SHOWN_FAULTS = 50
+LEFT_ROWS_AT_ONCE = 1_000
 READ_S = 10.0
 LOOK_EVERY_S = 0.2
 
@@ -55,6 +58,8 @@ class Report(msgspec.Struct, frozen=True):
     rows: int
     dry_run: bool
     seconds: float
+    left_out: int = 0
+    skipped: int = 0
 
 
 @click.command()
@@ -65,6 +70,10 @@ class Report(msgspec.Struct, frozen=True):
     help="A TOML file that says which column fills which field (see docs/examples).",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would change and save nothing.")
+@click.option(
+    "--leave-bad-rows", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="CSV",
+    help="Save the other rows when some are wrong, and write those to this file, to be mended.",
+)  # fmt: skip
 @data_option
 @json_option
 def import_command(
@@ -72,19 +81,21 @@ def import_command(
     file: Path,
     mapping_file: Path | None,
     data_folder: Path | None,
+    leave_bad_rows: Path | None,
     *,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import schools or students from FILE (CSV or XLSX): all of it, or nothing when something in it is wrong.
+    """Import schools or students from FILE (CSV or XLSX): all of it, or nothing when something in it is wrong (but see --leave-bad-rows).
 
     Rows are matched by key, a school by its code, a child by its school's code and its own; the same file again
     changes nothing. Without --mapping, columns are found by their headers, in English or Khmer. A mapped column is taken
     as it is: a blank cell clears what was there.
     """
     kind = cast("Kind", kind)
-    mapping = _mapping(mapping_file, kind)
-    new = NewRun(kind, file.name, dry_run, file.stat().st_size)
+    mapping, said = _mapping(mapping_file, kind)
+    leaves_bad_rows = leave_bad_rows is not None
+    new = NewRun(kind, file.name, dry_run, file.stat().st_size, leaves_bad_rows, said)
     began = time.monotonic()
 
     async def work(platform: Platform) -> tuple[ImportOutcome, list[ImportFault]]:
@@ -95,6 +106,8 @@ def import_command(
             outcome = await perform_import(platform.database, platform.clock, run_id, request, progress)
         async with platform.database.read(deadline_s=READ_S) as session:
             page = await page_of_faults(session, run_id, PageRequest(SHOWN_FAULTS))
+        if leave_bad_rows is not None and outcome.skipped:
+            await _write_left_rows(platform, run_id, leave_bad_rows, keeps_place="header_row" in said)
         return outcome, page.items
 
     outcome, faults = with_platform(settings_for(data_folder), work)
@@ -105,11 +118,26 @@ def import_command(
     sys.exit(EXIT_REFUSED if outcome.faults else 0)
 
 
-def _mapping(path: Path | None, kind: Kind) -> ColumnMapping | None:
+async def _write_left_rows(platform: Platform, run_id: str, path: Path, *, keeps_place: bool) -> None:
+    """Writes the rows that were left out as a file to mend."""
+    page = PageRequest(LEFT_ROWS_AT_ONCE)
+    content = [MARK]
+    while True:
+        async with platform.database.read(deadline_s=READ_S) as session:
+            found = await page_of_left_rows(session, run_id, page)
+        content += [row_to_mend(row, keeps_place=keeps_place) for row in found.items]
+        if found.next is None:
+            break
+        page = PageRequest(LEFT_ROWS_AT_ONCE, found.next)
+    await asyncio.to_thread(path.write_bytes, b"".join(content))
+
+
+def _mapping(path: Path | None, kind: Kind) -> tuple[ColumnMapping | None, str]:
     if path is None:
-        return None
+        return None, ""
     try:
-        return read_mapping(path.read_text("utf-8-sig"), kind)
+        text = path.read_text("utf-8-sig")
+        return read_mapping(text, kind), text
     except UnicodeDecodeError:
         click.echo(f"{path} is not UTF-8 text.", err=True)
     except MappingInvalid as invalid:
@@ -154,13 +182,19 @@ def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, 
     if outcome.message:
         say(outcome.message)
     if outcome.faults:
-        say(f"{outcome.faults:,} errors in {outcome.rows:,} rows; nothing was saved.")
+        what = f"{outcome.skipped:,} rows were left out" if outcome.skipped else "nothing was saved"
+        say(f"{outcome.faults:,} errors in {outcome.rows:,} rows; {what}.")
         for fault in faults:
             where = f"  row {fault.row_number}" + (f", {fault.column_name}" if fault.column_name else "")
             say(f"{where}: {fault.value!r}: {fault.rule}" if fault.value else f"{where}: {fault.rule}")
+            if fault.cure:
+                say(f"    in a mapping: {fault.cure}")
         if outcome.faults > len(faults):
             say(f"  and {outcome.faults - len(faults):,} more")
-        return
+        if not outcome.skipped:
+            return
+    if outcome.left_out:
+        say(f"{outcome.left_out:,} rows were not asked for.")
     would = "would be " if outcome.is_dry_run else ""
     say(
         f"{outcome.rows:,} rows in {seconds:.1f} s: {outcome.added:,} {would}added, {outcome.changed:,} {would}changed, "
@@ -171,5 +205,6 @@ def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, 
 
 def _report(outcome: ImportOutcome, seconds: float) -> Report:
     return Report(
-        outcome.added, outcome.changed, outcome.unchanged, outcome.faults, outcome.rows, outcome.is_dry_run, round(seconds, 3)
+        outcome.added, outcome.changed, outcome.unchanged, outcome.faults, outcome.rows, outcome.is_dry_run, round(seconds, 3),
+        outcome.left_out, outcome.skipped,
     )  # fmt: skip

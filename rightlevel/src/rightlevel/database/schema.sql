@@ -66,6 +66,17 @@ create table person_session (
 create index person_session_by_person on person_session (person_id, created_at desc);
 create index person_session_by_expiry on person_session (expires_at);
 
+-- A form that came when the session had ended, kept for whoever it was made for until they have signed in again. Sealed with a secret
+-- that only their browser holds; half an hour, three of a person, swept with the sessions.
+create table held_form (
+    secret_hash bytea primary key constraint held_form_hash_is_sha256 check (length(secret_hash) = 32),
+    person_id bigint not null references person,
+    content bytea not null constraint held_form_is_small check (length(content) <= 300000),
+    expires_at timestamptz not null
+);
+create index held_form_by_person on held_form (person_id, expires_at);
+create index held_form_by_expiry on held_form (expires_at);
+
 create table api_token (
     id uuid primary key default new_id(),
     person_id bigint not null references person,
@@ -368,6 +379,8 @@ create table student (
 );
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key, id) where deleted_at is null;
+create index student_by_code on student (lower(code)) where deleted_at is null;
+create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
@@ -1335,7 +1348,12 @@ create table import_run (
     changed bigint not null default 0,
     unchanged bigint not null default 0,
     faults bigint not null default 0,
-    message text
+    message text,
+    left_out bigint not null default 0,
+    skipped bigint not null default 0,
+    leaves_bad_rows boolean not null default false,
+    mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
+    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100)
 );
 create index import_run_by_time on import_run (started_at desc, id);
 
@@ -1346,8 +1364,29 @@ create table import_fault (
     column_name text not null,
     value text not null,
     rule text not null,
+    cure text not null default '',
+    is_left_out boolean not null default false,
     primary key (run_id, number)
 );
+
+-- The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. They hold names: an erased child's go.
+create table import_row (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint not null,
+    row_number bigint not null,
+    cells text[] not null,
+    primary key (run_id, number)
+);
+
+-- What was said of the files of one source, for its next file.
+create table import_source (
+    id bigint generated always as identity primary key,
+    kind text not null constraint import_source_kind_is_known check (kind in ('schools', 'students')),
+    name text not null constraint import_source_name_is_short check (length(name) between 1 and 100),
+    mapping text not null constraint import_source_mapping_is_bounded check (length(mapping) <= 65536),
+    used_at timestamptz not null default now()
+);
+create unique index import_source_by_name on import_source (kind, lower(name));
 
 -- Staying flat -------------------------------------------------------------------------------------------------------------
 

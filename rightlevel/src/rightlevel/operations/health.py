@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from flatwater.baselines import Judgement, Verdict
 from flatwater.pool import Database, PoolStatistics
+from flatwater.supervisor import LoopStanding
 from rightlevel.operations.readings import Reading, Readings
 
 _started = time.monotonic()
@@ -32,12 +34,21 @@ class Health(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-async def read_health(database: Database, readings: Readings, budget_bytes: int) -> Health:
-    """What the last reading says, judged by the service levels. *Cost*: that of a reading, at most every two seconds."""
+async def read_health(
+    database: Database, readings: Readings, budget_bytes: int, loops: Sequence[LoopStanding] = ()
+) -> Health:
+    """What the last reading says, judged by the service levels, and which loops of this process need a look.
+
+    *Cost*: that of a reading, at most every two seconds.
+    """
     reading = await readings.take()
     judgements, pool = reading.judgements, database.statistics()
+    late = [each for each in loops if each.needs_attention]
+    verdicts: list[Verdict] = [each.verdict for each in judgements]
+    if late:
+        verdicts.append("warning")
     return Health(
-        status=_status(reading, [each.verdict for each in judgements], budget_bytes, pool),
+        status=_status(reading, verdicts, budget_bytes, pool),
         uptime_s=round(time.monotonic() - _started, 1),
         database_answers_s=reading.answers_s,
         connections=reading.activity.connections if reading.activity else None,
@@ -46,7 +57,8 @@ async def read_health(database: Database, readings: Readings, budget_bytes: int)
         budget_bytes=budget_bytes,
         pool=msgspec.to_builtins(pool),
         levels=judgements,
-        notes=_notes(reading, judgements, budget_bytes, pool, database.limits.waiting),
+        notes=_notes(reading, judgements, budget_bytes, pool, database.limits.waiting)
+        + [_of_loop(each) for each in late],
     )
 
 
@@ -90,3 +102,10 @@ def _notes(
     if (taken := _taken(reading)) > budget_bytes:
         notes.append(f"memory is {taken / 1e6:.0f} MB, over the budget of {budget_bytes / 1e6:.0f} MB")
     return notes + [each.sentence for each in judgements if each.verdict in ("warning", "critical")]
+
+
+def _of_loop(loop: LoopStanding) -> str:
+    """Which loop, and how far it is behind; what it failed with is told to operators, on their page."""
+    if loop.state == "dead":
+        return f"the loop {loop.name} stands still"
+    return f"the loop {loop.name} missed {loop.missed_turns} turns and failed {loop.failures_in_a_row} times in a row"

@@ -36,7 +36,7 @@ from rightlevel.programme.exchange import (
     fail_run,
     import_sheet,
     note_progress,
-    open_sheet,
+    open_table,
     read_run,
     refuse_file,
     start_run,
@@ -122,16 +122,24 @@ async def _import(
 ) -> ImportOutcome:
     mapping, new = request.mapping, request.new
     try:
-        sheet = await asyncio.to_thread(
-            open_sheet, request.path, sheet=mapping and mapping.sheet, encoding=mapping and mapping.encoding
-        )
+        sheet = await asyncio.to_thread(open_table, request.path, new.kind, mapping)
     except SheetFault as fault:
         async with database.transaction(deadline_s=SHORT_S) as session:
             return await refuse_file(session, request.actor, run_id, new, fault, clock)
     with sheet:
         progress.bytes_done, progress.bytes_total = sheet.progress()
         async with database.transaction(deadline_s=IMPORT_S) as session:
-            return await import_sheet(session, request.actor, run_id, new, sheet, mapping, progress, clock)
+            return await import_sheet(
+                session,
+                request.actor,
+                run_id,
+                new,
+                sheet,
+                mapping,
+                progress,
+                clock,
+                reopen=lambda: open_table(request.path, new.kind, mapping),
+            )
 
 
 @asynccontextmanager

@@ -1,3 +1,13 @@
+-- name: sweep_held_forms
+-- Removes forms that nobody came back for, one batch. Served by held_form_by_expiry.
+delete from held_form
+where secret_hash in (
+    select secret_hash from held_form
+    where expires_at < %(now)s
+    order by expires_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
 -- name: sweep_sessions
 -- Removes sessions that ended by age, one batch. Served by person_session_by_expiry.
 delete from person_session

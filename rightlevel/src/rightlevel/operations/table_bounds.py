@@ -39,6 +39,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         100,
     ),
     Bound(
+        "held_form",
+        "a form sent when the session had ended, three of a person",
+        "half an hour; the fourth of a person",
+        "sweep:sweep_held_forms",
+        100,
+    ),
+    Bound(
         "api_token",
         "a token that is made, 20 in use for each person at most",
         "sweeping a year after it ran out",
@@ -176,6 +183,20 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "its run; imports begun later, when it is old",
         "most:rightlevel.programme.exchange.fault_file.MOST_KEPT",
         2_000,
+    ),
+    Bound(
+        "import_row",
+        "at most 100,000 for each import that leaves wrong rows out",
+        "its run; imports begun later, when it is old; erasing the child",
+        "most:rightlevel.programme.exchange.fault_file.MOST_KEPT",
+        2_000,
+    ),
+    Bound(
+        "import_source",
+        "one for each source of files that a name is given to",
+        "a further source, when there are 200",
+        "most:rightlevel.programme.exchange.store.MOST_SOURCES",
+        10,
     ),
     Bound(
         "flatwater_outbox",

@@ -75,6 +75,7 @@ async def sweep(database: Database, clock: Clock) -> dict[str, int]:
     faults: list[Exception] = []
     for name, query, values, rows in (
         ("sessions", "sweep_sessions", {"now": now}, ROWS_PER_BATCH),
+        ("held forms", "sweep_held_forms", {"now": now}, ROWS_PER_BATCH),
         ("receipts", "sweep_receipts", {"before": now - KEEP_RECEIPTS}, ROWS_PER_BATCH),
         ("failures", "sweep_failures", {"before": now - KEEP_FAILURES}, ROWS_PER_BATCH),
         ("tokens", "sweep_tokens", {"before": now - KEEP_ENDED_TOKENS}, ROWS_PER_BATCH),

@@ -19,7 +19,8 @@ from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
 from rightlevel.web import api, pages, service
 from rightlevel.web.house import RightLevelHouse
-from rightlevel.web.templating import error_page, not_found_page
+from rightlevel.web.showing_again import FormsAgain
+from rightlevel.web.templating import not_found_page
 
 STATIC = Path(__file__).parent / "static"
 
@@ -41,13 +42,16 @@ def all_routes() -> Registry:
 
 def build_app(opening: Opening) -> ContractApp[Actor, Platform]:
     """The application over a platform, which `opening` opens and closes. *Errors*: ContractBroken before anything starts."""
-    return ContractApp(
+    forms = FormsAgain()
+    app = ContractApp(
         all_routes(),
-        RightLevelHouse(error_page),
+        RightLevelHouse(forms.page),
         opening,
         otherwise=_Otherwise(),
         guards=lambda platform: platform.vitals.guards,
     )
+    forms.opens_pages_of(app)
+    return app
 
 
 class _Otherwise:

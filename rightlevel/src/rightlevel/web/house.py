@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -39,6 +39,11 @@ log = logging.getLogger("rightlevel.web")
 SESSION_COOKIE = "rl_session"
 DEVICE_COOKIE = "rl_device"
 SCHOOL_DEVICE_COOKIE = "rl_school_device"
+HELD_COOKIE = "rl_held"
+FORM_PAGE = "form_page"
+"""The field of every form that names the page it stands on."""
+FORM_OWNER = "form_owner"
+"""The field of every form that says, signed, for whom its page was made."""
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
@@ -75,8 +80,8 @@ PAGE_HEADERS = {
 }
 API_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
-ErrorPage = Callable[[Ask, int, Exception], str]
-"""Renders the page a person sees for an error, in their language."""
+ErrorPage = Callable[[Ask, int, Exception], Awaitable[tuple[int, str]]]
+"""The page a person sees for an error, in their language, and its status: the form they sent, as they sent it, wherever it can be."""
 
 
 class CrossSite(Forbidden):
@@ -253,10 +258,10 @@ class RightLevelHouse(House[Actor, Platform]):
         if isinstance(error, Forbidden | NotAllowed):
             await self._audit_denied(error, call)
         if is_answered_with_pages(call.endpoint):
-            return self._explain_on_page(error, call)
+            return await self._explain_on_page(error, call)
         return self._problem(error, call)
 
-    def _explain_on_page(self, error: Exception, call: Ask) -> Answer:
+    async def _explain_on_page(self, error: Exception, call: Ask) -> Answer:
         is_half_in = call.actor is not None and bool(call.actor.pending)
         if is_half_in and isinstance(error, NotAllowed | Forbidden) and call.endpoint.method == "GET":
             return Answer(303, b"", "text/html", {"location": "/sign-in/step"})
@@ -265,8 +270,8 @@ class RightLevelHouse(House[Actor, Platform]):
             to = "/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}"
             return Answer(303, b"", "text/html", {"location": to})
         known = self._problem(error, call)
-        page = self._error_page(call, known.status, error).encode()
-        return Answer(known.status, page, "text/html; charset=utf-8", known.headers)
+        status, page = await self._error_page(call, known.status, error)
+        return Answer(status, page.encode(), "text/html; charset=utf-8", known.headers)
 
     def _problem(self, error: Exception, call: Ask) -> Answer:
         if isinstance(error, ProgrammeError):

@@ -48,7 +48,9 @@ class UpOrDown(msgspec.Struct, frozen=True):
 )
 async def healthz(call: Ask) -> Raw:
     """Whether program and database are well; 503 when the database is away. With numbers on this machine itself, and for an admin's token."""
-    health = await read_health(call.app.database, call.app.readings, call.app.settings.memory_bytes)
+    health = await read_health(
+        call.app.database, call.app.readings, call.app.settings.memory_bytes, call.app.supervisor.standings()
+    )
     is_down = health.status == "down"
     sees_numbers = is_on_this_machine(call) or (call.actor is not None and may(call.actor, "read", "metric"))
     shown = health if sees_numbers else UpOrDown("down" if is_down else "up")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from hashlib import sha256
@@ -23,20 +23,39 @@ from flatwater.contract import Html, Redirect
 from flatwater.errors import Refused
 from flatwater.inputs import SentTwice, UnknownField
 from rightlevel import __version__
-from rightlevel.programme.errors import Forbidden, NotFound, ProgrammeError
+from rightlevel.programme.errors import Forbidden, Invalid, NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
 from rightlevel.web.call import Ask
-from rightlevel.web.house import PAGE_HEADERS, CrossSite, cookie_of, is_secure, language_of
+from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
+from rightlevel.web.house import (
+    FORM_OWNER,
+    FORM_PAGE,
+    HELD_COOKIE,
+    PAGE_HEADERS,
+    CrossSite,
+    cookie_of,
+    is_secure,
+    language_of,
+    own_cookie,
+)
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
-from rightlevel.web.words import word
+from rightlevel.web.words import WORDS, word
 
 HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
 NOTICE_S = 60
+OWN = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
+"""The fields that every form carries for us."""
+LONGEST_CODE = 36
+"""A UUID; what is longer, or has a space in it, somebody has typed."""
+NOT_MARKED = N_("What was entered can’t be right.")
+STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
 MAX_NOTICE_CHARS = 300
+PARTLY = "\u26a0 "
+"""Before a notice of which not everything is good news."""
 
 
 BROWSERS = (
@@ -119,8 +138,74 @@ def render(
     language = language_of(call)
     context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
     context |= _error_context(language, error)
-    context["notice_text"] = _take_notice(call)
-    return Html(_environment.get_template(template).render(context | values), status)
+    context["csrf_field"] = partial(_form_fields, call)
+    notice = _take_notice(call)
+    context["notice_text"], context["is_notice_partly"] = (
+        notice.removeprefix(PARTLY),
+        notice.startswith(PARTLY),
+    )
+    # Whoever signed in by another door than the one that was offered with it finds it on their first page.
+    context["has_held"] = call.path == "/" and own_cookie(call, HELD_COOKIE) is not None
+    proposed: frozenset[str] = values.pop("proposes", frozenset())
+    text = _environment.get_template(template).render(context | values)
+    if error is not None and call.sent.fields and "hx-request" not in call.headers:
+        text = filled(call, text, error, proposed=proposed, shown=values.get("fault_list"), is_own=True)
+    return Html(text, status)
+
+
+def filled(
+    call: Ask,
+    page: str,
+    error: ProgrammeError,
+    *,
+    proposed: frozenset[str] = frozenset(),
+    shown: Sequence[Shown] | None = None,
+    is_own: bool = False,
+) -> str:
+    """A page with the form that was sent as it was sent, and the error told above it and at each field. *Cost*: no query.
+
+    `is_own` says that whoever made the page shows by itself what stands otherwise on the server.
+    """
+    language = language_of(call)
+    faults = (
+        [Wrong(each.field, each.name, each.text) for each in shown]
+        if shown
+        else [
+            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
+            for each in error.faults
+        ]
+    )
+    action = call.path + (f"?{call.query_string}" if call.query_string else "")
+    is_stale = isinstance(error, Stale) and not is_own
+    again = FormAgain(page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed)
+    text = language.error(error)
+    if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
+        text = language.gettext(NOT_MARKED)
+    if is_stale and not again.summary.both:
+        text = language.gettext(STANDS)
+    block = part(
+        call,
+        "again.html",
+        text=text,
+        summary=again.summary,
+        is_wrong=True,
+        sent=listed(again, call.sent.fields),
+    )
+    return again.text(block)
+
+
+def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """What was typed into a form that is no longer on its page."""
+    if again.summary.is_found:
+        return []
+    texts = [value for name, values in fields.items() if name not in OWN for value in values]
+    return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
+
+
+def part(call: Ask, template: str, **values: Any) -> str:
+    """A part of a page in the caller's language, to be put into one that is there already. *Cost*: no query."""
+    context = _context(language_of(call), call.actor, call.path, call.query_string, call.clock.zone)
+    return _environment.get_template(template).render(context | values)
 
 
 def render_once(call: Ask, template: str, **values: Any) -> Html:
@@ -156,6 +241,21 @@ def _context(
     }  # fmt: skip
 
 
+def _form_fields(call: Ask) -> Markup:
+    """What every form carries: the session's own token, the page it stands on and for whom that was made.
+
+    A page that a POST answered with stands at an address of no use; its forms name the page before it.
+    """
+    here = call.path + (f"?{call.query_string}" if call.query_string else "")
+    if call.endpoint.method != "GET":
+        here = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
+    fields = _hidden(FORM_PAGE, here) if here else Markup()
+    if call.actor is None:
+        return fields
+    owner = call.app.form_owners.mark(call.actor.person_id)
+    return _hidden("csrf_token", call.actor.csrf_token) + fields + _hidden(FORM_OWNER, owner)
+
+
 def _hidden(name: str, value: str) -> Markup:
     return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
 
@@ -169,7 +269,7 @@ def _with_query(path: str, query: str, changes: dict[str, object]) -> str:
 
 def _error_context(language: Language, error: ProgrammeError | None) -> dict[str, Any]:
     shown = [
-        Shown(fault.field, language.gettext(word("field", fault.field)), language.rule(fault.rule))
+        Shown(fault.field, field_name(language, fault.field), language.rule(fault.rule))
         for fault in (error.faults if error is not None else ())
     ]
     by_field: dict[str, str] = {}
@@ -181,6 +281,12 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
         "fault_list": shown,
         "faults": by_field,
     }
+
+
+def field_name(language: Language, field: str) -> str:
+    """How a field is called where no label of a page says it; nothing for one that has no name people know."""
+    name = WORDS["field"].get(field.rsplit(".", 1)[-1], "")
+    return language.gettext(name) if name else ""
 
 
 class ShownAgain(ProgrammeError):
@@ -198,17 +304,33 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
-    there has no form to go back to and is raised as it is.
+    there has no form to go back to and is raised as it is. Fields that are in `proposes` keep what the page says.
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
     raise ShownAgain(render(call, template, error=error, **values).text, error) from error
 
 
-def done(call: Ask, to: str, text: str = "") -> Redirect:
-    """Go and look there; the (translated) text is told once, on the next page."""
+def render_partly(
+    call: Ask, template: str, text: str, refused: Sequence[tuple[str, str]], **values: Any
+) -> Html:
+    """A page on which some of what was sent is saved and some is not: who was refused and why, and the form as it was sent.
+
+    What was saved stays saved; `text` says how much that is.
+    """
+    page = render(call, template, **values).text
+    again = FormAgain(page, call.path, call.sent.fields)
+    lines = tuple(Line("", name, why) for name, why in refused)
+    summary = Summary(lines, (), is_found=True)
+    block = part(call, "again.html", text=text, summary=summary, is_wrong=True, sent=[])
+    return Html(again.text(block), HTTPStatus.CONFLICT)
+
+
+def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False) -> Redirect:
+    """Go and look there; the (translated) text is told once, on the next page; as a warning where not all was taken."""
     if text:
-        call.cookies_to_set.append(_notice_cookie(call, quote(text[:MAX_NOTICE_CHARS]), NOTICE_S))
+        kept = (PARTLY if is_partly else "") + text[:MAX_NOTICE_CHARS]
+        call.cookies_to_set.append(_notice_cookie(call, quote(kept), NOTICE_S))
     return Redirect(to)
 
 
@@ -217,7 +339,7 @@ def _take_notice(call: Ask) -> str:
     if kept is None or call.endpoint.method != "GET":
         return ""
     call.cookies_to_set.append(_notice_cookie(call, "", 0))
-    return unquote(kept)[:MAX_NOTICE_CHARS]
+    return unquote(kept)[: MAX_NOTICE_CHARS + len(PARTLY)]
 
 
 def _notice_cookie(call: Ask, value: str, life_s: int) -> str:
@@ -246,23 +368,39 @@ TITLES = {
 }
 ADVICE = {
     400: "",
-    401: N_("Sign in and try again. What you typed is still there when you go back."),
+    401: N_("Sign in and try again."),
     403: N_("If you need this for your work, ask your coordinator."),
     404: N_("The address may be mistyped, or what was here was removed or isn't assigned to you."),
-    409: N_("Go back, look at how it is now, and try again."),
-    422: N_("Go back, correct it and send it once more. What you typed is still there."),
+    409: N_("Open the page again, look at how it is now, and try again."),
+    422: N_("Open the page again, correct it and send it once more."),
     429: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
     500: N_("Go back and try again. If it happens again, tell your coordinator the number below."),
     503: N_("Wait a moment, go back and send it once more. Nothing is saved twice."),
     504: N_("Go back and try again. Nothing is saved twice."),
 }
+LEADERS_ADVICE = {
+    403: N_("Your role does not include this. An admin can do it, or give it to somebody."),
+    500: N_("Try again. If it happens again, tell whoever runs the server the number below."),
+}
+"""For whoever others are told to ask."""
+STRANGERS_ADVICE = {
+    500: N_("Try again. If it happens again, tell whoever runs the programme the number below.")
+}
 UNEXPECTED = N_("The mistake is on our side and was written down.")
 
 
-def error_page(call: Ask, status: int, error: Exception) -> str:
-    """The page a person sees for an error: what happened, what to do, and what is wrong with which field."""
-    if isinstance(error, ShownAgain):
-        return error.page
+def error_page(
+    call: Ask,
+    status: int,
+    error: Exception,
+    *,
+    held: bool = False,
+    again: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page a person sees for an error: what happened, what to do, and what is wrong with which field.
+
+    `held` says that what was sent is kept until they have signed in; `again` is what was sent, to be sent once more.
+    """
     language = language_of(call)
     problem_of_form = error if isinstance(error, ProgrammeError) else None
     values = _context(language, call.actor, call.path, "", call.clock.zone) | _error_context(
@@ -271,6 +409,9 @@ def error_page(call: Ask, status: int, error: Exception) -> str:
     is_unexpected = status == HTTPStatus.INTERNAL_SERVER_ERROR
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
     values["request_id"] = call.request_id if is_unexpected else ""
+    values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, call)}
+    values["action"] = call.path + (f"?{call.query_string}" if call.query_string else "")
+    values["sign_in_again"] = isinstance(error, CrossSite | NotSignedIn)
     is_cross_site = isinstance(
         error, CrossSite
     )  # a page left open for long: nothing to ask the coordinator about
@@ -290,10 +431,21 @@ def _error_text(status: int, values: dict[str, Any]) -> str:
     values |= {
         "status": status,
         "title": title,
-        "advice": ADVICE.get(status, ADVICE[503 if status > 500 else 422]),
+        "advice": _advice(status, values["actor"]),
         "notice_text": "",
+        "is_notice_partly": False,
+        "has_held": False,
     }
     return _environment.get_template("error.html").render(values)
+
+
+def _advice(status: int, actor: Actor | None) -> str:
+    """What to do, for this reader: whom a coordinator asks is not their coordinator."""
+    if actor is None:
+        own = STRANGERS_ADVICE
+    else:
+        own = LEADERS_ADVICE if actor.role in ("admin", "coordinator") else {}
+    return own.get(status) or ADVICE.get(status, ADVICE[503 if status > 500 else 422])
 
 
 async def not_found_page(scope: Scope, receive: Receive, send: Send) -> None:
@@ -318,6 +470,7 @@ def _not_found_text(path: str, headers: dict[str, str]) -> str:
     language = choose_language(None, cookie.partition("=")[2], headers.get("accept-language", ""))
     values = _context(language, None, path, "") | _error_context(language, None)
     values |= {"error_text": language.gettext(N_("There is nothing at this address.")), "request_id": ""}
+    values |= {"held": False, "again": (), "action": path, "sign_in_again": False}
     return _error_text(404, values)
 
 
@@ -330,5 +483,6 @@ __all__ = [
     "not_found_page",
     "render",
     "render_once",
+    "render_partly",
     "show_again",
 ]

@@ -513,7 +513,7 @@ async def test_faults_of_schools_are_all_told(importing: Importing, session: Ses
         ["D", "x", "First Province", "North District", "1", "181", "town"],
         ["B", "x", "First Province", "South District", "", "", ""],
         ["E", "x", "", "", "", "", ""],
-        ["F", "x", "---", "", "", "", ""],
+        ["F", "x", "***", "", "", "", ""],
     ])  # fmt: skip
     assert [(row, column) for row, column, _, _ in faults] == [
         (2, "code"), (2, "latitude"), (3, "area"), (3, "longitude"), (3, "code"), (4, "code"), (4, "province, district"),

@@ -44,9 +44,8 @@ def test_every_mistake_is_named_with_its_place() -> None:
     )
     assert set(faults) == {
         "kind", "code", "name", "name.colum", "sex", "colour", "grade.column", "age.join", "section.with", "section.transform",
-        "section.values", "mapping",
+        "section.values",
     }  # fmt: skip
-    assert "school_code" in faults["mapping"]
     assert "birth_on" in faults["colour"]
 
 

@@ -31,7 +31,9 @@ Table = list[tuple[int, list[str]]]
 
 def table_of(path: Path, limits: SheetLimits | None = None, **named: str) -> tuple[tuple[str, ...], Table]:
     with open_sheet(path, limits=limits or SheetLimits(), **named) as sheet:
-        return sheet.headers, [row for batch in sheet.batches() for row in batch]
+        return sheet.headers, [
+            (number, [*map(str, cells)]) for batch in sheet.batches() for number, cells in batch
+        ]
 
 
 def fault_of(path: Path, limits: SheetLimits | None = None, **named: str) -> SheetFault:

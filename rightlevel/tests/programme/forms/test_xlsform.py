@@ -123,26 +123,20 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
 @pytest.mark.parametrize(
     ("rows", "column", "value"),
     [
-        ((q("barcode", "code"),), "type", "barcode"),
         ((q("select_one nothing", "one"),), "type", "nothing"),
-        ((q("text", "Not A Key"),), "name", "Not A Key"),
         ((q("text", "one", relevant="${two} = 'x'"), q("text", "two")), "relevant", "${two}"),
         ((q("integer", "one"), q("text", "two", relevant="${one} + 1 > 3")), "relevant", "+ 1 > 3"),
         ((q("text", "one", relevant="pulldata('x', 'y') = 1"),), "relevant", "pulldata"),
-        ((q("text", "one", constraint="regex(., '[0-9]+')"),), "constraint", "regex(., '[0-9]+')"),
         ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains(name, 'x')"),
-        ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", ""),
+        ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", "s"),
+        ((q("audio", "a"),), "type", "audio"),
+        ((q("text", "one", constraint="regex(., '(?=x)y')"),), "constraint", "(?=x)y"),
         ((q("begin repeat", "r"), q("text", "t")), "type", ""),
         ((q("begin group", "g"), q("text", "t")), "type", ""),
         ((q("text", "t"), q("end group", "")), "type", ""),
         ((q("begin repeat", "r"), q("text", "t"), q("end group", ""), q("end repeat", "")), "type", ""),
-        ((q("begin repeat", "r", repeat_count="50"), q("text", "t"), q("end repeat", "")), "repeat_count", "50"),
-        ((q("begin repeat", "r", repeat_count="0"), q("text", "t"), q("end repeat", "")), "repeat_count", "0"),
-        ((q("integer", "one"), q("integer", "two", constraint=". <= 200 and . <= ${one}")), "constraint", ". <= ${one}"),
         ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(.) < 5"),
-        ((q("integer", "one"), q("integer", "two"), q("text", "t", relevant="${one} = ${two}")), "relevant", "${one} = ${two}"),
         ((q("acknowledge", "one"), q("text", "t", relevant="${one} = 'OK'")), "relevant", "${one} = OK"),
-        ((q("text", "one"), q("text", "one")), "one", "one"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_said_exactly_stops_the_import_by_row_and_column(
@@ -184,7 +178,6 @@ def test_no_cell_is_passed_over_in_silence() -> None:
     assert [(note.sheet, note.row, note.column) for note in found.notes] == [
         ("settings", 2, "style"),
         ("survey", 2, "required"),
-        ("survey", 2, "appearance"),
         ("survey", 4, "required"),
         ("choices", 9, "subject"),
     ]
@@ -235,3 +228,128 @@ def test_a_workbook_of_another_kind_is_no_form() -> None:
     assert convert(Sheet(), Sheet(), Sheet()).form is None
     many = tuple(q("text", f"q{number}") for number in range(1_200))
     assert any(fault.rule.startswith("At most") for fault in made(*many).faults)
+
+
+def field_of(found: Converted, key: str) -> Any:
+    assert found.form is not None, found.faults
+    return next(each for each in found.form.fields() if each.key == key)
+
+
+def test_older_words_are_todays() -> None:
+    headers = ("command", "tag", "caption:English", "relevance", "bind:constraint")
+    rows = (
+        (2, ("select one from subject", "s", "Subject", "", "")),
+        (3, ("string", "t", "Why", "${s} = 'math'", "")),
+        (4, ("gps", "g", "Where", "", "")),
+        (5, ("add integer prompt", "n", "How many", "", ". > 0")),
+        (6, ("select all that apply from material or specify other", "m", "With", "", "")),
+    )
+    form = convert(Sheet(headers, rows), LISTS, SETTINGS).form
+    assert form is not None
+    assert [(each.key, each.type) for each in form.fields()] == [
+        ("s", "choice"), ("t", "text"), ("g", "gps"), ("n", "number"), ("m", "choices"), ("m_other", "text"),
+    ]  # fmt: skip
+    assert field_of(convert(Sheet(headers, rows), LISTS, SETTINGS), "n").min == 1
+
+
+def test_names_of_another_kind_are_told_and_conditions_follow() -> None:
+    found = made(q("integer", "No-Of Boys"), q("text", "t", relevant="${No-Of Boys} > 3"), q("text", "t"))
+    assert found.form is not None
+    assert [each.key for each in found.form.fields()] == ["no_of_boys", "t", "t_2"]
+    assert field_of(found, "t").shown_when == ["gt", "no_of_boys", 3]
+    assert [(note.row, note.value) for note in found.notes if note.rule.startswith("Called")] == [
+        (2, "No-Of Boys"),
+        (4, "t"),
+    ]
+
+
+def test_groups_within_groups_are_one_list_with_their_titles_and_conditions() -> None:
+    found = made(
+        q("select_one yn", "ran"), q("begin group", "a"), q("begin group", "b", relevant="${ran} = 'yes'"), q("text", "t"),
+        q("end group", ""), q("end group", ""),
+    )  # fmt: skip
+    assert found.form is not None
+    assert [(each.key, each.type) for each in found.form.sections[-1].fields] == [
+        ("b", "note"),
+        ("t", "text"),
+    ]
+    assert field_of(found, "t").shown_when == ["eq", "ran", True]
+
+
+def test_the_number_of_repeats_by_an_answer_is_up_to() -> None:
+    found = made(
+        q("integer", "n"), q("begin repeat", "r", repeat_count="${n}"), q("text", "t"), q("end repeat", "")
+    )
+    assert field_of(found, "r").repeat == 20
+    assert "Asked up to 20 times" in [note.rule for note in found.notes]
+
+
+def test_a_pattern_is_checked_in_linear_time() -> None:
+    form = made(q("text", "phone", constraint="regex(., '^(0+)+[0-9]{8}$')")).form
+    assert form is not None
+    for given, wrong in (("012345678", []), ("0" * 400 + "x", ["phone"])):
+        answers, _ = read_answers(form, {"phone": given})
+        assert [each.field for each in examine(form, answers).faults] == wrong
+
+
+def test_a_condition_of_its_own_answer_is_checked() -> None:
+    form = made(q("integer", "age", constraint="(. > 5 and . < 20) or . = 99")).form
+    assert form is not None
+    for given, wrong in (("10", []), ("99", []), ("50", ["age"])):
+        answers, _ = read_answers(form, {"age": given})
+        assert [each.field for each in examine(form, answers).faults] == wrong
+
+
+def test_a_calculation_by_a_condition_stands_where_it_is_asked_about() -> None:
+    found = made(
+        q("integer", "age"), q("calculate", "who", calculation="if(${age} > 10, 'big', if(${age} > 5, 'mid', 'small'))"),
+        q("text", "t", relevant="${who} = 'mid'"),
+    )  # fmt: skip
+    # The sheet of these tests has no column for calculations: without its words the condition can't be said.
+    assert found.form is None
+    headers = ("type", "name", "label", "relevant", "calculation")
+    rows = (
+        (2, ("integer", "age", "Age", "", "")),
+        (3, ("calculate", "who", "", "", "if(${age} > 10, 'big', if(${age} > 5, 'mid', 'small'))")),
+        (4, ("text", "t", "Why", "${who} = ‘mid’", "")),
+    )
+    form = convert(Sheet(headers, rows), Sheet(), SETTINGS).form
+    assert form is not None
+    for given, is_shown in (("4", False), ("7", True), ("11", False)):
+        answers, _ = read_answers(form, {"age": given})
+        assert ("t" in examine(form, answers).shown) == is_shown
+
+
+def test_ranges_today_answers_in_texts_and_languages_are_taken_with_a_note() -> None:
+    headers = ("type", "name", "label::Tetun", "parameters", "constraint")
+    rows = (
+        (2, ("range", "n", "Hira", "start=0 end=5", "")),
+        (3, ("date", "d", "Loron", "", ". <= today()")),
+        (4, ("note", "told", "Iha ${n} <b>loos</b>", "", "")),
+    )
+    unknown = convert(Sheet(headers, rows), Sheet(), SETTINGS)
+    assert [fault.rule[:33] for fault in unknown.faults] == ["Say the code of this language, as"]
+    found = convert(Sheet(headers, rows), Sheet(), SETTINGS, codes={"tetun": "tet"})
+    assert (field_of(found, "n").min, field_of(found, "n").max) == (0, 5)
+    assert field_of(found, "told").labels == {"tet": "Iha [Hira] loos"}
+    assert "A bound by today’s day is not checked here" in [note.rule for note in found.notes]
+
+
+def test_one_cause_is_one_fault() -> None:
+    found = made(
+        q("audio", "a"), q("text", "t", relevant="${a} != ''"), q("text", "u", relevant="${a} = 'x'")
+    )
+    assert [(fault.row, fault.value) for fault in found.faults] == [(2, "audio")]
+
+
+def test_answers_are_compared_as_xpath_does() -> None:
+    form = made(q("integer", "one"), q("integer", "two"), q("text", "t", relevant="${one} = ${two}")).form
+    assert form is not None
+    for given, is_shown in (
+        ({}, True),
+        ({"one": "1"}, False),
+        ({"one": "1", "two": "1"}, True),
+        ({"one": "1", "two": "2"}, False),
+    ):
+        answers, _ = read_answers(form, given)
+        assert ("t" in examine(form, answers).shown) == is_shown

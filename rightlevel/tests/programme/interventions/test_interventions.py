@@ -82,10 +82,12 @@ async def test_a_stale_change_of_a_programme_shows_both(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     made = await camp(session, cast, clock)
-    await change_intervention(session, cast.admin, made.id, InterventionWrite("Camp", TODAY, version=1))
+    await change_intervention(
+        session, cast.admin, made.id, InterventionWrite("Camp", TODAY, version=1), clock
+    )
     with pytest.raises(Stale):
         await change_intervention(
-            session, cast.coordinator, made.id, InterventionWrite("Other", TODAY, version=1)
+            session, cast.coordinator, made.id, InterventionWrite("Other", TODAY, version=1), clock
         )
 
 

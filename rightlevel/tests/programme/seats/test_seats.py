@@ -478,6 +478,20 @@ async def test_amending_a_past_enrolment_takes_results_of_frozen_rounds_along_wi
     await assert_exact(session)
 
 
+async def test_a_child_that_left_is_tested_where_its_last_stint_says_also_when_that_was_amended(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    child = cast.students_a[0]
+    await leave(session, cast, child, clock)
+    left = (await list_past_enrolments(session, cast.coordinator, child, PageRequest())).items[0].id
+    before = await read_student(session, cast.coordinator, child)
+    amendment = PastAmendment(before.version, "wrong class on paper", grade=4, sex=2, class_id=None)
+    await amend_past_enrolment(session, cast.coordinator, child, left, amendment, clock)
+    assert await enter(session, cast.coordinator, cast.round, child) == ["saved"]
+    assert await cell(session, child, cast.round) == f"math {cast.school_a} - 4 2"
+    await assert_exact(session)
+
+
 async def test_who_may_not_amend_and_what_can_not_be_amended(
     session: Session, cast: Cast, clock: StandingClock, past: int
 ) -> None:

@@ -14,6 +14,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.errors import Forbidden, Invalid, NotFound, Stale
+from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.students import delete_student, read_student, restore_student
@@ -276,6 +277,38 @@ async def test_what_stands_in_the_way_of_undoing_is_said(two: Two) -> None:
     await two.session.execute(QUERIES["taken"], {"code": code, "id": two.third})
     with pytest.raises(MergeStands):
         await unmerge_twins(two.session, two.cast.coordinator, merged.id, reason="They are two", clock=CLOCK)
+
+
+async def test_of_several_merges_into_one_child_the_last_is_taken_back_first(two: Two) -> None:
+    await two.enter(two.kept, "math", "subtraction", date(2026, 11, 10))
+    await two.enter(two.gone, "math", "division", date(2026, 11, 12))
+    await two.enter(two.third, "math", "beginner", date(2026, 11, 14))
+    before = await two.everything()
+    first = await two.merge()
+    two.gone, gone = two.third, two.gone
+    last = await two.merge()
+    two.gone = gone
+    with pytest.raises(MergeStands) as told:
+        await unmerge_twins(two.session, two.cast.coordinator, first.id, reason="They are two", clock=CLOCK)
+    assert "take that back first" in told.value.faults[0].rule
+    for each in (last, first):
+        await unmerge_twins(two.session, two.cast.coordinator, each.id, reason="They are two", clock=CLOCK)
+    assert await two.everything() == before
+    assert await two.levels(two.third) == {"math": "beginner"}
+
+
+async def test_a_child_that_went_elsewhere_after_a_merge_was_taken_back_is_named_to_nobody_of_the_school(
+    two: Two,
+) -> None:
+    merged = await two.merge()
+    await unmerge_twins(two.session, two.cast.coordinator, merged.id, reason="They are two", clock=CLOCK)
+    listed = await list_merges(two.session, two.cast.mentor, two.cast.school_a, PageRequest())
+    assert [each.gone_id for each in listed.items] == [two.gone]
+    gone = await read_student(two.session, two.cast.coordinator, two.gone)
+    move = Transfer(gone.version, two.cast.school_b, gone.grade, TODAY, "moved house")
+    await transfer_student(two.session, two.cast.coordinator, two.gone, move, CLOCK)
+    listed = await list_merges(two.session, two.cast.mentor, two.cast.school_a, PageRequest())
+    assert listed.items == []
 
 
 async def test_a_pair_that_was_said_to_be_two_is_not_shown_again(two: Two, session: Session) -> None:

@@ -455,12 +455,14 @@ async def test_a_returned_result_is_in_its_teachers_list_only_while_the_child_is
     await return_to_teacher(
         session, cast.mentor, verification_id, version=1, reason="look again", clock=clock
     )
-    assert len((await list_returned(session, cast.teacher, PageRequest())).items) == 1
+    assert len((await list_returned(session, cast.teacher, PageRequest(), clock)).items) == 1
     await session.execute(QUERIES["class_only"], {"person": cast.teacher.person_id, "class": cast.class_3a})
     in_class = await actor_now(session, "teacher")
-    assert len((await list_returned(session, in_class, PageRequest())).items) == 1
+    assert len((await list_returned(session, in_class, PageRequest(), clock)).items) == 1
     await session.execute(QUERIES["to_class"], {"id": cast.students_a[0], "class": None})
-    assert (await list_returned(session, in_class, PageRequest())).items == []
+    assert (await list_returned(session, in_class, PageRequest(), clock)).items == []
     await session.execute(QUERIES["transfer"], {"school": cast.school_b, "id": cast.students_a[0]})
-    assert (await list_returned(session, await actor_now(session, "teacher"), PageRequest())).items == []
-    assert len((await list_returned(session, cast.coordinator, PageRequest())).items) == 1
+    assert (
+        await list_returned(session, await actor_now(session, "teacher"), PageRequest(), clock)
+    ).items == []
+    assert len((await list_returned(session, cast.coordinator, PageRequest(), clock)).items) == 1

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from people import NOW, Cast, make_cast
+from people import NOW, Cast, actor_now, make_cast
 from serving import OneDatabase
 
 from flatwater.clock import StandingClock
@@ -49,7 +49,7 @@ from rightlevel.programme.verification import (
     verification_queue,
     withdraw,
 )
-from rightlevel.programme.verification.actions import NoSuchVerificationStep
+from rightlevel.programme.verification.actions import NobodyToReturnTo, NoSuchVerificationStep
 from rightlevel.programme.verification.draws import NothingToDraw, NotVerifiable
 from rightlevel.programme.verification.model import STEPS
 
@@ -76,6 +76,12 @@ select coalesce(string_agg(result_id::text, ',' order by result_id), '') from ve
 -- name: denied
 -- How many denied re-tests were noted.
 select count(*) from audit_entry where action = 'verify' and outcome = 'denied'
+-- name: end_assignments
+-- Ends what somebody was assigned.
+update assignment set ended_at = now() where person_id = %(person)s and ended_at is null
+-- name: assign
+-- Assigns somebody.
+insert into assignment (person_id, school_id, subject, from_on) values (%(person)s, %(school)s, %(subject)s::subject, '2026-01-01')
 -- name: practice_child
 -- Enrols a child at a school.
 insert into student (school_id, school_year_id, code, name, name_key, sex, grade)
@@ -374,9 +380,9 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     await return_to_teacher(
         session, cast.mentor, verification_id, version=1, reason="please test again", clock=clock
     )
-    (asked,) = (await list_returned(session, cast.teacher, PageRequest())).items
+    (asked,) = (await list_returned(session, cast.teacher, PageRequest(), clock)).items
     assert (asked.id, asked.reason) == (verification_id, "please test again")
-    assert (await list_returned(session, cast.teacher_elsewhere, PageRequest())).items == []
+    assert (await list_returned(session, cast.teacher_elsewhere, PageRequest(), clock)).items == []
     result_id = asked.result_id
     assert (await retest(session, cast.mentor, clock, result_id)).code == "returned"
     change = ResultWrite(
@@ -385,7 +391,7 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     )  # fmt: skip
     (changed,) = await enter_results(session, cast.teacher, [change], clock)
     assert changed.code == "changed"
-    assert (await list_returned(session, cast.teacher, PageRequest())).items == []
+    assert (await list_returned(session, cast.teacher, PageRequest(), clock)).items == []
     assert (await retest(session, cast.mentor, clock, result_id, level="division", tool=3)).code == "agreed"
     assert await session.fetch_value(QUERIES["count"], {"id": result_id}) == 2, "the first stays as it was"
 
@@ -636,3 +642,26 @@ async def test_two_mentors_at_one_child_save_one_re_test(new_database: Callable[
         assert len([each for each in outcomes if each in ("first", "second")]) == 1
         async with database.transaction(deadline_s=60) as own:
             assert (await reconcile(own)).different == 0
+
+
+async def test_a_returned_result_goes_to_the_present_teacher_where_its_tester_comes_no_more(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    verification_id = (await differing(session, cast, clock)).verification_id or ""
+    await session.execute(QUERIES["end_assignments"], {"person": cast.teacher.person_id})
+    with pytest.raises(NobodyToReturnTo):
+        async with session.savepoint():
+            await return_to_teacher(
+                session, cast.mentor, verification_id, version=1, reason="again", clock=clock
+            )
+    await session.execute(
+        QUERIES["assign"], {"person": cast.stranger.person_id, "school": cast.school_a, "subject": "math"}
+    )
+    await return_to_teacher(session, cast.mentor, verification_id, version=1, reason="again", clock=clock)
+    present = await actor_now(session, "stranger")
+    (asked,) = (await list_returned(session, present, PageRequest(), clock)).items
+    assert asked.id == verification_id
+    gone = await actor_now(session, "teacher")
+    assert (await list_returned(session, gone, PageRequest(), clock)).items == []
+    await answer_returned(session, present, verification_id, version=2, reason="it is right", clock=clock)
+    assert (await list_returned(session, present, PageRequest(), clock)).items == []

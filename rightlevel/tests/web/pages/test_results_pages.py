@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -258,3 +259,60 @@ async def test_home_shows_how_far_each_class_is(site: Served) -> None:
         assert "No school is assigned to you yet" in (await client.get("/")).text
     async with site.client("coordinator", by="cookie") as client:
         assert "to do, of 8" in shown_text((await client.get("/")).text)
+
+
+async def test_the_grid_takes_tool_and_day_once_and_keeps_what_else_a_result_says(site: Served) -> None:
+    one, two = site.cast.students_a[:2]
+    async with site.client("teacher", by="cookie") as client:
+        page = grid_of(site)
+        entry = await client.get(f"/students/{one}/results/{site.cast.round}/language")
+        told = {
+            "choice": "word",
+            "tool": "3",
+            "assent": "yes",
+            "is_selected": "true",
+            "notes": "Shy",
+            "tested_on": "2026-11-18",
+        }
+        assert (await send(client, entry, **told)).status_code == 303
+        shown = await client.get(page)
+        answer = await send(
+            client, shown, page, **{f"choice.{one}": "story", f"choice.{two}": "letter", "tool": "2", "tested_on": "2026-11-19"}
+        )  # fmt: skip
+        assert answer.status_code == 303, answer.text
+        assert "tool=2" in answer.headers["location"], "the next page of the class has the same tool"
+    kept = {each["student_id"]: each for each in await results_of(site, one, two)}
+    first, second = kept[one], kept[two]
+    assert (first["level"], first["tool"], first["assent"], first["is_selected"], first["notes"]) == (
+        "story", 3, True, True, "Shy",
+    )  # fmt: skip
+    assert (first["tested_on"], second["tested_on"], second["tool"]) == ("2026-11-18", "2026-11-19", 2)
+
+
+async def test_the_grid_guesses_no_day(site: Served) -> None:
+    one = site.cast.students_a[0]
+    async with site.client("teacher", by="cookie") as client:
+        page = grid_of(site)
+        answer = await send(
+            client, await client.get(page), page, **{f"choice.{one}": "story", "tested_on": "31/11/2026"}
+        )
+        assert answer.status_code == 422, answer.text
+        again = form_at(answer, page)
+        assert (again.fields["tested_on"], again.fields[f"choice.{one}"]) == ("31/11/2026", "story")
+        tapped = await client.post(
+            page.replace("/grid?", "/grid/row?"),
+            data={"student": one, "write_id": str(uuid4()), f"choice.{one}": "story", "tested_on": "soon"},
+            headers={"hx-request": "true"},
+        )
+        assert (tapped.status_code, "A day like" in tapped.text) == (409, True)
+    assert await results_of(site, one) == []
+
+
+async def results_of(site: Served, *students: str) -> list[dict[str, Any]]:
+    """The live results of children, over the API."""
+    found: list[dict[str, Any]] = []
+    async with site.client("coordinator") as client:
+        for each in students:
+            items = (await client.get(f"/api/v1/students/{each}/results")).json()["items"]
+            found += [{**item, "student_id": each} for item in items]
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -43,6 +44,7 @@ from rightlevel.programme.rounds import set_round_state
 from rightlevel.programme.teaching import Mark, SessionWrite, record_session
 from rightlevel.programme.verification import (
     NewDraw,
+    NobodyToReturnTo,
     Retest,
     draw_sample,
     return_to_teacher,
@@ -205,17 +207,20 @@ async def _verify(session: Session, cast: Cast, round_id: int, chance: random.Ra
         )
     await save_retests(session, cast.mentor, writes, clock)
     disputed = await verification_queue(
-        session, cast.mentor, PageRequest(1), clock, round_id=round_id, state="disputed"
+        session, cast.mentor, PageRequest(200), clock, round_id=round_id, state="disputed"
     )
     for row in disputed.items:
-        await return_to_teacher(
-            session,
-            cast.mentor,
-            row.id,
-            version=row.version,
-            reason="Please look at the paper again",
-            clock=clock,
-        )
+        # Most schools of the demonstration have no teacher to whom anything could be returned.
+        with suppress(NobodyToReturnTo):
+            await return_to_teacher(
+                session,
+                cast.mentor,
+                row.id,
+                version=row.version,
+                reason="Please look at the paper again",
+                clock=clock,
+            )
+            break
 
 
 async def _ask_to_join(session: Session, chance: random.Random, clock: Clock) -> None:

@@ -21,6 +21,7 @@ from rightlevel.programme.accounts.devices import (
     sign_in_by_pin,
 )
 from rightlevel.programme.accounts.entry import SignInLocked
+from rightlevel.programme.accounts.held_forms import held_form, hold_form
 from rightlevel.programme.accounts.model import (
     DeviceRow,
     NameHere,
@@ -106,7 +107,7 @@ __all__ = [
     "SignInRefused", "SignedIn", "TokenMade", "TokenRow", "WrongCode", "actor_by_session", "actor_by_token", "begin_second_factor", "change_password", "end_assignments_of",
     "change_person", "choose_language", "choose_password_with_code", "choose_pin", "confirm_second_factor", "create_person", "create_token",
     "delete_person", "end_other_sessions", "enrolment_begun", "factor_state", "find_person_by_username", "finish_sign_in", "forget_assignments",
-    "generate_code", "generate_password", "generate_pin", "give_code", "has_pin", "known_device", "link_device", "list_devices", "list_people",
+    "generate_code", "generate_password", "generate_pin", "give_code", "has_pin", "held_form", "hold_form", "known_device", "link_device", "list_devices", "list_people",
     "list_sessions", "list_tokens", "list_tokens_of", "make_link_code", "names_here", "read_person", "remove_pin", "remove_second_factor",
     "renew_recovery_codes", "require_still", "reset_password", "reset_pin", "reset_second_factor", "reset_with_code", "restore_person", "revoke_device",
     "revoke_session", "revoke_token", "revoke_token_of", "set_active", "set_admins_need_second_factor", "sign_in", "sign_in_by_pin", "sign_out",

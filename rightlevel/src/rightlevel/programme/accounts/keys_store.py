@@ -1,4 +1,4 @@
-"""The only file that knows the columns of one_time_code, second_factor, recovery_code, person_pin and the devices of schools."""
+"""The only file that knows the columns of one_time_code, second_factor, recovery_code, person_pin, held_form and the devices of schools."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ class Factor(msgspec.Struct, frozen=True):
     confirmed_at: datetime | None
     last_step: int
     codes_left: int
+
+
+class _Held(msgspec.Struct, frozen=True):
+    content: bytes
 
 
 class PinKey(Key, frozen=True):
@@ -181,6 +185,13 @@ async def names_here(
 
 async def pin_key(session: Session, person_id: int) -> PinKey | None:
     return await session.fetch_one(_queries["pin_key"], {"person_id": person_id}, into=PinKey)
+
+
+async def held_form(session: Session, secret_hash: bytes, person_id: int, now: datetime) -> bytes | None:
+    """What is kept for a person under a secret."""
+    values = {"secret_hash": secret_hash, "person_id": person_id, "now": now}
+    row = await session.fetch_one(_queries["read_held_form"], values, into=_Held)
+    return row.content if row is not None else None
 
 
 async def sealing_key(session: Session) -> bytes | None:

@@ -12,6 +12,7 @@ import msgspec
 from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts.blocklist import is_guessed_first
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
+from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.permissions import RANK, ROLES, Actor, Role
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{1,99}")
@@ -235,7 +236,7 @@ class LastAdmin(Conflict):
 
 def _display_name_faults(name: str) -> list[Fault]:
     return (
-        []
+        unseen_faults(display_name=name)
         if 1 <= len(name.strip()) <= 200
         else [Fault("display_name", "Between 1 and 200 characters", name[:50])]
     )

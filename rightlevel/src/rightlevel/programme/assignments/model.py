@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from rightlevel.programme.days import STANDING
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Subject
 
@@ -63,6 +64,8 @@ def assignment_faults(new: NewAssignment, today: date) -> list[Fault]:
     faults: list[Fault] = []
     if new.subject not in SUBJECTS:
         faults.append(Fault("subject", f"One of: {', '.join(SUBJECTS)}", new.subject))
-    if new.to_on is not None and new.to_on < (new.from_on or today):
+    outside = STANDING.faults("from_on", new.from_on, today) + STANDING.faults("to_on", new.to_on, today)
+    faults += outside
+    if not outside and new.to_on is not None and new.to_on < (new.from_on or today):
         faults.append(Fault("to_on", "Not before the first day", new.to_on.isoformat()))
     return faults

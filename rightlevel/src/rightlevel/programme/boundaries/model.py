@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.places import Place
 from rightlevel.programme.places.model import DEPTH
 from rightlevel.programme.students import is_uuid
@@ -243,6 +244,7 @@ def new_place_faults(code: str, name_local: str, name_latin: str, at: str = "") 
         faults.append(Fault(f"{at}name_local", "Between 1 and 200 characters", name_local[:80]))
     if len(name_latin) > 200:
         faults.append(Fault(f"{at}name_latin", "At most 200 characters", name_latin[:80]))
+    faults += unseen_faults(**{f"{at}name_local": name_local, f"{at}name_latin": name_latin})
     return faults
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import require_still
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict
+from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
-from rightlevel.programme.exchange.fault_file import FaultFile
+from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
 from rightlevel.programme.exchange.fields import Kind
+from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
-from rightlevel.programme.exchange.model import ImportFault, ImportOutcome, ImportRun, NewRun, Progress
+from rightlevel.programme.exchange.model import (
+    ImportFault,
+    ImportOutcome,
+    ImportRun,
+    ImportSource,
+    LeftRow,
+    NewRun,
+    Progress,
+)
+from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.permissions import Actor, require
@@ -27,6 +37,7 @@ from rightlevel.programme.students import changing, tell_today
 
 KEEP_FAULTS: Final = timedelta(days=30)
 SHOWN_IGNORED: Final = 20
+COUNTS: Final = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
 
 
 class ImportCollided(Conflict):
@@ -46,6 +57,8 @@ async def start_run(
     if actor is not None:
         require(actor, "run", "import")
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
+    if new.source and new.mapping:
+        await store.remember_source(session, new, clock.now())
     person_id = actor.person_id if actor else None
     return await store.start_run(
         session, new, person_id=person_id, state="waiting" if is_waiting else "reading", now=clock.now()
@@ -61,8 +74,13 @@ async def import_sheet(
     mapping: ColumnMapping | None,
     progress: Progress,
     clock: Clock,
+    *,
+    reopen: Callable[[], Sheet] | None = None,
 ) -> ImportOutcome:
     """Imports every row of the sheet in the session's transaction, or none when there is a fault; ends the run.
+
+    Where `new.leaves_bad_rows` says so, rows that are wrong are left out and kept with the run, and all others are saved; `reopen`
+    gives the same sheet again for them.
 
     Rows are matched by key: a school by its code, a child by its school's code and its own. All faults are found
     before anything is saved; they are kept with the run. Without a mapping the headers' own words are used.
@@ -81,13 +99,13 @@ async def import_sheet(
             plan = bind(mapping, sheet, terms)
         except HeadersInvalid as invalid:
             for fault in invalid.faults:
-                faults.add(*fault)
+                faults.add_of_file(*fault)
             await store.copy_faults(session, faults)
             outcome = _faulty(new, faults, progress)
         else:
             await _copy(session, new.kind, plan, sheet, faults, progress)
             await _require_importer(session, actor)
-            saving = _Saving(actor, run_id, new, plan, terms.grades, clock)
+            saving = _Saving(actor, run_id, new, plan, terms.grades, clock, sheet, reopen)
             outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
@@ -110,7 +128,10 @@ async def refuse_file(
     faults = FaultFile()
     try:
         await store.make_staging(session, new.kind)
-        faults.add(fault.row or 0, "", "", fault.message)
+        offers = fault.offers if isinstance(fault, OpeningFault) else ()
+        faults.add_of_file(fault.row or 0, "", "", fault.message)
+        for offer in offers:
+            faults.add_of_file(fault.row or 0, "", offer.value, offer.rule, offer.line)
         await store.copy_faults(session, faults)
         outcome = _faulty(new, faults, Progress())
     finally:
@@ -132,6 +153,7 @@ async def _copy(
                 progress.bytes_done, progress.bytes_total = sheet.progress()
     finally:
         await blocks.close()
+    progress.rows += faults.left_out
 
 
 class _Ahead:
@@ -168,6 +190,8 @@ class _Saving(NamedTuple):
     plan: RowPlan
     grades: tuple[int, ...]
     clock: Clock
+    sheet: Sheet
+    reopen: Callable[[], Sheet] | None
 
 
 async def _judge_and_save(
@@ -180,8 +204,12 @@ async def _judge_and_save(
     place = [label for name, label in columns.items() if name.startswith("place.")]
     labels = columns | {"place": ", ".join(place) or "place"}
     found = await store.find_faults(session, new.kind, plan.mapped, labels, saving.grades)
+    skipped = 0
     if found or faults.count:
-        return _faulty(new, faults, progress, found)
+        left = await _leave_out(session, saving, faults, found)
+        if left is None:
+            return _faulty(new, faults, progress, found)
+        skipped = left
     saved = store.Saved(0, 0)
     try:
         if new.is_dry_run:
@@ -195,10 +223,41 @@ async def _judge_and_save(
             saved = await _save(session, saving)
     except ConstraintViolated as violated:
         raise ImportCollided from violated
-    unchanged = progress.rows - saved.added - saved.changed
+    unchanged = progress.rows - faults.left_out - skipped - saved.added - saved.changed
     return ImportOutcome(
-        progress.rows, saved.added, saved.changed, unchanged, 0, new.is_dry_run, _told(new.kind, plan, saved)
+        progress.rows,
+        saved.added,
+        saved.changed,
+        unchanged,
+        faults.count + found,
+        new.is_dry_run,
+        _told(saving, saved),
+        left_out=faults.left_out,
+        skipped=skipped,
     )
+
+
+async def _leave_out(session: Session, saving: _Saving, faults: FaultFile, found: int) -> int | None:
+    """Takes the rows that are wrong out of what is to be saved and keeps them; how many, or None where that can't be or wasn't asked."""
+    new = saving.new
+    if not new.leaves_bad_rows or faults.is_of_file or saving.reopen is None:
+        return None
+    if faults.count + faults.left_out + found > MOST_KEPT:
+        return None
+    wanted = await store.list_bad_rows(session)
+
+    def read_again(reopen: Callable[[], Sheet]) -> IO[bytes]:
+        with reopen() as sheet:
+            return left_rows(sheet, saving.run_id, wanted)
+
+    try:
+        file = await asyncio.to_thread(read_again, saving.reopen)
+    except TooMuchLeft:
+        return None
+    with file:
+        await store.copy_left_rows(session, chunks_of(file))
+    await store.drop_bad_rows(session, new.kind)
+    return len(wanted)
 
 
 async def _save(session: Session, saving: _Saving) -> store.Saved:
@@ -218,13 +277,16 @@ async def _save(session: Session, saving: _Saving) -> store.Saved:
 
 
 def _faulty(new: NewRun, faults: FaultFile, progress: Progress, found: int = 0) -> ImportOutcome:
-    return ImportOutcome(progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run)
+    return ImportOutcome(
+        progress.rows, faults=faults.count + found, is_dry_run=new.is_dry_run, left_out=faults.left_out
+    )
 
 
-def _told(kind: Kind, plan: RowPlan, saved: store.Saved) -> str | None:
+def _told(saving: _Saving, saved: store.Saved) -> str | None:
     """What whoever imports should know beside the counts."""
-    said: list[str] = []
-    if saved.moved and kind == "schools":
+    plan = saving.plan
+    said: list[str] = list(saving.sheet.told)
+    if saved.moved and saving.new.kind == "schools":
         said.append(
             f"{saved.moved} schools stand in another place from now on; rounds whose roll is fixed stay counted where they stood."
         )
@@ -241,11 +303,11 @@ def _told(kind: Kind, plan: RowPlan, saved: store.Saved) -> str | None:
 async def _end(
     session: Session, actor: Actor | None, run_id: str, new: NewRun, outcome: ImportOutcome, clock: Clock
 ) -> None:
-    if outcome.faults:
+    if outcome.faults or outcome.left_out:
         await store.keep_faults(session, run_id)
-    await store.end_run(session, run_id, "faulty" if outcome.faults else "done", outcome, clock.now())
+    await store.end_run(session, run_id, "done" if outcome.is_saved else "faulty", outcome, clock.now())
     told = {"kind": new.kind, "filename": new.filename, "rows": outcome.rows, "is_dry_run": new.is_dry_run}
-    counts = {name: getattr(outcome, name) for name in ("added", "changed", "unchanged", "faults")}
+    counts = {name: getattr(outcome, name) for name in COUNTS}
     await write_audit(
         session,
         actor,
@@ -253,7 +315,7 @@ async def _end(
         "import",
         run_id,
         after=told | counts,
-        outcome="failed" if outcome.faults else "done",
+        outcome="done" if outcome.is_saved else "failed",
     )
 
 
@@ -285,3 +347,32 @@ async def list_faults(session: Session, actor: Actor, run_id: str, page: PageReq
     require(actor, "run", "import")
     await store.find_run(session, run_id)
     return await store.page_of_faults(session, run_id, page)
+
+
+async def list_left_rows(session: Session, actor: Actor, run_id: str, page: PageRequest) -> Page[LeftRow]:
+    """The rows that an import left out because they are wrong, the headers first. *Errors*: Forbidden, NotFound."""
+    require(actor, "run", "import")
+    await store.find_run(session, run_id)
+    return await store.page_of_left_rows(session, run_id, page)
+
+
+async def list_sources(session: Session, actor: Actor) -> list[ImportSource]:
+    """Whose files were imported with a mapping, the one used last first; at most 200. *Errors*: Forbidden."""
+    require(actor, "run", "import")
+    return await store.list_sources(session)
+
+
+async def said_of_file(session: Session, actor: Actor, run_id: str) -> store.SaidOfFile:
+    """What was said of an import's file, to send the next one with. *Errors*: Forbidden, NotFound."""
+    require(actor, "run", "import")
+    found = await store.find_said(session, run_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def mapping_of_source(session: Session, actor: Actor, kind: Kind, name: str) -> str:
+    """The mapping that was used for a source's last file; empty when there is none. *Errors*: Forbidden."""
+    require(actor, "run", "import")
+    found = await store.find_source(session, kind, name)
+    return found.mapping if found is not None else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from rightlevel.programme.exchange.cures import cure_of, quoted
 from rightlevel.programme.exchange.fields import FIELDS, PLACE_KINDS, Field, Terms
 from rightlevel.programme.exchange.mapping import ColumnMapping, Source
+from rightlevel.programme.exchange.opening import looks_like_data
 from rightlevel.programme.exchange.place_path import Part, Step, path_faults, path_text
-from rightlevel.programme.exchange.row_plan import Column, Explained, RowPlan
+from rightlevel.programme.exchange.row_plan import Asked, Column, Explained, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.exchange.source_text import rule_broken, shown, with_source
 from rightlevel.programme.exchange.values import NULL, Convert, Remembered, Wrong, escaped
@@ -16,10 +19,10 @@ SHOWN_HEADERS = 60
 
 
 class HeadersInvalid(Exception):
-    """The mapping does not fit the sheet; `faults` says why, as row, column, value and rule."""
+    """The mapping does not fit the sheet; `faults` says why, as row, column, value, rule and the mapping's line."""
 
-    def __init__(self, faults: list[tuple[int, str, str, str]]) -> None:
-        super().__init__("; ".join(rule for _, _, _, rule in faults))
+    def __init__(self, faults: list[tuple[int, str, str, str, str]]) -> None:
+        super().__init__("; ".join(rule for _, _, _, rule, _ in faults))
         self.faults = faults
 
 
@@ -27,11 +30,12 @@ def bind(mapping: ColumnMapping, sheet: Sheet, terms: Terms) -> RowPlan:
     """The plan for this sheet. *Errors*: HeadersInvalid, with one fault for all headers that are not there."""
     binder = _Binder(mapping, sheet, terms)
     columns = binder.columns()
+    asked = binder.asked()
     if binder.faults:
         raise HeadersInvalid(binder.faults)
     used = {index for column in columns for index in column.indexes}
     ignored = tuple(header for index, header in enumerate(sheet.headers) if header and index not in used)
-    return RowPlan(columns, frozenset(mapping.sources), ignored)
+    return RowPlan(columns, frozenset(mapping.sources), ignored, asked)
 
 
 class _Binder:
@@ -40,7 +44,7 @@ class _Binder:
         self._sheet = sheet
         self._terms = terms
         self._not_there: list[str] = []
-        self.faults: list[tuple[int, str, str, str]] = []
+        self.faults: list[tuple[int, str, str, str, str]] = []
 
     def columns(self) -> list[Column]:
         kind, sources = self._mapping.kind, self._mapping.sources
@@ -56,6 +60,7 @@ class _Binder:
             missing.append("longitude" if "latitude" in sources else "latitude")
         if missing or self._not_there:
             self._fault_headers(missing)
+            self._not_there.clear()
         return columns
 
     def _fault_headers(self, missing: list[str]) -> None:
@@ -74,8 +79,18 @@ class _Binder:
         ]
         there = ", ".join(named[:SHOWN_HEADERS])
         more = f" and {len(named) - SHOWN_HEADERS} more" if len(named) > SHOWN_HEADERS else ""
-        rule = " ".join([*said, f"The file has: {there}{more}."])
-        self.faults.append((self._sheet.header_row, ", ".join([*self._not_there, *missing]), "", rule))
+        said.append(f"The file has: {there}{more}.")
+        row = self._sheet.header_row
+        is_data = row > 0 and looks_like_data(self._sheet.headers, self._mapping.kind)
+        if is_data:
+            said.append(
+                "It seems to have no header row: with the mapping's line its columns are named A, B, C."
+            )
+        unused = next((header for header in self._sheet.headers if header and header not in repeated), "")
+        needed = [name for name in missing if " " not in name]
+        cure = "header_row = 0" if is_data else f"{needed[0]} = {quoted(unused)}" if needed and unused else ""
+        named_faults = ", ".join([*self._not_there, *missing])
+        self.faults.append((row, named_faults, "", " ".join(said), cure))
 
     def _column(self, field: Field, source: Source | None) -> Column:
         convert = field.make(self._terms)
@@ -83,13 +98,17 @@ class _Binder:
         if source is None:
             return Column((), self._unmapped(field, blank), convert, _nothing)
         if not source.columns:
-            return Column((), self._constant(field.name, source, convert), convert, _nothing)
+            return Column((), self._constant(field, source, convert), convert, _nothing)
         indexes = self._indexes(source)
-        whole = with_source(source, convert)
+        whole = with_source(source, convert, field)
         label = " + ".join(source.columns)
 
         def explain(key: Any) -> Explained:
-            return [(label, shown(key, source.joint), rule) for rule in rule_broken(whole, key)]
+            value = shown(key, source.joint)
+            return [
+                (label, value, rule, cure_of(field.name, source, value, rule))
+                for rule in rule_broken(whole, key)
+            ]
 
         remembered = None if field.is_unique else Remembered(whole)
         return Column(indexes, blank, whole, explain, remembered)
@@ -99,14 +118,15 @@ class _Binder:
             return blank
         if self._terms.current_school_year_id is None:
             rule = "No school year is current. Make one current, or bring a column school_year."
-            self.faults.append((self._sheet.header_row, "school_year", "", rule))
+            cure = 'school_year = {constant = "2026"}'
+            self.faults.append((self._sheet.header_row, "school_year", "", rule, cure))
         return str(self._terms.current_school_year_id)
 
-    def _constant(self, name: str, source: Source, convert: Convert) -> str:
+    def _constant(self, field: Field, source: Source, convert: Convert) -> str:
         try:
-            return with_source(source, convert)(source.constant)
+            return with_source(source, convert, field)(source.constant)
         except Wrong as wrong:
-            self.faults.append((self._sheet.header_row, name, source.constant, wrong.rule))
+            self.faults.append((self._sheet.header_row, field.name, source.constant, wrong.rule, ""))
             return NULL
 
     def _indexes(self, source: Source) -> tuple[int, ...]:
@@ -118,9 +138,46 @@ class _Binder:
                 if fault.code == "no_such_column":
                     self._not_there.append(name)
                 else:
-                    self.faults.append((self._sheet.header_row, name, "", fault.message))
+                    cure = f"{self._field_of(name)} = {quoted(name + '#1')}"
+                    self.faults.append((self._sheet.header_row, name, "", fault.message, cure))
                 indexes.append(0)
         return tuple(indexes)
+
+    def _field_of(self, column: str) -> str:
+        sources = self._mapping.sources.items()
+        return next((name for name, source in sources if column in source.columns), "code")
+
+    def asked(self) -> list[Asked]:
+        """What a row must be to be asked for."""
+        asked: list[Asked] = []
+        for rule in self._mapping.only:
+            (index,) = self._indexes(Source((rule.column,)))
+            asked.append(Asked(index, rule.column, rule.takes))
+        grade = self._mapping.sources.get("grade")
+        if self._mapping.only_programme_grades and grade is not None:
+            if len(grade.columns) == 1:
+                (index,) = self._indexes(grade)
+                asked.append(Asked(index, grade.columns[0], self._is_of_programme(grade)))
+            else:
+                rule = "Only where the grade stands in one column"
+                self.faults.append((self._sheet.header_row, "only_programme_grades", "", rule, ""))
+        if self._not_there:
+            self._fault_headers([])
+        return asked
+
+    def _is_of_programme(self, source: Source) -> Callable[[str], bool]:
+        """Whether a cell is a grade of the programme; what is no grade at all stays, to be told as a fault."""
+        field = next(field for field in FIELDS["students"] if field.name == "grade")
+        convert = with_source(source, field.make(self._terms), field)
+        grades = {str(grade) for grade in self._terms.grades}
+
+        def takes(cell: str) -> bool:
+            try:
+                return convert(cell) in grades
+            except Wrong:
+                return True
+
+        return takes
 
     def _place_column(self) -> Column:
         """All place fields of a row as one path, the country first; paths repeat, so each is worked out once."""
@@ -153,16 +210,19 @@ class _Binder:
         start = len(indexes)
         indexes += self._indexes(source)
         label = " + ".join(source.columns) or name
-        return Part(label, start, len(indexes), source, with_source(source, field.make(self._terms)))
+        return Part(
+            label, name, start, len(indexes), source, with_source(source, field.make(self._terms), field)
+        )
 
     def _put_country_first(self, steps: list[Step]) -> None:
         only = self._terms.only_country
         if only is None:
             rule = "There is no one country yet, so the file must name its own: place.country or a column country."
-            self.faults.append((self._sheet.header_row, "place.country", "", rule))
+            cure = 'place.country = {constant = "Cambodia"}'
+            self.faults.append((self._sheet.header_row, "place.country", "", rule, cure))
             return
         code, name = (Source(constant=text) for text in only)
-        steps.insert(0, Step("country", Part("", 0, 0, name, escaped), Part("", 0, 0, code, escaped)))
+        steps.insert(0, Step("country", Part("", "", 0, 0, name, escaped), Part("", "", 0, 0, code, escaped)))
 
     def _constant_path(self, steps: list[Step]) -> str:
         faults = path_faults(steps, ()) if steps else []

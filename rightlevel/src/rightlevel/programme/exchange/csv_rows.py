@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from rightlevel.programme.exchange.sheet_limits import (
@@ -32,6 +33,8 @@ SEP_LINE: Final = re.compile(r'"?sep=([^\w"\r\n\0])"?[ \t]*(?:\r\n|\r|\n|$)', re
 MARKUP: Final = re.compile(rb"\s*<(!doctype|html|\?xml|table|meta|head|body)", re.IGNORECASE)
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 SIGNATURES: Final = (b"%PDF", b"\x1f\x8b", b"\x89PNG", b"\xff\xd8\xff", b"Rar!", b"7z\xbc\xaf", b"{\\rtf")
+WIDE: Final = ("utf-16", "utf_16", "utf-32", "utf_32")
+SEVEN_BIT: Final = ("iso2022", "hz", "utf-7", "utf_7")
 SAVE_AS_UTF8: Final = "Save the file again as 'CSV UTF-8' and send that one."
 
 
@@ -48,6 +51,7 @@ class _Feed(io.BufferedIOBase):
         self._file = file
         file.seek(skipped_bytes)
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
+        self.encoding = encoding
         self.given_bytes = 0
         self.stop_at_bytes = 0
         self.nul_seen = False
@@ -89,7 +93,7 @@ class CsvRows:
         codec, bom_bytes = _encoding_of(file, head, encoding)
         text = codecs.getincrementaldecoder(codec)("replace").decode(head[bom_bytes:])
         sep_line = SEP_LINE.match(text)
-        self.delimiter = sep_line.group(1) if sep_line else _delimiter_of(text)
+        self.delimiter = sep_line.group(1) if sep_line else delimiter_of(text)
         self._feed = _Feed(file, bom_bytes, codec)
         self._feed.stop_at_bytes = SLICE_ROWS * limits.row_bytes + CHUNK_BYTES
         self._text = io.TextIOWrapper(self._feed, encoding="utf-8", newline="")
@@ -192,6 +196,8 @@ def _is_bad_quote(text: str) -> bool:
 
 def _encoding_of(file: BinaryIO, head: bytes, asked: str | None) -> tuple[str, int]:
     """The codec and the length of the byte-order mark, after refusing what plainly is no text."""
+    if asked is not None and asked.startswith(WIDE) and not head.startswith(codecs.BOM_UTF8):
+        return asked, 0
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise SheetFault(
             "bad_encoding", f"The file is written in UTF-32, which is not read. {SAVE_AS_UTF8}", 1
@@ -212,10 +218,19 @@ def _encoding_of(file: BinaryIO, head: bytes, asked: str | None) -> tuple[str, i
             "compressed file). Open it in your spreadsheet program and save it as XLSX or CSV."
         )
         raise SheetFault("not_a_sheet", message)
-    return ("utf-8" if asked is None or asked == "utf-8" or _is_utf8(file) else asked), 0
+    if asked is None or asked == "utf-8":
+        return "utf-8", 0
+    # Seven-bit encodings look like UTF-8 and are not.
+    return ("utf-8" if not asked.startswith(SEVEN_BIT) and is_utf8(file) else asked), 0
 
 
-def _is_utf8(file: BinaryIO) -> bool:
+def has_mark(path: Path) -> bool:
+    """Whether a file says by its first bytes which Unicode encoding it is in."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
+def is_utf8(file: BinaryIO) -> bool:
     """Whether the whole file is UTF-8. *Cost*: one more reading, about a gigabyte a second."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     file.seek(0)
@@ -228,7 +243,7 @@ def _is_utf8(file: BinaryIO) -> bool:
     return True
 
 
-def _delimiter_of(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """What separates the cells of the first line that holds any text, counted outside quotation marks."""
     counts = dict.fromkeys(DELIMITERS, 0)
     quoted = has_text = False
@@ -255,6 +270,6 @@ def _bad_bytes(error: UnicodeDecodeError, lines_read: int) -> SheetFault:
     line = lines_read + 1 + len(LINE_END.findall(before))
     message = (
         f"Line {line} holds bytes that are not {error.encoding.upper()} text. {SAVE_AS_UTF8} "
-        "If the file comes from an old Windows program, ask for the encoding windows-1252."
+        "Or say in which encoding it is written."
     )
     return SheetFault("bad_encoding", message, line)

@@ -18,16 +18,21 @@ from rightlevel.programme.exchange.values import (
     decimal_of,
     escaped,
     grade_of,
+    mark_of,
     text_of,
     tidied,
     uuid_of,
     whole_number_of,
 )
-from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, code_form, name_key
+from rightlevel.programme.students.model import LONGEST_CODE, OLDEST, YOUNGEST, name_key
 
 Kind = Literal["schools", "students"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 PLACE_KINDS: Final = ("country", "province", "district", "commune", "village", "cluster")
+
+
+Reads = Literal["code", "name", "held"]
+"""What counts in a cell whose number format shows something else than it holds: in codes and names what is shown."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -52,6 +57,7 @@ class Field(msgspec.Struct, frozen=True):
     """Whether nearly every row has its own value, so that remembering conversions is of no use."""
     columns: int = 1
     is_place: bool = False
+    reads: Reads = "held"
 
 
 def _fixed(convert: Convert) -> Callable[[Terms], Convert]:
@@ -65,14 +71,6 @@ def _name_with_key(_terms: Terms) -> Convert:
         return convert_text(raw) + "\t" + escaped(name_key(tidied(raw)))
 
     return convert
-
-
-_code_text = text_of(LONGEST_CODE, blank=None)
-
-
-def _child_code(raw: str) -> str:
-    """A child's code in the one form that codes are kept in."""
-    return _code_text(raw if raw.isascii() else code_form(raw))
 
 
 def _school_year(terms: Terms) -> Convert:
@@ -131,10 +129,17 @@ def _place_fields() -> tuple[Field, ...]:
                 _fixed(text_of(200)),
                 (kind, f"{kind} name", f"{kind}_name", *_PLACE_ALIASES[kind]),
                 is_place=True,
+                reads="name",
             )
         )
         fields.append(
-            Field(code, _fixed(code_of(60, blank="\\N")), (f"{kind}_code", f"{kind} code"), is_place=True)
+            Field(
+                code,
+                _fixed(code_of(60, blank="\\N")),
+                (f"{kind}_code", f"{kind} code"),
+                is_place=True,
+                reads="code",
+            )
         )
     return tuple(fields)
 
@@ -144,14 +149,14 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field(
             "code", _fixed(code_of(100)),
             ("code", "school_code", "school code", "school id", "emis code", "emis", "លេខកូដសាលា", "លេខកូដសាលារៀន", "កូដសាលា"),
-            is_needed=True, is_unique=True,
+            is_needed=True, is_unique=True, reads="code",
         ),
         Field(
             "name_local", _fixed(text_of(200, blank=None)),
             ("name_local", "name", "school_name", "school name", "school", "ឈ្មោះសាលា", "ឈ្មោះសាលារៀន", "សាលារៀន", "ឈ្មោះ"),
-            is_needed=True, is_unique=True,
+            is_needed=True, is_unique=True, reads="name",
         ),
-        Field("name_latin", _fixed(text_of(200, blank="")), ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង")),
+        Field("name_latin", _fixed(text_of(200, blank="")), ("name_latin", "latin name", "english name", "name in english", "ឈ្មោះឡាតាំង"), reads="name"),
         Field("ownership", _fixed(choice_of(_OWNERSHIP)), ("ownership", "school type", "management", "ប្រភេទសាលា")),
         Field("area", _fixed(choice_of(_AREA)), ("area", "location type", "តំបន់")),
         Field("latitude", _fixed(decimal_of(-90, 90)), ("latitude", "lat", "រយៈទទឹង"), is_unique=True),
@@ -165,23 +170,23 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
         Field(
             "school_code", _fixed(code_of(100)),
             ("school_code", "school code", "school id", "emis code", "emis", "school", "លេខកូដសាលា", "លេខកូដសាលារៀន", "កូដសាលា"),
-            is_needed=True,
+            is_needed=True, reads="code",
         ),
         Field(
-            "code", _fixed(_child_code),
+            "code", _fixed(code_of(LONGEST_CODE)),
             ("code", "student_code", "student code", "student id", "roll number", "roll no", "admission no", "លេខកូដសិស្ស", "អត្តលេខសិស្ស", "អត្តលេខ", "លេខកូដ"),
-            is_needed=True, is_unique=True,
+            is_needed=True, is_unique=True, reads="code",
         ),
         Field(
             "name", _name_with_key,
             ("name", "student_name", "student name", "full name", "child name", "ឈ្មោះ", "ឈ្មោះសិស្ស", "គោត្តនាម និងនាម", "គោត្តនាម-នាម"),
-            is_needed=True, columns=2,
+            is_needed=True, columns=2, reads="name",
         ),
         Field("sex", _fixed(choice_of(_SEXES, blank=None)), ("sex", "gender", "ភេទ"), is_needed=True),
         Field(
             "grade", lambda terms: grade_of(terms.grades), ("grade", "standard", "std", "class", "ថ្នាក់ទី", "ថ្នាក់", "កម្រិតថ្នាក់"), is_needed=True
         ),
-        Field("section", _fixed(code_of(20, blank="\\N")), ("section", "class section", "stream", "ក្រុម", "បន្ទប់")),
+        Field("section", _fixed(mark_of(20)), ("section", "class section", "stream", "ក្រុម", "បន្ទប់"), reads="code"),
         Field("birth_on", _birth_day, ("birth_on", "date of birth", "birth date", "birthdate", "dob", "ថ្ងៃខែឆ្នាំកំណើត", "ថ្ងៃកំណើត")),
         Field("age", _fixed(whole_number_of(YOUNGEST, OLDEST)), ("age", "អាយុ")),
         Field("school_year", _school_year, ("school_year", "school year", "academic year", "ឆ្នាំសិក្សា")),
@@ -189,6 +194,12 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
     ),
 }  # fmt: skip
 """In the order of the staging tables' columns; a school's place comes last, from all its fields together."""
+
+
+CHOICES: Final = {
+    "sex": "female", "grade": "3", "ownership": "government", "area": "rural", "is_practice": "no", "status": "open", "school_year": "",
+}  # fmt: skip
+"""One value of each field that has a few only: what a line for a mapping is shown with."""
 
 
 def field_named(kind: Kind, name: str) -> Field | None:

@@ -6,7 +6,14 @@
     place.province = {column = "REGION", transform = ["title"]}
 
 A header that stands over several columns is named as "NAME#1", "NAME#2". `code = "SID"` is short for one column. Where
-nothing but pairs is needed, lines of `ours = yours` without quotes do; fields they leave out are found by their headers.
+nothing but pairs is needed, lines of `ours = yours` without quotes do. A mapping that leaves out a field that is needed leaves
+all that it leaves out to the headers' own words. Beside fields it may say how the file is read and which of its rows:
+
+    encoding = "windows-1256"
+    sheet = "Children"
+    header_row = 4
+    only = [{column = "Grade", in = [3, 4, 5]}, {column = "District", filled = true}]
+    only_programme_grades = true
 """
 
 from __future__ import annotations
@@ -20,8 +27,8 @@ from typing import Any, Final, cast
 import msgspec
 
 from rightlevel.programme.errors import Fault, Invalid
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, Field, Kind, field_named, needed_fields, plain
-from rightlevel.programme.exchange.sheets import Sheet, normalised_header
+from rightlevel.programme.exchange.fields import FIELDS, KINDS, Kind, field_named, needed_fields, plain
+from rightlevel.programme.exchange.sheets import Sheet, header_key, normalised_header
 from rightlevel.programme.exchange.values import with_plain_digits
 
 LONGEST_MAPPING: Final = 64 * 1024
@@ -33,7 +40,17 @@ TRANSFORMS: Final[dict[str, Callable[[str], str]]] = {
     "lower": str.lower,
 }
 _PAIR: Final = re.compile(r"""\s*([a-z_.]+)\s*=\s*([^\s"'{\[].*)""")
-_SOURCE_KEYS: Final = ("column", "join", "with", "constant", "values", "transform")
+_TOML_VALUE: Final = re.compile(r"(?:true|false|[+-]?[0-9][0-9_.]*)\s*(?:#.*)?")
+_SOURCE_KEYS: Final = ("column", "join", "with", "blanks", "constant", "values", "nothing", "transform")
+_TEXT_OPTIONS: Final = ("sheet", "encoding")
+_YES_NO_OPTIONS: Final = ("encoding_checked", "only_programme_grades")
+OPTIONS: Final = (*_TEXT_OPTIONS, *_YES_NO_OPTIONS, "header_row", "only")
+"""What a mapping may say beside fields."""
+_ROW_RULE_KEYS: Final = ("column", "in", "not_in", "filled")
+MOST_ROW_RULES: Final = 10
+MOST_WORDS: Final = 200
+LAST_HEADER_ROW: Final = 1_000
+_NO_YES: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -44,6 +61,28 @@ class Source(msgspec.Struct, frozen=True):
     constant: str = ""
     values: dict[str, str] | None = None
     transforms: tuple[str, ...] = ()
+    nothing: frozenset[str] = frozenset()
+    """What stands for nothing in these cells, as `value_key` gives it, beside the usual words."""
+    blanks: bool | None = None
+    """Whether some of several joined columns may be blank; None: in names only."""
+
+
+class RowRule(msgspec.Struct, frozen=True):
+    """Which rows are asked for, by one column: those with (or without) some values, or those filled in (or blank)."""
+
+    column: str
+    among: frozenset[str] | None = None
+    not_among: frozenset[str] | None = None
+    is_filled: bool | None = None
+
+    def takes(self, cell: str) -> bool:
+        """Whether a row with this cell is asked for. Case, spaces and the script of digits do not matter."""
+        key = value_key(cell)
+        if self.among is not None:
+            return key in self.among
+        if self.not_among is not None:
+            return key not in self.not_among
+        return bool(key) == self.is_filled
 
 
 class ColumnMapping(msgspec.Struct, frozen=True):
@@ -55,6 +94,12 @@ class ColumnMapping(msgspec.Struct, frozen=True):
     encoding: str | None = None
     is_partial: bool = False
     """Whether fields that are not named are found by their headers."""
+    header_row: int | None = None
+    """The file's own number of the header's row; 0: there is none, and columns are named A, B, C …; None: it is looked for."""
+    only: tuple[RowRule, ...] = ()
+    only_programme_grades: bool = False
+    encoding_checked: bool = False
+    """Whether somebody has seen the names in the encoding that is asked for."""
 
 
 class MappingInvalid(Invalid):
@@ -76,7 +121,7 @@ def read_mapping(text: str, kind: Kind) -> ColumnMapping:
             raise MappingInvalid(faults=tuple(reader.faults))
         return mapping
     try:
-        table = tomllib.loads(text)
+        table = tomllib.loads(_quoted(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise MappingInvalid(faults=(Fault("mapping", f"This is not TOML: {error}"),)) from error
     mapping = reader.mapping(table)
@@ -97,22 +142,98 @@ def _pairs(text: str) -> list[tuple[str, str]] | None:
     return pairs
 
 
+def _quoted(text: str) -> str:
+    """The lines that are plain pairs among lines of TOML, written as TOML."""
+    found = ((_PAIR.fullmatch(line), line) for line in text.splitlines())
+    return "\n".join(
+        f"{match[1]} = {msgspec.json.encode(match[2].strip()).decode()}"
+        if match and not _TOML_VALUE.fullmatch(match[2].strip())
+        else line
+        for match, line in found
+    ) + ("\n" if text.endswith("\n") else "")
+
+
 class _Reader:
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
         self.faults: list[Fault] = []
 
     def pairs(self, pairs: list[tuple[str, str]]) -> ColumnMapping:
-        sources = {name: Source((header,)) for name, header in pairs}
+        options = {name: value for name, value in pairs if name in OPTIONS}
+        columns = [(name, header) for name, header in pairs if name not in OPTIONS]
+        sources = {name: Source((header,)) for name, header in columns}
         for name in sources:
             self._refuse_unknown(name)
-        if len(sources) < len(pairs):
+        if len(sources) < len(columns):
             self._fault("mapping", "Each of our columns once")
-        return ColumnMapping(self.kind, sources, is_partial=True)
+        return self._with_options(ColumnMapping(self.kind, sources, is_partial=True), dict(options))
+
+    def _with_options(self, mapping: ColumnMapping, options: dict[str, Any]) -> ColumnMapping:
+        """The mapping with what it says beside fields."""
+        texts = {name: options.get(name) for name in _TEXT_OPTIONS}
+        for name, value in texts.items():
+            if value is not None and not isinstance(value, str):
+                self._fault(name, "A text", value)
+        if self.kind == "schools" and "only_programme_grades" in options:
+            self._fault("only_programme_grades", "Only for children", options["only_programme_grades"])
+        flags = {name: self._flag(name, options.get(name, False)) for name in _YES_NO_OPTIONS}
+        return msgspec.structs.replace(
+            mapping,
+            **texts,
+            **flags,
+            header_row=self._header_row(options.get("header_row")),
+            only=self._row_rules(options.get("only", [])),
+        )
+
+    def _flag(self, name: str, value: Any) -> bool:
+        value = _NO_YES.get(value.strip().casefold(), value) if isinstance(value, str) else value
+        if not isinstance(value, bool):
+            self._fault(name, "true or false", value)
+            return False
+        return value
+
+    def _header_row(self, value: Any) -> int | None:
+        if value is None:
+            return None
+        text = with_plain_digits(str(value)).strip()
+        if isinstance(value, bool) or not text.isdecimal() or int(text[:9]) > LAST_HEADER_ROW:
+            self._fault(
+                "header_row", f"A row from 1 to {LAST_HEADER_ROW}, or 0 where there is no header", value
+            )
+            return None
+        return int(text)
+
+    def _row_rules(self, value: Any) -> tuple[RowRule, ...]:
+        tables: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if len(tables) > MOST_ROW_RULES:
+            self._fault("only", f"At most {MOST_ROW_RULES} of these")
+            return ()
+        rules = [self._row_rule(each) for each in tables]
+        return tuple(rule for rule in rules if rule is not None)
+
+    def _row_rule(self, table: Any) -> RowRule | None:
+        rule = 'Tables, as in [{column = "Grade", in = [3, 4, 5]}, {column = "District", filled = true}]'
+        said = cast("dict[str, Any]", table) if isinstance(table, dict) else {}
+        kinds = [key for key in ("in", "not_in", "filled") if key in said]
+        column = said.get("column")
+        if not isinstance(column, str) or len(kinds) != 1 or not said.keys() <= set(_ROW_RULE_KEYS):
+            self._fault("only", rule, said)
+            return None
+        if kinds == ["filled"]:
+            return RowRule(column, is_filled=self._flag("only", said["filled"]))
+        words = self._words("only", said[kinds[0]])
+        return RowRule(column, among=words) if kinds == ["in"] else RowRule(column, not_among=words)
+
+    def _words(self, name: str, value: Any) -> frozenset[str]:
+        words: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+        if len(words) > MOST_WORDS or not all(isinstance(each, str | int | float) for each in words):
+            self._fault(name, f"A list of at most {MOST_WORDS} texts or numbers", words)
+            return frozenset()
+        return frozenset(value_key(plain(each)) for each in words)
 
     def _refuse_unknown(self, name: str) -> bool:
         if field_named(self.kind, name) is None:
-            known = ", ".join(field.name for field in FIELDS[self.kind])
+            known = ", ".join([*(field.name for field in FIELDS[self.kind]), *OPTIONS])
             self._fault(name, f"There is no such field; there are {known}")
             return True
         return False
@@ -121,22 +242,21 @@ class _Reader:
         said = table.pop("kind", self.kind)
         if said != self.kind:
             self._fault("kind", f"This mapping is for {said}; the import is of {self.kind}", said)
-        options = {name: table.pop(name, None) for name in ("sheet", "encoding")}
-        for name, value in options.items():
-            if value is not None and not isinstance(value, str):
-                self._fault(name, "A text", value)
+        options = {name: table.pop(name) for name in OPTIONS if name in table}
         sources: dict[str, Source] = {}
         for name, value in self._flat(table):
             if not self._refuse_unknown(name) and (source := self._source(name, value)) is not None:
                 sources[name] = source
-        missing = [name for name in needed_fields(self.kind) if name not in table]
-        if missing:
-            self._fault("mapping", f"These fields are needed: {', '.join(missing)}")
-        if self.kind == "schools" and not any(name.startswith("place.") for name in sources):
+        is_partial = any(name not in table for name in needed_fields(self.kind))
+        if (
+            not is_partial
+            and self.kind == "schools"
+            and not any(name.startswith("place.") for name in sources)
+        ):
             self._fault("place", "A school needs a place: name at least one, place.district for example")
-        if ("latitude" in sources) != ("longitude" in sources):
+        if not is_partial and ("latitude" in sources) != ("longitude" in sources):
             self._fault("latitude", "Latitude and longitude come together")
-        return ColumnMapping(self.kind, sources, options["sheet"], options["encoding"])
+        return self._with_options(ColumnMapping(self.kind, sources, is_partial=is_partial), options)
 
     def _flat(self, table: dict[str, Any]) -> Iterable[tuple[str, Any]]:
         for name, value in table.items():
@@ -170,7 +290,17 @@ class _Reader:
             constant=self._constant(name, table),
             values=self._values(name, table),
             transforms=self._transforms(name, table),
+            nothing=self._words(f"{name}.nothing", table.get("nothing", [])),
+            blanks=self._blanks(name, table),
         )
+
+    def _blanks(self, name: str, table: dict[str, Any]) -> bool | None:
+        if "blanks" not in table:
+            return None
+        if "join" not in table:
+            self._fault(f"{name}.blanks", "Only beside join: whether some of its columns may be blank")
+            return None
+        return self._flag(f"{name}.blanks", table["blanks"])
 
     def _columns(self, name: str, table: dict[str, Any]) -> tuple[str, ...]:
         if "column" in table:
@@ -234,48 +364,56 @@ def value_key(text: str) -> str:
 def mapping_by_headers(kind: Kind, sheet: Sheet, given: ColumnMapping | None = None) -> ColumnMapping:
     """The mapping that the headers' own words say, in English, Khmer or as our exports write them, beside what is given.
 
-    Where several headers fit one field, the word that stands first among the field's words wins. Needed fields without
-    a header are left out here; binding the mapping to the sheet names them all.
+    Where several headers fit one field, the word that stands first among the field's words wins. Headers are compared by their
+    letters and digits (`header_key`), exact ones first. Needed fields without a header are left out here; binding the mapping
+    to the sheet names them all.
     """
-    present = dict.fromkeys(normalised_header(header) for header in sheet.headers if header)
-    sources: dict[str, Source] = dict(given.sources) if given is not None else {}
+    given = given or ColumnMapping(kind, {})
+    sources = sources_by_headers(kind, sheet.headers, given.sources)
+    return msgspec.structs.replace(given, sources=sources, is_partial=False)
+
+
+def sources_by_headers(kind: Kind, headers: Iterable[str], given: Table[str, Source]) -> dict[str, Source]:
+    """Where the fields come from by these headers' own words, beside what is given."""
+    exact = dict.fromkeys(normalised_header(header) for header in headers if header)
+    loose: dict[str, str] = {}
+    for header in exact:
+        loose.setdefault(header_key(header), header)
+    sources: dict[str, Source] = dict(given)
     taken = {normalised_header(column) for source in sources.values() for column in source.columns}
-    # First by the fields' own names: no field may take a header that another field is named by.
-    for field in FIELDS[kind]:
-        if field.name in sources:
-            continue
-        own = normalised_header(field.name.removeprefix("place."))
-        if (
-            own in present
-            and own not in taken
-            and own in {normalised_header(alias) for alias in field.aliases}
-        ):
-            taken.add(own)
-            sources[field.name] = Source((own,))
-    for field in FIELDS[kind]:
-        if field.name not in sources:
-            header = _header_for(field, present, taken)
-            if header is not None:
+    taken |= {loose.get(header_key(column), column) for column in taken}
+    for keys in ({header: header for header in exact}, loose):
+        key_of = normalised_header if keys is not loose else header_key
+        # First by the fields' own names: no field may take a header that another field is named by.
+        for field in FIELDS[kind]:
+            own = key_of(field.name.removeprefix("place."))
+            header = keys.get(own)
+            is_own = own in {key_of(alias) for alias in field.aliases}
+            if field.name not in sources and header is not None and header not in taken and is_own:
                 taken.add(header)
                 sources[field.name] = Source((header,))
-    return ColumnMapping(kind, sources)
-
-
-def _header_for(field: Field, present: Table[str, object], taken: set[str]) -> str | None:
-    for alias in field.aliases:
-        key = normalised_header(alias)
-        if key in present and key not in taken:
-            return key
-    return None
+        for field in FIELDS[kind]:
+            if field.name in sources:
+                continue
+            for alias in field.aliases:
+                header = keys.get(key_of(alias))
+                if header is not None and header not in taken:
+                    taken.add(header)
+                    sources[field.name] = Source((header,))
+                    break
+    return sources
 
 
 __all__ = [
     "KINDS",
+    "OPTIONS",
     "TRANSFORMS",
     "ColumnMapping",
     "MappingInvalid",
+    "RowRule",
     "Source",
     "mapping_by_headers",
     "read_mapping",
+    "sources_by_headers",
     "value_key",
 ]

@@ -19,6 +19,12 @@ class NewRun(msgspec.Struct, frozen=True):
     filename: str
     is_dry_run: bool
     bytes_total: int
+    leaves_bad_rows: bool = False
+    """Whether rows that are wrong are left out, and all others saved."""
+    mapping: str = ""
+    """What was said of the file, as it was written (TOML)."""
+    source: str = ""
+    """Whose file it is: what was said of it is kept for the next one."""
 
 
 class ImportRun(msgspec.Struct, frozen=True):
@@ -40,20 +46,47 @@ class ImportRun(msgspec.Struct, frozen=True):
     unchanged: int
     faults: int
     message: str | None
+    left_out: int = 0
+    """Rows that were not asked for."""
+    skipped: int = 0
+    """Rows that were left out because they are wrong, as somebody asked; the others were saved."""
 
 
 class ImportFault(msgspec.Struct, frozen=True):
-    """One thing wrong in a file: where it stands, what stands there, and the rule it breaks."""
+    """One thing wrong in a file: where it stands, what stands there, and the rule it breaks.
+
+    `cure` is the line of a mapping that would cure it, where one would; `is_left_out` marks a row that was not asked for, which is no fault.
+    """
 
     number: int
     row_number: int
     column_name: str
     value: str
     rule: str
+    cure: str = ""
+    is_left_out: bool = False
+
+
+class ImportSource(msgspec.Struct, frozen=True):
+    """What was said of the files of one source, for its next file."""
+
+    id: int
+    kind: str
+    name: str
+    mapping: str
+
+
+class LeftRow(msgspec.Struct, frozen=True):
+    """A row that was left out since it is wrong, as the file has it, and all that is wrong with it. Number 0 holds the headers."""
+
+    number: int
+    row_number: int
+    cells: list[str]
+    rules: str
 
 
 class ImportOutcome(msgspec.Struct, frozen=True):
-    """What an import did or, on a dry run, would do. With faults nothing was saved."""
+    """What an import did or, on a dry run, would do. With faults nothing was saved, unless rows were skipped."""
 
     rows: int
     added: int = 0
@@ -62,6 +95,13 @@ class ImportOutcome(msgspec.Struct, frozen=True):
     faults: int = 0
     is_dry_run: bool = False
     message: str | None = None
+    left_out: int = 0
+    skipped: int = 0
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether what could be saved was saved (or, on a dry run, would be)."""
+        return not self.faults or self.skipped > 0
 
 
 class Progress:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from rightlevel.programme.exchange.cures import cure_of, filled_only
 from rightlevel.programme.exchange.mapping import Source
 from rightlevel.programme.exchange.row_plan import Explained
 from rightlevel.programme.exchange.source_text import rule_broken, shown
@@ -17,6 +18,7 @@ class Part(msgspec.Struct, frozen=True):
     """One place field: where its cells stand among the path's cells, and how they are read."""
 
     label: str
+    field: str
     start: int
     end: int
     source: Source
@@ -68,15 +70,21 @@ def path_faults(steps: list[Step], cells: tuple[str, ...]) -> Explained:
         for part in (step.name, step.code):
             if part is not None:
                 value = shown(part.raw(cells), part.source.joint)
-                faults += [(part.label, value, rule) for rule in rule_broken(part.text, cells)]
+                faults += [
+                    (part.label, value, rule, cure_of(part.field, part.source, value, rule))
+                    for rule in rule_broken(part.text, cells)
+                ]
         if not faults:
-            label = (step.name or step.code or _NO_PART).label
-            faults += [(label, "", rule) for rule in rule_broken(step.entry, cells)]
+            part = step.name or step.code or _NO_PART
+            cure = filled_only(part.source)
+            faults += [(part.label, "", rule, cure) for rule in rule_broken(step.entry, cells)]
     if not faults:
+        last = steps[-1]
+        cure = filled_only((last.name or last.code or _NO_PART).source)
         faults += [
-            (steps[-1].kind, "", rule) for rule in rule_broken(lambda key: path_text(steps, key), cells)
+            (last.kind, "", rule, cure) for rule in rule_broken(lambda key: path_text(steps, key), cells)
         ]
     return faults
 
 
-_NO_PART: Final = Part("", 0, 0, Source(), escaped)
+_NO_PART: Final = Part("", "", 0, 0, Source(), escaped)

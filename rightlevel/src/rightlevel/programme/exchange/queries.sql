@@ -22,12 +22,13 @@ drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.st
 -- name: make_found_fault
 -- Makes the table that faults are gathered in; it goes with the transaction.
 create temporary table found_fault (
-    id bigint generated always as identity, row_number bigint, column_name text, value text, rule text
+    id bigint generated always as identity, row_number bigint, column_name text, value text, rule text,
+    cure text not null default '', is_left_out boolean not null default false
 ) on commit drop
 
 -- name: copy_found_faults
 -- Takes the faults found while reading.
-copy found_fault (row_number, column_name, value, rule) from stdin
+copy found_fault (row_number, column_name, value, rule, cure, is_left_out) from stdin
 
 -- name: make_staged_student
 -- Makes the table that a file's children are copied into; it goes with the transaction.
@@ -238,8 +239,8 @@ with found as (
     left join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null
     where s.grade <> all(%(grades)s::smallint[]) and st.grade is distinct from s.grade),
 kept as (
-    insert into found_fault (row_number, column_name, value, rule)
-    select row_number, %(column)s, grade::text, 'One of the grades ' || array_to_string(%(grades)s::smallint[], ', ')
+    insert into found_fault (row_number, column_name, value, rule, cure)
+    select row_number, %(column)s, grade::text, 'One of the grades ' || array_to_string(%(grades)s::smallint[], ', '), 'only_programme_grades = true'
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
@@ -362,7 +363,7 @@ analyze staged_school
 -- name: make_staged_path
 -- Makes the table of the file's different places; each path is four texts a level: kind, code, name, whether the code was given.
 create temporary table staged_path (
-    path text[] primary key, parent_id bigint, place_id bigint, is_missing boolean not null default false, deleted_name text
+    id bigint generated always as identity, path text[] primary key, parent_id bigint, place_id bigint, is_missing boolean not null default false, deleted_name text
 ) on commit drop
 
 -- name: make_matched_school
@@ -373,30 +374,73 @@ create temporary table matched_school (row_number bigint, school_id bigint, is_c
 -- The different places of the file.
 insert into staged_path (path) select distinct path from staged_school where path is not null
 
+-- name: analyze_staged_path
+-- Tells the planner how many places there are.
+analyze staged_path
+
+-- name: drop_paths
+-- Forgets the places of a file, whose rows have become fewer.
+delete from staged_path
+
+-- name: drop_bad_schools
+-- Takes the rows that are wrong out of what is to be saved.
+delete from staged_school s
+using (select distinct row_number from found_fault where not is_left_out) f
+where f.row_number = s.row_number
+
+-- name: drop_bad_students
+-- Takes the rows that are wrong out of what is to be saved.
+delete from staged_student s
+using (select distinct row_number from found_fault where not is_left_out) f
+where f.row_number = s.row_number
+
+-- name: list_bad_rows
+-- The numbers of the rows that are wrong.
+select distinct row_number from found_fault where not is_left_out order by row_number limit %(most)s
+
+-- name: copy_import_rows
+-- Takes the rows that an import leaves out, as the file has them.
+copy import_row (run_id, number, row_number, cells) from stdin
+
 -- name: forget_paths
 -- Starts finding places from the top again.
 update staged_path set parent_id = null, place_id = null, is_missing = false
 
 -- name: resolve_places
--- Goes one level down every path, by code or, where the file gave no code, by name. Served by place_by_parent.
+-- Goes one level down every path, by code or, where the file gave no code, by name: three joins over all paths at once. "+ 0" keeps the planner, which knows
+-- nothing of places made a moment ago, from looking through all of a parent's places for each path.
 update staged_path p
 set parent_id = p.place_id, place_id = found.id, is_missing = found.id is null,
     deleted_name = coalesce(p.deleted_name, found.deleted_name)
 from (
-    select o.path, pl.id, case when pl.deleted_at is not null then pl.name_local end as deleted_name
+    select o.id as path_id, best.id, best.deleted_name
     from staged_path o
-    left join lateral (
-        select a.id, a.deleted_at, a.name_local
-        from place a
-        where a.closed_at is null and (a.code = o.path[%(at)s + 1]
-            or (o.path[%(at)s + 3] = 'f' and a.kind = o.path[%(at)s]::place_kind
-                and lower(o.path[%(at)s + 2]) in (lower(a.name_local), lower(a.name_latin))))
+    left join (
+        select distinct on (c.path_id) c.path_id, c.id, case when c.is_deleted then c.name_local end as deleted_name
+        from (
+            select w.id as path_id, a.id, a.deleted_at is not null as is_deleted, a.name_local, true as by_code
+            from staged_path w
+            join place a on a.code = w.path[%(at)s + 1]
 --? root: and a.parent_id is null
---? below: and a.parent_id = o.place_id
-        order by a.code = o.path[%(at)s + 1] desc, a.deleted_at is not null, a.id
-        limit 1) pl on true
+--? below: and a.parent_id + 0 = w.place_id
+            where w.path[%(at)s] is not null and not w.is_missing and a.closed_at is null
+            union all
+            select w.id, a.id, a.deleted_at is not null, a.name_local, false
+            from staged_path w
+            join place a on lower(a.name_local) = lower(w.path[%(at)s + 2]) and a.kind = w.path[%(at)s]::place_kind
+--? root: and a.parent_id is null
+--? below: and a.parent_id + 0 = w.place_id
+            where w.path[%(at)s] is not null and not w.is_missing and w.path[%(at)s + 3] = 'f' and a.closed_at is null
+            union all
+            select w.id, a.id, a.deleted_at is not null, a.name_local, false
+            from staged_path w
+            join place a on lower(a.name_latin) = lower(w.path[%(at)s + 2]) and a.kind = w.path[%(at)s]::place_kind
+--? root: and a.parent_id is null
+--? below: and a.parent_id + 0 = w.place_id
+            where w.path[%(at)s] is not null and not w.is_missing and w.path[%(at)s + 3] = 'f' and a.closed_at is null) c
+        order by c.path_id, c.by_code desc, c.is_deleted, c.id) best on best.path_id = o.id
     where o.path[%(at)s] is not null and not o.is_missing) found
-where found.path = p.path
+where found.path_id = p.id
 
 -- name: create_places
 -- Makes the places of one level that are not there, and writes each into the audit.
@@ -414,11 +458,13 @@ from made m
 order by m.id
 
 -- name: attach_created_places
--- Gives the paths the places made for them. Served by place_code_is_unique_below_its_parent.
+-- Gives the paths the places made for them.
 update staged_path p
 set place_id = a.id, is_missing = false
 from place a
-where p.is_missing and a.closed_at is null and a.code = p.path[%(at)s + 1] and a.parent_id is not distinct from p.parent_id
+where p.is_missing and a.closed_at is null and a.code = p.path[%(at)s + 1]
+--? root: and a.parent_id is null
+--? below: and a.parent_id + 0 = p.parent_id
 
 -- name: find_repeated_schools
 -- Notes every row whose code another row of the file has too, and names that row.
@@ -633,8 +679,9 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total)
-values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s)
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source)
+values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
+    %(mapping)s, %(source)s)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -646,6 +693,56 @@ where run_id in (
     order by r.started_at
     limit 3)
 
+-- name: forget_old_rows
+-- Drops the rows that imports long past left out, one batch a run. Served by import_run_by_time and the rows' primary key.
+delete from import_row
+where run_id in (
+    select r.id from import_run r
+    where r.started_at < %(before)s and exists (select 1 from import_row f where f.run_id = r.id)
+    order by r.started_at
+    limit 3)
+
+-- name: remember_source
+-- Keeps what was said of a source's file for its next one. Served by import_source_by_name.
+insert into import_source (kind, name, mapping, used_at)
+values (%(kind)s, %(source)s, %(mapping)s, %(now)s)
+on conflict (kind, lower(name)) do update set name = excluded.name, mapping = excluded.mapping, used_at = excluded.used_at
+
+-- name: forget_sources
+-- Drops the sources past the most that are kept, those used longest ago.
+delete from import_source
+where id in (select id from import_source order by used_at desc, id desc offset %(most)s)
+
+-- name: list_sources
+-- The sources of files, the one used last first; at most so many are kept.
+select id, kind, name, mapping from import_source
+where true
+--? one: and kind = %(kind)s and lower(name) = lower(%(name)s)
+order by used_at desc, id desc
+limit 200
+
+-- name: read_mapping_text
+-- What was said of an import's file.
+select kind, mapping, source, leaves_bad_rows from import_run where id = %(id)s::uuid
+
+-- name: list_left_rows
+-- The rows that an import left out since they are wrong, in their order, each with all that is wrong with it. Served by both primary keys;
+-- reads the run's faults once for a page.
+with page as (
+    select number, row_number, cells from import_row
+    where run_id = %(id)s::uuid and number > %(after)s
+    order by number
+    limit %(rows)s),
+wrong as (
+    select f.row_number, string_agg(case when f.column_name = '' then f.rule else f.column_name || ': ' || f.rule end, '; ' order by f.number) as rules
+    from import_fault f
+    where f.run_id = %(id)s::uuid and not f.is_left_out and f.row_number in (select p.row_number from page p)
+    group by f.row_number)
+select p.number, p.row_number, p.cells, coalesce(w.rules, '') as rules
+from page p
+left join wrong w on w.row_number = p.row_number
+order by p.number
+
 -- name: note_progress
 -- How far a run is.
 update import_run
@@ -654,17 +751,19 @@ where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_faults
 -- Keeps the faults of a run in the order of their rows, up to a bound.
-insert into import_fault (run_id, number, row_number, column_name, value, rule)
-select %(id)s::uuid, row_number() over (order by f.row_number, f.id), f.row_number, f.column_name, f.value, f.rule
+insert into import_fault (run_id, number, row_number, column_name, value, rule, cure, is_left_out)
+select %(id)s::uuid, row_number() over (order by f.is_left_out, f.row_number, f.id), f.row_number, f.column_name, f.value, f.rule, f.cure,
+    f.is_left_out
 from found_fault f
-order by f.row_number, f.id
+order by f.is_left_out, f.row_number, f.id
 limit %(most)s
 
 -- name: end_run
 -- Writes down how a run ended.
 update import_run
 set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read)s, bytes_done = bytes_total, added = %(added)s,
-    changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, message = %(message)s
+    changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, left_out = %(left_out)s, skipped = %(skipped)s,
+    message = %(message)s
 where id = %(id)s::uuid
 
 -- name: end_left_runs
@@ -677,7 +776,7 @@ where state in ('waiting', 'reading', 'saving')
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.
 select r.id::text as id, r.kind, r.filename, r.is_dry_run, r.state, p.username, r.started_at, r.ended_at, r.bytes_done, r.bytes_total,
-    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message
+    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message, r.left_out, r.skipped
 from import_run r
 left join person p on p.id = r.person_id
 where true
@@ -688,7 +787,7 @@ limit %(rows)s
 
 -- name: list_faults
 -- The faults of a run in the order of its rows, after a given one. Served by the primary key.
-select number, row_number, column_name, value, rule
+select number, row_number, column_name, value, rule, cure, is_left_out
 from import_fault
 where run_id = %(id)s::uuid and number > %(after)s
 order by number

@@ -17,8 +17,17 @@ from rightlevel.programme.exchange.sheets import Sheet, SheetFault
 from rightlevel.programme.exchange.values import Remembered, Wrong
 
 ROWS_PER_BATCH: Final = 1_000
-Explained = list[tuple[str, str, str]]
-"""Column, value and rule of everything that is wrong with one cell or group of cells."""
+Explained = list[tuple[str, str, str, str]]
+"""Column, value, rule and the mapping's line of everything that is wrong with one cell or group of cells."""
+NOT_ASKED_FOR: Final = "Not among the rows that were asked for"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One thing that a row must be to be asked for: its column's place and header, and what judges its cell."""
+
+    index: int
+    label: str
+    takes: Callable[[str], bool]
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -43,8 +52,15 @@ class Column(msgspec.Struct, frozen=True):
 class RowPlan:
     """How rows of this sheet become lines of a staging table."""
 
-    def __init__(self, columns: Sequence[Column], mapped: frozenset[str], ignored: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        mapped: frozenset[str],
+        ignored: tuple[str, ...],
+        asked: Sequence[Asked] = (),
+    ) -> None:
         self._columns = columns
+        self._asked = asked
         self.mapped = mapped
         """Names of the fields that the file fills."""
         self.ignored = ignored
@@ -62,17 +78,33 @@ class RowPlan:
                     if fault.column and fault.column <= len(sheet.headers)
                     else ""
                 )
-                faults.add(fault.row or sheet.header_row, header, "", fault.message)
+                faults.add_of_file(fault.row or sheet.header_row, header, "", fault.message)
                 return
             if batch is None:
                 return
-            yield self._block(batch, faults)
+            if self._asked:
+                batch = self._asked_for(batch, faults)
+            if batch:
+                yield self._block(batch, faults)
+
+    def _asked_for(
+        self, batch: list[tuple[int, list[str]]], faults: FaultFile
+    ) -> list[tuple[int, list[str]]]:
+        """The rows that were asked for; the others are noted."""
+        kept: list[tuple[int, list[str]]] = []
+        for number, row in batch:
+            other = next((each for each in self._asked if not each.takes(row[each.index])), None)
+            if other is None:
+                kept.append((number, row))
+            else:
+                faults.leave_out(number, other.label, row[other.index], NOT_ASKED_FOR)
+        return kept
 
     def _block(self, batch: list[tuple[int, list[str]]], faults: FaultFile) -> Block:
         numbers = [number for number, _ in batch]
         rows = [row for _, row in batch]
         faulty: set[int] = set()
-        found: list[tuple[int, str, str, str]] = []
+        found: list[tuple[int, str, str, str, str]] = []
         texts: list[Any] = []
         for column in self._columns:
             if not column.indexes:

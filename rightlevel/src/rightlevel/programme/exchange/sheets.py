@@ -15,10 +15,10 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal, Protocol, Self
+from typing import BinaryIO, Final, Literal, NamedTuple, Protocol, Self
 
 from rightlevel.programme.exchange.csv_rows import CsvRows
 from rightlevel.programme.exchange.sheet_limits import (
@@ -30,14 +30,38 @@ from rightlevel.programme.exchange.sheet_limits import (
 )
 from rightlevel.programme.exchange.xlsx_rows import XlsxRows
 
-__all__ = ["Sheet", "SheetFault", "SheetLimits", "column_letters", "normalised_header", "open_sheet"]
+__all__ = [
+    "HeaderChoice",
+    "Sheet",
+    "SheetFault",
+    "SheetLimits",
+    "codec_of",
+    "column_letters",
+    "header_key",
+    "is_workbook",
+    "normalised_header",
+    "open_sheet",
+]
 
 OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 ENCRYPTED_PACKAGE: Final = "EncryptedPackage".encode("utf-16-le")
+BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+HEADLESS_COLUMNS: Final = 26
+"""Of a file without a header at least so many columns have a name."""
 INVISIBLE: Final = re.compile("[\u200b\u2060\ufeff]")
 NUMBERED: Final = re.compile(r"(.+)#([1-9][0-9]{0,3})", re.DOTALL)
 DEFAULT_LIMITS: Final = SheetLimits()
-ENCODINGS: Final = {"utf-8": "utf-8", "cp1252": "cp1252"}
+LOOKED_AT_ROWS: Final = 20
+"""Among so many rows a header is looked for."""
+NO_TEXT: Final = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+"""What Python calls text encodings and no file is written in."""
+
+HeaderChoice = int | Callable[[Sequence[list[str]]], int] | None
+"""The row that the header stands in by the file's own number (0: there is none), or what picks one of the first rows by its place."""
+
+
+_NONE_WAITING: Final[tuple[Sequence[int], list[list[str]]]] = ((), [])
 
 
 class _Rows(Protocol):
@@ -52,13 +76,25 @@ def normalised_header(text: str) -> str:
     return " ".join(visible.casefold().split())
 
 
+def header_key(text: str) -> str:
+    """A header by its letters and digits only: what stands in brackets, marks, spaces, underscores and line breaks don't matter."""
+    visible = normalised_header(BRACKETS.sub(" ", text)) or normalised_header(text)
+    return "".join(letter for letter in visible if unicodedata.category(letter)[0] in "LMN")
+
+
 def open_sheet(
-    path: Path, *, sheet: str | None = None, encoding: str | None = None, limits: SheetLimits = DEFAULT_LIMITS
+    path: Path,
+    *,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    header: HeaderChoice = None,
+    limits: SheetLimits = DEFAULT_LIMITS,
 ) -> Sheet:
     """The table in a CSV or XLSX file, its header already read.
 
-    *Shape*: `sheet` names one of an XLSX workbook's sheets (default: the first visible one); `encoding`
-    ("windows-1252") is used where a CSV file is neither UTF-8 nor marked as UTF-16.
+    *Shape*: `sheet` names one of an XLSX workbook's sheets (default: the first visible one); `encoding` (any that Python knows)
+    is used where a CSV file is neither UTF-8 nor marked as UTF-16; `header` says which row names the columns (default: the first
+    with text).
     *Errors*: SheetFault, here and from `Sheet.batches`; OSError when the file can't be opened.
     """
     status = path.stat()
@@ -75,12 +111,18 @@ def open_sheet(
         magic = file.read(8)
     if magic == OLE:
         raise _ole_fault(path)
-    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+    if magic.startswith(ZIP):
         xlsx = XlsxRows(path, sheet, limits)
-        return _with_header("xlsx", xlsx, xlsx.sheet_names, limits)
+        return _with_header("xlsx", xlsx, header, limits)
     if sheet is not None:
         raise SheetFault("no_such_sheet", "A CSV file has no named sheets. Leave the sheet's name out.")
-    return _with_header("csv", _csv_rows(path, status.st_size, encoding, limits), (), limits)
+    return _with_header("csv", _csv_rows(path, status.st_size, encoding, limits), header, limits)
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a file is a zip, as XLSX workbooks are."""
+    with path.open("rb") as file:
+        return file.read(4).startswith(ZIP)
 
 
 class Sheet:
@@ -90,14 +132,22 @@ class Sheet:
         self,
         kind: Literal["csv", "xlsx"],
         rows: _Rows,
-        sheet_names: tuple[str, ...],
-        header: tuple[int, list[str]],
+        head: _Head,
         limits: SheetLimits,
     ) -> None:
         self.kind: Literal["csv", "xlsx"] = kind
-        self.sheet_names = sheet_names
-        self.header_row = header[0]
-        self.headers: tuple[str, ...] = tuple(header[1])
+        self.sheet_names: tuple[str, ...] = rows.sheet_names if isinstance(rows, XlsxRows) else ()
+        self.visible_names: tuple[str, ...] = rows.visible_names if isinstance(rows, XlsxRows) else ()
+        self.delimiter = rows.delimiter if isinstance(rows, CsvRows) else ","
+        self.header_row = head.number
+        self.headers: tuple[str, ...] = tuple(head.headers)
+        self.above: tuple[list[str], ...] = tuple(head.above)
+        """The rows with text above the header, which are not read."""
+        self.first_rows: tuple[list[str], ...] = tuple(head.rows)
+        """Some rows below the header, looked at and still to come."""
+        self.told: list[str] = []
+        """What whoever reads this sheet should know of how it was opened."""
+        self._waiting: tuple[Sequence[int], list[list[str]]] = (head.numbers, head.rows)
         self._rows = rows
         self._limits = limits
         self._started = False
@@ -125,6 +175,14 @@ class Sheet:
             same = [index for index, other in enumerate(self._keys) if other == stem]
             if nth <= len(same):
                 return same[nth - 1]
+        if not places:
+            alike = [
+                index
+                for index, header in enumerate(self.headers)
+                if header_key(header) == header_key(name) != ""
+            ]
+            if len(alike) == 1:
+                return alike[0]
         if places:
             letters = ", ".join(column_letters(index + 1) for index in places[:10])
             message = (
@@ -149,8 +207,10 @@ class Sheet:
 
     def _batches(self, rows_per_batch: int) -> Iterator[list[tuple[int, list[str]]]]:
         count, limit = 0, self._limits.rows
+        waiting, self._waiting = self._waiting, _NONE_WAITING
         while True:
-            numbers, rows = self._rows.take(rows_per_batch)
+            numbers, rows = waiting if waiting[1] else self._rows.take(rows_per_batch)
+            waiting = _NONE_WAITING
             if not rows:
                 return
             batch = self._even(numbers, rows)
@@ -209,37 +269,71 @@ def _has_text(row: list[str]) -> bool:
     return any(map(str.strip, row))
 
 
+class _Head(NamedTuple):
+    """The header of a sheet, and the rows around it that were read to find it."""
+
+    number: int
+    headers: list[str]
+    above: list[list[str]]
+    numbers: Sequence[int]
+    rows: list[list[str]]
+
+
 def _with_header(
-    kind: Literal["csv", "xlsx"], rows: _Rows, sheet_names: tuple[str, ...], limits: SheetLimits
+    kind: Literal["csv", "xlsx"], rows: _Rows, choice: HeaderChoice, limits: SheetLimits
 ) -> Sheet:
     try:
-        return Sheet(kind, rows, sheet_names, _header(rows, limits), limits)
+        return Sheet(kind, rows, _head(rows, choice, limits), limits)
     except BaseException:
         rows.close()
         raise
 
 
-def _header(rows: _Rows, limits: SheetLimits) -> tuple[int, list[str]]:
-    """The first row that holds anything, each cell stripped, blanks at its end left out."""
-    while True:
-        numbers, found = rows.take(1)
-        if not found:
-            message = "The sheet holds no row with text. The first row must name the columns."
-            raise SheetFault("no_header", message)
-        headers = [INVISIBLE.sub("", cell).strip() for cell in found[0]]
-        while headers and not headers[-1]:
-            headers.pop()
-        if len(headers) > limits.columns:
-            raise too_many_columns(numbers[0], len(headers), limits)
-        if headers:
-            return numbers[0], headers
+def _head(rows: _Rows, choice: HeaderChoice, limits: SheetLimits) -> _Head:
+    """The header: the row asked for, the one picked among the first, or the first that holds anything."""
+    numbers: list[int] = []
+    found: list[list[str]] = []
+    wanted = 1 if choice is None or isinstance(choice, int) else LOOKED_AT_ROWS
+    while len(found) < wanted:
+        more_numbers, more = rows.take(wanted - len(found))
+        if not more:
+            break
+        for number, row in zip(more_numbers, more, strict=True):
+            is_above = isinstance(choice, int) and choice > 0 and number < choice
+            if _has_text(row) and not is_above:
+                numbers.append(number)
+                found.append(row)
+    if not found or (isinstance(choice, int) and choice > 0 and numbers[0] != choice):
+        message = "The sheet holds no row with text. The first row must name the columns."
+        if isinstance(choice, int) and choice > 0:
+            message = f"Row {choice} holds no text, so it can't be the header."
+        raise SheetFault("no_header", message)
+    if choice == 0 and isinstance(choice, int):
+        width = max(map(len, found))
+        letters = [column_letters(column) for column in range(1, max(width, HEADLESS_COLUMNS) + 1)]
+        return _Head(0, letters, [], numbers, found)
+    place = choice(found) if callable(choice) else 0
+    headers = [INVISIBLE.sub("", cell).strip() for cell in found[place]]
+    while headers and not headers[-1]:
+        headers.pop()
+    if len(headers) > limits.columns:
+        raise too_many_columns(numbers[place], len(headers), limits)
+    return _Head(numbers[place], headers, found[:place], numbers[place + 1 :], found[place + 1 :])
+
+
+def codec_of(encoding: str) -> str:
+    """Python's own name for a text encoding. *Errors*: LookupError where there is none."""
+    found = codecs.lookup(encoding.strip())
+    if found.name.replace("-", "_") in NO_TEXT or not found._is_text_encoding:
+        raise LookupError(encoding)
+    return found.name
 
 
 def _csv_rows(path: Path, size_bytes: int, encoding: str | None, limits: SheetLimits) -> CsvRows:
     try:
-        codec = None if encoding is None else ENCODINGS[codecs.lookup(encoding).name]
+        codec = None if encoding is None else codec_of(encoding)
     except (LookupError, ValueError) as error:
-        message = f"The encoding {encoding!r} is not read. Leave it out, or say windows-1252."
+        message = f"There is no encoding named {encoding[:60] if encoding else ''!r}. Some are windows-1252, windows-1256, gb18030."
         raise SheetFault("unknown_encoding", message) from error
     file: BinaryIO = path.open("rb", buffering=256 * 1024)
     try:

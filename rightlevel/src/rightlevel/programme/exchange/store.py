@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,12 +19,15 @@ from rightlevel.programme.exchange.model import (
     ImportFault,
     ImportOutcome,
     ImportRun,
+    ImportSource,
+    LeftRow,
     NewRun,
     Progress,
     RunState,
 )
 
 _queries = load_queries(__package__ or "")
+MOST_SOURCES: Final = 200
 ROWS_PER_STATEMENT: Final = 20_000
 """PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
 
@@ -126,8 +130,76 @@ async def find_faults(
     return count
 
 
+async def drop_bad_rows(session: Session, kind: Kind) -> int:
+    """Takes the rows that are wrong out of what is to be saved; how many."""
+    dropped = await session.execute(_queries[f"drop_bad_{kind}"], {})
+    if kind == "schools":
+        await session.execute(_queries["drop_paths"], {})
+        await session.execute(_queries["stage_paths"], {})
+    return dropped
+
+
+async def list_bad_rows(session: Session) -> set[int]:
+    """The numbers of the rows that are wrong, at most MOST_KEPT and one."""
+    rows = await session.fetch_all(_queries["list_bad_rows"], {"most": MOST_KEPT + 1}, into=_RowNumber)
+    return {row.row_number for row in rows}
+
+
+class _RowNumber(msgspec.Struct, frozen=True):
+    row_number: int
+
+
+async def copy_left_rows(session: Session, chunks: Iterable[bytes]) -> None:
+    """Keeps rows that were left out."""
+    async with session.copy_in(_queries["copy_import_rows"]) as copy:
+        for chunk in chunks:
+            await copy.write(chunk)
+
+
+async def page_of_left_rows(session: Session, run_id: str, page: PageRequest) -> Page[LeftRow]:
+    """The rows that an import left out since they are wrong, the headers first."""
+    after = page.key(tuple[int])
+    values = {"id": run_id, "after": after[0] if after else -1, "rows": page.rows_to_ask}
+    rows = await session.fetch_all(_queries["list_left_rows"], values, into=LeftRow)
+    return page_of(rows, page, lambda row: (row.number,))
+
+
+async def list_sources(session: Session) -> list[ImportSource]:
+    """The sources of files, the one used last first."""
+    return await session.fetch_all(_queries["list_sources"], {}, into=ImportSource)
+
+
+async def find_source(session: Session, kind: Kind, name: str) -> ImportSource | None:
+    """One source by its name, whatever its case."""
+    return await session.fetch_one(
+        _queries["list_sources"].plus("one"), {"kind": kind, "name": name}, into=ImportSource
+    )
+
+
+async def remember_source(session: Session, new: NewRun, now: datetime) -> None:
+    """Keeps what was said of a source's file for its next one; the sources used longest ago go."""
+    values = {"kind": new.kind, "source": new.source, "mapping": new.mapping, "now": now}
+    await session.execute(_queries["remember_source"], values)
+    await session.execute(_queries["forget_sources"], {"most": MOST_SOURCES})
+
+
+class SaidOfFile(msgspec.Struct, frozen=True):
+    """What was said of a run's file."""
+
+    kind: Kind
+    mapping: str
+    source: str
+    leaves_bad_rows: bool
+
+
+async def find_said(session: Session, run_id: str) -> SaidOfFile | None:
+    """What was said of a run's file."""
+    return await session.fetch_one(_queries["read_mapping_text"], {"id": run_id}, into=SaidOfFile)
+
+
 async def _resolve_places(session: Session) -> None:
     await session.execute(_queries["stage_paths"], {})
+    await session.execute(_queries["analyze_staged_path"], {})
     for level in range(len(PLACE_KINDS)):
         await session.execute(_resolve(level), {"at": 4 * level + 1})
 
@@ -153,7 +225,8 @@ async def apply_schools(
         at = {"at": 4 * level + 1}
         await session.execute(_resolve(level), at)
         if await session.execute(_queries["create_places"], audited | at):
-            await session.execute(_queries["attach_created_places"], at)
+            attach = _queries["attach_created_places"].plus("below" if level else "root")
+            await session.execute(attach, at)
     parts = [name for name in _OPTIONAL["schools"] if name in mapped]
     await session.execute(_queries["match_schools"].plus(*parts), {})
     moved = await session.fetch_value(_queries["count_school_moves"], {})
@@ -200,6 +273,7 @@ async def start_run(
 
 async def forget_old_faults(session: Session, before: datetime) -> int:
     """Drops some of the faults of runs before a moment."""
+    await session.execute(_queries["forget_old_rows"], {"before": before})
     return await session.execute(_queries["forget_old_faults"], {"before": before})
 
 
@@ -220,7 +294,8 @@ async def end_run(
 ) -> None:
     """Writes down how a run ended."""
     values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
-    counts = {name: getattr(outcome, name) for name in ("added", "changed", "unchanged", "faults")}
+    names = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
+    counts = {name: getattr(outcome, name) for name in names}
     await session.execute(_queries["end_run"], values | counts)
 
 

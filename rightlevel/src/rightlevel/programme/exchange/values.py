@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
+from rightlevel.programme.codes import code_form
 from rightlevel.programme.exchange.sheets import normalised_header
 
 NULL: Final = "\\N"
@@ -99,8 +100,18 @@ def text_of(longest: int, *, blank: str | None = NULL) -> Convert:
 
 
 def code_of(longest: int, *, blank: str | None = None) -> Convert:
-    """A code: any text, its digits written 0-9."""
+    """A code in the one form that codes are kept in (codes.code_form)."""
     convert_text = text_of(longest, blank=blank)
+
+    def convert(raw: str) -> str:
+        return convert_text(code_form(raw))
+
+    return convert
+
+
+def mark_of(longest: int) -> Convert:
+    """A short mark, or nothing: any text, its digits written 0-9."""
+    convert_text = text_of(longest)
 
     def convert(raw: str) -> str:
         return convert_text(with_plain_digits(raw))

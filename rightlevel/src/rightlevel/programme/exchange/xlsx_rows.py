@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rightlevel.programme.exchange.cells import IS_A_DAY, SHOWN_OTHERWISE, TOO_LONG_A_NUMBER, FormattedCell
 from rightlevel.programme.exchange.sheet_limits import (
     SheetFault,
     SheetLimits,
@@ -24,7 +25,7 @@ from rightlevel.programme.exchange.xlsx_book import (
     release,
 )
 from rightlevel.programme.exchange.xlsx_strings import SharedStrings, StringsTarget, unescaped
-from rightlevel.programme.exchange.xlsx_styles import Kind, date_styles, iso_text, moment_text, number_text
+from rightlevel.programme.exchange.xlsx_styles import Styles, cell_styles, iso_text, moment_text, number_text
 
 LAST_ROW: Final = 1_048_576
 BATCH_CHARS: Final = 4_000_000
@@ -32,20 +33,21 @@ LONG_CHARS: Final = 256
 REFERENCE: Final = re.compile(r"\$?([A-Z]{1,3})\$?([1-9][0-9]{0,6})")
 START, SHEET, DATA, ROW, CELL, INLINE, RUN, VALUE, INLINE_TEXT, RUN_TEXT = range(10)
 TEXT: Final = VALUE  # states from here on collect characters
+EXACT_DIGITS: Final = 15
+EXACT_BELOW: Final = 1e15
+"""Numbers below are kept whole: spreadsheets keep 15 digits."""
 BOOLEANS: Final = {"1": "TRUE", "true": "TRUE", "0": "FALSE", "false": "FALSE"}
 
 
 class _SheetTarget:
     """What expat calls while it reads a sheet: a state per element that counts, everything else skipped."""
 
-    def __init__(
-        self, strings: SharedStrings, dates: dict[str, Kind], is_1904: bool, limits: SheetLimits
-    ) -> None:
+    def __init__(self, strings: SharedStrings, styles: Styles, is_1904: bool, limits: SheetLimits) -> None:
         self.parser = new_parser()
         self.parser.CharacterDataHandler = self._text
         self._skip = Skip(self.parser, self._start, self._end)
         self._strings = strings
-        self._dates = dates
+        self._dates, self._shown = styles.dates, styles.shown
         self._is_1904 = is_1904
         self._limits = limits
         self._state = START
@@ -183,17 +185,29 @@ class _SheetTarget:
                 raise self._bad_cell(f"points to text number {text[:20]!r}, which the workbook does not have")
             return self._strings[int(text)]
         if kind == "n":
-            style = self._dates.get(self._cell.get("s", "")) if self._dates else None
-            value = moment_text(text, style, self._is_1904) if style is not None else None
-            value = number_text(text) if value is None else value
-            if value is None:
-                raise self._bad_cell(f"says it is a number and holds {text[:20]!r}")
-            return value
+            return self._number_value(text, self._cell.get("s", ""))
         if kind == "b":
             return BOOLEANS.get(text, text)
         if kind == "d":
-            return iso_text(text)
+            return FormattedCell(iso_text(text), None, IS_A_DAY)
         return unescaped(text)
+
+    def _number_value(self, text: str, style: str) -> str:
+        """The number or day that a cell holds, and what its format shows where that is something else."""
+        day_kind = self._dates.get(style) if self._dates else None
+        moment = moment_text(text, day_kind, self._is_1904) if day_kind is not None else None
+        if moment is not None:
+            return FormattedCell(moment, None, IS_A_DAY)
+        value = number_text(text)
+        if value is None:
+            raise self._bad_cell(f"says it is a number and holds {text[:20]!r}")
+        if len(value) > EXACT_DIGITS and abs(float(text)) >= EXACT_BELOW:
+            return FormattedCell(value, None, TOO_LONG_A_NUMBER)
+        shows = self._shown.get(style) if self._shown else None
+        if shows is None:
+            return value
+        shown = shows(value) if "." not in value else None
+        return value if shown == value else FormattedCell(value, shown, SHOWN_OTHERWISE)
 
     def _bad_cell(self, what: str) -> SheetFault:
         column = self._column() + 1
@@ -219,11 +233,11 @@ class XlsxRows:
         book = self._book
         workbook = _workbook_part(book)
         related = book.relationships(workbook)
-        self.sheet_names, part, is_1904 = _pick_sheet(book, workbook, related, sheet)
+        self.sheet_names, self.visible_names, part, is_1904 = _pick_sheet(book, workbook, related, sheet)
         by_kind = dict(related.values())
         strings_part = by_kind.get("sharedStrings", "")
         self._total_bytes = book.size_bytes(part) + book.size_bytes(strings_part)
-        dates = date_styles(book, by_kind.get("styles", ""))
+        styles = cell_styles(book, by_kind.get("styles", ""))
         small_bytes = book.bytes_done
         if book.has(strings_part):
             parser = new_parser()
@@ -234,7 +248,7 @@ class XlsxRows:
             release(parser)
         self._strings.finish()
         self._small_bytes = small_bytes
-        self._target = _SheetTarget(self._strings, dates, is_1904, limits)
+        self._target = _SheetTarget(self._strings, styles, is_1904, limits)
         self._feeder = Feeder(self._target.parser, book.chunks(part))
         self._more = True
 
@@ -278,8 +292,8 @@ def _workbook_part(book: Book) -> str:
 
 def _pick_sheet(
     book: Book, workbook: str, related: dict[str, tuple[str, str]], wanted: str | None
-) -> tuple[tuple[str, ...], str, bool]:
-    """The names of all sheets in order, the part of the one wanted, and whether days count from 1904."""
+) -> tuple[tuple[str, ...], tuple[str, ...], str, bool]:
+    """The names of all sheets in order and of the visible ones, the part of the one wanted, and whether days count from 1904."""
     sheets: list[tuple[str, str, bool]] = []
     is_1904 = False
 
@@ -304,4 +318,4 @@ def _pick_sheet(
         asked = "a visible sheet" if wanted is None else f"a sheet named {wanted[:100]!r}"
         known = ", ".join(repr(name[:100]) for name in names[:10]) or "none"
         raise SheetFault("no_such_sheet", f"The workbook does not have {asked}. Its sheets are: {known}.")
-    return names, chosen[0], is_1904
+    return names, tuple(name for name, _, visible in sheets if visible), chosen[0], is_1904

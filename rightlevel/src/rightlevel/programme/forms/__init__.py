@@ -40,10 +40,11 @@ from rightlevel.programme.forms.page_fields import nested
 from rightlevel.programme.forms.table import PrintRow, columns, print_rows, row_of
 from rightlevel.programme.forms.typed_answers import read_answers
 from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
+from rightlevel.programme.forms.xlsform_reading import Workbook, read_workbook
 
 __all__ = [
     "Converted", "Said", "Sheet", "convert", "FIDELITY_PARTS", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
-    "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
+    "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "Workbook", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
-    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "row_of", "start_form", "to_json", "written_of",
+    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "read_workbook", "row_of", "start_form", "to_json", "written_of",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from rightlevel.programme.forms.definition import (
     MAX_LANGUAGES,
     MAX_LONG_TEXT,
     MAX_OPTIONS,
+    MAX_PATTERN,
     MAX_REPEAT,
     MAX_SECTIONS,
     OF_OPTIONS,
@@ -26,6 +27,7 @@ from rightlevel.programme.forms.definition import (
 )
 from rightlevel.programme.forms.expressions import is_bound, is_number, is_well_formed, names_in
 from rightlevel.programme.forms.fidelity import PARTS
+from rightlevel.programme.forms.patterns import is_pattern
 
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VALUE: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -120,6 +122,13 @@ def _of_field(
         yield Fault(path, f"At most {MAX_LABEL} characters")
     yield from _of_expression(path, field.shown_when, known)
     yield from _of_expression(path, field.required_when, known)
+    yield from _of_expression(path, field.valid_when, {**known, field.key: field})
+    if any(len(text) > MAX_LABEL for text in field.valid_texts.values()):
+        yield Fault(path, f"At most {MAX_LABEL} characters")
+    if field.pattern and (
+        field.type not in TEXTS or len(field.pattern) > MAX_PATTERN or not is_pattern(field.pattern)
+    ):
+        yield Fault(path, "This regular expression can’t be read", field.pattern[:60])
     yield from _of_options(field, path, languages, known)
     for bound in (field.min, field.max):
         if not is_bound(bound):

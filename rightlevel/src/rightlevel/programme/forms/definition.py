@@ -34,6 +34,7 @@ MAX_DEFINITION_BYTES: Final = 200_000
 MAX_TEXT: Final = 500
 MAX_LONG_TEXT: Final = 2_000
 MAX_PHOTOS: Final = 5
+MAX_PATTERN: Final = 200
 
 Labels: TypeAlias = dict[str, str]
 """Language code → text."""
@@ -68,6 +69,12 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     repeat: int = 1
     is_given: bool = False
     fields: tuple[Field, ...] = ()
+    valid_when: Expression = None
+    """What must hold of an answer beside its bounds; it may ask about the question itself."""
+    valid_texts: Labels = {}
+    """What is said when it does not hold."""
+    pattern: str = ""
+    """The form that the whole of a text has, as RE2 writes it; empty is any."""
 
     @property
     def longest(self) -> int:

@@ -9,10 +9,12 @@ from typing import Any, Final, cast
 import msgspec
 
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.forms.definition import NO_ANSWER, OF_MANY, Field, Form
+from rightlevel.programme.forms.definition import NO_ANSWER, OF_MANY, Field, Form, label
 from rightlevel.programme.forms.expressions import bound_of, is_blank, is_needed, is_true
+from rightlevel.programme.forms.patterns import fits
 
 NEEDED: Final = "Please fill this in"
+NOT_VALID: Final = "This answer does not fit what the form says of it"
 
 
 class Examination(msgspec.Struct, frozen=True):
@@ -107,10 +109,14 @@ def broken(field: Field, answer: Any, known: Mapping[str, Any]) -> list[str]:
         hidden = {each.value for each in field.options if not is_true(each.shown_when, known)}
         if hidden.intersection(chosen):
             return ["One of the choices offered"]
+    rules: list[str] = []
+    if (field.pattern and isinstance(answer, str) and not fits(field.pattern, answer)) or (
+        field.valid_when is not None and not is_true(field.valid_when, known)
+    ):
+        rules.append(label(field.valid_texts, "en", NOT_VALID))
     size = _size(field, answer)
     if size is None:
-        return []
-    rules: list[str] = []
+        return rules
     low, high = bound_of(field.min, known), bound_of(field.max, known)
     if low is not None and size < low:
         rules.append(_rule("At least", low, field.min, field))

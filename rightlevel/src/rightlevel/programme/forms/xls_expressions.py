@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from rightlevel.programme.forms.definition import OF_MANY, Field
+from rightlevel.programme.forms.expressions import ORDERS
 
 TOKEN: Final = re.compile(
     r"\s*(?:(\$\{[^}]+\})|('[^']*'|\"[^\"]*\")|(-?\d+(?:\.\d+)?)|(<=|>=|!=|=|<|>)|([()])|(,)|(\.)|([A-Za-z][\w-]*))"
@@ -29,9 +30,19 @@ class NotExact(Exception):
         self.part = part
 
 
-def condition(text: str, fields: Mapping[str, Field]) -> Any:
-    """An expression of ours. *Errors*: NotExact."""
-    reader = _Reader(text, fields)
+Values = Mapping[str, Mapping[str, str]]
+"""Of questions whose choices are called otherwise here: what a choice of the workbook is called."""
+
+
+def condition(
+    text: str,
+    fields: Mapping[str, Field],
+    values: Values | None = None,
+    own: str = "",
+    calculated: Mapping[str, str] | None = None,
+) -> Any:
+    """An expression of ours; `own` is the question that "." is, `calculated` what calculations say by their names. *Errors*: NotExact."""
+    reader = _Reader(text, fields, values or {}, own, calculated or {})
     found = reader.either()
     reader.end()
     return found
@@ -91,13 +102,38 @@ class _Asked(msgspec.Struct, frozen=True):
     key: str
 
 
+class _If(msgspec.Struct, frozen=True):
+    """What a calculation gives by a condition."""
+
+    when: Any
+    then: Any
+    otherwise: Any
+
+
+def _also(one: Any, other: Any) -> Any:
+    if one is False or other is False:
+        return False
+    return one if other is True else other if one is True else ["and", one, other]
+
+
+def _either(one: Any, other: Any) -> Any:
+    if one is True or other is True:
+        return True
+    return one if other is False else other if one is False else ["or", one, other]
+
+
 class _Reader:
     """Reads one expression from left to right."""
 
-    def __init__(self, text: str, fields: Mapping[str, Field]) -> None:
+    def __init__(
+        self, text: str, fields: Mapping[str, Field], values: Values, own: str, calculated: Mapping[str, str]
+    ) -> None:
         if len(text) > MAX_CHARS:
             raise NotExact(text[:40])
         self._fields = fields
+        self._values = values
+        self._own = own
+        self._calculated = calculated
         self._tokens: list[str] = []
         at = 0
         while text[at:].strip():
@@ -144,18 +180,85 @@ class _Reader:
             found = self.either()
             self._take(")")
             return found
+        if word.lower() in ("true", "false") and not self._is_called():
+            return self._take().lower() == "true"
         if word in ("not", "selected", "true", "false"):
-            return self._function(self._take())
+            found = self._function(self._take())
+            return self._is_it(found)
+        if word in ("count-selected", "string-length"):
+            return self._counted(self._take())
         left = self._operand()
         sign = self._take()
         if sign not in COMPARED:
             raise NotExact(sign)
-        right = self._operand()
-        if not isinstance(left, _Asked):
+        return self._compared(left, sign, self._operand())
+
+    def _compared(self, left: Any, sign: str, right: Any) -> Any:
+        """Two operands compared; of one that depends on a condition, both ways."""
+        if isinstance(right, _If) or (not isinstance(left, _Asked | _If) and isinstance(right, _Asked)):
             left, right, sign = right, left, TURNED[sign]
+        if isinstance(left, _If):
+            then, otherwise = (
+                self._compared(left.then, sign, right),
+                self._compared(left.otherwise, sign, right),
+            )
+            return _either(_also(left.when, then), _also(["not", left.when], otherwise))
         if not isinstance(left, _Asked):
-            raise NotExact(f"{left} {sign} {right}")
+            return self._of_values(left, sign, right)
         return self._compare(left.key, sign, right)
+
+    def calculation(self) -> Any:
+        """What a calculation gives: an answer, a value, or one of two by a condition. *Errors*: NotExact."""
+        if self._next() != "if":
+            return self._operand()
+        self._take()
+        self._take("(")
+        when = self.either()
+        self._take(",")
+        then = self.calculation()
+        self._take(",")
+        otherwise = self.calculation()
+        self._take(")")
+        return _If(when, then, otherwise)
+
+    def _is_called(self) -> bool:
+        return self._tokens[self._at + 1 : self._at + 2] == ["("]
+
+    def _is_it(self, found: Any) -> Any:
+        """A function's yes or no compared with another: selected(…) = true()."""
+        if self._next() not in ("=", "!="):
+            return found
+        is_same = self._take() == "="
+        if self._next() not in ("true", "false"):
+            raise NotExact(self._next())
+        is_true = self._function(self._take())
+        return found if is_true == is_same else ["not", found]
+
+    def _counted(self, name: str) -> Any:
+        """Whether there is an answer: count-selected(${x}) > 0, string-length(${x}) > 0."""
+        self._take("(")
+        operand = self._operand()
+        self._take(")")
+        sign, number = self._take(), self._operand()
+        part = f"{name}(…) {sign} {number}"
+        if not isinstance(operand, _Asked):
+            raise NotExact(part)
+        answered = ["answered", operand.key]
+        if (sign, number) in ((">", 0), (">=", 1), ("!=", 0)):
+            return answered
+        if (sign, number) in (("=", 0), ("<", 1), ("<=", 0)):
+            return ["not", answered]
+        raise NotExact(part)
+
+    @staticmethod
+    def _of_values(left: Any, sign: str, right: Any) -> bool:
+        """Two values compared with each other, as a choice filter's columns give them."""
+        if sign in ("=", "!="):
+            return (str(left) == str(right)) == (sign == "=")
+        try:
+            return ORDERS[COMPARED[sign]](float(left), float(right))
+        except ValueError:
+            raise NotExact(f"{left} {sign} {right}") from None
 
     def _function(self, name: str) -> Any:
         self._take("(")
@@ -171,17 +274,34 @@ class _Reader:
         value = self._operand()
         self._take(")")
         if not isinstance(operand, _Asked) or isinstance(value, _Asked):
-            raise NotExact(f"selected({operand}, {value})")
+            raise NotExact(f"selected({_said(operand)}, {_said(value)})")
         key = operand.key
         if self._fields[key].type in OF_MANY:
-            return ["has", key, str(value)]
+            return ["has", key, self._values.get(key, {}).get(str(value), str(value))]
         return self._compare(key, "=", value)
 
     def _operand(self) -> Any:
         """A question, or a value."""
         word = self._take()
+        if word == "(":
+            found = self._operand()
+            self._take(")")
+            return found
+        if word == "." and self._own:
+            return _Asked(self._own)
+        if word in ("number", "string", "int") and self._next() == "(":
+            self._take("(")
+            found = self._operand()
+            self._take(")")
+            return found
         if word.startswith("${"):
             key = word[2:-1].strip()
+            if key in self._calculated:
+                rest = {name: text for name, text in self._calculated.items() if name != key}
+                reader = _Reader(self._calculated[key], self._fields, self._values, "", rest)
+                found = reader.calculation()
+                reader.end()
+                return found
             if key not in self._fields:
                 raise NotExact(word)
             return _Asked(key)
@@ -196,15 +316,19 @@ class _Reader:
         if right == "":
             return ["not", ["answered", key]] if sign == "=" else ["answered", key]
         if isinstance(right, _Asked):
+            if sign not in ("=", "!="):
+                return [COMPARED[sign], key, ["answer", right.key]]
             # Two questions without an answer are equal in XPath and not in our language.
-            if sign in ("=", "!="):
-                raise NotExact(f"${{{key}}} {sign} ${{{right.key}}}")
-            return [COMPARED[sign], key, ["answer", right.key]]
+            blank = ["and", ["not", ["answered", key]], ["not", ["answered", right.key]]]
+            same = ["or", ["eq", key, ["answer", right.key]], blank]
+            return same if sign == "=" else ["not", same]
+        if sign not in ("=", "!=") and field.type == "choice":
+            return self._ordered(field, sign, right)
         if sign not in ("=", "!=") and (field.type != "number" or isinstance(right, str)):
             raise NotExact(f"{key} {sign} {right}")
         if field.type in OF_MANY:
             raise NotExact(f"{key} {sign} {right}")
-        value: Any = right
+        value: Any = self._values.get(key, {}).get(str(right), right)
         if field.type in ("yes_no", "yes_no_unknown"):
             if right not in ("yes", "no") and (field.type, right) != ("yes_no_unknown", "unknown"):
                 raise NotExact(f"${{{key}}} {sign} {right}")
@@ -214,6 +338,23 @@ class _Reader:
                 value = float(right) if "." in right else int(right)
             except ValueError:
                 raise NotExact(right) from None
-        elif field.type not in ("number",) and not isinstance(right, str):
-            value = str(right)
+        elif field.type not in ("number",) and not isinstance(value, str):
+            value = str(value)
         return [COMPARED[sign], key, value]
+
+    def _ordered(self, field: Field, sign: str, right: Any) -> Any:
+        """A choice compared as a number: one of those choices whose codes are such numbers."""
+        try:
+            fitting = [
+                each.value
+                for each in field.options
+                if ORDERS[COMPARED[sign]](float(each.value), float(right))
+            ]
+        except ValueError:
+            raise NotExact(f"${{{field.key}}} {sign} {right}") from None
+        parts: list[Any] = [["eq", field.key, value] for value in fitting]
+        return ["or", *parts] if len(parts) > 1 else parts[0] if parts else False
+
+
+def _said(operand: Any) -> str:
+    return f"${{{operand.key}}}" if isinstance(operand, _Asked) else str(operand)

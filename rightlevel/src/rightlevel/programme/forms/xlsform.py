@@ -1,6 +1,6 @@
-"""A form out of an XLSForm's sheets (survey, choices, settings): what can be said exactly is taken, everything else is named by row.
+"""A form out of an XLSForm's sheets (survey, choices, settings): what can be said is taken exactly or with a note, everything else is named by row.
 
-*Source*: XLSForm.org. Nothing is dropped without a word: a fault stops the import, a note says what was left out.
+*Source*: XLSForm.org. Nothing is dropped without a word: a fault stops the import, a note says what was left out or how it was taken.
 """
 
 from __future__ import annotations
@@ -11,39 +11,54 @@ from typing import Any, Final
 
 import msgspec
 
-from rightlevel.programme.forms.checking import KEY, form_faults
-from rightlevel.programme.forms.definition import MAX_REPEAT, Field, FieldType, Form, Labels, Option, Section
-from rightlevel.programme.forms.xls_expressions import NotExact, bounds, condition
-
-KINDS: Final[dict[str, FieldType]] = {
-    "text": "text", "integer": "number", "int": "number", "decimal": "number", "date": "date", "time": "time", "note": "note",
-    "geopoint": "gps", "image": "photo", "photo": "photo", "acknowledge": "yes_no", "trigger": "yes_no",
-}  # fmt: skip
-LEFT_OUT: Final = frozenset(
-    {"start", "end", "today", "deviceid", "subscriberid", "simserial", "phonenumber", "username", "email", "audit", "calculate", "hidden",
-     "start-geopoint", "background-audio"}
-)  # fmt: skip
-LANGUAGES: Final = {
-    "english": "en", "khmer": "km", "french": "fr", "hindi": "hi", "urdu": "ur", "arabic": "ar", "spanish": "es", "portuguese": "pt",
-    "swahili": "sw", "bengali": "bn", "lao": "lo", "vietnamese": "vi", "thai": "th",
-}  # fmt: skip
-YES: Final = frozenset({"yes", "true", "true()", "1"})
-NO: Final = frozenset({"", "no", "false", "false()", "0"})
-ASKED: Final = frozenset(
-    {"type", "name", "label", "hint", "required", "relevant", "constraint", "choice_filter", "repeat_count"}
+from rightlevel.programme.forms.checking import RESERVED, VALUE, form_faults
+from rightlevel.programme.forms.definition import (
+    MAX_LABEL,
+    MAX_PATTERN,
+    MAX_REPEAT,
+    Field,
+    Form,
+    Labels,
+    Option,
+    Section,
 )
+from rightlevel.programme.forms.patterns import is_pattern
+from rightlevel.programme.forms.xls_expressions import NotExact, bounds, condition
+from rightlevel.programme.forms.xlsform_words import (
+    CURLY,
+    KINDS,
+    LEFT_OUT,
+    NO,
+    SELECTS,
+    YES,
+    header_of,
+    kind_of,
+    language_code,
+)
+
+ASKED: Final = frozenset(
+    {"type", "name", "label", "hint", "required", "relevant", "constraint", "constraint_message", "choice_filter", "repeat_count"}
+)  # fmt: skip
 """The columns of a question that are read; what stands in any other is told as left out."""
 GROUPED: Final = frozenset({"type", "name", "label", "relevant"})
-SET: Final = frozenset({"form_title", "default_language", "form_id", "version"})
+SET: Final = frozenset({"form_title", "default_language", "form_id", "version", "title", "id_string"})
 """Settings that are read, or that our own short name and version numbers stand for."""
-OF_CHOICES: Final = frozenset({"list_name", "list name", "name", "value"})
+OF_CHOICES: Final = frozenset({"list_name", "name", "value"})
 PLAIN: Final = frozenset({"yes", "no", "unknown", "don't know", "don’t know"})
 """What is asked as yes, no or don't know, in the platform's own words."""
-APPEARANCES: Final = frozenset({"multiline", "minimal", "signature", "horizontal"})
+APPEARANCES: Final = frozenset(
+    {"multiline", "minimal", "signature", "horizontal", "field-list", "w1", "w2", "quick", "likert"}
+)
 DECIMALS: Final = 2
 TIMES: Final = 10
 """How often a repeat without a number of its own may be answered."""
-MAX_ROWS: Final = 1_000
+MAX_ROWS: Final = 5_000
+LONGEST_KEY: Final = 40
+OTHER: Final = "other"
+_ANSWER: Final = re.compile(r"\$\{\s*([^}]+?)\s*\}")
+_TODAY: Final = re.compile(r"\.\s*(<=|<|>=|>)\s*(?:today\(\)|now\(\))")
+_REGEX: Final = re.compile(r"""regex\(\s*\.\s*,\s*(?:'([^']*)'|"([^"]*)")\s*\)""")
+_MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -63,14 +78,13 @@ class Sheet(msgspec.Struct, frozen=True):
     rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
     def records(self) -> Iterable[tuple[int, dict[str, str]]]:
-        """Each row by header, in small letters without spaces around."""
-        names = [
-            re.sub(r"\s+", " ", each.strip().lower()).replace(" ::", "::").replace(":: ", "::")
-            for each in self.headers
-        ]
+        """Each row by header, in today's words and small letters."""
+        names = [header_of(each) for each in self.headers]
         for number, cells in self.rows:
-            record = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name}
-            if any(record.values()):
+            record = {
+                name: cell.strip() for name, cell in zip(names, cells, strict=False) if name and cell.strip()
+            }
+            if record:
                 yield number, record
 
 
@@ -82,49 +96,82 @@ class Converted(msgspec.Struct, frozen=True):
     notes: tuple[Said, ...] = ()
 
 
-def convert(survey: Sheet, choices: Sheet, settings: Sheet, *, name: str = "") -> Converted:
-    """The form, with everything that is wrong and everything that was left out. *Cost*: one pass over the rows."""
-    work = _Work(survey, choices, settings, name)
+def convert(
+    survey: Sheet, choices: Sheet, settings: Sheet, *, name: str = "", codes: Mapping[str, str] | None = None
+) -> Converted:
+    """The form, with everything that is wrong and everything that was left out.
+
+    `codes`: of languages whose names say none, by the name in small letters. *Cost*: one pass over the rows.
+    """
+    work = _Work(survey, choices, settings, name, codes or {})
     work.read()
     return work.result()
+
+
+class _Group(msgspec.Struct):
+    """A group or repeat that was begun: where, what it is, and when what is in it is shown."""
+
+    row: int
+    kind: str
+    shown: Any = None
+    field: Field | None = None
+    fields: list[Field] = []
+    is_section: bool = False
 
 
 class _Work:
     """What was read so far."""
 
-    def __init__(self, survey: Sheet, choices: Sheet, settings: Sheet, name: str) -> None:
+    def __init__(
+        self, survey: Sheet, choices: Sheet, settings: Sheet, name: str, codes: Mapping[str, str]
+    ) -> None:
+        self._codes = codes
         self._survey = list(survey.records())
         self._faults: list[Said] = []
         self._notes: list[Said] = []
         self._settings: dict[str, str] = next((record for _, record in settings.records()), dict[str, str]())
-        self._name = self._settings.get("form_title") or name or "XLSForm"
-        self._default = _language_code(self._settings.get("default_language", "")) or "en"
+        self._name = self._settings.get("form_title") or self._settings.get("title") or name or "XLSForm"
+        self._default = self._code(self._settings.get("default_language", "")) or "en"
         self._languages = self._find_languages(survey)
         self._unread: dict[str, Said] = {}
+        self._renamed: dict[str, dict[str, str]] = {}
         self._lists = self._read_choices(choices)
         self._sections: list[Section] = []
         self._fields: dict[str, Field] = {}
         self._rows: dict[str, int] = {}
-        self._group: tuple[int, Field, list[Field]] | None = None
+        self._keys: dict[str, str] = {}
+        self._taken: set[str] = set(RESERVED)
+        self._values: dict[str, dict[str, str]] = {}
+        self._open: list[_Group] = []
         self._section: Section | None = None
         self._inside: list[Field] = []
-        self._opened: int | None = None
+        self._skipping = 0
+        self._calculated: dict[str, str] = {}
+        self._refused: set[str] = set()
         for column, value in self._settings.items():
             if column not in SET and value:
                 self._notes.append(Said("settings", 2, column, "This was left out", value[:200]))
 
+    def _code(self, text: str) -> str | None:
+        return language_code(text) or self._codes.get(text.strip().lower())
+
     def _find_languages(self, survey: Sheet) -> tuple[str, ...]:
         found: list[str] = []
+        is_there = is_named = False
         for header in survey.headers:
-            kind, _, rest = header.strip().lower().partition("::")
-            if kind.strip() == "label":
-                code = _language_code(rest) if rest else self._default
+            kind, _, rest = header_of(header).partition("::")
+            if kind == "label":
+                is_there = True
+                code = self._code(rest) if rest else self._default
                 if code is None:
-                    self._fault("survey", 1, header, "A language like English (en)", rest)
+                    rule = "Say the code of this language, as in Tetun = tet: in the header, as Tetun (tet), or on this page"
+                    self._fault("survey", 1, header, rule, rest)
                 elif code not in found:
                     found.append(code)
-        if not found:
+                is_named = is_named or bool(rest)
+        if not is_there:
             self._fault("survey", 1, "label", "A label column in at least one language")
+        # A column without a language beside columns with one holds what has no translation.
         return tuple(found) or (self._default,)
 
     def _fault(self, sheet: str, row: int, column: str, rule: str, value: str = "") -> None:
@@ -137,247 +184,444 @@ class _Work:
         found: Labels = {}
         for header, cell in record.items():
             kind, _, rest = header.partition("::")
-            code = (_language_code(rest) if rest else self._default) if kind.strip() == column else None
+            code = (self._code(rest) if rest else self._default) if kind.strip() == column else None
             if code in self._languages and cell:
-                found[code] = cell
+                found.setdefault(code, cell)
         return found
+
+    def _labels(self, row: int, record: Mapping[str, str], otherwise: str, sheet: str = "survey") -> Labels:
+        """A text in every language; what stands in it for an answer is told."""
+        found = {
+            code: self._said_plainly(row, text, sheet) for code, text in self._texts(record, "label").items()
+        }
+        if not found:
+            if otherwise:
+                return dict.fromkeys(self._languages, otherwise)
+            return {}
+        missing = [code for code in self._languages if code not in found]
+        if missing:
+            first = found.get(self._default) or next(iter(found.values()))
+            rule = f"No text in {', '.join(missing)}: that of another language stands there"
+            self._notes.append(Said(sheet, row, "label", rule, first[:60]))
+            found |= dict.fromkeys(missing, first)
+        return found
+
+    def _said_plainly(self, row: int, text: str, sheet: str) -> str:
+        """A text without markup, with the words of a question where its answer would stand."""
+        plain = " ".join(_MARKUP.sub(" ", text).split()) if _MARKUP.search(text) else text
+
+        def words(found: re.Match[str]) -> str:
+            field = self._fields.get(self._keys.get(found[1], ""))
+            said = next(iter(field.labels.values()), "") if field else ""
+            return f"[{said[:60] or found[1]}]"
+
+        shown = _ANSWER.sub(words, plain)
+        if shown != plain:
+            rule = "An answer can’t stand in a text here: the words of its question do"
+            self._notes.append(Said(sheet, row, "label", rule, text[:200]))
+        elif plain != text:
+            self._notes.append(Said(sheet, row, "label", "The marks of its look were left out", text[:200]))
+        if len(shown) > MAX_LABEL:
+            self._notes.append(
+                Said(sheet, row, "label", f"Only the first {MAX_LABEL} characters were taken", text[:60])
+            )
+            shown = shown[: MAX_LABEL - 1] + "…"
+        return shown
 
     def _read_choices(self, choices: Sheet) -> dict[str, list[tuple[Option, dict[str, str]]]]:
         lists: dict[str, list[tuple[Option, dict[str, str]]]] = {}
+        used: dict[str, set[str]] = {}
+        self._fields, self._keys = {}, {}
         for row, record in choices.records():
-            name, value = (
-                record.get("list_name") or record.get("list name", ""),
-                record.get("name") or record.get("value", ""),
-            )
-            if not name or not value:
-                self._fault("choices", row, "list_name", "A list and a name for each choice", name or value)
+            name, raw = record.get("list_name", ""), record.get("name", "")
+            if not name and not raw:
+                continue
+            if not name or not raw:
+                self._fault("choices", row, "list_name", "A list and a name for each choice", name or raw)
                 continue
             for column, cell in record.items():
                 if cell and not self._is_read(column):
                     self._unread.setdefault(
                         column, Said("choices", row, column, "This was left out", cell[:200])
                     )
-            lists.setdefault(name, []).append((Option(value, self._texts(record, "label")), record))
+            taken = used.setdefault(name, set())
+            value = _free(re.sub(r"[^A-Za-z0-9_-]+", "_", raw)[:60] or "choice", taken, 60)
+            if value != raw:
+                self._renamed.setdefault(name, {})[raw] = value
+                if not VALUE.fullmatch(raw):
+                    self._notes.append(Said("choices", row, "name", f"Called {value} here", raw))
+                else:
+                    self._fault("choices", row, "name", "This name is used twice", raw)
+            taken.add(value)
+            lists.setdefault(name, []).append(
+                (Option(value, self._labels(row, record, raw, "choices")), record)
+            )
         return lists
 
     def _is_read(self, column: str) -> bool:
         kind, _, rest = column.partition("::")
-        code = _language_code(rest) if rest else self._default
+        code = self._code(rest) if rest else self._default
         return column in OF_CHOICES or (kind.strip() == "label" and code in self._languages)
 
     def read(self) -> None:
         """Walks the survey."""
         for row, record in self._survey[:MAX_ROWS]:
-            words = (
-                record.get("type", "").replace("begin group", "begin_group").replace("end group", "end_group")
-            )
-            words = words.replace("begin repeat", "begin_repeat").replace("end repeat", "end_repeat").split()
-            kind = words[0].lower() if words else ""
-            if kind == "begin_group":
-                self._begin_section(row, record)
-            elif kind == "end_group":
-                self._end_group(row)
-            elif kind == "begin_repeat":
-                self._begin_repeat(row, record)
-            elif kind == "end_repeat":
-                self._end_repeat(row)
-            elif kind in LEFT_OUT:
-                self._note(row, "type", "This is not asked and was left out", kind)
-            elif kind:
-                self._question(row, kind, words[1:], record)
+            self._row(row, record)
         if len(self._survey) > MAX_ROWS:
             self._fault("survey", self._survey[MAX_ROWS][0], "type", f"At most {MAX_ROWS} rows")
-        if self._group is not None:
-            self._fault("survey", self._group[0], "type", "This group has no end")
-        if self._opened is not None:
-            self._fault("survey", self._opened, "type", "This group has no end")
+        for group in self._open:
+            self._fault("survey", group.row, "type", "This group has no end")
         self._end_section()
 
-    def _begin_section(self, row: int, record: Mapping[str, str]) -> None:
-        if self._group is not None or self._section is not None:
-            self._fault("survey", row, "type", "A group within a group or repeat is not known here")
+    def _row(self, row: int, record: dict[str, str]) -> None:
+        words = record.get("type", "")
+        kind = kind_of(words)
+        if not kind or kind.startswith("#"):
             return
-        self._end_section()
-        key = self._key(row, record)
-        self._rows[key], self._opened = row, row
-        self._left_out(row, record, GROUPED)
-        self._section = Section(
-            key,
-            self._texts(record, "label") or dict.fromkeys(self._languages, key),
-            (),
-            self._when(row, "relevant", record),
-        )
+        if record.get("disabled", "").lower() in YES:
+            self._note(row, "disabled", "This is not asked and was left out", words)
+            return
+        if self._skipping:
+            # What stands in something that can't be taken is no fault of its own.
+            self._skipping += kind.startswith("begin_") - kind.startswith("end_")
+            return
+        if kind == "begin_group":
+            self._begin_group(row, record)
+        elif kind in ("end_group", "end_repeat", "end_loop"):
+            self._end(row, kind)
+        elif kind == "begin_repeat":
+            self._begin_repeat(row, record)
+        elif kind == "begin_loop":
+            self._fault("survey", row, "type", "A loop over choices is not known here", words)
+            self._skipping = 1
+        elif kind in LEFT_OUT or kind.startswith("uri:"):
+            if kind == "calculate" and record.get("name"):
+                self._calculated[record["name"]] = self._straight(record.get("calculation", ""))
+            self._note(row, "type", "This is not asked and was left out", words)
+        else:
+            self._question(row, kind, words, record)
 
-    def _end_group(self, row: int) -> None:
-        if self._opened is None or self._group is not None:
+    @property
+    def _repeat(self) -> _Group | None:
+        return next((group for group in self._open if group.kind == "repeat"), None)
+
+    def _begin_group(self, row: int, record: Mapping[str, str]) -> None:
+        self._left_out(row, record, GROUPED)
+        shown = self._when(row, "relevant", record)
+        if not self._open:
+            self._end_section()
+            key = self._key(row, record, "part", f"part{len(self._sections) + 1}")
+            self._rows[key] = row
+            self._section = Section(key, self._labels(row, record, record.get("name", "") or key), (), shown)
+            self._open.append(_Group(row, "group", is_section=True))
+            return
+        outer = self._open[-1].shown
+        group = _Group(row, "group", _both(outer, shown))
+        self._open.append(group)
+        titles = self._labels(row, record, "")
+        if titles:
+            key = self._key(row, record, "title", f"title_{row}")
+            self._place(row, Field(key, "note", titles, shown_when=group.shown))
+            self._note(row, "type", "A group within a group: its title stands before its questions", key)
+
+    def _end(self, row: int, kind: str) -> None:
+        wanted = "repeat" if kind == "end_repeat" else "group"
+        if not self._open or self._open[-1].kind != wanted:
             self._fault("survey", row, "type", "This ends what was not begun")
             return
-        self._opened = None
-        self._end_section()
+        group = self._open.pop()
+        if group.field is not None:
+            if group.fields:
+                made = msgspec.structs.replace(group.field, fields=tuple(group.fields))
+                self._place(group.row, made)
+            else:
+                self._note(group.row, "type", "Nothing is asked in it, so it was left out", group.field.key)
+        if group.is_section:
+            self._end_section()
 
     def _left_out(self, row: int, record: Mapping[str, str], read: frozenset[str]) -> None:
         """Tells every cell of a row that nothing was made of."""
         for header, value in record.items():
             column, _, language = header.partition("::")
             column = column.strip()
-            is_read = column in read and (not language or _language_code(language) in self._languages)
-            is_look = column == "appearance" and value in APPEARANCES
+            is_read = column in read and (not language or self._code(language) in self._languages)
+            is_look = column == "appearance" and set(value.lower().split()) <= APPEARANCES
             if value and not is_read and not is_look:
                 self._note(row, header, "This was left out", value)
 
     def _end_section(self) -> None:
-        if self._inside or self._section is not None:
+        if self._inside:
             there = self._section or Section(
-                f"part{len(self._sections) + 1}", dict.fromkeys(self._languages, self._name[:100])
+                self._free_key(f"part{len(self._sections) + 1}"),
+                dict.fromkeys(self._languages, self._name[:100]),
             )
             self._sections.append(msgspec.structs.replace(there, fields=tuple(self._inside)))
         self._section, self._inside = None, []
 
     def _begin_repeat(self, row: int, record: Mapping[str, str]) -> None:
-        if self._group is not None:
-            self._fault("survey", row, "type", "A group within a group or repeat is not known here")
+        if self._repeat is not None:
+            self._fault(
+                "survey", row, "type", "A repeat within a repeat is not known here", record.get("name", "")
+            )
+            self._skipping = 1
             return
         times = record.get("repeat_count", "")
-        is_known = times.isdecimal() and 1 <= int(times[:4]) <= MAX_REPEAT
-        if times and not is_known:
-            self._fault("survey", row, "repeat_count", "A whole number from 1 to 20", times)
-        repeat = int(times) if is_known else TIMES
-        self._left_out(row, record, GROUPED | {"repeat_count"})
-        if not times:
+        repeat = TIMES
+        if re.fullmatch(r"[0-9]{1,6}", times) and int(times) >= 1:
+            repeat = min(int(times), MAX_REPEAT)
+            if int(times) > MAX_REPEAT:
+                self._note(row, "repeat_count", f"Asked up to {MAX_REPEAT} times", times)
+        elif times:
+            repeat = MAX_REPEAT
+            self._note(row, "repeat_count", f"Asked up to {MAX_REPEAT} times", times)
+        else:
             self._note(row, "repeat_count", f"Asked up to {TIMES} times")
-        key = self._key(row, record)
-        field = Field(
-            key, "group", self._texts(record, "label") or dict.fromkeys(self._languages, key), repeat=repeat
-        )
-        shown = self._when(row, "relevant", record)
-        self._group = (row, msgspec.structs.replace(field, shown_when=shown), [])
+        self._left_out(row, record, GROUPED | {"repeat_count"})
+        key = self._key(row, record, "repeat", f"repeat_{row}")
+        outer = self._open[-1].shown if self._open else None
+        field = Field(key, "group", self._labels(row, record, record.get("name", "") or key), repeat=repeat)
+        shown = _both(outer, self._when(row, "relevant", record))
+        self._open.append(_Group(row, "repeat", None, msgspec.structs.replace(field, shown_when=shown), []))
 
-    def _end_repeat(self, row: int) -> None:
-        if self._group is None:
-            self._fault("survey", row, "type", "This ends what was not begun")
+    def _question(self, row: int, kind: str, words: str, record: Mapping[str, str]) -> None:
+        selected = SELECTS.fullmatch(" ".join(words.split()))
+        if not selected and kind not in KINDS:
+            self._fault("survey", row, "type", "This kind of question is not known here", words)
+            self._refused.add(record.get("name", ""))
             return
-        begun, field, fields = self._group
-        self._group = None
-        self._keep(begun, msgspec.structs.replace(field, fields=tuple(fields)))
-
-    def _question(self, row: int, kind: str, more: list[str], record: Mapping[str, str]) -> None:
-        key = self._key(row, record)
-        field = self._of_kind(
-            row,
-            kind,
-            more,
-            Field(key, "text", self._texts(record, "label"), self._texts(record, "hint")),
-            record,
-        )
+        key = self._key(row, record, kind.split()[0], f"{re.sub('[^a-z]', '', kind)[:20]}_{row}")
+        labels = self._labels(row, record, record.get("name", "") or key)
+        hints = {
+            code: self._said_plainly(row, text, "survey")
+            for code, text in self._texts(record, "hint").items()
+        }
+        field = Field(key, "text", labels, hints)
+        if selected:
+            field = self._choice(row, selected, field, record)
+        else:
+            field = self._of_kind(row, kind, words, field, record)
         if field is None:
+            self._refused.add(record.get("name", ""))
             return
         said = record.get("required", "").lower()
         needed: Any = None if said in NO else True if said in YES else self._when(row, "required", record)
+        outer = self._open[-1].shown if self._open else None
         field = msgspec.structs.replace(
             field,
             required_when=None if field.type == "note" else needed,
-            shown_when=self._when(row, "relevant", record),
+            shown_when=_both(outer, self._when(row, "relevant", record)),
         )
-        if record.get("constraint"):
-            try:
-                field = msgspec.structs.replace(field, **bounds(record["constraint"], field, self._fields))
-            except NotExact as problem:
+        field = self._constrained(row, field, record)
+        read = ASKED if record.get("constraint") else ASKED - {"constraint_message"}
+        read = read - {"required"} if field.type == "note" and said not in NO else read
+        self._left_out(row, record, read | ({"parameters"} if kind == "range" else frozenset()))
+        self._place(row, field)
+        if selected and selected["other"]:
+            self._other(row, field)
+
+    def _other(self, row: int, field: Field) -> None:
+        """Asks which, where "other" was chosen, as XLSForm's or_other does."""
+        chosen = ["has" if field.type == "choices" else "eq", field.key, OTHER]
+        key = self._free_key(f"{field.key}_other")
+        labels = dict.fromkeys(self._languages, "Specify other.")
+        self._place(row, Field(key, "text", labels, shown_when=_both(field.shown_when, chosen)))
+
+    def _constrained(self, row: int, field: Field, record: Mapping[str, str]) -> Field:
+        text = self._straight(record.get("constraint", ""))
+        if not text or field.type == "note":
+            return field
+        said = self._texts(record, "constraint_message")
+        texts = {code: self._said_plainly(row, each, "survey") for code, each in said.items()}
+        if pattern := _REGEX.fullmatch(text.strip()):
+            wanted = pattern[1] if pattern[1] is not None else pattern[2]
+            if field.type in ("text", "long_text") and len(wanted) <= MAX_PATTERN and is_pattern(wanted):
+                return msgspec.structs.replace(field, pattern=wanted, valid_texts=texts)
+            self._fault("survey", row, "constraint", "This regular expression can’t be read", wanted)
+            return field
+        if field.type == "date" and _TODAY.search(text):
+            kept = " and ".join(
+                part for part in re.split(r"\band\b", text) if not _TODAY.fullmatch(part.strip(" ()"))
+            )
+            if _TODAY.search(kept):
                 self._fault(
                     "survey",
                     row,
                     "constraint",
                     "This can’t be said exactly here: write it as bounds of the answer",
-                    problem.part,
+                    text,
                 )
-        self._left_out(
-            row, record, ASKED - {"required"} if field.type == "note" and said not in NO else ASKED
-        )
-        if self._group is not None:
-            self._group[2].append(field)
-            self._fields[key], self._rows[f"{self._group[1].key}.{key}"] = field, row
-        else:
-            self._keep(row, field)
+                return field
+            self._note(row, "constraint", "A bound by today’s day is not checked here", text)
+            if not kept:
+                return field
+            text = kept
+        own = {**self._fields, field.key: field}
+        try:
+            return msgspec.structs.replace(field, **bounds(text, field, self._fields))
+        except NotExact:
+            pass  # said as a condition instead, or named below
+        try:
+            found = condition(text, own, self._values | self._own_values(field), field.key, self._calculated)
+        except NotExact as problem:
+            if not self._is_of_refused(problem.part):
+                self._fault(
+                    "survey", row, "constraint", "This can’t be said exactly here: write it as bounds of the answer", problem.part
+                )  # fmt: skip
+            return field
+        return msgspec.structs.replace(field, valid_when=found, valid_texts=texts)
 
-    def _keep(self, row: int, field: Field) -> None:
-        self._inside.append(field)
-        self._fields[field.key], self._rows[field.key] = field, row
+    def _own_values(self, field: Field) -> dict[str, dict[str, str]]:
+        return {field.key: self._values[field.key]} if field.key in self._values else {}
+
+    def _place(self, row: int, field: Field) -> None:
+        """Puts a question where it stands: into the repeat that is open, or the section."""
+        repeat = self._repeat
+        if repeat is not None and repeat.field is not None and field.type != "group":
+            if field.type in ("photo", "signature"):
+                self._fault("survey", row, "type", "This kind of question can’t stand in a group", field.key)
+                return
+            repeat.fields.append(field)
+            self._rows[f"{repeat.field.key}.{field.key}"] = row
+        else:
+            self._inside.append(field)
+            self._rows[field.key] = row
+        self._fields[field.key] = field
 
     def _of_kind(
-        self, row: int, kind: str, more: list[str], field: Field, record: Mapping[str, str]
+        self, row: int, kind: str, words: str, field: Field, record: Mapping[str, str]
     ) -> Field | None:
         change = msgspec.structs.replace
-        if kind in ("select_one", "select_multiple"):
-            return self._choice(row, kind, more, field, record)
-        if kind == "image" and record.get("appearance") == "signature":
+        look = record.get("appearance", "").lower()
+        if kind == "image" and "signature" in look:
             return change(field, type="signature")
-        if kind == "text" and "multiline" in record.get("appearance", ""):
+        if kind == "text" and "multiline" in look:
             return change(field, type="long_text")
-        if kind not in KINDS:
-            self._fault("survey", row, "type", "This kind of question is not known here", kind)
-            return None
+        if kind == "range":
+            return self._range(row, field, record)
         if kind == "decimal":
-            self._note(row, "type", f"Kept with {DECIMALS} decimals", kind)
+            self._note(row, "type", f"Kept with {DECIMALS} decimals", words)
+        elif kind == "datetime":
+            self._note(row, "type", "Only the day is asked here", words)
+        elif kind == "barcode":
+            self._note(row, "type", "Asked as a text here", words)
         return change(field, type=KINDS[kind], digits=DECIMALS if kind == "decimal" else 0)
 
-    def _choice(
-        self, row: int, kind: str, more: list[str], field: Field, record: Mapping[str, str]
-    ) -> Field | None:
-        listed = self._lists.get(more[0] if more else "")
-        if listed is None:
-            self._fault("survey", row, "type", "There is no such list of choices", " ".join(more))
-            return None
-        if len(more) > 1:
+    def _range(self, row: int, field: Field, record: Mapping[str, str]) -> Field:
+        """A number between a range's ends."""
+        said = dict(
+            re.findall(r"(start|end|step)\s*=\s*(-?[0-9]+(?:\.[0-9]+)?)", record.get("parameters", ""))
+        )
+        start, end = said.get("start", "1"), said.get("end", "10")
+        digits = max(len(each.partition(".")[2]) for each in (start, end, said.get("step", "1")))
+        low, high = (float(each) if "." in each else int(each) for each in (start, end))
+        if said.get("step", "1") not in ("1", "1.0"):
             self._note(
-                row, "type", "“Other” was left out: add it as a choice and a question", " ".join(more[1:])
+                row, "parameters", "Any number between the ends is taken", record.get("parameters", "")
             )
+        return msgspec.structs.replace(
+            field, type="number", digits=digits, min=min(low, high), max=max(low, high)
+        )
+
+    def _choice(
+        self, row: int, selected: re.Match[str], field: Field, record: Mapping[str, str]
+    ) -> Field | None:
+        is_one, list_name = "one" in selected["many"].lower() or "1" in selected["many"], selected["list"]
+        listed = self._lists.get(list_name)
+        if listed is None or selected["file"]:
+            rule = "There is no such list of choices"
+            if selected["file"] or "." in list_name:
+                rule = "Choices from a file beside the workbook are not known here"
+            elif list_name.startswith("${"):
+                rule = "Choices out of earlier answers are not known here"
+            self._fault("survey", row, "type", rule, list_name)
+            return None
         # Called something else ("Present", "Absent"), they stay choices: nobody is asked other words than were written.
         is_plain = all(text.lower() in PLAIN for option, _ in listed if (text := option.labels.get("en")))
         values = {option.value for option, _ in listed if is_plain}
-        if kind == "select_one" and values == {"yes", "no"} and not record.get("choice_filter"):
-            return msgspec.structs.replace(field, type="yes_no")
-        if kind == "select_one" and values == {"yes", "no", "unknown"} and not record.get("choice_filter"):
-            return msgspec.structs.replace(field, type="yes_no_unknown")
-        options = tuple(
-            self._filtered(row, option, more_of, record.get("choice_filter", ""))
-            for option, more_of in listed
-        )
-        return msgspec.structs.replace(
-            field, type="choice" if kind == "select_one" else "choices", options=options
-        )
+        filter_text = self._straight(record.get("choice_filter", ""))
+        renamed = self._renamed.get(list_name, {})
+        if renamed:
+            self._values[field.key] = renamed
+        if is_one and not filter_text and not selected["other"] and not renamed:
+            if values == {"yes", "no"}:
+                return msgspec.structs.replace(field, type="yes_no")
+            if values == {"yes", "no", "unknown"}:
+                return msgspec.structs.replace(field, type="yes_no_unknown")
+        options = self._filtered(row, listed, filter_text)
+        if selected["other"] and all(option.value != OTHER for option in options):
+            options = (*options, Option(OTHER, dict.fromkeys(self._languages, "Other")))
+        return msgspec.structs.replace(field, type="choice" if is_one else "choices", options=options)
 
-    def _filtered(self, row: int, option: Option, record: Mapping[str, str], text: str) -> Option:
+    def _filtered(
+        self, row: int, listed: list[tuple[Option, dict[str, str]]], text: str
+    ) -> tuple[Option, ...]:
+        """The options, each with the condition that a choice filter makes of its own cells."""
         if not text:
-            return option
-        found = re.fullmatch(r"\s*([\w-]+)\s*=\s*\$\{([^}]+)\}\s*", text)
-        if found is None or found[1].lower() not in record:
-            self._fault("survey", row, "choice_filter", "Only a column = ${question} can be said here", text)
-            return option
-        self._unread.pop(found[1].lower(), None)
-        try:
-            return msgspec.structs.replace(
-                option, shown_when=condition(f"${{{found[2]}}} = '{record[found[1].lower()]}'", self._fields)
-            )
-        except NotExact as problem:
-            self._fault(
-                "survey", row, "choice_filter", "This condition can’t be said exactly here", problem.part
-            )
-            return option
+            return tuple(option for option, _ in listed)
+        columns = {column for _, record in listed for column in record}
+        options: list[Option] = []
+        for option, record in listed:
+            said = _with_cells(text, record, columns)
+            try:
+                shown = condition(self._by_key(said), self._fields, self._values, "", self._calculated)
+            except NotExact as problem:
+                if not self._is_of_refused(problem.part):
+                    self._fault(
+                        "survey",
+                        row,
+                        "choice_filter",
+                        "This condition can’t be said exactly here",
+                        problem.part,
+                    )
+                return tuple(option for option, _ in listed)
+            if shown is not False:
+                options.append(msgspec.structs.replace(option, shown_when=None if shown is True else shown))
+        for column in columns:
+            if re.search(rf"\b{re.escape(column)}\b", text, re.IGNORECASE):
+                self._unread.pop(column, None)
+        return tuple(options)
 
     def _when(self, row: int, column: str, record: Mapping[str, str]) -> Any:
-        text = record.get(column, "")
+        text = self._straight(record.get(column, ""))
         if not text:
             return None
         try:
-            return condition(text, self._fields)
+            return condition(text, self._fields, self._values, "", self._calculated)
         except NotExact as problem:
-            self._fault("survey", row, column, "This condition can’t be said exactly here", problem.part)
+            if not self._is_of_refused(problem.part):
+                self._fault("survey", row, column, "This condition can’t be said exactly here", problem.part)
             return None
 
-    def _key(self, row: int, record: Mapping[str, str]) -> str:
+    def _is_of_refused(self, part: str) -> bool:
+        """Whether a condition fails only for a question that was refused already: one fault for one cause."""
+        return any(name and part == f"${{{name}}}" for name in self._refused)
+
+    def _straight(self, text: str) -> str:
+        """An expression with straight quotation marks and our own keys."""
+        return self._by_key(" ".join(text.translate(CURLY).split()))
+
+    def _by_key(self, text: str) -> str:
+        return _ANSWER.sub(lambda found: f"${{{self._keys.get(found[1], found[1])}}}", text)
+
+    def _key(self, row: int, record: Mapping[str, str], kind: str, otherwise: str) -> str:
+        """A short name of our kind for what a row calls it; another one is told."""
         name = record.get("name", "")
-        if not KEY.fullmatch(name):
-            self._fault("survey", row, "name", "A short name of small letters, digits and _", name)
-        return name
+        if not name:
+            if kind not in ("part", "title", "repeat", "note"):
+                self._fault("survey", row, "name", "A short name of small letters, digits and _", name)
+            return self._free_key(otherwise)
+        key = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:LONGEST_KEY]
+        key = key if key[:1].isalpha() else f"q_{key}"[:LONGEST_KEY]
+        key = self._free_key(key)
+        if key != name:
+            self._note(row, "name", f"Called {key} here", name)
+        self._keys[name] = key
+        return key
+
+    def _free_key(self, key: str) -> str:
+        free = _free(key[:LONGEST_KEY], self._taken, LONGEST_KEY)
+        self._taken.add(free)
+        return free
 
     def result(self) -> Converted:
         """The form, or why there is none."""
@@ -390,10 +634,31 @@ class _Work:
         )
 
 
-def _language_code(text: str) -> str | None:
-    """The code of a language as XLSForm writes it: English (en), or English."""
-    said = text.strip().lower()
-    found = re.search(r"\(([a-z]{2,3})\)", said)
-    if found:
-        return found[1]
-    return said if re.fullmatch(r"[a-z]{2}", said) else LANGUAGES.get(said)
+def _free(wanted: str, taken: set[str], longest: int) -> str:
+    """The wanted name, or with a number where it is taken."""
+    name, number = wanted, 2
+    while name in taken:
+        end = f"_{number}"
+        name = wanted[: longest - len(end)] + end
+        number += 1
+    return name
+
+
+def _both(one: Any, other: Any) -> Any:
+    """A condition that both hold; None is none."""
+    return other if one is None else one if other is None else ["and", one, other]
+
+
+def _with_cells(text: str, record: Mapping[str, str], columns: set[str]) -> str:
+    """A choice filter with a choice's own cells where it names columns."""
+
+    def cell(found: re.Match[str]) -> str:
+        word = found[0]
+        if word[0] in "$'\"" or word.lower() not in columns:
+            return word
+        return "'" + record.get(word.lower(), "").replace("'", "") + "'"
+
+    return re.sub(r"\$\{[^}]*\}|'[^']*'|\"[^\"]*\"|[A-Za-z_][\w.-]*(?!\s*\()", cell, text)
+
+
+__all__ = ["Converted", "Said", "Sheet", "convert"]

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
@@ -246,6 +247,4 @@ def check_faults(write: CheckWrite, today: date) -> list[Fault]:
         codes = [level.code for level in SCALES[write.subject]]
         if write.level not in codes:
             faults.append(Fault("level", f"One of: {', '.join(codes)}", write.level[:60]))
-    if write.checked_on > today:
-        faults.append(Fault("checked_on", "Not in the future", write.checked_on.isoformat()))
-    return faults
+    return faults + HAPPENED.faults("checked_on", write.checked_on, today)

@@ -65,7 +65,7 @@ async def create_intervention(
 ) -> Intervention:
     """A new programme. *Errors*: Invalid with every fault, TooManyInterventions."""
     require(actor, "change", "intervention")
-    _require_sound(write)
+    _require_sound(write, clock)
     if await store.count_interventions(session) >= MAX_INTERVENTIONS:
         raise TooManyInterventions
     made = await store.find_intervention(
@@ -75,8 +75,8 @@ async def create_intervention(
     return made
 
 
-def _require_sound(write: InterventionWrite) -> None:
-    faults = intervention_faults(write)
+def _require_sound(write: InterventionWrite, clock: Clock) -> None:
+    faults = intervention_faults(write, today(clock))
     if faults:
         raise Invalid(faults=tuple(faults))
 
@@ -88,11 +88,11 @@ def _plain(value: msgspec.Struct) -> dict[str, Any]:
 
 
 async def change_intervention(
-    session: Session, actor: Actor, intervention_id: int, write: InterventionWrite
+    session: Session, actor: Actor, intervention_id: int, write: InterventionWrite, clock: Clock
 ) -> Intervention:
     """Changes a programme. *Errors*: NotFound, Invalid, Stale with both."""
     require(actor, "change", "intervention")
-    _require_sound(write)
+    _require_sound(write, clock)
     found = await store.find_intervention(session, intervention_id, lock="for_update")
     if found.is_deleted:
         raise NotFound
@@ -140,7 +140,9 @@ async def enrol_children(
     programme = await store.find_intervention(session, intervention_id, lock="for_share")
     if programme.is_deleted:
         raise NotFound
-    faulty = {each.id: faults for each in writes if (faults := enrolment_faults(each, programme))}
+    faulty = {
+        each.id: faults for each in writes if (faults := enrolment_faults(each, programme, today(clock)))
+    }
     places = await store.places_of(
         session, [each.student_id.lower() for each in writes if each.id not in faulty]
     )

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from rightlevel.programme.days import STANDING
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
+from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.students.model import is_uuid
 
 Outcome = Literal["completed", "improved", "stopped", "moved"]
@@ -101,38 +103,48 @@ class EnrolmentPast(msgspec.Struct, frozen=True):
     after: Any
 
 
-def intervention_faults(write: InterventionWrite) -> list[Fault]:
+def intervention_faults(write: InterventionWrite, today: date) -> list[Fault]:
     """What is wrong with a programme by itself."""
     faults: list[Fault] = []
     if not 1 <= len(write.name.strip()) <= LONGEST_NAME:
         faults.append(Fault("name", f"Between 1 and {LONGEST_NAME} characters", write.name[:60]))
+    faults += unseen_faults(name=write.name)
     if len(write.words) > LONGEST_WORDS:
         faults.append(Fault("words", f"At most {LONGEST_WORDS} characters"))
     if write.subject is not None and write.subject not in SCALES:
         faults.append(Fault("subject", f"One of: {', '.join(SCALES)}", write.subject[:60]))
-    if write.ends_on is not None and write.ends_on < write.starts_on:
+    outside = STANDING.faults("starts_on", write.starts_on, today) + STANDING.faults(
+        "ends_on", write.ends_on, today
+    )
+    faults += outside
+    if not outside and write.ends_on is not None and write.ends_on < write.starts_on:
         faults.append(Fault("ends_on", "Not before the first day", write.ends_on.isoformat()))
     return faults
 
 
-def enrolment_faults(write: EnrolmentWrite, programme: Intervention) -> list[Fault]:
+def enrolment_faults(write: EnrolmentWrite, programme: Intervention, today: date) -> list[Fault]:
     """What is wrong with an enrolment by itself, in this programme."""
     faults = [
         Fault(field, "A UUID", value[:60])
         for field, value in (("id", write.id), ("student_id", write.student_id))
         if not is_uuid(value)
     ]
-    return faults + _day_faults(write.from_on, None, programme)
+    return faults + (
+        STANDING.faults("from_on", write.from_on, today) or _day_faults(write.from_on, None, programme)
+    )
 
 
 def change_faults(change: EnrolmentChange, programme: Intervention, today: date) -> list[Fault]:
     """What is wrong with a change of an enrolment."""
-    faults = _day_faults(change.from_on, change.to_on, programme)
+    outside = STANDING.faults("from_on", change.from_on, today) + STANDING.faults(
+        "to_on", change.to_on, today
+    )
+    faults = outside or _day_faults(change.from_on, change.to_on, programme)
     if change.outcome is not None and change.outcome not in OUTCOMES:
         faults.append(Fault("outcome", f"One of: {', '.join(OUTCOMES)}", change.outcome[:60]))
     if (change.to_on is None) != (change.outcome is None):
         faults.append(Fault("outcome", "The last day and the outcome go together"))
-    if change.to_on is not None and change.to_on > today:
+    if not outside and change.to_on is not None and change.to_on > today:
         faults.append(Fault("to_on", "Not in the future", change.to_on.isoformat()))
     if len(change.words) > LONGEST_REMARK:
         faults.append(Fault("words", f"At most {LONGEST_REMARK} characters"))

@@ -118,3 +118,11 @@ update import_fault
 set value = ''
 where run_id in (select id from import_run where kind = 'students') and value <> ''
     and (lower(btrim(value)) = any(%(names)s) or lower(btrim(value)) = any(%(codes)s))
+
+-- name: erase_left_rows
+-- Takes the rows with the child's name or code out of what imports of children left out. Reads every such row.
+delete from import_row
+where number > 0 and run_id in (select id from import_run where kind = 'students')
+    and exists (
+        select 1 from unnest(cells) cell where lower(btrim(cell)) = any(%(names)s) or lower(btrim(cell)) = any(%(codes)s))
+

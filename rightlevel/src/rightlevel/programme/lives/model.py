@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 import msgspec
 
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.students import is_uuid
@@ -15,8 +16,6 @@ LONGEST_REASON = 200
 MOST_CHILDREN = 5_000
 """A school of more children is no school: the largest of the registries read has under 4,000."""
 GRADES = range(1, 13)
-EARLIEST = timedelta(days=400)
-"""A move may be entered afterwards, but not longer ago than the school year before."""
 
 Fate = Literal["up", "stay", "finish"]
 
@@ -182,11 +181,7 @@ def reason_faults(reason: str) -> list[Fault]:
 
 def day_faults(field: str, day: date, today: date) -> list[Fault]:
     """What is wrong with the day of something that has happened."""
-    if day > today:
-        return [Fault(field, "Not in the future", day.isoformat())]
-    if day < today - EARLIEST:
-        return [Fault(field, "Not longer ago than a school year", day.isoformat())]
-    return []
+    return HAPPENED.faults(field, day, today)
 
 
 def plan_faults(plan: RollOverPlan, today: date) -> list[Fault]:

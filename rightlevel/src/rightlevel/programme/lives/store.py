@@ -233,7 +233,7 @@ async def hold_identity(session: Session, student_id: str) -> list[Identity]:
 
 ERASURES = (
     "erase_record_changes", "erase_past", "erase_results", "erase_result_changes", "erase_verifications", "erase_amendments", "erase_interventions",
-    "erase_intervention_changes", "erase_merges", "erase_audit", "erase_audit_of_results", "erase_faults",
+    "erase_intervention_changes", "erase_merges", "erase_audit", "erase_audit_of_results", "erase_faults", "erase_left_rows",
 )  # fmt: skip
 """Each place that may hold something of a child's identity, beside its own record and the receipts."""
 

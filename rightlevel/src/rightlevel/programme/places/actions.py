@@ -131,7 +131,7 @@ async def delete_place(session: Session, actor: Actor, place_id: int, *, reason:
     require(actor, "delete", "place")
     await store.find_place(session, place_id, for_update=True)
     if await store.count_live_below(session, place_id):
-        raise InUse
+        raise InUse("Schools or other places hang on this place, so it can’t be removed.")
     if await store.has_past(session, place_id):
         raise PlaceHasPast
     if not await store.delete_place_row(
@@ -163,7 +163,7 @@ async def close_place(session: Session, actor: Actor, place_id: int, *, reason: 
     if not 1 <= len(said) <= 200:
         raise Invalid(faults=(Fault("reason", "Between 1 and 200 characters", reason[:60]),))
     if await store.count_live_below(session, place_id):
-        raise InUse
+        raise InUse("Schools or other places hang on this place, so it can’t be closed.")
     await store.close_place_row(session, place_id, by=actor.person_id, reason=said, now=clock.now())
     await write_audit(session, actor, "close", "place", place_id, reason=said)
     return await store.find_place(session, place_id)

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 
 PlaceKind = Literal["country", "province", "district", "commune", "village", "cluster"]
 KINDS: tuple[PlaceKind, ...] = get_args(PlaceKind)
@@ -96,4 +97,5 @@ def place_faults(
         faults.append(Fault("name_local", "Between 1 and 200 characters", name_local[:80]))
     if len(name_latin) > 200:
         faults.append(Fault("name_latin", "At most 200 characters", name_latin[:80]))
+    faults += unseen_faults(name_local=name_local, name_latin=name_latin)
     return faults

@@ -10,6 +10,7 @@ import msgspec
 
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.levels import SCALES
+from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.permissions import Subject
 
 ResourceKind = Literal["activity", "file", "link"]
@@ -103,6 +104,7 @@ def resource_faults(new: NewResource | ResourceChange, kind: str) -> list[Fault]
         faults.append(Fault("kind", f"One of: {', '.join(KINDS)}", kind[:60]))
     if not 1 <= len(new.title.strip()) <= LONGEST_TITLE:
         faults.append(Fault("title", f"Between 1 and {LONGEST_TITLE} characters", new.title[:60]))
+    faults += unseen_faults(title=new.title)
     if len(new.words) > LONGEST_WORDS:
         faults.append(Fault("words", f"At most {LONGEST_WORDS} characters"))
     if kind == "link" and not is_https(new.url or ""):

@@ -43,6 +43,7 @@ from rightlevel.programme.results.model import (
     judge,
     warnings_of,
     was_overridden,
+    with_details_of,
     write_faults,
 )
 from rightlevel.programme.rounds import amending
@@ -61,9 +62,16 @@ class ResultHeld(Conflict):
 
 
 async def enter_results(
-    session: Session, actor: Actor, writes: Sequence[ResultWrite], clock: Clock
+    session: Session,
+    actor: Actor,
+    writes: Sequence[ResultWrite],
+    clock: Clock,
+    *,
+    keeps_details: bool = False,
 ) -> list[ResultAnswer]:
     """What became of each write, in order. A write that is refused never holds up the others.
+
+    `keeps_details` is for whoever says only a level: the tool, assent, selection and notes of a result that is there stay.
 
     *Errors*: Forbidden; Invalid for none or more than MAX_WRITES, or an id sent twice. *Cost*: two statements, whatever the
     number; two more when somebody else was writing the same at the same moment, one for children who have moved since, and one when
@@ -84,7 +92,15 @@ async def enter_results(
             break
         is_last = look == LOOKS - 1
         numbers = await _look_and_write(
-            session, actor, writes, numbers, answers, clock, is_first=look == 0, is_last=is_last
+            session,
+            actor,
+            writes,
+            numbers,
+            answers,
+            clock,
+            is_first=look == 0,
+            is_last=is_last,
+            keeps_details=keeps_details,
         )
     settled = [answers[number] for number in range(len(writes))]
     await _audit_denied(session, actor, settled)
@@ -113,7 +129,7 @@ def _require_batch(writes: Sequence[ResultWrite]) -> None:
 
 async def _look_and_write(
     session: Session, actor: Actor, writes: Sequence[ResultWrite], numbers: list[int], answers: dict[int, ResultAnswer],
-    clock: Clock, *, is_first: bool, is_last: bool,
+    clock: Clock, *, is_first: bool, is_last: bool, keeps_details: bool,
 ) -> list[int]:  # fmt: skip
     """Judges some writes, saves what may be, answers what is settled; the numbers of those to look at again.
 
@@ -123,6 +139,10 @@ async def _look_and_write(
     """
     day = today(clock)
     facts = await store.read_facts(session, [writes[number] for number in numbers])
+    if keeps_details:
+        writes = list(writes)
+        for number, fact in zip(numbers, facts, strict=True):
+            writes[number] = with_details_of(writes[number], fact)
     judged: list[tuple[int, Facts]] = []
     again: list[int] = []
     for number, fact in zip(numbers, facts, strict=True):

@@ -290,6 +290,19 @@ def level_code(subject: str, rank: int | None) -> str | None:
     return None if rank is None else _CODES.get((subject, rank))
 
 
+def with_details_of(write: ResultWrite, facts: Facts) -> ResultWrite:
+    """The write with what it does not say taken from the result that is there."""
+    if facts.result_id is None:
+        return write
+    return msgspec.structs.replace(
+        write,
+        tool=facts.result_tool if write.tool is None else write.tool,
+        assent=facts.result_assent if write.assent is None else write.assent,
+        is_selected=bool(facts.result_is_selected) or write.is_selected,
+        notes=facts.result_notes if write.notes is None else write.notes,
+    )
+
+
 def write_faults(write: ResultWrite, thresholds: Thresholds = THRESHOLDS) -> list[Fault]:
     """Everything wrong with a write by itself. *Cost*: half a microsecond for one without faults; a class has forty."""
     faults: list[Fault] = []

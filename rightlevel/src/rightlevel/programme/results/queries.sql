@@ -40,7 +40,8 @@ with wanted as materialized (
 )
 select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_id as now_school_id, st.class_id as now_class_id,
     -- told from the child's own row, which is locked; former stints are those of when this statement began
-    st.school_year_id = rd.school_year_id and st.stint_number <= coalesce(rd.roll_number, st.stint_number) as is_certain,
+    st.status = 'active' and st.school_year_id = rd.school_year_id
+        and st.stint_number <= coalesce(rd.roll_number, st.stint_number) as is_certain,
     -- who finished with the whole school sits in that year for ever, and is tested in a round of it that goes on
     case when st.status = 'left' and not exists (
         select 1
@@ -88,7 +89,9 @@ left join rounds rd on rd.id = w.round_id
 left join lateral (
     select c.school_id, c.class_id, c.grade, c.sex
     from (
-        select st.school_id, st.class_id, st.grade, st.sex, case when st.stint_number <= coalesce(rd.roll_number, st.stint_number) then 1 else 2 end as rank,
+        -- Of a child that has left its last stint counts, which may have been amended, before what its record says.
+        select st.school_id, st.class_id, st.grade, st.sex,
+            case when st.status = 'left' then 4 when st.stint_number <= coalesce(rd.roll_number, st.stint_number) then 1 else 2 end as rank,
             st.stint_number as distance
         where st.school_year_id = rd.school_year_id
         union all

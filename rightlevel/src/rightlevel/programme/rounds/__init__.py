@@ -16,6 +16,7 @@ from rightlevel.programme.rounds.actions import (
     lock_school,
     read_round,
     restore_round,
+    round_has_results,
     set_dates_of_place,
     set_dates_of_schools,
     set_round_state,
@@ -49,7 +50,7 @@ from rightlevel.programme.rounds.open_retests import OpenRetests, RetestsOpen, r
 
 __all__ = [
     "KINDS", "Amendment", "DatesAnswer", "NewRound", "OpenRetests", "ResultsOutside", "RetestsOpen", "Round", "RoundChange", "RoundSchool", "SchoolDates", "Snapshot", "SnapshotCheck",
-    "amending", "change_round", "check_snapshot", "check_snapshot_of", "create_round", "current_round", "delete_round", "list_amendments", "list_round_schools",
+    "amending", "change_round", "check_snapshot", "check_snapshot_of", "create_round", "current_round", "delete_round", "round_has_results", "list_amendments", "list_round_schools",
     "list_rounds", "lock_school", "read_open_retests", "read_round", "read_snapshot", "read_snapshot_part", "restore_round", "rounds_to_seal",
     "seal_round", "seal_some_schools",
     "set_dates_of_place", "set_dates_of_schools", "set_round_state", "set_school_dates", "unlock_school",

@@ -217,12 +217,17 @@ async def set_round_state(
     return await store.find_round(session, round_id)
 
 
+async def round_has_results(session: Session, round_id: int) -> bool:
+    """Whether anything was entered in a round, so that it can't be removed. *Cost*: one statement."""
+    return await store.has_results(session, round_id)
+
+
 async def delete_round(session: Session, actor: Actor, round_id: int, *, reason: str, clock: Clock) -> None:
     """Takes a round out of use, restorably. *Errors*: NotFound, InUse once it has results, RoundFrozen."""
     require(actor, "delete", "round")
     await _changeable(session, round_id)
     if await store.has_results(session, round_id):
-        raise InUse
+        raise InUse("This round has results, so it can’t be removed.")
     await store.delete_round_row(session, round_id, by=actor.person_id, reason=reason, now=clock.now())
     await write_audit(session, actor, "delete", "round", round_id, reason=reason)
 

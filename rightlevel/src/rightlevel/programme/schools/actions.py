@@ -11,6 +11,7 @@ from flatwater.paging import CEILING_ROWS, Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import (
     AlreadyTaken,
     Conflict,
@@ -112,7 +113,7 @@ async def _checked(
         )
     if faults:
         raise Invalid(faults=tuple(faults))
-    fields = msgspec.structs.asdict(new)
+    fields = msgspec.structs.asdict(new) | {"code": code_form(new.code)}
     return {name: value.strip() if isinstance(value, str) else value for name, value in fields.items()}
 
 
@@ -216,7 +217,7 @@ async def delete_school(session: Session, actor: Actor, school_id: int, *, reaso
     require(actor, "delete", "school")
     school = await store.find_school(session, school_id, lock="for_update")
     if await store.count_live_students(session, school_id):
-        raise InUse
+        raise InUse("There are children in this school, so it can’t be removed.")
     if not school.is_practice and await store.has_past(session, school_id):
         raise SchoolHasPast
     if not await store.delete_row(

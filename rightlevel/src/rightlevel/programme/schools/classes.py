@@ -145,7 +145,7 @@ async def delete_class(session: Session, actor: Actor, class_id: int, *, reason:
     require(actor, "delete", "class")
     found = await store.find_class(session, class_id, for_update=True)
     if found.children:
-        raise InUse
+        raise InUse("There are children in this class, so it can’t be removed.")
     if await store.class_has_past(session, class_id):
         raise ClassHasPast
     await store.delete_row(session, "class", class_id, by=actor.person_id, reason=reason, now=clock.now())

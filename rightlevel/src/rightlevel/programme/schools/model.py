@@ -6,7 +6,10 @@ from datetime import date, datetime
 
 import msgspec
 
+from rightlevel.programme.codes import code_form
+from rightlevel.programme.days import FIRST_DAY, LAST_DAY
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
@@ -204,12 +207,13 @@ class ClassChange(msgspec.Struct, frozen=True):
 def school_faults(school: NewSchool) -> list[Fault]:
     """Everything wrong with a school."""
     faults: list[Fault] = []
-    if not 1 <= len(school.code.strip()) <= 100:
+    if not 1 <= len(code_form(school.code)) <= 100:
         faults.append(Fault("code", "Between 1 and 100 characters", school.code[:80]))
     if not 1 <= len(school.name_local.strip()) <= 200:
         faults.append(Fault("name_local", "Between 1 and 200 characters", school.name_local[:80]))
     if len(school.name_latin) > 200:
         faults.append(Fault("name_latin", "At most 200 characters", school.name_latin[:80]))
+    faults += unseen_faults(name_local=school.name_local, name_latin=school.name_latin)
     for field, value, known in (
         ("ownership", school.ownership, OWNERSHIPS), ("area", school.area, AREAS), ("status", school.status, STATUSES),
     ):  # fmt: skip
@@ -229,11 +233,6 @@ def _position_faults(latitude: float | None, longitude: float | None) -> list[Fa
     if longitude is not None and not -180 <= longitude <= 180:
         faults.append(Fault("longitude", "Between -180 and 180", str(longitude)))
     return faults
-
-
-FIRST_DAY = date(2000, 1, 1)
-LAST_DAY = date(2100, 12, 31)
-"""No school year of this programme lies outside: a day that does was mistyped."""
 
 
 def year_faults(name: str, starts_on: date, ends_on: date) -> list[Fault]:

@@ -123,7 +123,7 @@ async def delete_year(session: Session, actor: Actor, year_id: int, *, reason: s
     require(actor, "delete", "school_year")
     await store.find_year(session, year_id, for_update=True)
     if await store.count_year_uses(session, year_id):
-        raise InUse
+        raise InUse("This school year has rounds, classes or children, so it can’t be removed.")
     if not await store.delete_row(
         session, "year", year_id, by=actor.person_id, reason=reason, now=clock.now()
     ):

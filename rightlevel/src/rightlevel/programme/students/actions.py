@@ -11,6 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import (
     AlreadyTaken,
     Conflict,
@@ -305,7 +306,7 @@ async def mark_left(
     session: Session, actor: Actor, student_id: str, *, version: int, left_on: date, reason: str, clock: Clock
 ) -> Student:
     """Marks a child as having left. *Errors*: NotFound, OutOfScope, Stale, Invalid for a day to come."""
-    faults = [Fault("left_on", "Not in the future", left_on.isoformat())] if left_on > today(clock) else []
+    faults = HAPPENED.faults("left_on", left_on, today(clock))
     if not 1 <= len(reason.strip()) <= 200:
         faults.append(Fault("reason", "Between 1 and 200 characters", reason[:60]))
     if faults:
@@ -394,6 +395,11 @@ async def delete_student(
         after={"is_deleted": True},
         reason=reason,
     )
+
+
+async def is_settled(session: Session, student_id: str) -> bool:
+    """Whether a child has results that are verified, locked or of a round that isn't open. *Cost*: one statement."""
+    return bool(await store.count_settled_results(session, student_id))
 
 
 async def restore_student(session: Session, actor: Actor, student_id: str) -> Student:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 
+from rightlevel.programme.codes import ascii_digits, code_form
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.names import unseen_faults
 
 LONGEST_NAME = 200
 LONGEST_CODE = 40
@@ -163,26 +165,6 @@ class PastEnrolment(msgspec.Struct, frozen=True):
     year_name: str = ""
 
 
-def ascii_digits(text: str) -> str:
-    """The text with the decimal digits of any script (Khmer, Devanagari, Arabic) written 0-9."""
-    if text.isascii():
-        return text
-    return "".join(str(unicodedata.decimal(each, each)) for each in text)
-
-
-_UNSEEN = dict.fromkeys(
-    [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)]
-)
-"""Zero-width spaces and joiners, direction marks, soft hyphen: what a code may not differ in."""
-
-
-def code_form(text: str) -> str:
-    """The one form that a code is kept in: composed (NFC), digits 0-9, single spaces, nothing that isn't seen. Its case stays."""
-    if not text.isascii():
-        text = ascii_digits(unicodedata.normalize("NFC", text.translate(_UNSEEN)))
-    return " ".join(text.split())
-
-
 def name_key(name: str) -> str:
     """A name folded for finding and ordering: case, Latin accents, digits and spaces don't matter.
 
@@ -214,6 +196,7 @@ def student_faults(student: NewStudent, grades: list[int], today: date) -> list[
         faults.append(Fault("code", "Between 1 and 40 characters", student.code[:60]))
     if not 1 <= len(student.name.strip()) <= LONGEST_NAME:
         faults.append(Fault("name", "Between 1 and 200 characters", student.name[:80]))
+    faults += unseen_faults(name=student.name)
     if student.sex not in SEXES:
         faults.append(
             Fault("sex", "One of: 1 (male), 2 (female), 0 (not known), 9 (not applicable)", str(student.sex))

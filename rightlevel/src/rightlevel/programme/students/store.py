@@ -25,17 +25,16 @@ from rightlevel.programme.students.model import (
 
 _queries = load_queries(__package__ or "")
 _list = _queries["list_students"]
+LAST_LETTER = "\U0010ffff"
+"""Comes after whatever a name may go on with."""
 COUNTED_UP_TO = 10_000
 """A filtered list is counted exactly up to here; an unfiltered one is counted exactly from the kept counts."""
 
 
 def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any]]:
     parts = ["deleted" if asked.deleted else "live"]
-    parts += [
-        f"by_{name}"
-        for name in ("grade", "sex", "status", "search")
-        if getattr(asked, name) not in (None, "")
-    ]
+    parts += [f"by_{name}" for name in ("grade", "sex", "search") if getattr(asked, name) not in (None, "")]
+    parts += [asked.status] if asked.status else []
     parts += ["by_school"] if asked.school_id is not None else []
     parts += ["by_class"] if asked.class_id is not None else []
     parts += [] if scope.is_everything else ["in_scope"]
@@ -48,19 +47,32 @@ def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any
     return parts, values
 
 
+def _is_search_of_all(asked: StudentSearch, scope: Scope) -> bool:
+    """Whether a name or code is looked for among all children, and not among those of some schools."""
+    return bool(asked.search) and asked.school_id is None and asked.class_id is None and scope.is_everything
+
+
 async def page_of_students(
     session: Session, page: PageRequest, asked: StudentSearch, scope: Scope
 ) -> Page[StudentRow]:
     parts, values = _asked(asked, scope)
     after = page.key(tuple[str])
     values |= {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    rows = await session.fetch_all(_list.plus(*parts, *(["after"] if after else [])), values, into=StudentRow)
+    parts += ["after"] if after else []
+    if _is_search_of_all(asked, scope):
+        query = _queries["find_students"].plus(*(each for each in parts if each != "by_search"))
+    else:
+        query = _list.plus(*parts)
+    rows = await session.fetch_all(query, values, into=StudentRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 
 async def count_students(session: Session, asked: StudentSearch, scope: Scope) -> int:
     parts, values = _asked(asked, scope)
-    query = _queries["count_students"].plus(*parts)
+    if _is_search_of_all(asked, scope):
+        query = _queries["count_found_students"].plus(*(each for each in parts if each != "by_search"))
+    else:
+        query = _queries["count_students"].plus(*parts)
     return cast("int", await session.fetch_value(query, {**values, "bound": COUNTED_UP_TO + 1}))
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.students.model import is_uuid
 
@@ -16,7 +17,6 @@ FEWEST_MINUTES, MOST_MINUTES = 5, 240
 """*Source*: the constraint teaching_session_minutes_are_possible; a camp day has four hours."""
 LONGEST_ACTIVITY = 200
 MAX_MARKS = 300
-EARLIEST = date(2000, 1, 1)
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -175,8 +175,7 @@ def session_faults(write: SessionWrite, today: date) -> list[Fault]:
     faults: list[Fault] = []
     if not is_uuid(write.id):
         faults.append(Fault("id", "A UUID", write.id[:60]))
-    if not EARLIEST <= write.held_on <= today:
-        faults.append(Fault("held_on", "Not in the future", write.held_on.isoformat()))
+    faults += HAPPENED.faults("held_on", write.held_on, today)
     if not FEWEST_MINUTES <= write.minutes <= MOST_MINUTES:
         faults.append(
             Fault("minutes", f"Between {FEWEST_MINUTES} and {MOST_MINUTES}", str(write.minutes)[:20])

@@ -223,6 +223,7 @@ async def unmerge_twins(
 ) -> Merged:
     """Makes two of one again, each with what it had. What was entered since stays with the record that was kept.
 
+    Of several merges into one child the last is taken back first: what stands by then is not what an earlier one left.
     *Errors*: Forbidden, NotFound, OutOfScope, Invalid without a reason, AlreadyApart, MergeOfErased, MergeHeld, MergeOfFrozen,
     RoundSealing, MergeStands.
     """
@@ -238,6 +239,10 @@ async def unmerge_twins(
         raise AlreadyApart
     if await store.is_erased(session, [held.kept_id, held.gone_id]):
         raise MergeOfErased
+    if await store.has_later_merge(session, merge_id):
+        raise MergeStands(
+            faults=(Fault("merge", "Another record was merged into this one since: take that back first", merge_id),)
+        )
     moved = msgspec.convert(held.moved, Moved)
     results = await store.hold_results(session, [held.kept_id, held.gone_id])
     _check_results(actor, results)

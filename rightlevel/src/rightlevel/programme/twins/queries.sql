@@ -140,6 +140,14 @@ from student_merge m
 where m.id = %(merge_id)s::uuid and m.undone_at is null
 for update
 
+-- name: has_later_merge
+-- Whether another record was merged into the same child after a merge, and still is. Served by student_merge_by_kept.
+select exists (
+    select 1
+    from student_merge m
+    join student_merge later on later.kept_id = m.kept_id and later.undone_at is null and (later.merged_at, later.id) > (m.merged_at, m.id)
+    where m.id = %(merge_id)s::uuid) as has_later
+
 -- name: is_erased
 -- Whether one of some children was erased. Served by the primary key.
 select exists (select 1 from student where id = any(%(ids)s::uuid[]) and erased_at is not null) as is_erased
@@ -151,7 +159,8 @@ set undone_at = %(now)s, undone_by = %(person_id)s, undo_reason = %(reason)s
 where id = %(merge_id)s::uuid and undone_at is null
 
 -- name: list_merges
--- The merges of a school's children, the latest first. Served by student_merge_by_kept.
+-- The merges of a school's children, the latest first; one that was taken back while both are there: who went elsewhere since is named to nobody
+-- here. Served by student_merge_by_kept.
 select m.id::text as id, m.kept_id::text as kept_id, k.name as kept_name, k.code as kept_code, m.gone_id::text as gone_id, g.name as gone_name,
     g.code as gone_code, m.reason, jsonb_array_length(coalesce(m.moved -> 'results', '[]'))::integer as results,
     coalesce((m.moved ->> 'set_aside')::integer, 0) as set_aside, m.merged_at, p.display_name as merged_by, m.undone_at
@@ -160,7 +169,7 @@ join student k on k.id = m.kept_id
 join student g on g.id = m.gone_id
 join person p on p.id = m.merged_by
 where true
---? by_school: and k.school_id = %(school_id)s
+--? by_school: and k.school_id = %(school_id)s and (m.undone_at is null or g.school_id = k.school_id)
 --? by_id: and m.id = %(merge_id)s::uuid
 --? after: and (m.merged_at, m.id) < (%(after_at)s, %(after_id)s::uuid)
 order by m.merged_at desc, m.id desc

@@ -115,6 +115,11 @@ async def hold_merge(session: Session, merge_id: str) -> HeldMerge | None:
     return await session.fetch_one(_queries["hold_merge"], {"merge_id": merge_id}, into=HeldMerge)
 
 
+async def has_later_merge(session: Session, merge_id: str) -> bool:
+    """Whether another record was merged into the same child since, and still is."""
+    return bool(await session.fetch_value(_queries["has_later_merge"], {"merge_id": merge_id}))
+
+
 async def is_erased(session: Session, ids: Sequence[str]) -> bool:
     """Whether who one of some children was has been erased."""
     return bool(await session.fetch_value(_queries["is_erased"], {"ids": list(ids)}))

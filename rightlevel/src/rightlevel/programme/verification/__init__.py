@@ -5,6 +5,7 @@ Public: re-tests (`save_retests`, `verification_queue`, `read_verification`), de
 """
 
 from rightlevel.programme.verification.actions import (
+    NobodyToReturnTo,
     answer_returned,
     list_returned,
     read_verification,
@@ -34,7 +35,7 @@ from rightlevel.programme.verification.model import (
 )
 
 __all__ = [
-    "MAX_RETESTS", "STATES", "Agreement", "AgreementOf", "Decision", "DecisionAnswer", "Draw", "Interval", "NewDraw", "Pair", "Plan",
+    "MAX_RETESTS", "NobodyToReturnTo", "STATES", "Agreement", "AgreementOf", "Decision", "DecisionAnswer", "Draw", "Interval", "NewDraw", "Pair", "Plan",
     "QueueRow", "Retest", "RetestAnswer", "Returned", "Verification", "answer_returned", "draw_sample", "list_draws", "list_returned",
     "plan_draw", "read_agreement", "read_verification", "resolve", "resolve_many", "return_to_teacher", "save_retests",
     "verification_queue", "withdraw",

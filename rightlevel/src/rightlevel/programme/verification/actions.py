@@ -177,10 +177,10 @@ async def verification_queue(
     )  # fmt: skip
 
 
-async def list_returned(session: Session, actor: Actor, page: PageRequest) -> Page[Returned]:
-    """Results that were returned to their teacher; a teacher sees their own. *Cost*: one statement."""
+async def list_returned(session: Session, actor: Actor, page: PageRequest, clock: Clock) -> Page[Returned]:
+    """Results that were returned: to whoever entered them, or to the present teacher where they come there no more. *Cost*: one statement."""
     require(actor, "read", "returned")
-    return await store.page_of_returned(session, actor, page)
+    return await store.page_of_returned(session, actor, page, today(clock))
 
 
 async def read_verification(
@@ -314,10 +314,19 @@ async def resolve_many(
     return [answers[each.id] for each in decisions]
 
 
+class NobodyToReturnTo(Conflict):
+    """Whoever tested this child works here no more, and nobody teaches here. Assign a teacher first, or decide which level stands."""
+
+    code = "nobody_to_return_to"
+
+
 async def return_to_teacher(
     session: Session, actor: Actor, verification_id: str, *, version: int, reason: str, clock: Clock
 ) -> Verification:
-    """Asks whoever entered the result to look at it again. A mentor returns what they tested themselves. *Errors*: as `resolve`."""
+    """Asks whoever entered the result to look at it again, or the present teacher where they come there no more.
+
+    A mentor returns what they tested themselves. *Errors*: as `resolve`, and NobodyToReturnTo.
+    """
     require(actor, "verify", "result")
     said = _require_reason(reason)
     held = await _held(session, actor, verification_id)
@@ -325,6 +334,9 @@ async def return_to_teacher(
         raise Forbidden
     _require_not_frozen(held)
     _require_step(held, "returned", version)
+    found = await store.who_looks_again(session, held.id, today(clock))
+    if not (found.tester_reaches or found.a_teacher_reaches):
+        raise NobodyToReturnTo
     await store.settle(
         session,
         held,
@@ -349,7 +361,9 @@ async def answer_returned(
     said = _require_reason(reason)
     held = await _held(session, actor, verification_id)
     if actor.role in ("mentor", "teacher") and held.assessor_id != actor.person_id:
-        raise OutOfScope
+        found = await store.who_looks_again(session, held.id, today(clock))
+        if actor.role != "teacher" or found.tester_reaches:
+            raise OutOfScope
     _require_not_frozen(held)
     _require_step(held, "ended", version)
     await store.answer_returned(session, held.id, version, clock.now())

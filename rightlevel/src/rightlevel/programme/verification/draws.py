@@ -11,6 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.days import SEEN_FROM
 from rightlevel.programme.errors import Conflict, Fault, Invalid
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Actor, Subject, require
@@ -84,6 +85,8 @@ async def draw_sample(session: Session, actor: Actor, new: NewDraw, clock: Clock
     *Errors*: Forbidden, Invalid, NothingToDraw, NotVerifiable. *Cost*: five statements, and one look at the results of the schools drawn from.
     """
     require(actor, "draw", "verification")
+    if faults := SEEN_FROM.faults("visible_on", new.visible_on, today(clock)):
+        raise Invalid(faults=tuple(faults))
     strata, size = await _sized(session, actor, new)
     if not size:
         raise NothingToDraw

@@ -287,8 +287,10 @@ def retest_faults(write: Retest) -> list[Fault]:
     ]
     if write.outcome not in ("assessed", "absent", "refused"):
         faults.append(Fault("outcome", "One of: assessed, absent, refused", write.outcome[:60]))
-    if write.outcome == "assessed" and (write.tool is None or not 1 <= write.tool <= 4):
-        faults.append(Fault("tool", "Between 1 and 4", str(write.tool or "")[:20]))
+    if write.outcome == "assessed" and write.tool is None:
+        faults.append(Fault("tool", "Please fill this in"))
+    if write.tool is not None and not 1 <= write.tool <= 4:
+        faults.append(Fault("tool", "Between 1 and 4", str(write.tool)[:20]))
     if write.outcome != "assessed" and write.level is not None:
         faults.append(Fault("level", "Only an assessed child has a level", write.level[:60]))
     for field, text, longest in (("notes", write.notes, MAX_NOTES), ("reason", write.reason, MAX_REASON)):

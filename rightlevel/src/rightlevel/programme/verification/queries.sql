@@ -115,7 +115,8 @@ order by v.id
 limit %(rows)s
 
 -- name: list_returned
--- Results returned to whoever entered them, where the child is within their reach now. Served by verification_queue.
+-- Results returned to whoever entered them, where the child is within their reach now; to the present teachers where it is not.
+-- Served by verification_queue and assignment_by_school.
 select v.id::text as id, v.result_id::text as result_id, st.id::text as student_id, st.code, st.name, v.child_school_id as school_id,
     s.name_local as school_name, v.round_id, v.subject::text as subject, v.reason, v.settled_at, v.version
 from verification v
@@ -124,7 +125,15 @@ join student st on st.id = r.student_id and st.deleted_at is null
 join school s on s.id = v.child_school_id
 where v.state = 'returned'
 --? in_scope: and v.child_school_id = any(%(scope_schools)s) and (v.subject = 'language' and (v.child_school_id = any(%(language_schools)s) or st.class_id = any(%(language_classes)s)) or v.subject = 'math' and (v.child_school_id = any(%(math_schools)s) or st.class_id = any(%(math_classes)s)))
---? own: and r.assessor_id = %(person_id)s
+--? own: and (r.assessor_id = %(person_id)s
+--? teacher: or not (exists (select from person p where p.id = r.assessor_id and p.role in ('admin', 'coordinator') and p.is_active and p.deleted_at is null)
+--? teacher:         or exists (
+--? teacher:             select from assignment a
+--? teacher:             join person p on p.id = a.person_id and p.is_active and p.deleted_at is null
+--? teacher:             where a.person_id = r.assessor_id and a.school_id = v.child_school_id and a.subject = v.subject
+--? teacher:                 and (a.class_id is null or a.class_id = st.class_id)
+--? teacher:                 and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)))
+--? own: )
 --? after: and v.id > %(after_id)s::uuid
 order by v.id
 limit %(rows)s
@@ -156,6 +165,25 @@ update verification
 set state = %(state)s::verification_state, version = version + 1, stands = %(stands)s, reason = %(reason)s, settled_at = %(now)s,
     settled_by = %(person_id)s
 where id = %(verification_id)s::uuid and version = %(version)s and state = %(before)s::verification_state
+
+-- name: who_looks_again
+-- Whether the tester of a result still reaches its child, and whether a teacher does. Served by primary keys and assignment_by_school.
+select (exists (select from person p where p.id = r.assessor_id and p.role in ('admin', 'coordinator') and p.is_active and p.deleted_at is null)
+        or exists (
+            select from assignment a
+            join person p on p.id = a.person_id and p.is_active and p.deleted_at is null
+            where a.person_id = r.assessor_id and a.school_id = v.child_school_id and a.subject = v.subject
+                and (a.class_id is null or a.class_id = st.class_id)
+                and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s))) as tester_reaches,
+    exists (
+        select from assignment a
+        join person p on p.id = a.person_id and p.role = 'teacher' and p.is_active and p.deleted_at is null
+        where a.school_id = v.child_school_id and a.subject = v.subject and (a.class_id is null or a.class_id = st.class_id)
+            and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)) as a_teacher_reaches
+from verification v
+join result r on r.id = v.result_id
+join student st on st.id = r.student_id
+where v.id = %(verification_id)s::uuid
 
 -- name: answer_returned
 -- Ends a returned re-test, and asks for another.

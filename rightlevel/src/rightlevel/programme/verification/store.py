@@ -155,18 +155,34 @@ def _scope_values(actor: Actor) -> dict[str, list[int]]:
     }
 
 
-async def page_of_returned(session: Session, actor: Actor, page: PageRequest) -> Page[Returned]:
+async def page_of_returned(session: Session, actor: Actor, page: PageRequest, today: date) -> Page[Returned]:
     after = page.key(tuple[str])
     wanted = {
         "in_scope": not actor.scope.is_everything,
         "own": not actor.scope.is_everything,  # it is asked of whoever entered it
+        "teacher": actor.role == "teacher",  # or of the present teacher, where they come there no more
         "after": after is not None,
     }
     values = {
         **_scope_values(actor), "person_id": actor.person_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+        "today": today,
     }  # fmt: skip
     query = _queries["list_returned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
+
+
+class LooksAgain(msgspec.Struct, frozen=True):
+    """Who can look at a returned result again."""
+
+    tester_reaches: bool
+    a_teacher_reaches: bool
+
+
+async def who_looks_again(session: Session, verification_id: str, today: date) -> LooksAgain:
+    """Whether the tester still reaches the child, and whether a teacher does."""
+    values = {"verification_id": verification_id, "today": today}
+    found = await session.fetch_one(_queries["who_looks_again"], values, into=LooksAgain)
+    return found or LooksAgain(tester_reaches=False, a_teacher_reaches=False)
 
 
 async def find_verification(session: Session, verification_id: str, *, is_held: bool) -> StoredVerification:

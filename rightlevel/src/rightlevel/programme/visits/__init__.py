@@ -6,6 +6,7 @@ Public: visits (`save_visit`, `read_visit`, `list_visits`, `delete_visit`, `lock
 """
 
 from rightlevel.programme.visits.actions import (
+    answers_as_typed,
     answers_of_page,
     as_written,
     changeable_visit,
@@ -80,7 +81,7 @@ from rightlevel.programme.visits.store import Choice
 __all__ = [
     "CalendarLink", "CalendarMade", "Choice", "DueSchool", "FollowUp", "HandOver", "LeftBehind", "LockAnswer", "MonthOfVisits", "NewFollowUp",
     "NewPlannedVisit", "NextWeek", "PlannedVisit", "SavedVisit", "ToDo", "Visit", "VisitRow", "VisitSearch", "VisitWrite",
-    "WeekRules", "answers_of_page", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
+    "WeekRules", "answers_as_typed", "answers_of_page", "as_written", "begin_export", "calendar_of", "cancel_planned_visit", "changeable_visit", "close_follow_up",
     "delete_visit", "hand_over_planned_visit", "hand_over_visit", "is_above", "is_uuid", "list_calendar_links", "list_follow_ups", "list_left_behind", "list_planned_visits", "list_visits",
     "lock_visits", "lock_visits_of_school", "make_calendar_link", "mentors_of_school", "move_planned_visit", "owners_of_school", "plan_visit", "questions_of_visit",
     "raise_follow_up", "rank_next_week", "read_calendar", "read_visit", "revoke_calendar_link", "save_visit", "set_week_rules", "standing_otherwise",

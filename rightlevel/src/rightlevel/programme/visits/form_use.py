@@ -100,6 +100,11 @@ def sent_by_page(form: FormVersion, fields: Mapping[str, list[str]]) -> dict[str
     return nested(fields, form.definition)
 
 
+def readable(form: FormVersion, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be read of answers that were typed, in the shape in which answers are kept."""
+    return read_answers(form.definition, raw)[0]
+
+
 def asked(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> AskedForm:
     """The questions that a page shows for these answers."""
     return asked_of(form.definition, {**answers, **given.answers()}, language)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from rightlevel.programme.days import COMING, VISITED
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Actor, Subject
 
@@ -23,8 +24,6 @@ MAX_LOCKS: Final = 1_000
 MAX_REASON: Final = 200
 MAX_UNANSWERED: Final = 20
 MAX_WORDS: Final = 500
-MAX_AHEAD_DAYS: Final = 400
-FIRST_DAY: Final = date(2000, 1, 1)
 FULFIL_DAYS: Final = 7
 """A visit fulfils what was planned there until so many days after it: mentors come a little early."""
 STALE_DRAFT_DAYS: Final = 2
@@ -218,10 +217,7 @@ def visit_faults(write: VisitWrite, today: date) -> list[Fault]:
         faults.append(Fault("after", "A UUID"))
     if write.subject not in SUBJECTS:
         faults.append(Fault("subject", f"One of: {', '.join(SUBJECTS)}", write.subject[:60]))
-    if write.visited_on > today:
-        faults.append(Fault("visited_on", "Not in the future", str(write.visited_on)))
-    if write.visited_on < FIRST_DAY:
-        faults.append(Fault("visited_on", "After 2000", str(write.visited_on)))
+    faults += VISITED.faults("visited_on", write.visited_on, today)
     if len(msgspec.json.encode(write.answers)) > MAX_ANSWERS_BYTES:
         faults.append(Fault("answers", "At most 60000 characters in all"))
     return faults
@@ -231,9 +227,7 @@ def follow_up_faults(new: NewFollowUp, today: date) -> list[Fault]:
     """What can't be right about a follow-up."""
     faults: list[Fault] = [] if is_uuid(new.id) else [Fault("id", "A UUID", new.id[:60])]
     faults += words_faults("words", new.words)
-    if not 0 <= (new.due_on - today).days <= MAX_AHEAD_DAYS:
-        faults.append(Fault("due_on", "From today on, within 400 days", str(new.due_on)))
-    return faults
+    return faults + COMING.faults("due_on", new.due_on, today)
 
 
 def words_faults(field: str, words: str) -> list[Fault]:

@@ -11,11 +11,11 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.days import COMING
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import plan_store
 from rightlevel.programme.visits.model import (
-    MAX_AHEAD_DAYS,
     MAX_REASON,
     SUBJECTS,
     NewPlannedVisit,
@@ -81,8 +81,7 @@ def _faults(new: NewPlannedVisit, now: date) -> list[Fault]:
 
 
 def _day_faults(planned_on: date, now: date) -> list[Fault]:
-    is_near = 0 <= (planned_on - now).days <= MAX_AHEAD_DAYS
-    return [] if is_near else [Fault("planned_on", "From today on, within 400 days", str(planned_on))]
+    return COMING.faults("planned_on", planned_on, now)
 
 
 def _require_own(actor: Actor, mentor_id: int) -> None:

@@ -13,14 +13,16 @@ from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
     ImportFault,
     ImportRun,
+    LeftRow,
     NewRun,
     list_faults,
+    list_left_rows,
     list_runs,
-    read_mapping,
     read_run,
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import IMPORTS, READ_S, READS, Ask, ByUuid, actor_of
+from rightlevel.web.importing import said_of
 
 routes = Registry()
 
@@ -36,6 +38,10 @@ class ImportForm(msgspec.Struct, frozen=True):
     kind: Literal["schools", "students"]
     mapping: str = ""
     dry_run: bool = False
+    leaves_bad_rows: bool = False
+    """Whether rows that are wrong are left out (and kept, to be mended) and all others saved."""
+    source: str = ""
+    """Whose file this is: the mapping is kept for the source's next file, and used where none is sent."""
 
 
 @routes.endpoint(
@@ -47,8 +53,11 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
     """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
     if upload is None:
         raise Invalid(faults=(Fault("file", "A file is needed"),))
-    mapping = read_mapping(form.mapping, form.kind) if form.mapping.strip() else None
-    new = NewRun(form.kind, upload.filename[:200], form.dry_run, upload.size_bytes)
+    source = form.source.strip()
+    mapping, said = await said_of(call.database, actor_of(call), form.kind, form.mapping, source)
+    new = NewRun(
+        form.kind, upload.filename[:200], form.dry_run, upload.size_bytes, form.leaves_bad_rows, said, source
+    )
     run = await call.app.imports.submit(ImportRequest(new, upload.path, mapping, actor_of(call)))
     return Accepted(run, f"/api/v1/imports/{run.id}")
 
@@ -78,3 +87,12 @@ async def read_import(call: Ask, *, path: ByUuid) -> ImportRun:
 async def list_import_faults(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ImportFault]:
     """What is wrong in the file, by row and column; the first 100,000 are kept for 30 days."""
     return await list_faults(call.session, actor_of(call), path.id, page)
+
+
+@routes.endpoint(
+    "GET", "/api/v1/imports/{id}/left-rows", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
+    page=MANY_FAULTS, tags=("imports",),
+)  # fmt: skip
+async def list_import_left_rows(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[LeftRow]:
+    """The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days."""
+    return await list_left_rows(call.session, actor_of(call), path.id, page)

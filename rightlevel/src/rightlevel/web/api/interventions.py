@@ -104,7 +104,7 @@ async def read_one_intervention(call: Ask, *, path: ById) -> Intervention:
 )  # fmt: skip
 async def change_one_intervention(call: Ask, *, path: ById, body: InterventionWrite) -> Intervention:
     """Changes a programme; a stale version gets 409 with both."""
-    return await change_intervention(call.session, actor_of(call), path.id, body)
+    return await change_intervention(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(

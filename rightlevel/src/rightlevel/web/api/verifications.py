@@ -149,7 +149,7 @@ async def save_many_retests(call: Ask, *, body: Retests) -> RetestAnswers:
 )  # fmt: skip
 async def list_returned_results(call: Ask, *, page: PageRequest) -> Page[Returned]:
     """Results that were returned to their teacher."""
-    return await list_returned(call.session, actor_of(call), page)
+    return await list_returned(call.session, actor_of(call), page, call.clock)
 
 
 @routes.endpoint(

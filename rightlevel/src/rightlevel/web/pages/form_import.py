@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,15 @@ import msgspec
 
 from flatwater.contract import Html, Redirect, Registry, Upload
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
-from rightlevel.programme.exchange import SheetFault, open_sheet
-from rightlevel.programme.exchange.sheet_limits import SheetLimits
 from rightlevel.programme.forms import (
     Converted,
-    Sheet,
+    Said,
     asked_of,
     change_draft,
     convert,
     list_forms,
     read_form,
+    read_workbook,
     start_form,
 )
 from rightlevel.programme.permissions import May
@@ -29,8 +28,7 @@ from rightlevel.web.templating import done, language_of, render, show_again
 routes = Registry()
 
 WORKBOOK_BODY = 2 * 1024 * 1024
-LIMITS = SheetLimits(file_bytes=WORKBOOK_BODY, rows=5_000)
-"""A form of 200 questions with its choices has some hundred rows."""
+LONGEST_CODES = 500
 
 
 class SentForm(msgspec.Struct, frozen=True):
@@ -39,6 +37,7 @@ class SentForm(msgspec.Struct, frozen=True):
     code: str = ""
     new_code: str = ""
     keep: str = ""
+    languages: str = ""
 
 
 @routes.endpoint(
@@ -65,7 +64,7 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
 async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
     """Shows what a workbook gives, or keeps it as a draft."""
     try:
-        converted = await _converted(upload)
+        converted = await _converted(form, upload)
         if form.keep != "yes" or converted.form is None:
             return render(call, "form_import/page.html", **await _page(call, form, converted))
         async with call.session.savepoint():
@@ -86,26 +85,34 @@ async def _keep(call: Ask, form: SentForm, converted: Converted) -> str:
     return (await start_form(call.session, actor, form.new_code.strip(), made.name, made, at=now)).code
 
 
-async def _converted(upload: Upload | None) -> Converted:
+async def _converted(form: SentForm, upload: Upload | None) -> Converted:
     if upload is None or not upload.size_bytes:
         raise Invalid(faults=(Fault("file", "Please fill this in"),))
-    try:
-        sheets = [
-            await asyncio.to_thread(_sheet, upload.path, name) for name in ("survey", "choices", "settings")
-        ]
-    except SheetFault as fault:
-        raise Invalid(faults=(Fault("file", "This is no XLSForm workbook", fault.message[:200]),)) from fault
-    return convert(*sheets, name=Path(upload.filename).stem[:100])
+    codes = _codes(form.languages)
+    book = await read_workbook(upload.path)
+    found = convert(
+        book.survey.as_sheet(),
+        book.choices.as_sheet(),
+        book.settings.as_sheet(),
+        name=Path(upload.filename).stem[:100],
+        codes=codes,
+    )
+    if not book.says:
+        return found
+    said = Said(
+        "survey", 1, "type", "KoboToolbox and ODK would not take this workbook as it is", book.says[:200]
+    )
+    return msgspec.structs.replace(found, notes=(said, *found.notes))
 
 
-def _sheet(path: Path, name: str) -> Sheet:
-    """One sheet by its name; only the survey has to be there. *Errors*: SheetFault."""
-    try:
-        opened = open_sheet(path, sheet=name, limits=LIMITS)
-    except SheetFault as fault:
-        if name != "survey" and fault.code in ("no_such_sheet", "empty_sheet"):
-            return Sheet()
-        raise
-    with opened as sheet:
-        rows = tuple((number, tuple(cells)) for batch in sheet.batches() for number, cells in batch)
-        return Sheet(sheet.headers, rows)
+def _codes(text: str) -> dict[str, str]:
+    """The codes of languages, as somebody writes them: Tetun = tet. *Errors*: Invalid."""
+    codes: dict[str, str] = {}
+    for line in re.split(r"[\n,;]", text[:LONGEST_CODES]):
+        if not line.strip():
+            continue
+        name, _, code = line.partition("=")
+        if not name.strip() or not re.fullmatch(r"[a-z]{2,3}", code.strip().lower()):
+            raise Invalid(faults=(Fault("languages", "One line for each: Tetun = tet", line[:60]),))
+        codes[name.strip().lower()] = code.strip().lower()
+    return codes

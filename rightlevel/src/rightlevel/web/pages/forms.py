@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import msgspec
 
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
 from rightlevel.web.language import N_
+
+MOST_DIGITS = 18
+"""More than any number here has, and few enough for the database."""
+LONGEST_REASON = 200
+"""What the tables take of a reason; the pages say the same."""
+_UNUSUAL = re.compile(r"_|nan|inf", re.IGNORECASE)
+"""What Python reads as part of a number and people never mean."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -45,6 +53,8 @@ class Typed:
         if not text.strip():
             return None
         try:
+            if _UNUSUAL.search(text):
+                raise ValueError
             return float(text.strip().replace(",", "."))
         except ValueError:
             self._refuse(field, N_("A number like 11.56"), text)
@@ -55,16 +65,20 @@ class Typed:
         if not text.strip():
             return None
         try:
+            if _UNUSUAL.search(text) or len(text.strip()) > MOST_DIGITS:
+                raise ValueError
             return int(text.strip())
         except ValueError:
             self._refuse(field, N_("A whole number"), text)
             return None
 
     def reason(self, text: str) -> str:
-        """A reason, which may not be left out."""
+        """A reason, which may not be left out, and is kept whole or not at all."""
         if not text.strip():
             self._refuse("reason", N_("Please fill this in"), text)
-        return text.strip()[:500]
+        elif len(text.strip()) > LONGEST_REASON:
+            self._refuse("reason", f"At most {LONGEST_REASON} characters", text)
+        return text.strip()
 
     def needed(self, field: str) -> None:
         """Marks a field that was left empty."""

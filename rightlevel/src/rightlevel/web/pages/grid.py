@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, OutOfScope
+from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject
@@ -27,6 +28,8 @@ from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.work import class_name, group_of, round_of_today
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
@@ -36,6 +39,7 @@ routes = Registry()
 CHILDREN = PageLimit(60, 100)
 SOME_ROUNDS = PageRequest(12)
 OTHERS = ("absent", "refused", "left")
+TOOLS = (1, 2, 3, 4)
 
 
 class GridWanted(msgspec.Struct, frozen=True):
@@ -44,6 +48,8 @@ class GridWanted(msgspec.Struct, frozen=True):
     round: int | None = None
     subject: str = ""
     group: str = ""
+    tool: int | None = None
+    on: str = ""
 
 
 class GridRow(msgspec.Struct, frozen=True):
@@ -102,7 +108,7 @@ async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     return Grid(school, round_, subject, class_id, grade, progress, query.group if class_id or grade else "")
 
 
-async def _page(call: Ask, grid: Grid, page: PageRequest) -> dict[str, Any]:
+async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
     actor, language = actor_of(call), language_of(call)
     sheet = await _sheet(call, grid, page)
     rounds = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
@@ -123,7 +129,8 @@ async def _page(call: Ask, grid: Grid, page: PageRequest) -> dict[str, Any]:
             (each.id, f"{language.gettext(word('round', each.kind))} {each.year_name}")
             for each in rounds if each.state != "planned"
         ],
-        "tested_on": _day(call, grid.round),
+        "tested_on": _wanted_day(call, grid.round, query.on),
+        "tool": query.tool if query.tool in TOOLS else None,
         "so_far": sum_of(row.status for row in shown),
     }  # fmt: skip
 
@@ -174,7 +181,7 @@ def _day(call: Ask, round_: Round) -> date:
 async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
     grid = await _grid(call, path.id, query)
-    return render(call, "results/grid.html", **await _page(call, grid, page))
+    return render(call, "results/grid.html", **await _page(call, grid, page, query))
 
 
 @routes.endpoint(
@@ -185,10 +192,14 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
     """Saves the tapped level of one child and answers with what its row now says about itself."""
     grid = await _grid(call, path.id, query)
     student_id = _sent(form, "student")
-    write = _write_of(call, grid, form, student_id, _sent(form, "write_id"))
+    try:
+        write = _write_of(call, grid, form, student_id, _sent(form, "write_id"))
+    except Invalid as error:
+        # The tap is told what is wrong with what stands above all children; its own row keeps it.
+        return _unread(call, grid, form, student_id, error)
     if write is None:
         raise NotFound
-    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
+    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock, keeps_details=True)
     row = _row_after(call, write, answer)
     if not row.is_stale:
         status = 409 if row.fault else 200
@@ -213,8 +224,8 @@ async def save_grid(
     writes = _changed(call, grid, form)
     language = language_of(call)
     if not writes:
-        return done(call, _here(call), language.gettext("Nothing was changed."))
-    answers = await enter_results(call.session, actor_of(call), writes, call.clock)
+        return done(call, _here(grid, form), language.gettext("Nothing was changed."))
+    answers = await enter_results(call.session, actor_of(call), writes, call.clock, keeps_details=True)
     after = {
         write.student_id: _row_after(call, write, answer)
         for write, answer in zip(writes, answers, strict=True)
@@ -222,14 +233,32 @@ async def save_grid(
     saved = sum(1 for row in after.values() if not row.fault and not row.is_stale)
     told = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if saved == len(writes):
-        return done(call, _here(call), told)
-    values = await _page(call, grid, page)
-    values["rows"] = [_told(row, after.get(row.id)) for row in values["rows"]]
+        return done(call, _here(grid, form), told)
+    values = await _page(call, grid, page, query)
+    values["rows"] = rows = [_told(row, after.get(row.id)) for row in values["rows"]]
+    values["tool"], values["tested_on"] = _tool(form), _sent(form, "tested_on") or values["tested_on"]
+    values["refused"] = [row for row in rows if row.fault or row.is_stale]
+    if not saved:
+        told = language.gettext("Nothing is saved.")
     return render(call, "results/grid.html", status=409, **values, told=told)
 
 
-def _here(call: Ask) -> str:
-    return f"{call.path}?{call.query_string}"
+def _here(grid: Grid, form: dict[str, list[str]]) -> str:
+    """The same grid, with the tool and the day that were chosen for it."""
+    chosen = {"tool": _sent(form, "tool"), "on": _sent(form, "tested_on")}
+    return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
+
+
+def _unread(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
+    language = language_of(call)
+    text = ". ".join(
+        f"{language.gettext(word('field', each.field))}: {language.rule(each.rule)}" for each in error.faults
+    )
+    was, on = _sent(form, f"was.{student_id}"), _sent(form, f"on.{student_id}")
+    row = GridRow(
+        student_id, "", "", time_ordered_id(), _version(form, student_id), was, _sent(form, f"choice.{student_id}"), on, fault=text
+    )  # fmt: skip
+    return render(call, "results/answer.html", status=409, row=row, **_terms(grid))
 
 
 def _told(row: GridRow, after: GridRow | None) -> GridRow:
@@ -259,25 +288,54 @@ def _changed(call: Ask, grid: Grid, form: dict[str, list[str]]) -> list[ResultWr
 def _write_of(
     call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, write_id: str
 ) -> ResultWrite | None:
-    choice, version = _sent(form, f"choice.{student_id}"), _sent(form, f"version.{student_id}")
+    choice = _sent(form, f"choice.{student_id}")
     if not choice:
         return None
     is_other = choice in OTHERS
+    has_own = _version(form, student_id) is not None
     return ResultWrite(
         write_id or time_ordered_id(), student_id, grid.round.id, grid.subject, _tested_on(call, grid, form, student_id),
         outcome=choice if is_other else "assessed", level=None if is_other else choice, method="grid",
-        version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None,
+        version=_version(form, student_id), tool=None if is_other or has_own else _tool(form),
     )  # fmt: skip
 
 
+def _version(form: dict[str, list[str]], student_id: str) -> int | None:
+    version = _sent(form, f"version.{student_id}")
+    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None
+
+
+def _tool(form: dict[str, list[str]]) -> int | None:
+    """The tool that stands above all children. *Errors*: Invalid for one that there is none of."""
+    text = _sent(form, "tool")
+    if not text:
+        return None
+    if text not in {str(each) for each in TOOLS}:
+        raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), text[:20]),))
+    return int(text)
+
+
 def _tested_on(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str) -> date:
-    """The day that stands with the child, else the one of the page, else today's."""
-    for text in (_sent(form, f"on.{student_id}"), _sent(form, "tested_on")):
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            continue
-    return _day(call, grid.round)
+    """The day that stands with the child, else the one of the page; nothing is guessed of a day that can't be read.
+
+    *Errors*: Invalid. A page without the field, as long ago, means the round's nearest day.
+    """
+    text = _sent(form, f"on.{student_id}") or _sent(form, "tested_on")
+    if not text and "tested_on" not in form:
+        return _day(call, grid.round)
+    typed = Typed()
+    day = typed.day("tested_on", text)
+    typed.check()
+    return day
+
+
+def _wanted_day(call: Ask, round_: Round, text: str) -> date:
+    """The day that a link asks for where it lies in the round, else the day of `_day`."""
+    try:
+        wanted = date.fromisoformat(text)
+    except ValueError:
+        return _day(call, round_)
+    return wanted if round_.starts_on <= wanted <= round_.ends_on else _day(call, round_)
 
 
 def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:

@@ -51,7 +51,7 @@ async def _work(call: Ask, page: PageRequest) -> dict[str, Any]:
     return {
         "schools": [(each, work.get(each.id, [])) for each in schools.items], "page": schools, "round": round_,
         "is_open": round_ is not None and round_.state == "open",
-        "returned": await list_returned(call.session, actor_of(call), PageRequest(1)),
+        "returned": await list_returned(call.session, actor_of(call), PageRequest(1), call.clock),
         "waiting": await waiting_of(call),
     }  # fmt: skip
 

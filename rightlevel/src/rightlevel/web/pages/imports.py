@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry, Upload
+from flatwater.contract import Html, Redirect, Registry, Streamed, Upload
 from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.transaction import Session
 from rightlevel.operations.import_runner import ImportRequest
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.exchange import (
     FIELDS,
     KINDS,
-    ColumnMapping,
     ImportRun,
     Kind,
+    MappingInvalid,
     NewRun,
+    SaidOfFile,
     list_faults,
     list_runs,
-    read_mapping,
+    list_sources,
+    mapping_of_source,
     read_run,
+    said_of_file,
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import IMPORTS, READ_S, READS, Ask, ByUuid, actor_of
+from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
 from rightlevel.web.language import N_
 from rightlevel.web.templating import done, language_of, render, show_again
 
@@ -35,9 +41,14 @@ SUBMIT_S = 60.0
 RUNNING = ("waiting", "reading", "saving")
 RUNS = PageLimit()
 FAULTS = PageLimit(100)
+LONGEST_LINE = 2_000
+ENCODINGS = (
+    "utf-8", "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
+    "windows-1258", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "cp874", "koi8-r", "iso-8859-6", "iso-8859-7", "cp437", "cp850",
+    "mac-roman", "utf-16",
+)  # fmt: skip
+"""Some that are met often; any that Python knows can be asked for."""
 COLUMNS = {kind: [field.name for field in FIELDS[kind]] for kind in KINDS}
-PLAIN_LINE = re.compile(r"\s*([\w.]+)\s*=\s*([^\s\"'\[{].*?)\s*")
-"""`code = SID`, as people write it; anything else is TOML already."""
 
 
 class SentImport(msgspec.Struct, frozen=True):
@@ -46,23 +57,62 @@ class SentImport(msgspec.Struct, frozen=True):
     kind: str = ""
     mapping: str = ""
     is_dry_run: bool = False
+    leaves_bad_rows: bool = False
+    source: str = ""
+    encoding: str = ""
+    sheet: str = ""
+    header_row: str = ""
+    only_column: str = ""
+    only_how: str = ""
+    only_values: str = ""
+    only_programme_grades: bool = False
 
 
-def toml_of(lines: str) -> str:
-    """A column mapping as people write it, `ours = yours` on each line, as the TOML that mappings are."""
-    found = ((PLAIN_LINE.fullmatch(line), line) for line in lines.splitlines())
-    return "\n".join(
-        f"{match[1]} = {msgspec.json.encode(match[2]).decode()}" if match else line for match, line in found
-    )
+class SendAgain(msgspec.Struct, frozen=True):
+    """Which import's file is to be sent again, and with which further line of a mapping; or whose next file comes."""
+
+    again: str = ""
+    line: str = ""
+    source: str = ""
+    kind: str = ""
 
 
 @routes.endpoint(
     "GET", "/imports", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read", page=RUNS, tags=("pages",)
 )  # fmt: skip
-async def imports_page(call: Ask, *, page: PageRequest) -> Html:
+async def imports_page(call: Ask, *, query: SendAgain, page: PageRequest) -> Html:
     """The form for a file, and earlier imports, newest first."""
-    runs = await list_runs(call.session, actor_of(call), page)
-    return render(call, "imports/list.html", form=SentImport(), page=runs, columns=COLUMNS)
+    actor = actor_of(call)
+    runs = await list_runs(call.session, actor, page)
+    form = await _begun(call, query)
+    sources = await list_sources(call.session, actor)
+    return render(
+        call, "imports/list.html", form=form, page=runs, columns=COLUMNS, sources=sources, encodings=ENCODINGS
+    )
+
+
+async def _begun(call: Ask, query: SendAgain) -> SentImport:
+    """The form filled in with what was said of an earlier file. *Errors*: NotFound."""
+    actor = actor_of(call)
+    kind: Kind | None = next((each for each in KINDS if each == query.kind), None)
+    if query.again:
+        try:
+            run_id = str(UUID(query.again))
+        except ValueError:
+            raise NotFound from None
+        said = await said_of_file(call.session, actor, run_id)
+        text = said.mapping
+        line = query.line.strip()[:LONGEST_LINE]
+        if line:
+            option = line.partition("=")[0].strip()
+            kept = [each for each in text.splitlines() if each.partition("=")[0].strip() != option]
+            # Before everything else, where no table has been opened yet.
+            text = "\n".join([line, *kept])
+        return SentImport(said.kind, text, leaves_bad_rows=said.leaves_bad_rows, source=said.source)
+    if query.source and kind is not None:
+        text = await mapping_of_source(call.session, actor, kind, query.source)
+        return SentImport(kind, text, source=query.source)
+    return SentImport()
 
 
 @routes.endpoint(
@@ -71,24 +121,44 @@ async def imports_page(call: Ask, *, page: PageRequest) -> Html:
 )  # fmt: skip
 async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
     """Takes the file; it is imported when its turn comes."""
+    actor = actor_of(call)
     try:
-        kind, mapping, file = _checked(form, upload)
-        new = NewRun(kind, file.filename[:200], form.is_dry_run, file.size_bytes)
-        run = await call.app.imports.submit(ImportRequest(new, file.path, mapping, actor_of(call)))
+        kind, file = _checked(form, upload)
+        fields = msgspec.convert(form, SaidInFields, from_attributes=True)
+        source = form.source.strip()
+        mapping, said = await said_of(call.database, actor, kind, with_fields(form.mapping, fields), source)
+        new = NewRun(
+            kind, file.filename[:200], form.is_dry_run, file.size_bytes, form.leaves_bad_rows, said, source
+        )
+        run = await call.app.imports.submit(ImportRequest(new, file.path, mapping, actor))
     except ProgrammeError as error:
         nothing: Page[ImportRun] = Page([])
-        show_again(call, "imports/list.html", error, form=form, page=nothing, columns=COLUMNS)
+        show_again(
+            call, "imports/list.html", _said_here(error), form=form, page=nothing, columns=COLUMNS, sources=[], encodings=ENCODINGS
+        )  # fmt: skip
     return done(call, f"/imports/{run.id}")
 
 
-def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, ColumnMapping | None, Upload]:
+def _said_here(error: ProgrammeError) -> ProgrammeError:
+    """The same error with what is wrong in the mapping said at its one field."""
+    if not isinstance(error, MappingInvalid):
+        return error
+    own = ("kind", "file", "source", "encoding", "sheet", "header_row")
+    faults = tuple(
+        fault if fault.field in own else Fault("mapping", f"{fault.field}: {fault.rule}" if fault.field != "mapping" else fault.rule, fault.value)
+        for fault in error.faults
+    )  # fmt: skip
+    return MappingInvalid(faults=faults)
+
+
+def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
     kind: Kind | None = next((each for each in KINDS if each == form.kind), None)
     faults = [Fault("kind", N_("Please choose one"))] if kind is None else []
     if upload is None or not upload.size_bytes:
         faults.append(Fault("file", N_("Please choose a file")))
     if faults or kind is None or upload is None:
         raise Invalid(faults=tuple(faults))
-    return kind, read_mapping(toml_of(form.mapping), kind) if form.mapping.strip() else None, upload
+    return kind, upload
 
 
 @routes.endpoint(
@@ -116,3 +186,21 @@ async def import_progress(call: Ask, *, path: ByUuid) -> Html:
 
 def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
     return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(call).rule}
+
+
+@routes.endpoint(
+    "POST", "/imports/{id}/left-rows", who=May("run", "import"), rate=IMPORTS, deadline_s=READ_S, work="none", tags=("pages",)
+)  # fmt: skip
+async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
+    """The rows that an import left out, as a file to mend and send again."""
+    actor = actor_of(call)
+
+    async def note(session: Session) -> SaidOfFile:
+        said = await said_of_file(session, actor, path.id)
+        await write_audit(session, actor, "export", "import", path.id)
+        return said
+
+    said = await call.database.run(note, deadline_s=READ_S)
+    headers = {"content-disposition": f'attachment; filename="to-mend-{path.id[:8]}.csv"'}
+    rows = left_rows_csv(call.database, actor, path.id, keeps_place="header_row" in said.mapping)
+    return Streamed(rows, "text/csv; charset=utf-8", headers)

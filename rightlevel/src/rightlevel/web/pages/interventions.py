@@ -9,10 +9,11 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.errors import Invalid, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.interventions import (
     OUTCOMES,
+    EnrolmentAnswer,
     EnrolmentChange,
     EnrolmentWrite,
     Intervention,
@@ -29,7 +30,7 @@ from rightlevel.programme.interventions import (
     read_intervention,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.programme.students import StudentSearch, list_students
+from rightlevel.programme.students import StudentSearch, list_students, read_student
 from rightlevel.web.call import (
     CLASS_BODY,
     READ_S,
@@ -42,13 +43,21 @@ from rightlevel.web.call import (
     ByUuid,
     actor_of,
 )
+from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, reason_of
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, render_partly, show_again
 
 routes = Registry()
 
 FOUND = PageRequest(40)
 ALL = PageRequest(CEILING_ROWS)
+NOT_SAVED = N_("This could not be saved")
+REFUSALS = {
+    "enrolled_already": N_("This child is in the programme already."),
+    "not_found": N_("This child is not here any more."),
+    "out_of_scope": N_("This school or subject is not assigned to you."),
+    "conflict": N_("This collides with something that is already there."),
+}
 
 
 class InterventionForm(msgspec.Struct, frozen=True):
@@ -140,7 +149,7 @@ async def change_intervention_here(call: Ask, *, path: ById, form: InterventionF
     """Changes a programme."""
     try:
         async with call.session.savepoint():
-            await change_intervention(call.session, actor_of(call), path.id, _write(form))
+            await change_intervention(call.session, actor_of(call), path.id, _write(form), call.clock)
     except ProgrammeError as error:
         found = await read_intervention(call.session, actor_of(call), path.id)
         show_again(call, "interventions/form.html", error, intervention=found, form=form)
@@ -173,7 +182,7 @@ async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: 
     "POST", "/interventions/{id}/enrol", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
     body_bytes=CLASS_BODY, tags=("pages",),
 )  # fmt: skip
-async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Redirect:
+async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
     """Enrols the children that were ticked."""
     found = await read_intervention(call.session, actor_of(call), path.id)
     typed = Typed()
@@ -184,15 +193,44 @@ async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str
         async with call.session.savepoint():
             writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
             answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
+            if all(each.code == "invalid" for each in answers):
+                # The day is one for all: what is wrong with it is said once, at its field.
+                raise Invalid(faults=tuple(answers[0].faults))
     except ProgrammeError as error:
         show_again(call, "interventions/one.html", error, **await _one(call, found, FOUND))
     saved = sum(1 for each in answers if each.code == "saved")
     language = language_of(call)
     text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if saved < len(answers):
-        more = language.ngettext("{n} child was not.", "{n} children were not.", len(answers) - saved)
-        text = f"{text} {more}"
+        values = await _one(call, found, FOUND)
+        refused = await _refused(call, writes, answers)
+        text = (
+            f"{text} {language.gettext('These could not be saved:')}"
+            if saved
+            else language.gettext("Nothing is saved.")
+        )
+        return render_partly(call, "interventions/one.html", text, refused, **values)
     return done(call, f"/interventions/{path.id}", text)
+
+
+async def _refused(
+    call: Ask, writes: list[EnrolmentWrite], answers: list[EnrolmentAnswer]
+) -> list[tuple[str, str]]:
+    """Who was not enrolled, by name where they may see that, and why."""
+    language = language_of(call)
+    refused: list[tuple[str, str]] = []
+    for write, answer in zip(writes, answers, strict=True):
+        if answer.code == "saved":
+            continue
+        try:
+            name = (await read_student(call.session, actor_of(call), write.student_id)).name
+        except ProgrammeError:
+            name = ""
+        why = ". ".join(language.rule(each.rule) for each in answer.faults) or language.gettext(
+            REFUSALS.get(answer.code, NOT_SAVED)
+        )
+        refused.append((name, why))
+    return refused
 
 
 @routes.endpoint(

@@ -7,6 +7,7 @@ from typing import Any
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
+from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks, read_group
 from rightlevel.programme.ids import time_ordered_id
@@ -16,7 +17,7 @@ from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask,
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.groups import group_values
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import done, language_of, render, render_partly
 
 routes = Registry()
 
@@ -61,11 +62,19 @@ async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]
         for write, answer in zip(writes, answers, strict=True)
         if answer.code not in ("saved", "changed")
     }
+    saved = len(writes) - len(told)
+    text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if told:
         values = await _checks(call, path.id)
         values["refused"] = told
-        return render(call, "groups/checks.html", status=409, **values)
-    text = language.ngettext("{n} child is saved.", "{n} children are saved.", len(writes))
+        names = {each.student_id: each.name for each in values["found"].members}
+        refused = [(names.get(each, ""), why) for each, why in told.items()]
+        text = (
+            f"{text} {language.gettext('These could not be saved:')}"
+            if saved
+            else language.gettext("Nothing is saved.")
+        )
+        return render_partly(call, "groups/checks.html", text, refused, **values)
     return done(call, f"/schools/{group.school_id}/groups?subject={group.subject}", text)
 
 
@@ -73,8 +82,11 @@ def _writes(call: Ask, group: GroupRow, form: dict[str, list[str]]) -> list[Chec
     """A write for each child that was tapped. *Errors*: Invalid for a day that can't be read."""
     typed = Typed()
     text = form.get("checked_on", [""])[-1]
-    on: date = typed.day("checked_on", text) if text else today(call.clock)
+    on: date = typed.day("checked_on", text) if "checked_on" in form else today(call.clock)
     typed.check()
+    # The day is the same for all children: what is wrong with it is said once, at its field.
+    if faults := HAPPENED.faults("checked_on", on, today(call.clock)):
+        raise Invalid(faults=tuple(faults))
     tapped = {
         name.removeprefix("level."): values[-1] for name, values in form.items() if name.startswith("level.")
     }

@@ -186,7 +186,8 @@ async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) 
             student = await transfer_student(call.session, actor_of(call), path.id, to, call.clock)
     except CodeTaken as error:
         proposed = msgspec.structs.replace(form, code=str(error.values.get("free_code", form.code)))
-        show_again(call, "lives/move.html", error, **await _move(call, path, proposed))
+        values = await _move(call, path, proposed)
+        show_again(call, "lives/move.html", error, **values, proposes=frozenset({"code"}))
     except ProgrammeError as error:
         show_again(call, "lives/move.html", error, **await _move(call, path, form))
     return done(call, f"/students/{student.id}", language_of(call).gettext("Saved."))

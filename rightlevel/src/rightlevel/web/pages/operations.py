@@ -24,6 +24,7 @@ from rightlevel.programme.permissions import May
 from rightlevel.web.authority import actor_again
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITES, Ask, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.templating import done, language_of, render
 
 routes = Registry()
@@ -161,7 +162,7 @@ async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
     "POST", "/operations/look", who=May("read", "metric"), rate=WRITES, deadline_s=CURE_S, work="none", body_bytes=SMALL_BODY,
     tags=("pages",),
 )  # fmt: skip
-async def look_again(call: Ask) -> Redirect:
+async def look_again(call: Ask, *, form: NoFields) -> Redirect:
     """Has the doctor look again, now."""
     await call.app.desk.examine(afresh=True)
     return done(call, "/operations#doctor")

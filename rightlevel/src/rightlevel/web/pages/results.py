@@ -27,12 +27,13 @@ from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason, reason_of
+from rightlevel.web.pages.forms import Reason, Typed, reason_of
 from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
 
 OTHERS = ("absent", "refused", "left")
+ASSENTS = {"yes": True, "no": False}
 OVERRIDABLE = ("date_outside_round", "round_not_open", "school_locked", "result_locked", "verified")
 
 
@@ -51,6 +52,11 @@ class ChoiceForm(msgspec.Struct, frozen=True):
     version: int | None = None
     reason: str = ""
     write_id: str = ""
+    tested_on: str = ""
+    tool: int | None = None
+    assent: str = ""
+    is_selected: bool = False
+    notes: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -96,8 +102,9 @@ async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
         "student": entry.student, "school": await read_school(call.session, actor, entry.student.school_id),
         "round": entry.round, "subject": entry.subject, "scale": SCALES[entry.subject], "was": entry.was,
         "chosen": entry.was, "result_version": result.version if result else None, "may_enter": not is_held or may_override,
-        "needs_reason": is_held and may_override, "is_stale": False, "yours": "", "reason": "",
-        "may_delete": allowed(actor.role, "delete", "result"), "action": _address(entry),
+        "needs_reason": is_held and may_override, "is_stale": False, "yours": "", "reason": "", "action": _address(entry),
+        "may_delete": allowed(actor.role, "delete", "result") and (not is_held or may_override),
+        "tested_on": _tested_on(call, entry), "details": result,
     } | more  # fmt: skip
 
 
@@ -122,18 +129,32 @@ async def result_page(call: Ask, *, path: ResultPath) -> Html:
 async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) -> Redirect:
     """Saves the level that was tapped."""
     entry = await _entry(call, path)
-    is_other = form.choice in OTHERS
-    write = ResultWrite(
-        form.write_id or time_ordered_id(), path.id, path.round_id, path.subject, _tested_on(call, entry),
-        outcome=form.choice if is_other else "assessed", level=None if is_other else form.choice,
-        version=form.version, reason=form.reason.strip() or None,
-    )  # fmt: skip
+    write = _write(call, path, entry, form)
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     if not answer.is_saved:
         await _refused(call, entry, form, answer)
     _ = language_of(call).gettext
     text = _("Saved, but this child has no baseline.") if "no_baseline" in answer.warnings else _("Saved.")
     return done(call, f"/students/{path.id}", text)
+
+
+def _write(call: Ask, path: ResultPath, entry: Entry, form: ChoiceForm) -> ResultWrite:
+    """What the form means. *Errors*: Invalid for no level, or a day that can't be read: nothing is guessed."""
+    typed = Typed()
+    # A program that sends only the level means the day that the page would have shown.
+    on = (
+        typed.day("tested_on", form.tested_on) if "tested_on" in call.sent.fields else _tested_on(call, entry)
+    )
+    if not form.choice:
+        typed.needed("choice")
+    typed.check()
+    is_other = form.choice in OTHERS
+    return ResultWrite(
+        form.write_id or time_ordered_id(), path.id, path.round_id, path.subject, on,
+        outcome=form.choice if is_other else "assessed", level=None if is_other else form.choice, tool=form.tool,
+        assent=ASSENTS.get(form.assent), is_selected=form.is_selected, notes=form.notes.strip() or None, version=form.version,
+        reason=form.reason.strip() or None,
+    )  # fmt: skip
 
 
 def _tested_on(call: Ask, entry: Entry) -> date:

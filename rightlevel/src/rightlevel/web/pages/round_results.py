@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results import (
     class_sheet,
@@ -20,6 +20,7 @@ from rightlevel.programme.results import (
 from rightlevel.programme.rounds import read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.language import N_
 from rightlevel.web.templating import done, language_of, render, show_again
 
 routes = Registry()
@@ -95,12 +96,17 @@ async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm
                     call.session, actor, form.result_ids, reason=form.reason, clock=call.clock
                 )
                 changed = sum(each.code in ("locked", "unlocked") for each in answers)
+                if not answers:
+                    raise Invalid(faults=(Fault("result_ids", N_("Please choose at least one")),))
     except ProgrammeError as error:
         show_again(
             call, "rounds/results.html", error, **await _sheet(call, path, form.subject, PageRequest(100))
         )
     told = language.ngettext("{n} result is changed.", "{n} results are changed.", changed)
-    return done(call, f"/rounds/{path.id}/schools/{path.school_id}/results?subject={form.subject}", told)
+    if not changed:
+        told = language.gettext("No result is changed: they were so already, or are not here any more.")
+    to = f"/rounds/{path.id}/schools/{path.school_id}/results?subject={form.subject}"
+    return done(call, to, told, is_partly=not changed)
 
 
 @routes.endpoint(

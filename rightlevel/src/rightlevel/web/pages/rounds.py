@@ -24,6 +24,7 @@ from rightlevel.programme.rounds import (
     read_open_retests,
     read_round,
     read_snapshot,
+    round_has_results,
     set_dates_of_place,
     set_round_state,
     set_school_dates,
@@ -183,7 +184,8 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
     places = await place_choices(call) if may_lock and round_.state != "frozen" else []
     may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
     open_retests = await read_open_retests(call.session, actor, round_id) if may_freeze else None
-    return {"round": round_, "steps": steps, "open_retests": open_retests, "places": places, "special": special, "found": found, "search": search,
+    can_delete = round_.state != "frozen" and not await round_has_results(call.session, round_id)
+    return {"can_delete": can_delete, "round": round_, "steps": steps, "open_retests": open_retests, "places": places, "special": special, "found": found, "search": search,
         "snapshot": snapshot, "amendments": amendments,
     }  # fmt: skip
 

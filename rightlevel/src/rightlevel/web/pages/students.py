@@ -10,7 +10,7 @@ from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.results import read_moved_child, results_of_student
 from rightlevel.programme.schools import list_classes, read_class, read_school, school_names
 from rightlevel.programme.students import (
@@ -23,6 +23,7 @@ from rightlevel.programme.students import (
     count_students,
     create_student,
     delete_student,
+    is_settled,
     list_students,
     mark_left,
     mark_returned,
@@ -204,9 +205,18 @@ async def _one(call: Ask, student_id: str) -> dict[str, Any]:
         class_name = language.gettext("Class {section}", section=section) if section else ""
     history = {} if student.is_deleted else await history_lines(call, student)
     history |= await latest_changes(call, student_id)
+    may_delete = allowed(actor.role, "delete", "student") and not student.is_deleted
+    may_override = allowed(actor.role, "override", "result")
+    can_delete = may_delete and (may_override or not await is_settled(call.session, student_id))
     return {
-        "student": student, "school": school, "class_name": class_name, "today": today(call.clock), **history,
-    }  # fmt: skip
+        "student": student,
+        "school": school,
+        "class_name": class_name,
+        "today": today(call.clock),
+        "can_delete": can_delete,
+        "is_kept": may_delete and not can_delete,
+        **history,
+    }
 
 
 async def _one_again(call: Ask, student_id: str, error: ProgrammeError) -> NoReturn:

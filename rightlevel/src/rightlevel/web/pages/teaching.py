@@ -16,6 +16,7 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
 from rightlevel.programme.resources import ResourceSearch, list_resources
 from rightlevel.programme.schools import read_school
+from rightlevel.programme.students import read_student
 from rightlevel.programme.teaching import (
     PRESENCES,
     Mark,
@@ -105,7 +106,7 @@ async def record_session_here(call: Ask, *, path: ById, form: dict[str, list[str
     try:
         write = _write(shown, path.id)
         async with call.session.savepoint():
-            await record_session(call.session, actor_of(call), write, call.clock)
+            answer = await record_session(call.session, actor_of(call), write, call.clock)
     except ProgrammeError as error:
         values = await _page(call, group, shown)
         if "current" in error.values:
@@ -118,7 +119,23 @@ async def record_session_here(call: Ask, *, path: ById, form: dict[str, list[str
             }
         show_again(call, "teaching/session.html", error, **values)
     language = language_of(call)
-    return done(call, "/groups", language.gettext("The session is saved."))
+    told = language.gettext("The session is saved.")
+    lost = [each.student_id for each in answer.marks if each.code != "saved"]
+    if not lost:
+        return done(call, "/groups", told)
+    names = [await _name_of(call, each) for each in lost]
+    why = language.gettext(
+        "Not kept, since the child is no longer in this group: {names}.", names=", ".join(names)
+    )
+    return done(call, f"/teaching-sessions/{answer.session_id}", f"{told} {why}", is_partly=True)
+
+
+async def _name_of(call: Ask, student_id: str) -> str:
+    """A child's name where whoever marked it may still see it."""
+    try:
+        return (await read_student(call.session, actor_of(call), student_id)).name
+    except ProgrammeError:
+        return language_of(call).gettext("a child who moved to another school")
 
 
 def _write(form: Form, group_id: int) -> SessionWrite:

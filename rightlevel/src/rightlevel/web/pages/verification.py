@@ -150,7 +150,9 @@ async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest)
 async def returned_page(call: Ask, *, page: PageRequest) -> Html:
     """Results that their teacher is asked to look at again."""
     return render(
-        call, "verification/returned.html", page=await list_returned(call.session, actor_of(call), page)
+        call,
+        "verification/returned.html",
+        page=await list_returned(call.session, actor_of(call), page, call.clock),
     )
 
 
@@ -172,7 +174,7 @@ async def answer_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
             )
     except ProgrammeError as error:
         _pass_on(error)
-        page = await list_returned(call.session, actor_of(call), PageRequest(50))
+        page = await list_returned(call.session, actor_of(call), PageRequest(50), call.clock)
         show_again(call, "verification/returned.html", error, page=page)
     _ = language_of(call).gettext
     return done(call, "/verification/returned", _("Noted. The child will be tested again."))

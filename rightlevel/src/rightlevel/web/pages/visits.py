@@ -20,6 +20,7 @@ from rightlevel.programme.visits import (
     Visit,
     VisitSearch,
     VisitWrite,
+    answers_as_typed,
     answers_of_page,
     as_written,
     begin_export,
@@ -181,7 +182,7 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     ]
     language = language_of(call).code
     typed = (
-        await answers_of_page(call.session, visit, call.sent.fields) if form is not None else visit.answers
+        await answers_as_typed(call.session, visit, call.sent.fields) if form is not None else visit.answers
     )
     asked = await questions_of_visit(call.session, visit, typed, language)
     lines = await visit_in_print(call.session, visit, language)

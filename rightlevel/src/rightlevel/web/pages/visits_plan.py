@@ -10,6 +10,7 @@ from flatwater.clock import today
 from flatwater.contract import Everyone, Html, Raw, Redirect, Registry
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
+from rightlevel.programme.accounts import list_people
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
@@ -43,6 +44,7 @@ CALENDARS = RateClass("calendars", per_s=1, burst=60)
 """Calendar programs ask a few times a day; a school's shared address holds many phones."""
 PLANNED = PageLimit(50)
 LEFT = PageRequest(20)
+MENTORS = PageRequest(200)
 
 
 class WeekWanted(msgspec.Struct, frozen=True):
@@ -112,7 +114,20 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
     )
     more = "+" if left and left.next else ""
     count = f"{len(left.items)}{more}" if left and left.items else ""
-    return {"week": week, "page": planned, "links": links, "query": query, "made": None, "left": count}
+    # Whoever leads has no schools of their own: they look at the week of one mentor.
+    mentors = None
+    if actor.scope.is_everything:
+        people = await list_people(call.session, actor, MENTORS, role="mentor")
+        mentors = [(each.id, each.display_name) for each in people.items if each.is_active]
+    return {
+        "mentors": mentors,
+        "week": week,
+        "page": planned,
+        "links": links,
+        "query": query,
+        "made": None,
+        "left": count,
+    }
 
 
 @routes.endpoint(

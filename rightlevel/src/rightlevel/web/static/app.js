@@ -10,6 +10,33 @@ const newWriteId = () => {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 };
 
+// The session may end while a page is open. What was typed stays on it; whoever signs in again, in another tab, goes on here with the
+// new session's token. A page that was made for somebody else gives none.
+const isSignInAsked = (xhr) => [401, 403].includes(xhr.status) && xhr.responseText.includes("data-sign-in");
+const goOnSignedIn = async () => {
+  const mine = document.querySelector('[name="form_owner"]')?.value;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return false;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = page.querySelector('[name="csrf_token"]')?.value;
+    if (!token || page.querySelector('[name="form_owner"]')?.value !== mine) return false;
+    for (const field of document.querySelectorAll('[name="csrf_token"]')) field.value = token;
+    for (const each of document.querySelectorAll("[hx-headers]"))
+      each.setAttribute("hx-headers", JSON.stringify({ "x-csrf-token": token }));
+    return true;
+  } catch {
+    return false; // no connection: it is tried again at the next look at the page
+  }
+};
+const signInLink = (text) => {
+  const link = document.createElement("a");
+  link.href = "/sign-in";
+  link.target = "_blank";
+  link.textContent = text;
+  return link;
+};
+
 // A form that is on its way says so and isn't sent twice (the write id would make the second harmless anyway).
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -25,7 +52,7 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
   for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
   const faults = document.getElementById("faults");
-  if (faults) faults.focus();
+  if (faults) (document.querySelector("[aria-invalid=true]:not([type=hidden])") ?? faults).focus();
 });
 document.addEventListener("click", (event) => {
   const reveal = event.target.closest("[data-reveal]");

@@ -29,6 +29,7 @@ for (const page of document.querySelectorAll("form[data-unsaved]")) {
   const BUSY = [0, 429, 502, 503, 504];
   let unanswered = [];
   let isUnsaved = false;
+  let isLapsed = false;
   page.addEventListener("htmx:configRequest", () => {
     unanswered = [...unanswered, page.elements.write_id.value].slice(-MOST_UNANSWERED);
     page.elements.write_id.value = newWriteId();
@@ -46,10 +47,17 @@ for (const page of document.querySelectorAll("form[data-unsaved]")) {
     }
     const said = document.createElement("p");
     said.className = "fault";
-    said.textContent = BUSY.includes(status) ? page.dataset.unsaved : page.dataset.failed;
+    isLapsed = isSignInAsked(event.detail.xhr);
+    if (isLapsed) said.append(signInLink(page.dataset.signIn));
+    else said.textContent = BUSY.includes(status) ? page.dataset.unsaved : page.dataset.failed;
     document.querySelector("#saved > p")?.remove();
     document.getElementById("saved").append(said);
     if (BUSY.includes(status)) setTimeout(() => page.dispatchEvent(new Event("change")), RETRY_MS);
+  });
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden || !isLapsed || !(await goOnSignedIn())) return;
+    isLapsed = false;
+    page.dispatchEvent(new Event("change"));
   });
   window.addEventListener("beforeunload", (event) => {
     if (isUnsaved && !page.dataset.sent) event.preventDefault();

@@ -52,9 +52,16 @@
   });
   document.body.addEventListener("htmx:sendError", unsent);
   document.body.addEventListener("htmx:timeout", unsent);
+  // Taps that came when nobody was signed in any more; they are sent when somebody is.
+  const lapsed = new Set();
   document.body.addEventListener("htmx:responseError", (event) => {
     const row = rowOf(event);
     if (!row) return;
+    if (isSignInAsked(event.detail.xhr)) {
+      lapsed.add(row.id);
+      row.querySelector(".grid-state").replaceChildren(signInLink(grid.dataset.signIn));
+      return;
+    }
     say(row, grid.dataset.failed, "bad-text");
     if (BUSY.includes(event.detail.xhr.status)) again(row);
   });
@@ -79,8 +86,15 @@
     const bar = document.querySelector("#tested progress");
     if (bar) bar.value = withResult;
   });
+  document.addEventListener("visibilitychange", async () => {
+    if (document.hidden || !lapsed.size || !(await goOnSignedIn())) return;
+    for (const id of [...lapsed]) {
+      lapsed.delete(id);
+      document.getElementById(id)?.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  });
   window.addEventListener("beforeunload", (event) => {
-    if (waiting.size) event.preventDefault();
+    if (waiting.size || lapsed.size) event.preventDefault();
   });
   // What was tapped before the scripts had come is as good as any other tap.
   document.body.addEventListener("htmx:load", () => {

@@ -1,0 +1,94 @@
+"""An XLSForm workbook's sheets, read by pyxform in a process of its own with bounds on memory and time."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.forms.xlsform import Sheet
+
+PROGRAM: Final = str(Path(__file__).with_name("xlsform_program.py"))
+MEMORY_BYTES: Final = 768 * 1024 * 1024
+"""Address space; of it pyxform takes about 70 MB for a form of 300 questions."""
+CPU_S: Final = 20
+READ_S: Final = 25.0
+MOST_SAID_BYTES: Final = 16 * 1024 * 1024
+NO_WORKBOOK: Final = "This is no XLSForm workbook"
+_ONE_AT_A_TIME: Final = asyncio.Semaphore(1)
+
+
+class ReadSheet(msgspec.Struct, frozen=True):
+    """One sheet as the program gives it."""
+
+    headers: list[str]
+    rows: list[tuple[int, list[str]]]
+
+    def as_sheet(self) -> Sheet:
+        """The sheet as forms are made of."""
+        return Sheet(tuple(self.headers), tuple((number, tuple(cells)) for number, cells in self.rows))
+
+
+class Workbook(msgspec.Struct, frozen=True):
+    """The three sheets of a form, and what pyxform says against it."""
+
+    survey: ReadSheet = ReadSheet([], [])
+    choices: ReadSheet = ReadSheet([], [])
+    settings: ReadSheet = ReadSheet([], [])
+    says: str = ""
+    error: str = ""
+
+
+async def read_workbook(path: Path) -> Workbook:
+    """The sheets of a workbook. *Errors*: Invalid. *Cost*: one process for a second or two, one at a time."""
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic.startswith(b"PK"):
+        kind = ".xlsx"
+    elif magic == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        kind = ".xls"
+    else:
+        raise Invalid(faults=(Fault("file", NO_WORKBOOK),))
+    named = path.with_name(f"{path.name}{kind}")
+    await asyncio.to_thread(_link, named, path)
+    try:
+        async with _ONE_AT_A_TIME:
+            said = await _run(named)
+    finally:
+        named.unlink(missing_ok=True)
+    if said.error or not said.survey.headers:
+        raise Invalid(faults=(Fault("file", NO_WORKBOOK, said.error[:200]),))
+    return said
+
+
+def _link(named: Path, path: Path) -> None:
+    """Gives a file the ending by which pyxform knows its kind."""
+    named.unlink(missing_ok=True)
+    named.symlink_to(path.resolve())
+
+
+async def _run(path: Path) -> Workbook:
+    # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", PROGRAM, str(path), str(MEMORY_BYTES), str(CPU_S),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        limit=MOST_SAID_BYTES,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(READ_S):
+            said, _ = await process.communicate()
+    except TimeoutError as error:
+        raise Invalid(
+            faults=(Fault("file", "This workbook takes too long to read: make it smaller"),)
+        ) from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0 or not said:
+        raise Invalid(faults=(Fault("file", NO_WORKBOOK),))
+    return msgspec.json.decode(said, type=Workbook)

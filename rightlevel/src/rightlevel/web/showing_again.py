@@ -1,0 +1,232 @@
+"""What a person gets who sent a form that was refused: the page it stood on, with the form as it was sent, and what is wrong at each field.
+
+A handler does its deed and raises; it needs no page for that. The page is opened once more as this person would open it, after the
+refused transaction is rolled back, so that it shows what is so now, and `form_again` puts into it what was sent. Where there is no page
+to open (a busy moment, a page that is no longer theirs), what was sent goes along on the page that says so, to be sent once more.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.types import ASGIApp, Message
+
+from flatwater.asgi import NotSignedIn
+from flatwater.contract import UNSAFE, Endpoint
+from flatwater.inputs import InputInvalid
+from rightlevel.programme.accounts import hold_form
+from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
+from rightlevel.web.call import Ask
+from rightlevel.web.form_again import FormAgain
+from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, CrossSite, require_same_site, set_cookie
+from rightlevel.web.language import N_
+from rightlevel.web.templating import (
+    OWN,
+    ShownAgain,
+    error_page,
+    filled,
+    language_of,
+    listed,
+    local_path,
+    part,
+)
+
+log = logging.getLogger("rightlevel.web")
+
+MAX_SENT_ALONG = 64 * 1024
+HELD_S = 30 * 60
+SIGNED_IN_ANEW = N_(
+    "You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more."
+)
+HELD = N_("You are signed in again. Nothing is saved yet: look it over and send it.")
+GONE = N_("What you sent has no place on this page any more. This is what you typed:")
+
+
+class HeldForm(ProgrammeError):
+    """This form was sent when the session had ended."""
+
+    kind = "conflict"
+    code = "held_form"
+
+    def __init__(self, held: HeldPost) -> None:
+        super().__init__()
+        self.held = held
+
+
+class HeldPost(msgspec.Struct, frozen=True):
+    """A form that came when nobody was signed in any more: where it goes, the page it stood on, and what was in it."""
+
+    action: str
+    page: str
+    fields: dict[str, list[str]]
+
+
+class FormsAgain:
+    """Answers for the forms of one application; `opens_pages_of` says of which."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+
+    def opens_pages_of(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def page(self, call: Ask, status: int, error: Exception) -> tuple[int, str]:
+        """The page for an error and its status."""
+        if isinstance(error, HeldForm):
+            return await self._go_on(call, error.held)
+        is_form = call.endpoint.method in UNSAFE and "hx-request" not in call.headers
+        if isinstance(error, ShownAgain):
+            return status, error.page
+        if not is_form:
+            return status, error_page(call, status, error)
+        if isinstance(error, NotSignedIn):
+            held = await self._hold(call)
+            return status, error_page(call, status, error, held=held)
+        told = _as_programme_error(error, call)
+        if told is not None and (page := await self._opened(call, _page_of(call))) is not None:
+            return status, filled(call, page, told)
+        return status, error_page(call, status, error, again=_sent_along(call, status))
+
+    async def _go_on(self, call: Ask, held: HeldPost) -> tuple[int, str]:
+        page = await self._opened(call, held.page)
+        if page is None:
+            return HTTPStatus.NOT_FOUND, error_page(call, HTTPStatus.NOT_FOUND, NotFound())
+        again = FormAgain(page, held.action, held.fields)
+        text = language_of(call).gettext(HELD if again.summary.is_found else GONE)
+        block = part(
+            call,
+            "again.html",
+            text=text,
+            summary=again.summary,
+            is_wrong=False,
+            sent=listed(again, held.fields),
+        )
+        return HTTPStatus.OK, again.text(block)
+
+    async def _opened(self, call: Ask, address: str) -> str | None:
+        """A page as this person sees it now; None where there is none, or where it belongs to somebody else than the form did."""
+        if self._app is None or not address:
+            return None
+        parts = urlsplit(address)
+        sent: list[Message] = []
+        left_out = {
+            "content-length",
+            "content-type",
+            "transfer-encoding",
+            "accept-encoding",
+            "origin",
+            "idempotency-key",
+            "x-csrf-token",
+        }
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in call.headers.items()
+            if name not in left_out
+        ]
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope: dict[str, Any] = {
+            "type": "http", "method": "GET", "path": parts.path, "raw_path": parts.path.encode(), "headers": headers,
+            "query_string": parts.query.encode(), "client": (call.address, 0), "scheme": "http", "http_version": "1.1", "root_path": "",
+        }  # fmt: skip
+        await self._app(scope, receive, send)
+        start = sent[0]
+        kinds = [value for name, value in start["headers"] if name == b"content-type"]
+        if start["status"] != HTTPStatus.OK or not kinds or not kinds[0].startswith(b"text/html"):
+            return None
+        page = b"".join(each.get("body", b"") for each in sent[1:]).decode()
+        mark = call.sent.fields.get(FORM_OWNER, [""])[-1]
+        return page if not mark or f'name="{FORM_OWNER}" value="{mark}"' in page else None
+
+    async def _hold(self, call: Ask) -> bool:
+        """Keeps what came without a session for the person for whom the form was made; whether it is kept."""
+        fields = call.sent.fields
+        owner = call.app.form_owners.person(fields.get(FORM_OWNER, [""])[-1])
+        if owner is None or call.endpoint.inputs.get("upload"):
+            return False
+        require_same_site(call)
+        kept = {name: values for name, values in fields.items() if name not in OWN and "password" not in name}
+        action = call.path + (f"?{call.query_string}" if call.query_string else "")
+        content = msgspec.json.encode(HeldPost(action, _page_of(call), kept))
+        secret = await hold_form(call.database, owner, content, call.clock)
+        if secret is None:
+            return False
+        set_cookie(call, HELD_COOKIE, secret, life_s=HELD_S)
+        return True
+
+
+def _page_of(call: Ask) -> str:
+    """The page that a form stood on: as the form says, as the browser says, or at the form's own address."""
+    named = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
+    if named:
+        return named
+    referer = urlsplit(call.headers.get("referer", ""))
+    if referer.netloc and referer.netloc == call.headers.get("host", ""):
+        return local_path(referer.path + (f"?{referer.query}" if referer.query else ""), call.path)
+    return call.path + (f"?{call.query_string}" if call.query_string else "")
+
+
+def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
+    """What can be said above a form; None for what the form can do nothing about."""
+    if isinstance(error, CrossSite):
+        is_ours = call.app.form_owners.person(call.sent.fields.get(FORM_OWNER, [""])[-1]) is not None
+        return ProgrammeError(SIGNED_IN_ANEW) if is_ours else None
+    if isinstance(error, ProgrammeError):
+        return error
+    if isinstance(error, InputInvalid):
+        return Invalid(faults=faults_of_input(error, call.endpoint))
+    return None
+
+
+def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
+    """What was sent, to go along on a page that can only say "once more"; nothing of it where sending it again can't help."""
+    fields = [
+        (name, value)
+        for name, values in call.sent.fields.items()
+        if name not in (OWN - {"write_id", FORM_PAGE}) and "password" not in name
+        for value in values
+    ]
+    is_worth_it = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not call.endpoint.inputs.get("upload")
+    return fields if is_worth_it and sum(len(n) + len(v) for n, v in fields) <= MAX_SENT_ALONG else []
+
+
+WHOLE = N_("A whole number")
+NUMBER = N_("A number like 11.56")
+CHOICE = N_("Please choose one of these")
+NEEDED = N_("Please fill this in")
+SHORTER = N_("This is too long")
+
+
+def faults_of_input(error: InputInvalid, endpoint: Endpoint) -> tuple[Fault, ...]:
+    """What could not be read of a form, at its field and in people's words."""
+    text = str(error)
+    if text.startswith("Object missing required field `"):
+        return (Fault(text.split("`")[1], NEEDED),)
+    where, _, field = error.where.partition(".")
+    name = field.split("[")[0].split(".")[0]
+    if where != "form" or not name:
+        return ()
+    kind = endpoint.inputs.get("form")
+    types = (
+        {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+        if isinstance(kind, type)
+        else {}
+    )
+    named = {get_origin(each) or each for each in (types.get(name), *get_args(types.get(name)))}
+    if "length <=" in text:
+        return (Fault(name, SHORTER),)
+    if int in named:
+        return (Fault(name, WHOLE),)
+    return (Fault(name, NUMBER if float in named else CHOICE),)
+
+
+__all__ = ["FormsAgain", "HeldForm", "HeldPost"]

@@ -1,0 +1,132 @@
+"""A session that ends in the middle of a form: what was typed is kept for whoever typed it, and for nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from form_walking import let_in, post
+from opening_everything import PASSWORD
+from people import token_of
+from serving import OneDatabase, Served, serving
+from simulation.forms import Form, form_to
+
+from rightlevel.programme.accounts import PasswordHasher
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def site(
+    new_database: Callable[[], OneDatabase], tmp_path: Path, anyio_backend: object
+) -> AsyncIterator[Served]:
+    async with serving(new_database(), tmp_path) as opened:
+        hashed = await PasswordHasher().hash(PASSWORD)
+        with psycopg.connect(opened.server.conninfo) as connection:
+            connection.execute("update person set password_hash = %s", [hashed])
+        yield opened
+
+
+def end_sessions(site: Served) -> None:
+    with psycopg.connect(site.server.conninfo) as connection:
+        connection.execute("delete from person_session")
+
+
+def kept(site: Served) -> int:
+    with psycopg.connect(site.server.conninfo) as connection:
+        row = connection.execute("select count(*) from held_form").fetchone()
+    return row[0] if row else 0
+
+
+async def lapsed(site: Served, client: httpx.AsyncClient) -> httpx.Response:
+    """A child typed into the form for a new child, sent after the session had ended."""
+    client.headers.pop("x-csrf-token", None)
+    client.cookies.set("rl_session", token_of("teacher"))
+    page = f"/schools/{site.cast.school_a}/students/new"
+    form = form_to((await client.get(page)).text, page)
+    assert form is not None
+    end_sessions(site)
+    client.cookies.delete("rl_session")  # the test's own, which no answer of ours can take out
+    return await post(client, form, {"code": "N77", "name": "Typed With Care", "sex": "2", "grade": "4"})
+
+
+async def sign_in(client: httpx.AsyncClient, answer: httpx.Response, name: str) -> httpx.Response:
+    form: Form | None = form_to(answer.text, "/sign-in")
+    assert form is not None, answer.text
+    return await post(client, form, {"username": name, "password": PASSWORD})
+
+
+async def test_what_was_typed_comes_back_after_signing_in_on_the_spot(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        answer = await lapsed(site, client)
+        assert answer.status_code == 401
+        assert "kept here for half an hour" in answer.text
+        assert "Typed With Care" not in answer.text, "nobody is signed in: it is not shown"
+        signed = await sign_in(client, answer, "teacher")
+        assert (signed.status_code, signed.headers["location"]) == (303, "/held-form"), signed.text
+        again = await client.get("/held-form")
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to(again.text, page)
+        assert form is not None, again.text
+        assert {("code", "N77"), ("name", "Typed With Care")} <= set(form.fields)
+        assert dict(form.fields)["sex"] == "2"
+        saved = await post(client, form, {})
+        assert saved.status_code == 303, saved.text
+
+
+async def test_somebody_else_gets_nothing_of_it(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        answer = await lapsed(site, client)
+        await sign_in(client, answer, "mentor")
+        shown = await client.get("/held-form")
+        assert (shown.status_code, shown.headers["location"]) == (303, "/")
+        assert "Typed With Care" not in (await client.get("/")).text
+
+
+async def test_nothing_readable_is_kept_and_only_for_half_an_hour(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        answer = await lapsed(site, client)
+        with psycopg.connect(site.server.conninfo) as connection:
+            row = connection.execute("select content, expires_at from held_form").fetchone()
+            assert row is not None
+            assert b"Typed" not in row[0]
+            connection.execute("update held_form set expires_at = expires_at - %s", [timedelta(minutes=31)])
+        await sign_in(client, answer, "teacher")
+        assert (await client.get("/held-form")).headers["location"] == "/"
+
+
+async def test_a_person_has_three_at_most_and_what_we_did_not_render_is_not_kept(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        for _ in range(5):
+            await lapsed(site, client)
+            let_in(site)
+        assert kept(site) == 3
+        page = f"/schools/{site.cast.school_a}/students/new"
+        end_sessions(site)
+        forged = {"code": "X", "name": "Nobody", "form_owner": f"{site.cast.teacher.person_id}.{'0' * 32}"}
+        answer = await client.post(page, data=forged)
+        assert answer.status_code == 401
+        assert "kept here" not in answer.text
+        assert kept(site) == 3
+
+
+async def test_a_page_left_open_over_a_new_sign_in_goes_on_with_what_was_typed(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token", None)
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        with psycopg.connect(site.server.conninfo) as connection:
+            connection.execute("update person_session set csrf_token = 'another'")
+        answer = await post(
+            client, form, {"code": "N78", "name": "Typed With Care", "sex": "1", "grade": "3"}
+        )
+        assert answer.status_code == 403
+        again = form_to(answer.text, page)
+        assert again is not None, answer.text
+        assert ("name", "Typed With Care") in again.fields
+        assert (await post(client, again, {})).status_code == 303
