@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     photo_store_region: str = "us-east-1"
     photo_store_key_id: str = ""
     photo_store_secret: str = ""
+    backup_secret: str = ""
+    """Signs backups and is asked for at their restoring, so that a change is told from damage; keep it elsewhere than they are."""
     audit_months: int = 24
     """So many whole months of the audit are kept in the database beside the present one; 0 keeps it for ever."""
     audit_archive: bool = True
