@@ -36,7 +36,9 @@ ASKED = ContextVar("asked", default=False)
 """Whether this is the work of the request that is looked at; what runs in the background began before it."""
 OF_ONESELF = {"self", "sign_in"}
 """One's own password, PIN and second step: they are judged by what was typed, with the account's row held, and by no assignment."""
-AFTER_A_DEED = {"/operations/cure", "/audit/export", "/api/v1/audit/export", "/imports", "/api/v1/imports"}
+AFTER_A_DEED = {
+    "/operations/cure", "/audit/export", "/api/v1/audit/export", "/imports", "/api/v1/imports", "/imports/{id}/left-rows",
+}  # fmt: skip
 """Notes of what was done already, which must be kept whoever lost what since; an import's rows are written by a job of its own."""
 
 WRITES = [

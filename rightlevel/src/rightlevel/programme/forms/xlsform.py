@@ -414,7 +414,7 @@ class _Work:
         field = self._constrained(row, field, record)
         read = ASKED if record.get("constraint") else ASKED - {"constraint_message"}
         read = read - {"required"} if field.type == "note" and said not in NO else read
-        self._left_out(row, record, read | ({"parameters"} if kind == "range" else frozenset()))
+        self._left_out(row, record, read | {"parameters"} if kind == "range" else read)
         self._place(row, field)
         if selected and selected["other"]:
             self._other(row, field)

@@ -6,6 +6,7 @@ in bytes and time on the processor in seconds.
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
@@ -28,7 +29,7 @@ def main() -> None:
     from pyxform.xls2json_backends import get_xlsform
 
     try:
-        found = get_xlsform(path)
+        found = backends.get_xlsform(path)
     except Exception as error:  # noqa: BLE001  whatever is wrong with the workbook, it is said and the process ends
         print(json.dumps({"error": f"{type(error).__name__}: {error}"[:500]}))  # noqa: T201
         return
@@ -38,8 +39,8 @@ def main() -> None:
     }
     told["says"] = ""
     try:
-        workbook_to_json(found, warnings=[], fallback_form_name="form")
-    except PyXFormError as error:
+        survey.workbook_to_json(found, warnings=[], fallback_form_name="form")
+    except wrong.PyXFormError as error:
         told["says"] = " ".join(str(error).split())[:500]
     except Exception as error:  # noqa: BLE001  its own trouble is no fault of the form
         told["says"] = f"{type(error).__name__}: {error}"[:500]

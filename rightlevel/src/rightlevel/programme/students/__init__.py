@@ -7,6 +7,7 @@ Public: `list_students`, `read_student`, `create_student`, `change_student`, `ma
 where a child may stand); `audited`, `is_uuid`, `code_form`, `IdentityErased`, `MoveNeeded`.
 """
 
+from rightlevel.programme.codes import ascii_digits, code_form
 from rightlevel.programme.students.actions import (
     IdentityErased,
     MoveNeeded,
@@ -40,9 +41,7 @@ from rightlevel.programme.students.model import (
     StudentRow,
     StudentSearch,
     YearStanding,
-    ascii_digits,
     audited,
-    code_form,
     is_uuid,
     name_key,
     read_sex,

@@ -8,6 +8,7 @@ from typing import Any, cast
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
+from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Scope
 from rightlevel.programme.students.model import (
@@ -18,7 +19,6 @@ from rightlevel.programme.students.model import (
     StudentRow,
     StudentSearch,
     YearStanding,
-    code_form,
     is_uuid,
     name_key,
 )

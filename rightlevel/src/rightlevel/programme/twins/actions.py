@@ -241,7 +241,11 @@ async def unmerge_twins(
         raise MergeOfErased
     if await store.has_later_merge(session, merge_id):
         raise MergeStands(
-            faults=(Fault("merge", "Another record was merged into this one since: take that back first", merge_id),)
+            faults=(
+                Fault(
+                    "merge", "Another record was merged into this one since: take that back first", merge_id
+                ),
+            )
         )
     moved = msgspec.convert(held.moved, Moved)
     results = await store.hold_results(session, [held.kept_id, held.gone_id])
