@@ -16,9 +16,13 @@ from rightlevel.programme.accounts import (
     SignedIn,
     actor_by_session,
     begin_second_factor,
+    choose_pin,
     confirm_second_factor,
+    link_device,
+    make_link_code,
     set_admins_need_second_factor,
     sign_in,
+    sign_in_by_pin,
     totp,
 )
 from rightlevel.programme.permissions import Actor
@@ -63,10 +67,12 @@ class House:
         self.clock = clock
         self.cast = cast
 
-    async def enter(self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1") -> SignedIn:
+    async def enter(
+        self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1", device_name: str = ""
+    ) -> SignedIn:
         return await sign_in(
             self.database, self.passwords, self.clock, username=name, password=password, address=address,
-            device="test", life_s=LIFE_S,
+            device="test", device_name=device_name, life_s=LIFE_S,
         )  # fmt: skip
 
     async def actor(self, signed_in: SignedIn) -> Actor | None:
@@ -113,9 +119,7 @@ def code(house: House, secret: bytes, *, steps: int = 0) -> str:
 
 async def enrol(house: House, entered: SignedIn) -> tuple[bytes, Confirmed]:
     actor = await house.known(entered)
-    begun = await house.database.run(
-        lambda session: begin_second_factor(session, actor, house.clock), deadline_s=5
-    )
+    begun = await begin_second_factor(house.database, house.passwords, house.clock, actor, password=PASSWORD)
     secret = secret_of(begun.secret)
     confirmed = await house.database.run(
         lambda session: confirm_second_factor(
@@ -125,3 +129,29 @@ async def enrol(house: House, entered: SignedIn) -> tuple[bytes, Confirmed]:
     )
     house.clock.advance(60)
     return secret, confirmed
+
+
+PIN = "274951"
+
+
+async def linked(house: House, by: str = "coordinator", school_id: int | None = None) -> str:
+    """The secret of a device that is linked to a school."""
+    actor = await house.now(by)
+    made = await house.database.run(
+        lambda session: make_link_code(session, actor, school_id or house.cast.school_a, house.clock),
+        deadline_s=5,
+    )
+    link = await link_device(house.database, house.clock, code=made.code, address="10.0.0.7", label="Phone")
+    return link.secret
+
+
+async def give_pin(house: House, name: str, pin: str = PIN) -> None:
+    actor = await house.now(name)
+    await choose_pin(house.database, house.passwords, house.clock, actor, pin=pin)
+
+
+async def enter_by_pin(house: House, secret: str | None, person_id: int, pin: str = PIN) -> SignedIn:
+    return await sign_in_by_pin(
+        house.database, house.passwords, house.clock, secret=secret, person_id=person_id, pin=pin,
+        address="10.0.0.7", label="Phone",
+    )  # fmt: skip

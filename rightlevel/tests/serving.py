@@ -68,6 +68,11 @@ class Served(msgspec.Struct, frozen=True):
     server: OneDatabase
     platform: Platform
 
+    def on_this_machine(self) -> httpx.AsyncClient:
+        """A program that asks from the machine on which the service runs."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
     def client(self, name: str | None = None, *, by: str = "bearer") -> httpx.AsyncClient:
         """A client signed in as somebody of the cast: by bearer token, or by the session's cookie as a browser is."""
         headers = {"authorization": f"Bearer {token_of(name)}"} if name and by == "bearer" else {}
@@ -89,7 +94,12 @@ async def serving(database: OneDatabase, folder: Path, **settings: object) -> As
         from rightlevel.web.app import build_app
 
         # The tests' own process is larger than any service: its memory must not make the service turn people away.
-        chosen = {"data_folder": str(folder), "memory_bytes": 4_000_000_000, **settings}
+        chosen = {
+            "data_folder": str(folder),
+            "memory_bytes": 4_000_000_000,
+            "cookie_is_secure": "false",
+            **settings,
+        }
         read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
         platforms: list[Platform] = []
 

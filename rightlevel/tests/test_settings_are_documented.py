@@ -44,6 +44,8 @@ SAMPLES = {
     "audit_archive": "false",
     "trusted_origins": "https://a.example,https://b.example",
     "alert_mail_to": "a@x,b@x",
+    "cookie_is_secure": "true",
+    "trusted_proxies": "10.0.0.0/8,127.0.0.1",
 }
 
 

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from math import ceil
-from typing import Any, overload
+from typing import Any, cast, overload
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +15,7 @@ from flatwater.contract import Accepted, Created, Declined, Html, Raw, Redirect,
 from flatwater.errors import Refused
 from flatwater.inputs import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
+from flatwater.shown_once import without_shown_once
 from flatwater.transaction import ValueRefused
 
 JSON = "application/json"
@@ -32,6 +33,7 @@ class Answer(msgspec.Struct):
     content_type: str
     headers: dict[str, str] = {}
     chunks: AsyncIterator[bytes] | None = None
+    is_shown_once: bool = False
 
 
 def answer_with(result: Any) -> Answer:
@@ -60,6 +62,17 @@ def _etag(content: Any) -> dict[str, str]:
     """A thing's version as an entity tag, for `If-Match` at the change. *Source*: RFC 9110, 8.8.3 and 13.1.1."""
     version = getattr(content, "version", None)
     return {"etag": f'"{version}"'} if type(version) is int else {}
+
+
+def kept_of(result: Any, answer: Answer) -> Answer:
+    """The answer as it may be kept for the same write coming again: without what is shown once; of a page that shows such a thing, nothing."""
+    if isinstance(result, Html):
+        if not result.is_shown_once:
+            return answer
+        return msgspec.structs.replace(answer, content=b"", is_shown_once=True)
+    inner = cast("Created[Any]", result).content if isinstance(result, Created) else result
+    plain = without_shown_once(inner)
+    return answer if plain is inner else msgspec.structs.replace(answer, content=_encoder.encode(plain))
 
 
 SQUEEZE_FROM_BYTES = 1_400

@@ -16,12 +16,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
+from flatwater.answers import Answer, answer_with, kept_of, problem, problem_for, squeezed
 from flatwater.clock import Clock
 from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
+from flatwater.forwarded import LOCAL, Headers, Origin
 from flatwater.guards import NO_GUARDS, Guards
 from flatwater.inputs import ClientLeft, decode_inputs, read_sent
 from flatwater.memory_budget import Meter
@@ -69,6 +70,14 @@ class House(Generic[ActorT, AppT]):
         """Who is calling, read in the request's own session where it has one; None for a stranger."""
         return None
 
+    def origin(self, app: AppT, peer: str, headers: Headers, scheme: str) -> Origin:
+        """Where a request came from; here the peer itself, for no proxy is trusted that nobody named."""
+        return Origin(peer, is_https=scheme == "https")
+
+    def everywhere(self, app: AppT | None, scope: Scope) -> dict[str, str]:
+        """Headers for every answer that does not have them by itself: of routes, of static files, of what is not there."""
+        return {}
+
     def identity(self, call: Call[ActorT, AppT]) -> str:
         """Whom a rate is counted for, known without asking the database."""
         return call.address
@@ -79,6 +88,20 @@ class House(Generic[ActorT, AppT]):
 
     async def remember(self, call: Call[ActorT, AppT], answer: Answer) -> None:
         """Keeps the answer of a write, in the write's transaction, for the same request coming again."""
+
+    async def recall_apart(self, call: Call[ActorT, AppT]) -> Answer | None:
+        """As `recall`, for a route without a transaction of its own: what was kept by then; claims nothing."""
+        return None
+
+    async def remember_apart(self, call: Call[ActorT, AppT], answer: Answer) -> None:
+        """As `remember`, for a route that has not kept its answer in the transaction of its own write."""
+
+    def admit(self, call: Call[ActorT, AppT]) -> None:
+        """Refuses who may not even be identified now, before anything is read or asked of the database. *Errors*: TooMany."""
+
+    async def recognise(self, call: Call[ActorT, AppT]) -> ActorT | None:
+        """Who is calling, as far as the head of the request tells: asked before a large body is read. *Cost*: one statement."""
+        return None
 
     async def explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         """The answer for what was raised; called after the request's transaction was rolled back."""
@@ -136,7 +159,7 @@ class ContractApp(Generic[ActorT, AppT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._serve(scope, receive, _with_headers(send, self._house.everywhere(self._app, scope)))
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -194,7 +217,7 @@ class ContractApp(Generic[ActorT, AppT]):
                 "the lifespan has not started: serve this with an ASGI server that runs lifespans"
             )
         serving = self._serve_endpoint(
-            self._call(match.endpoint, self._app, scope), match, scope, receive, send
+            self._call(match.endpoint, self._app, scope, match.parameters), match, scope, receive, send
         )
         budgets = self._guards.budgets
         if budgets is None:
@@ -256,22 +279,31 @@ class ContractApp(Generic[ActorT, AppT]):
             if expected is None:
                 log.error("an error in %s could not be explained", call.endpoint.name, exc_info=second)
             answer = expected or problem(500, "unexpected", "Something went wrong on our side.")
-        if isinstance(error, TooSlow):
+        if isinstance(error, TooSlow) or (
+            _may_be_large(call) and not call.sent.content and call.sent.give_back is None
+        ):
+            # What is still on its way need not be sent.
             answer.headers = {**answer.headers, "connection": "close"}
         return answer
 
-    def _call(self, endpoint: Endpoint, app: AppT, scope: Scope) -> Call[ActorT, AppT]:
+    def _call(
+        self, endpoint: Endpoint, app: AppT, scope: Scope, parameters: dict[str, str]
+    ) -> Call[ActorT, AppT]:
         client = scope.get("client")
+        origin = self._house.origin(
+            app, client[0] if client else LOCAL, scope["headers"], scope.get("scheme", "http")
+        )
         return Call(
             endpoint=endpoint,
             app=app,
             database=app.database,
             clock=app.clock,
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            path=scope["path"],
+            path=endpoint.address_of(parameters) if parameters else scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
-            address=client[0] if client else "local",
+            address=origin.address,
             request_id=uuid.uuid4().hex,
+            is_https=origin.is_https,
         )
 
     async def _answer(
@@ -287,6 +319,11 @@ class ContractApp(Generic[ActorT, AppT]):
         call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
+        self._house.admit(call)
+        if call.endpoint.who.needs_actor and _may_be_large(call):
+            call.actor = await self._house.recognise(call)
+            if not call.endpoint.who.allows(call.actor):
+                raise NotSignedIn if call.actor is None else NotAllowed
         call.sent = await self._read_sent(call, scope, receive)
         # A write that has begun is finished; the client's retry with the same id is told so.
         if call.endpoint.work != "read" and call.endpoint.method != "GET":
@@ -333,13 +370,17 @@ class ContractApp(Generic[ActorT, AppT]):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
             if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
                 return known
-            answer = answer_with(
-                await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
-            )
+            is_apart = endpoint.work == "none" and endpoint.method != "GET"
+            if is_apart and (known := await self._house.recall_apart(call)) is not None:
+                return known
+            result = await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
+            answer = answer_with(result)
             if meter is not None:
                 meter.charge_response(len(answer.content))
             if endpoint.work == "write":
-                await self._house.remember(call, answer)
+                await self._house.remember(call, kept_of(result, answer))
+            elif is_apart and answer.chunks is None:
+                await self._house.remember_apart(call, kept_of(result, answer))
             return answer
 
         if endpoint.work == "read":
@@ -357,6 +398,18 @@ class ContractApp(Generic[ActorT, AppT]):
             if limit.expired():
                 raise DeadlineExceeded from error
             raise
+
+
+SMALL_BODY_BYTES = 64 * 1024
+"""More than this is read of nobody who is not known."""
+
+
+def _may_be_large(call: Call[Any, Any]) -> bool:
+    """Whether a body of more than a few kilobytes may come, by the route's ceiling and what the client declares."""
+    if call.endpoint.body_bytes <= SMALL_BODY_BYTES:
+        return False
+    declared = call.headers.get("content-length", "")
+    return not (declared.isascii() and declared.isdigit() and int(declared[:15]) <= SMALL_BODY_BYTES)
 
 
 class _Watch:
@@ -393,6 +446,22 @@ class _Watch:
                 await asyncio.sleep(0)
             if self._task.uncancel() > 0:
                 raise asyncio.CancelledError  # somebody else cancels too
+
+
+def _with_headers(send: Send, more: dict[str, str]) -> Send:
+    """Sends with these headers too, where an answer does not have them by itself."""
+    if not more:
+        return send
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in more.items()]
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = list(message.get("headers", ()))
+            named = {name.lower() for name, _ in given}
+            message = {**message, "headers": given + [pair for pair in pairs if pair[0] not in named]}
+        await send(message)
+
+    return sending
 
 
 def _no_route(methods: list[str] | None) -> Answer:

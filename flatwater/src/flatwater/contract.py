@@ -67,19 +67,23 @@ class Sent(msgspec.Struct):
     content: bytes = b""
     fields: dict[str, list[str]] = {}
     upload: Upload | None = None
+    give_back: Callable[[], None] | None = None
 
     def discard(self) -> None:
-        """Deletes the uploaded file, if one came and nobody took it over."""
+        """Deletes the uploaded file, if one came and nobody took it over, and gives its room back."""
         if self.upload is not None:
             self.upload.path.unlink(missing_ok=True)
+        if self.give_back is not None:
+            self.give_back()
 
 
 class Html(msgspec.Struct, frozen=True):
-    """A page."""
+    """A page; one that shows a secret once says so, and is kept by nothing."""
 
     text: str
     status: int = 200
     headers: dict[str, str] = {}
+    is_shown_once: bool = False
 
 
 class Redirect(msgspec.Struct, frozen=True):
@@ -132,8 +136,8 @@ class Call(Generic[ActorT, AppT]):
     """What a handler is given beside its inputs."""
 
     __slots__ = (
-        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "path",
-        "query_string", "request_id", "sent", "state",
+        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "is_https",
+        "path", "query_string", "request_id", "sent", "state",
     )  # fmt: skip
 
     def __init__(
@@ -148,7 +152,9 @@ class Call(Generic[ActorT, AppT]):
         query_string: str,
         address: str,
         request_id: str,
+        is_https: bool = False,
     ) -> None:
+        self.is_https = is_https
         self.endpoint = endpoint
         self.app = app
         self.database = database
@@ -219,6 +225,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def path_parameters(self) -> tuple[str, ...]:
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+
+    def address_of(self, parameters: Mapping[str, str]) -> str:
+        """The path with its parameters filled in: the same for every form in which an id can be written."""
+        return "/".join(
+            parameters[part[1:-1]] if part.startswith("{") else part for part in self.path.split("/")
+        )
 
     @property
     def place(self) -> str:

@@ -114,6 +114,13 @@ class TooSlow(Refused):
     retry_after_s = None
 
 
+class SpoolsFull(Refused):
+    """Too much is being sent by others at this moment. Please send the file again in a minute."""
+
+    code = "spools_full"
+    retry_after_s = 60.0
+
+
 class TooBig(Refused):
     """What was sent is larger than this may be."""
 

@@ -7,11 +7,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, cast, get_args, get_origin
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 from python_multipart.exceptions import FormParserError
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
-from flatwater.errors import TooBig, TooSlow
+from flatwater.errors import SpoolsFull, TooBig, TooSlow
 from flatwater.paging import PageRequest
 
 MAX_FIELDS = 2_000
@@ -83,7 +84,7 @@ async def read_sent(endpoint: Endpoint, scope: Scope, receive: Receive, headers:
     try:
         async with asyncio.timeout(BODY_READ_S):
             if "upload" in endpoint.inputs:
-                return await _read_multipart(scope, bounded)
+                return await _read_spooled(scope, bounded)
             content = await _read_all(bounded)
     except TimeoutError as error:
         raise TooSlow from error
@@ -106,6 +107,49 @@ def _bounded(receive: Receive, ceiling: int) -> Receive:
         return message
 
     return bounded
+
+
+class Spools:
+    """How much all uploads take on disk together, from their first byte until their requests end."""
+
+    def __init__(self, ceiling_bytes: int) -> None:
+        self.ceiling_bytes = ceiling_bytes
+        self.held_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """*Errors*: SpoolsFull when all together would be over the ceiling."""
+        if self.held_bytes + size_bytes > self.ceiling_bytes:
+            raise SpoolsFull
+        self.held_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self.held_bytes -= size_bytes
+
+
+SPOOLS = Spools(600_000_000)
+"""Of this process. A file of 100 MB lies there twice for a moment: as it came, and as it is handed on."""
+SPOOL_COPIES = 2
+
+
+async def _read_spooled(scope: Scope, receive: Receive) -> Sent:
+    """As `_read_multipart`, with room taken for every byte as it comes and given back when the request ends. *Errors*: SpoolsFull."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        size_bytes = SPOOL_COPIES * len(message.get("body", b""))
+        SPOOLS.take(size_bytes)
+        taken += size_bytes
+        return message
+
+    try:
+        sent = await _read_multipart(scope, counted)
+    except BaseException:
+        SPOOLS.give_back(taken)
+        raise
+    sent.give_back = partial(SPOOLS.give_back, taken)
+    return sent
 
 
 async def _read_all(receive: Receive) -> bytes:
@@ -177,23 +221,97 @@ def parse_fields(text: str, *, where: str) -> dict[str, list[str]]:
     return fields
 
 
+_MAYBE_ID = re.compile(r"\s*(?:urn:uuid:)?[{]?[0-9a-f](?:-?[0-9a-f]){31}-?[}]?\s*", re.IGNORECASE)
+_SURELY_PLAIN = re.compile(rb'"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"')
+_AN_ID = re.compile(rb'"\s*(?:urn:uuid:)?[{]?[0-9a-f](?:-?[0-9a-f]){31}-?[}]?\s*"', re.IGNORECASE)
+"""A text of JSON that is an id in any form."""
+_ESCAPED_ASCII = b"\\u00"
+"""Letters that need no escape are escaped only by whoever wants them not to be seen."""
+
+
+def _has_odd_id(content: bytes) -> bool:
+    """Whether an id may stand in the body otherwise than in its plain form. *Cost*: one pass, some 20 ns a byte."""
+    return _ESCAPED_ASCII in content or any(
+        _SURELY_PLAIN.fullmatch(found[0]) is None for found in _AN_ID.finditer(content)
+    )
+
+
+def plain_id(text: str) -> str:
+    """A UUID in the one form in which it is kept (lower case, hyphens), however it was written; any other text as it is."""
+    if _MAYBE_ID.fullmatch(text) is None:
+        return text
+    try:
+        return str(UUID(text.strip()))
+    except ValueError:
+        return text
+
+
+def _names_ids(name: str) -> bool:
+    """Whether a field of this name holds ids: texts of other fields may look like one and are left alone."""
+    return name in ("id", "ids", "after") or name.endswith(("_id", "_ids"))
+
+
+_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+"""Marks that steer a terminal or end a line somewhere, and that nobody types: ESC, NUL, DEL and their like."""
+_ON_ONE_LINE = re.compile("[\t\n\r]")
+_MAYBE_MARKS = re.compile(rb"\\[bfnrtu]|[\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+
+
+def _is_one_line(name: str) -> bool:
+    """Whether a field of this name is a name, a code or an address, which stand on one line."""
+    return name in ("email", "contact", "section", "label", "title") or name.endswith(
+        ("name", "code", "_label", "_title")
+    )
+
+
+def _refuse_marks(value: Any, name: str, where: str) -> None:
+    """Passes for texts that hold no control marks, and in names no line's end. *Errors*: InputInvalid."""
+    if isinstance(value, str):
+        if _NEVER.search(value) or (_is_one_line(name) and _ON_ONE_LINE.search(value)):
+            raise InputInvalid("This holds marks that can't be seen. Type it anew.", where=where)
+    elif isinstance(value, list):
+        for number, each in enumerate(cast("list[Any]", value)):
+            _refuse_marks(each, name, f"{where}[{number}]")
+    elif isinstance(value, dict):
+        for key, each in cast("dict[str, Any]", value).items():
+            _refuse_marks(key, "name", where)
+            _refuse_marks(each, key, f"{where}.{key}")
+
+
+def _with_plain_ids(value: Any, name: str) -> Any:
+    """The same with every id in its plain form, all the way down."""
+    if isinstance(value, str):
+        return plain_id(value) if _names_ids(name) else value
+    if isinstance(value, list):
+        return [_with_plain_ids(each, name) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        return {each: _with_plain_ids(inner, each) for each, inner in named.items()}
+    return value
+
+
 def decode_inputs(
     call: Call[Any, Any], parameters: dict[str, str], own_names: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """The handler's keyword arguments, typed as the contract says; `own_names` are form fields that the house itself reads.
 
     *Errors*: InputInvalid; UnknownField for a name that the contract does not have, so that a misspelt filter never lists everybody.
+
+    Ids come to the handler in one form, whatever form they were sent in: some clients write them in upper case.
     """
     inputs: dict[str, Any] = {}
     sent = call.sent
     version = _version_matched(call)
     query = parse_fields(call.query_string, where="query")
+    for field, given in query.items():
+        _refuse_marks(given, field, f"query.{field}")
     if query:
         _require_known_query(call.endpoint, query)
     if sent.fields and call.endpoint.is_for_programs:
         _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
+            _refuse_marks(parameters, "", "path")
             inputs[name] = _convert(dict(parameters), kind, where="path")
         elif name == "query":
             known = _with_version(query, version if call.endpoint.version_in == "query" else None)
@@ -201,6 +319,8 @@ def decode_inputs(
         elif name == "page":
             inputs[name] = _page_request(call.endpoint, query)
         elif name == "form":
+            for field, given in sent.fields.items():
+                _refuse_marks(given, field, f"form.{field}")
             inputs[name] = _from_fields(sent.fields, kind, where="form")
         elif name == "upload":
             inputs[name] = _upload(sent.upload, kind)
@@ -253,12 +373,15 @@ def _page_request(endpoint: Endpoint, query: dict[str, list[str]]) -> PageReques
 def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
     """A blank field counts as not sent, as people mean it; a field sent more than once is a list where one is declared."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return fields
+        return {
+            name: cast("list[str]", _with_plain_ids(given, name.partition(".")[0]))
+            for name, given in fields.items()
+        }
     values: dict[str, Any] = {}
     for name, is_list in _fields_of(kind):
         given = [value for value in fields.get(name, []) if value != ""]
         if given:
-            values[name] = given if is_list else given[-1]
+            values[name] = _with_plain_ids(given if is_list else given[-1], name)
     return _convert(values, kind, where=where)
 
 
@@ -316,9 +439,13 @@ def _body_with_version(content: bytes, version: int) -> bytes:
 
 def _decode_json(content: bytes, kind: Any, version: int | None = None) -> Any:
     try:
+        if _MAYBE_MARKS.search(content):
+            _refuse_marks(msgspec.json.decode(content), "", "body")
         _require_known_names(content, kind)
         if version is not None:
             content = _body_with_version(content, version)
+        if _has_odd_id(content):  # seldom: the common body is read once, straight into its types
+            content = msgspec.json.encode(_with_plain_ids(msgspec.json.decode(content), ""))
         return msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise _at(error, "body") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flatwater.contract import Endpoint
+from flatwater.inputs import plain_id
 
 MAX_PATH_CHARS = 2_048
 
@@ -57,7 +58,7 @@ class Routes:
             return None
         endpoint = node.endpoints.get("GET" if method == "HEAD" else method)
         names = endpoint.path_parameters if endpoint else ()
-        parameters = dict(zip(names, values, strict=True)) if endpoint else {}
+        parameters = dict(zip(names, map(plain_id, values), strict=True)) if endpoint else {}
         methods = [*node.endpoints, *(["HEAD"] if "GET" in node.endpoints else [])]
         return Match(endpoint, parameters, methods)
 

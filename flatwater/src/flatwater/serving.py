@@ -12,21 +12,24 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Literal
-from weakref import WeakKeyDictionary
+from functools import partial
+from typing import Any, Literal, cast
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flatwater.answers import problem_for
 from flatwater.errors import Refused
+from flatwater.forwarded import TrustedProxies
 from flatwater.recycling import Recycler, listening_socket, reexecute
 from flatwater.supervisor import beside
 
 try:
     import uvicorn
+
+    from flatwater.http_bounds import BoundedHttp, Doorkeeper, HeadLimits
 except ImportError as missing:
-    raise ImportError("flatwater.serving needs uvicorn, which is not installed") from missing
+    raise ImportError("flatwater.serving needs uvicorn and httptools, which are not installed") from missing
 
 log = logging.getLogger("flatwater.serving")
 
@@ -43,7 +46,8 @@ class ServingLimits(msgspec.Struct, frozen=True):
     `linger_s`: how long connections that say nothing stay open once no new ones are taken: a request may be on its way.
     `handover_s`: how long clients are told to connect anew before a recycling, while everything is still answered.
     `head_s`: how long a connection may take to send the head of a request. uvicorn waits for ever, and at `connections` of such it
-    refuses everybody, health included.
+    refuses everybody, health included. `waiting_per_address`: connections of one address (or IPv6 network) that have no request under way;
+    addresses of `trusted_peers` (proxies, which speak for many) have no bound of their own. Four fifths of all connections may be such.
     """
 
     drain_s: float = 10.0
@@ -54,6 +58,9 @@ class ServingLimits(msgspec.Struct, frozen=True):
     connections: int = 1_000
     backlog: int = 512
     header_bytes: int = 32 * 1024
+    headers: int = 100
+    waiting_per_address: int = 200
+    trusted_peers: tuple[str, ...] = ()
 
 
 class Stopping(Refused):
@@ -113,6 +120,14 @@ class _Server(uvicorn.Server):
     """uvicorn without its signals (it raises them again when done, before others have closed) and with our ending."""
 
     def __init__(self, gate: _Gate, limits: ServingLimits, listener: socket.socket) -> None:
+        head = HeadLimits(
+            header_bytes=limits.header_bytes,
+            headers=limits.headers,
+            head_s=limits.head_s,
+            waiting_per_address=limits.waiting_per_address,
+            waiting=max(1, limits.connections * 4 // 5),
+        )
+        keeper = Doorkeeper(head, TrustedProxies(limits.trusted_peers).trusts)
         super().__init__(
             uvicorn.Config(
                 gate,
@@ -124,7 +139,7 @@ class _Server(uvicorn.Server):
                 backlog=limits.backlog,
                 server_header=False,
                 proxy_headers=False,
-                h11_max_incomplete_event_size=limits.header_bytes,
+                http=cast("type[asyncio.Protocol]", partial(BoundedHttp, keeper=keeper)),
             )
         )
         self._gate = gate
@@ -180,19 +195,6 @@ class _Server(uvicorn.Server):
             await asyncio.wait(tasks, timeout=CANCEL_S)
         await self.lifespan.shutdown()
 
-    async def close_silent(self) -> None:
-        """Closes connections that don't get on with a request, again and again until cancelled."""
-        silent_since_s: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self._limits.head_s / 4)
-            now_s = loop.time()
-            for connection in list(self.server_state.connections):
-                if not _is_silent(connection):
-                    silent_since_s.pop(connection, None)
-                elif now_s - silent_since_s.setdefault(connection, now_s) >= self._limits.head_s:
-                    connection.transport.close()  # pyright: ignore[reportAttributeAccessIssue]  both of uvicorn's protocols have one
-
     async def _until(self, is_so: Callable[[], bool], within_s: float) -> bool:
         """Waits until it is so, but not longer, and not at all in a hurry; whether it is."""
         loop = asyncio.get_running_loop()
@@ -216,12 +218,6 @@ class _Server(uvicorn.Server):
         self.end()
 
 
-def _is_silent(connection: Any) -> bool:
-    """Whether a connection has begun no request, or not sent its head to the end. One that has had an answer is uvicorn's to close."""
-    cycle = connection.cycle
-    return (cycle is None or cycle.response_complete) and connection.timeout_keep_alive_task is None
-
-
 async def serve(
     app: ASGIApp,
     listener: socket.socket,
@@ -237,8 +233,7 @@ async def serve(
     requests are taken. *Errors*: ServiceNotStarted when the application's lifespan fails; whatever `ready` raises.
     """
     server = _Server(_Gate(app), limits or ServingLimits(), listener)
-    watches = [server.close_silent()]
-    watches += [server.say_when_ready(ready)] if ready is not None else []
+    watches = [server.say_when_ready(ready)] if ready is not None else []
     watches += [server.end_when(stop)] if stop is not None else []
     watches += [server.hand_over_when(recycler.wanted)] if recycler is not None else []
     # The copy is closed with the server; the listener, and with it who waits in its backlog, outlives a recycling.

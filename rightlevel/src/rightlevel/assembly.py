@@ -13,6 +13,7 @@ import msgspec
 from flatwater.alerts import Delivery
 from flatwater.cache import Cache
 from flatwater.clock import Clock, SystemClock
+from flatwater.forwarded import TrustedProxies
 from flatwater.invalidation import Invalidation
 from flatwater.pool import Database, Limits
 from flatwater.supervisor import Supervisor
@@ -72,6 +73,7 @@ class Platform(msgspec.Struct, frozen=True):
     photo_links: PhotoLinks
     form_owners: FormOwners
     supervisor: Supervisor
+    proxies: TrustedProxies
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -213,6 +215,7 @@ async def open_platform(
             await open_photo_links(database),
             await open_form_owners(database),
             supervisor,
+            TrustedProxies(settings.trusted_proxies),
         )
 
 

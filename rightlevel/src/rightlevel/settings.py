@@ -38,8 +38,10 @@ class Settings(msgspec.Struct, frozen=True):
     """A Valkey or Redis server that several hosts share: allowances and a second level of the caches. Nothing needs it."""
     session_idle_s: float = 14 * 86_400
     session_life_s: float = 90 * 86_400
-    cookie_is_secure: bool = False
-    """Set where the service is reached through https, which every real one is."""
+    cookie_is_secure: Literal["auto", "true", "false"] = "auto"
+    """Whether cookies go over https only: `auto` where https is, and wherever the service is asked for by another name than this machine's own."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose word is taken for where a request came from (Forwarded, X-Forwarded-For, X-Forwarded-Proto); nobody's else is."""
     cron_secret: str = ""
     """What a scheduler outside shows to set off a clean-up; without one there is no such address."""
     alert_webhook_secret: str = ""
@@ -55,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     photo_store_region: str = "us-east-1"
     photo_store_key_id: str = ""
     photo_store_secret: str = ""
+    backup_secret: str = ""
+    """Signs backups and is asked for at their restoring, so that a change is told from damage; keep it elsewhere than they are."""
     audit_months: int = 24
     """So many whole months of the audit are kept in the database beside the present one; 0 keeps it for ever."""
     audit_archive: bool = True
@@ -82,7 +86,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: object
         if variable in environment:
             values[name] = (
                 environment[variable].split(",")
-                if name in ("trusted_origins", "alert_mail_to")
+                if name in ("trusted_origins", "trusted_proxies", "alert_mail_to")
                 else environment[variable]
             )
     values |= {name: value for name, value in chosen.items() if value is not None}

@@ -146,7 +146,7 @@ async def test_sixty_wrong_passwords_from_one_address_do_not_starve_a_device_we_
         ]
         assert 429 in statuses
         assert (await stranger.post("/sign-in", data=form)).status_code == 429
-        teacher.cookies.set("rl_device", names.new())
+        teacher.cookies.set("rl_device", names.signed(names.new()))
         assert (await teacher.post("/sign-in", data={"username": "", "password": ""})).status_code == 422
         teacher.cookies.set("rl_device", "0" * 24 + "." + "0" * 32)
         assert (await teacher.post("/sign-in", data=form)).status_code == 429, "a made-up name buys nothing"
@@ -154,15 +154,16 @@ async def test_sixty_wrong_passwords_from_one_address_do_not_starve_a_device_we_
 
 def test_a_device_is_known_only_by_a_name_that_we_gave() -> None:
     ours, others = DeviceNames(b"x" * 32), DeviceNames(b"y" * 32)
-    name = ours.new()
+    name = ours.signed(ours.new())
     assert ours.known(name) == name.split(".")[0]
+    assert ours.known(ours.new()) is None
     for wrong in (
         None,
         "",
         ".",
         name[:-1],
         name + "0",
-        others.new(),
+        others.signed(others.new()),
         "é" * 24 + "." + "0" * 32,
         "0" * 24 + ".é",
     ):

@@ -42,7 +42,7 @@ async def test_a_full_pool_is_busy_with_numbers_and_not_down(
 
             writers = [asyncio.create_task(writes(number)) for number in range(8)]
             await asyncio.sleep(0.5)
-            async with platform.client() as client:
+            async with platform.on_this_machine() as client:
                 began = time.monotonic()
                 answer = await client.get("/healthz")
             health = answer.json()
@@ -54,7 +54,7 @@ async def test_a_full_pool_is_busy_with_numbers_and_not_down(
             holder.rollback()
             assert await asyncio.gather(*writers) == [201] * 8
         await asyncio.sleep(2.1)
-        async with platform.client() as client:
+        async with platform.on_this_machine() as client:
             assert (await client.get("/healthz")).json()["status"] == "ok", "and it is over when it is over"
 
 
@@ -65,7 +65,7 @@ async def test_a_look_that_fails_by_itself_is_told_and_is_not_down(
     with psycopg.connect(database.conninfo, autocommit=True) as owner:
         owner.execute("alter table flatwater_rate_limit rename to elsewhere")
     async with serving(database, tmp_path) as platform:
-        async with platform.client() as client:
+        async with platform.on_this_machine() as client:
             answer = await client.get("/healthz")
         levels = {each["name"]: each["verdict"] for each in answer.json()["levels"]}
         assert answer.status_code == 200

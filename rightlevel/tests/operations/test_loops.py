@@ -420,7 +420,7 @@ async def test_sign_in_is_closed_and_counted_while_its_allowances_are_away(
     async with serving(new_database(), tmp_path) as served:
         with psycopg.connect(served.server.conninfo, autocommit=True) as connection:
             connection.execute("alter table flatwater_rate_limit rename to away_for_a_minute")
-            async with served.client() as client:
+            async with served.on_this_machine() as client:
                 answers = [
                     await client.post("/sign-in", data={"username": "x", "password": "y"}) for _ in range(3)
                 ]

@@ -25,7 +25,7 @@ async def platform(new_database: Callable[[], OneDatabase], tmp_path: Path) -> A
 
 
 async def levels(platform: Served) -> dict[str, str]:
-    async with platform.client() as client:
+    async with platform.on_this_machine() as client:
         answer = await client.get("/healthz")
     return {each["name"]: each["verdict"] for each in answer.json()["levels"]}
 
@@ -41,7 +41,7 @@ async def test_a_session_idle_in_transaction_is_a_warning_by_itself(platform: Se
     with psycopg.connect(platform.server.conninfo) as forgotten:
         forgotten.execute("select 1")
         await asyncio.sleep(2.2)  # a reading may be two seconds old
-        async with platform.client() as client:
+        async with platform.on_this_machine() as client:
             health = (await client.get("/healthz")).json()
     assert health["status"] == "warning"
     assert any("idle in transaction" in note for note in health["notes"])
@@ -55,7 +55,7 @@ def a_lasting_look(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("a_lasting_look")
 async def test_a_hundred_askers_make_one_look(platform: Served) -> None:
-    async with platform.client() as client:
+    async with platform.on_this_machine() as client:
         answers = await asyncio.gather(*(client.get("/healthz") for _ in range(100)))
     assert len({answer.json()["database_answers_s"] for answer in answers}) == 1
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
+import httpx
 import pytest
-from serving import Served
+from people import token_of
+from serving import OneDatabase, Served, serving
 
 from flatwater.queries import read_queries
 
@@ -15,6 +19,9 @@ QUERIES = read_queries(
 -- name: named
 -- How many accounts have this name.
 select count(*) from person where username = %(username)s
+-- name: give_password
+-- Gives somebody a password.
+update person set password_hash = %(hash)s where username = 'teacher'
 -- name: denied
 -- The newest denied attempt of somebody.
 select action || ' ' || resource_id from audit_entry
@@ -191,7 +198,7 @@ async def test_a_person_sees_a_page_and_a_program_a_problem(served: Served) -> N
 
 
 async def test_the_service_says_how_it_is_which_it_is_and_what_it_offers(served: Served) -> None:
-    async with served.client() as client:
+    async with served.on_this_machine() as client:
         health = (await client.get("/healthz")).json()
         assert health["status"] in ("ok", "warning")
         assert health["database_answers_s"] < 1
@@ -202,6 +209,100 @@ async def test_the_service_says_how_it_is_which_it_is_and_what_it_offers(served:
     described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
     routes = {(endpoint.path, endpoint.method) for endpoint in served.app.registry}  # type: ignore[attr-defined]
     assert {(path, method) for path, method in routes if path.startswith("/api/")} <= described
+
+
+FROM_ELSEWHERE: dict[str, tuple[str, str, dict[str, str]]] = {
+    "another address": ("198.51.100.7", "localhost", {}),
+    "another name": ("127.0.0.1", "tarl.example.org", {}),
+    "passed on by a proxy": ("127.0.0.1", "localhost", {"x-forwarded-for": "198.51.100.7"}),
+    "passed on by the book": ("127.0.0.1", "localhost", {"forwarded": "for=127.0.0.1"}),
+}
+
+
+@pytest.mark.parametrize("where", FROM_ELSEWHERE)
+async def test_a_stranger_is_told_up_or_down_and_nothing_else(served: Served, where: str) -> None:
+    address, host, headers = FROM_ELSEWHERE[where]
+    transport = httpx.ASGITransport(served.app, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}", headers=headers) as client:
+        answer = await client.get("/healthz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "up"})
+        for name, is_shown in (("admin", True), ("coordinator", False), ("viewer", False)):
+            holder = {"authorization": f"Bearer {token_of(name)}"}
+            health = (await client.get("/healthz", headers=holder)).json()
+            assert ("program_bytes" in health) is is_shown, name
+
+
+STATIC = ("/static/app.css", "/static/no-such-file", "/no-such-page", "/api/v1/no-such-thing")
+WITHOUT_ROUTE = [("GET", path) for path in STATIC] + [
+    ("DELETE", "/sign-in"),
+    ("POST", "/healthz"),
+    ("GET", "/healthz"),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [*WITHOUT_ROUTE, ("GET", "/"), ("GET", "/sign-in"), ("GET", "/api/v1/me"), ("GET", "/students")],
+)
+async def test_every_answer_says_what_a_browser_may_do_with_it(
+    served: Served, method: str, path: str
+) -> None:
+    for name in (None, "coordinator"):
+        async with served.client(name, by="cookie") as client:
+            headers = (await client.request(method, path)).headers
+        policy = headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in policy
+        assert "base-uri 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["referrer-policy"] == "same-origin"
+
+
+@pytest.fixture
+async def by_default(new_database: Callable[[], OneDatabase], tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(
+        new_database(), tmp_path, cookie_is_secure="auto", trusted_proxies=("10.0.0.1",)
+    ) as opened:
+        yield opened
+
+
+REACHED: list[tuple[str, str, dict[str, str], bool]] = [
+    ("https://tarl.example.org", "198.51.100.7", {}, True),
+    ("http://tarl.example.org", "198.51.100.7", {}, True),
+    ("http://192.168.1.20:8000", "192.168.1.7", {}, True),
+    ("http://localhost:8000", "127.0.0.1", {}, False),
+    ("http://127.0.0.1:8000", "127.0.0.1", {}, False),
+    ("http://[::1]:8000", "::1", {}, False),
+    ("http://localhost:8000", "10.0.0.1", {"x-forwarded-proto": "https"}, True),
+    ("http://localhost:8000", "127.0.0.1", {"x-forwarded-proto": "https"}, False),
+]
+
+
+@pytest.mark.parametrize(("url", "peer", "headers", "is_secure"), REACHED)
+async def test_cookies_are_for_https_only_wherever_https_is_and_by_default_off_this_machine(
+    by_default: Served, url: str, peer: str, headers: dict[str, str], is_secure: bool
+) -> None:
+    async with by_default.database.transaction(deadline_s=30) as session:
+        password_hash = await by_default.platform.passwords.hash("mango rain bicycle")
+        await session.execute(QUERIES["give_password"], {"hash": password_hash})
+    transport = httpx.ASGITransport(by_default.app, client=(peer, 1))
+    async with httpx.AsyncClient(transport=transport, base_url=url, headers=headers) as client:
+        entered = await client.post(
+            "/sign-in", data={"username": "teacher", "password": "mango rain bicycle"}
+        )
+        assert entered.status_code == 303
+        given = entered.headers.get_list("set-cookie")
+        assert len(given) == 3
+        assert all(("; Secure" in each) is is_secure for each in given)
+        assert any(each.startswith("__Host-rl_session=" if is_secure else "rl_session=") for each in given)
+        assert ("strict-transport-security" in entered.headers) is is_secure
+        token = entered.cookies.get("__Host-rl_session" if is_secure else "rl_session")
+        plain = {"cookie": f"rl_session={token}"}
+        client.cookies.clear()
+        assert (await client.get("/api/v1/me", headers=plain)).status_code == (401 if is_secure else 200), (
+            "where https is, a cookie that a plain connection could have set is none of ours"
+        )
 
 
 async def test_pages_can_not_be_framed_or_kept(served: Served) -> None:
@@ -222,3 +323,21 @@ async def test_a_made_up_cookie_buys_no_more_attempts_to_sign_in(served: Served)
             if answer.status_code == 429:
                 assert answer.headers["retry-after"]
     assert statuses.count(429) >= 10
+
+
+async def test_signing_out_takes_what_the_browser_kept(by_default: Served) -> None:
+    async with by_default.database.transaction(deadline_s=30) as session:
+        password_hash = await by_default.platform.passwords.hash("mango rain bicycle")
+        await session.execute(QUERIES["give_password"], {"hash": password_hash})
+    transport = httpx.ASGITransport(by_default.app, client=("198.51.100.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="https://tarl.example.org") as client:
+        await client.post("/sign-in", data={"username": "teacher", "password": "mango rain bicycle"})
+        page = (await client.get("/account")).text
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+        left = await client.post("/sign-out", data={"csrf_token": token})
+        assert (left.status_code, left.headers["clear-site-data"]) == (303, '"cache"')
+        assert any(
+            "__Host-rl_session=;" in each and "Max-Age=0" in each
+            for each in left.headers.get_list("set-cookie")
+        )
+        assert (await client.get("/api/v1/me")).status_code == 401

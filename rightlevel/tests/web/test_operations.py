@@ -76,6 +76,33 @@ async def test_the_live_part_comes_again_and_again_and_the_streams_have_a_bound(
             operations._streams[0] = 0
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "delete from person_session",
+        "update person set is_active = false",
+        "update person set role = 'coordinator'",
+    ],
+)
+async def test_a_live_stream_ends_with_the_session_the_account_or_the_role(
+    platform: Served, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    from rightlevel.web.pages import operations
+
+    monkeypatch.setattr(operations, "EVERY_S", 0.05)
+    async with platform.client("admin", by="cookie") as client:
+        streaming = asyncio.create_task(client.get("/operations/live"))
+        await asyncio.sleep(0.5)
+        assert not streaming.done(), "it goes on while its holder is signed in"
+        with psycopg.connect(platform.server.conninfo, autocommit=True) as connection:
+            connection.execute(ending)  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            answer = await streaming
+    assert answer.status_code == 200
+    assert b"event: live" in answer.content
+    assert operations._streams[0] == 0
+
+
 async def forgotten(platform: Served) -> psycopg.Connection:
     """A connection of the platform's own that somebody left in the middle of a transaction."""
     connection = psycopg.connect(platform.server.conninfo, application_name="rightlevel/forgotten")

@@ -39,3 +39,24 @@ def test_letters_on_a_levels_colour_can_be_read(rank: int) -> None:
     assert ink is not None
     letters = ink[1] if len(ink[1]) == 7 else "#ffffff"
     assert contrast(colour[1], letters) >= READABLE
+
+
+TEMPLATES = Path(rightlevel.web.__file__).parent / "templates"
+INLINE = re.compile(
+    r"""\sstyle\s*=|<style|<script(?![^>]*(?:\bsrc=|type="application/json"))|\son[a-z]+\s*=\s*["']|javascript:"""
+)
+
+
+def test_no_page_holds_styles_or_scripts_of_its_own() -> None:
+    """The policy that browsers are told lets none in: one that is written here would do nothing."""
+    found = [
+        f"{page.relative_to(TEMPLATES)}: {each[0]}"
+        for page in sorted(TEMPLATES.rglob("*.html"))
+        for each in INLINE.finditer(page.read_text("utf-8"))
+    ]
+    assert found == []
+
+
+def test_every_share_of_a_bar_has_its_width() -> None:
+    for number in range(1, 101):
+        assert f".grow-{number} {{ flex-grow: {number}; }}" in CSS

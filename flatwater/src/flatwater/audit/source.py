@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -277,9 +279,15 @@ def read_module(file: Path, root: Path, name: str | None = None) -> Module:
     """The file, parsed. *Errors*: SourceBroken, saying why it can't be examined."""
     path = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
+        # Opened without waiting: a FIFO has nobody at its other end. And judged by what was opened, not by what a link may name meanwhile.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            about = os.fstat(opened.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise SourceBroken("it is no plain file")
+            content = opened.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
             raise SourceBroken(f"it is larger than {MAX_FILE_BYTES // 1024} KB")
-        text = file.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceBroken(f"it can't be read ({type(error).__name__})") from error
     return Module(file, path, name or dotted_name(path), text)

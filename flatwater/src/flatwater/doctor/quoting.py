@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Final
 
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 LONGEST_SHOWN: Final = 160
 """Characters of a statement in a finding: two lines of a terminal."""
@@ -22,6 +24,12 @@ _VALUES = re.compile(
 def identifier(*parts: str) -> str:
     """A name as SQL writes it, quoted: `identifier("public", "note")` is "public"."note"."""
     return sql.Identifier(*parts).as_string()
+
+
+def database_word(name: str) -> str:
+    """A database's name as one word of a shell's command, for programs that would read an `=` or `://` in it as a whole address."""
+    plain = not any(mark in name for mark in "=:/ '\\")
+    return shlex.quote(name if plain else make_conninfo(dbname=name))
 
 
 def literal(value: str | int | float) -> str:
@@ -48,5 +56,10 @@ def statement_shape(statement: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that can't move the reader's cursor: names and statements come from others."""
+    """Text that can't move the reader's cursor: names and statements come from others. Whoever writes lines of their own splits before."""
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+
+
+def one_line(text: str) -> str:
+    """As `printable`, and on one line: a line's end in a name begins no line of ours."""
+    return printable(text.replace("\r", "\ufffd").replace("\n", "\ufffd"))

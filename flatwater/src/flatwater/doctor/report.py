@@ -10,7 +10,7 @@ import msgspec
 
 from flatwater.doctor.fix import Deed
 from flatwater.doctor.model import Cure, Finding, Severity
-from flatwater.doctor.quoting import printable
+from flatwater.doctor.quoting import one_line, printable
 from flatwater.doctor.run import Report
 
 WIDTH: Final = 80
@@ -64,28 +64,31 @@ def as_json(report: Report, deeds: list[Deed] | None = None) -> str:
 def deed_as_text(deed: Deed) -> str:
     """What one cure did, in two lines."""
     mark = "cured" if deed.done else "not cured"
-    return printable(f"{mark}: {deed.finding.key}: {deed.said}\n    {deed.cure.sql}")
+    return printable(f"{mark}: {one_line(deed.finding.key)}: {one_line(deed.said)}\n    {deed.cure.sql}")
 
 
 def cure_as_text(finding: Finding, cure: Cure) -> str:
     """A cure as it is asked about."""
-    return printable(f"{finding.key}: {finding.saw}\n    {cure.sql}\n    undo: {cure.undo or 'none needed'}")
+    return printable(
+        f"{one_line(finding.key)}: {one_line(finding.saw)}\n    {cure.sql}\n    undo: {cure.undo or 'none needed'}"
+    )
 
 
 def _heading(report: Report) -> Iterator[str]:
     version = f"{report.server_version // 10_000}.{report.server_version % 10_000}"
     whose = f", application {report.application}" if report.application else ""
     took_s = sum(report.took_ms.values()) / 1000
-    yield printable(f"{report.database} on PostgreSQL {version}{whose}: {_LABEL[report.worst]}")
+    yield one_line(f"{report.database} on PostgreSQL {version}{whose}: {_LABEL[report.worst]}")
     yield f"looked at {report.at:%Y-%m-%d %H:%M:%S %Z} in {took_s:.2f} s with {len(report.took_ms)} checks"
 
 
 def _finding(finding: Finding, *, colour: bool) -> Iterator[str]:
     label = _LABEL[finding.severity]
     painted = f"\x1b[{_COLOUR[finding.severity]}m{label}\x1b[0m" if colour else label
-    yield f"{painted} {printable(finding.key)}"
-    for line in finding.saw.split("\n"):
-        yield from _wrapped(line, "  ")
+    yield f"{painted} {one_line(finding.key)}"
+    # A line of a finding goes on indented, whoever began it: a name can't write a heading of its own.
+    for number, line in enumerate(finding.saw.split("\n")):
+        yield from _wrapped(line, "    " if number else "  ")
     if finding.severity in {"ok", "not_examined"}:
         return
     yield from _wrapped(f"Why: {finding.why}", "  ")
@@ -101,7 +104,7 @@ def _cure(cure: Cure) -> Iterator[str]:
         yield from _wrapped(f"Cure: {cure.explanation}{' (--fix does it)' if cure.is_safe else ''}", "  ")
     if exact:
         # Exact text is not wrapped: it is pasted as it stands.
-        yield f"    {printable(exact)}"
+        yield f"    {one_line(exact)}"
     if cure.undo and exact:
         yield from _wrapped(f"undo: {cure.undo}", "    ")
 

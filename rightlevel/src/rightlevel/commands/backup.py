@@ -54,7 +54,7 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
         )
         return await make_backup(
             platform.database, platform.server.conninfo, _photos(settings), folder, platform.clock, _say, keep=keep,
-            photos_elsewhere=elsewhere,
+            photos_elsewhere=elsewhere, secret=settings.backup_secret,
         )  # fmt: skip
 
     made_in, made = with_platform(settings, work)
@@ -107,7 +107,7 @@ def restore_command(folder: Path, data_folder: Path | None, *, verify: bool) -> 
 
 async def _restore(folder: Path, settings: Settings, server: Server) -> str:
     """Reads a backup back, and says what of."""
-    made = read_backup(folder, _say)
+    made = read_backup(folder, _say, secret=settings.backup_secret)
     server.start()
     try:
         restore_backup(folder, made, server.conninfo, _photos(settings), _say)

@@ -81,8 +81,12 @@ def reset(username: str, *, second_factor: bool, data_folder: Path | None, as_js
         async def set_it(session: Session) -> int:
             found = await find_person_by_username(session, username)
             if second_factor:
-                await reset_second_factor(session, None, found.id)
-            return (await reset_password(session, None, found.id, password_hash=password_hash)).id
+                await reset_second_factor(session, None, found.id, platform.clock)
+            return (
+                await reset_password(
+                    session, None, found.id, password_hash=password_hash, clock=platform.clock
+                )
+            ).id
 
         return await platform.database.run(set_it, deadline_s=DEADLINE_S)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from flatwater.errors import Refused
+from flatwater.forwarded import TrustedProxies
 from rightlevel.assembly import Platform, attach_or_open
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.programme.errors import ProgrammeError
@@ -33,9 +34,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="End with one
 def settings_for(data_folder: Path | None, **chosen: object) -> Settings:
     """The settings of one command. *Errors*: exits with 2 and a sentence when one has the wrong form."""
     try:
-        return read_settings(
+        settings = read_settings(
             None, data_folder=None if data_folder is None else data_folder.absolute(), **chosen
         )
+        TrustedProxies(settings.trusted_proxies)
+        return settings
     except ValueError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_USAGE)

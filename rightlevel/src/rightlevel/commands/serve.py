@@ -24,7 +24,7 @@ RELOAD = signal.SIGUSR2
 
 
 @click.command()
-@click.option("--port", type=int, default=None, help="Where to listen (default: 8000).")
+@click.option("--port", type=click.IntRange(1, 65_535), default=None, help="Where to listen (default: 8000).")
 @click.option("--host", default=None, help="Which address to listen on (default: 127.0.0.1).")
 @click.option(
     "--memory", "memory_mb", type=int, default=None, help="The budget for everything, in MB (default: 150)."
@@ -92,6 +92,7 @@ async def _serving(
                 drain_s=settings.drain_s,
                 keep_alive_s=settings.keep_alive_s,
                 connections=settings.http_connections,
+                trusted_peers=settings.trusted_proxies,
             )
             ending = await serve(app, listener, limits=limits, recycler=platform.vitals.recycler)
             mark = platform.vitals.recycler.mark
@@ -108,6 +109,20 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return listening_socket(settings.host, settings.port)
     except OSError as error:
+        if isinstance(error, socket.gaierror):
+            click.echo(
+                f"{settings.host} is no address of this machine. Choose another with --host.", err=True
+            )
+            sys.exit(EXIT_REFUSED)
         reason = os.strerror(error.errno) if error.errno else str(error)
-        click.echo(f"Port {settings.port} can't be used: {reason}. Choose another with --port.", err=True)
+        click.echo(
+            f"Port {settings.port} of {settings.host} can't be used: {reason}. Choose another with --port.",
+            err=True,
+        )
+        sys.exit(EXIT_REFUSED)
+    except OverflowError:
+        click.echo(
+            f"There is no port {settings.port}; they go from 1 to 65535. Choose another with --port.",
+            err=True,
+        )
         sys.exit(EXIT_REFUSED)

@@ -1757,7 +1757,21 @@ alter table api_token add column resources text[] constraint api_token_resources
 
 alter table sign_in_failure drop constraint sign_in_failure_kind_is_known;
 alter table sign_in_failure add constraint sign_in_failure_kind_is_known
-    check (kind in ('account', 'address', 'factor', 'pin', 'device', 'link'));
+    check (kind in ('account', 'address', 'pair', 'factor', 'pin', 'pin_pair', 'device', 'link', 'code', 'password'));
+
+create index sign_in_failure_of_pins on sign_in_failure (split_part(subject, ' ', 2)) where kind = 'pin_pair';
+
+-- On which devices a person signed in: at most 20 a person (accounts/entry). The device's name is signed and says nothing of anybody.
+create table known_device (
+    person_id bigint not null references person,
+    device text not null constraint known_device_name_is_short check (length(device) between 1 and 60),
+    last_used_at timestamptz not null,
+    primary key (person_id, device)
+);
+
+-- Of whom a password comes: the role of whoever gave it or the code it was chosen with; none is the command line. Whoever rises above
+-- that role has it ended, for somebody below may still know it.
+alter table person add column password_from role;
 
 -- Requests to join: at most 200 open ones (accounts/joining), the old ones swept by the daily clean-up.
 create table join_request (
@@ -1780,14 +1794,15 @@ create table join_request (
 create index join_request_by_state on join_request (state, id);
 create index join_request_by_age on join_request (made_at);
 
--- A code with which somebody chooses a new password: at most one a person, used once, a few attempts.
+-- A code with which somebody chooses a new password: at most one a person, used once. A code of 39 bits that others' wrong guesses use up
+-- would lock its owner out; what one address may guess is bounded apart.
 create table one_time_code (
     person_id bigint primary key references person,
     code_hash text not null,
     made_at timestamptz not null,
     made_by bigint references person,
     expires_at timestamptz not null,
-    attempts_left smallint not null constraint one_time_code_attempts_are_few check (attempts_left between 0 and 10)
+    attempts_left smallint not null constraint one_time_code_attempts_are_few check (attempts_left between 0 and 1000)
 );
 create index one_time_code_by_expiry on one_time_code (expires_at);
 

@@ -20,7 +20,7 @@ from typing import IO, Protocol
 
 import msgspec
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from flatwater.supervisor import Supervisor, ThreadLoop
 from rightlevel.database.bounded_log import BoundedLog
@@ -254,6 +254,8 @@ class PrivateServer:
                 f"The data folder {self._root} can't be made: {error.strerror}."
             ) from error
         self._folder.chmod(0o700)
+        if self._root != self._folder and self._root.exists() and self._root.stat().st_uid == os.geteuid():
+            self._root.chmod(0o700)  # what lies in it beside the database is nobody else's either
 
     def _take_lock(self) -> None:
         lock = (self._root / "lock").open("a+", encoding="utf-8")
@@ -523,14 +525,31 @@ def _conninfo_in(folder: Path, socket_folder: str, role: str, database: str = NA
     return make_conninfo(host=socket_folder, user=role, dbname=database, password=password)
 
 
+def _plainly(error: Exception, conninfo: str) -> str:
+    """What went wrong on one line, without the password that the address may hold. What can't be read as an address is not repeated at all."""
+    try:
+        hidden = conninfo_to_dict(conninfo).get("password")
+    except psycopg.Error:
+        return "it is no address of a PostgreSQL, like postgresql://user:password@host/database."
+    said = " ".join(str(error).split())
+    return said if hidden is None else said.replace(str(hidden), "***")
+
+
 def _met(conninfo: str, named: str) -> tuple[str, str]:
     """The role and the database that a connection leads to. *Errors*: ServerDidNotStart when it leads nowhere, or to one that is too old."""
     try:
         with psycopg.connect(conninfo, connect_timeout=5) as connection:
             version = connection.info.server_version
             found = connection.execute("select current_user::text, current_database()::text").fetchone()
-    except psycopg.Error as error:
-        raise ServerDidNotStart(f"The database of {named} can't be reached: {error}") from error
+            is_replica = connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
+    except (psycopg.Error, ValueError) as error:
+        raise ServerDidNotStart(
+            f"The database of {named} can't be reached: {_plainly(error, conninfo)}"
+        ) from None
+    if is_replica:
+        raise ServerDidNotStart(
+            f"The database of {named} is a replica, which takes no writes. Name the server that it follows."
+        )
     if version < 150_000:
         raise ServerDidNotStart(f"This needs PostgreSQL 15 or later; that server is {version // 10_000}.")
     return (str(found[0]), str(found[1])) if found is not None else ("", "")

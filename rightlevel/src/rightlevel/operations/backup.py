@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import hmac
 import os
 import re
 import shutil
@@ -80,18 +81,20 @@ async def newest_backup(session: Session) -> KeptBackup | None:
 
 
 async def make_backup(
-    database: Database, conninfo: str, photos: Path | None, into: Path, clock: Clock, say: Say, *, keep: int, photos_elsewhere: str = ""
+    database: Database, conninfo: str, photos: Path | None, into: Path, clock: Clock, say: Say, *, keep: int, photos_elsewhere: str = "",
+    secret: str = "",
 ) -> tuple[Path, Backup]:  # fmt: skip
     """A new backup in `into`, of which the newest `keep` stay. The service goes on meanwhile.
 
-    *Errors*: BackupProblem, NotDumped; then nothing is left of it and no older one is taken away. *Cost*: memory of one megabyte and
+    With a `secret`, what it says of itself is signed, so that a change is told from damage by whoever has the same. *Errors*: BackupProblem, NotDumped; then nothing is left of it and no older one is taken away. *Cost*: memory of one megabyte and
     pg_dump's ten, whatever the size.
     """
     began = time.monotonic()
     made_at = clock.now()
     name = f"rightlevel-{made_at:%Y%m%dT%H%M%SZ}"
     folder, made = await asyncio.to_thread(
-        _write, conninfo, photos, into, name, Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere), say
+        _write, conninfo, photos, into, name, Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere), say,
+        secret,
     )  # fmt: skip
     values = {
         "made_at": made_at,
@@ -110,7 +113,7 @@ async def make_backup(
 
 
 def _write(
-    conninfo: str, photos: Path | None, into: Path, name: str, made: Backup, say: Say
+    conninfo: str, photos: Path | None, into: Path, name: str, made: Backup, say: Say, secret: str
 ) -> tuple[Path, Backup]:
     _make_private(into)
     with _alone_in(into):
@@ -127,9 +130,14 @@ def _write(
             if photos is not None:
                 say("photos")
                 _pack(photos, part / "photos.tar")
+            for each in part.iterdir():
+                each.chmod(0o600)
             say("checking")
             made = msgspec.structs.replace(made, files=tuple(_sum(each) for each in sorted(part.iterdir())))
-            _put(part / "backup.json", msgspec.json.format(msgspec.json.encode(made)))
+            told = msgspec.json.format(msgspec.json.encode(made))
+            _put(part / "backup.json", told)
+            if secret:
+                _put(part / SIGNATURE, _signed(told, secret))
             part.rename(whole)
             _flush(into)
         except OSError as error:
@@ -189,7 +197,7 @@ def _sum(file: Path) -> BackupFile:
 
 
 def _put(file: Path, content: bytes) -> None:
-    with file.open("wb") as out:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
@@ -214,11 +222,36 @@ def _forget(into: Path, keep: int) -> list[str]:
     return [each.name for each in old]
 
 
-def read_backup(folder: Path, say: Say) -> Backup:
-    """What a backup says of itself, after every file was found to be as it was written. *Errors*: BackupProblem."""
+SIGNATURE: Final = "backup.mac"
+
+
+def _signed(told: bytes, secret: str) -> bytes:
+    return hmac.new(secret.encode(), told, "sha256").hexdigest().encode() + b"\n"
+
+
+def require_unchanged(folder: Path, told: bytes, secret: str) -> None:
+    """Passes when the backup was made with this secret and says of itself what it said then. *Errors*: BackupProblem."""
+    try:
+        given = (folder / SIGNATURE).read_bytes()[:100]
+    except OSError:
+        given = b""
+    if not hmac.compare_digest(given, _signed(told, secret)):
+        raise BackupProblem(
+            f"{folder} was changed by somebody, or was not made with the secret of RIGHTLEVEL_BACKUP_SECRET: this is no damage of a disk."
+        )
+
+
+def read_backup(folder: Path, say: Say, *, secret: str = "") -> Backup:
+    """What a backup says of itself, after every file was found to be as it was written. *Errors*: BackupProblem.
+
+    With a `secret` it must have been signed with it: sums alone tell damage, and whoever changes a file can change its sum.
+    """
     try:
         with (folder / "backup.json").open("rb") as file:
-            made = msgspec.json.decode(file.read(MOST_JSON_BYTES), type=Backup)
+            told = file.read(MOST_JSON_BYTES)
+        if secret:
+            require_unchanged(folder, told, secret)
+        made = msgspec.json.decode(told, type=Backup)
     except (OSError, msgspec.MsgspecError) as error:
         raise BackupProblem(f"{folder} is no backup: its backup.json can't be read.") from error
     newest = known_migrations()[-1].number

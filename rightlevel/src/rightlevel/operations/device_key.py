@@ -29,8 +29,11 @@ class DeviceNames:
         return "DeviceNames(...)"
 
     def new(self) -> str:
-        """A name for a device on which somebody has just signed in."""
-        name = secrets.token_hex(ID_BYTES)
+        """A fresh name for a device on which somebody signs in."""
+        return secrets.token_hex(ID_BYTES)
+
+    def signed(self, name: str) -> str:
+        """The name as the device keeps it, so that it is known to be ours."""
         return f"{name}.{self._sign(name)}"
 
     def known(self, given: str | None) -> str | None:

@@ -54,10 +54,17 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound(
         "sign_in_failure",
-        "a wrong sign-in, one for each account and address",
+        "a wrong sign-in, one for each account, address and both together",
         "sweeping after two days",
         "sweep:sweep_failures",
         200,
+    ),
+    Bound(
+        "known_device",
+        "a device on which somebody signs in, 20 for each person at most",
+        "a new password, a reset; the one used longest ago for the 21st",
+        "most:rightlevel.programme.accounts.entry.MAX_KNOWN_DEVICES",
+        100,
     ),
     Bound(
         "audit_entry",

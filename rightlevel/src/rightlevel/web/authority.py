@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from flatwater.answers import answer_with, kept_of
 from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.house import read_actor
+from rightlevel.web.house import AnsweredBefore, claimed, read_actor, remember_in
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 async def actor_again(call: Ask, session: Session) -> Actor:
@@ -29,10 +31,28 @@ async def actor_again(call: Ask, session: Session) -> Actor:
     return actor
 
 
-async def write_as(call: Ask, work: Callable[[Session, Actor], Awaitable[T]], *, deadline_s: float) -> T:
-    """Runs the work in a transaction, with whoever is calling as they are in it. *Errors*: NotSignedIn, NotAllowed, and the work's own."""
+async def write_as(
+    call: Ask,
+    work: Callable[[Session, Actor], Awaitable[T]],
+    *,
+    deadline_s: float,
+    answer: Callable[[T], R],
+    is_kept: bool = True,
+) -> R:
+    """Runs the work in a transaction, with whoever is calling as they are in it, and gives what `answer` makes of it.
 
-    async def settle(session: Session) -> T:
-        return await work(session, await actor_again(call, session))
+    The same write coming again is answered as it was: its receipt, without what is shown once, is kept in that very transaction (not of what
+    is streamed: `is_kept`). *Errors*: NotSignedIn, NotAllowed, the work's own, and AnsweredBefore, which the house turns into that answer.
+    """
+
+    async def settle(session: Session) -> R:
+        actor = await actor_again(call, session)
+        known = await claimed(call, session, actor) if is_kept else None
+        if known is not None:
+            raise AnsweredBefore(known)
+        result = answer(await work(session, actor))
+        if is_kept:
+            await remember_in(call, session, actor, kept_of(result, answer_with(result)))
+        return result
 
     return await call.database.run(settle, deadline_s=deadline_s)

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hmac
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 import msgspec
+from starlette.types import Scope
 
 from flatwater.answers import Answer, problem, problem_for
 from flatwater.asgi import House, NotAllowed, NotSignedIn
 from flatwater.contract import UNSAFE, Call, Endpoint
-from flatwater.errors import Refused
+from flatwater.errors import Refused, TooMany
+from flatwater.forwarded import LOCAL, Headers, Origin, network_of
 from flatwater.inputs import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
+from flatwater.rate_limit import MemoryRateLimiter, RateClass
 from flatwater.transaction import ConstraintViolated, Session, ValueRefused
 from rightlevel.assembly import Platform
 from rightlevel.programme.accounts import Scopes, actor_by_session, actor_by_token
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.constraints import translated
-from rightlevel.programme.errors import Forbidden, Kind, NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import Conflict, Forbidden, Kind, NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import Actor
-from rightlevel.programme.receipts import claim_write, keep_answer
+from rightlevel.programme.receipts import Receipt, claim_write, keep_answer, read_receipt
 from rightlevel.web.call import Ask
 from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language
 
@@ -45,15 +50,32 @@ STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409
 PRECONDITION_FAILED = 412
 """What `stale` is answered with when the version came as `If-Match` (RFC 9110, 13.1.1)."""
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
+MAX_KNOWN_TOKENS = 10_000
+"""Some 2 MB. Who is forgotten is looked up once more."""
+MAX_STRANGERS = 10_000
+STRANGERS = RateClass("strangers", per_s=2, burst=100)
+"""Tokens that are nobody's, from one device or address. Those of forty phones whose sessions ran out over night are fewer."""
 
+SECURE_PREFIX = "__Host-"
+"""Such a cookie a browser takes and sends over https only, for this host alone. *Source*: RFC 6265bis, 4.1.3."""
+EVERYWHERE_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+"""On every answer that has no stricter or wider one by itself."""
+HSTS = "max-age=31536000; includeSubDomains"
 PAGE_HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "content-security-policy": (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; "
-        "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' data:; style-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
 API_HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
@@ -66,6 +88,20 @@ class CrossSite(Forbidden):
     """This form was not sent from our own page. Please go back, load the page again and send it once more."""
 
     code = "cross_site"
+
+
+class DoneAlready(Conflict):
+    """This was done already. What it gave was shown once, or was too long to be kept; make a new one if it was lost."""
+
+    code = "done_already"
+
+
+class AnsweredBefore(Exception):
+    """This very write was answered before: ends the work at hand with that answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("answered before")
+        self.answer = answer
 
 
 class BadWriteId(ProgrammeError):
@@ -82,25 +118,79 @@ class RightLevelHouse(House[Actor, Platform]):
 
     def __init__(self, error_page: ErrorPage) -> None:
         self._error_page = error_page
+        self._known_tokens: OrderedDict[str, None] = OrderedDict()
+        self._strangers = MemoryRateLimiter(max_identities=MAX_STRANGERS)
+
+    def origin(self, app: Platform, peer: str, headers: Headers, scheme: str) -> Origin:
+        """The client behind the proxies that the operator named."""
+        return app.proxies.origin(peer, headers, scheme=scheme)
+
+    def everywhere(self, app: Platform | None, scope: Scope) -> dict[str, str]:
+        """What no answer goes without, also of static files and of addresses that lead nowhere."""
+        if app is None:
+            return EVERYWHERE_HEADERS
+        client = scope.get("client")
+        origin = app.proxies.origin(
+            client[0] if client else LOCAL, scope["headers"], scheme=scope.get("scheme", "http")
+        )
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        if not _is_secure(app.settings.cookie_is_secure, host, is_https=origin.is_https):
+            return EVERYWHERE_HEADERS
+        return {**EVERYWHERE_HEADERS, "strict-transport-security": HSTS}
 
     def identity(self, call: Call[Actor, Platform]) -> str:
-        """The person (by their session or token), else the device, else the address: a school's shared address starves nobody.
+        """The person (by a session or token that was found to be somebody's), else the device, else the address: a school's shared
+        address starves nobody, and a made-up token buys nothing.
 
         Where strangers may come in no session counts, for a made-up one would buy more attempts; a device's name only counts
         when it is one that we gave, on a sign-in that succeeded.
         """
         if call.endpoint.who.needs_actor:
-            token = bearer_of(call) or cookie_of(call, SESSION_COOKIE)
-            if token:
-                # A rate may be kept in a table: the token itself never is.
-                return "p " + sha256(token.encode()).hexdigest()[:32]
-        device = call.app.device_names.known(cookie_of(call, DEVICE_COOKIE))
-        return f"d {device}" if device else f"a {call.address}"
+            token = token_mark(call)
+            if token in self._known_tokens:
+                return f"p {token}"
+        device = device_of(call)
+        return f"d {device}" if device else f"a {network_of(call.address)}"
+
+    def admit(self, call: Call[Actor, Platform]) -> None:
+        """Refuses one more made-up token where too many were shown from there; who is known by now is not asked. *Errors*: TooMany."""
+        if not call.endpoint.who.needs_actor:
+            return
+        token = token_mark(call)
+        if token is None or token in self._known_tokens:
+            return
+        left = self._strangers.decide(STRANGERS, _stranger(call), 0)
+        if left.remaining < 1:
+            raise TooMany(retry_after_s=1 / STRANGERS.per_s)
+
+    def _note(self, call: Call[Actor, Platform], actor: Actor | None) -> None:
+        """Keeps in mind which tokens are somebody's, and counts those that are nobody's where they come from."""
+        token = token_mark(call)
+        if token is None:
+            return
+        if actor is None:
+            self._known_tokens.pop(token, None)
+            if call.endpoint.who.needs_actor:
+                self._strangers.decide(STRANGERS, _stranger(call))
+            return
+        self._known_tokens[token] = None
+        self._known_tokens.move_to_end(token)
+        if len(self._known_tokens) > MAX_KNOWN_TOKENS:
+            self._known_tokens.popitem(last=False)
+
+    async def recognise(self, call: Call[Actor, Platform]) -> Actor | None:
+        """The holder of the session or token in the request's head; whether a form of ours sent it is seen once the form is read."""
+        if token_mark(call) is None:
+            return None
+        async with call.database.read(deadline_s=AUTHENTICATE_S) as session:
+            actor = await read_actor(call, session, scopes=call.app.scopes)
+        self._note(call, actor)
+        return actor
 
     async def authenticate(self, call: Call[Actor, Platform]) -> Actor | None:
         """The actor of this request from its token or session; never from anything else that was sent."""
         bearer = bearer_of(call)
-        cookie = None if bearer else cookie_of(call, SESSION_COOKIE)
+        cookie = None if bearer else own_cookie(call, SESSION_COOKIE)
         if bearer is None and cookie is None:
             if call.endpoint.method in UNSAFE:
                 require_same_site(call)
@@ -112,6 +202,7 @@ class RightLevelHouse(House[Actor, Platform]):
                 actor = await read_actor(call, session, scopes=scopes)
         else:
             actor = await read_actor(call, call.session, scopes=scopes)
+        self._note(call, actor)
         if actor is not None and cookie is not None:
             if call.endpoint.method in UNSAFE:
                 require_same_site(call)
@@ -123,28 +214,39 @@ class RightLevelHouse(House[Actor, Platform]):
         return actor
 
     async def recall(self, call: Call[Actor, Platform]) -> Answer | None:
+        return await claimed(call, call.session, call.actor)
+
+    async def remember(self, call: Call[Actor, Platform], answer: Answer) -> None:
+        await remember_in(call, call.session, call.actor, answer)
+
+    async def recall_apart(self, call: Call[Actor, Platform]) -> Answer | None:
         write_id = write_id_of(call)
         if write_id is None or call.actor is None:
             return None
-        operation = f"{call.endpoint.name} {call.path}"
-        receipt = await claim_write(call.session, write_id, call.actor.person_id, operation)
-        if receipt is None or receipt.answer is None:
-            return None
-        kept = msgspec.convert(receipt.answer, KeptAnswer)
-        headers = {"location": kept.location} if kept.location else {}
-        return Answer(kept.status, kept.content.encode(), kept.content_type, headers)
+        person_id, operation = call.actor.person_id, _operation(call)
+        async with call.database.read(deadline_s=AUTHENTICATE_S) as session:
+            receipt = await read_receipt(session, write_id, person_id, operation)
+        return _answer_of(receipt)
 
-    async def remember(self, call: Call[Actor, Platform], answer: Answer) -> None:
-        write_id = write_id_of(call)
-        if write_id is None or call.actor is None or len(answer.content) > MAX_KEPT_ANSWER_BYTES:
+    async def remember_apart(self, call: Call[Actor, Platform], answer: Answer) -> None:
+        if call.actor is None or call.state.get(REMEMBERED) or write_id_of(call) is None:
             return
-        kept = KeptAnswer(
-            answer.status, answer.content.decode(), answer.content_type, answer.headers.get("location", "")
-        )
-        await keep_answer(call.session, write_id, msgspec.to_builtins(kept))
+        actor = call.actor
+
+        async def keep(session: Session) -> None:
+            if await claimed(call, session, actor) is None:
+                await remember_in(call, session, actor, answer)
+
+        try:
+            await call.database.run(keep, deadline_s=AUTHENTICATE_S)
+        except (Refused, ProgrammeError) as error:
+            # What was asked for is done; only a repetition will not know of it.
+            log.error("the receipt of %s could not be kept: %s", call.endpoint.name, error)
 
     async def explain(self, error: Exception, call: Call[Actor, Platform]) -> Answer:
         """The answer for an error: a problem document for the API, a page for people. Denied attempts are audited."""
+        if isinstance(error, AnsweredBefore):
+            return error.answer
         if isinstance(error, ConstraintViolated):
             # Told like any other refusal; that no rule of ours had said it first is worth a line to whoever writes the next one.
             log.warning(
@@ -231,18 +333,68 @@ async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> A
     if bearer is not None:
         return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)
     return await actor_by_session(
-        session, cookie_of(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
+        session, own_cookie(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
         idle_s=call.app.settings.session_idle_s, scopes=scopes,
     )  # fmt: skip
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):
-    """What is kept of an answer for the same write coming again."""
+    """What is kept of an answer for the same write coming again; `is_gone` where that it was done is all that is kept."""
 
     status: int
     content: str
     content_type: str
     location: str = ""
+    is_gone: bool = False
+
+
+REMEMBERED = "is_remembered"
+
+
+def _operation(call: Ask) -> str:
+    return f"{call.endpoint.name} {call.path}"
+
+
+def _answer_of(receipt: Receipt | None) -> Answer | None:
+    """*Errors*: DoneAlready where nothing is kept but that it was done."""
+    if receipt is None or receipt.answer is None:
+        return None
+    kept = msgspec.convert(receipt.answer, KeptAnswer)
+    if kept.is_gone:
+        raise DoneAlready
+    headers = {"location": kept.location} if kept.location else {}
+    return Answer(kept.status, kept.content.encode(), kept.content_type, headers)
+
+
+async def claimed(call: Ask, session: Session, actor: Actor | None) -> Answer | None:
+    """The answer that this very write was given before, or None once its id is this transaction's. *Errors*: DoneAlready, WriteIdReused."""
+    write_id = write_id_of(call)
+    if write_id is None or actor is None:
+        return None
+    return _answer_of(await claim_write(session, write_id, actor.person_id, _operation(call)))
+
+
+async def remember_in(call: Ask, session: Session, actor: Actor | None, answer: Answer) -> None:
+    """Keeps the answer (already without what is shown once) in this transaction, if the write has an id."""
+    write_id = write_id_of(call)
+    if write_id is None or actor is None:
+        return
+    is_gone = answer.is_shown_once or len(answer.content) > MAX_KEPT_ANSWER_BYTES
+    content = "" if is_gone else answer.content.decode()
+    location = answer.headers.get("location", "")
+    kept = KeptAnswer(answer.status, content, answer.content_type, location, is_gone)
+    await keep_answer(session, write_id, msgspec.to_builtins(kept))
+    call.state[REMEMBERED] = True
+
+
+def token_mark(call: Ask) -> str | None:
+    """A mark of the session or token that was sent. The token itself is kept nowhere, also not in memory."""
+    token = bearer_of(call) or own_cookie(call, SESSION_COOKIE)
+    return sha256(token.encode()).hexdigest()[:32] if token else None
+
+
+def _stranger(call: Ask) -> str:
+    return device_of(call) or network_of(call.address)
 
 
 EXPECTED = (ProgrammeError, Refused, InputInvalid, BadCursor, NotSignedIn, NotAllowed, NotFound)
@@ -313,25 +465,55 @@ def require_reach(call: Ask, actor: Actor) -> None:
         raise TokenReadsOnly
 
 
-def session_cookie(token: str, *, life_s: float, is_secure: bool) -> str:
-    """The Set-Cookie value for a session."""
-    secure = "; Secure" if is_secure else ""
-    return f"{SESSION_COOKIE}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+def is_secure(call: Ask) -> bool:
+    """Whether cookies of this request are for https only: where https is, and by default wherever the host is not this machine itself."""
+    wanted = call.app.settings.cookie_is_secure
+    return _is_secure(wanted, call.headers.get("host", ""), is_https=call.is_https)
 
 
-def device_cookie(name: str, *, is_secure: bool) -> str:
-    """The Set-Cookie value by which a device is known at the next sign-in."""
-    secure = "; Secure" if is_secure else ""
-    return f"{DEVICE_COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax; Max-Age={DEVICE_LIFE_S}{secure}"
+def _is_secure(wanted: str, host: str, *, is_https: bool) -> bool:
+    if wanted != "auto":
+        return wanted == "true"
+    return is_https or not _is_this_machine(host)
 
 
-def school_device_cookie(secret: str, *, is_secure: bool) -> str:
-    """The Set-Cookie value by which a device is known as linked to a school; an empty secret removes it."""
-    secure = "; Secure" if is_secure else ""
-    life = DEVICE_LIFE_S if secret else 0
-    return f"{SCHOOL_DEVICE_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life}{secure}"
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "via")
 
 
-def no_session_cookie() -> str:
-    """The Set-Cookie value that removes the session's cookie."""
-    return f"{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+def is_on_this_machine(call: Ask) -> bool:
+    """Whether a program on this machine asks by itself: from a loopback address, under this machine's own name, passed on by no proxy."""
+    if any(name in call.headers for name in PASSED_ON) or not _is_this_machine(call.headers.get("host", "")):
+        return False
+    return call.address == LOCAL or _is_this_machine(
+        call.address if ":" not in call.address else f"[{call.address}]"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a Host header names the machine on which the browser runs. *Source*: RFC 6761 for `localhost` and what is below it."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    name = name.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def own_cookie(call: Ask, name: str) -> str | None:
+    """One of our cookies as we gave it: over https only under the name that no other host and no plain connection can have set."""
+    return cookie_of(call, SECURE_PREFIX + name if is_secure(call) else name)
+
+
+def device_of(call: Ask) -> str | None:
+    """The name by which this device is known, if we gave it one."""
+    return call.app.device_names.known(own_cookie(call, DEVICE_COOKIE))
+
+
+def set_cookie(call: Ask, name: str, value: str, *, life_s: float) -> None:
+    """Gives the browser one of our cookies; a life of 0 takes it away."""
+    prefix, secure = (SECURE_PREFIX, "; Secure") if is_secure(call) else ("", "")
+    call.cookies_to_set.append(
+        f"{prefix}{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={int(life_s)}{secure}"
+    )

@@ -23,28 +23,35 @@ from rightlevel.programme.errors import (
 from rightlevel.programme.receipts import WriteIdReused
 from rightlevel.web.house import (
     API_HEADERS,
+    EVERYWHERE_HEADERS,
     PAGE_HEADERS,
     PRECONDITION_FAILED,
     STATUSES,
     BadWriteId,
     CrossSite,
+    DoneAlready,
     TokenReadsOnly,
     is_answered_with_pages,
 )
 
 EVERY_ANSWER: dict[str, Any] = {
-    "api": dict.fromkeys(API_HEADERS, "On every answer.")
+    "api": dict.fromkeys({**EVERYWHERE_HEADERS, **API_HEADERS}, "On every answer.")
     | {
+        "strict-transport-security": "Where https is: a year, with all that is below this host.",
+        "connection": "close, where what is still on its way need not be sent.",
         "x-content-type-options": "Always nosniff: no browser guesses another type.",
         "cache-control": "Always no-store.",
         "ratelimit-policy": "The allowance that this call counts against (draft-ietf-httpapi-ratelimit-headers).",
         "ratelimit": "What is left of it.",
         "content-encoding": "gzip, where it was accepted and is worth it.",
         "vary": "What else the answer depends on.",
-        "content-security-policy": "On files that people sent: nothing in them runs.",
+        "content-security-policy": "Nothing in an answer runs, and no page frames it.",
     },
-    "page": dict.fromkeys(PAGE_HEADERS, "On every page.")
+    "page": dict.fromkeys({**EVERYWHERE_HEADERS, **PAGE_HEADERS}, "On every page.")
     | {
+        "strict-transport-security": "Where https is: a year, with all that is below this host.",
+        "connection": "close, where what is still on its way need not be sent.",
+        "clear-site-data": "After signing out: what the browser kept of our pages goes.",
         "x-content-type-options": "Always nosniff.",
         "cache-control": "How long a browser may keep it; mostly no-store.",
         "referrer-policy": "Which sites are told where somebody came from.",
@@ -93,9 +100,10 @@ def _of_house(endpoint: Endpoint) -> Iterator[ProblemKind]:
             yield _kind_of(TokenReadsOnly)
         for kind in (AlreadyTaken, Conflict, InUse, Invalid, RoundSealing):
             yield _kind_of(kind)
-    if endpoint.work == "write":
+    if endpoint.method in UNSAFE and (endpoint.work == "write" or endpoint.who.needs_actor):
         yield _kind_of(BadWriteId)
         yield _kind_of(WriteIdReused)
+        yield _kind_of(DoneAlready)
 
 
 def _kind_of(kind: type[BaseException]) -> ProblemKind:

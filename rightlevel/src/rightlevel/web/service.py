@@ -12,9 +12,9 @@ from flatwater.openapi import openapi
 from flatwater.queries import load_queries
 from rightlevel import __version__
 from rightlevel.operations.health import read_health
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, may
 from rightlevel.web.call import READ_S, READS, Ask
-from rightlevel.web.house import is_answered_with_pages
+from rightlevel.web.house import is_answered_with_pages, is_on_this_machine
 from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
 
 routes = Registry()
@@ -26,6 +26,12 @@ class Version(msgspec.Struct, frozen=True):
 
     version: str
     schema: int
+
+
+class UpOrDown(msgspec.Struct, frozen=True):
+    """All that a stranger is told of the service's health."""
+
+    status: str
 
 
 @routes.endpoint(
@@ -41,12 +47,14 @@ class Version(msgspec.Struct, frozen=True):
     tags=("service",),
 )
 async def healthz(call: Ask) -> Raw:
-    """Whether program and database are well, with numbers; 503 when the database is away. A full pool is *busy*, with 200."""
+    """Whether program and database are well; 503 when the database is away. With numbers on this machine itself, and for an admin's token."""
     health = await read_health(
         call.app.database, call.app.readings, call.app.settings.memory_bytes, call.app.supervisor.standings()
     )
-    content = msgspec.json.encode(health)
-    return Raw(content, "application/json", 200 if health.status != "down" else 503)
+    is_down = health.status == "down"
+    sees_numbers = is_on_this_machine(call) or (call.actor is not None and may(call.actor, "read", "metric"))
+    shown = health if sees_numbers else UpOrDown("down" if is_down else "up")
+    return Raw(msgspec.json.encode(shown), "application/json", 503 if is_down else 200)
 
 
 @routes.endpoint(

@@ -22,7 +22,7 @@ from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.web.call import Ask
 from rightlevel.web.form_again import FormAgain
-from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, CrossSite, require_same_site
+from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, CrossSite, require_same_site, set_cookie
 from rightlevel.web.language import N_
 from rightlevel.web.templating import (
     OWN,
@@ -160,10 +160,7 @@ class FormsAgain:
         secret = await hold_form(call.database, owner, content, call.clock)
         if secret is None:
             return False
-        secure = "; Secure" if call.app.settings.cookie_is_secure else ""
-        call.cookies_to_set.append(
-            f"{HELD_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={HELD_S}{secure}"
-        )
+        set_cookie(call, HELD_COOKIE, secret, life_s=HELD_S)
         return True
 
 

@@ -36,7 +36,9 @@ from rightlevel.web.house import (
     PAGE_HEADERS,
     CrossSite,
     cookie_of,
+    is_secure,
     language_of,
+    own_cookie,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
@@ -143,7 +145,7 @@ def render(
         notice.startswith(PARTLY),
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
-    context["has_held"] = call.path == "/" and cookie_of(call, HELD_COOKIE) is not None
+    context["has_held"] = call.path == "/" and own_cookie(call, HELD_COOKIE) is not None
     proposed: frozenset[str] = values.pop("proposes", frozenset())
     text = _environment.get_template(template).render(context | values)
     if error is not None and call.sent.fields and "hx-request" not in call.headers:
@@ -204,6 +206,11 @@ def part(call: Ask, template: str, **values: Any) -> str:
     """A part of a page in the caller's language, to be put into one that is there already. *Cost*: no query."""
     context = _context(language_of(call), call.actor, call.path, call.query_string, call.clock.zone)
     return _environment.get_template(template).render(context | values)
+
+
+def render_once(call: Ask, template: str, **values: Any) -> Html:
+    """A page that shows a secret this once: nothing keeps it, and the same write coming again is told that it was done."""
+    return msgspec.structs.replace(render(call, template, **values), is_shown_once=True)
 
 
 def _context(
@@ -323,7 +330,7 @@ def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False) -> Redi
     """Go and look there; the (translated) text is told once, on the next page; as a warning where not all was taken."""
     if text:
         kept = (PARTLY if is_partly else "") + text[:MAX_NOTICE_CHARS]
-        call.cookies_to_set.append(_notice_cookie(quote(kept), NOTICE_S))
+        call.cookies_to_set.append(_notice_cookie(call, quote(kept), NOTICE_S))
     return Redirect(to)
 
 
@@ -331,12 +338,13 @@ def _take_notice(call: Ask) -> str:
     kept = cookie_of(call, NOTICE_COOKIE)
     if kept is None or call.endpoint.method != "GET":
         return ""
-    call.cookies_to_set.append(_notice_cookie("", 0))
+    call.cookies_to_set.append(_notice_cookie(call, "", 0))
     return unquote(kept)[: MAX_NOTICE_CHARS + len(PARTLY)]
 
 
-def _notice_cookie(value: str, life_s: int) -> str:
-    return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}"
+def _notice_cookie(call: Ask, value: str, life_s: int) -> str:
+    secure = "; Secure" if is_secure(call) else ""
+    return f"{NOTICE_COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{secure}"
 
 
 def local_path(asked: str, otherwise: str = "/") -> str:
@@ -474,6 +482,7 @@ __all__ = [
     "local_path",
     "not_found_page",
     "render",
+    "render_once",
     "render_partly",
     "show_again",
 ]

@@ -118,11 +118,13 @@ async def test_people_are_found_by_name_and_role_and_paged_without_gaps(session:
 async def test_a_stale_change_shows_both(session: Session, cast: Cast) -> None:
     person_id = await make(session, cast.admin)
     changed = await change_person(
-        session, cast.coordinator, person_id, PersonChange(1, display_name="Renamed")
+        session, cast.coordinator, person_id, PersonChange(1, display_name="Renamed"), StandingClock(NOW)
     )
     assert (changed.display_name, changed.version) == ("Renamed", 2)
     with pytest.raises(Stale) as stale:
-        await change_person(session, cast.coordinator, person_id, PersonChange(1, display_name="Other"))
+        await change_person(
+            session, cast.coordinator, person_id, PersonChange(1, display_name="Other"), StandingClock(NOW)
+        )
     assert stale.value.values["current"]["display_name"] == "Renamed"
     assert stale.value.values["yours"]["display_name"] == "Other"
 
@@ -132,13 +134,27 @@ async def test_nobody_changes_their_own_role_and_no_password_above_is_reset(
 ) -> None:
     with pytest.raises(Forbidden):
         await change_person(
-            session, cast.coordinator, cast.coordinator.person_id, PersonChange(1, role="mentor")
+            session,
+            cast.coordinator,
+            cast.coordinator.person_id,
+            PersonChange(1, role="mentor"),
+            StandingClock(NOW),
         )
     with pytest.raises(Forbidden):
-        await reset_password(session, cast.coordinator, cast.admin.person_id, password_hash="x")
+        await reset_password(
+            session, cast.coordinator, cast.admin.person_id, password_hash="x", clock=StandingClock(NOW)
+        )
     with pytest.raises(Forbidden):
-        await change_person(session, cast.coordinator, cast.teacher.person_id, PersonChange(1, role="admin"))
-    await reset_password(session, cast.coordinator, cast.mentor.person_id, password_hash="x")
+        await change_person(
+            session,
+            cast.coordinator,
+            cast.teacher.person_id,
+            PersonChange(1, role="admin"),
+            StandingClock(NOW),
+        )
+    await reset_password(
+        session, cast.coordinator, cast.mentor.person_id, password_hash="x", clock=StandingClock(NOW)
+    )
 
 
 async def test_the_last_admin_stays(session: Session, cast: Cast) -> None:
@@ -146,7 +162,9 @@ async def test_the_last_admin_stays(session: Session, cast: Cast) -> None:
     await set_active(session, cast.admin, second, is_active=False, clock=StandingClock(NOW))
     helper = msgspec.structs.replace(cast.admin, person_id=second)
     for attempt in (
-        change_person(session, helper, cast.admin.person_id, PersonChange(1, role="viewer")),
+        change_person(
+            session, helper, cast.admin.person_id, PersonChange(1, role="viewer"), StandingClock(NOW)
+        ),
         set_active(session, helper, cast.admin.person_id, is_active=False, clock=StandingClock(NOW)),
     ):
         with pytest.raises(LastAdmin):
@@ -220,7 +238,7 @@ async def test_no_hash_and_no_token_reaches_the_audit(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     person_id = await make(session, cast.admin)
-    await reset_password(session, cast.admin, person_id, password_hash="$argon2id$secret")
+    await reset_password(session, cast.admin, person_id, password_hash="$argon2id$secret", clock=clock)
     made = await create_token(session, cast.teacher, None, label="phone", days=30, clock=clock)
     written = await session.fetch_value(QUERIES["audit"], {})
     assert "reset_password" in written

@@ -155,7 +155,7 @@ async def test_somebody_of_another_school_is_refused_like_a_wrong_pin(house: Hou
 async def test_wrong_pins_lock_the_person_longer_and_longer(house: House) -> None:
     secret, teacher = await linked(house), house.cast.teacher.person_id
     await give_pin(house, "teacher")
-    for _ in range(FREE_FAILURES["pin"]):
+    for _ in range(FREE_FAILURES["pin_pair"]):
         with pytest.raises(PinRefused):
             await enter(house, secret, teacher, "000111")
     with pytest.raises(SignInLocked) as locked:
@@ -348,6 +348,8 @@ async def test_a_pin_does_not_go_up_with_its_owner(house: House, role: str, is_k
     by_pin = await enter(house, secret, teacher)
     admin = await house.now("admin")
     change = PersonChange(version=1, role=role)
-    await house.database.run(lambda session: change_person(session, admin, teacher, change), deadline_s=5)
+    await house.database.run(
+        lambda session: change_person(session, admin, teacher, change, house.clock), deadline_s=5
+    )
     assert (await house.actor(by_pin) is not None) is is_kept
     assert (await names(house, secret) == ["Teacher"]) is is_kept

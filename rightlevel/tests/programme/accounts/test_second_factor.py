@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from accounts_doors import LIFE_S, House, code, enrol, open_house
+from accounts_doors import LIFE_S, PASSWORD, House, code, enrol, open_house
 
 from flatwater.clock import StandingClock
 from flatwater.paging import PageRequest
@@ -144,16 +144,14 @@ async def test_with_the_password_alone_nobody_puts_another_factor_in_its_place(h
     await enrol(house, await house.enter("teacher"))
     half = await house.known(await house.enter("teacher"))
     with pytest.raises(Forbidden):
-        await house.database.run(
-            lambda session: begin_second_factor(session, half, house.clock), deadline_s=5
-        )
+        await begin_second_factor(house.database, house.passwords, house.clock, half, password=PASSWORD)
     with pytest.raises(Forbidden):
         await remove_second_factor(house.database, half, code="000000", clock=house.clock)
 
 
 async def test_a_wrong_first_code_puts_nothing_in_force(house: House) -> None:
     actor = await house.known(await house.enter("teacher"))
-    await house.database.run(lambda session: begin_second_factor(session, actor, house.clock), deadline_s=5)
+    await begin_second_factor(house.database, house.passwords, house.clock, actor, password=PASSWORD)
     with pytest.raises(Invalid):
         await house.database.run(
             lambda session: confirm_second_factor(
@@ -168,9 +166,7 @@ async def test_a_second_factor_in_force_is_not_replaced_by_another(house: House)
     _, confirmed = await enrol(house, await house.enter("teacher"))
     actor = await house.known(confirmed.signed_in)
     with pytest.raises(FactorThere):
-        await house.database.run(
-            lambda session: begin_second_factor(session, actor, house.clock), deadline_s=5
-        )
+        await begin_second_factor(house.database, house.passwords, house.clock, actor, password=PASSWORD)
 
 
 async def test_an_admin_does_not_take_it_away_while_admins_need_it(house: House) -> None:
@@ -217,15 +213,19 @@ async def test_somebody_above_resets_it_and_nobody_else(house: House) -> None:
     for actor in (house.cast.mentor, house.cast.teacher, house.cast.teacher_elsewhere):
         with pytest.raises(Forbidden):
             await house.database.run(
-                lambda session, actor=actor: reset_second_factor(session, actor, teacher), deadline_s=5
+                lambda session, actor=actor: reset_second_factor(session, actor, teacher, house.clock),
+                deadline_s=5,
             )
     coordinator = await house.now("coordinator")
     for above in (house.cast.admin.person_id, house.cast.coordinator.person_id):
         with pytest.raises(Forbidden):
             await house.database.run(
-                lambda session, above=above: reset_second_factor(session, coordinator, above), deadline_s=5
+                lambda session, above=above: reset_second_factor(session, coordinator, above, house.clock),
+                deadline_s=5,
             )
-    await house.database.run(lambda session: reset_second_factor(session, coordinator, teacher), deadline_s=5)
+    await house.database.run(
+        lambda session: reset_second_factor(session, coordinator, teacher, house.clock), deadline_s=5
+    )
     assert await house.actor(confirmed.signed_in) is None
     assert (await house.enter("teacher")).pending == ""
     assert await house.value("audit_count", action="reset", resource="second_factor", outcome="done") == 1

@@ -100,7 +100,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(door: Do
 
 
 async def test_failures_lock_the_account_for_longer_and_longer_and_success_forgets_them(door: Door) -> None:
-    for _ in range(FREE_FAILURES["account"]):
+    for _ in range(FREE_FAILURES["pair"]):
         with pytest.raises(SignInRefused):
             await door.enter("wrong")
     with pytest.raises(SignInLocked) as locked:
@@ -114,7 +114,7 @@ async def test_failures_lock_the_account_for_longer_and_longer_and_success_forge
     assert longer.value.values["wait_s"] == 61
     door.clock.advance(61)
     await door.enter()
-    for _ in range(FREE_FAILURES["account"] - 1):
+    for _ in range(FREE_FAILURES["pair"] - 1):
         with pytest.raises(SignInRefused):
             await door.enter("wrong")
     await door.enter()
@@ -137,9 +137,15 @@ async def test_guesses_at_the_same_moment_are_all_counted(door: Door) -> None:
 
 
 def test_the_lock_doubles_up_to_an_hour_and_a_quiet_day_forgets() -> None:
-    assert [lock_s("account", n) for n in (4, 5, 6, 7, 30)] == [0, 30, 60, 120, 3_600]
-    assert failures_after(9, NOW - timedelta(days=2), NOW) == 1
-    assert failures_after(9, NOW - timedelta(minutes=2), NOW) == 10
+    assert [lock_s("pair", n) for n in (4, 5, 6, 7, 30)] == [0, 30, 60, 120, 3_600]
+    assert failures_after("pair", 9, NOW - timedelta(days=2), NOW) == 1
+    assert failures_after("pair", 9, NOW - timedelta(minutes=2), NOW) == 10
+
+
+def test_what_many_share_is_slowed_and_forgets_each_minute() -> None:
+    assert [lock_s("address", n) for n in (49, 50, 51, 5_000)] == [0, 30, 60, 60]
+    assert failures_after("address", 60, NOW - timedelta(minutes=20), NOW) == 41
+    assert failures_after("address", 60, NOW - timedelta(hours=20), NOW) == 1
 
 
 async def test_forty_sign_ins_at_once_succeed_two_at_a_time(door: Door) -> None:
@@ -167,11 +173,15 @@ async def test_a_new_password_ends_the_other_sessions(door: Door) -> None:
         )
     assert actor is not None
     with pytest.raises(Invalid) as wrong:
-        await change_password(door.database, door.passwords, actor, old="not it", new="a new long password")
+        await change_password(
+            door.database, door.passwords, door.clock, actor, old="not it", new="a new long password"
+        )
     assert wrong.value.faults[0].field == "old"
     with pytest.raises(Invalid):
-        await change_password(door.database, door.passwords, actor, old=PASSWORD, new="short")
-    await change_password(door.database, door.passwords, actor, old=PASSWORD, new="a new long password")
+        await change_password(door.database, door.passwords, door.clock, actor, old=PASSWORD, new="short")
+    await change_password(
+        door.database, door.passwords, door.clock, actor, old=PASSWORD, new="a new long password"
+    )
     assert await door.holder(here.token) == "sok"
     assert await door.holder(elsewhere.token) is None
     with pytest.raises(SignInRefused):
@@ -182,7 +192,8 @@ async def test_a_new_password_ends_the_other_sessions(door: Door) -> None:
 async def test_a_reset_ends_every_session(door: Door) -> None:
     entered = await door.enter()
     await door.database.run(
-        lambda session: reset_password(session, None, entered.person_id, password_hash="x"), deadline_s=5
+        lambda session: reset_password(session, None, entered.person_id, password_hash="x", clock=door.clock),
+        deadline_s=5,
     )
     assert await door.holder(entered.token) is None
 

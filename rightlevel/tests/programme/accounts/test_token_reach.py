@@ -57,7 +57,7 @@ async def test_no_token_reaches_further_than_its_holder(
 
 
 async def test_a_limited_token_makes_no_others(session: Session, cast: Cast, clock: StandingClock) -> None:
-    for reach in (TokenReach(may_write=False), TokenReach(resources=("self", "school"))):
+    for reach in (TokenReach(), TokenReach(may_write=False), TokenReach(resources=("self", "school"))):
         holder = await with_token(session, cast.coordinator, clock, reach)
         with pytest.raises(Forbidden):
             await create_token(session, holder, None, label="more", days=1, clock=clock)
@@ -109,7 +109,7 @@ def bearer(served: Served, token: str) -> httpx.AsyncClient:
 
 
 async def token_over_http(served: Served, **more: object) -> str:
-    async with served.client("coordinator") as client:
+    async with served.client("coordinator", by="cookie") as client:
         made = await client.post("/api/v1/me/tokens", json={"label": "x", "days": 1, **more})
     assert made.status_code == 200, made.text
     return made.json()["token"]

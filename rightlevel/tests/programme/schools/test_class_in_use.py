@@ -2,14 +2,16 @@
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 from people import NOW, Cast
 
 from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.errors import Invalid, Stale
+from rightlevel.programme.errors import Invalid, NotFound, Stale
 from rightlevel.programme.lives import Transfer, transfer_student
+from rightlevel.programme.permissions import Held, Scope
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.schools import (
     ClassChange,
@@ -120,3 +122,17 @@ async def test_classes_are_made_and_brought_back_only_where_children_may_stand(
     with pytest.raises(Invalid) as refused:
         await restore_class(session, cast.coordinator, made.id)
     assert [fault.field for fault in refused.value.faults] == ["school_year_id"]
+
+
+async def test_a_class_out_of_reach_is_not_there_also_in_ones_own_school(
+    session: Session, cast: Cast
+) -> None:
+    other = await create_class(session, cast.coordinator, NewClass(cast.school_a, cast.school_year, 4, "B"))
+    mine = msgspec.structs.replace(
+        cast.teacher, scope=Scope(held=(Held(cast.school_a, "math", cast.class_3a),))
+    )
+    assert (await read_class(session, mine, cast.class_3a)).id == cast.class_3a
+    assert (await read_class(session, cast.teacher, other.id)).id == other.id
+    for actor in (mine, cast.teacher_elsewhere, cast.stranger):
+        with pytest.raises(NotFound):
+            await read_class(session, actor, other.id)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
-from flatwater.doctor.quoting import identifier
+from flatwater.doctor.quoting import database_word, identifier
 from flatwater.doctor.relations import graded, owners, well
 
 NAME: Final = "wraparound"
@@ -72,7 +72,7 @@ class Wraparound(Struct, frozen=True):
         here = age.name == look.database
         cure = Cure(
             sql="vacuum (freeze);" if here else "",
-            command="" if here else f"vacuumdb --freeze --dbname={identifier(age.name)}",
+            command="" if here else f"vacuumdb --freeze --dbname={database_word(age.name)}",
             undo="none is needed; it changes no row that can be seen",
             explanation="First end what holds vacuum back (see vacuum, prepared_transactions, wal_and_slots); then freeze, the oldest "
             "tables first. Never in single-user mode unless the server itself asks for it.",

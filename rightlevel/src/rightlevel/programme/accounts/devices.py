@@ -10,11 +10,19 @@ from uuid import UUID
 import msgspec
 
 from flatwater.clock import Clock, today
+from flatwater.forwarded import network_of
 from flatwater.paging import Page, PageRequest
 from flatwater.pool import Database
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store, store
-from rightlevel.programme.accounts.entry import count_failures, open_session, refuse_locked
+from rightlevel.programme.accounts.entry import (
+    Tried,
+    count_failures,
+    forgive,
+    open_session,
+    refuse_locked,
+)
 from rightlevel.programme.accounts.model import DeviceRow, NameHere, SchoolDevice, SignedIn
 from rightlevel.programme.accounts.passwords import PasswordHasher, generate_code, typed_code
 from rightlevel.programme.accounts.pins import pin_of
@@ -59,7 +67,7 @@ class PinRefused(Forbidden):
 class LinkCode(msgspec.Struct, frozen=True):
     """A code with which one device may be linked; `code` is shown this once."""
 
-    code: str
+    code: ShownOnce
     school_id: int
     school_name: str
     expires_at: datetime
@@ -96,9 +104,14 @@ async def make_link_code(session: Session, actor: Actor, school_id: int, clock: 
     return LinkCode(code, school_id, name, expires_at)
 
 
-async def link_device(database: Database, clock: Clock, *, code: str, address: str, label: str) -> Linked:
-    """Links the device that shows a good code; of two at once, one. *Errors*: LinkRefused, SignInLocked, DeviceLimit."""
-    tried = ("link", address)
+async def link_device(
+    database: Database, clock: Clock, *, code: str, address: str, label: str, device_name: str | None = None
+) -> Linked:
+    """Links the device that shows a good code; of two at once, one. *Errors*: LinkRefused, SignInLocked, DeviceLimit.
+
+    Wrong codes slow the address; a device on which somebody signed in before (`device_name`) is counted by itself.
+    """
+    tried: Tried = ("link", device_name or network_of(address))
 
     async def settle(session: Session) -> Linked | None:
         now = clock.now()
@@ -148,8 +161,11 @@ async def sign_in_by_pin(
     pin: str,
     address: str,
     label: str,
+    replaces: str | None = None,
 ) -> SignedIn:
     """A short session for a name and PIN on a linked device. *Errors*: LinkRefused, PinRefused, SignInLocked, TooMany.
+
+    Wrong PINs count for the person on this device; until that person has signed in on it, for the person and for the device too.
 
     A name that is not of this school takes as long and answers the same as a wrong PIN.
     """
@@ -157,7 +173,12 @@ async def sign_in_by_pin(
         device = await known_device(session, secret)
         if device is None:
             raise LinkRefused("This device is not linked to a school.")
-        tried = (("pin", str(person_id)), ("device", device.id))
+        name = f"school {device.id}"
+        is_known = await keys_store.count(
+            session, "count_devices_of_person", person_id=person_id, device=name
+        )
+        own: Tried = ("pin_pair", f"{device.id} {person_id}")
+        tried = (own,) if is_known else (own, ("pin", str(person_id)), ("device", device.id))
         await refuse_locked(session, clock.now(), *tried)
         is_here = await keys_store.names_here(session, device.school_id, today(clock), person_id)
         key = await keys_store.pin_key(session, person_id) if is_here else None
@@ -176,11 +197,11 @@ async def sign_in_by_pin(
                 after={"school_device": device.id},
             )  # fmt: skip
             return None
-        await keys_store.do(session, "forget_failures", kind="pin", subject=str(person_id))
+        await forgive(session, *tried)
         await keys_store.do(session, "touch_device", id=device.id, now=now)
         return await open_session(
             session, key, address=address, device=label, clock=clock, life_s=PIN_SESSION_S,
-            school_device_id=device.id,
+            school_device_id=device.id, device_name=name, replaces=replaces,
         )  # fmt: skip
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)

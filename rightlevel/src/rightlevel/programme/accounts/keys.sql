@@ -27,6 +27,53 @@ join sign_in_failure f on f.kind = asked.kind and f.subject = asked.subject
 delete from sign_in_failure
 where kind = %(kind)s and subject = %(subject)s
 
+-- name: begin_failures
+-- A count of none, where there is none yet: it is there to be locked. Served by the primary key.
+insert into sign_in_failure (kind, subject, failures, last_failed_at, locked_until)
+values (%(kind)s, %(subject)s, 0, %(now)s, %(now)s)
+on conflict (kind, subject) do nothing
+
+-- name: take_off_failures
+-- So many failures no longer count, and below the free ones nothing is locked. Served by the primary key.
+update sign_in_failure
+set failures = greatest(failures - %(fewer)s, 0),
+    locked_until = case when failures - %(fewer)s < %(free)s then last_failed_at else locked_until end
+where kind = %(kind)s and subject = %(subject)s
+
+-- name: count_known_devices
+-- Whether a device is known as that of whoever signs in under this name. Served by the unique indexes of person and the primary key.
+select count(*) as devices
+from person p
+join known_device k on k.person_id = p.id and k.device = %(device)s
+where (p.username = %(login)s or lower(p.email) = %(login)s) and p.is_active and p.deleted_at is null
+
+-- name: count_devices_of_person
+-- Whether a person is known on a device. Served by the primary key.
+select count(*) as devices from known_device where person_id = %(person_id)s and device = %(device)s
+
+-- name: know_device
+-- A device is a person's from now on. Served by the primary key.
+insert into known_device (person_id, device, last_used_at) values (%(person_id)s, %(device)s, %(now)s)
+on conflict (person_id, device) do update set last_used_at = excluded.last_used_at
+
+-- name: forget_oldest_devices
+-- Keeps a person's known devices at a bound: those used last stay. Served by the primary key.
+delete from known_device
+where person_id = %(person_id)s and device in (
+    select device from known_device where person_id = %(person_id)s order by last_used_at desc, device offset %(kept)s limit 1000)
+
+-- name: forget_known_devices
+-- No device but one is a person's any longer. Served by the primary key.
+delete from known_device where person_id = %(person_id)s and device <> %(kept)s
+
+-- name: end_session_by_token
+-- Ends the session of a token. Served by the primary key.
+delete from person_session where token_hash = %(token_hash)s
+
+-- name: end_calendar_links
+-- Ends every calendar link of a person. Served by calendar_link_by_person.
+update calendar_link set revoked_at = %(now)s where person_id = %(person_id)s and revoked_at is null
+
 -- name: make_sealing_key
 -- Keeps the deployment's key for sealing; the first one stays.
 insert into signing_key (name, value) values ('sealing', %(value)s) on conflict (name) do nothing
@@ -43,11 +90,17 @@ on conflict (person_id) do update
 set code_hash = excluded.code_hash, made_at = excluded.made_at, made_by = excluded.made_by, expires_at = excluded.expires_at,
     attempts_left = excluded.attempts_left
 
+-- name: forget_pin_failures
+-- Wrong PINs of somebody start again at none on every device. Served by sign_in_failure_of_pins.
+delete from sign_in_failure
+where kind = 'pin_pair' and split_part(subject, ' ', 2) = %(person_id)s::text
+
 -- name: code_by_login
--- The code that may still be used under a username or e-mail. Served by the unique indexes of person and the primary key.
-select p.id as person_id, c.code_hash
+-- The code that may still be used under a username or e-mail, and the role of who made it. Served by the unique indexes of person and primary keys.
+select p.id as person_id, c.code_hash, m.role as made_by_role
 from person p
 join one_time_code c on c.person_id = p.id and c.expires_at > %(now)s and c.attempts_left > 0
+left join person m on m.id = c.made_by
 where (p.username = %(login)s or lower(p.email) = %(login)s) and p.is_active and p.deleted_at is null
 limit 1
 
@@ -67,10 +120,26 @@ where person_id = %(person_id)s and attempts_left > 0
 delete from one_time_code
 where person_id = %(person_id)s
 
+-- name: keep_password_from
+-- Keeps of whom a password comes. Served by the primary key.
+update person set password_from = %(role)s::role where id = %(person_id)s
+
+-- name: key_origins
+-- Of whom what opens an account comes: the password, the one-time code that may still be used, and the PIN (none where it is the person's own).
+-- Served by primary keys.
+select p.password_hash is not null as has_password, p.password_from, c.person_id is not null as has_code, m.role as code_from,
+    n.person_id is not null as has_pin, n.set_by = p.id as is_own_pin, s.role as pin_from
+from person p
+left join one_time_code c on c.person_id = p.id
+left join person m on m.id = c.made_by
+left join person_pin n on n.person_id = p.id
+left join person s on s.id = n.set_by
+where p.id = %(person_id)s
+
 -- name: forget_password
 -- Makes the present password useless.
 update person
-set password_hash = null, version = version + 1
+set password_hash = null, password_from = null, version = version + 1
 where id = %(person_id)s and deleted_at is null
 
 -- name: admins_with_a_password

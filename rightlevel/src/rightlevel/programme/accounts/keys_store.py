@@ -13,6 +13,8 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.accounts.model import DeviceRow, NameHere, SchoolDevice
 from rightlevel.programme.accounts.store import Key
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import Role
 
 _queries = load_queries(__package__ or "", "keys.sql")
 
@@ -29,6 +31,19 @@ class CodeKey(msgspec.Struct, frozen=True):
 
     person_id: int
     code_hash: str
+    made_by_role: Role | None
+
+
+class Origins(msgspec.Struct, frozen=True):
+    """Of whom what opens an account comes; no role is the command line."""
+
+    has_password: bool
+    password_from: Role | None
+    has_code: bool
+    code_from: Role | None
+    has_pin: bool
+    is_own_pin: bool | None
+    pin_from: Role | None
 
 
 class Factor(msgspec.Struct, frozen=True):
@@ -101,6 +116,14 @@ async def admins_with_a_password(session: Session) -> list[int]:
 
 async def code_by_login(session: Session, login: str, now: datetime) -> CodeKey | None:
     return await session.fetch_one(_queries["code_by_login"], {"login": login, "now": now}, into=CodeKey)
+
+
+async def key_origins(session: Session, person_id: int) -> Origins:
+    """Of whom somebody's keys come. *Cost*: one statement."""
+    found = await session.fetch_one(_queries["key_origins"], {"person_id": person_id}, into=Origins)
+    if found is None:
+        raise NotFound
+    return found
 
 
 async def read_factor(session: Session, person_id: int, *, for_update: bool = False) -> Factor | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from flatwater.shown_once import ShownOnce
+from rightlevel.programme.accounts.blocklist import is_guessed_first
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
 from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.permissions import RANK, ROLES, Actor, Role
@@ -22,11 +25,18 @@ _ROLES: dict[str, Role] = {role: role for role in ROLES}
 PIN_ROLES = frozenset[Role]({"teacher", "mentor"})
 """Those who are assigned to schools; whoever may change more signs in with more."""
 
-FREE_FAILURES = {"account": 5, "address": 50, "factor": 5, "pin": 5, "device": 20, "link": 10}
-"""Failures before a lock; an address is a whole school's, so it gets ten times an account's, and a school's device four times."""
+FREE_FAILURES = {
+    "pair": 5, "account": 100, "address": 50, "factor": 5, "pin_pair": 5, "pin": 100, "device": 20, "link": 10, "code": 5, "password": 5,
+}  # fmt: skip
+"""Failures before a lock. `pair` is an account at one address or one known device, `pin_pair` a person at one linked device, `code` a
+one-time code at one address. *Source*: NIST SP 800-63B, 3.2.2: at most a hundred failures of an account, which `account` and `pin` keep."""
 FIRST_LOCK_S = 30.0
 LONGEST_LOCK_S = 3_600.0
 FORGET_FAILURES_S = 86_400.0
+SLOWED = frozenset({"address", "device", "link"})
+"""What many share is slowed, never closed: its lock stays short, and it forgets a failure each minute."""
+SLOWED_LOCK_S = 60.0
+SLOWED_FORGETS_S = 60.0
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -73,6 +83,8 @@ class SignedIn(msgspec.Struct, frozen=True):
     pending: str = ""
     """What is still to be done before anything else: `second_factor`, `enrol`, or nothing."""
     life_s: float = 0.0
+    device_name: str = ""
+    """The name by which this device is known again."""
 
 
 class NameHere(msgspec.Struct, frozen=True):
@@ -131,21 +143,25 @@ class TokenMade(msgspec.Struct, frozen=True):
     """A new API token; `token` is shown this once."""
 
     id: str
-    token: str
+    token: ShownOnce
     expires_at: datetime
 
 
 def lock_s(kind: str, failures: int) -> float:
-    """For how long a sign-in is locked after so many failures: nothing, then 30 s doubling up to an hour."""
+    """For how long a sign-in is locked after so many failures: nothing, then 30 s doubling up to an hour (a minute for what many share)."""
     over = failures - FREE_FAILURES[kind]
-    return 0.0 if over < 0 else min(FIRST_LOCK_S * 2 ** min(over, 10), LONGEST_LOCK_S)
+    longest_s = SLOWED_LOCK_S if kind in SLOWED else LONGEST_LOCK_S
+    return 0.0 if over < 0 else min(FIRST_LOCK_S * 2 ** min(over, 10), longest_s)
 
 
-def failures_after(before: int, last_failed_at: datetime | None, now: datetime) -> int:
-    """The count with one more failure; a day without any starts again at one."""
-    if last_failed_at is None or now - last_failed_at > timedelta(seconds=FORGET_FAILURES_S):
+def failures_after(kind: str, before: int, last_failed_at: datetime | None, now: datetime) -> int:
+    """The count with one more failure; a day without any starts again at one, what many share forgets one each minute."""
+    if last_failed_at is None:
         return 1
-    return before + 1
+    quiet_s = (now - last_failed_at).total_seconds()
+    if kind in SLOWED:
+        return max(before - int(quiet_s / SLOWED_FORGETS_S), 0) + 1
+    return 1 if quiet_s > FORGET_FAILURES_S else before + 1
 
 
 def may_manage(actor: Actor, role: Role) -> bool:
@@ -159,14 +175,16 @@ def require_manage(actor: Actor, role: Role) -> None:
         raise Forbidden("Only somebody above this role may do that.")
 
 
-def password_faults(password: str) -> list[Fault]:
-    """What is wrong with a password. *Source*: NIST SP 800-63B: length counts, composition rules don't."""
+def password_faults(password: str, about: Iterable[str] = ()) -> list[Fault]:
+    """What is wrong with a password; `about` are its owner's names. *Source*: NIST SP 800-63B: length counts, composition rules don't."""
     if len(password) < MIN_PASSWORD_CHARS:
         return [Fault("password", f"At least {MIN_PASSWORD_CHARS} characters")]
     if len(password) > MAX_PASSWORD_CHARS:
         return [Fault("password", f"At most {MAX_PASSWORD_CHARS} characters")]
     if len(set(password)) < 4:
         return [Fault("password", "At least four different characters")]
+    if is_guessed_first(password, about):
+        return [Fault("password", "Too easy to guess: add words that nobody expects")]
     return []
 
 
@@ -182,7 +200,7 @@ def check_new_person(new: NewPerson) -> Role:
     if role is None:
         faults.append(Fault("role", f"One of: {', '.join(ROLES)}", new.role))
     if new.password is not None:
-        faults += password_faults(new.password)
+        faults += password_faults(new.password, (new.username, new.display_name, new.email or ""))
     if faults or role is None:
         raise Invalid(faults=tuple(faults))
     return role

@@ -22,7 +22,7 @@ from rightlevel.programme.accounts.model import (
 from rightlevel.programme.accounts.scopes import end_assignments_of
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
-from rightlevel.programme.permissions import Actor, Role, allowed, require
+from rightlevel.programme.permissions import RANK, Actor, Role, allowed, require
 
 
 async def create_person(
@@ -43,6 +43,7 @@ async def create_person(
             password_hash=password_hash,
             language=new.language,
             created_by=actor.person_id if actor else None,
+            password_from=actor.role if actor and password_hash else None,
         )
     except ConstraintViolated as error:
         raise _taken(error, new.username) from error
@@ -77,8 +78,14 @@ async def read_person(session: Session, actor: Actor, person_id: int) -> Person:
     return await store.find_person(session, person_id)
 
 
-async def change_person(session: Session, actor: Actor, person_id: int, change: PersonChange) -> Person:
-    """Changes name, e-mail, language or role. *Errors*: Stale, Invalid, Forbidden, LastAdmin, AlreadyTaken."""
+async def change_person(
+    session: Session, actor: Actor, person_id: int, change: PersonChange, clock: Clock
+) -> Person:
+    """Changes name, e-mail, language or role. *Errors*: Stale, Invalid, Forbidden, LastAdmin, AlreadyTaken.
+
+    With a higher role ends what somebody below it may know: a password, code or PIN that they gave and all that it opened. The person then
+    needs a one-time code from above. A lower role ends sessions, tokens, codes, PIN and calendar links; the password stays.
+    """
     person = await manageable(session, actor, "change", person_id)
     fields = check_person_change(person, change, actor)
     if person.role == "admin" and fields["role"] != "admin":
@@ -90,19 +97,38 @@ async def change_person(session: Session, actor: Actor, person_id: int, change: 
     if not changed:
         raise Stale(current=msgspec.to_builtins(person), yours=msgspec.to_builtins(change))
     if person.role != fields["role"]:
-        await _fit_keys_to_role(session, person_id, fields["role"])
+        await _fit_keys_to_role(session, person, fields["role"], clock)
     before = {name: getattr(person, name) for name in fields}
     await write_audit(session, actor, "change", "person", person_id, before=before, after=fields)
     return await store.find_person(session, person_id)
 
 
-async def _fit_keys_to_role(session: Session, person_id: int, role: Role) -> None:
-    """Whoever may change more signs in with more: a PIN doesn't go up with its owner, nor an admin's sessions of before."""
-    if role not in PIN_ROLES:
-        await keys_store.do(session, "forget_pin", person_id=person_id)
-        await keys_store.do(session, "end_pin_sessions", person_id=person_id)
+async def _fit_keys_to_role(session: Session, person: Person, role: Role, clock: Clock) -> None:
+    """Whoever may change more signs in with more, and with nothing that somebody below gave them."""
+    if RANK[role] < RANK[person.role]:
+        await end_everything(session, person.id, clock)
+        return
+    keys = await keys_store.key_origins(session, person.id)
+    if keys.has_password and not _is_from_above(keys.password_from, role):
+        # Who knew the password may have opened sessions, made tokens and enrolled a second factor with it.
+        await keys_store.do(session, "forget_password", person_id=person.id)
+        await keys_store.do(session, "forget_factor", person_id=person.id)
+        await end_everything(session, person.id, clock)
+        return
+    if keys.has_code and not _is_from_above(keys.code_from, role):
+        await keys_store.do(session, "forget_code", person_id=person.id)
+    if keys.has_pin and (
+        role not in PIN_ROLES or not (keys.is_own_pin or _is_from_above(keys.pin_from, role))
+    ):
+        await keys_store.do(session, "forget_pin", person_id=person.id)
+        await keys_store.do(session, "end_pin_sessions", person_id=person.id)
     if role == "admin":
-        await store.end_sessions_of(session, person_id)
+        await store.end_sessions_of(session, person.id)
+
+
+def _is_from_above(role_of_giver: Role | None, role: Role) -> bool:
+    """Whether whoever gave a key stands above the role that it opens; the command line stands above all."""
+    return role_of_giver is None or role_of_giver == "admin" or RANK[role_of_giver] > RANK[role]
 
 
 async def set_active(
@@ -137,11 +163,25 @@ async def delete_person(session: Session, actor: Actor, person_id: int, *, reaso
     await write_audit(session, actor, "delete", "person", person_id, after=ended or None, reason=reason)
 
 
-async def end_everything(session: Session, person_id: int, clock: Clock) -> None:
-    """Ends somebody's sessions and tokens and takes their one-time code away, at once everywhere."""
-    await store.end_sessions_of(session, person_id)
+async def end_everything(
+    session: Session,
+    person_id: int,
+    clock: Clock,
+    *,
+    kept_session: str | None = None,
+    kept_device: str = "",
+) -> None:
+    """Ends at once, everywhere, what opens an account beside its password: the one function that knows all of it.
+
+    Sessions, tokens, the one-time code, the PIN, calendar links and known devices; live streams end with the session they read. One session
+    and device may stay: those in which the person does this.
+    """
+    await store.end_sessions_of(session, person_id, kept_id=kept_session)
     await keys_store.do(session, "revoke_tokens_of", person_id=person_id, now=clock.now())
     await keys_store.do(session, "forget_code", person_id=person_id)
+    await keys_store.do(session, "forget_pin", person_id=person_id)
+    await keys_store.do(session, "end_calendar_links", person_id=person_id, now=clock.now())
+    await keys_store.do(session, "forget_known_devices", person_id=person_id, kept=kept_device)
 
 
 async def restore_person(session: Session, actor: Actor, person_id: int) -> Person:
@@ -157,9 +197,9 @@ async def restore_person(session: Session, actor: Actor, person_id: int) -> Pers
 
 
 async def reset_password(
-    session: Session, actor: Actor | None, person_id: int, *, password_hash: str
+    session: Session, actor: Actor | None, person_id: int, *, password_hash: str, clock: Clock
 ) -> Person:
-    """Sets the password of somebody below and ends all their sessions. `actor` is None only for the command line.
+    """Sets the password of somebody below and ends all that opened their account. `actor` is None only for the command line.
 
     People do this with a one-time code (`reset_with_code`), so that nobody but its owner ever knows a password.
     """
@@ -169,7 +209,9 @@ async def reset_password(
         else await store.find_person(session, person_id)
     )
     await store.set_password_hash(session, person_id, password_hash)
-    await store.end_sessions_of(session, person_id)
+    role = actor.role if actor is not None else None
+    await keys_store.do(session, "keep_password_from", person_id=person_id, role=role)
+    await end_everything(session, person_id, clock)
     await write_audit(session, actor, "reset_password", "person", person_id)
     return person
 

@@ -106,6 +106,7 @@ async def _keep(
     )
     await keys_store.do(session, "end_pin_sessions", person_id=person.id)
     await keys_store.do(session, "forget_failures", kind="pin", subject=str(person.id))
+    await keys_store.do(session, "forget_pin_failures", person_id=person.id)
     await write_audit(session, actor, deed, "pin", person.id)
 
 

@@ -152,8 +152,8 @@ where id = %(id)s::uuid and person_id = %(person_id)s and revoked_at is null
 
 -- name: insert_person
 -- Makes an account.
-insert into person (username, email, display_name, role, password_hash, language, created_by)
-values (%(username)s, %(email)s, %(display_name)s, %(role)s::role, %(password_hash)s, %(language)s, %(created_by)s)
+insert into person (username, email, display_name, role, password_hash, password_from, language, created_by)
+values (%(username)s, %(email)s, %(display_name)s, %(role)s::role, %(password_hash)s, %(password_from)s::role, %(language)s, %(created_by)s)
 returning id
 
 -- name: read_person

@@ -8,10 +8,12 @@ from typing import Final
 import msgspec
 
 from flatwater.clock import Clock
+from flatwater.forwarded import network_of
 from flatwater.pool import Database
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store, store
-from rightlevel.programme.accounts.entry import count_failures, refuse_locked
+from rightlevel.programme.accounts.entry import Tried, count_failures, forgive, refuse_locked
 from rightlevel.programme.accounts.model import LastAdmin, Person, password_faults
 from rightlevel.programme.accounts.passwords import PasswordHasher, typed_code
 from rightlevel.programme.accounts.people import end_everything, manageable
@@ -22,8 +24,9 @@ from rightlevel.programme.permissions import Actor
 DEADLINE_S: Final = 5.0
 CODE_LIFE: Final = timedelta(days=3)
 """A code given on a Friday is good on Monday."""
-CODE_ATTEMPTS: Final = 5
-"""*Source*: five guesses at 39 bits; NIST SP 800-63B allows a hundred at 20 bits."""
+CODE_ATTEMPTS: Final = 1_000
+"""Of all addresses together: five from one hold that one up. *Source*: NIST SP 800-63B allows a hundred guesses at 20 bits; this is a
+thousand at 39, so that nobody else's guesses take somebody's code away."""
 
 
 class CodeRefused(Forbidden):
@@ -36,7 +39,7 @@ class CodeMade(msgspec.Struct, frozen=True):
     """A one-time code for somebody; `code` is shown this once."""
 
     person: Person
-    code: str
+    code: ShownOnce
     expires_at: datetime
 
 
@@ -66,7 +69,6 @@ async def reset_with_code(
     if person.role == "admin" and not set(await keys_store.admins_with_a_password(session)) - {person_id}:
         raise LastAdmin
     await keys_store.do(session, "forget_password", person_id=person_id)
-    await keys_store.do(session, "forget_pin", person_id=person_id)
     await end_everything(session, person_id, clock)
     made = await give_code(session, actor, person, code=code, code_hash=code_hash, clock=clock)
     await write_audit(session, actor, "reset_password", "person", person_id)
@@ -87,21 +89,21 @@ async def choose_password_with_code(
 
     An unknown name, a used code and a wrong one take as long and answer the same.
     """
-    if faults := password_faults(new):
+    if faults := password_faults(new, about=(username,)):
         raise Invalid(faults=tuple(faults))
     login = username.strip().lower()[:100]
-    tried = (("account", login), ("address", address))
+    tried: Tried = ("code", f"{network_of(address)} {login}")
     async with database.read(deadline_s=DEADLINE_S) as session:
-        await refuse_locked(session, clock.now(), *tried)
+        await refuse_locked(session, clock.now(), tried)
         key = await keys_store.code_by_login(session, login, clock.now())
     is_right = await passwords.verify(key.code_hash if key else None, typed_code(code))
     password_hash = await passwords.hash(new)
 
     async def settle(session: Session) -> bool:
         now = clock.now()
-        await refuse_locked(session, now, *tried)
+        await refuse_locked(session, now, tried)
         if key is None or not is_right:
-            await count_failures(session, now, *tried)
+            await count_failures(session, now, tried)
             if key is not None:
                 await keys_store.do(session, "miss_code", person_id=key.person_id)
             await write_audit(
@@ -114,7 +116,9 @@ async def choose_password_with_code(
         if not used:
             return False
         await store.set_password_hash(session, key.person_id, password_hash)
-        await store.end_sessions_of(session, key.person_id)
+        await keys_store.do(session, "keep_password_from", person_id=key.person_id, role=key.made_by_role)
+        await end_everything(session, key.person_id, clock)
+        await forgive(session, tried)
         await keys_store.do(session, "forget_failures", kind="account", subject=login)
         await write_audit(session, None, "choose_password", "person", key.person_id, address=address)
         return True

@@ -13,9 +13,10 @@ from flatwater.transaction import Session
 from rightlevel.programme.accounts import keys_store, store, totp
 from rightlevel.programme.accounts.entry import count_failures, open_session, refuse_locked
 from rightlevel.programme.accounts.model import SignedIn
-from rightlevel.programme.accounts.passwords import ALPHABET, generate_password
-from rightlevel.programme.accounts.people import manageable
+from rightlevel.programme.accounts.passwords import ALPHABET, PasswordHasher, generate_password
+from rightlevel.programme.accounts.people import end_everything, manageable
 from rightlevel.programme.accounts.sealing import Seal, seal_of
+from rightlevel.programme.accounts.sign_in import require_password
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
 from rightlevel.programme.permissions import Actor, require
@@ -98,17 +99,29 @@ async def factor_state(session: Session, actor: Actor) -> FactorState:
     )
 
 
-async def begin_second_factor(session: Session, actor: Actor, clock: Clock) -> Enrolment:
-    """A fresh secret, not yet in force. *Errors*: FactorThere."""
+async def begin_second_factor(
+    database: Database, passwords: PasswordHasher, clock: Clock, actor: Actor, *, password: str
+) -> Enrolment:
+    """A fresh secret, not yet in force. *Errors*: FactorThere, Invalid for a wrong password, SignInLocked.
+
+    Whoever finds an open session can't put their own phone in front of the account: the password is asked again, but of a sign-in that is
+    only just waiting for this.
+    """
     _require_own_session(actor)
+    if not actor.pending:
+        await require_password(database, passwords, clock, actor, password=password, field="password")
     secret = totp.new_secret()
-    sealed = (await seal_of(session)).close(secret, of=_owner(actor.person_id))
-    kept = await keys_store.do(
-        session, "keep_secret", person_id=actor.person_id, sealed_secret=sealed, now=clock.now()
-    )
-    if not kept:
-        raise FactorThere
-    await write_audit(session, actor, "begin_enrol", "second_factor", actor.person_id)
+
+    async def settle(session: Session) -> None:
+        sealed = (await seal_of(session)).close(secret, of=_owner(actor.person_id))
+        kept = await keys_store.do(
+            session, "keep_secret", person_id=actor.person_id, sealed_secret=sealed, now=clock.now()
+        )
+        if not kept:
+            raise FactorThere
+        await write_audit(session, actor, "begin_enrol", "second_factor", actor.person_id)
+
+    await database.run(settle, deadline_s=DEADLINE_S)
     return _enrolment(secret, actor)
 
 
@@ -127,7 +140,14 @@ async def enrolment_begun(session: Session, actor: Actor) -> Enrolment | None:
 
 
 async def confirm_second_factor(
-    session: Session, actor: Actor, *, code: str, clock: Clock, device: str, life_s: float
+    session: Session,
+    actor: Actor,
+    *,
+    code: str,
+    clock: Clock,
+    device: str,
+    life_s: float,
+    device_name: str = "",
 ) -> Confirmed:
     """Puts the second factor in force with its first code; ends every other session, and the PIN. *Errors*: Invalid, FactorThere."""
     _require_own_session(actor)
@@ -142,13 +162,12 @@ async def confirm_second_factor(
         raise Invalid(faults=(Fault("code", "This is not the code that the app shows now"),))
     await keys_store.do(session, "confirm_factor", person_id=actor.person_id, now=now, step=step)
     codes = await _new_recovery_codes(session, actor.person_id)
-    await keys_store.do(session, "forget_pin", person_id=actor.person_id)
-    await store.end_sessions_of(session, actor.person_id)
+    await end_everything(session, actor.person_id, clock, kept_device=device_name)
     key = await store.key_by_person(session, actor.person_id)
     await write_audit(session, actor, "enrol", "second_factor", actor.person_id)
     signed_in = await open_session(
-        session, key, address=actor.address, device=device, clock=clock, life_s=life_s
-    )
+        session, key, address=actor.address, device=device, clock=clock, life_s=life_s, device_name=device_name
+    )  # fmt: skip
     return Confirmed(codes, signed_in)
 
 
@@ -161,9 +180,18 @@ async def _new_recovery_codes(session: Session, person_id: int) -> tuple[str, ..
 
 
 async def finish_sign_in(
-    database: Database, clock: Clock, actor: Actor, *, code: str, device: str, life_s: float
+    database: Database,
+    clock: Clock,
+    actor: Actor,
+    *,
+    code: str,
+    device: str,
+    life_s: float,
+    device_name: str = "",
 ) -> SignedIn:
     """The second step: a whole session for a code of the app or a recovery code. *Errors*: WrongCode, SignInLocked.
+
+    The device (`device_name`) is known as this person's from then on.
 
     A used step and a used recovery code are refused, of two at once one; failures lock the second factor by itself.
     """
@@ -176,7 +204,7 @@ async def finish_sign_in(
             raise Forbidden("Sign in with your password to do this.")
         await refuse_locked(session, now, tried)
         if not await _use_code(session, actor.person_id, code, now):
-            await count_failures(session, now, tried, ("address", actor.address))
+            await count_failures(session, now, tried)
             await write_audit(session, actor, "sign_in", "second_factor", actor.person_id, outcome="denied")
             return None
         # The half-open session ends here; of two requests with it, one goes on.
@@ -185,8 +213,8 @@ async def finish_sign_in(
         await keys_store.do(session, "forget_failures", kind="factor", subject=str(actor.person_id))
         key = await store.key_by_person(session, actor.person_id)
         return await open_session(
-            session, key, address=actor.address, device=device, clock=clock, life_s=life_s
-        )
+            session, key, address=actor.address, device=device, clock=clock, life_s=life_s, device_name=device_name
+        )  # fmt: skip
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:
@@ -275,14 +303,14 @@ async def renew_recovery_codes(
     return codes
 
 
-async def reset_second_factor(session: Session, actor: Actor | None, person_id: int) -> None:
-    """Takes the second factor of somebody below away and ends all their sessions. `actor` is None only for the command line."""
+async def reset_second_factor(session: Session, actor: Actor | None, person_id: int, clock: Clock) -> None:
+    """Takes the second factor of somebody below away and ends all that opened their account but the password. `actor` is None only for the command line."""
     if actor is not None:
         person = await manageable(session, actor, "reset", person_id)
         if person.id == actor.person_id:
             raise Forbidden("Nobody resets their own account.")
     await keys_store.do(session, "forget_factor", person_id=person_id)
-    await store.end_sessions_of(session, person_id)
+    await end_everything(session, person_id, clock)
     await write_audit(session, actor, "reset", "second_factor", person_id)
 
 

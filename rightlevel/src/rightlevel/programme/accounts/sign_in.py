@@ -9,12 +9,17 @@ from rightlevel.programme.accounts import keys_store, store
 from rightlevel.programme.accounts.entry import (
     MAX_SESSIONS,
     SignInLocked,
+    Tried,
     count_failures,
+    device_known_to,
+    forgive,
     open_session,
     refuse_locked,
+    tried_by_password,
 )
 from rightlevel.programme.accounts.model import MAX_PASSWORD_CHARS, SignedIn, password_faults
 from rightlevel.programme.accounts.passwords import PasswordHasher
+from rightlevel.programme.accounts.people import end_everything
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Forbidden, Invalid
 from rightlevel.programme.permissions import Actor, require
@@ -40,16 +45,23 @@ async def sign_in(
     password: str,
     address: str,
     device: str = "",
+    device_name: str = "",
+    replaces: str | None = None,
     life_s: float,
 ) -> SignedIn:
     """A fresh session for a username (or e-mail) and password. *Errors*: SignInRefused, SignInLocked, TooMany.
+
+    Failures count for the account at this address and, until the device (`device_name`) is known as that of somebody who signed in there
+    under this name, for the account and for the address. So whoever has a known device is held up by nobody's errors but those made on it.
+    `replaces` is the token of the session that this browser held: it ends.
 
     An unknown name takes as long and answers the same as a wrong password. With a second factor, or for an admin who needs
     one, the session is `pending`: it lets nobody do anything but the second step.
     """
     login = username.strip().lower()[:100]
-    tried = (("account", login), ("address", address))
     async with database.read(deadline_s=DEADLINE_S) as session:
+        known = await device_known_to(session, login, device_name)
+        tried = tried_by_password(login, address, known)
         await refuse_locked(session, clock.now(), *tried)
         key = await store.key_by_login(session, login)
     is_right = await passwords.verify(key.password_hash if key else None, password[: MAX_PASSWORD_CHARS + 1])
@@ -61,12 +73,13 @@ async def sign_in(
             await count_failures(session, clock.now(), *tried)
             await write_audit(session, None, "sign_in", "session", login, outcome="denied", address=address)
             return None
-        await keys_store.do(session, "forget_failures", kind="account", subject=login)
+        await forgive(session, *tried)
         pending = await _pending(session, key)
         life = {"second_factor": SECOND_STEP_S, "enrol": ENROL_S}.get(pending, life_s)
         return await open_session(
-            session, key, address=address, device=device, clock=clock, life_s=life, pending=pending
-        )
+            session, key, address=address, device=device, clock=clock, life_s=life, pending=pending, device_name=device_name,
+            replaces=replaces,
+        )  # fmt: skip
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:
@@ -89,25 +102,67 @@ async def sign_out(session: Session, actor: Actor) -> None:
 
 
 async def change_password(
-    database: Database, passwords: PasswordHasher, actor: Actor, *, old: str, new: str
+    database: Database,
+    passwords: PasswordHasher,
+    clock: Clock,
+    actor: Actor,
+    *,
+    old: str,
+    new: str,
+    device_name: str = "",
 ) -> None:
-    """Sets a new password and ends the person's other sessions. *Errors*: Invalid by field."""
+    """Sets a new password and ends everything else that opened the account. *Errors*: Invalid by field, SignInLocked, Forbidden.
+
+    A token changes no password; wrong old ones count, so that whoever finds an open session can't try them all.
+    """
     require(actor, "manage", "self")
-    faults = password_faults(new)
+    if actor.session_id is None or actor.is_by_pin:
+        raise Forbidden("Sign in with your password to do this.")
+    faults = password_faults(new, about=(actor.username, actor.display_name))
     if faults:
         raise Invalid(faults=tuple(faults))
-    async with database.read(deadline_s=DEADLINE_S) as session:
-        key = await store.key_by_person(session, actor.person_id)
-    if not await passwords.verify(key.password_hash, old[: MAX_PASSWORD_CHARS + 1]):
-        raise Invalid(faults=(Fault("old", "This is not your present password"),))
+    await require_password(database, passwords, clock, actor, password=old, field="old")
     password_hash = await passwords.hash(new)
 
     async def settle(session: Session) -> None:
         await store.set_password_hash(session, actor.person_id, password_hash)
-        await store.end_sessions_of(session, actor.person_id, kept_id=actor.session_id)
+        await end_everything(
+            session, actor.person_id, clock, kept_session=actor.session_id, kept_device=device_name
+        )
         await write_audit(session, actor, "change_password", "person", actor.person_id)
 
     await database.run(settle, deadline_s=DEADLINE_S)
 
 
-__all__ = ["MAX_SESSIONS", "SignInLocked", "SignInRefused", "change_password", "sign_in", "sign_out"]
+async def require_password(
+    database: Database, passwords: PasswordHasher, clock: Clock, actor: Actor, *, password: str, field: str
+) -> None:
+    """Passes for the actor's present password; a wrong one counts. *Errors*: Invalid with that field, SignInLocked, TooMany."""
+    tried: Tried = ("password", str(actor.person_id))
+    async with database.read(deadline_s=DEADLINE_S) as session:
+        await refuse_locked(session, clock.now(), tried)
+        key = await store.key_by_person(session, actor.person_id)
+    is_right = await passwords.verify(key.password_hash, password[: MAX_PASSWORD_CHARS + 1])
+
+    async def settle(session: Session) -> None:
+        await refuse_locked(session, clock.now(), tried)
+        if is_right:
+            await forgive(session, tried)
+            return
+        await count_failures(session, clock.now(), tried)
+        await write_audit(session, actor, "show_password", "person", actor.person_id, outcome="denied")
+
+    await database.run(settle, deadline_s=DEADLINE_S)
+    if not is_right:
+        raise Invalid(faults=(Fault(field, "This is not your present password"),))
+
+
+__all__ = [
+    "MAX_SESSIONS",
+    "SignInLocked",
+    "SignInRefused",
+    "change_password",
+    "require_password",
+    "sign_in",
+    "sign_out",
+]

@@ -69,12 +69,12 @@ async def create_token(
 ) -> TokenMade:
     """A new bearer token with its holder's own rights or less, for the actor, or for `person` from the command line.
 
-    *Errors*: Invalid, TooManyTokens, Forbidden for a session that a PIN opened and for a token that is itself limited.
+    *Errors*: Invalid, TooManyTokens, Forbidden for a session that a PIN opened and for a token: none makes others.
     """
     _check_token(days, reach)
     if actor is not None:
         require(actor, "manage", "self")
-        if actor.is_by_pin or actor.token not in (None, EVERYTHING):
+        if actor.session_id is None or actor.is_by_pin:
             raise Forbidden("Sign in with your password to do this.")
     person_id = actor.person_id if actor is not None else person.id if person is not None else None
     if person_id is None:

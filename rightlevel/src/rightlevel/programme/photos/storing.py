@@ -59,6 +59,7 @@ class FolderStore:
     def _put(self, name: str, content: bytes) -> None:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.chmod(0o700)
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             file.write(content)

@@ -38,8 +38,16 @@ async def claim_write(session: Session, write_id: str, person_id: int, operation
     values = {"write_id": write_id, "person_id": person_id, "operation": operation}
     if await session.execute(_claim, values):
         return None
-    receipt = await session.fetch_one(_read, values, into=Receipt)
-    if receipt is None or receipt.person_id != person_id or receipt.operation != operation:
+    receipt = await read_receipt(session, write_id, person_id, operation)
+    if receipt is None:
+        raise WriteIdReused
+    return receipt
+
+
+async def read_receipt(session: Session, write_id: str, person_id: int, operation: str) -> Receipt | None:
+    """What was written under an id, or None. *Errors*: WriteIdReused when it was another's, or another deed. *Cost*: one statement."""
+    receipt = await session.fetch_one(_read, {"write_id": write_id}, into=Receipt)
+    if receipt is not None and (receipt.person_id != person_id or receipt.operation != operation):
         raise WriteIdReused
     return receipt
 

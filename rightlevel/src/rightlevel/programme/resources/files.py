@@ -32,7 +32,8 @@ class Files:
         if not 0 < size_bytes <= MAX_FILE_BYTES:
             rule = f"Between 1 byte and {MAX_FILE_BYTES // MEGABYTE} MB"
             raise Invalid(faults=(Fault("file", rule, str(size_bytes)),))
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.chmod(0o700)
         part = self._folder / f"{uuid4().hex}.part"
         digest = sha256()
         try:

@@ -11,6 +11,7 @@ import msgspec
 
 from flatwater.clock import Clock, today
 from flatwater.queries import load_queries
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Forbidden, NotFound
@@ -46,7 +47,7 @@ class CalendarMade(msgspec.Struct, frozen=True):
     """A new link, and the only time that its address is told."""
 
     id: str
-    path: str
+    path: ShownOnce
     expires_at: datetime
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.contract import Created, Everyone, Registry, Streamed
 from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     CodeMade,
@@ -79,7 +80,7 @@ class PinMade(msgspec.Struct, frozen=True):
     """Somebody's new PIN, shown this once."""
 
     person: Person
-    pin: str
+    pin: ShownOnce
 
 
 class SecondFactorRule(msgspec.Struct, frozen=True):
@@ -156,8 +157,12 @@ async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Crea
             session, actor, path.id, body, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    made = await write_as(call, approve, deadline_s=WRITE_S)
-    return Created(made, f"/api/v1/people/{made.person.id}")
+    return await write_as(
+        call,
+        approve,
+        deadline_s=WRITE_S,
+        answer=lambda made: Created(made, f"/api/v1/people/{made.person.id}"),
+    )
 
 
 @routes.endpoint(
@@ -182,7 +187,7 @@ async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
             session, actor, path.id, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    return await write_as(call, reset, deadline_s=WRITE_S)
+    return await write_as(call, reset, deadline_s=WRITE_S, answer=lambda made: made)
 
 
 @routes.endpoint(
@@ -196,7 +201,7 @@ async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
     async def reset(session: Session, actor: Actor) -> Person:
         return await reset_pin(session, actor, path.id, pin_hash=pin_hash, clock=call.clock)
 
-    return PinMade(await write_as(call, reset, deadline_s=WRITE_S), pin)
+    return await write_as(call, reset, deadline_s=WRITE_S, answer=lambda person: PinMade(person, pin))
 
 
 @routes.endpoint(
@@ -213,7 +218,7 @@ async def remove_one_pin(call: Ask, *, path: ById) -> None:
 )  # fmt: skip
 async def reset_one_second_factor(call: Ask, *, path: ById) -> None:
     """Takes the second factor of somebody below away and ends all their sessions."""
-    await reset_second_factor(call.session, actor_of(call), path.id)
+    await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(

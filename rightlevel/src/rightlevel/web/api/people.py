@@ -8,6 +8,7 @@ import msgspec
 
 from flatwater.contract import Created, Registry
 from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts import (
     NewPerson,
     OpenSession,
@@ -46,6 +47,7 @@ from rightlevel.web.call import (
     Deletion,
     actor_of,
 )
+from rightlevel.web.house import device_of
 
 routes = Registry()
 
@@ -81,7 +83,7 @@ class PersonMade(msgspec.Struct, frozen=True):
     """An account and its generated password, shown this once (none when one was chosen)."""
 
     person: Person
-    password: str | None
+    password: ShownOnce | None
 
 
 class Switch(msgspec.Struct, frozen=True):
@@ -136,8 +138,11 @@ async def read_me(call: Ask) -> Me:
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
 async def change_my_password(call: Ask, *, body: NewPassword) -> None:
-    """Sets a new password and ends the other sessions."""
-    await change_password(call.database, call.app.passwords, actor_of(call), old=body.old, new=body.new)
+    """Sets a new password and ends the other sessions, tokens, the PIN and calendar links; in a session that a password opened."""
+    await change_password(
+        call.database, call.app.passwords, call.clock, actor_of(call), old=body.old, new=body.new,
+        device_name=device_of(call) or "",
+    )  # fmt: skip
 
 
 @routes.endpoint(
@@ -207,12 +212,14 @@ async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
     password_hash = await call.app.passwords.hash(password)
-    person = await write_as(
+    return await write_as(
         call,
         lambda session, actor: create_person(session, actor, body, password_hash=password_hash),
         deadline_s=WRITE_S,
+        answer=lambda person: Created(
+            PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}"
+        ),
     )
-    return Created(PersonMade(person, None if body.password else password), f"/api/v1/people/{person.id}")
 
 
 @routes.endpoint(
@@ -234,8 +241,8 @@ async def read_one_person(call: Ask, *, path: ById) -> Person:
     body_bytes=SMALL_BODY, tags=("people",),
 )  # fmt: skip
 async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Person:
-    """Changes name, e-mail, language or role."""
-    return await change_person(call.session, actor_of(call), path.id, body)
+    """Changes name, e-mail, language or role; a new role ends keys (with a higher one also the password, where somebody below gave it)."""
+    return await change_person(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(

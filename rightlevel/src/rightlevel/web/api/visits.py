@@ -263,7 +263,11 @@ async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
     forms = await write_as(
-        call, lambda session, actor: begin_export(session, actor, body), deadline_s=WRITE_S
+        call,
+        lambda session, actor: begin_export(session, actor, body),
+        deadline_s=WRITE_S,
+        answer=lambda begun: begun,
+        is_kept=False,
     )
     return Streamed(visits_csv(call.database, actor_of(call), body, forms), "text/csv; charset=utf-8")
 

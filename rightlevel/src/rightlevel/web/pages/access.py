@@ -24,7 +24,7 @@ from rightlevel.programme.permissions import Actor, May
 from rightlevel.web.authority import write_as
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import done, language_of, render, render_once
 
 routes = Registry()
 
@@ -53,8 +53,12 @@ async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
             session, actor, path.id, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    made = await write_as(call, reset, deadline_s=WRITE_S)
-    return render(call, "people/code.html", made=made, is_new=False)
+    return await write_as(
+        call,
+        reset,
+        deadline_s=WRITE_S,
+        answer=lambda made: render_once(call, "people/code.html", made=made, is_new=False),
+    )
 
 
 @routes.endpoint(
@@ -69,8 +73,12 @@ async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     async def reset(session: Session, actor: Actor) -> Person:
         return await reset_pin(session, actor, path.id, pin_hash=pin_hash, clock=call.clock)
 
-    person = await write_as(call, reset, deadline_s=WRITE_S)
-    return render(call, "people/pin.html", person=person, pin=pin)
+    return await write_as(
+        call,
+        reset,
+        deadline_s=WRITE_S,
+        answer=lambda person: render_once(call, "people/pin.html", person=person, pin=pin),
+    )
 
 
 @routes.endpoint(
@@ -90,7 +98,7 @@ async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 )  # fmt: skip
 async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's second step at sign-in away and signs them out everywhere."""
-    await reset_second_factor(call.session, actor_of(call), path.id)
+    await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The second step is reset."))
 

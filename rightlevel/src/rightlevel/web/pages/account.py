@@ -29,7 +29,8 @@ from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.house import device_of
+from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
 routes = Registry()
 
@@ -89,13 +90,22 @@ async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
     actor = actor_of(call)
     try:
-        await change_password(call.database, call.app.passwords, actor, old=form.old, new=form.password)
+        await change_password(
+            call.database, call.app.passwords, call.clock, actor, old=form.old, new=form.password,
+            device_name=device_of(call) or "",
+        )  # fmt: skip
     except ProgrammeError as error:
         async with call.database.read(deadline_s=READ_S) as session:
             values = await _account(call, session)
         show_again(call, "account/account.html", error, **values)
     _ = language_of(call).gettext
-    return done(call, "/account", _("Your password is changed. Other devices are signed out."))
+    return done(
+        call,
+        "/account",
+        _(
+            "Your password is changed. Other devices are signed out; API tokens, calendar links and the PIN ended."
+        ),
+    )
 
 
 @routes.endpoint(
@@ -193,7 +203,7 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
             resources=RESOURCES,
         )
     tokens = await list_tokens(call.session, actor, PageRequest())
-    return render(
+    return render_once(
         call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now, resources=RESOURCES
     )
 

@@ -8,7 +8,7 @@ from flatwater.contract import Html, Redirect, Registry
 from rightlevel.programme.accounts import held_form
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, Ask, actor_of
-from rightlevel.web.house import HELD_COOKIE, cookie_of
+from rightlevel.web.house import HELD_COOKIE, own_cookie, set_cookie
 from rightlevel.web.showing_again import HeldForm, HeldPost
 from rightlevel.web.templating import done, language_of
 
@@ -26,8 +26,8 @@ routes = Registry()
 )
 async def held_form_page(call: Ask) -> Html | Redirect:
     """The form as it was sent, to look over and to send; for anybody else, or after half an hour, the start."""
-    kept = await held_form(call.session, actor_of(call), cookie_of(call, HELD_COOKIE), call.clock)
+    kept = await held_form(call.session, actor_of(call), own_cookie(call, HELD_COOKIE), call.clock)
     if kept is None:
-        call.cookies_to_set.append(f"{HELD_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
+        set_cookie(call, HELD_COOKIE, "", life_s=0)
         return done(call, "/", language_of(call).gettext("There is nothing kept for you."))
     raise HeldForm(msgspec.json.decode(kept, type=HeldPost))

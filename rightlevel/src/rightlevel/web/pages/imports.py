@@ -189,7 +189,8 @@ def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "POST", "/imports/{id}/left-rows", who=May("run", "import"), rate=IMPORTS, deadline_s=READ_S, work="none", tags=("pages",)
+    "POST", "/imports/{id}/left-rows", who=May("run", "import"), rate=IMPORTS, deadline_s=READ_S, work="none",
+    media=("text/csv; charset=utf-8",), tags=("pages",),
 )  # fmt: skip
 async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
     """The rows that an import left out, as a file to mend and send again."""

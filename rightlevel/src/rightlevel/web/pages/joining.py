@@ -40,7 +40,7 @@ from rightlevel.web.call import (
 from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.forms import Reason
 from rightlevel.web.pages.sign_in import SIGN_IN_S
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
 routes = Registry()
 
@@ -195,13 +195,17 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
         )
 
     try:
-        made = await write_as(call, approve, deadline_s=WRITE_S)
+        return await write_as(
+            call,
+            approve,
+            deadline_s=WRITE_S,
+            answer=lambda made: render_once(call, "people/code.html", made=made, is_new=True),
+        )
     except ProgrammeError as error:
         async with call.database.read(deadline_s=READ_S) as session:
             request = await read_request(session, actor_of(call), path.id)
             values = await _request(call, session, request, form)
         show_again(call, "people/request.html", error, **values)
-    return render(call, "people/code.html", made=made, is_new=True)
 
 
 @routes.endpoint(

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.contract import Html, Redirect, Registry, Streamed
 from flatwater.load_shedding import Overloaded
 from flatwater.paging import PageLimit, PageRequest
@@ -20,6 +21,7 @@ from rightlevel.operations.operator_view import OperatorView, Parts, gather, ses
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange import list_runs
 from rightlevel.programme.permissions import May
+from rightlevel.web.authority import actor_again
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITES, Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import NoFields
@@ -118,13 +120,23 @@ async def _events(call: Ask) -> AsyncIterator[bytes]:
     until = loop.time() + STREAM_S
     try:
         yield b"retry: 2000\n\n"
-        while loop.time() < until:
+        while loop.time() < until and await _may_still_look(call):
             text = render(call, "operations/live.html", view=await _view(call)).text
             lines = "".join(f"data: {line}\n" for line in text.splitlines() if line.strip())
             yield f"event: live\n{lines}\n".encode()
             await asyncio.sleep(EVERY_S)
     finally:
         _streams[0] -= 1
+
+
+async def _may_still_look(call: Ask) -> bool:
+    """Whether whoever opened the stream is still signed in and may look: read each time, so that it ends with their session."""
+    try:
+        async with call.database.read(deadline_s=READ_S) as session:
+            await actor_again(call, session)
+    except (NotSignedIn, NotAllowed):
+        return False
+    return True
 
 
 @routes.endpoint(

@@ -40,7 +40,7 @@ from rightlevel.web.call import (
     Deletion,
     actor_of,
 )
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
 routes = Registry()
 
@@ -122,14 +122,14 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
     )
     password_hash = await call.app.passwords.hash(password)
     try:
-        person = await write_as(
+        return await write_as(
             call,
             lambda session, actor: create_person(session, actor, new, password_hash=password_hash),
             deadline_s=WRITE_S,
+            answer=lambda person: render_once(call, "people/password.html", person=person, password=password),
         )
     except ProgrammeError as error:
         show_again(call, "people/new.html", error, form=form, roles=roles_below(call))
-    return render(call, "people/password.html", person=person, password=password)
 
 
 @routes.endpoint(
@@ -176,7 +176,7 @@ async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redi
     )
     try:
         async with call.session.savepoint():
-            await change_person(call.session, actor_of(call), path.id, change)
+            await change_person(call.session, actor_of(call), path.id, change, call.clock)
     except ProgrammeError as error:
         await _show_person_again(call, path.id, form, error)
     _ = language_of(call).gettext

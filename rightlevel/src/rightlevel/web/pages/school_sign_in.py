@@ -35,11 +35,20 @@ from rightlevel.web.call import (
     ByUuid,
     actor_of,
 )
-from rightlevel.web.house import SCHOOL_DEVICE_COOKIE, STATUSES, cookie_of, school_device_cookie
+from rightlevel.web.house import (
+    DEVICE_LIFE_S,
+    SCHOOL_DEVICE_COOKIE,
+    SESSION_COOKIE,
+    STATUSES,
+    device_of,
+    is_secure,
+    own_cookie,
+    set_cookie,
+)
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.pages.sign_in import SIGN_IN_S, set_session
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.templating import device_name, done, language_of, render
+from rightlevel.web.templating import device_name, done, language_of, render, render_once
 
 routes = Registry()
 
@@ -69,7 +78,7 @@ class LinkForm(msgspec.Struct, frozen=True):
 )
 async def school_sign_in_page(call: Ask, *, query: PinForm) -> Html | Redirect:
     """The names of a school on a device that is linked to it; the way to link it on any other."""
-    device = await known_device(call.session, cookie_of(call, SCHOOL_DEVICE_COOKIE))
+    device = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
     if device is None:
         return Redirect("/link-device")
     await learn_time_zone(call.session, call.app.clock)
@@ -89,13 +98,13 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
 )  # fmt: skip
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
     """Signs in with a name and a PIN on a linked device."""
-    secret = cookie_of(call, SCHOOL_DEVICE_COOKIE)
+    secret = own_cookie(call, SCHOOL_DEVICE_COOKIE)
     async with call.database.read(deadline_s=READ_S) as session:
         await learn_time_zone(session, call.app.clock)
     try:
         signed_in = await sign_in_by_pin(
             call.database, call.app.passwords, call.clock, secret=secret, person_id=form.person or 0, pin=form.pin,
-            address=call.address, label=call.headers.get("user-agent", ""),
+            address=call.address, label=call.headers.get("user-agent", ""), replaces=own_cookie(call, SESSION_COOKIE),
         )  # fmt: skip
     except Forbidden as error:
         async with call.database.read(deadline_s=READ_S) as session:
@@ -135,12 +144,11 @@ async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
     label = device_name(call.headers.get("user-agent", ""))
     try:
         linked = await link_device(
-            call.database, call.clock, code=form.code, address=call.address, label=label
-        )
+            call.database, call.clock, code=form.code, address=call.address, label=label, device_name=device_of(call)
+        )  # fmt: skip
     except (Forbidden, Conflict) as error:
         return render(call, "link_device.html", status=STATUSES[error.kind], error=error)
-    is_secure = call.app.settings.cookie_is_secure
-    call.cookies_to_set.append(school_device_cookie(linked.secret, is_secure=is_secure))
+    set_cookie(call, SCHOOL_DEVICE_COOKIE, linked.secret, life_s=DEVICE_LIFE_S)
     return Redirect("/sign-in/school")
 
 
@@ -169,11 +177,11 @@ async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     # The code stands behind the #, which browsers send to nobody: it is in no log and no history of ours.
     address = f"{_origin(call)}/link-device#{quote(made.code)}"
     qr = qr_svg(address[:400], _("QR code that opens the page for linking"))
-    return render(call, "schools/devices.html", school=school, devices=devices, made=made, qr=qr)
+    return render_once(call, "schools/devices.html", school=school, devices=devices, made=made, qr=qr)
 
 
 def _origin(call: Ask) -> str:
-    scheme = "https" if call.app.settings.cookie_is_secure else "http"
+    scheme = "https" if is_secure(call) else "http"
     return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"
 
 

@@ -10,6 +10,7 @@ from flatwater.contract import Html, Redirect, Registry
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     Enrolment,
+    SignInLocked,
     begin_second_factor,
     confirm_second_factor,
     enrolment_begun,
@@ -19,17 +20,17 @@ from rightlevel.programme.accounts import (
     renew_recovery_codes,
     set_admins_need_second_factor,
 )
-from rightlevel.programme.errors import Conflict, Forbidden, ProgrammeError
+from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
 from rightlevel.web.house import STATUSES
-from rightlevel.web.pages.forms import NoFields
-from rightlevel.web.pages.sign_in import set_session
+from rightlevel.web.pages.sign_in import device_name_of, set_session
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.templating import done, language_of, local_path, render, show_again
+from rightlevel.web.templating import done, language_of, local_path, render, render_once, show_again
 
 routes = Registry()
 
+HASHING_S = 30.0
 SETTLING = May("finish", "sign_in")
 OWN = May("manage", "self")
 
@@ -39,6 +40,12 @@ class StepForm(msgspec.Struct, frozen=True):
 
     code: str = ""
     next: str = "/"
+
+
+class OwnPassword(msgspec.Struct, frozen=True):
+    """One's own password, shown again before the keys of the account are changed."""
+
+    password: str = ""
 
 
 class RuleForm(msgspec.Struct, frozen=True):
@@ -77,7 +84,7 @@ async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
     try:
         signed_in = await finish_sign_in(
             call.database, call.clock, actor, code=form.code, device=call.headers.get("user-agent", ""),
-            life_s=call.app.settings.session_life_s,
+            life_s=call.app.settings.session_life_s, device_name=device_name_of(call),
         )  # fmt: skip
     except Forbidden as error:
         if actor.pending != "second_factor":
@@ -105,13 +112,24 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor", who=SETTLING, rate=SIGN_IN, deadline_s=WRITE_S, work="write",
+    "POST", "/account/second-factor", who=SETTLING, rate=SIGN_IN, deadline_s=HASHING_S, work="none",
     body_bytes=SMALL_BODY, tags=("pages",),
 )  # fmt: skip
-async def begin_factor(call: Ask, *, form: NoFields) -> Html:
-    """Begins to set up the second step: shows the secret to its owner."""
-    begun = await begin_second_factor(call.session, actor_of(call), call.clock)
-    return render(call, "account/second_factor.html", **await _factor(call, call.session, begun))
+async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
+    """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
+    begun: Enrolment | None = None
+    error: ProgrammeError | None = None
+    try:
+        begun = await begin_second_factor(
+            call.database, call.app.passwords, call.clock, actor_of(call), password=form.password
+        )
+    except (Invalid, SignInLocked) as refused:
+        error = refused
+    async with call.database.read(deadline_s=READ_S) as session:
+        values = await _factor(call, session, begun)
+    if error is not None:
+        show_again(call, "account/second_factor.html", error, **values)
+    return render_once(call, "account/second_factor.html", **values)
 
 
 @routes.endpoint(
@@ -125,7 +143,7 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
         confirmed = await call.database.run(
             lambda session: confirm_second_factor(
                 session, actor, code=form.code, clock=call.clock, device=call.headers.get("user-agent", ""),
-                life_s=call.app.settings.session_life_s,
+                life_s=call.app.settings.session_life_s, device_name=device_name_of(call),
             ),
             deadline_s=WRITE_S,
         )  # fmt: skip
@@ -136,7 +154,7 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
             values = await _factor(call, session, await enrolment_begun(session, actor))
         show_again(call, "account/second_factor.html", error, **values)
     set_session(call, confirmed.signed_in)
-    return render(call, "account/recovery_codes.html", codes=confirmed.recovery_codes)
+    return render_once(call, "account/recovery_codes.html", codes=confirmed.recovery_codes)
 
 
 @routes.endpoint(
@@ -163,7 +181,7 @@ async def renew_codes(call: Ask, *, form: StepForm) -> Html:
         codes = await renew_recovery_codes(call.database, actor_of(call), code=form.code, clock=call.clock)
     except Forbidden as error:
         return await _again(call, error)
-    return render(call, "account/recovery_codes.html", codes=codes)
+    return render_once(call, "account/recovery_codes.html", codes=codes)
 
 
 async def _again(call: Ask, error: ProgrammeError) -> Html:

@@ -13,12 +13,14 @@ from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
 from rightlevel.web.house import (
     DEVICE_COOKIE,
+    DEVICE_LIFE_S,
     SCHOOL_DEVICE_COOKIE,
+    SESSION_COOKIE,
     STATUSES,
-    cookie_of,
-    device_cookie,
-    no_session_cookie,
-    session_cookie,
+    device_of,
+    is_secure,
+    own_cookie,
+    set_cookie,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
 from rightlevel.web.templating import local_path, render
@@ -65,7 +67,7 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
     if call.actor is not None:
         return Redirect("/sign-in/step" if call.actor.pending else local_path(query.next))
-    here = await known_device(call.session, cookie_of(call, SCHOOL_DEVICE_COOKIE))
+    here = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
     return render(call, "sign_in.html", form=SignInForm(next=local_path(query.next)), here=here)
 
 
@@ -81,6 +83,7 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
         signed_in = await sign_in(
             call.database, call.app.passwords, call.clock, username=form.username, password=form.password,
             address=call.address, device=call.headers.get("user-agent", ""), life_s=settings.session_life_s,
+            device_name=device_name_of(call), replaces=own_cookie(call, SESSION_COOKIE),
         )  # fmt: skip
     except (Forbidden, Invalid) as error:
         return _refused(call, form, error)
@@ -93,11 +96,20 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
 
 def set_session(call: Ask, signed_in: SignedIn) -> None:
     """Gives the browser its session, its language and, where it has none, the name by which it is known again."""
-    is_secure = call.app.settings.cookie_is_secure
-    cookie = session_cookie(signed_in.token, life_s=signed_in.life_s, is_secure=is_secure)
-    call.cookies_to_set += [cookie, language_cookie(signed_in.language)]
-    if call.app.device_names.known(cookie_of(call, DEVICE_COOKIE)) is None:
-        call.cookies_to_set.append(device_cookie(call.app.device_names.new(), is_secure=is_secure))
+    set_cookie(call, SESSION_COOKIE, signed_in.token, life_s=signed_in.life_s)
+    call.cookies_to_set.append(language_cookie(call, signed_in.language))
+    name = device_name_of(call)
+    if device_of(call) is None:
+        set_cookie(call, DEVICE_COOKIE, call.app.device_names.signed(name), life_s=DEVICE_LIFE_S)
+
+
+def device_name_of(call: Ask) -> str:
+    """The name by which this device is known, or the one that it gets with this answer."""
+    known = device_of(call)
+    if known is not None:
+        return known
+    fresh: str = call.state.setdefault("device_name", call.app.device_names.new())
+    return fresh
 
 
 def _require_filled(form: SignInForm) -> None:
@@ -119,8 +131,9 @@ def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
 async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
     """Ends the session on this device."""
     await sign_out(call.session, actor_of(call))
-    call.cookies_to_set.append(no_session_cookie())
-    return Redirect("/sign-in")
+    set_cookie(call, SESSION_COOKIE, "", life_s=0)
+    # What this browser kept of our pages goes with the session, where it does this (over https).
+    return Redirect("/sign-in", headers={"clear-site-data": '"cache"'})
 
 
 @routes.endpoint(
@@ -130,12 +143,13 @@ async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
 async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
     if form.code in LANGUAGES:
-        call.cookies_to_set.append(language_cookie(form.code))
+        call.cookies_to_set.append(language_cookie(call, form.code))
         if call.actor is not None and not call.actor.pending:
             await choose_language(call.session, call.actor, form.code)
     return Redirect(local_path(form.next))
 
 
-def language_cookie(code: str) -> str:
-    """The Set-Cookie value by which a device remembers its language."""
-    return f"{LANGUAGE_COOKIE}={code}; Path=/; SameSite=Lax; Max-Age={LANGUAGE_LIFE_S}"
+def language_cookie(call: Ask, code: str) -> str:
+    """The Set-Cookie value by which a device remembers its language: no secret, and read by everybody's pages."""
+    secure = "; Secure" if is_secure(call) else ""
+    return f"{LANGUAGE_COOKIE}={code}; Path=/; SameSite=Lax; Max-Age={LANGUAGE_LIFE_S}{secure}"

@@ -314,7 +314,11 @@ async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
     asked = VisitSearch()
     forms = await write_as(
-        call, lambda session, actor: begin_export(session, actor, asked), deadline_s=WRITE_S
+        call,
+        lambda session, actor: begin_export(session, actor, asked),
+        deadline_s=WRITE_S,
+        answer=lambda begun: begun,
+        is_kept=False,
     )
     headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
     return Streamed(
@@ -358,4 +362,4 @@ async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
     if not call.app.photo_links.is_good(path.id, actor.person_id, query.until, query.mark, call.clock.now()):
         raise LinkEnded
     content = await call.app.album.content(actor, path.id)
-    return Raw(content, "image/jpeg", headers={"cache-control": "private, max-age=900"})
+    return Raw(content, "image/jpeg", headers={"cache-control": "private, no-store"})

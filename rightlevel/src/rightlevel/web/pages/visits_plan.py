@@ -35,7 +35,7 @@ from rightlevel.programme.visits import (
 from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, render_once, show_again
 from rightlevel.web.words import word
 
 routes = Registry()
@@ -211,7 +211,7 @@ async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     """Makes a calendar link, and shows it this once."""
     values = await _week(call, WeekWanted(), PageRequest(50))
     values["made"] = await make_calendar_link(call.session, actor_of(call), call.clock)
-    return render(call, "visits/week.html", **values)
+    return render_once(call, "visits/week.html", **values)
 
 
 @routes.endpoint(
