@@ -224,7 +224,7 @@ async def save_grid(
     writes = _changed(call, grid, form)
     language = language_of(call)
     if not writes:
-        return done(call, _here(grid, form), language.gettext("Nothing was changed."))
+        return done(call, _here(call, grid, form), language.gettext("Nothing was changed."))
     answers = await enter_results(call.session, actor_of(call), writes, call.clock, keeps_details=True)
     after = {
         write.student_id: _row_after(call, write, answer)
@@ -233,7 +233,7 @@ async def save_grid(
     saved = sum(1 for row in after.values() if not row.fault and not row.is_stale)
     told = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
     if saved == len(writes):
-        return done(call, _here(grid, form), told)
+        return done(call, _here(call, grid, form), told)
     values = await _page(call, grid, page, query)
     values["rows"] = rows = [_told(row, after.get(row.id)) for row in values["rows"]]
     values["tool"], values["tested_on"] = _tool(form), _sent(form, "tested_on") or values["tested_on"]
@@ -243,9 +243,11 @@ async def save_grid(
     return render(call, "results/grid.html", status=409, **values, told=told)
 
 
-def _here(grid: Grid, form: dict[str, list[str]]) -> str:
+def _here(call: Ask, grid: Grid, form: dict[str, list[str]]) -> str:
     """The same grid, with the tool and the day that were chosen for it."""
-    chosen = {"tool": _sent(form, "tool"), "on": _sent(form, "tested_on")}
+    on = _sent(form, "tested_on")
+    is_usual = on == _day(call, grid.round).isoformat()
+    chosen = {"tool": _sent(form, "tool"), "on": "" if is_usual else on}
     return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
 
 
