@@ -42,6 +42,8 @@ FORM_OWNER = "form_owner"
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
+REFUSED = 400
+"""From here on a status says that nothing was done."""
 PRECONDITION_FAILED = 412
 """What `stale` is answered with when the version came as `If-Match` (RFC 9110, 13.1.1)."""
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
@@ -137,6 +139,9 @@ class RightLevelHouse(House[Actor, Platform]):
     async def remember(self, call: Call[Actor, Platform], answer: Answer) -> None:
         write_id = write_id_of(call)
         if write_id is None or call.actor is None or len(answer.content) > MAX_KEPT_ANSWER_BYTES:
+            return
+        if answer.status >= REFUSED:
+            # Nothing was written: the same write is judged anew, for what stood in its way may be over (a lock, a round being sealed).
             return
         kept = KeptAnswer(
             answer.status, answer.content.decode(), answer.content_type, answer.headers.get("location", "")
