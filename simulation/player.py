@@ -665,6 +665,7 @@ class Player:
                     self.differ(f"refused though allowed ({code}): {name}", "saved", code, deed=deed)
             return
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
+        faults = told.data.get("faults", "") if isinstance(told.data, dict) else ""
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
         if code in DENIED and deed.way == "api":
             self.denied[deed.who] += 1
@@ -672,7 +673,7 @@ class Player:
             self.differ(
                 f"refused though allowed ({code}): {deed.kind}{' by page' if deed.way == 'page' else ''}",
                 "done",
-                f"{code} {words_of(told.text)}\n{self.logs() if code == 'round_sealing' else ''}".strip(),
+                f"{code} {words_of(told.text)} {faults}".strip(),
                 deed=deed,
             )
 

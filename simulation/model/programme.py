@@ -69,6 +69,7 @@ class Programme:
         self.assignments: dict[str, Assignment] = {}
         self.live: dict[tuple[str, str, str], str] = {}
         self.rolled: dict[str, dict[str, Stint]] = {}
+        self.rolled_into: dict[str, str] = {}
         self.merges: dict[str, dict[str, object]] = {}
         self.retests: list[tuple[str, Retest]] = []
         self.frozen: dict[str, dict[str, list[str]]] = {}
@@ -470,13 +471,14 @@ class Programme:
                 known.is_deleted = False
             child.stints.append(Stint(into, school, klass, grade, before.sex, now))
         self.rolled[roll_id] = moved
+        self.rolled_into[roll_id] = into
 
     def undo_roll_over(self, roll_id: str) -> None:
         """Takes a school back into the year that it left, as it is written there; who has gone on from it since stays."""
         now = self.tick()
         for child_id, stint in self.rolled.pop(roll_id).items():
             child = self.children[child_id]
-            here, into = child.record, self.next_year(stint.year)
+            here, into = child.record, self.rolled_into[roll_id]
             is_there = (
                 child.present is stint and child.status == "left"
                 if stint.ended == "finished"

@@ -656,7 +656,7 @@ class UndoRollOver:
         if roll not in w.p.rolled:
             return "already_undone"
         known = w.things["roll"][roll]
-        into = w.p.next_year(known["year"])
+        into = w.p.rolled_into[roll]
         has_results = any(
             each.school == known["school"] and w.p.rounds[each.round].year == into and not each.is_deleted
             for each in w.p.results.values()

@@ -535,7 +535,7 @@ class ImportChildren:
     @staticmethod
     def make(w: World) -> Any:
         child = w.child(active=True)
-        if child is None or child.is_erased:
+        if child is None or child.is_erased or child.record.year != w.p.current_year():
             return None
         who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
         return who, {"child": child.id, "sex": w.pick((1, 2))}
@@ -543,7 +543,9 @@ class ImportChildren:
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = w.p.children[d.given["child"]]
-        if not child.is_live or child.is_erased or child.status != "active":
+        # A file puts children into the current year: of others the model says nothing here.
+        is_here = child.record.year == w.p.current_year()
+        if not child.is_live or child.is_erased or child.status != "active" or not is_here:
             raise KeyError(child.id)
         return leaders_only(w, d) or "?"
 

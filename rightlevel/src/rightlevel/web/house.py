@@ -47,6 +47,8 @@ FORM_OWNER = "form_owner"
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
+REFUSED = 400
+"""From here on a status says that nothing was done."""
 PRECONDITION_FAILED = 412
 """What `stale` is answered with when the version came as `If-Match` (RFC 9110, 13.1.1)."""
 MAX_KEPT_ANSWER_BYTES = 64 * 1024
@@ -378,6 +380,9 @@ async def remember_in(call: Ask, session: Session, actor: Actor | None, answer: 
     """Keeps the answer (already without what is shown once) in this transaction, if the write has an id."""
     write_id = write_id_of(call)
     if write_id is None or actor is None:
+        return
+    if answer.status >= REFUSED:
+        # Nothing was written: the same write is judged anew, for what stood in its way may be over (a lock, a round being sealed).
         return
     is_gone = answer.is_shown_once or len(answer.content) > MAX_KEPT_ANSWER_BYTES
     content = "" if is_gone else answer.content.decode()

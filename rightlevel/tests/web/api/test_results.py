@@ -64,6 +64,21 @@ async def test_a_saved_result_is_where_the_answer_says_and_the_same_write_gets_t
         assert (repeated.status_code, repeated.content) == (200, changed.content)
 
 
+async def test_a_write_that_was_refused_is_judged_anew_when_it_comes_again(
+    served: Served, child: str
+) -> None:
+    write, key = a_write(served.cast, child), {"idempotency-key": str(uuid4())}
+    lock = f"/api/v1/rounds/{served.cast.round}/schools/{served.cast.school_a}"
+    async with served.client("coordinator") as leader, served.client("teacher") as client:
+        assert (await leader.post(f"{lock}/lock", json={"reason": "the week is over"})).is_success
+        refused = await client.post("/api/v1/results", json=write, headers=key)
+        assert (refused.status_code, refused.json()["code"]) == (409, "school_locked")
+        assert (await leader.post(f"{lock}/unlock", json={"reason": "not yet"})).is_success
+        saved = await client.post("/api/v1/results", json=write, headers=key)
+        assert saved.status_code == 201, saved.text
+        assert (await client.post("/api/v1/results", json=write, headers=key)).content == saved.content
+
+
 async def test_a_stale_or_second_write_gets_both_values(served: Served, child: str) -> None:
     async with served.client("teacher") as client:
         await post(client, a_write(served.cast, child))
