@@ -127,7 +127,7 @@ async def test_classes_are_made_and_brought_back_only_where_children_may_stand(
 async def test_a_class_out_of_reach_is_not_there_also_in_ones_own_school(
     session: Session, cast: Cast
 ) -> None:
-    other = await create_class(session, cast.coordinator, NewClass(cast.school_a, cast.school_year, 4, "B"))
+    other = await create_class(session, cast.coordinator, NewClass(cast.school_a, 4, "B", cast.school_year))
     mine = msgspec.structs.replace(
         cast.teacher, scope=Scope(held=(Held(cast.school_a, "math", cast.class_3a),))
     )
