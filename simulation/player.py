@@ -23,6 +23,8 @@ from simulation.model.things import LEADERS, Child, Person
 from simulation.stage import CAST, CRON_SECRET, FIRST_DAY, MORNING_UTC, NIGHT_UTC, Run, Stage
 
 TRIES = 60
+TURNED_AWAY_TRIES = 12
+"""So often something is asked for again that came too often: a file may be sent every five seconds only, and nobody waits for that."""
 HELD_TRIES = 400
 """So often something is asked for again that the program says is held for the moment."""
 PAUSE_S = 0.15
@@ -202,6 +204,8 @@ class Go:
                 is_held = answer.status == 429 or (
                     answer.status == 409 and any(each in answer.body for each in SEALING)
                 )
+                if answer.status == 429 and number >= TURNED_AWAY_TRIES:
+                    return answer
                 if answer.status not in UNSETTLED and not (is_held and number < HELD_TRIES - 1):
                     return answer
                 last = f"{answer.status} {answer.text[:200]}"
@@ -664,6 +668,9 @@ class Player:
                 elif not saved and not why:
                     self.differ(f"refused though allowed ({code}): {name}", "saved", code, deed=deed)
             return
+        if told.status == 429:
+            self.counts["turned away"] += 1
+            return
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         faults = told.data.get("faults", "") if isinstance(told.data, dict) else ""
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1
@@ -888,7 +895,7 @@ class Player:
     def _eager(self, names: list[str], weights: list[float]) -> list[float]:
         """How likely each kind is: one that was not accepted yet is tried until it is."""
         return [
-            weight if self.done[name] else max(weight, EAGER)
+            weight if self.done[name] or _is_rare(name) else max(weight, EAGER)
             for name, weight in zip(names, weights, strict=True)
         ]
 
@@ -922,6 +929,11 @@ class Player:
                         ],
                     )
                 )
+
+
+def _is_rare(name: str) -> bool:
+    """Whether the program takes it every few seconds only."""
+    return any("import" in route for route in KINDS[name].routes)
 
 
 def quoted(text: str) -> str:
