@@ -437,10 +437,20 @@ def _body_with_version(content: bytes, version: int) -> bytes:
     return msgspec.json.encode(named)
 
 
+def _judged_whole(body: Any, kind: Any) -> Any:
+    """The body without the lists whose parts are answered each by itself (`ANSWERED_EACH` of its type): one bad part holds up no other,
+    and whoever answers them judges their texts.
+    """
+    apart: frozenset[str] = getattr(kind, "ANSWERED_EACH", frozenset())
+    if not apart or not isinstance(body, dict):
+        return body
+    return {name: each for name, each in cast("dict[str, Any]", body).items() if name not in apart}
+
+
 def _decode_json(content: bytes, kind: Any, version: int | None = None) -> Any:
     try:
         if _MAYBE_MARKS.search(content):
-            _refuse_marks(msgspec.json.decode(content), "", "body")
+            _refuse_marks(_judged_whole(msgspec.json.decode(content), kind), "", "body")
         _require_known_names(content, kind)
         if version is not None:
             content = _body_with_version(content, version)

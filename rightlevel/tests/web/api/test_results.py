@@ -98,7 +98,7 @@ async def test_a_stale_or_second_write_gets_both_values(served: Served, child: s
         ("teacher", {"tested_on": "2026-10-01"}, 422, "date_outside_round"),
         ("teacher", {"round_id": 999_999}, 422, "no_round"),
         ("teacher", {"round_id": 2**70}, 422, "invalid"),
-        ("teacher", {"notes": "a\0b"}, 422, "invalid"),
+        ("teacher", {"notes": "a\0b"}, 422, "input_invalid"),
         ("teacher", {"level": "genius"}, 422, "invalid"),
         ("teacher_elsewhere", {}, 404, "not_found"),
         ("viewer", {}, 403, "forbidden"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from flatwater.contract import Created, Declined, Registry
@@ -42,6 +44,8 @@ routes = Registry()
 
 class Batch(msgspec.Struct, frozen=True):
     """Up to 200 results; each is answered by itself."""
+
+    ANSWERED_EACH: ClassVar = frozenset({"writes"})
 
     writes: list[ResultWrite]
 
