@@ -689,3 +689,19 @@ _button(
     r"/forms/[^/]+/move",
     given=one("form"),
 )
+
+
+plain("take_left_rows", "POST /imports/{id}/left-rows", weight=0.02)
+
+
+async def _take_left_rows(go: Any, _w: World, _d: Deed) -> Any:
+    """The rows that the newest import left out, where it left any."""
+    listed = await go.read("GET", "/api/v1/imports?limit=1")
+    rows = listed.data["items"] if listed.is_done else []
+    if not rows:
+        return listed
+    page = f"/imports/{rows[0]['id']}"
+    return await go.form(page, f"{page}/left-rows")
+
+
+KINDS["take_left_rows"].send = _take_left_rows
