@@ -132,13 +132,13 @@ select gen_random_uuid(), %(intervention)s, id, school_id, '2026-06-01', %(now)s
 -- name: s20_intervention_change
 -- Their changes.
 insert into intervention_change (enrolment_id, version, at, person_id, before, after)
-select id, 2, %(now)s, %(teacher)s, '{}', '{}' from intervention_enrolment where school_id = %(school)s
+select id, 2, %(now)s, %(teacher)s, jsonb_build_object('from_on', from_on, 'to_on', null, 'outcome', null, 'words', ''), jsonb_build_object('from_on', from_on, 'to_on', from_on, 'outcome', null, 'words', '') from intervention_enrolment where school_id = %(school)s
 -- name: s21_visit
 -- Visits: sent ones, and a removed one.
 insert into visit (id, write_id, school_id, subject, mentor_id, teacher_id, visited_on, form_version_id, answers, state, completeness, fidelity, fidelity_of, created_at, changed_at,
     submitted_at, deleted_at, deleted_by)
 select gen_random_uuid(), gen_random_uuid(), %(school)s, 'math', %(mentor)s, %(teacher)s, '2026-11-10'::date + n, %(form)s, '{"session_ran": "no", "not_ran_reason": "holiday"}',
-    'submitted', 1, 0.25, '{}', %(now)s, %(now)s, %(now)s, case when n = 3 then %(now)s::timestamptz end, case when n = 3 then %(leader)s::bigint end
+    'submitted', 1, 0.25, '{"points": 1, "applicable": 4, "score": 0.25, "parts": {"ran": 1}}', %(now)s, %(now)s, %(now)s, case when n = 3 then %(now)s::timestamptz end, case when n = 3 then %(leader)s::bigint end
 from generate_series(1, 3) n
 -- name: s22_visit_change
 -- Their changes.

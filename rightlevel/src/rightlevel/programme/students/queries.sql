@@ -75,7 +75,7 @@ with coded as materialized (
     select id, name_key from named
     union
     select id, name_key from coded
-    order by name_key, id
+    order by 2, 1
     limit %(rows)s
 )
 select st.id::text as id, st.code, st.name, st.sex, st.grade, st.school_id, st.class_id, st.status::text as status, st.version
