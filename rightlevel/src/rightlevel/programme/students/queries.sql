@@ -85,7 +85,7 @@ order by st.name_key, st.id
 limit %(rows)s
 
 -- name: count_found_students
--- How many children find_students has, counted up to a bound. Served by the same indexes.
+-- How many children find_students has, counted up to a bound. Served by the same indexes; the order is that of the one by name, so that it is taken.
 with coded as materialized (
     select by_code.id
     from student by_code
@@ -107,6 +107,7 @@ with coded as materialized (
     --? by_sex: and sex = %(sex)s
     --? active: and status = 'active'
     --? left: and status = 'left'
+    order by by_name.name_key, by_name.id
     limit %(bound)s
 )
 select count(*) as children

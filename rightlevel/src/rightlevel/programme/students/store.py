@@ -39,9 +39,10 @@ def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any
     parts += ["by_class"] if asked.class_id is not None else []
     parts += [] if scope.is_everything else ["in_scope"]
     text = asked.search or ""
+    key = name_key(text)
     values = {
         "school_id": asked.school_id, "class_id": asked.class_id, "grade": asked.grade, "sex": asked.sex, "status": asked.status,
-        "search": f"{like_text(name_key(text))}%", "code": code_form(text),
+        "search": f"{like_text(key)}%", "first": key, "last": key + LAST_LETTER, "code": code_form(text),
         "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
     }  # fmt: skip
     return parts, values
