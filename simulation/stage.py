@@ -195,10 +195,10 @@ class Stage:
         body = urlencode({"username": username, "password": PASSWORD, "next": "/"}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded"}
         answer = await run.client.ask(0, "POST", "/sign-in", headers, body, source=source)
-        found = re.search(r"rl_session=([^;]+)", answer.headers.get("set-cookie", ""))
+        found = re.search(r"(?:__Host-)?rl_session=[^;]+", answer.headers.get("set-cookie", ""))
         if found is None:
             raise RuntimeError(f"{username} can't sign in: {answer.status} {answer.text[:500]}")
-        cookie = f"rl_session={found.group(1)}"
+        cookie = found.group(0)
         page = await run.client.ask(0, "GET", "/account", {"cookie": cookie})
         csrf = CSRF.search(page.text)
         if csrf is None:
