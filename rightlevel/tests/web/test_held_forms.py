@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,12 +11,22 @@ import httpx
 import psycopg
 import pytest
 from form_walking import let_in, post
+from nacl.exceptions import CryptoError
+from nacl.secret import Aead
 from opening_everything import PASSWORD
 from people import token_of
 from serving import OneDatabase, Served, serving
 from simulation.forms import Form, form_to
 
 from rightlevel.programme.accounts import PasswordHasher
+from rightlevel.programme.accounts.held_forms import _key
+from rightlevel.web.app import all_routes
+from rightlevel.web.call import secret_fields
+
+SECRET_PAGES = {
+    "": ("/sign-in", "/code", "/sign-in/school"),
+    "teacher": ("/account", "/account/second-factor"),
+}
 
 pytestmark = pytest.mark.anyio
 
@@ -130,3 +141,130 @@ async def test_a_page_left_open_over_a_new_sign_in_goes_on_with_what_was_typed(s
         assert again is not None, answer.text
         assert ("name", "Typed With Care") in again.fields
         assert (await post(client, again, {})).status_code == 303
+
+
+async def test_no_secret_is_ever_kept(site: Served) -> None:
+    """Of a form to change the password or the PIN everything secret is left out, whatever its field is called."""
+    secrets = {"old": "the old pass phrase", "password": "the new pass phrase", "pin": "918273"}
+    async with site.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token", None)
+        client.cookies.set("rl_session", token_of("teacher"))
+        text = (await client.get("/account")).text
+        end_sessions(site)
+        client.cookies.delete("rl_session")
+        for action in ("/account/password", "/account/pin"):
+            form = form_to(text, action)
+            assert form is not None
+            answer = await post(client, form, {n: v for n, v in secrets.items() if n in dict(form.fields)})
+            assert answer.status_code == 401
+            with psycopg.connect(site.server.conninfo) as connection:
+                rows = connection.execute("select person_id, content from held_form").fetchall()
+            kept_secret = client.cookies.get("rl_held")
+            if not rows:
+                continue
+            assert kept_secret is not None
+            opened = [_opened(kept_secret, *row) for row in rows]
+            assert not [each for each in opened for secret in secrets.values() if secret in each], opened
+
+
+def _opened(secret: str, person_id: int, content: bytes) -> str:
+    """What is kept under a secret; nothing where it is another's."""
+    try:
+        return Aead(_key(secret)).decrypt(content, str(person_id).encode()).decode()
+    except CryptoError:
+        return ""
+
+
+async def test_a_child_is_made_once_though_the_answer_was_lost_and_the_session_ended(site: Served) -> None:
+    """Sent and saved, the answer lost; sent again by the browser after the session ended, kept, and sent once more."""
+    async with site.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token", None)
+        client.cookies.set("rl_session", token_of("teacher"))
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        typed = {"code": "N90", "name": "Made Only Once", "sex": "2", "grade": "4"}
+        assert (await post(client, form, typed)).status_code == 303
+        end_sessions(site)
+        client.cookies.delete("rl_session")
+        answer = await post(client, form, typed)
+        await sign_in(client, answer, "teacher")
+        shown = await client.get("/held-form")
+        assert (shown.status_code, shown.headers["location"][:10]) == (303, "/students/"), shown.text
+        assert "Nothing is saved twice" in (await client.get(shown.headers["location"])).text
+    assert _named(site, "Made Only Once") == 1
+
+
+async def test_what_was_kept_and_then_sent_is_not_offered_to_be_sent_again(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        answer = await lapsed(site, client)
+        await sign_in(client, answer, "teacher")
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get("/held-form")).text, page)
+        assert form is not None
+        assert (await post(client, form, {})).status_code == 303
+        assert (await client.get("/held-form")).status_code == 303
+        assert (await post(client, form, {})).status_code == 303, "the browser's way back, and sent once more"
+    assert _named(site, "Typed With Care") == 1
+
+
+async def test_a_child_is_made_once_though_the_answer_was_lost_and_somebody_signed_in_anew(
+    site: Served,
+) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token", None)
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        typed = {"code": "N90", "name": "Made Only Once", "sex": "2", "grade": "4"}
+        assert (await post(client, form, typed)).status_code == 303
+        with psycopg.connect(site.server.conninfo) as connection:
+            connection.execute("update person_session set csrf_token = 'another'")
+        answer = await post(client, form, typed)
+        assert answer.status_code == 403
+        again = form_to(answer.text, page)
+        assert again is not None
+        assert (await post(client, again, {})).status_code == 303
+    assert _named(site, "Made Only Once") == 1
+
+
+def _named(site: Served, name: str) -> int:
+    with psycopg.connect(site.server.conninfo) as connection:
+        row = connection.execute("select count(*) from student where name = %s", [name]).fetchone()
+    return row[0] if row else 0
+
+
+async def test_a_kept_form_that_names_the_page_of_kept_forms_ends(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token", None)
+        client.cookies.set("rl_session", token_of("teacher"))
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        end_sessions(site)
+        client.cookies.delete("rl_session")
+        answer = await post(client, form, {"name": "Round And Round", "form_page": "/held-form"})
+        await sign_in(client, answer, "teacher")
+        shown = await client.get("/held-form")
+        assert shown.status_code in (200, 303, 404), shown.text[:500]
+        assert (await client.get("/")).status_code == 200
+
+
+async def test_whatever_a_page_hides_while_it_is_typed_is_declared_a_secret(site: Served) -> None:
+    """Each field that a page covers, or into which a one-time code goes, is a `Secret` of its route; so it is kept nowhere."""
+    hidden = re.compile(r'<input[^>]*(?:type="password"|autocomplete="one-time-code")[^>]*>')
+    routes = {each.path: each for each in all_routes() if each.method == "POST"}
+    seen: set[tuple[str, str]] = set()
+    for name, pages in SECRET_PAGES.items():
+        async with site.client(name, by="cookie") if name else site.client() as client:
+            for page in pages:
+                text = (await client.get(page)).text
+                for form in re.findall(r"<form.*?</form>", text, re.DOTALL):
+                    action = re.search(r'action="([^"]*)"', form)
+                    for field in hidden.findall(form):
+                        named = re.search(r'name="([^"]*)"', field)
+                        assert action is not None
+                        assert named is not None
+                        seen.add((action[1], named[1]))
+    assert {each for each in seen if each[1] not in secret_fields(routes[each[0]])} == set()
+    assert {("/account/password", "old"), ("/account/pin", "pin"), ("/sign-in", "password")} <= seen

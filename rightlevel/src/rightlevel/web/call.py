@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
-from flatwater.contract import Call
+from flatwater.contract import Call, Endpoint
 from flatwater.rate_limit import RateClass
 from rightlevel.assembly import Platform
 from rightlevel.programme.errors import Forbidden
@@ -30,6 +31,24 @@ ROLL_S = 30.0
 """Ten statements over at most 5,000 children."""
 SMALL_BODY = 64 * 1024
 CLASS_BODY = 1024 * 1024
+
+
+IS_SECRET = msgspec.Meta(extra={"is_secret": True})
+Secret: TypeAlias = Annotated[str, IS_SECRET]
+"""A field of a form that only its owner may know, whatever it is called: a password, a PIN, a code. It is read, and kept nowhere."""
+
+
+def secret_fields(endpoint: Endpoint) -> frozenset[str]:
+    """The fields of a route's form that hold secrets. *Cost*: resolving annotations, once a form."""
+    kind = endpoint.inputs.get("form")
+    is_declared = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    return _secrets_of(kind) if is_declared else frozenset()
+
+
+@lru_cache(maxsize=1_024)
+def _secrets_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    fields = msgspec.structs.fields(kind)
+    return frozenset(each.encode_name for each in fields if IS_SECRET in get_args(each.type))
 
 
 class ById(msgspec.Struct, frozen=True):

@@ -245,7 +245,8 @@ class FormAgain:
     """Puts what was sent into a page.
 
     Shape: `FormAgain(page, action, sent, faults)` finds the form; `summary` is what to tell; `text(block)` is the page with the block
-    (the summary, rendered) before the form. `proposed` are fields in which the page knows better than who typed.
+    (the summary, rendered) before the form. `proposed` are fields in which the page knows better than who typed;
+    with `write_id` the form goes on being that one write, where nobody knows whether it was done.
     *Cost*: two passes over the page, about 10 ms for 100 kB; only where something was refused.
     """
 
@@ -258,8 +259,10 @@ class FormAgain:
         *,
         is_stale: bool = False,
         proposed: frozenset[str] = frozenset(),
+        write_id: str = "",
     ) -> None:
         self._page = page
+        self.write_id = write_id
         self.sent = sent
         self.proposed = proposed
         self.read = _Reading(page)
@@ -461,6 +464,8 @@ class _Writing(HTMLParser):
             at["autofocus"] = ""
         else:
             at.pop("autofocus", None)
+        if name == "write_id" and control.kind == "hidden" and again.write_id:
+            at["value"] = again.write_id
         is_typed = control.kind not in NEVER_REPEATED and name not in again.proposed and bool(again.sent)
         if tag == "textarea":
             self._put(_tag(tag, at))

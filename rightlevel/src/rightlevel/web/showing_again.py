@@ -20,9 +20,18 @@ from flatwater.contract import UNSAFE, Endpoint
 from flatwater.inputs import InputInvalid
 from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
-from rightlevel.web.call import Ask
+from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain
-from rightlevel.web.house import FORM_OWNER, FORM_PAGE, HELD_COOKIE, CrossSite, require_same_site, set_cookie
+from rightlevel.web.house import (
+    FORM_OWNER,
+    FORM_PAGE,
+    HELD_COOKIE,
+    CrossSite,
+    operation_of,
+    require_same_site,
+    sent_write_id,
+    set_cookie,
+)
 from rightlevel.web.language import N_
 from rightlevel.web.templating import (
     OWN,
@@ -39,6 +48,7 @@ log = logging.getLogger("rightlevel.web")
 
 MAX_SENT_ALONG = 64 * 1024
 HELD_S = 30 * 60
+HELD_PAGE = "/held-form"
 SIGNED_IN_ANEW = N_(
     "You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more."
 )
@@ -63,6 +73,10 @@ class HeldPost(msgspec.Struct, frozen=True):
     action: str
     page: str
     fields: dict[str, list[str]]
+    operation: str = ""
+    """The deed that it asks for, as its receipt would name it."""
+    write_id: str = ""
+    """The id that it came with: what was saved already, and only its answer lost, is not saved twice."""
 
 
 class FormsAgain:
@@ -88,14 +102,15 @@ class FormsAgain:
             return status, error_page(call, status, error, held=held)
         told = _as_programme_error(error, call)
         if told is not None and (page := await self._opened(call, _page_of(call))) is not None:
-            return status, filled(call, page, told)
+            write_id = sent_write_id(call) if isinstance(error, CrossSite) else ""
+            return status, filled(call, page, told, write_id=write_id)
         return status, error_page(call, status, error, again=_sent_along(call, status))
 
     async def _go_on(self, call: Ask, held: HeldPost) -> tuple[int, str]:
         page = await self._opened(call, held.page)
         if page is None:
             return HTTPStatus.NOT_FOUND, error_page(call, HTTPStatus.NOT_FOUND, NotFound())
-        again = FormAgain(page, held.action, held.fields)
+        again = FormAgain(page, held.action, held.fields, write_id=held.write_id)
         text = language_of(call).gettext(HELD if again.summary.is_found else GONE)
         block = part(
             call,
@@ -109,9 +124,9 @@ class FormsAgain:
 
     async def _opened(self, call: Ask, address: str) -> str | None:
         """A page as this person sees it now; None where there is none, or where it belongs to somebody else than the form did."""
-        if self._app is None or not address:
-            return None
         parts = urlsplit(address)
+        if self._app is None or not address or parts.path == HELD_PAGE:  # that page would open itself
+            return None
         sent: list[Message] = []
         left_out = {
             "content-length",
@@ -136,7 +151,8 @@ class FormsAgain:
 
         scope: dict[str, Any] = {
             "type": "http", "method": "GET", "path": parts.path, "raw_path": parts.path.encode(), "headers": headers,
-            "query_string": parts.query.encode(), "client": (call.address, 0), "scheme": "http", "http_version": "1.1", "root_path": "",
+            "query_string": parts.query.encode(), "client": (call.address, 0), "scheme": "https" if call.is_https else "http",
+            "http_version": "1.1", "root_path": "",
         }  # fmt: skip
         await self._app(scope, receive, send)
         start = sent[0]
@@ -154,9 +170,11 @@ class FormsAgain:
         if owner is None or call.endpoint.inputs.get("upload"):
             return False
         require_same_site(call)
-        kept = {name: values for name, values in fields.items() if name not in OWN and "password" not in name}
+        left_out = OWN | secret_fields(call.endpoint)
+        kept = {name: values for name, values in fields.items() if name not in left_out}
         action = call.path + (f"?{call.query_string}" if call.query_string else "")
-        content = msgspec.json.encode(HeldPost(action, _page_of(call), kept))
+        held = HeldPost(action, _page_of(call), kept, operation_of(call), sent_write_id(call))
+        content = msgspec.json.encode(held)
         secret = await hold_form(call.database, owner, content, call.clock)
         if secret is None:
             return False
@@ -167,7 +185,7 @@ class FormsAgain:
 def _page_of(call: Ask) -> str:
     """The page that a form stood on: as the form says, as the browser says, or at the form's own address."""
     named = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
-    if named:
+    if named and urlsplit(named).path != HELD_PAGE:
         return named
     referer = urlsplit(call.headers.get("referer", ""))
     if referer.netloc and referer.netloc == call.headers.get("host", ""):
@@ -189,11 +207,9 @@ def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
 
 def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
     """What was sent, to go along on a page that can only say "once more"; nothing of it where sending it again can't help."""
+    left_out = (OWN - {"write_id", FORM_PAGE}) | secret_fields(call.endpoint)
     fields = [
-        (name, value)
-        for name, values in call.sent.fields.items()
-        if name not in (OWN - {"write_id", FORM_PAGE}) and "password" not in name
-        for value in values
+        (name, value) for name, values in call.sent.fields.items() if name not in left_out for value in values
     ]
     is_worth_it = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not call.endpoint.inputs.get("upload")
     return fields if is_worth_it and sum(len(n) + len(v) for n, v in fields) <= MAX_SENT_ALONG else []

@@ -27,7 +27,7 @@ from rightlevel.programme.errors import Forbidden, Invalid, NotFound, ProgrammeE
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
-from rightlevel.web.call import Ask
+from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.house import (
     FORM_OWNER,
@@ -161,10 +161,12 @@ def filled(
     proposed: frozenset[str] = frozenset(),
     shown: Sequence[Shown] | None = None,
     is_own: bool = False,
+    write_id: str = "",
 ) -> str:
     """A page with the form that was sent as it was sent, and the error told above it and at each field. *Cost*: no query.
 
-    `is_own` says that whoever made the page shows by itself what stands otherwise on the server.
+    `is_own` says that whoever made the page shows by itself what stands otherwise on the server; `write_id` is that of a form which
+    nobody judged this time, so that it may have been done before.
     """
     language = language_of(call)
     faults = (
@@ -177,7 +179,9 @@ def filled(
     )
     action = call.path + (f"?{call.query_string}" if call.query_string else "")
     is_stale = isinstance(error, Stale) and not is_own
-    again = FormAgain(page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed)
+    again = FormAgain(
+        page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed, write_id=write_id
+    )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
         text = language.gettext(NOT_MARKED)
@@ -189,16 +193,19 @@ def filled(
         text=text,
         summary=again.summary,
         is_wrong=True,
-        sent=listed(again, call.sent.fields),
+        sent=listed(again, call.sent.fields, secret_fields(call.endpoint)),
     )
     return again.text(block)
 
 
-def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
-    """What was typed into a form that is no longer on its page."""
+def listed(
+    again: FormAgain, fields: Mapping[str, Sequence[str]], secret: frozenset[str] = frozenset()
+) -> list[str]:
+    """What was typed into a form that is no longer on its page, but for what is `secret`."""
     if again.summary.is_found:
         return []
-    texts = [value for name, values in fields.items() if name not in OWN for value in values]
+    left_out = OWN | secret
+    texts = [value for name, values in fields.items() if name not in left_out for value in values]
     return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
 
 

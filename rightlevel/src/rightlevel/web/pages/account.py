@@ -28,7 +28,18 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May, TokenReach
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import (
+    READ_S,
+    READS,
+    SIGN_IN,
+    SMALL_BODY,
+    WRITE_S,
+    WRITES,
+    Ask,
+    ByUuid,
+    Secret,
+    actor_of,
+)
 from rightlevel.web.house import device_of
 from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
@@ -42,8 +53,8 @@ SESSIONS = PageRequest(limit=20)
 class PasswordForm(msgspec.Struct, frozen=True):
     """The present and the new password."""
 
-    old: str = ""
-    password: str = ""
+    old: Secret = ""
+    password: Secret = ""
 
 
 class TokenForm(msgspec.Struct, frozen=True):
@@ -58,7 +69,7 @@ class TokenForm(msgspec.Struct, frozen=True):
 class PinForm(msgspec.Struct, frozen=True):
     """A new PIN."""
 
-    pin: str = ""
+    pin: Secret = ""
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from flatwater.contract import Html, Redirect, Registry
 from rightlevel.programme.accounts import held_form
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import READ_S, READS, Ask, actor_of
-from rightlevel.web.house import HELD_COOKIE, own_cookie, set_cookie
+from rightlevel.web.house import HELD_COOKIE, own_cookie, saved_before, set_cookie
 from rightlevel.web.showing_again import HeldForm, HeldPost
 from rightlevel.web.templating import done, language_of
 
@@ -30,4 +30,9 @@ async def held_form_page(call: Ask) -> Html | Redirect:
     if kept is None:
         set_cookie(call, HELD_COOKIE, "", life_s=0)
         return done(call, "/", language_of(call).gettext("There is nothing kept for you."))
-    raise HeldForm(msgspec.json.decode(kept, type=HeldPost))
+    held = msgspec.json.decode(kept, type=HeldPost)
+    to = await saved_before(call, call.session, held.write_id, held.operation)
+    if to is not None:
+        set_cookie(call, HELD_COOKIE, "", life_s=0)
+        return done(call, to, language_of(call).gettext("This was saved already. Nothing is saved twice."))
+    raise HeldForm(held)

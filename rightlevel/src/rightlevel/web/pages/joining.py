@@ -35,6 +35,7 @@ from rightlevel.web.call import (
     WRITES,
     Ask,
     ById,
+    Secret,
     actor_of,
 )
 from rightlevel.web.house import STATUSES
@@ -62,8 +63,8 @@ class CodeForm(msgspec.Struct, frozen=True):
     """A one-time code and the password that its owner wants."""
 
     username: str = ""
-    code: str = ""
-    password: str = ""
+    code: Secret = ""
+    password: Secret = ""
 
 
 class RequestsWanted(msgspec.Struct, frozen=True):

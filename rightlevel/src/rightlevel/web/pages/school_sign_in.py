@@ -33,6 +33,7 @@ from rightlevel.web.call import (
     Ask,
     ById,
     ByUuid,
+    Secret,
     actor_of,
 )
 from rightlevel.web.house import (
@@ -57,13 +58,13 @@ class PinForm(msgspec.Struct, frozen=True):
     """Who signs in, and their PIN."""
 
     person: int | None = None
-    pin: str = ""
+    pin: Secret = ""
 
 
 class LinkForm(msgspec.Struct, frozen=True):
     """A code that links this device."""
 
-    code: str = ""
+    code: Secret = ""
 
 
 @routes.endpoint(

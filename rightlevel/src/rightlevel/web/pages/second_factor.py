@@ -22,7 +22,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, Secret, actor_of
 from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.sign_in import device_name_of, set_session
 from rightlevel.web.qr import qr_svg
@@ -38,14 +38,14 @@ OWN = May("manage", "self")
 class StepForm(msgspec.Struct, frozen=True):
     """A code, and where to go after it."""
 
-    code: str = ""
+    code: Secret = ""
     next: str = "/"
 
 
 class OwnPassword(msgspec.Struct, frozen=True):
     """One's own password, shown again before the keys of the account are changed."""
 
-    password: str = ""
+    password: Secret = ""
 
 
 class RuleForm(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from flatwater.contract import Everyone, Html, Redirect, Registry
 from rightlevel.programme.accounts import SignedIn, choose_language, known_device, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, Secret, actor_of
 from rightlevel.web.house import (
     DEVICE_COOKIE,
     DEVICE_LIFE_S,
@@ -42,7 +42,7 @@ class SignInForm(msgspec.Struct, frozen=True):
     """What the sign-in form sends."""
 
     username: str = ""
-    password: str = ""
+    password: Secret = ""
     next: str = "/"
 
 
