@@ -53,6 +53,10 @@ class InputInvalid(Exception):
         self.where = where
 
 
+class UnseenMarks(InputInvalid):
+    """A text holds control marks, which nobody sees, or a line's end where a name goes on one line."""
+
+
 class UnknownField(InputInvalid):
     """This address does not take {names}. Nothing was done."""
 
@@ -268,7 +272,7 @@ def _refuse_marks(value: Any, name: str, where: str) -> None:
     """Passes for texts that hold no control marks, and in names no line's end. *Errors*: InputInvalid."""
     if isinstance(value, str):
         if _NEVER.search(value) or (_is_one_line(name) and _ON_ONE_LINE.search(value)):
-            raise InputInvalid("This holds marks that can't be seen. Type it anew.", where=where)
+            raise UnseenMarks("This holds marks that can't be seen. Type it anew.", where=where)
     elif isinstance(value, list):
         for number, each in enumerate(cast("list[Any]", value)):
             _refuse_marks(each, name, f"{where}[{number}]")

@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message
 
 from flatwater.asgi import NotSignedIn
 from flatwater.contract import UNSAFE, Endpoint
-from flatwater.inputs import InputInvalid
+from flatwater.inputs import InputInvalid, UnseenMarks
 from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
+from rightlevel.programme.names import WITHOUT_UNSEEN
 from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain
 from rightlevel.web.house import (
@@ -206,13 +207,23 @@ def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
 
 
 def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
-    """What was sent, to go along on a page that can only say "once more"; nothing of it where sending it again can't help."""
+    """What was sent, to go along on a page that can only say "once more"; nothing of it where sending it again can't help.
+
+    A page that is no longer theirs may be so again in a minute: an assignment that was ended by mistake costs nobody what they typed.
+    """
     left_out = (OWN - {"write_id", FORM_PAGE}) | secret_fields(call.endpoint)
     fields = [
         (name, value) for name, values in call.sent.fields.items() if name not in left_out for value in values
     ]
-    is_worth_it = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not call.endpoint.inputs.get("upload")
+    may_help = status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_own(call)
+    is_worth_it = may_help and not call.endpoint.inputs.get("upload")
     return fields if is_worth_it and sum(len(n) + len(v) for n, v in fields) <= MAX_SENT_ALONG else []
+
+
+def _is_own(call: Ask) -> bool:
+    """Whether a form was made for whoever is signed in."""
+    owner = call.app.form_owners.person(call.sent.fields.get(FORM_OWNER, [""])[-1])
+    return owner is not None and call.actor is not None and owner == call.actor.person_id
 
 
 WHOLE = N_("A whole number")
@@ -238,6 +249,8 @@ def faults_of_input(error: InputInvalid, endpoint: Endpoint) -> tuple[Fault, ...
         else {}
     )
     named = {get_origin(each) or each for each in (types.get(name), *get_args(types.get(name)))}
+    if isinstance(error, UnseenMarks):
+        return (Fault(name, WITHOUT_UNSEEN),)
     if "length <=" in text:
         return (Fault(name, SHORTER),)
     if int in named:
