@@ -64,13 +64,14 @@ async def test_nothing_goes_along_that_was_typed_for_somebody_else(site: Served)
         assert "Typed With Care" not in answer.text
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_form_is_shown_again_over_https_too(site: Served, scheme: str) -> None:
-    page = f"/schools/{site.cast.school_a}/students/new"
-    async with site.client("teacher", by="cookie") as client:
-        if scheme == "https":  # on this machine under its own name, where only the connection tells which cookie counts
-            client.base_url = httpx.URL("https://localhost")
-            client.headers["cookie"] = "__Host-rl_session=" + token_of("teacher")
+async def test_a_form_is_shown_again_over_https_too(
+    new_database: Callable[[], OneDatabase], tmp_path: Path
+) -> None:
+    """On this machine under its own name, where only the connection tells which cookie counts."""
+    async with serving(new_database(), tmp_path, cookie_is_secure="auto") as site, site.client() as client:
+        page = f"/schools/{site.cast.school_a}/students/new"
+        client.base_url = httpx.URL("https://localhost")
+        client.headers["cookie"] = "__Host-rl_session=" + token_of("teacher")
         form = form_to((await client.get(page)).text, page)
         assert form is not None
         answer = await post(client, form, TYPED | {"grade": "9"})

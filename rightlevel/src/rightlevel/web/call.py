@@ -41,8 +41,9 @@ Secret: TypeAlias = Annotated[str, IS_SECRET]
 def secret_fields(endpoint: Endpoint) -> frozenset[str]:
     """The fields of a route's form that hold secrets. *Cost*: resolving annotations, once a form."""
     kind = endpoint.inputs.get("form")
-    is_declared = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-    return _secrets_of(kind) if is_declared else frozenset()
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return frozenset()
+    return _secrets_of(kind)
 
 
 @lru_cache(maxsize=1_024)
