@@ -27,6 +27,10 @@ TURNED_AWAY_TRIES = 12
 """So often something is asked for again that came too often: a file may be sent every five seconds only, and nobody waits for that."""
 HELD_TRIES = 400
 """So often something is asked for again that the program says is held for the moment."""
+SETTLED_S = 90.0
+"""So long an answer is waited for in all, however often it is asked for: then the program does not answer."""
+ENDED_S = 120.0
+"""So long an import may take."""
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
 MOST_ALONE = 3
@@ -191,8 +195,9 @@ class Go:
         """The answer, however often it has to be asked for; what it names is seen by whoever asked."""
         last: object = None
         is_held = False
+        until = time.monotonic() + SETTLED_S
         for number in range(HELD_TRIES):
-            if number == TRIES and not is_held:
+            if time.monotonic() > until or (number == TRIES and not is_held):
                 break
             try:
                 answer = await ask()
@@ -231,10 +236,13 @@ class Go:
 
     async def until_ended(self, path: str) -> dict[str, Any]:
         """How an import ended, which is done in the background. *Errors*: Unanswered when it does not end."""
-        for _ in range(HELD_TRIES):
+        until = time.monotonic() + ENDED_S
+        while True:
             told = await self.read("GET", path)
             if told.is_done and told.data["ended_at"] is not None:
                 return told.data
+            if time.monotonic() > until:
+                break
             await asyncio.sleep(PAUSE_S)
         raise Unanswered(self.deed.kind, f"{path} does not end: {told.data}\n{self.player.logs()}")
 
