@@ -433,7 +433,9 @@ class Looker:
             seen: Counter[str] = Counter()
             for group in (await self.ask(f"/api/v1/groups?{query}"))["groups"]:
                 page = await self.ask(f"/api/v1/groups/{group['id']}")
-                seen.update(each["student_id"] for each in page["members"])
+                # A proposal stands beside the groups in use until somebody takes it.
+                if group["state"] == "accepted":
+                    seen.update(each["student_id"] for each in page["members"])
                 counted = len(page["members"]) + page["unseen"]
                 self.same("how many children a group has", group["children"], counted, where)
             twice = sorted(each for each, count in seen.items() if count > 1)
