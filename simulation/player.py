@@ -33,6 +33,8 @@ ENDED_S = 120.0
 """So long an import may take."""
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+LOG_CHARACTERS = 6_000
+"""So much of a process's log is told: enough for where each of its threads was."""
 MOST_ALONE = 3
 """So many kinds that must run alone wait for a wave to be over, each to be made up anew then."""
 DENIED = ("forbidden", "out_of_scope")
@@ -59,7 +61,7 @@ class Difference:
     def words(self) -> str:
         """For people."""
         by = f"\n  deed      {self.deed.words}" if self.deed else ""
-        expected, got = str(self.expected)[:700], str(self.got)[:3500]
+        expected, got = str(self.expected)[:700], str(self.got)[:14_000]
         return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {expected}\n  got       {got}"
 
 
@@ -217,6 +219,7 @@ class Go:
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
         states = self.run.states()
+        self.run.tell_where()
         logs = self.player.logs()
         raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
 
@@ -547,7 +550,7 @@ class Player:
     def logs(self) -> str:
         """The end of what the processes logged."""
         return "\n".join(
-            f"{each.name}: {each.read_text('utf-8', 'replace')[-1500:]}"
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-LOG_CHARACTERS:]}"
             for each in self.run.folder.glob("serve-*")
         )
 

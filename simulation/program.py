@@ -7,6 +7,7 @@ This is the only part of the simulation that imports the program, and it does so
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -99,6 +100,7 @@ def _become(command: dict[str, Any]) -> None:
     os.dup2(log, 2)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     os.environ.update(command["environment"])
     if command.get("clock"):
         install_clock(Path(command["clock"]))

@@ -338,6 +338,13 @@ class Run:
             found[port] = f"ended with {self.stage.program.wait(process_id)}" if state == "Z" else state
         return found
 
+    def tell_where(self) -> None:
+        """Lets every process write into its log where it is: one that does not answer may be going in a circle."""
+        for process_id in self.process_ids.values():
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGUSR1)
+        time.sleep(0.3)
+
     def kill(self, port: int) -> None:
         """Kills one process at once."""
         with suppress(ProcessLookupError):
