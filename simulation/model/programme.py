@@ -656,9 +656,9 @@ class Programme:
 
     def last_stint_to_tell(self, gone: Child, kept: Child) -> list[Stint]:
         """Where the record that goes stands, for as long as the other has no seat of that year and a fixed roll holds it."""
+        if gone.status != "active":
+            return []  # where it stood to the last is past already, and has gone over
         last = gone.present
-        if gone.status != "active" or last.until is not None:
-            return []
         own = [each for each in kept.stints if each.year == last.year and not each.is_aside]
         seats = [(each.since, self.instant if each.seat_until is None else each.seat_until) for each in own]
         rolls = {
