@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 NOBODY = 65_534
 START_S = 30.0
 NAME = "simulation"
+BOUNDS = "-c statement_timeout=60s -c lock_timeout=30s"
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "60",
@@ -90,7 +92,22 @@ class Cluster:
         self.start()
 
     def start(self) -> None:
-        """Starts the server and waits until it answers."""
+        """Starts the server and waits until it answers. Until what a killed one left is gone, it is started again."""
+        until = time.monotonic() + START_S
+        self._launch()
+        while True:
+            try:
+                psycopg.connect(self.conninfo("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                if self._process is None or self._process.poll() is not None:
+                    self._launch()
+                time.sleep(0.02)
+            else:
+                return
+
+    def _launch(self) -> None:
         words = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -110,24 +127,18 @@ class Cluster:
                 user=self._user,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
             )
-        until = time.monotonic() + START_S
-        while True:
-            try:
-                psycopg.connect(self.conninfo("postgres"), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
 
     def conninfo(self, database: str) -> str:
         """How to connect to one database."""
         return f"host={self._folder} user={NAME} dbname={database}"
 
+    def _connect(self, database: str) -> psycopg.Connection[TupleRow]:
+        """A connection of the simulation's own, on which nothing waits for ever."""
+        return psycopg.connect(self.conninfo(database), autocommit=True, options=BOUNDS, connect_timeout=10)
+
     def create(self, database: str, template: str = "template1") -> None:
         """A new database as a copy of another that nobody uses."""
-        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             connection.execute(
                 sql.SQL("create database {} template {} strategy file_copy").format(
                     sql.Identifier(database), sql.Identifier(template)
@@ -137,13 +148,13 @@ class Cluster:
     def create_with_clock(self, database: str) -> None:
         """A new empty database whose now() is the simulation's."""
         self.create(database)
-        with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
+        with self._connect(database) as connection:
             connection.execute(CLOCK)
         self.set_path(database)
 
     def set_path(self, database: str) -> None:
         """Lets the simulation's clock stand before PostgreSQL's in this database (a copy doesn't take this setting along)."""
-        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             connection.execute(
                 sql.SQL("alter database {} set search_path = public, sim, pg_catalog").format(
                     sql.Identifier(database)
@@ -152,19 +163,19 @@ class Cluster:
 
     def execute(self, database: str, text: str) -> None:
         """Runs SQL in one database: the clock, or a planted fault. The model never reads here."""
-        with psycopg.connect(self.conninfo(database), autocommit=True) as connection:
+        with self._connect(database) as connection:
             connection.execute(text.encode())
 
     def drop(self, database: str) -> None:
         """Takes a database away, with whoever is connected."""
-        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             connection.execute(
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database))
             )
 
     def end_a_backend(self, database: str) -> bool:
         """Ends one connection of the program; whether there was one."""
-        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             row = connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and backend_type = 'client backend' "
                 "order by state = 'active' desc, pid limit 1",

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 import re
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 ROW = ("grade", "sex", "outcome", "level", "is_verified", "is_locked")
 PAGE = 7
 """So many rows a page where paging itself is looked at."""
-SEALING_TRIES = 300
+SEALING_S = 30.0
 SEALING_PAUSE_S = 0.1
 
 
@@ -41,10 +42,13 @@ class Looker:
 
     async def told(self, who: str, path: str, body: Any = None, *, may_be_refused: bool = False) -> Answer:
         """What is answered; on a busy machine it may be asked for again. *Errors*: Unanswered when it is refused."""
-        from simulation.player import PAUSE_S, TRIES, UNSETTLED, Unanswered
+        from simulation.player import PAUSE_S, SETTLED_S, TRIES, UNSETTLED, Unanswered
 
         answer, method = None, "GET" if body is None else "POST"
+        until = time.monotonic() + SETTLED_S
         for _ in range(TRIES):
+            if time.monotonic() > until:
+                break
             which = self.player.counts["asked"] % 2
             self.player.counts["asked"] += 1
             with contextlib.suppress(Lost):
@@ -429,7 +433,9 @@ class Looker:
             seen: Counter[str] = Counter()
             for group in (await self.ask(f"/api/v1/groups?{query}"))["groups"]:
                 page = await self.ask(f"/api/v1/groups/{group['id']}")
-                seen.update(each["student_id"] for each in page["members"])
+                # A proposal stands beside the groups in use until somebody takes it.
+                if group["state"] == "accepted":
+                    seen.update(each["student_id"] for each in page["members"])
                 counted = len(page["members"]) + page["unseen"]
                 self.same("how many children a group has", group["children"], counted, where)
             twice = sorted(each for each, count in seen.items() if count > 1)
@@ -445,9 +451,10 @@ class Looker:
 
     async def _sealed(self, held: Round) -> dict[str, Any]:
         """The snapshot of a frozen round; sealing is done in the background and may take a moment."""
-        for _ in range(SEALING_TRIES):
+        until = time.monotonic() + SEALING_S
+        while True:
             snapshot = await self.ask(f"/api/v1/rounds/{self.w.ids[held.id]}/snapshot")
-            if snapshot["sealed_at"] is not None:
+            if snapshot["sealed_at"] is not None or time.monotonic() > until:
                 break
             await asyncio.sleep(SEALING_PAUSE_S)
         return snapshot

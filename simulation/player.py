@@ -27,8 +27,14 @@ TURNED_AWAY_TRIES = 12
 """So often something is asked for again that came too often: a file may be sent every five seconds only, and nobody waits for that."""
 HELD_TRIES = 400
 """So often something is asked for again that the program says is held for the moment."""
+SETTLED_S = 90.0
+"""So long an answer is waited for in all, however often it is asked for: then the program does not answer."""
+ENDED_S = 120.0
+"""So long an import may take."""
 PAUSE_S = 0.15
 UNSETTLED = (502, 503, 504)
+LOG_CHARACTERS = 6_000
+"""So much of a process's log is told: enough for where each of its threads was."""
 MOST_ALONE = 3
 """So many kinds that must run alone wait for a wave to be over, each to be made up anew then."""
 DENIED = ("forbidden", "out_of_scope")
@@ -55,7 +61,7 @@ class Difference:
     def words(self) -> str:
         """For people."""
         by = f"\n  deed      {self.deed.words}" if self.deed else ""
-        expected, got = str(self.expected)[:700], str(self.got)[:3500]
+        expected, got = str(self.expected)[:700], str(self.got)[:14_000]
         return f"{self.sort} on {self.day}{by}\n  where     {self.where[:300]}\n  expected  {expected}\n  got       {got}"
 
 
@@ -191,8 +197,9 @@ class Go:
         """The answer, however often it has to be asked for; what it names is seen by whoever asked."""
         last: object = None
         is_held = False
+        until = time.monotonic() + SETTLED_S
         for number in range(HELD_TRIES):
-            if number == TRIES and not is_held:
+            if time.monotonic() > until or (number == TRIES and not is_held):
                 break
             try:
                 answer = await ask()
@@ -212,6 +219,7 @@ class Go:
                 self.player.counts["repeated"] += 1
             await asyncio.sleep(PAUSE_S)
         states = self.run.states()
+        self.run.tell_where()
         logs = self.player.logs()
         raise Unanswered(self.deed.kind, f"{self.deed.words}: {last}\nprocesses: {states}\n{logs}")
 
@@ -231,10 +239,13 @@ class Go:
 
     async def until_ended(self, path: str) -> dict[str, Any]:
         """How an import ended, which is done in the background. *Errors*: Unanswered when it does not end."""
-        for _ in range(HELD_TRIES):
+        until = time.monotonic() + ENDED_S
+        while True:
             told = await self.read("GET", path)
             if told.is_done and told.data["ended_at"] is not None:
                 return told.data
+            if time.monotonic() > until:
+                break
             await asyncio.sleep(PAUSE_S)
         raise Unanswered(self.deed.kind, f"{path} does not end: {told.data}\n{self.player.logs()}")
 
@@ -539,7 +550,7 @@ class Player:
     def logs(self) -> str:
         """The end of what the processes logged."""
         return "\n".join(
-            f"{each.name}: {each.read_text('utf-8', 'replace')[-1500:]}"
+            f"{each.name}: {each.read_text('utf-8', 'replace')[-LOG_CHARACTERS:]}"
             for each in self.run.folder.glob("serve-*")
         )
 

@@ -7,6 +7,7 @@ This is the only part of the simulation that imports the program, and it does so
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -33,6 +34,7 @@ HEAVY = (
     "rightlevel.commands.token",
 )
 CLOCK_BYTES = 8
+WAIT_PAUSE_S = 0.005
 
 
 class ShiftedClock:
@@ -98,6 +100,7 @@ def _become(command: dict[str, Any]) -> None:
     os.dup2(log, 2)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     os.environ.update(command["environment"])
     if command.get("clock"):
         install_clock(Path(command["clock"]))
@@ -125,11 +128,18 @@ def _run(command: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wait(command: dict[str, Any]) -> dict[str, Any]:
+    """How a process ended. One that does not end in the time it has is killed, and its code says so (-9)."""
+    process_id, until = command["process_id"], time.monotonic() + command["most_s"]
     try:
-        _, status = os.waitpid(command["process_id"], 0)
+        while True:
+            done, status = os.waitpid(process_id, os.WNOHANG)
+            if done:
+                return {"code": os.waitstatus_to_exitcode(status)}
+            if time.monotonic() > until:
+                os.kill(process_id, signal.SIGKILL)
+            time.sleep(WAIT_PAUSE_S)
     except ChildProcessError:
         return {"code": None}
-    return {"code": os.waitstatus_to_exitcode(status)}
 
 
 def main() -> None:

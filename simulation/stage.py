@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -30,6 +31,10 @@ MORNING_UTC = 2
 NIGHT_UTC = 18
 """One in the morning of the next day in Phnom Penh."""
 START_S = 40.0
+ENDING_S = 60.0
+"""So long a process may take to end, or a command to be done, before it is killed."""
+LAUNCHER_S = 150.0
+"""So long the launcher may take to answer; it begins with importing the program."""
 TEMPLATE = "sim_template"
 CAST = (
     ("admin", "admin"),
@@ -86,9 +91,11 @@ class Program:
         if command is not None:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        # One line answers one command, so that nothing is left in a buffer that select doesn't see.
+        ready, _, _ = select.select([self._process.stdout], [], [], LAUNCHER_S)
+        line = self._process.stdout.readline() if ready else ""
         if not line:
-            raise RuntimeError("the launcher ended")
+            raise RuntimeError("the launcher ended, or does not answer")
         return json.loads(line)
 
     def run(
@@ -111,8 +118,8 @@ class Program:
         return self._tell(command)["process_id"]
 
     def wait(self, process_id: int) -> int | None:
-        """The exit code of a process that was started, when it ends."""
-        return self._tell({"do": "wait", "process_id": process_id})["code"]
+        """The exit code of a process that was started, when it ends; -9 when it had to be killed."""
+        return self._tell({"do": "wait", "process_id": process_id, "most_s": ENDING_S})["code"]
 
     def close(self) -> None:
         """Ends the launcher and what it started."""
@@ -330,6 +337,13 @@ class Run:
             state = stat.read_text("utf-8").rsplit(")", 1)[1].split()[0] if stat.exists() else "gone"
             found[port] = f"ended with {self.stage.program.wait(process_id)}" if state == "Z" else state
         return found
+
+    def tell_where(self) -> None:
+        """Lets every process write into its log where it is: one that does not answer may be going in a circle."""
+        for process_id in self.process_ids.values():
+            with suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGUSR1)
+        time.sleep(0.3)
 
     def kill(self, port: int) -> None:
         """Kills one process at once."""

@@ -567,6 +567,32 @@ async def test_a_client_that_leaves_ends_its_query_on_the_server(served: Served,
     assert (await served.client.get("/mode")).json() == "on"
 
 
+async def test_a_receiver_that_gives_empty_bodies_without_end_holds_nobody_up(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seen: the loop went round in the watch for the client's leaving, and the process answered nobody any more."""
+    heard, said = 0, b""
+
+    async def receive() -> Any:
+        nonlocal heard
+        heard += 1
+        assert heard < 10 * asgi.MOST_MESSAGES, "the watch goes round and lets nobody else work"
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal said
+        said += message.get("body", b"")
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/wait", "raw_path": b"/wait", "query_string": b"seconds=0.3", "headers": [],
+        "client": ("127.0.0.1", 1), "scheme": "http", "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+    await served.app(scope, receive, send)
+    assert said == b'"waited"'
+    assert heard <= asgi.MOST_MESSAGES + 2
+    assert "nobody watches" in caplog.text
+
+
 async def test_a_write_is_finished_when_its_client_leaves(served: Served, onlooker: Onlooker) -> None:
     body = json.dumps(NOTE)
     _, writer = await served.send(

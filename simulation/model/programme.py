@@ -140,7 +140,7 @@ class Programme:
     def stint_at(self, child: Child, year: str, at: int | None) -> Stint | None:
         """The stint of a year that covers an instant (now for None), or that ended because the school went on."""
         found: Stint | None = None
-        for stint in child.stints:
+        for stint in sorted(child.stints, key=lambda each: each.since):
             if stint.year != year or stint.is_aside or (at is not None and stint.since > at):
                 continue
             covers = stint.until is None or (at is not None and stint.until > at)
@@ -162,10 +162,12 @@ class Programme:
                 None,
             )
             stint = (
-                stint or next((each for each in of_year if each.since > held.roll_at), None) or of_year[-1]
+                stint
+                or next((each for each in of_year if each.since > held.roll_at), None)
+                or _last_of(child, of_year)
             )
         else:
-            stint = of_year[-1]
+            stint = _last_of(child, of_year)
         return Seat(stint.school, stint.klass, stint.grade, stint.sex)
 
     def school_place(self, school: School, at: int | None) -> str:
@@ -641,13 +643,36 @@ class Programme:
         gone.is_deleted = True
         gone.merged_into = kept.id
         moved = _pass_on(gone, kept, _past_to_pass_on(gone, kept))
+        told = self.last_stint_to_tell(gone, kept)
+        kept.stints = [*sorted([*kept.stints[:-1], *told], key=lambda each: each.since), kept.stints[-1]]
         self.merges[merge_id] = {
             "past": moved,
+            "told": told,
             "kept": kept.id,
             "gone": gone.id,
             "before": before,
             "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
         }
+
+    def last_stint_to_tell(self, gone: Child, kept: Child) -> list[Stint]:
+        """Where the record that goes stands, for as long as the other has no seat of that year and a fixed roll holds it."""
+        if gone.status != "active":
+            return []  # where it stood to the last is past already, and has gone over
+        last = gone.present
+        own = [each for each in kept.stints if each.year == last.year and not each.is_aside]
+        seats = [(each.since, self.instant if each.seat_until is None else each.seat_until) for each in own]
+        rolls = {
+            each.roll_at
+            for each in self.rounds.values()
+            if each.year == last.year and each.roll_at is not None and each.roll_at >= last.since
+        }
+        told: list[Stint] = []
+        start = last.since
+        for since, until in [*sorted(seats), (self.instant, self.instant)]:
+            if start < since and any(start <= each < since for each in rolls):
+                told.append(replace(last, since=start, until=since, ended="merged"))
+            start = max(start, until)
+        return told
 
     def unmerge(self, merge_id: str) -> None:
         """Two of one again, each with what it had."""
@@ -664,7 +689,16 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = key[0], None
         gone.is_deleted = False
         gone.merged_into = None
+        told: list[Stint] = known["told"]  # type: ignore[assignment]
+        kept.stints = [each for each in kept.stints if not any(each is one for one in told)]
         _pass_on(kept, gone, [each for each in known["past"] if each in kept.stints])  # type: ignore[attr-defined]
+
+
+def _last_of(child: Child, of_year: list[Stint]) -> Stint:
+    """The present stint where it is of the year, else the one that began last."""
+    if child.status == "active" and child.present is of_year[-1]:
+        return child.present
+    return max(of_year, key=lambda each: each.since)
 
 
 def _past_to_pass_on(gone: Child, kept: Child) -> list[Stint]:

@@ -141,6 +141,12 @@ class MoveSchool:
         return [EVERYTHING]
 
 
+def _was_worked_at(w: World, school: str) -> bool:
+    """Whether visits, sessions, groups or roll-overs of a school are known: the program judges what of that is a past."""
+    sorts = ("visit", "session", "grouping", "roll")
+    return any(each.get("school") == school for sort in sorts for each in w.things.get(sort, {}).values())
+
+
 @kind("switch_practice", "PATCH /api/v1/schools/{id}", weight=0.25, audit=("change", "school"))
 class SwitchPractice:
     @staticmethod
@@ -163,7 +169,12 @@ class SwitchPractice:
         )
         if has_results:
             return "practice_with_results"
-        return "practice_with_children?" if has_children else "?"
+        if has_children:
+            # Also those that were removed, or that have gone on to another school.
+            return "practice_with_children"
+        if not school.is_open or school.is_merged or _was_worked_at(w, school.id):
+            return "?"
+        return leaders_only(w, d)
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -476,8 +487,14 @@ class DeleteClass:
         klass = w.p.classes[d.given["class"]]
         if klass.is_deleted:
             return "not_found"
-        holds = any(each.is_live and each.record.klass == klass.id for each in w.p.children.values())
-        return "in_use" if holds else "?"
+        if any(each.is_live and each.record.klass == klass.id for each in w.p.children.values()):
+            return "in_use"
+        if any(w.p.results[each].klass == klass.id for each in w.p.live.values()):
+            return "class_has_past"
+        stints = [stint for each in w.p.children.values() for stint in each.stints]
+        named = any(each.klass == klass.id for each in (*w.p.results.values(), *stints))
+        # A removed child's own record is no past; a former stint is one.
+        return "class_has_past?" if named else leaders_only(w, d)
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

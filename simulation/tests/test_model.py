@@ -211,3 +211,22 @@ def test_what_was_verified_is_so_on_its_day_only() -> None:
     assert p.results["x"].is_verified
     p.enter("x", "c", p.children["k1"], p.rounds["r"], "math", tested_on=date(2027, 1, 5), **given)
     assert not p.results["x"].is_verified
+
+
+def test_a_fixed_roll_keeps_the_seat_of_a_record_that_went_into_a_later_one() -> None:
+    p = a_programme()
+    p.set_state("r", "closed", DAY)
+    p.enrol("k3", "K3", "Zq3", Stint("y", "a", None, 3, 1, 0))
+    p.merge("m", p.children["k3"], p.children["k1"], set())
+    assert totals(p)["enrolled"] == 2
+    p.unmerge("m")
+    assert totals(p)["enrolled"] == 2
+    p.merge("m", p.children["k2"], p.children["k1"], set())
+    assert totals(p)["enrolled"] == 1
+
+
+def test_a_record_that_left_goes_into_another() -> None:
+    p = a_programme()
+    p.leave(p.children["k1"], DAY)
+    p.merge("m", p.children["k2"], p.children["k1"], set())
+    assert totals(p)["enrolled"] == 1

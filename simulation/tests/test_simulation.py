@@ -15,6 +15,8 @@ from simulation.stage import Stage
 FIXED = (7, 11, 843_088)
 MOST_S = 12.0
 """After so long a programme does no more deeds, but is still looked at: a machine that is busy with other tests gets less done."""
+WHOLE_S = 180.0
+"""A programme that has not ended by then hangs, on however busy a machine."""
 LEAST_DEEDS = 60
 """Every programme does more than its scene, however busy the machine is."""
 OPTIONS = Options(days=3, schools=3, children=4, deeds_a_day=60)
@@ -38,7 +40,8 @@ async def _played(stage: Stage, seed: int) -> Player:
         await run.start()
         player = Player(stage, run, seed, OPTIONS)
         player.until = time.monotonic() + MOST_S
-        await player.invent()
+        async with asyncio.timeout(WHOLE_S):
+            await player.invent()
     finally:
         await run.throw_away()
     return player

@@ -412,6 +412,10 @@ def _may_be_large(call: Call[Any, Any]) -> bool:
     return not (declared.isascii() and declared.isdigit() and int(declared[:15]) <= SMALL_BODY_BYTES)
 
 
+MOST_MESSAGES = 100
+"""So many messages after a request's end are passed over in waiting for its client's leaving; then nobody waits for it any more."""
+
+
 class _Watch:
     """Cancels the task that makes an answer when the client for whom it is made has gone; its query then ends too."""
 
@@ -429,10 +433,15 @@ class _Watch:
         self._watcher = beside(self._look(), name="flatwater client watch")
 
     async def _look(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.client_left = True
-        self._task.cancel()
+        # Nothing but the leaving is to come. A receiver that gives an empty body again and again, at once, would hold the loop for ever.
+        for _ in range(MOST_MESSAGES):
+            if (await self._receive())["type"] == "http.disconnect":
+                self.client_left = True
+                self._task.cancel()
+                return
+        log.warning(
+            "nobody watches for a client's leaving any more: its receiver gives empty bodies without end"
+        )
 
     async def stop(self) -> None:
         """Ends the watch and takes its cancellation back, come or still to come."""

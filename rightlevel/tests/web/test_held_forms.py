@@ -18,6 +18,7 @@ from people import token_of
 from serving import OneDatabase, Served, serving
 from simulation.forms import Form, form_to
 
+from flatwater import asgi
 from rightlevel.programme.accounts import PasswordHasher
 from rightlevel.programme.accounts.held_forms import _key
 from rightlevel.web.app import all_routes
@@ -69,6 +70,21 @@ async def sign_in(client: httpx.AsyncClient, answer: httpx.Response, name: str) 
     form: Form | None = form_to(answer.text, "/sign-in")
     assert form is not None, answer.text
     return await post(client, form, {"username": name, "password": PASSWORD})
+
+
+async def test_a_form_shown_again_slowly_holds_nobody_up(
+    site: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seen: a page shown again that took a tenth of a second stopped the whole process for good."""
+    monkeypatch.setattr(asgi, "WATCH_AFTER_S", 0.0)
+    async with site.client("teacher", by="cookie") as client:
+        page = f"/schools/{site.cast.school_a}/students/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        answer = await post(client, form, {"code": "N78", "name": "", "sex": "2", "grade": "4"})
+        assert answer.status_code == 422
+        assert 'value="N78"' in answer.text
+    assert "nobody watches" not in caplog.text
 
 
 async def test_what_was_typed_comes_back_after_signing_in_on_the_spot(site: Served) -> None:

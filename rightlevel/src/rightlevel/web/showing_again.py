@@ -7,6 +7,7 @@ to open (a busy moment, a page that is no longer theirs), what was sent goes alo
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
@@ -144,7 +145,14 @@ class FormsAgain:
             if name not in left_out
         ]
 
+        told = False
+
         async def receive() -> Message:
+            nonlocal told
+            if told:
+                # Whoever watches for the client's leaving waits here: that is seen by the request that this one is made for.
+                await asyncio.get_running_loop().create_future()
+            told = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Message) -> None:

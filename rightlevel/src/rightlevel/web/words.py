@@ -32,7 +32,7 @@ WORDS: dict[str, dict[str, str]] = {
     "stint_end": {
         "transfer": N_("went to another school"), "promotion": N_("went up with the school"), "repeat": N_("stayed in its grade"),
         "finished": N_("finished"), "left": N_("left school"), "change": N_("went to another class or year"), "import": N_("changed by an import"),
-        "correction": N_("corrected afterwards"),
+        "correction": N_("corrected afterwards"), "merged": N_("told by a record that is one with this now"),
     },
     "subject": {"language": N_("Reading"), "math": N_("Mathematics")},
     "round": {"baseline": N_("Baseline"), "midline": N_("Midline"), "endline": N_("Endline")},

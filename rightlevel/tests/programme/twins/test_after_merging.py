@@ -18,10 +18,12 @@ from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.errors import Forbidden
+from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.groups import CheckAnswer, CheckWrite, enter_checks
 from rightlevel.programme.lives import erase_identity
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultAnswer, ResultWrite, enter_results
+from rightlevel.programme.rounds import read_round, set_round_state
 from rightlevel.programme.students import (
     NewStudent,
     RecordMerged,
@@ -178,6 +180,51 @@ async def test_a_merge_is_not_taken_back_once_the_child_was_erased(session: Sess
     with pytest.raises(MergeOfErased):
         await undo(session, cast, merged)
     assert await session.fetch_value(QUERIES["enrolled"], {"school": cast.school_a}) == there
+
+
+async def test_a_fixed_roll_keeps_the_seat_of_a_record_that_went_into_a_later_one(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a child entered again after the round was closed, and kept under the later record, was missing from the closed round."""
+    gone = cast.students_a[0]
+
+    async def turn(state: str) -> None:
+        version = (await read_round(session, cast.admin, cast.round)).version
+        await set_round_state(
+            session, cast.admin, cast.round, version=version, state=state, reason="told", clock=CLOCK
+        )
+
+    async def enrolled() -> int:
+        query = FigureQuery(cast.round, "math", school_id=cast.school_a)
+        return (await read_figures(session, cast.viewer, query)).enrolled
+
+    async def is_exact() -> bool:
+        found = await reconcile(session)
+        assert (found.different, found.differences) == (0, [])
+        return True
+
+    await turn("closed")
+    there = await enrolled()
+    again = NewStudent(cast.school_a, "AGAIN", "Entered Again", 2, 4)
+    kept = (await create_student(session, cast.coordinator, again, CLOCK)).id
+    other = NewStudent(cast.school_a, "ONCE-MORE", "Entered Once More", 2, 4)
+    last = (await create_student(session, cast.coordinator, other, CLOCK)).id
+    assert await enrolled() == there
+
+    first = await merge(session, cast, kept, gone)
+    assert await enrolled() == there
+    assert await is_exact()
+    second = await merge(session, cast, last, kept)
+    assert await enrolled() == there
+    assert await is_exact()
+    await undo(session, cast, second)
+    await undo(session, cast, first)
+    assert await enrolled() == there
+    assert await is_exact()
+    # Two who both sat there are one child, and sit once.
+    await merge(session, cast, cast.students_a[1], gone)
+    assert await enrolled() == there - 1
+    assert await is_exact()
 
 
 HANGS_ON_A_CHILD = {

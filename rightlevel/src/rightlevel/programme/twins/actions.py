@@ -215,7 +215,8 @@ async def _carry(
             now=clock.now(),
         )  # fmt: skip
     carried = {what: await store.carry(session, what, gone_id, kept_id) for what in store.CARRIED}
-    return Moved(plain, swapped, set_aside, **carried)
+    told = await store.tell_last_stint(session, gone_id, kept_id, clock.now())
+    return Moved(plain, swapped, set_aside, **carried, told=told)
 
 
 async def unmerge_twins(
@@ -290,6 +291,8 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
             session, [each.aside for each in moved.swapped], [each.stands for each in moved.swapped], kept_id=kept_id,
             gone_id=gone_id, now=clock.now(),
         )  # fmt: skip
+    if moved.told and await store.take_last_stint(session, kept_id, moved.told) < len(moved.told):
+        raise MergeStands
     for what in store.CARRIED:
         ids = getattr(moved, what)
         if ids and len(await store.carry(session, what, kept_id, gone_id, ids)) < len(ids):

@@ -130,6 +130,8 @@ class Moved(msgspec.Struct, frozen=True):
     attendance: list[str] = []
     checks: list[str] = []
     enrolments: list[str] = []
+    told: list[int] = []
+    """Former stints that were made for the child that stays, of where the record that went stood to the last."""
 
 
 def standing(one: HeldResult, other: HeldResult) -> tuple[HeldResult, HeldResult]:

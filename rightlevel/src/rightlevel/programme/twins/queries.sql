@@ -72,6 +72,32 @@ where p.student_id = %(from_id)s::uuid
     --? only: and p.id = any(%(ids)s::bigint[])
 returning p.id
 
+-- name: tell_last_stint
+-- Where the record that goes stands to this moment, told of the child that stays for as long as that one had no seat of that year itself and a fixed
+-- roll holds it: an empty seat of a fixed roll is neither lost nor told twice. Set aside first: only a change is counted, an insert never is.
+insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, from_number, until_number, is_aside)
+select %(to_id)s::uuid, g.school_id, g.school_year_id, g.class_id, g.grade, g.sex, told_day(%(now)s), 'merged', lower(part), upper(part), true
+from student g
+cross join (select nextval('stint_number') as now) number
+cross join lateral unnest(int8multirange(int8range(g.stint_number, number.now)) - coalesce((
+    select range_agg(int8range(o.from_number, o.seat_until))
+    from base_seat o
+    where o.student_id = %(to_id)s::uuid and o.school_year_id = g.school_year_id), '{}')) part
+where g.id = %(from_id)s::uuid and g.status = 'active' and exists (
+    select 1 from round rd where rd.school_year_id = g.school_year_id and rd.roll_number <@ part)
+returning id
+
+-- name: seat_last_stint
+-- Gives stints that were told their seats, or takes the seats away before the stints go.
+update past_enrolment
+set is_aside = %(is_aside)s
+where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid
+
+-- name: take_last_stint
+-- Takes stints away that a merge told.
+delete from past_enrolment
+where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid
+
 -- name: move_members
 -- Memberships in groups, but for one that stands beside another of the same group or subject.
 update group_member m

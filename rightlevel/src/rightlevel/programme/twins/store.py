@@ -90,6 +90,23 @@ async def carry(
     return [row.id for row in await session.fetch_all(query, values, into=_Id)]
 
 
+async def tell_last_stint(session: Session, gone_id: str, kept_id: str, now: datetime) -> list[int]:
+    """Tells of the child that stays where the record that goes stands, where a fixed roll would lose that seat; the ids of those stints."""
+    values = {"from_id": gone_id, "to_id": kept_id, "now": now}
+    ids = [int(row.id) for row in await session.fetch_all(_queries["tell_last_stint"], values, into=_Id)]
+    if ids:
+        seated = {"ids": ids, "student_id": kept_id, "is_aside": False}
+        await session.execute(_queries["seat_last_stint"], seated)
+    return ids
+
+
+async def take_last_stint(session: Session, kept_id: str, ids: Sequence[int]) -> int:
+    """Takes away again what `tell_last_stint` told; how many stints that were."""
+    values = {"ids": list(ids), "student_id": kept_id}
+    await session.execute(_queries["seat_last_stint"], {**values, "is_aside": True})
+    return await session.execute(_queries["take_last_stint"], values)
+
+
 async def put_away(
     session: Session, gone_id: str, kept_id: str, *, version: int, person_id: int, now: datetime
 ) -> bool:
