@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from rightlevel.programme.forms import Field, Form, Section, examine, form_faults, print_rows, read_answers, row_of
+from rightlevel.programme.forms import (
+    Field,
+    Form,
+    Section,
+    examine,
+    form_faults,
+    print_rows,
+    read_answers,
+    row_of,
+)
 from rightlevel.programme.forms.asking import asked_of
 from rightlevel.programme.forms.calculation import is_calculation, value_of_calculation
 from rightlevel.programme.forms.engine import with_calculated
@@ -91,7 +100,9 @@ def test_it_is_kept_used_in_conditions_and_never_taken_from_who_sends_it() -> No
 
 def test_it_is_shown_where_it_has_words() -> None:
     answers = {"enrolled": 30, "present": 12, "rows": [{"n": 4}]}
-    questions = {each.path: each for section in asked_of(FORM, answers, "en", DAY).sections for each in section.fields}
+    questions = {
+        each.path: each for section in asked_of(FORM, answers, "en", DAY).sections for each in section.fields
+    }
     assert (questions["share"].label, questions["share"].value) == ("Percent", "40")
     assert [each.path for each in questions["rows"].rows[0].fields] == ["rows.0.n"]
     lines = {line.path: line.answer for line in print_rows(FORM, answers | {"share": 40}, "en")}
@@ -116,7 +127,13 @@ def test_what_is_wrong_with_one_is_told(field: Field, rule: str) -> None:
 
 
 def test_a_bound_by_today_is_checked_by_the_programmes_day() -> None:
-    day = Field("day", "date", {"en": "Day"}, valid_when=["le", "day", ["today"]], valid_texts={"en": "Not yet", "km": "មិនទាន់"})
+    day = Field(
+        "day",
+        "date",
+        {"en": "Day"},
+        valid_when=["le", "day", ["today"]],
+        valid_texts={"en": "Not yet", "km": "មិនទាន់"},
+    )
     form = a_form(day)
     assert form_faults(form) == ()
     for answer, wrong in (("2026-03-01", []), ("2026-03-02", []), ("2026-03-03", ["Not yet"])):

@@ -128,7 +128,9 @@ class _Page:
                 if inner.type == "calculated"
             }
             known = {**self._padded, **own}
-            fields = tuple(self._asked(inner, f"{path}.{inner.key}", known) for inner in group.fields)
+            fields = tuple(
+                self._asked(inner, f"{path}.{inner.key}", known) for inner in group.fields if inner.labels
+            )
             yield AskedRow(path, number, number <= there, fields)
 
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:

@@ -27,6 +27,7 @@ CALCULABLE: Final = frozenset(
 """What can stand in a calculation: its answer is the text or number that the form means."""
 MAX_CHARS: Final = 2_000
 MOST_NESTED: Final = 20
+LONGEST_CHAIN: Final = 6
 
 
 class NotExact(Exception):
@@ -179,8 +180,8 @@ class _Reader:
             at = found.end()
         self._at = 0
         depth = 0
-        for token in self._tokens:
-            depth += (token == "(") - (token == ")")
+        for each in self._tokens:
+            depth += (each == "(") - (each == ")")
             if depth > MOST_NESTED:
                 raise NotExact(text[:40])
 
@@ -453,7 +454,7 @@ class _Reader:
             return _Asked(key)
         if word[0] in "'\"":
             return word[1:-1]
-        if word[0].isdigit() or word[0] == "-":
+        if word[0].isdigit():
             return float(word) if "." in word else int(word)
         raise NotExact(word)
 
@@ -555,8 +556,8 @@ class _Reader:
         return ["or", *parts] if len(parts) > 1 else parts[0] if parts else False
 
 
-def _kind_of(calculation: Any, fields: Mapping[str, Field]) -> str:
-    """Whether a calculation gives a number or a text; nothing where that depends on the answers."""
+def _kind_of(calculation: Any, fields: Mapping[str, Field], depth: int = 0) -> str:
+    """Whether a calculation gives a number or a text; nothing where that depends on the answers, or on too long a chain."""
     if isinstance(calculation, str):
         return "text"
     if not isinstance(calculation, list):
@@ -567,11 +568,12 @@ def _kind_of(calculation: Any, fields: Mapping[str, Field]) -> str:
     if operator == "concat":
         return "text"
     if operator == "if":
-        kinds = {_kind_of(each, fields) for each in rest[1:]}
+        kinds = {_kind_of(each, fields, depth) for each in rest[1:]}
         return kinds.pop() if len(kinds) == 1 else ""
     field = fields[rest[0]]
     if field.type == "calculated":
-        return _kind_of(field.calculation, fields)
+        # Each step may name the one before twice: without an end a chain would be read 2^n times.
+        return _kind_of(field.calculation, fields, depth + 1) if depth < LONGEST_CHAIN else ""
     return (
         "number"
         if field.type == "number"
