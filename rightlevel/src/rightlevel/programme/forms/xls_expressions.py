@@ -260,7 +260,8 @@ class _Reader:
         made = self.sum()
         if not isinstance(made, list) or not is_calculation(made):
             raise NotExact(stopped)
-        return _Asked(made[1] if made[0] == "answer" else self._keep(made))
+        parts = cast("list[Any]", made)
+        return _Asked(str(parts[1]) if parts[0] == "answer" else self._keep(parts))
 
     def sum(self) -> Any:
         """A calculation: terms added and taken away from left to right."""
