@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from importlib.resources import files
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -26,6 +29,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 ASKED_TYPES = (*VALUES, "choices")
 CASES = 900
+DAY = date(2026, 3, 2)
 
 
 class Dice:
@@ -101,7 +105,7 @@ def by_the_page(page: Page, cases: list[tuple[Form, dict[str, Any]]]) -> list[di
             const found = formEngine.examine(rules, answers);
             return Object.fromEntries(["shown", "required", "missing"].map((each) => [each, [...found[each]].sort()]));
         })""",
-        [[rules_of(form, answers), answers] for form, answers in cases],
+        [[rules_of(form, answers, DAY), answers] for form, answers in cases],
     )
 
 
@@ -116,6 +120,43 @@ def test_both_engines_agree_on_forms_of_every_shape(device: Device) -> None:
         assert there == server, (form, answers)
 
 
+def test_both_engines_calculate_the_same(device: Device) -> None:
+    cases = json.loads((Path(__file__).parents[1] / "programme/forms/calculations.json").read_text("utf-8"))
+    page = device.open()
+    page.goto("about:blank")
+    page.add_script_tag(content=files("rightlevel.web").joinpath("static/form_engine.js").read_text("utf-8"))
+    there = page.evaluate(
+        """(cases) => cases.map(({ calculation, answers }) => {
+            const given = Object.keys(answers).map((key) => ({ key, type: "text" }));
+            const fields = [...given, { key: "made", type: "calculated", calculation }];
+            return formEngine.examine({ sections: [{ key: "s", fields }] }, answers).calculated.get("made") ?? null;
+        })""",
+        cases,
+    )
+    assert there == [case["value"] for case in cases]
+
+
+def test_the_page_tells_what_does_not_fit_by_day_and_by_simple_patterns(device: Device) -> None:
+    fields = (
+        Field("day", "date", {"en": "Day"}, valid_when=["le", "day", ["today"]]),
+        Field("code", "text", {"en": "Code"}, pattern="^[A-Z]{2}[0-9]+$"),
+        Field("hard", "text", {"en": "Hard"}, pattern="^(a+)+$"),
+    )
+    form = Form("any", 1, ("en",), (Section("s", {"en": "S"}, fields),))
+    page = device.open()
+    page.goto("about:blank")
+    page.add_script_tag(content=files("rightlevel.web").joinpath("static/form_engine.js").read_text("utf-8"))
+    for answers, wrong in (
+        ({"day": "2026-03-02", "code": "AB1", "hard": "b"}, []),
+        ({"day": "2026-03-03", "code": "AB"}, ["code", "day"]),
+    ):
+        there = page.evaluate(
+            "([rules, answers]) => [...formEngine.examine(rules, answers).invalid].sort()",
+            [rules_of(form, answers, DAY), answers],
+        )
+        assert there == wrong
+
+
 def test_both_engines_agree_on_which_choices_are_offered(device: Device) -> None:
     form = first_visit_form()
     answers: dict[str, Any] = {"subject": "math", "session_ran": True, "activities": [{}]}
@@ -124,7 +165,7 @@ def test_both_engines_agree_on_which_choices_are_offered(device: Device) -> None
     page.add_script_tag(content=files("rightlevel.web").joinpath("static/form_engine.js").read_text("utf-8"))
     there = page.evaluate(
         "([rules, answers]) => [...formEngine.examine(rules, answers).hidden].sort()",
-        [rules_of(form, answers), answers],
+        [rules_of(form, answers, DAY), answers],
     )
     asked = {field.key: field for field in form.fields()}
     inside = {f"activities.0.{field.key}": field for field in asked["activities"].fields}

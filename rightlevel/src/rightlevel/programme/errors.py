@@ -21,6 +21,22 @@ class Fault(msgspec.Struct, frozen=True):
     value: str = ""
 
 
+class OwnWords(str):
+    """A rule in words that somebody of the programme wrote, in the languages they wrote it in; as text it is the English, or the first."""
+
+    __slots__ = ("texts",)
+    texts: dict[str, str]
+
+    def __new__(cls, texts: dict[str, str]) -> OwnWords:
+        found = super().__new__(cls, texts.get("en") or next(filter(None, texts.values()), ""))
+        found.texts = texts
+        return found
+
+    def said(self, language: str) -> str:
+        """The words in a language, where they were written in it."""
+        return self.texts.get(language) or str(self)
+
+
 class ProgrammeError(Exception):
     """This can't be done."""
 

@@ -20,7 +20,7 @@ from babel.numbers import format_decimal, format_percent
 
 from flatwater.inputs import SentTwice, UnknownField
 from rightlevel.cldr import forget, locale_of
-from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.errors import OwnWords, ProgrammeError
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE: Final = "en"
@@ -73,6 +73,8 @@ class Language:
 
     def rule(self, text: str) -> str:
         """The rule a fault names, translated: as it stands, or by the entry with `#` for its numbers and names."""
+        if isinstance(text, OwnWords):
+            return text.said(self.code)
         if text in self._texts:
             return self.gettext(text)
         for pattern, translated in self._rules:

@@ -14,6 +14,7 @@ WORDS: dict[str, dict[str, str]] = {
         "number": N_("A number"), "text": N_("A short text"), "long_text": N_("A long text"), "date": N_("A day"), "time": N_("A time"),
         "school": N_("A school"), "person": N_("A person"), "grades": N_("Grades"), "levels": N_("Levels"), "photo": N_("Photos"),
         "gps": N_("A place on the map"), "signature": N_("A signature"), "note": N_("A text to read"), "group": N_("A group, asked several times"),
+        "calculated": N_("Calculated out of other answers"),
     },
     "fidelity_part": {
         "ran": N_("The class was in session"), "on_time": N_("It started on time"), "grouped": N_("Children were grouped by level"),

@@ -1,5 +1,7 @@
 """XLSForms become forms as far as they can be said exactly; everything else is named by sheet, row and column."""
 
+import time
+from datetime import date
 from typing import Any
 
 import pytest
@@ -125,9 +127,9 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
     [
         ((q("select_one nothing", "one"),), "type", "nothing"),
         ((q("text", "one", relevant="${two} = 'x'"), q("text", "two")), "relevant", "${two}"),
-        ((q("integer", "one"), q("text", "two", relevant="${one} + 1 > 3")), "relevant", "+ 1 > 3"),
+        ((q("integer", "one"), q("text", "two", relevant="${one} mod 2 = 1")), "relevant", "mod"),
         ((q("text", "one", relevant="pulldata('x', 'y') = 1"),), "relevant", "pulldata"),
-        ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains(name, 'x')"),
+        ((q("select_one subject", "one", choice_filter="contains(name, 'x')"),), "choice_filter", "contains"),
         ((q("begin repeat", "r"), q("begin repeat", "s"), q("text", "t"), q("end repeat", "")), "type", "s"),
         ((q("audio", "a"),), "type", "audio"),
         ((q("text", "one", constraint="regex(., '(?=x)y')"),), "constraint", "(?=x)y"),
@@ -135,7 +137,7 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
         ((q("begin group", "g"), q("text", "t")), "type", ""),
         ((q("text", "t"), q("end group", "")), "type", ""),
         ((q("begin repeat", "r"), q("text", "t"), q("end group", ""), q("end repeat", "")), "type", ""),
-        ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(.) < 5"),
+        ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(…) < 5"),
         ((q("acknowledge", "one"), q("text", "t", relevant="${one} = 'OK'")), "relevant", "${one} = OK"),
     ],
 )  # fmt: skip
@@ -150,7 +152,7 @@ def test_what_can_not_be_said_exactly_stops_the_import_by_row_and_column(
 
 def test_what_is_left_out_is_told() -> None:
     found = made(
-        q("calculate", "c", calculation="1 + 1"),
+        q("calculate", "c", calculation="once(random())"),
         q("select_one subject or_other", "one", default="math"),
         q("begin repeat", "r"),
         q("text", "t"),
@@ -158,11 +160,15 @@ def test_what_is_left_out_is_told() -> None:
     )
     assert [(note.row, note.column) for note in found.notes] == [
         (2, "type"),
-        (3, "type"),
         (3, "default"),
         (4, "repeat_count"),
         (9, "subject"),
     ]
+    assert (
+        [each.key for each in found.form.fields()] == ["one", "one_other", "r"]
+        if found.form
+        else found.faults
+    )
 
 
 def test_no_cell_is_passed_over_in_silence() -> None:
@@ -320,6 +326,147 @@ def test_a_calculation_by_a_condition_stands_where_it_is_asked_about() -> None:
         assert ("t" in examine(form, answers).shown) == is_shown
 
 
+CALCULATED = ("type", "name", "label", "relevant", "constraint", "calculation")
+
+
+def calculated(*rows: tuple[str, ...]) -> Converted:
+    return convert(Sheet(CALCULATED, tuple(enumerate(rows, 2))), Sheet(), SETTINGS)
+
+
+def test_calculations_are_taken_and_kept_where_they_stand() -> None:
+    found = calculated(
+        ("integer", "boys", "Boys", "", "", ""),
+        ("integer", "girls", "Girls", "", "", ""),
+        ("calculate", "total", "", "", "", "${boys}+${girls}"),
+        ("calculate", "share", "Share of girls", "", "", "(${girls} * 100) div ${total}"),
+        (
+            "calculate",
+            "words",
+            "",
+            "",
+            "",
+            "concat('of ', ${total}, ': ', if(${share} >= 50, 'more girls', 'more boys'))",
+        ),
+        ("calculate", "minus", "", "", "", "-2 - -${boys}"),
+        ("text", "why", "Why?", "${share} < 50 and ${words} != ''", "", ""),
+    )
+    assert found.notes == ()
+    assert field_of(found, "total").labels == {}
+    assert field_of(found, "share").labels == {"en": "Share of girls"}
+    assert found.form is not None
+    answers, _ = read_answers(found.form, {"boys": "6", "girls": "2"})
+    examined = examine(found.form, answers)
+    assert {key: examined.answers[key] for key in ("total", "share", "words", "minus")} == {
+        "total": 8, "share": 25, "words": "of 8: more boys", "minus": 4,
+    }  # fmt: skip
+    assert "why" in examined.shown
+    assert "why" not in examine(found.form, {"boys": 1, "girls": 2}).shown
+    assert "why" not in examine(found.form, {"boys": 1}).shown
+
+
+def test_what_is_calculated_within_a_condition_is_as_if_it_had_a_name() -> None:
+    found = calculated(
+        ("integer", "a", "A", "", "", ""),
+        ("integer", "b", "B", "", "", ""),
+        ("text", "t", "T", "(${a} + ${b}) * 2 > 10 or 3 < ${a} - 1", "", ""),
+        ("text", "u", "U", "${a} + ${b} = ${b} + ${a}", "", ""),
+        ("text", "v", "V", "(${a} + ${b}) * 2 > 10", "", ""),
+    )
+    assert found.form is not None, found.faults
+    assert [each.key for each in found.form.fields() if each.type != "calculated"] == [
+        "a",
+        "b",
+        "t",
+        "u",
+        "v",
+    ]
+    assert len([each for each in found.form.fields() if each.type == "calculated"]) == 4, "each once"
+    for a, b, is_shown in ((3, 2, False), (3, 3, True), (4, 0, False), (5, 0, True)):
+        shown = examine(found.form, {"a": a, "b": b}).shown
+        assert ("t" in shown) == is_shown, (a, b)
+        assert "u" in shown
+
+
+def test_a_calculation_within_a_repeat_is_of_its_time() -> None:
+    found = calculated(
+        ("begin repeat", "r", "R", "", "", ""),
+        ("integer", "n", "N", "", "", ""),
+        ("calculate", "twice", "", "", "", "${n} * 2"),
+        ("text", "t", "T", "${twice} > 5", "", ""),
+        ("end repeat", "", "", "", "", ""),
+    )
+    assert found.form is not None, found.faults
+    examined = examine(found.form, {"r": [{"n": 2}, {"n": 3}]})
+    assert examined.answers["r"] == [{"n": 2, "twice": 4}, {"n": 3, "twice": 6}]
+    assert {"r.1.t"} == {path for path in examined.shown if path.endswith(".t")}
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("pulldata('a', 'b')", "pulldata"), ("${a} + today()", "today"), ("${later} + 1", "${later}"), ("${a} +", "…"),
+        ("(" * 30 + "1" + ")" * 30, "(" * 30 + "1" + ")" * 9), ("+".join(["${a}"] * 40), ("${a}+" * 16)), ("-" * 40 + "1", "-"),
+        ("${a} 1", "1"),
+    ],
+)  # fmt: skip
+def test_a_calculation_that_can_not_be_said_is_left_out_and_told_and_stops_who_asks_for_it(
+    text: str, part: str
+) -> None:
+    rows = [("integer", "a", "A", "", "", ""), ("calculate", "c", "", "", "", text)]
+    found = calculated(*rows)
+    assert [(note.row, note.column, note.value) for note in found.notes] == [(3, "calculation", part)]
+    assert found.form is not None
+    assert calculated(*rows, ("text", "t", "T", "${c} > 1", "", "")).form is None
+
+
+def test_chains_of_calculations_cost_one_reading_each() -> None:
+    rows = [("integer", "c0", "A", "", "", "")]
+    rows += [
+        (
+            "calculate",
+            f"c{number}",
+            "",
+            "",
+            "",
+            f"if(${{c{number - 1}}} > 0, ${{c{number - 1}}}, ${{c{number - 1}}})",
+        )
+        for number in range(1, 60)
+    ]
+    began = time.monotonic()
+    found = calculated(*rows, ("text", "t", "T", "${c59} > 3", "", ""))
+    assert [fault.row for fault in found.faults] == [62], "too long a chain to say what it gives"
+    form = calculated(*rows[:6], ("text", "t", "T", "${c5} > 3", "", "")).form
+    assert form is not None
+    assert "t" in examine(form, {"c0": 4}).shown
+    assert "t" not in examine(form, {"c0": 3}).shown
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fitting", "wrong"),
+    [
+        (". <= today()", "2026-03-02", "2026-03-03"), ("today() > .", "2026-03-01", "2026-03-02"), (". < now()", "2026-03-02", "2026-03-03"),
+        (". >= now()", "2026-03-03", "2026-03-02"), (". <= today() and . >= date('2026-01-01')", "2026-01-01", "2025-12-31"),
+        (". <= today() and . > ${from}", "2026-02-02", "2026-02-01"),
+    ],
+)  # fmt: skip
+def test_bounds_by_today_are_checked_by_the_programmes_day(constraint: str, fitting: str, wrong: str) -> None:
+    found = calculated(("date", "from", "From", "", "", ""), ("date", "d", "D", "", constraint, ""))
+    assert found.form is not None, found.faults
+    assert found.notes == ()
+    for answer, faults in ((fitting, []), (wrong, ["d"])):
+        examined = examine(found.form, {"from": "2026-02-01", "d": answer}, today=date(2026, 3, 2))
+        assert [each.field for each in examined.faults] == faults
+
+
+def test_what_is_asked_never_hangs_on_today() -> None:
+    found = calculated(("date", "d", "D", "", "", ""), ("text", "t", "T", "${d} < today()", "", ""))
+    assert found.form is None
+    assert [(fault.row, fault.rule) for fault in found.faults] == [
+        (3, "Only the bound of an answer can ask for today’s day")
+    ]
+
+
 def test_ranges_today_answers_in_texts_and_languages_are_taken_with_a_note() -> None:
     headers = ("type", "name", "label::Tetun", "parameters", "constraint")
     rows = (
@@ -332,7 +479,7 @@ def test_ranges_today_answers_in_texts_and_languages_are_taken_with_a_note() -> 
     found = convert(Sheet(headers, rows), Sheet(), SETTINGS, codes={"tetun": "tet"})
     assert (field_of(found, "n").min, field_of(found, "n").max) == (0, 5)
     assert field_of(found, "told").labels == {"tet": "Iha [Hira] loos"}
-    assert "A bound by today’s day is not checked here" in [note.rule for note in found.notes]
+    assert field_of(found, "d").valid_when == ["le", "d", ["today"]]
 
 
 def test_one_cause_is_one_fault() -> None:

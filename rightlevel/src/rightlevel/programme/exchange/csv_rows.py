@@ -244,7 +244,10 @@ def is_utf8(file: BinaryIO) -> bool:
 
 
 def delimiter_of(text: str) -> str:
-    """What separates the cells of the first line that holds any text, counted outside quotation marks."""
+    """What separates the cells of the first line of several cells with text, counted outside quotation marks.
+
+    A title above the table is a line without any separator and says nothing.
+    """
     counts = dict.fromkeys(DELIMITERS, 0)
     quoted = has_text = False
     for letter in text:
@@ -255,9 +258,9 @@ def delimiter_of(text: str) -> str:
         elif letter in counts:
             counts[letter] += 1
         elif letter in "\r\n":
-            if has_text:
+            if has_text and any(counts.values()):
                 break
-            counts = dict.fromkeys(DELIMITERS, 0)
+            counts, has_text = dict.fromkeys(DELIMITERS, 0), False
         elif not letter.isspace():
             has_text = True
     return max(counts, key=counts.__getitem__)

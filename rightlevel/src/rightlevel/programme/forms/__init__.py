@@ -24,6 +24,7 @@ from rightlevel.programme.forms.changes import FormChange, changes_between
 from rightlevel.programme.forms.checking import form_faults
 from rightlevel.programme.forms.definition import (
     FIELD_TYPES,
+    NOT_ASKED,
     Field,
     Form,
     Option,
@@ -32,7 +33,7 @@ from rightlevel.programme.forms.definition import (
     label,
     to_json,
 )
-from rightlevel.programme.forms.engine import Examination, examine
+from rightlevel.programme.forms.engine import Examination, examine, with_calculated
 from rightlevel.programme.forms.fidelity import PARTS as FIDELITY_PARTS
 from rightlevel.programme.forms.fidelity import Fidelity, fidelity_of
 from rightlevel.programme.forms.model import VISIT_FORM, FormPage, FormRow, FormVersion, VersionRow
@@ -43,8 +44,8 @@ from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
 from rightlevel.programme.forms.xlsform_reading import Workbook, read_workbook
 
 __all__ = [
-    "Converted", "Said", "Sheet", "convert", "FIDELITY_PARTS", "FIELD_TYPES", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
+    "Converted", "Said", "Sheet", "convert", "FIDELITY_PARTS", "FIELD_TYPES", "NOT_ASKED", "VISIT_FORM", "Asked", "AskedForm", "AskedRow", "AskedSection", "Examination", "Fidelity", "Field", "Form", "FormChange", "FormPage",
     "FormRow", "FormVersion", "Option", "PrintRow", "Section", "VersionRow", "Workbook", "asked_of", "change_draft", "changes_between", "columns", "current_form", "drop_draft",
     "ensure_first_form", "examine", "fidelity_of", "form_faults", "form_version", "from_json", "label", "list_forms", "list_versions",
-    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "read_workbook", "row_of", "start_form", "to_json", "written_of",
+    "nested", "print_rows", "publish_form", "read_answers", "read_form", "read_form_version", "read_workbook", "row_of", "start_form", "to_json", "with_calculated", "written_of",
 ]  # fmt: skip

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, cast
 
 import msgspec
 
+from rightlevel.programme.forms.calculation import text_of
 from rightlevel.programme.forms.definition import OF_MANY, Field, Form, Option, label
 from rightlevel.programme.forms.engine import Examination, examine
 from rightlevel.programme.forms.expressions import bound_of, is_true, names_in
-from rightlevel.programme.forms.page_rules import SHOWN_ELSEWHERE, rules_of
+from rightlevel.programme.forms.page_rules import SHOWN_ELSEWHERE, is_told, rules_of
 
 
 class Asked(msgspec.Struct, frozen=True):
     """One question. `value` is text, or a list of texts for many choices; a group has `rows` instead; `hidden` are choices not offered now.
+    `invalid` is what the page says when the answer doesn't fit, empty for the platform's own words, None where the page can't tell.
 
     Those not asked now are there, hidden: what was typed into them is not lost when an answer above is changed and changed back.
     """
@@ -32,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True):
     most: float | None = None
     digits: int = 0
     longest: int = 0
+    invalid: str | None = None
     rows: tuple[AskedRow, ...] = ()
 
 
@@ -60,14 +64,14 @@ class AskedSection(msgspec.Struct, frozen=True):
     fields: tuple[Asked, ...]
 
 
-def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> AskedForm:
+def asked_of(form: Form, answers: Mapping[str, Any], language: str, today: date) -> AskedForm:
     """The questions with these answers, those that the room gives among them. *Cost*: one pass over the form."""
     padded = dict(answers)
     for field in form.fields():
         if field.type == "group":
             rows: list[dict[str, Any]] = list(answers.get(field.key) or [])
             padded[field.key] = [*rows, *({} for _ in range(field.repeat - len(rows)))]
-    found = examine(form, padded)
+    found = examine(form, padded, today=today)
     page = _Page(form, answers, padded, found, language)
     sections = (
         AskedSection(
@@ -76,7 +80,7 @@ def asked_of(form: Form, answers: Mapping[str, Any], language: str) -> AskedForm
         for section in form.sections
         if (fields := tuple(page.fields(section.fields)))
     )
-    return AskedForm(tuple(sections), rules_of(form, answers))
+    return AskedForm(tuple(sections), rules_of(form, answers, today))
 
 
 class _Page:
@@ -98,9 +102,13 @@ class _Page:
 
     def fields(self, fields: Iterable[Field]) -> Iterator[Asked]:
         for field in fields:
-            if field.is_given or field.type in SHOWN_ELSEWHERE:
+            if field.is_given or field.type in SHOWN_ELSEWHERE or not field.labels:
                 continue
-            asked = self._asked(field, field.key, self._padded)
+            asked = self._asked(
+                field,
+                field.key,
+                {**self._padded, **self._found.answers} if field.type == "calculated" else self._padded,
+            )
             if field.type == "group":
                 rows = tuple(self._rows(field))
                 asked = msgspec.structs.replace(asked, rows=rows)
@@ -110,8 +118,19 @@ class _Page:
         there = len(self._answers.get(group.key) or [])
         for number, row in enumerate(cast("list[dict[str, Any]]", self._padded[group.key])):
             path = f"{group.key}.{number}"
-            known = {**self._padded, **{inner.key: row.get(inner.key) for inner in group.fields}}
-            fields = tuple(self._asked(inner, f"{path}.{inner.key}", known) for inner in group.fields)
+            own = {inner.key: row.get(inner.key) for inner in group.fields}
+            calculated = cast(
+                "list[dict[str, Any]]", self._found.answers.get(group.key) or [{}] * (number + 1)
+            )
+            own |= {
+                inner.key: calculated[number].get(inner.key)
+                for inner in group.fields
+                if inner.type == "calculated"
+            }
+            known = {**self._padded, **own}
+            fields = tuple(
+                self._asked(inner, f"{path}.{inner.key}", known) for inner in group.fields if inner.labels
+            )
             yield AskedRow(path, number, number <= there, fields)
 
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
@@ -128,7 +147,7 @@ class _Page:
             path, field.type, label(field.labels, language, field.key), path in found.shown, label(field.hints, language),
             value, tuple((each.value, label(each.labels, language, each.value)) for each in offered), hidden, field.required_when is not None,
             bound_of(field.min, known) if is_bounded else None, bound_of(field.max, known) if is_bounded else None, field.digits,
-            field.longest,
+            field.longest, label(field.valid_texts, language) if is_told(field) else None,
         )  # fmt: skip
 
     def _is_settled(self, option: Option) -> bool:
@@ -142,6 +161,8 @@ def _typed(field: Field, answer: Any) -> Any:
         return cast("list[str]", answer or [])
     if field.type == "group" or answer is None:
         return ""
+    if field.type == "calculated":
+        return text_of(answer)
     if isinstance(answer, bool):
         return "yes" if answer else "no"
     if field.type == "gps":

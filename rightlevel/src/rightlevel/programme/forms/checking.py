@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.forms.calculation import is_calculation, names_in_calculation
 from rightlevel.programme.forms.definition import (
     MAX_DEFINITION_BYTES,
     MAX_FIELDS,
@@ -19,13 +20,14 @@ from rightlevel.programme.forms.definition import (
     MAX_PATTERN,
     MAX_REPEAT,
     MAX_SECTIONS,
+    NOT_ASKED,
     OF_OPTIONS,
     TEXTS,
     Field,
     Form,
     Labels,
 )
-from rightlevel.programme.forms.expressions import is_bound, is_number, is_well_formed, names_in
+from rightlevel.programme.forms.expressions import asks_today, is_bound, is_number, is_well_formed, names_in
 from rightlevel.programme.forms.fidelity import PARTS
 from rightlevel.programme.forms.patterns import is_pattern
 
@@ -73,7 +75,7 @@ def _of_form(form: Form) -> Iterator[Fault]:
         or not all(map(LANGUAGE.fullmatch, codes))
     ):
         yield Fault("languages", "Between 1 and 6 languages like en, km")
-    if not any(field.type != "note" and not field.is_given for field in form.fields()):
+    if not any(field.type not in NOT_ASKED and not field.is_given for field in form.fields()):
         yield Fault("sections", "At least one question")
     known: dict[str, Field] = {}
     keys: set[str] = set()
@@ -103,11 +105,33 @@ def _of_labels(path: str, labels: Labels, languages: tuple[str, ...]) -> Iterato
         yield Fault(path, f"At most {MAX_LABEL} characters")
 
 
-def _of_expression(path: str, expression: Any, known: Mapping[str, Field]) -> Iterator[Fault]:
+def _of_expression(
+    path: str, expression: Any, known: Mapping[str, Field], *, may_ask_today: bool = False
+) -> Iterator[Fault]:
     if not is_well_formed(expression):
         yield Fault(path, "This condition can’t be read", str(expression)[:80])
         return
-    for name in names_in(expression):
+    # What is asked must not change from one day to the next: an answer once given would be dropped.
+    if not may_ask_today and asks_today(expression):
+        yield Fault(path, "Only the bound of an answer can ask for today’s day")
+    yield from _of_names(path, names_in(expression), known)
+
+
+def _of_calculation(field: Field, path: str, known: Mapping[str, Field]) -> Iterator[Fault]:
+    if field.type != "calculated":
+        if field.calculation is not None:
+            yield Fault(path, "Only a calculated question has a calculation")
+        return
+    if not is_calculation(field.calculation) or asks_today(field.calculation):
+        yield Fault(path, "This calculation can’t be read", str(field.calculation)[:80])
+        return
+    if field.required_when is not None:
+        yield Fault(path, "What is calculated is answered by nobody: it can’t be required")
+    yield from _of_names(path, names_in_calculation(field.calculation), known)
+
+
+def _of_names(path: str, names: Iterable[str], known: Mapping[str, Field]) -> Iterator[Fault]:
+    for name in names:
         if name not in known:
             yield Fault(path, "A condition asks only about what was asked before", name[:60])
         elif known[name].type == "group":
@@ -117,12 +141,14 @@ def _of_expression(path: str, expression: Any, known: Mapping[str, Field]) -> It
 def _of_field(
     field: Field, path: str, languages: tuple[str, ...], known: Mapping[str, Field]
 ) -> Iterator[Fault]:
-    yield from _of_labels(path, field.labels, languages)
+    if field.type != "calculated" or field.labels:
+        yield from _of_labels(path, field.labels, languages)
+    yield from _of_calculation(field, path, known)
     if any(len(text) > MAX_LABEL for text in field.hints.values()):
         yield Fault(path, f"At most {MAX_LABEL} characters")
     yield from _of_expression(path, field.shown_when, known)
     yield from _of_expression(path, field.required_when, known)
-    yield from _of_expression(path, field.valid_when, {**known, field.key: field})
+    yield from _of_expression(path, field.valid_when, {**known, field.key: field}, may_ask_today=True)
     if any(len(text) > MAX_LABEL for text in field.valid_texts.values()):
         yield Fault(path, f"At most {MAX_LABEL} characters")
     if field.pattern and (
@@ -147,7 +173,7 @@ def _of_field(
 def _of_bound(path: str, name: str, known: Mapping[str, Field]) -> Iterator[Fault]:
     if name not in known:
         yield Fault(path, "A condition asks only about what was asked before", name[:60])
-    elif known[name].type != "number":
+    elif known[name].type not in ("number", "calculated"):
         yield Fault(path, "A number, or another answer")
 
 

@@ -9,13 +9,15 @@ import msgspec
 
 FieldType = Literal[
     "yes_no", "yes_no_unknown", "choice", "choices", "number", "text", "long_text", "date", "time", "school", "person", "grades",
-    "levels", "photo", "gps", "signature", "note", "group",
+    "levels", "photo", "gps", "signature", "note", "group", "calculated",
 ]  # fmt: skip
 FIELD_TYPES: Final[tuple[FieldType, ...]] = get_args(FieldType)
 OF_OPTIONS: Final = frozenset({"choice", "choices", "grades", "levels"})
 OF_MANY: Final = frozenset({"choices", "grades", "levels"})
 TEXTS: Final = frozenset({"text", "long_text"})
 NO_ANSWER: Final = frozenset({"note"})
+NOT_ASKED: Final = frozenset({"note", "calculated"})
+"""What nobody answers: a text to read, and what is calculated out of other answers."""
 
 Expression: TypeAlias = Any
 """True, False, or a list that begins with its operator; see `expressions`."""
@@ -52,7 +54,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     """One question. `is_given` ones are answered by the room that shows the form, and not asked.
 
     *Shape*: a `group` has `fields` and is answered up to `repeat` times; `min` and `max` bound a number, or how many may be chosen;
-    `digits` is how many decimals a number may have; `required_when` None is never, True always.
+    `digits` is how many decimals a number may have; `required_when` None is never, True always. A `calculated` one has a `calculation`
+    (see `calculation`); without labels it is used in conditions and kept, but not shown.
     """
 
     key: str
@@ -75,6 +78,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is said when it does not hold."""
     pattern: str = ""
     """The form that the whole of a text has, as RE2 writes it; empty is any."""
+    calculation: Any = None
 
     @property
     def longest(self) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final, cast
 
 import msgspec
 
-from rightlevel.programme.errors import Fault
-from rightlevel.programme.forms.definition import NO_ANSWER, OF_MANY, Field, Form, label
-from rightlevel.programme.forms.expressions import bound_of, is_blank, is_needed, is_true
+from rightlevel.programme.errors import Fault, OwnWords
+from rightlevel.programme.forms.calculation import value_of_calculation
+from rightlevel.programme.forms.definition import NO_ANSWER, OF_MANY, Field, Form
+from rightlevel.programme.forms.expressions import TODAY, bound_of, is_blank, is_needed, is_true
 from rightlevel.programme.forms.patterns import fits
 
 NEEDED: Final = "Please fill this in"
@@ -33,19 +35,23 @@ class Examination(msgspec.Struct, frozen=True):
     dropped: tuple[str, ...] = ()
 
 
-def examine(form: Form, answers: Mapping[str, Any], *, is_submitting: bool = False) -> Examination:
+def examine(
+    form: Form, answers: Mapping[str, Any], *, today: date | None = None, is_submitting: bool = False
+) -> Examination:
     """What is shown, needed, wrong and missing. Only when submitting is what is missing a fault too.
 
-    `answers` are as `read_answers` gives them, those that the room gives among them. *Cost*: one pass over the form.
+    `answers` are as `read_answers` gives them, those that the room gives among them; what is calculated is calculated here, whatever was
+    sent. `today` is the programme's day: without it every bound by today's day is broken. *Cost*: one pass over the form.
     """
     walk = _Walk()
+    day = {TODAY: today.isoformat()} if today is not None else {}
     kept: dict[str, Any] = {}
     for section in form.sections:
         is_shown = is_true(section.shown_when, kept)
         if is_shown:
             walk.shown.add(section.key)
         for field in section.fields:
-            walk.look(field, answers, kept, ChainMap(kept), "", is_shown=is_shown)
+            walk.look(field, answers, kept, ChainMap(kept, day), "", is_shown=is_shown)
     faults = walk.faults
     if is_submitting:
         faults = [*faults, *(Fault(path, NEEDED) for path in walk.missing)]
@@ -55,6 +61,19 @@ def examine(form: Form, answers: Mapping[str, Any], *, is_submitting: bool = Fal
     return Examination(
         own, frozenset(walk.shown), frozenset(walk.required), tuple(faults), tuple(walk.missing), whole, tuple(walk.dropped)
     )  # fmt: skip
+
+
+def with_calculated(form: Form, answers: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """A draft's answers with what was calculated of them. `found` are the answers that `examine` gave for these."""
+    made = dict(answers)
+    for field in form.fields():
+        if field.type == "calculated" and field.key in found:
+            made[field.key] = found[field.key]
+        inner = [each.key for each in field.fields if each.type == "calculated"]
+        if inner and field.key in found:
+            rows = zip(made[field.key], found[field.key], strict=True)
+            made[field.key] = [row | {key: own[key] for key in inner if key in own} for row, own in rows]
+    return made
 
 
 class _Walk:
@@ -74,13 +93,15 @@ class _Walk:
         path = f"{under}{field.key}"
         answer = given.get(field.key)
         if not (is_shown and is_true(field.shown_when, known)):
-            if not is_blank(answer) and not field.is_given:
+            if not is_blank(answer) and not field.is_given and field.type != "calculated":
                 self.dropped.append(path)
             return
         self.shown.add(path)
         if field.type in NO_ANSWER:
             return
-        if field.type == "group":
+        if field.type == "calculated":
+            answer = value_of_calculation(field.calculation, known)
+        elif field.type == "group":
             answer = self._rows(field, answer or [], known, path)
         if not is_blank(answer):
             into[field.key] = answer
@@ -113,7 +134,7 @@ def broken(field: Field, answer: Any, known: Mapping[str, Any]) -> list[str]:
     if (field.pattern and isinstance(answer, str) and not fits(field.pattern, answer)) or (
         field.valid_when is not None and not is_true(field.valid_when, known)
     ):
-        rules.append(label(field.valid_texts, "en", NOT_VALID))
+        rules.append(OwnWords(field.valid_texts) if any(field.valid_texts.values()) else NOT_VALID)
     size = _size(field, answer)
     if size is None:
         return rules

@@ -2,11 +2,13 @@
 
 *Shape*: True and False; ["and", …], ["or", …], ["not", e]; ["eq" | "ne", key, value]; ["lt" | "le" | "gt" | "ge", key, value] of numbers;
 ["has", key, option] of many choices; ["answered", key]. A value is a text, a number, True, False, or ["answer", key].
+["today"] is the programme's day, for what bounds an answer only; days (YYYY-MM-DD) are ordered as numbers are.
 What was not answered is equal to nothing, less than nothing and more than nothing. `web/static/form_engine.js` evaluates the same.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeGuard, cast
 
@@ -15,13 +17,16 @@ from rightlevel.programme.forms.definition import Bound, Expression
 MAX_NODES: Final = 60
 MAX_DEPTH: Final = 8
 JOINTS: Final = frozenset({"and", "or"})
-ORDERS: Final[dict[str, Callable[[float, float], bool]]] = {
+ORDERS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "lt": lambda a, b: a < b,
     "le": lambda a, b: a <= b,
     "gt": lambda a, b: a > b,
     "ge": lambda a, b: a >= b,
 }
 MAX_VALUE_CHARS: Final = 200
+TODAY: Final = "today()"
+"""Where the programme's day stands among answers; no question can be called so."""
+DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def is_true(expression: Expression, answers: Mapping[str, Any]) -> bool:
@@ -42,7 +47,8 @@ def is_true(expression: Expression, answers: Mapping[str, Any]) -> bool:
     other = value_of(rest[1], answers)
     if operator in ("eq", "ne"):
         return is_same(answer, other) == (operator == "eq")
-    return is_number(answer) and is_number(other) and ORDERS[operator](answer, other)
+    are_ordered = (is_number(answer) and is_number(other)) or (is_day(answer) and is_day(other))
+    return are_ordered and ORDERS[operator](answer, other)
 
 
 def is_needed(expression: Expression, answers: Mapping[str, Any]) -> bool:
@@ -51,8 +57,11 @@ def is_needed(expression: Expression, answers: Mapping[str, Any]) -> bool:
 
 
 def value_of(operand: Any, answers: Mapping[str, Any]) -> Any:
-    """A value as it stands, or the answer that ["answer", key] names."""
-    return answers.get(operand[1]) if isinstance(operand, list) else operand  # type: ignore[reportUnknownArgumentType]
+    """A value as it stands, the answer that ["answer", key] names, or the programme's day."""
+    if not isinstance(operand, list):
+        return operand
+    found = cast("list[str]", operand)
+    return answers.get(TODAY if found == ["today"] else found[1])
 
 
 def bound_of(bound: Bound, answers: Mapping[str, Any]) -> float | None:
@@ -68,6 +77,11 @@ def is_blank(answer: Any) -> bool:
 
 def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_day(value: Any) -> bool:
+    """Whether this is a day as answers hold it."""
+    return isinstance(value, str) and DAY.fullmatch(value) is not None
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -86,9 +100,19 @@ def names_in(expression: Any) -> Iterator[str]:
         for each in rest:
             yield from names_in(each)
         return
+    if operator == "today":
+        return
     yield rest[0]
     if len(rest) > 1:
         yield from names_in(rest[1])
+
+
+def asks_today(expression: Any) -> bool:
+    """Whether a well-formed expression rests on the programme's day."""
+    if not isinstance(expression, list):
+        return False
+    found = cast("list[Any]", expression)
+    return found == ["today"] or any(map(asks_today, found[1:]))
 
 
 def is_well_formed(expression: Any) -> bool:
@@ -135,13 +159,15 @@ def _is_comparison(operator: str, rest: list[Any]) -> bool:
     if operator == "has":
         return isinstance(value, str)
     if operator in ORDERS:
-        return is_number(value) or _is_reference(value)
+        return is_number(value) or is_day(value) or _is_operand(value)
     is_short = not isinstance(value, str) or len(value) <= MAX_VALUE_CHARS
     return (
-        operator in ("eq", "ne")
-        and (isinstance(value, str | int | float) or _is_reference(value))
-        and is_short
+        operator in ("eq", "ne") and (isinstance(value, str | int | float) or _is_operand(value)) and is_short
     )
+
+
+def _is_operand(value: Any) -> bool:
+    return value == ["today"] or _is_reference(value)
 
 
 def _is_reference(value: Any) -> bool:

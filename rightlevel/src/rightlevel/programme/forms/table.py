@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from rightlevel.programme.forms.calculation import text_of
 from rightlevel.programme.forms.definition import NO_ANSWER, OF_OPTIONS, Field, Form, label
 from rightlevel.programme.forms.engine import examine
 
@@ -84,7 +85,7 @@ def _lines(
     for section in form.sections:
         heading = label(section.labels, language, section.key)
         for field in section.fields:
-            if field.key not in shown or field.is_given or field.type in NO_ANSWER:
+            if field.key not in shown or field.is_given or field.type in NO_ANSWER or not field.labels:
                 continue
             question = label(field.labels, language, field.key)
             if field.type != "group":
@@ -95,7 +96,7 @@ def _lines(
             for number, row in enumerate(answers.get(field.key) or []):
                 for inner in field.fields:
                     path = f"{field.key}.{number}.{inner.key}"
-                    if path in shown and inner.type not in NO_ANSWER:
+                    if path in shown and inner.type not in NO_ANSWER and inner.labels:
                         asked = f"{question} {number + 1}: {label(inner.labels, language, inner.key)}"
                         yield PrintRow(heading, path, asked, in_words(inner, row.get(inner.key), language))
 
@@ -106,6 +107,8 @@ def in_words(field: Field, answer: Any, language: str) -> str:
         return ""
     if isinstance(answer, bool):
         return said(language, "yes" if answer else "no")
+    if field.type == "calculated":
+        return text_of(answer)
     if field.type == "yes_no_unknown":
         return said(language, "unknown")
     if field.type in OF_OPTIONS:

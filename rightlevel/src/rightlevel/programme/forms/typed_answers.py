@@ -50,6 +50,8 @@ def _read(fields: Any, raw: Mapping[str, Any], under: str) -> tuple[dict[str, An
         if field is None or field.type in NO_ANSWER:
             faults.append(Fault(path[:200], "This question is not in the form"))
             continue
+        if field.type == "calculated":  # what was answered comes back with it; it is calculated anew
+            continue
         try:
             if field.type == "group":
                 rows, of_rows = _rows(field, given, path)

@@ -6,20 +6,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 import msgspec
 
+from rightlevel.programme.forms.calculation import ARITHMETIC, MAX_DEPTH, is_calculation
 from rightlevel.programme.forms.definition import OF_MANY, Field
-from rightlevel.programme.forms.expressions import ORDERS
+from rightlevel.programme.forms.expressions import DAY, ORDERS
 
 TOKEN: Final = re.compile(
-    r"\s*(?:(\$\{[^}]+\})|('[^']*'|\"[^\"]*\")|(-?\d+(?:\.\d+)?)|(<=|>=|!=|=|<|>)|([()])|(,)|(\.)|([A-Za-z][\w-]*))"
+    r"\s*(?:(\$\{[^}]+\})|('[^']*'|\"[^\"]*\")|(\d+(?:\.\d+)?)|([-+*])|(<=|>=|!=|=|<|>)|([()])|(,)|(\.)|([A-Za-z][\w-]*))"
 )
 COMPARED: Final = {"=": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
+CALCULATED_WITH: Final = frozenset({"+", "-", "*", "div"})
+CALCULABLE: Final = frozenset(
+    {"number", "text", "long_text", "choice", "choices", "date", "time", "yes_no", "calculated"}
+)
+"""What can stand in a calculation: its answer is the text or number that the form means."""
 MAX_CHARS: Final = 2_000
+MOST_NESTED: Final = 20
+LONGEST_CHAIN: Final = 6
 
 
 class NotExact(Exception):
@@ -40,11 +48,25 @@ def condition(
     values: Values | None = None,
     own: str = "",
     calculated: Mapping[str, str] | None = None,
+    keep: Callable[[Any], str] | None = None,
 ) -> Any:
-    """An expression of ours; `own` is the question that "." is, `calculated` what calculations say by their names. *Errors*: NotExact."""
-    reader = _Reader(text, fields, values or {}, own, calculated or {})
+    """An expression of ours; `own` is the question that "." is, `calculated` what calculations say by their names.
+
+    `keep` puts a calculation that stands in the condition before the question and gives its name. *Errors*: NotExact.
+    """
+    reader = _Reader(text, fields, values or {}, own, calculated or {}, keep)
     found = reader.either()
     reader.end()
+    return found
+
+
+def calculation(text: str, fields: Mapping[str, Field], values: Values | None = None) -> Any:
+    """A calculation of ours out of + - * div, if(), concat(), numbers, texts and answers. *Errors*: NotExact."""
+    reader = _Reader(text, fields, values or {}, "", {}, None)
+    found = reader.sum()
+    reader.end()
+    if not is_calculation(found):
+        raise NotExact(text[:80])
     return found
 
 
@@ -102,6 +124,12 @@ class _Asked(msgspec.Struct, frozen=True):
     key: str
 
 
+class _Today(msgspec.Struct, frozen=True):
+    """The programme's day; `is_now` is this very moment, which is later than its day's beginning."""
+
+    is_now: bool = False
+
+
 class _If(msgspec.Struct, frozen=True):
     """What a calculation gives by a condition."""
 
@@ -126,7 +154,13 @@ class _Reader:
     """Reads one expression from left to right."""
 
     def __init__(
-        self, text: str, fields: Mapping[str, Field], values: Values, own: str, calculated: Mapping[str, str]
+        self,
+        text: str,
+        fields: Mapping[str, Field],
+        values: Values,
+        own: str,
+        calculated: Mapping[str, str],
+        keep: Callable[[Any], str] | None = None,
     ) -> None:
         if len(text) > MAX_CHARS:
             raise NotExact(text[:40])
@@ -134,6 +168,8 @@ class _Reader:
         self._values = values
         self._own = own
         self._calculated = calculated
+        self._keep = keep
+        self._depth = 0
         self._tokens: list[str] = []
         at = 0
         while text[at:].strip():
@@ -143,6 +179,11 @@ class _Reader:
             self._tokens.append(found[0].strip())
             at = found.end()
         self._at = 0
+        depth = 0
+        for each in self._tokens:
+            depth += (each == "(") - (each == ")")
+            if depth > MOST_NESTED:
+                raise NotExact(text[:40])
 
     def _next(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -175,11 +216,9 @@ class _Reader:
 
     def _one(self) -> Any:
         word = self._next()
-        if word == "(":
+        if word == "(" and not self._is_operand_closed():
             self._take()
-            found = self.either()
-            self._take(")")
-            return found
+            return self._closed(self.either())
         if word.lower() in ("true", "false") and not self._is_called():
             return self._take().lower() == "true"
         if word in ("not", "selected", "true", "false"):
@@ -187,11 +226,109 @@ class _Reader:
             return self._is_it(found)
         if word in ("count-selected", "string-length"):
             return self._counted(self._take())
-        left = self._operand()
+        left = self._side()
         sign = self._take()
         if sign not in COMPARED:
             raise NotExact(sign)
-        return self._compared(left, sign, self._operand())
+        return self._compared(left, sign, self._side())
+
+    def _is_operand_closed(self) -> bool:
+        """Whether what stands in the parentheses here is compared or calculated with, and no condition."""
+        depth = 0
+        for at in range(self._at, len(self._tokens)):
+            depth += (self._tokens[at] == "(") - (self._tokens[at] == ")")
+            if depth == 0:
+                after = self._tokens[at + 1 : at + 2]
+                return bool(after) and (after[0] in COMPARED or after[0] in CALCULATED_WITH)
+        return False
+
+    def _side(self) -> Any:
+        """One side of a comparison: an operand, or a calculation that is kept as a question of its own."""
+        start, stopped = self._at, ""
+        try:
+            found = self._operand()
+            if self._next() not in CALCULATED_WITH:
+                return found
+            stopped = self._next()
+        except NotExact as problem:
+            if self._keep is None:
+                raise
+            stopped = problem.part
+        if self._keep is None:
+            raise NotExact(stopped)
+        self._at = start
+        made = self.sum()
+        if not isinstance(made, list) or not is_calculation(made):
+            raise NotExact(stopped)
+        parts = cast("list[Any]", made)
+        return _Asked(str(parts[1]) if parts[0] == "answer" else self._keep(parts))
+
+    def sum(self) -> Any:
+        """A calculation: terms added and taken away from left to right."""
+        found = self._product()
+        while self._next() in ("+", "-"):
+            sign = "add" if self._take() == "+" else "sub"
+            found = [sign, found, self._product()]
+        return found
+
+    def _product(self) -> Any:
+        found = self._factor()
+        while self._next() in ("*", "div"):
+            sign = "mul" if self._take() == "*" else "div"
+            found = [sign, found, self._factor()]
+        return found
+
+    def _factor(self) -> Any:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise NotExact(self._next())
+        found = self._part()
+        self._depth -= 1
+        return found
+
+    def _part(self) -> Any:
+        word = self._take()
+        if word == "-":
+            found = self._factor()
+            return -found if isinstance(found, int | float) else ["sub", 0, found]
+        if word == "(":
+            return self._closed(self.sum())
+        if word == "if":
+            self._take("(")
+            when = self.either()
+            self._take(",")
+            then = self.sum()
+            self._take(",")
+            return self._closed(["if", when, then, self.sum()])
+        if word == "concat":
+            self._take("(")
+            parts = [self.sum()]
+            while self._next() == ",":
+                self._take()
+                parts.append(self.sum())
+            return self._closed(["concat", *parts])
+        if word in ("number", "string") and self._next() == "(":
+            self._take("(")
+            return self._closed(self.sum())
+        if word.startswith("${"):
+            return ["answer", self._calculable(word)]
+        if word[0] in "'\"":
+            return word[1:-1]
+        if word[0].isdigit():
+            return float(word) if "." in word else int(word)
+        raise NotExact(word)
+
+    def _closed(self, found: Any) -> Any:
+        self._take(")")
+        return found
+
+    def _calculable(self, word: str) -> str:
+        """The question that stands in a calculation. *Errors*: NotExact for one whose answer is called otherwise here, or is no value."""
+        key = word[2:-1].strip()
+        field = self._fields.get(key)
+        if field is None or key in self._values or field.type not in CALCULABLE:
+            raise NotExact(word)
+        return key
 
     def _compared(self, left: Any, sign: str, right: Any) -> Any:
         """Two operands compared; of one that depends on a condition, both ways."""
@@ -289,6 +426,17 @@ class _Reader:
             return found
         if word == "." and self._own:
             return _Asked(self._own)
+        if word == "-" and self._next()[:1].isdigit():
+            return -self._operand()
+        if word in ("today", "now") and self._next() == "(":
+            self._take("(")
+            return self._closed(_Today(word == "now"))
+        if word == "date" and self._next() == "(":
+            self._take("(")
+            found = self._closed(self._operand())
+            if not isinstance(found, str) or not DAY.fullmatch(found):
+                raise NotExact("date")
+            return found
         if word in ("number", "string", "int") and self._next() == "(":
             self._take("(")
             found = self._operand()
@@ -297,26 +445,44 @@ class _Reader:
         if word.startswith("${"):
             key = word[2:-1].strip()
             if key in self._calculated:
-                rest = {name: text for name, text in self._calculated.items() if name != key}
-                reader = _Reader(self._calculated[key], self._fields, self._values, "", rest)
-                found = reader.calculation()
-                reader.end()
-                return found
+                try:
+                    return self._inlined(key)
+                except NotExact:
+                    if key not in self._fields:
+                        raise
             if key not in self._fields:
                 raise NotExact(word)
             return _Asked(key)
         if word[0] in "'\"":
             return word[1:-1]
-        if word[0].isdigit() or word[0] == "-":
+        if word[0].isdigit():
             return float(word) if "." in word else int(word)
         raise NotExact(word)
 
+    def _inlined(self, key: str) -> Any:
+        """A calculation that is an answer, a value or one of these by a condition: its words stand in the condition. *Errors*: NotExact."""
+        # Others that it names are questions of their own by now, so that no chain of them is read again and again.
+        reader = _Reader(self._calculated[key], self._fields, self._values, "", {})
+        found = reader.calculation()
+        reader.end()
+        return found
+
     def _compare(self, key: str, sign: str, right: Any) -> Any:
         field = self._fields[key]
+        if isinstance(right, _Today):
+            return self._by_today(field, sign, right)
+        if field.type == "calculated":
+            return self._of_calculated(field, sign, right)
+        if field.type == "date" and isinstance(right, str) and DAY.fullmatch(right):
+            return [COMPARED[sign], key, right]
         if right == "":
             return ["not", ["answered", key]] if sign == "=" else ["answered", key]
         if isinstance(right, _Asked):
+            if self._fields[right.key].type == "calculated":
+                return self._of_calculated(self._fields[right.key], TURNED[sign], _Asked(key))
             if sign not in ("=", "!="):
+                if {field.type, self._fields[right.key].type} not in ({"number"}, {"date"}):
+                    raise NotExact(f"${{{key}}} {sign} ${{{right.key}}}")
                 return [COMPARED[sign], key, ["answer", right.key]]
             # Two questions without an answer are equal in XPath and not in our language.
             blank = ["and", ["not", ["answered", key]], ["not", ["answered", right.key]]]
@@ -342,6 +508,41 @@ class _Reader:
             value = str(value)
         return [COMPARED[sign], key, value]
 
+    @staticmethod
+    def _by_today(field: Field, sign: str, today: _Today) -> Any:
+        """A day compared with today: a moment of today is later than its day."""
+        if field.type != "date":
+            raise NotExact("today()")
+        operator = (
+            {"lt": "le", "ge": "gt"}.get(COMPARED[sign], COMPARED[sign]) if today.is_now else COMPARED[sign]
+        )
+        if today.is_now and operator in ("eq", "ne"):
+            raise NotExact("now()")
+        return [operator, field.key, ["today"]]
+
+    def _of_calculated(self, field: Field, sign: str, right: Any) -> Any:
+        """A calculation compared with a number or a text of its own kind. *Errors*: NotExact where XPath would turn one into the other."""
+        kind = _kind_of(field.calculation, self._fields)
+        part = f"${{{field.key}}} {sign} {_said(right)}"
+        if right == "":
+            return ["not", ["answered", field.key]] if sign == "=" else ["answered", field.key]
+        if isinstance(right, _Asked):
+            other = self._fields[right.key]
+            of_other = _kind_of(["answer", right.key], self._fields)
+            if kind != "number" or of_other != "number" or other.type not in ("number", "calculated"):
+                raise NotExact(part)
+            return [COMPARED[sign], field.key, ["answer", right.key]]
+        if kind == "number" and isinstance(right, str):
+            try:
+                right = float(right) if "." in right else int(right)
+            except ValueError:
+                raise NotExact(part) from None
+        if kind == "text" and sign in ("=", "!="):
+            right = str(right)
+        elif kind != "number":
+            raise NotExact(part)
+        return [COMPARED[sign], field.key, right]
+
     def _ordered(self, field: Field, sign: str, right: Any) -> Any:
         """A choice compared as a number: one of those choices whose codes are such numbers."""
         try:
@@ -354,6 +555,33 @@ class _Reader:
             raise NotExact(f"${{{field.key}}} {sign} {right}") from None
         parts: list[Any] = [["eq", field.key, value] for value in fitting]
         return ["or", *parts] if len(parts) > 1 else parts[0] if parts else False
+
+
+def _kind_of(calculation: Any, fields: Mapping[str, Field], depth: int = 0) -> str:
+    """Whether a calculation gives a number or a text; nothing where that depends on the answers, or on too long a chain."""
+    if isinstance(calculation, str):
+        return "text"
+    if not isinstance(calculation, list):
+        return "number"
+    operator, *rest = cast("list[Any]", calculation)
+    if operator in ARITHMETIC:
+        return "number"
+    if operator == "concat":
+        return "text"
+    if operator == "if":
+        kinds = {_kind_of(each, fields, depth) for each in rest[1:]}
+        return kinds.pop() if len(kinds) == 1 else ""
+    field = fields[rest[0]]
+    if field.type == "calculated":
+        # Each step may name the one before twice: without an end a chain would be read 2^n times.
+        return _kind_of(field.calculation, fields, depth + 1) if depth < LONGEST_CHAIN else ""
+    return (
+        "number"
+        if field.type == "number"
+        else "text"
+        if field.type in ("text", "long_text", "choice")
+        else ""
+    )
 
 
 def _said(operand: Any) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,7 @@ from rightlevel.programme.forms.definition import (
     Section,
 )
 from rightlevel.programme.forms.patterns import is_pattern
-from rightlevel.programme.forms.xls_expressions import NotExact, bounds, condition
+from rightlevel.programme.forms.xls_expressions import NotExact, bounds, calculation, condition
 from rightlevel.programme.forms.xlsform_words import (
     CURLY,
     KINDS,
@@ -56,7 +56,6 @@ MAX_ROWS: Final = 5_000
 LONGEST_KEY: Final = 40
 OTHER: Final = "other"
 _ANSWER: Final = re.compile(r"\$\{\s*([^}]+?)\s*\}")
-_TODAY: Final = re.compile(r"\.\s*(<=|<|>=|>)\s*(?:today\(\)|now\(\))")
 _REGEX: Final = re.compile(r"""regex\(\s*\.\s*,\s*(?:'([^']*)'|"([^"]*)")\s*\)""")
 _MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 
@@ -147,6 +146,7 @@ class _Work:
         self._inside: list[Field] = []
         self._skipping = 0
         self._calculated: dict[str, str] = {}
+        self._kept: dict[tuple[str, bytes], str] = {}
         self._refused: set[str] = set()
         for column, value in self._settings.items():
             if column not in SET and value:
@@ -295,11 +295,55 @@ class _Work:
             self._fault("survey", row, "type", "A loop over choices is not known here", words)
             self._skipping = 1
         elif kind in LEFT_OUT or kind.startswith("uri:"):
-            if kind == "calculate" and record.get("name"):
-                self._calculated[record["name"]] = self._straight(record.get("calculation", ""))
-            self._note(row, "type", "This is not asked and was left out", words)
+            if kind != "calculate" or not self._calculate(row, record):
+                self._note(row, "type", "This is not asked and was left out", words)
         else:
             self._question(row, kind, words, record)
+
+    def _calculate(self, row: int, record: Mapping[str, str]) -> bool:
+        """Takes a calculation that can be said; false for one that is left out, told as such by whoever asks for it."""
+        name, text = record.get("name", ""), self._straight(record.get("calculation", ""))
+        if not name or not text:
+            return False
+        try:
+            made = calculation(text, self._fields, self._values)
+        except NotExact as problem:
+            self._note(
+                row,
+                "calculation",
+                "This calculation can’t be said exactly here and was left out",
+                problem.part,
+            )
+            self._calculated[name] = text
+            return True
+        if not isinstance(made, list):
+            made = ["if", True, made, made]
+        key = self._key(row, record, "calculate", name)
+        texts = self._texts(record, "label")
+        labels = self._labels(row, record, name) if texts else {}
+        outer = self._open[-1].shown if self._open else None
+        when = self._when(row, "relevant", record)
+        shown = _both(outer, when)
+        if shown is None:
+            self._calculated[key] = text
+        self._left_out(row, record, frozenset({"type", "name", "label", "calculation", "relevant"}))
+        self._place(row, Field(key, "calculated", labels, shown_when=shown, calculation=made))
+        return True
+
+    def _keep(self, row: int) -> Callable[[Any], str]:
+        """Puts calculations that stand in a condition before what it is about, each once where it can be asked about."""
+
+        def keep(made: Any) -> str:
+            repeat = self._repeat
+            place = repeat.field.key if repeat is not None and repeat.field is not None else ""
+            there = (place, msgspec.json.encode(made))
+            if there not in self._kept:
+                key = self._free_key(f"sum_{row}")
+                self._place(row, Field(key, "calculated", {}, calculation=made))
+                self._kept[there] = key
+            return self._kept[there]
+
+        return keep
 
     @property
     def _repeat(self) -> _Group | None:
@@ -438,30 +482,20 @@ class _Work:
                 return msgspec.structs.replace(field, pattern=wanted, valid_texts=texts)
             self._fault("survey", row, "constraint", "This regular expression can’t be read", wanted)
             return field
-        if field.type == "date" and _TODAY.search(text):
-            kept = " and ".join(
-                part for part in re.split(r"\band\b", text) if not _TODAY.fullmatch(part.strip(" ()"))
-            )
-            if _TODAY.search(kept):
-                self._fault(
-                    "survey",
-                    row,
-                    "constraint",
-                    "This can’t be said exactly here: write it as bounds of the answer",
-                    text,
-                )
-                return field
-            self._note(row, "constraint", "A bound by today’s day is not checked here", text)
-            if not kept:
-                return field
-            text = kept
         own = {**self._fields, field.key: field}
         try:
             return msgspec.structs.replace(field, **bounds(text, field, self._fields))
         except NotExact:
             pass  # said as a condition instead, or named below
         try:
-            found = condition(text, own, self._values | self._own_values(field), field.key, self._calculated)
+            found = condition(
+                text,
+                own,
+                self._values | self._own_values(field),
+                field.key,
+                self._calculated,
+                self._keep(row),
+            )
         except NotExact as problem:
             if not self._is_of_refused(problem.part):
                 self._fault(
@@ -563,7 +597,9 @@ class _Work:
         for option, record in listed:
             said = _with_cells(text, record, columns)
             try:
-                shown = condition(self._by_key(said), self._fields, self._values, "", self._calculated)
+                shown = condition(
+                    self._by_key(said), self._fields, self._values, "", self._calculated, self._keep(row)
+                )
             except NotExact as problem:
                 if not self._is_of_refused(problem.part):
                     self._fault(
@@ -586,7 +622,7 @@ class _Work:
         if not text:
             return None
         try:
-            return condition(text, self._fields, self._values, "", self._calculated)
+            return condition(text, self._fields, self._values, "", self._calculated, self._keep(row))
         except NotExact as problem:
             if not self._is_of_refused(problem.part):
                 self._fault("survey", row, column, "This condition can’t be said exactly here", problem.part)

@@ -14,7 +14,7 @@ from rightlevel.programme.forms.xlsform import Sheet
 
 PROGRAM: Final = str(Path(__file__).with_name("xlsform_program.py"))
 MEMORY_BYTES: Final = 768 * 1024 * 1024
-"""Address space; of it pyxform takes about 70 MB for a form of 300 questions."""
+"""Address space."""
 CPU_S: Final = 20
 READ_S: Final = 25.0
 MOST_SAID_BYTES: Final = 16 * 1024 * 1024

@@ -78,7 +78,7 @@ async def _create(
         raise OutOfScope
     await _require_teacher(session, write.school_id, write.teacher_id, clock)
     form = await form_use.form_for_new(session, write.form_version_id)
-    read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting)
+    read = form_use.judge(form, write.answers, _given(write), today(clock), is_submitting=is_submitting)
     _require_whole(read, is_submitting=is_submitting)
     values: dict[str, Any] = {
         "id": write.id, "write_id": write.write_id, "school_id": write.school_id, "subject": write.subject,
@@ -99,7 +99,7 @@ async def _change(
     form = await form_use.form_of(session, held.form_version_id)
     if held.write_id == write.write_id.lower():
         return _told(
-            await store.find_visit(session, held.id), form_use.judge(form, held.answers, _given(held), is_submitting=held.state == "submitted")
+            await store.find_visit(session, held.id), form_use.judge(form, held.answers, _given(held), today(clock), is_submitting=held.state == "submitted")
         )  # fmt: skip
     if (held.school_id, held.subject) != (write.school_id, write.subject):
         raise Invalid(faults=(Fault("school_id", "A visit stays at its school and subject"),))
@@ -111,7 +111,9 @@ async def _change(
     if write.teacher_id != held.teacher_id:
         await _require_teacher(session, held.school_id, write.teacher_id, clock)
     was_sent = held.state == "submitted"
-    read = form_use.judge(form, write.answers, _given(write), is_submitting=is_submitting or was_sent)
+    read = form_use.judge(
+        form, write.answers, _given(write), today(clock), is_submitting=is_submitting or was_sent
+    )
     _require_whole(read, is_submitting=is_submitting or was_sent)
     values: dict[str, Any] = {
         "id": held.id, "write_id": write.write_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
@@ -161,11 +163,11 @@ def _given(of: VisitWrite | HeldVisit | Visit) -> form_use.Given:
 
 
 async def questions_of_visit(
-    session: Session, visit: Visit, answers: dict[str, Any], language: str
+    session: Session, visit: Visit, answers: dict[str, Any], language: str, clock: Clock
 ) -> AskedForm:
     """What a visit's form asks with these answers, for a page. *Cost*: one statement."""
     return form_use.asked(
-        await form_use.form_of(session, visit.form_version_id), answers, _given(visit), language
+        await form_use.form_of(session, visit.form_version_id), answers, _given(visit), language, today(clock)
     )
 
 

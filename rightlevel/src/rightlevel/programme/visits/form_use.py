@@ -23,6 +23,7 @@ from rightlevel.programme.forms import (
     nested,
     print_rows,
     read_answers,
+    with_calculated,
 )
 from rightlevel.programme.forms import (
     columns as columns_of,
@@ -75,16 +76,24 @@ async def form_of(session: Session, version_id: int) -> FormVersion:
     return await form_version(session, version_id)
 
 
-def judge(form: FormVersion, raw: Mapping[str, Any], given: Given, *, is_submitting: bool) -> Read:
+def judge(
+    form: FormVersion, raw: Mapping[str, Any], given: Given, today: date, *, is_submitting: bool
+) -> Read:
     """What the answers give. A draft keeps what is not asked at the moment too; once it is sent, answers to what was not asked are gone."""
     asked = {field.key for field in form.definition.fields() if field.is_given}
     known = {key: value for key, value in given.answers().items() if key in asked}
     sent = {key: value for key, value in raw.items() if key not in asked}
     answers, unread = read_answers(form.definition, {**sent, **known})
-    found = examine(form.definition, answers)
+    found = examine(form.definition, answers, today=today)
     score = fidelity_of(form.definition, found.answers)
     kept = (
-        found.answers if is_submitting else {key: value for key, value in answers.items() if key not in asked}
+        found.answers
+        if is_submitting
+        else with_calculated(
+            form.definition,
+            {key: value for key, value in answers.items() if key not in asked},
+            found.answers,
+        )
     )
     # A lesson that did not take place says nothing about how lessons are given: it has no score, and no mean counts it as zero.
     has_score = score.parts["ran"] != 0
@@ -105,9 +114,11 @@ def readable(form: FormVersion, raw: Mapping[str, Any]) -> dict[str, Any]:
     return read_answers(form.definition, raw)[0]
 
 
-def asked(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> AskedForm:
+def asked(
+    form: FormVersion, answers: Mapping[str, Any], given: Given, language: str, today: date
+) -> AskedForm:
     """The questions that a page shows for these answers."""
-    return asked_of(form.definition, {**answers, **given.answers()}, language)
+    return asked_of(form.definition, {**answers, **given.answers()}, language, today)
 
 
 def in_print(form: FormVersion, answers: Mapping[str, Any], given: Given, language: str) -> list[PrintRow]:

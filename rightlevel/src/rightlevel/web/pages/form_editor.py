@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry
 from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
@@ -249,7 +250,7 @@ def _question(
         conditions.append(("kept", _in_words(call, written, field.shown_when)))
     return {
         "page": page, "form": form, "texts": texts, "languages_of_form": written.languages, "conditions": conditions, "more": more,
-        "types": [each for each in FIELD_TYPES if each != "group" or not query.group],
+        "types": [each for each in FIELD_TYPES if (each != "group" or not query.group) and (each != "calculated" or field.type == each)],
         "before": [(each.key, each.labels.get(language.code) or each.labels.get("en") or each.key) for each in asked],
     }  # fmt: skip
 
@@ -306,10 +307,13 @@ def _field(call: Ask, written: Form, form: QuestionForm) -> Field:
     if form.type not in FIELD_TYPES:
         raise Invalid(faults=(Fault("type", "One of the choices offered", form.type[:40]),))
     needed = {"always": True, "never": None}.get(form.needed, before.required_when)
+    if form.type == "calculated":
+        needed = None
     changed = msgspec.structs.replace(
         before, key=form.key.strip() or before.key, type=form.type, labels=labels, hints=hints, required_when=needed,
         shown_when=editing.expression_of(when, written), min=editing.bound_of_text(form.least), max=editing.bound_of_text(form.most),
         digits=form.digits, repeat=form.repeat, fields=before.fields if form.type == "group" else (),
+        calculation=before.calculation if form.type == "calculated" else None,
     )  # fmt: skip
     options = (
         editing.options_of(form.options, before, written.languages) if editing.with_choices(changed) else ()
@@ -392,8 +396,8 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
     language = language_of(call)
     given = {field.key for field in written.fields() if field.is_given}
     answers, unread = read_answers(written, nested(fields, written))
-    found = examine(written, answers)
-    asked = asked_of(written, answers, language.code)
+    found = examine(written, answers, today=today(call.clock))
+    asked = asked_of(written, answers, language.code, today(call.clock))
     faults = {each.field: language.rule(each.rule) for each in (*unread, *found.faults)}
     score = fidelity_of(written, found.answers)
     told = "hx-request" in call.headers

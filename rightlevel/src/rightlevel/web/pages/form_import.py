@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Registry, Upload
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.forms import (
@@ -53,7 +54,7 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
     made = converted.form if converted else None
     return {
         "forms": [(each.code, each.name) for each in await list_forms(call.session, actor_of(call))], "form": form, "converted": converted,
-        "sections": asked_of(made, {}, language.code).sections if made else [], "rule": language.rule,
+        "sections": asked_of(made, {}, language.code, today(call.clock)).sections if made else [], "rule": language.rule,
     }  # fmt: skip
 
 

@@ -184,7 +184,7 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     typed = (
         await answers_as_typed(call.session, visit, call.sent.fields) if form is not None else visit.answers
     )
-    asked = await questions_of_visit(call.session, visit, typed, language)
+    asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
     lines = await visit_in_print(call.session, visit, language)
     return {
         "visit": visit, "may_write": is_own and not visit.is_locked, "form": form, "asked": asked, "lines": lines, "teachers":
@@ -216,7 +216,7 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
     _ = language_of(call).gettext
     if is_by_itself:
         asked = await questions_of_visit(
-            call.session, saved.visit, saved.visit.answers, language_of(call).code
+            call.session, saved.visit, saved.visit.answers, language_of(call).code, call.clock
         )
         told, faults = _("Saved."), _faults(call, asked, saved.faults)
         if faults:

@@ -10,6 +10,13 @@ for (const script of document.querySelectorAll("script[data-form-rules]")) {
     const rows = formEngine.rowsShown(rules, answers);
     for (const each of page.querySelectorAll("[data-asked]"))
       each.hidden = !(rows.get(each.dataset.asked) ?? found.shown.has(each.dataset.asked));
+    for (const each of page.querySelectorAll("[data-calculated]"))
+      each.textContent = formEngine.textOf(found.calculated.get(each.closest("[data-asked]").dataset.asked));
+    // What the server said of it already is not said twice.
+    for (const each of page.querySelectorAll("[data-invalid]")) {
+      const asked = each.closest("[data-asked]");
+      each.hidden = !found.invalid.has(asked.dataset.asked) || asked.querySelector(".is-wrong") !== null;
+    }
     for (const each of page.querySelectorAll("label.chip, select > option")) {
       const field = each.matches("option") ? each : each.querySelector("input");
       const name = (each.closest("select") ?? field).name;

@@ -15,6 +15,7 @@ const formEngine = (() => {
     if (one === undefined || one === null || other === undefined || other === null) return false;
     return typeof one === "object" ? JSON.stringify(plain(one)) === JSON.stringify(plain(other)) : one === other;
   }
+  const isDay = (value) => typeof value === "string" && /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(value);
   const ORDERS = { lt: (a, b) => a < b, le: (a, b) => a <= b, gt: (a, b) => a > b, ge: (a, b) => a >= b };
 
   // `known` has no prototype but the answers around it, so that a question may be called "constructor".
@@ -27,15 +28,70 @@ const formEngine = (() => {
     const answer = known[rest[0]];
     if (operator === "answered") return !isBlank(answer);
     if (operator === "has") return Array.isArray(answer) && answer.includes(rest[1]);
-    const other = Array.isArray(rest[1]) ? known[rest[1][1]] : rest[1];
+    const other = Array.isArray(rest[1]) ? known[rest[1][0] === "today" ? "today()" : rest[1][1]] : rest[1];
     if (operator === "eq" || operator === "ne") return isSame(answer, other) === (operator === "eq");
-    return isNumber(answer) && isNumber(other) && ORDERS[operator](answer, other);
+    const areOrdered = (isNumber(answer) && isNumber(other)) || (isDay(answer) && isDay(other));
+    return areOrdered && ORDERS[operator](answer, other);
   }
 
-  // *Shape*: sets of paths, as `activities.0.minutes`; `hidden` are choices that are not offered, as `materials=abacus`.
+  // Calculations as programme/forms/calculation.py makes them; tests/programme/forms/calculations.json holds the two to the same values.
+  const ARITHMETIC = { add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b, div: (a, b) => a / b };
+  const MOST = 1e15;
+  const DECIMALS_BELOW = 1e9;
+
+  function calculate(calculation, known) {
+    const found = valueOf(calculation, known);
+    return isNumber(found) ? settled(found) : found;
+  }
+
+  function valueOf(calculation, known) {
+    if (!Array.isArray(calculation)) return calculation;
+    const [operator, ...rest] = calculation;
+    if (operator === "answer") return known[rest[0]];
+    if (operator === "if") return valueOf(isTrue(rest[0], known) ? rest[1] : rest[2], known);
+    const values = rest.map((each) => valueOf(each, known));
+    if (operator === "concat") return [...values.map(textOf).join("")].slice(0, 500).join("") || undefined;
+    const [one, other] = values.map(asNumber);
+    if (one === undefined || other === undefined || (operator === "div" && other === 0)) return undefined;
+    const made = ARITHMETIC[operator](one, other);
+    return Math.abs(made) < MOST ? made : undefined;
+  }
+
+  function asNumber(value) {
+    if (isNumber(value)) return value;
+    return typeof value === "string" && /^-?[0-9]{1,15}(?:\.[0-9]{1,15})?$/.test(value) ? Number(value) : undefined;
+  }
+
+  function settled(number) {
+    if (!Number.isFinite(number) || Math.abs(number) >= MOST) return undefined;
+    const scale = Math.abs(number) < DECIMALS_BELOW ? 1000000 : 1;
+    return Math.floor(number * scale + 0.5) / scale + 0;
+  }
+
+  function textOf(value) {
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    if (isNumber(value)) {
+      const found = settled(value);
+      if (found === undefined) return "";
+      return Number.isInteger(found) ? String(found) : found.toFixed(6).replace(/0+$/, "");
+    }
+    if (Array.isArray(value)) return value.filter((each) => typeof each === "string").join(" ");
+    return typeof value === "string" ? value : "";
+  }
+
+  // Only patterns that a browser reads as the server does come here; what it can't read after all is the server's to say.
+  function fits(pattern, answer) {
+    try {
+      return typeof answer !== "string" || new RegExp(pattern, "u").test(answer);
+    } catch {
+      return true;
+    }
+  }
+
+  // *Shape*: sets of paths, as `activities.0.minutes`; `invalid` are answers that don't fit; `calculated` a map of values; `hidden` are choices that are not offered, as `materials=abacus`.
   function examine(rules, answers) {
-    const found = { shown: new Set(), required: new Set(), missing: new Set(), hidden: new Set() };
-    const kept = Object.create(null);
+    const found = { shown: new Set(), required: new Set(), missing: new Set(), hidden: new Set(), invalid: new Set(), calculated: new Map() };
+    const kept = Object.create(rules.today === undefined ? null : Object.assign(Object.create(null), { "today()": rules.today }));
     for (const section of rules.sections) {
       const isShown = isTrue(section.shown_when ?? null, kept);
       if (isShown) found.shown.add(section.key);
@@ -53,7 +109,11 @@ const formEngine = (() => {
     if (field.type === "note") return;
     let answer = own(given, field.key);
     if (field.type === "group") answer = rowsOf(field, answer ?? [], known, path, found);
-    if (!isBlank(answer)) known[field.key] = answer;
+    if (field.type === "calculated") found.calculated.set(path, (answer = calculate(field.calculation, known)));
+    if (!isBlank(answer)) {
+      known[field.key] = answer;
+      if ((field.pattern && !fits(field.pattern, answer)) || !isTrue(field.valid_when ?? null, known)) found.invalid.add(path);
+    }
     if (!field.is_given && (field.required_when ?? null) !== null && isTrue(field.required_when, known)) {
       found.required.add(path);
       if (isBlank(answer)) found.missing.add(path);
@@ -99,6 +159,7 @@ const formEngine = (() => {
   }
 
   function read(type, fields, path) {
+    if (type === "calculated") return undefined;
     if (type === "choices" || type === "grades" || type === "levels") return fields.getAll(path).filter((each) => each !== "");
     const typed = (fields.get(type === "signature" ? `${path}.name` : path) ?? "").trim();
     if (typed === "") return undefined;
@@ -115,5 +176,5 @@ const formEngine = (() => {
     return Number.isFinite(found) ? found : undefined;
   }
 
-  return { examine, answersIn, rowsShown };
+  return { examine, answersIn, rowsShown, textOf };
 })();
