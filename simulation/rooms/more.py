@@ -483,7 +483,9 @@ class OwnAccount:
     @staticmethod
     async def second_factor(go: Any) -> Any:
         """Enrols, shows new codes, and removes it again."""
-        begun = await go.form("/account/second-factor", "/account/second-factor")
+        begun = await go.form(
+            "/account/second-factor", "/account/second-factor", password=go.player.stage.password
+        )
         page = await go.page("/account/second-factor")
         found = re.search(r"[A-Z2-7]{16,}", (begun.text or "") + page.text)
         if found is None:

@@ -20,6 +20,7 @@ from simulation.rooms.plain import (
     school_and_subject,
     thing,
 )
+from simulation.stage import PASSWORD
 
 DECLARED = (checking, children, places, results, rounds)
 """Whose pages these are: they are declared by being imported."""
@@ -506,12 +507,19 @@ plain(
         lambda *_: {"label": "page", "days": "2"},
     ),
 )
+
+
+def with_password(_w: World, _d: Deed) -> dict[str, Any]:
+    """Who sets up a second step shows the password again."""
+    return {"password": PASSWORD}
+
+
 plain(
     "second_factor_begin",
     "POST /account/second-factor",
     roles=FIELDS,
     weight=0.02,
-    form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", no_fields),
+    form=(lambda *_: "/account/second-factor", lambda *_: "/account/second-factor", with_password),
 )
 plain(
     "second_factor_rule_here",

@@ -87,6 +87,17 @@ async def test_a_form_shown_again_slowly_holds_nobody_up(
     assert "nobody watches" not in caplog.text
 
 
+async def test_a_form_that_gives_a_file_is_sent_as_it_was_rendered(site: Served) -> None:
+    """Seen: what every form carries along was an unknown name to the two that answer with a file, and both were refused."""
+    async with site.client("coordinator", by="cookie") as client:
+        for page, action in (("/visits", "/visits/export"), ("/audit", "/audit/export")):
+            form = form_to((await client.get(page)).text, action)
+            assert form is not None
+            answer = await post(client, form, {})
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"].startswith("text/csv")
+
+
 async def test_what_was_typed_comes_back_after_signing_in_on_the_spot(site: Served) -> None:
     async with site.client("teacher", by="cookie") as client:
         answer = await lapsed(site, client)

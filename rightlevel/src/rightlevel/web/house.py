@@ -116,7 +116,7 @@ class BadWriteId(ProgrammeError):
 class RightLevelHouse(House[Actor, Platform]):
     """Authentication, receipts and error texts. `error_page` renders errors on pages."""
 
-    own_names = frozenset({"csrf_token", "write_id"})
+    own_names = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
 
     def __init__(self, error_page: ErrorPage) -> None:
         self._error_page = error_page
