@@ -229,6 +229,9 @@ class ResetPractice:
             gone_with_it = w.things.get(sort, {})
             for word in [word for word, held in gone_with_it.items() if held.get("school") == school]:
                 del gone_with_it[word]
+        for each in p.rounds.values():
+            each.locked.discard(school)
+            each.own_days.pop(school, None)
         # The children that stand there, and what was done there by whomever; who has moved on to another practice school stays.
         gone = {each.id for each in p.children.values() if each.record.school == school}
         for word in [each.id for each in p.results.values() if each.child in gone or each.school == school]:
