@@ -441,7 +441,7 @@ async def test_what_is_expected_is_not_logged(served: Served, caplog: pytest.Log
         (422, "bad_cursor", "query.after"),
         (422, "input_invalid", "query.limit"),
         (422, "input_invalid", "body"),
-        (422, "value_refused", None),
+        (422, "input_invalid", "body.words"),
         (422, "input_invalid", "path.id"),
         (401, "not_signed_in", None),
     ]

@@ -65,6 +65,8 @@ def test_files_that_never_end_or_never_begin_are_told_as_not_examined(tmp_path: 
 def call_with(**sent: Any) -> Call[Any, Any]:
     class Route:
         inputs = sent.pop("inputs")
+        version_in = None
+        is_for_programs = False
 
     call: Call[Any, Any] = Call(
         endpoint=Route, app=None, database=None, clock=None, headers={}, path="", query_string="", address="", request_id="",

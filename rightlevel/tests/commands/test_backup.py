@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -103,16 +105,23 @@ def test_what_was_changed_or_cut_off_is_not_read_back(backup: Path, tmp_path: Pa
     assert not (tmp_path / "new" / "postgres").exists()
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder of its own with a short path: PostgreSQL's socket lies below it, and a socket's path may have 107 bytes only."""
+    with TemporaryDirectory(prefix="rl-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def test_it_can_be_seen_whether_it_reads_back_and_nothing_is_left(
-    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backup: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(short_folder))
     done = run("restore", str(backup), "--verify")
     assert done.returncode == 0, done.stderr
     assert "can be read back" in done.stdout
     assert "kept counts equal their rows" in done.stdout
-    assert list(tmp_path.iterdir()) == []
-    assert run("restore", str(backup), "--verify", "--data", str(tmp_path / "x")).returncode == 2
+    assert list(short_folder.iterdir()) == []
+    assert run("restore", str(backup), "--verify", "--data", str(short_folder / "x")).returncode == 2
 
 
 def test_a_backup_of_a_newer_version_is_refused(backup: Path, tmp_path: Path) -> None:

@@ -70,7 +70,11 @@ async def two(new_database: Callable[[], OneDatabase], tmp_path: Path) -> AsyncI
             cast = await make_cast(session)
 
         def app(name: str) -> Any:
-            chosen = {"data_folder": str(tmp_path / name), "memory_bytes": 4_000_000_000}
+            chosen = {
+                "data_folder": str(tmp_path / name),
+                "memory_bytes": 4_000_000_000,
+                "cookie_is_secure": "false",
+            }
             settings = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
             return build_app(lambda: open_platform(settings, server=database, clock=clock))
 

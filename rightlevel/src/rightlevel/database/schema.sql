@@ -1883,6 +1883,7 @@ create table level_check (
 );
 
 -- One division of a school's children in a subject and grade span. Proposals: at most one a school and subject; bands is the split as it was then.
+-- replaced_on is the programme's day on which another took its place.
 create table grouping (
     id bigint generated always as identity primary key,
     school_id bigint not null references school,
@@ -1897,6 +1898,7 @@ create table grouping (
     made_by bigint not null references person,
     accepted_at timestamptz,
     accepted_by bigint references person,
+    replaced_on date,
     constraint grouping_span_is_in_order check (grade_from between 1 and grade_to and grade_to <= 12),
     constraint grouping_says_who_accepted check ((state = 'proposed') <= (accepted_at is null))
 );
@@ -2812,7 +2814,7 @@ create function members_of_group(of_group bigint, in_year bigint) returns setof 
             where og.grouping_id = gr.id)
             and ((st.status = 'active' and st.school_id = gr.school_id) or exists (
                 select 1 from past_enrolment p
-                where p.student_id = st.id and p.school_id = gr.school_id and p.until_on > m.left_at::date and not p.is_aside))
+                where p.student_id = st.id and p.school_id = gr.school_id and p.until_on > gr.replaced_on and not p.is_aside))
         else m.left_at is null and (
             (st.status = 'active' and st.school_id = gr.school_id)
             or (m.joined_at is not null and exists (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -308,6 +309,21 @@ async def test_sessions_do_not_vanish_when_another_year_becomes_the_current_one(
     asked = {"school_year_id": cast.school_year}
     then = (await dose_of_schools(session, cast.teacher, "math", PageRequest(50), **asked)).items[0]
     assert (then.sessions, then.year_name, then.sessions_in_other_years) == (1, "2026", 0)
+
+
+async def test_a_group_is_replaced_on_the_programmes_day(session: Session, cast: Cast) -> None:
+    """Half an hour after midnight there it is yesterday in UTC: a child that has gone by that day isn't in what is replaced."""
+    group_id = await group_of(session, cast)
+    tomorrow = TODAY + timedelta(days=1)
+    night = datetime.combine(tomorrow, time(0, 30), tzinfo=ZoneInfo("Asia/Phnom_Penh"))
+    there = StandingClock(night.astimezone(UTC), ZoneInfo("Asia/Phnom_Penh"))
+    before = (await read_group(session, cast.coordinator, group_id)).group.children
+    away = Transfer(1, cast.school_b, grade=3, moved_on=tomorrow, reason="the family moved")
+    await transfer_student(session, cast.coordinator, cast.students_a[0], away, there)
+    proposal = await propose_groups(session, cast.teacher, NewGrouping(cast.school_a, "math", 3, 3), there)
+    await accept_groups(session, cast.teacher, proposal.id, proposal.version, there)
+    replaced = (await read_group(session, cast.coordinator, group_id)).group
+    assert (replaced.state, replaced.children) == ("replaced", before - 1)
 
 
 async def test_a_groups_past_keeps_its_children_whoever_left_and_whatever_replaced_it(

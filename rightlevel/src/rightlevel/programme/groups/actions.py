@@ -172,7 +172,7 @@ async def accept_groups(
     grouping = await _grouping_for_write(session, actor, grouping_id)
     if grouping.state != "proposed":
         raise NotProposed
-    if not await store.accept(session, grouping, version, actor.person_id, clock.now()):
+    if not await store.accept(session, grouping, version, actor.person_id, clock):
         raise Stale(current=msgspec.to_builtins(grouping), yours={"version": version})
     await write_audit(session, actor, "accept", "group", f"grouping {grouping_id}")
     return await store.find_grouping(session, grouping_id)

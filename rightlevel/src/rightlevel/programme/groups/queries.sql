@@ -175,7 +175,7 @@ limit %(rows)s
 -- Ends the membership of every child of the divisions that a new one replaces. Served by grouping_by_school.
 with replaced as (
     update grouping
-    set state = 'replaced', version = version + 1
+    set state = 'replaced', replaced_on = %(today)s, version = version + 1
     where school_id = %(school_id)s and subject = %(subject)s::subject and state = 'accepted' and id <> %(grouping_id)s
         and grade_from <= %(grade_to)s and grade_to >= %(grade_from)s
     returning id

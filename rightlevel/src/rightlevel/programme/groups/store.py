@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import Query, load_queries
 from flatwater.transaction import Session
@@ -175,11 +176,11 @@ async def page_of_ungrouped(
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
-async def accept(session: Session, grouping: Grouping, version: int, person_id: int, now: datetime) -> bool:
-    """Makes a proposal stand in place of those it overlaps; False when it is another version by now. *Cost*: five statements."""
+async def accept(session: Session, grouping: Grouping, version: int, person_id: int, clock: Clock) -> bool:
+    """Makes a proposal stand in place of those it overlaps, from the clock's instant and day on; False when it is another version by now. *Cost*: five statements."""
     values = {
         "grouping_id": grouping.id, "school_id": grouping.school_id, "subject": grouping.subject, "version": version,
-        "grade_from": grouping.grade_from, "grade_to": grouping.grade_to, "person_id": person_id, "now": now,
+        "grade_from": grouping.grade_from, "grade_to": grouping.grade_to, "person_id": person_id, "now": clock.now(), "today": today(clock),
     }  # fmt: skip
     if not await session.execute(_queries["accept"], values):
         return False
