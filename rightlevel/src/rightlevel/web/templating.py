@@ -180,7 +180,7 @@ def filled(
     action = call.path + (f"?{call.query_string}" if call.query_string else "")
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
-        page, action, call.sent.fields, faults, is_stale=is_stale, proposed=proposed, write_id=write_id
+        page, action, _repeated(call), faults, is_stale=is_stale, proposed=proposed, write_id=write_id
     )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
@@ -196,6 +196,12 @@ def filled(
         sent=listed(again, call.sent.fields, secret_fields(call.endpoint)),
     )
     return again.text(block)
+
+
+def _repeated(call: Ask) -> dict[str, list[str]]:
+    """What was sent and may be shown again: a secret is typed anew, whatever kind of field it was typed into."""
+    secret = secret_fields(call.endpoint)
+    return {name: values for name, values in call.sent.fields.items() if name not in secret}
 
 
 def listed(
@@ -319,14 +325,14 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
 
 
 def render_partly(
-    call: Ask, template: str, text: str, refused: Sequence[tuple[str, str]], **values: Any
+    call: Ask, template: str, text: str, refused: Sequence[tuple[str, str]], /, **values: Any
 ) -> Html:
     """A page on which some of what was sent is saved and some is not: who was refused and why, and the form as it was sent.
 
-    What was saved stays saved; `text` says how much that is.
+    What was saved stays saved; `text` says how much that is. The page's own `values` may have any name, `refused` too.
     """
     page = render(call, template, **values).text
-    again = FormAgain(page, call.path, call.sent.fields)
+    again = FormAgain(page, call.path, _repeated(call))
     lines = tuple(Line("", name, why) for name, why in refused)
     summary = Summary(lines, (), is_found=True)
     block = part(call, "again.html", text=text, summary=summary, is_wrong=True, sent=[])

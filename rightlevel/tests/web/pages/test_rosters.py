@@ -90,7 +90,13 @@ async def test_a_school_is_added_changed_deleted_and_brought_back(served: Served
     async with served.client("coordinator", by="cookie") as client:
         form = await client.get(f"/schools/new?place_id={served.cast.district_1}")
         saved = await send(
-            client, form, code="GAMMA", name_local="សាលាហ្គាម៉ា", latitude="11,5", longitude="104.9"
+            client,
+            form,
+            "/schools/new",
+            code="GAMMA",
+            name_local="សាលាហ្គាម៉ា",
+            latitude="11,5",
+            longitude="104.9",
         )
         assert saved.status_code == 303, saved.text
         school = saved.headers["location"]
@@ -111,7 +117,7 @@ async def test_a_school_is_added_changed_deleted_and_brought_back(served: Served
 async def test_what_is_wrong_with_a_school_is_told_at_its_fields(served: Served) -> None:
     async with served.client("coordinator", by="cookie") as client:
         form = await client.get(f"/schools/new?place_id={served.cast.district_1}")
-        again = await send(client, form, code="", name_local="", latitude="north")
+        again = await send(client, form, "/schools/new", code="", name_local="", latitude="north")
     assert again.status_code == 422
     assert 'value="north"' in again.text
     assert again.text.count('aria-invalid="true"') >= 1
@@ -120,7 +126,9 @@ async def test_what_is_wrong_with_a_school_is_told_at_its_fields(served: Served)
 async def test_of_two_changes_the_later_sees_what_is_there_now(served: Served) -> None:
     async with served.client("coordinator", by="cookie") as client:
         form = await client.get(f"/schools/new?place_id={served.cast.district_1}")
-        school = (await send(client, form, code="DELTA", name_local="Delta")).headers["location"]
+        school = (await send(client, form, "/schools/new", code="DELTA", name_local="Delta")).headers[
+            "location"
+        ]
         one, two = await client.get(f"{school}/edit"), await client.get(f"{school}/edit")
         assert (await send(client, one, name_local="Delta One")).status_code == 303
         again = await send(client, two, name_local="Delta Two")
