@@ -103,7 +103,12 @@ def open_server(
 def _short_folder_for(folder: Path) -> Path:
     """Where the socket of a folder with a long path is: the same at every start, so that others find the server again."""
     digest = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"rightlevel-{digest}"
+    places = [Path(each) / f"rightlevel-{digest}" for each in (tempfile.gettempdir(), "/tmp", "/var/tmp")]  # noqa: S108  its owner is checked
+    return next((each for each in places if _holds_a_socket(each)), places[-1])
+
+
+def _holds_a_socket(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + len("/.s.PGSQL.5432.lock") <= MAX_SOCKET_PATH
 
 
 def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
@@ -291,7 +296,7 @@ class PrivateServer:
 
     def _make_socket_folder(self) -> str:
         socket_folder = self._folder / "run"
-        if len(os.fsencode(socket_folder)) + len("/.s.PGSQL.5432.lock") > MAX_SOCKET_PATH:
+        if not _holds_a_socket(socket_folder):
             socket_folder = _short_folder_for(self._folder)
         try:
             socket_folder.mkdir(mode=0o700, exist_ok=True)
