@@ -394,3 +394,34 @@ def test_the_drivers_errors_have_one_meaning_each(error: errors.Error, ours: typ
 def test_after_the_deadline_a_cancelled_query_and_a_shut_socket_mean_the_deadline() -> None:
     for error in (errors.QueryCanceled(), errors.OperationalError("gone"), errors.AdminShutdown()):
         assert type(translate(error, has_struck=True)) is DeadlineExceeded
+
+
+async def test_a_row_whose_part_is_attached_meanwhile_is_written_again(
+    database: Database, server: Any
+) -> None:
+    """It was on its way to the part for all the rest, which takes it no longer once the other stands."""
+    with psycopg.connect(server.conninfo, autocommit=True) as other:
+        other.execute("drop table if exists parted, parted_one")
+        other.execute("create table parted (n int not null) partition by list (n)")
+        other.execute("create table parted_rest partition of parted default")
+        other.execute("create table parted_one (n int not null)")
+    add = query("insert into parted (n) values (1)")
+    with psycopg.connect(server.conninfo) as other:
+        other.execute("alter table parted attach partition parted_one for values in (1)")
+
+        tried = 0
+
+        async def write(session: Session) -> None:
+            nonlocal tried
+            tried += 1
+            await session.execute(add, {})
+
+        waiting = asyncio.create_task(database.run(write, deadline_s=DEADLINE_S))
+        await asyncio.sleep(0.5)
+        assert not waiting.done(), "it waits for the part that is being changed"
+        other.commit()
+        await waiting
+        assert tried == 2
+        assert other.execute("select n from parted_one").fetchall() == [(1,)]
+    with psycopg.connect(server.conninfo, autocommit=True) as other:
+        other.execute("drop table parted")

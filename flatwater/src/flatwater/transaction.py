@@ -344,6 +344,8 @@ class timed(translated):  # noqa: N801
 def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | None:
     """What a driver's error means to us; None for a mistake in our own SQL, which stays as it is."""
     state = error.sqlstate
+    if _is_routed_by_old_bounds(error):
+        return Serialization(str(error))
     if isinstance(error, errors.IntegrityError):
         return _violated(error)
     if state in UNFIT_VALUES or (state is None and isinstance(error, errors.DataError)):
@@ -368,6 +370,15 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
             return None
         return DeadlineExceeded() if has_struck else DatabaseGone()
     return None
+
+
+def _is_routed_by_old_bounds(error: errors.Error) -> bool:
+    """Whether a row was on its way to one part of a table while another was attached for it: done again it finds its place.
+
+    Bounds of parts are the only checks that have no name.
+    """
+    told = error.diag
+    return isinstance(error, errors.CheckViolation) and bool(told.table_name) and not told.constraint_name
 
 
 def _violated(error: errors.IntegrityError) -> ConstraintViolated:
