@@ -48,6 +48,7 @@ LISTS = {
     "/visits/new": "a visit of a practice school can be tried out",
     "/api/v1/assignments": "who works where, at practice schools too",
     "/api/v1/groupings": "groups at practice schools are formed like any others",
+    "/api/v1/results": "results of children at practice schools are read back like any others",
     "/api/v1/students": "children are found wherever they are",
     "/students": "children are found wherever they are",
     "/api/v1/verifications": "re-tests wait at practice schools too, to be tried",
