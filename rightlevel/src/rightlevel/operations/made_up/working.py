@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -19,6 +18,7 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.operations.made_up.building import a_uuid
 from rightlevel.operations.made_up.names import a_name
+from rightlevel.programme.assignments import NewAssignment, create_assignment
 from rightlevel.programme.groups import (
     CheckWrite,
     Member,
@@ -44,7 +44,6 @@ from rightlevel.programme.rounds import set_round_state
 from rightlevel.programme.teaching import Mark, SessionWrite, record_session
 from rightlevel.programme.verification import (
     NewDraw,
-    NobodyToReturnTo,
     Retest,
     draw_sample,
     return_to_teacher,
@@ -209,18 +208,18 @@ async def _verify(session: Session, cast: Cast, round_id: int, chance: random.Ra
     disputed = await verification_queue(
         session, cast.mentor, PageRequest(200), clock, round_id=round_id, state="disputed"
     )
-    for row in disputed.items:
-        # Most schools of the demonstration have no teacher to whom anything could be returned.
-        with suppress(NobodyToReturnTo):
-            await return_to_teacher(
-                session,
-                cast.mentor,
-                row.id,
-                version=row.version,
-                reason="Please look at the paper again",
-                clock=clock,
-            )
-            break
+    # Most schools of the demonstration have no teacher to whom anything could be returned: this one gets the last of those there are.
+    for row in disputed.items[:1]:
+        teaches = NewAssignment(cast.teachers[-1].person_id, row.school_id, "math")
+        await create_assignment(session, cast.coordinator, teaches, clock)
+        await return_to_teacher(
+            session,
+            cast.mentor,
+            row.id,
+            version=row.version,
+            reason="Please look at the paper again",
+            clock=clock,
+        )
 
 
 async def _ask_to_join(session: Session, chance: random.Random, clock: Clock) -> None:
