@@ -19,8 +19,10 @@ from serving import Served
 from simulation.forms import Form, forms_of
 
 from flatwater.contract import Endpoint
+from flatwater.routing import Routes
 from rightlevel.programme.accounts.store import digest
 from rightlevel.web.app import all_routes
+from rightlevel.web.call import secret_fields
 
 ROLES = ("admin", "coordinator", "mentor", "teacher", "viewer")
 LANGUAGES = ("en", "km")
@@ -311,10 +313,12 @@ def examine(
         if each.action == page.form.action and set(shown) <= set(each.names) | {"file"}
     ]
     kept = [dict(each.fields) for each in again]
+    secrets = _secrets_of(page.form.action)
     for name, value in values.items():
         at = shown.get(name)
         if (
             at is None
+            or name in secrets
             or value in (None, "")
             or at.get("type") in ("password", "file")
             or (at["tag"] == "select" and value not in page.form.choices[name])
@@ -361,3 +365,12 @@ def _summary_faults(look: Look, where: str, answer: httpx.Response) -> list[str]
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).strip(" :*")
+
+
+_ROUTES = Routes(all_routes())
+
+
+def _secrets_of(action: str) -> frozenset[str]:
+    """The fields of a form that no page shows again: passwords, PINs and one-time codes, as its route declares them."""
+    match = _ROUTES.match("POST", urlsplit(action).path)
+    return secret_fields(match.endpoint) if match is not None and match.endpoint is not None else frozenset()
