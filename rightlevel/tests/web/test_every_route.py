@@ -136,7 +136,9 @@ async def test_nobody_reaches_a_subject_that_is_not_theirs(house: Served, endpoi
         answer = await ask(client, endpoint, {**other_school(house.cast), "subject": "math"})
     assert answer.status_code != 500, answer.text
     if endpoint.method == "GET" and "subject" in query_of(endpoint, {"subject": "math"}):
-        assert answer.status_code in (403, 404), answer.text[:300]
+        # A listing that is narrowed to what one does not reach may also be empty.
+        is_empty = answer.status_code == 200 and endpoint.page is not None and answer.json()["items"] == []
+        assert is_empty or answer.status_code in (403, 404), answer.text[:300]
 
 
 def test_the_two_checks_look_at_some_routes() -> None:
