@@ -12,9 +12,11 @@ import pytest
 from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from flatwater.transaction import Session
+from rightlevel.database import server as database_server
 from rightlevel.database.migrations import migrate
 from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer, with_database
+from rightlevel.database.sizing import server_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[2]))  # the reader of rendered forms is the simulation's
@@ -45,11 +47,18 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
     return "asyncio", {"use_uvloop": True}
 
 
+def _with_room_for_several(memory_bytes: int, socket_folder: str) -> dict[str, str]:
+    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40"}
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
     """A private server for the run, with the schema in its template database `migrated`."""
     running = PrivateServer(tmp_path_factory.mktemp("server"), 150_000_000)
-    conninfo = running.start()
+    with pytest.MonkeyPatch.context() as patched:
+        # One server carries several services at a time here, each with the connections of a whole one.
+        patched.setattr(database_server, "server_settings", _with_room_for_several)
+        conninfo = running.start()
     with psycopg.connect(running.superuser_conninfo(), autocommit=True) as connection:
         # Tests make databases of their own, as their owner, and plant rows past the triggers.
         connection.execute(f"alter role {OWNER} createdb")
