@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, cast, get_args, get_origin
@@ -130,6 +130,23 @@ class Spools:
         self.held_bytes -= size_bytes
 
 
+class Room:
+    """What one request takes of the spools. It goes back once, however often its request is discarded."""
+
+    def __init__(self, spools: Spools) -> None:
+        self._spools = spools
+        self._taken = 0
+
+    def take(self, size_bytes: int) -> None:
+        """*Errors*: SpoolsFull."""
+        self._spools.take(size_bytes)
+        self._taken += size_bytes
+
+    def give_back(self) -> None:
+        self._spools.give_back(self._taken)
+        self._taken = 0
+
+
 SPOOLS = Spools(600_000_000)
 """Of this process. A file of 100 MB lies there twice for a moment: as it came, and as it is handed on."""
 SPOOL_COPIES = 2
@@ -137,22 +154,19 @@ SPOOL_COPIES = 2
 
 async def _read_spooled(scope: Scope, receive: Receive) -> Sent:
     """As `_read_multipart`, with room taken for every byte as it comes and given back when the request ends. *Errors*: SpoolsFull."""
-    taken = 0
+    room = Room(SPOOLS)
 
     async def counted() -> Message:
-        nonlocal taken
         message = await receive()
-        size_bytes = SPOOL_COPIES * len(message.get("body", b""))
-        SPOOLS.take(size_bytes)
-        taken += size_bytes
+        room.take(SPOOL_COPIES * len(message.get("body", b"")))
         return message
 
     try:
         sent = await _read_multipart(scope, counted)
     except BaseException:
-        SPOOLS.give_back(taken)
+        room.give_back()
         raise
-    sent.give_back = partial(SPOOLS.give_back, taken)
+    sent.give_back = room.give_back
     return sent
 
 
