@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 import msgspec
@@ -47,13 +47,8 @@ class TrustedProxies:
         """Whether this address is a trusted proxy's."""
         if peer == LOCAL:
             return self._is_local_trusted
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._networks)
+        address = _read(peer)
+        return address is not None and any(address in network for network in self._networks)
 
     def origin(self, peer: str, headers: Headers, *, scheme: str = "http") -> Origin:
         """The client behind this peer. A `Forwarded` header wins over X-Forwarded-For; a broken one leaves the last known hop."""
@@ -129,23 +124,26 @@ def _address(text: str) -> str | None:
         bare = bare[1:].partition("]")[0]
     elif bare.count(":") == 1:
         bare = bare.partition(":")[0]
+    address = _read(bare)
+    return None if address is None else str(address)
+
+
+def _read(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; one of IPv4 that is written as IPv6 is the one of IPv4. None for whatever is no address."""
     try:
-        address = ip_address(bare)
+        address = ip_address(text)
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return str(address)
+        return address.ipv4_mapped
+    return address
 
 
 def network_of(address: str) -> str:
     """What attempts are counted by: an IPv4 address, and of an IPv6 address the network of 64 bits in which its holder may choose."""
-    try:
-        known = ip_address(address)
-    except ValueError:
+    known = _read(address)
+    if known is None:
         return address[:64]
     if isinstance(known, IPv6Address):
-        if known.ipv4_mapped is not None:
-            return str(known.ipv4_mapped)
         return str(IPv6Network((known.packed, IPV6_PREFIX), strict=False))
     return str(known)
