@@ -119,6 +119,10 @@ async def test_a_reset_code_chooses_a_password_on_a_page(house: Served) -> None:
         blank = await client.post("/code", data={"username": "viewer", "password": "another long password"})
         assert blank.status_code == 422
         form = {"username": "viewer", "code": code[1], "password": "another long password"}
+        short = await client.post("/code", data={**form, "password": "short"})
+        assert short.status_code == 422
+        assert f'value="{code[1]}"' in short.text
+        assert 'value="short"' not in short.text
         chosen = await client.post("/code", data=form)
         assert (chosen.status_code, chosen.headers["location"]) == (303, "/sign-in")
         again = await client.post("/code", data=form)

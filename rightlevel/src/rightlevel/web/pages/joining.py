@@ -127,7 +127,8 @@ async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
             address=call.address,
         )  # fmt: skip
     except (Forbidden, Invalid) as error:
-        again = CodeForm(username=form.username)
+        # A code stays typed where something else is wrong; one that was refused is of no use any more.
+        again = CodeForm(username=form.username, code=form.code if isinstance(error, Invalid) else "")
         return render(call, "one_time_code.html", status=STATUSES[error.kind], error=error, form=again)
     _ = language_of(call).gettext
     return done(call, "/sign-in", _("Your password is set. Sign in with it now."))
