@@ -47,6 +47,8 @@ class TrustedProxies:
         """Whether this address is a trusted proxy's."""
         if peer == LOCAL:
             return self._is_local_trusted
+        if not self._networks:  # the common case, asked for every request
+            return False
         address = _read(peer)
         return address is not None and any(address in network for network in self._networks)
 

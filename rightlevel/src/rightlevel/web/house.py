@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any
@@ -44,6 +45,8 @@ FORM_PAGE = "form_page"
 """The field of every form that names the page it stands on."""
 FORM_OWNER = "form_owner"
 """The field of every form that says, signed, for whom its page was made."""
+OWN_FIELDS = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
+"""The fields that every form carries for us."""
 DEVICE_LIFE_S = 400 * 86_400
 AUTHENTICATE_S = 5.0
 STATUSES: dict[Kind, int] = {"not_found": 404, "forbidden": 403, "conflict": 409, "invalid": 422, "gone": 410}
@@ -116,7 +119,7 @@ class BadWriteId(ProgrammeError):
 class RightLevelHouse(House[Actor, Platform]):
     """Authentication, receipts and error texts. `error_page` renders errors on pages."""
 
-    own_names = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
+    own_names = OWN_FIELDS
 
     def __init__(self, error_page: ErrorPage) -> None:
         self._error_page = error_page
@@ -268,7 +271,7 @@ class RightLevelHouse(House[Actor, Platform]):
         if is_half_in and isinstance(error, NotAllowed | Forbidden) and call.endpoint.method == "GET":
             return Answer(303, b"", "text/html", {"location": "/sign-in/step"})
         if isinstance(error, NotSignedIn) and call.endpoint.method == "GET":
-            asked = call.path + (f"?{call.query_string}" if call.query_string else "")
+            asked = address_of(call)
             to = "/sign-in" if asked == "/" else f"/sign-in?{urlencode({'next': asked})}"
             return Answer(303, b"", "text/html", {"location": to})
         known = self._problem(error, call)
@@ -351,6 +354,7 @@ class KeptAnswer(msgspec.Struct, frozen=True):
 
 
 REMEMBERED = "is_remembered"
+SENDER_MARK = "sender_mark"
 
 
 def operation_of(call: Ask) -> str:
@@ -407,8 +411,10 @@ async def remember_in(call: Ask, session: Session, actor: Actor | None, answer: 
 
 def token_mark(call: Ask) -> str | None:
     """A mark of the session or token that was sent. The token itself is kept nowhere, also not in memory."""
-    token = bearer_of(call) or own_cookie(call, SESSION_COOKIE)
-    return sha256(token.encode()).hexdigest()[:32] if token else None
+    if SENDER_MARK not in call.state:
+        token = bearer_of(call) or own_cookie(call, SESSION_COOKIE)
+        call.state[SENDER_MARK] = sha256(token.encode()).hexdigest()[:32] if token else None
+    return call.state[SENDER_MARK]
 
 
 def _stranger(call: Ask) -> str:
@@ -434,9 +440,24 @@ def cookie_of(call: Ask, name: str) -> str | None:
     return None
 
 
+def sent_field(call: Ask, name: str) -> str:
+    """A field of the form as it was sent, the last of that name; empty where it was not."""
+    return call.sent.fields.get(name, [""])[-1]
+
+
 def sent_write_id(call: Ask) -> str:
     """The id that a form came with, as it was sent."""
-    return call.sent.fields.get("write_id", [""])[-1]
+    return sent_field(call, "write_id")
+
+
+def form_owner(call: Ask) -> int | None:
+    """The person for whom the form that was sent was made, as its signed mark says; None where there is none of ours."""
+    return call.app.form_owners.person(sent_field(call, FORM_OWNER))
+
+
+def address_of(call: Ask) -> str:
+    """The address that was asked for, its query included."""
+    return call.path + (f"?{call.query_string}" if call.query_string else "")
 
 
 def write_id_of(call: Ask) -> str | None:
@@ -470,7 +491,7 @@ def require_same_site(call: Ask) -> None:
 
 def require_csrf_token(call: Ask, actor: Actor) -> None:
     """Passes when the session's own token came along, in the x-csrf-token header or a form's `csrf_token` field."""
-    given = call.headers.get("x-csrf-token") or call.sent.fields.get("csrf_token", [""])[-1]
+    given = call.headers.get("x-csrf-token") or sent_field(call, "csrf_token")
     if not hmac.compare_digest(given.encode(), actor.csrf_token.encode()):
         raise CrossSite
 
@@ -512,6 +533,7 @@ def is_on_this_machine(call: Ask) -> bool:
     )
 
 
+@lru_cache(maxsize=64)
 def _is_this_machine(host: str) -> bool:
     """Whether a Host header names the machine on which the browser runs. *Source*: RFC 6761 for `localhost` and what is below it."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

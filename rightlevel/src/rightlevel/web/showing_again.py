@@ -22,21 +22,24 @@ from flatwater.inputs import InputInvalid, UnseenMarks
 from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.names import WITHOUT_UNSEEN
-from rightlevel.web.call import Ask, secret_fields
+from rightlevel.web.call import Ask
 from rightlevel.web.form_again import FormAgain
 from rightlevel.web.house import (
     FORM_OWNER,
     FORM_PAGE,
     HELD_COOKIE,
+    OWN_FIELDS,
     CrossSite,
+    address_of,
+    form_owner,
     operation_of,
     require_same_site,
+    sent_field,
     sent_write_id,
     set_cookie,
 )
 from rightlevel.web.language import N_
 from rightlevel.web.templating import (
-    OWN,
     ShownAgain,
     error_page,
     filled,
@@ -44,6 +47,7 @@ from rightlevel.web.templating import (
     listed,
     local_path,
     part,
+    repeated,
 )
 
 log = logging.getLogger("rightlevel.web")
@@ -169,20 +173,17 @@ class FormsAgain:
         if start["status"] != HTTPStatus.OK or not kinds or not kinds[0].startswith(b"text/html"):
             return None
         page = b"".join(each.get("body", b"") for each in sent[1:]).decode()
-        mark = call.sent.fields.get(FORM_OWNER, [""])[-1]
+        mark = sent_field(call, FORM_OWNER)
         return page if not mark or f'name="{FORM_OWNER}" value="{mark}"' in page else None
 
     async def _hold(self, call: Ask) -> bool:
         """Keeps what came without a session for the person for whom the form was made; whether it is kept."""
-        fields = call.sent.fields
-        owner = call.app.form_owners.person(fields.get(FORM_OWNER, [""])[-1])
+        owner = form_owner(call)
         if owner is None or call.endpoint.inputs.get("upload"):
             return False
         require_same_site(call)
-        left_out = OWN | secret_fields(call.endpoint)
-        kept = {name: values for name, values in fields.items() if name not in left_out}
-        action = call.path + (f"?{call.query_string}" if call.query_string else "")
-        held = HeldPost(action, _page_of(call), kept, operation_of(call), sent_write_id(call))
+        kept = {name: values for name, values in repeated(call).items() if name not in OWN_FIELDS}
+        held = HeldPost(address_of(call), _page_of(call), kept, operation_of(call), sent_write_id(call))
         content = msgspec.json.encode(held)
         secret = await hold_form(call.database, owner, content, call.clock)
         if secret is None:
@@ -193,20 +194,19 @@ class FormsAgain:
 
 def _page_of(call: Ask) -> str:
     """The page that a form stood on: as the form says, as the browser says, or at the form's own address."""
-    named = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
+    named = local_path(sent_field(call, FORM_PAGE), "")
     if named and urlsplit(named).path != HELD_PAGE:
         return named
     referer = urlsplit(call.headers.get("referer", ""))
     if referer.netloc and referer.netloc == call.headers.get("host", ""):
         return local_path(referer.path + (f"?{referer.query}" if referer.query else ""), call.path)
-    return call.path + (f"?{call.query_string}" if call.query_string else "")
+    return address_of(call)
 
 
 def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
     """What can be said above a form; None for what the form can do nothing about."""
     if isinstance(error, CrossSite):
-        is_ours = call.app.form_owners.person(call.sent.fields.get(FORM_OWNER, [""])[-1]) is not None
-        return ProgrammeError(SIGNED_IN_ANEW) if is_ours else None
+        return ProgrammeError(SIGNED_IN_ANEW) if form_owner(call) is not None else None
     if isinstance(error, ProgrammeError):
         return error
     if isinstance(error, InputInvalid):
@@ -219,9 +219,9 @@ def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
 
     A page that is no longer theirs may be so again in a minute: an assignment that was ended by mistake costs nobody what they typed.
     """
-    left_out = (OWN - {"write_id", FORM_PAGE}) | secret_fields(call.endpoint)
+    left_out = OWN_FIELDS - {"write_id", FORM_PAGE}
     fields = [
-        (name, value) for name, values in call.sent.fields.items() if name not in left_out for value in values
+        (name, value) for name, values in repeated(call).items() if name not in left_out for value in values
     ]
     may_help = status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_own(call)
     is_worth_it = may_help and not call.endpoint.inputs.get("upload")
@@ -230,7 +230,7 @@ def _sent_along(call: Ask, status: int) -> list[tuple[str, str]]:
 
 def _is_own(call: Ask) -> bool:
     """Whether a form was made for whoever is signed in."""
-    owner = call.app.form_owners.person(call.sent.fields.get(FORM_OWNER, [""])[-1])
+    owner = form_owner(call)
     return owner is not None and call.actor is not None and owner == call.actor.person_id
 
 

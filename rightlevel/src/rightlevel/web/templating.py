@@ -33,12 +33,15 @@ from rightlevel.web.house import (
     FORM_OWNER,
     FORM_PAGE,
     HELD_COOKIE,
+    OWN_FIELDS,
     PAGE_HEADERS,
     CrossSite,
+    address_of,
     cookie_of,
     is_secure,
     language_of,
     own_cookie,
+    sent_field,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
@@ -47,8 +50,6 @@ from rightlevel.web.words import WORDS, word
 HERE = Path(__file__).parent
 NOTICE_COOKIE = "rl_notice"
 NOTICE_S = 60
-OWN = frozenset({"csrf_token", "write_id", FORM_PAGE, FORM_OWNER})
-"""The fields that every form carries for us."""
 LONGEST_CODE = 36
 """A UUID; what is longer, or has a space in it, somebody has typed."""
 NOT_MARKED = N_("What was entered can’t be right.")
@@ -177,10 +178,10 @@ def filled(
             for each in error.faults
         ]
     )
-    action = call.path + (f"?{call.query_string}" if call.query_string else "")
+    action = address_of(call)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
-        page, action, _repeated(call), faults, is_stale=is_stale, proposed=proposed, write_id=write_id
+        page, action, repeated(call), faults, is_stale=is_stale, proposed=proposed, write_id=write_id
     )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
@@ -193,25 +194,22 @@ def filled(
         text=text,
         summary=again.summary,
         is_wrong=True,
-        sent=listed(again, call.sent.fields, secret_fields(call.endpoint)),
+        sent=listed(again, repeated(call)),
     )
     return again.text(block)
 
 
-def _repeated(call: Ask) -> dict[str, list[str]]:
+def repeated(call: Ask) -> dict[str, list[str]]:
     """What was sent and may be shown again: a secret is typed anew, whatever kind of field it was typed into."""
     secret = secret_fields(call.endpoint)
     return {name: values for name, values in call.sent.fields.items() if name not in secret}
 
 
-def listed(
-    again: FormAgain, fields: Mapping[str, Sequence[str]], secret: frozenset[str] = frozenset()
-) -> list[str]:
-    """What was typed into a form that is no longer on its page, but for what is `secret`."""
+def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
+    """What was typed into a form that is no longer on its page."""
     if again.summary.is_found:
         return []
-    left_out = OWN | secret
-    texts = [value for name, values in fields.items() if name not in left_out for value in values]
+    texts = [value for name, values in fields.items() if name not in OWN_FIELDS for value in values]
     return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
 
 
@@ -259,9 +257,9 @@ def _form_fields(call: Ask) -> Markup:
 
     A page that a POST answered with stands at an address of no use; its forms name the page before it.
     """
-    here = call.path + (f"?{call.query_string}" if call.query_string else "")
+    here = address_of(call)
     if call.endpoint.method != "GET":
-        here = local_path(call.sent.fields.get(FORM_PAGE, [""])[-1], "")
+        here = local_path(sent_field(call, FORM_PAGE), "")
     fields = _hidden(FORM_PAGE, here) if here else Markup()
     if call.actor is None:
         return fields
@@ -332,7 +330,7 @@ def render_partly(
     What was saved stays saved; `text` says how much that is. The page's own `values` may have any name, `refused` too.
     """
     page = render(call, template, **values).text
-    again = FormAgain(page, call.path, _repeated(call))
+    again = FormAgain(page, call.path, repeated(call))
     lines = tuple(Line("", name, why) for name, why in refused)
     summary = Summary(lines, (), is_found=True)
     block = part(call, "again.html", text=text, summary=summary, is_wrong=True, sent=[])
@@ -423,7 +421,7 @@ def error_page(
     values["error_text"] = language.gettext(UNEXPECTED) if is_unexpected else _sentence(language, error)
     values["request_id"] = call.request_id if is_unexpected else ""
     values |= {"held": held, "again": again, "csrf_field": partial(_form_fields, call)}
-    values["action"] = call.path + (f"?{call.query_string}" if call.query_string else "")
+    values["action"] = address_of(call)
     values["sign_in_again"] = isinstance(error, CrossSite | NotSignedIn)
     is_cross_site = isinstance(
         error, CrossSite
