@@ -271,17 +271,18 @@ async def test_a_school_of_1200_goes_on_in_as_many_statements_as_a_school_of_fiv
         async def counted(
             self: Session, query: Any, *args: Any, original: Any = original, **more: Any
         ) -> Any:
-            ran.append(query.name)
+            if self is session:  # not what a task in the background asks meanwhile
+                ran.append(query.name)
             return await original(self, query, *args, **more)
 
         monkeypatch.setattr(Session, method, counted)
     await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
-    few = len(ran)
+    few = list(ran)
     await session.execute(QUERIES["crowd"], {"school": cast.school_b, "year": cast.school_year})
     ran.clear()
     done = await roll_over_school(session, cast.coordinator, cast.school_b, a_plan(), clock)
     assert (done.up, done.finished, done.classes_made) == (803, 400, 20)
-    assert len(ran) == few
+    assert ran == few
     await assert_exact(session)
 
 
