@@ -94,6 +94,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("raise", "follow_up"): _MENTORS,
     ("settle", "follow_up"): _FIELD,
     ("read", "figure"): _ALL,
+    ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
     ("read", "person"): _LEADERS,
     ("create", "person"): _LEADERS,
@@ -218,6 +219,11 @@ class Actor(msgspec.Struct, frozen=True):
 def allowed(role: Role, action: str, resource: str) -> bool:
     """What the table says. *Errors*: KeyError for a pair that the table does not know: a typo must not deny quietly."""
     return role in TABLE[action, resource]
+
+
+def sees_small_cells(actor: Actor) -> bool:
+    """Whether somebody may learn of fewer than ten children: by their role, whatever their token reaches."""
+    return allowed(actor.role, "read", "small_cell")
 
 
 def require(actor: Actor, action: str, resource: str) -> None:

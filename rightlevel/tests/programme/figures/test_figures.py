@@ -83,7 +83,7 @@ def indicator(found: Figures, code: str) -> tuple[int, int]:
 
 
 async def test_the_whole_country_is_what_was_entered(session: Session, known: Cast) -> None:
-    found = await figures(session, known.viewer, known)
+    found = await figures(session, known.coordinator, known)
     assert (found.assessed, found.absent, found.enrolled) == (5, 1, 8)
     assert found.coverage == 5 / 8
     assert levels(found) == [1, 0, 1, 1, 1, 1, 0]
@@ -91,25 +91,25 @@ async def test_the_whole_country_is_what_was_entered(session: Session, known: Ca
     assert indicator(found, "reads_story") == (2, 5)
     assert indicator(found, "paragraph_up") == (3, 5)
     assert indicator(found, "cannot_read_words") == (1, 5)
-    math = await figures(session, known.viewer, known, subject="math")
+    math = await figures(session, known.coordinator, known, subject="math")
     assert (indicator(math, "does_division"), indicator(math, "subtraction_up")) == ((1, 2), (2, 2))
 
 
 async def test_without_children_there_is_no_share(session: Session, known: Cast) -> None:
-    found = await figures(session, known.viewer, known, subject="math", place_id=known.district_2)
+    found = await figures(session, known.coordinator, known, subject="math", place_id=known.district_2)
     assert (found.assessed, found.enrolled) == (0, 3)
     assert {level.share for level in found.levels} == {None}
     assert {each.share for each in found.indicators} == {None}
-    empty = await figures(session, known.viewer, known, grade=5)
+    empty = await figures(session, known.coordinator, known, grade=5)
     assert (empty.coverage, empty.enrolled) == (None, 0)
 
 
 async def test_places_schools_grades_and_sexes_narrow_the_choice(session: Session, known: Cast) -> None:
-    assert (await figures(session, known.viewer, known, place_id=known.district_1)).assessed == 4
-    assert (await figures(session, known.viewer, known, school_id=known.school_b)).assessed == 1
-    assert (await figures(session, known.viewer, known, grade=3)).assessed == 5
-    male = await figures(session, known.viewer, known, sex=1)
-    female = await figures(session, known.viewer, known, sex=2)
+    assert (await figures(session, known.coordinator, known, place_id=known.district_1)).assessed == 4
+    assert (await figures(session, known.coordinator, known, school_id=known.school_b)).assessed == 1
+    assert (await figures(session, known.coordinator, known, grade=3)).assessed == 5
+    male = await figures(session, known.coordinator, known, sex=1)
+    female = await figures(session, known.coordinator, known, sex=2)
     assert (male.assessed + female.assessed, male.enrolled + female.enrolled) == (5, 8)
 
 
@@ -126,7 +126,7 @@ async def test_field_staff_get_figures_of_their_schools_and_subjects_only(
     with pytest.raises(OutOfScope):
         await figures(session, known.teacher_elsewhere, known, school_id=known.school_b, subject="math")
     with pytest.raises(Invalid):
-        await figures(session, known.viewer, known, subject="physics")
+        await figures(session, known.coordinator, known, subject="physics")
 
 
 async def test_drilling_down_adds_up(session: Session, known: Cast) -> None:
@@ -141,26 +141,30 @@ async def test_drilling_down_adds_up(session: Session, known: Cast) -> None:
             if after is None:
                 return seen
 
-    assert await below(known.viewer) == [(False, "Exampleland", 5)]
-    assert await below(known.viewer, place_id=known.country) == [(False, "First Province", 5)]
-    assert await below(known.viewer, place_id=known.province) == [
+    assert await below(known.coordinator) == [(False, "Exampleland", 5)]
+    assert await below(known.coordinator, place_id=known.country) == [(False, "First Province", 5)]
+    assert await below(known.coordinator, place_id=known.province) == [
         (False, "North District", 4),
         (False, "South District", 1),
     ]
-    assert await below(known.viewer, place_id=known.district_1) == [(True, "Alpha School", 4)]
+    assert await below(known.coordinator, place_id=known.district_1) == [(True, "Alpha School", 4)]
     assert await below(known.teacher) == [(True, "Alpha School", 4)]
     assert await below(known.stranger) == []
 
 
 async def test_the_same_apart_by_grade_sex_and_round_adds_up(session: Session, known: Cast) -> None:
-    whole = await figures(session, known.viewer, known)
-    for actor, expected in ((known.viewer, whole.assessed), (known.teacher, 4)):
+    whole = await figures(session, known.coordinator, known)
+    for actor, expected in ((known.coordinator, whole.assessed), (known.teacher, 4)):
         for by in ("rounds", "grades", "sexes"):
             slices = await read_breakdown(session, actor, FigureQuery(known.round, "language"), by=by)  # type: ignore[arg-type]
             assert sum(each.figures.assessed for each in slices) == expected, by
-    rounds = await read_breakdown(session, known.viewer, FigureQuery(known.round, "language"), by="rounds")
+    rounds = await read_breakdown(
+        session, known.coordinator, FigureQuery(known.round, "language"), by="rounds"
+    )
     assert [(each.label, each.figures.enrolled) for each in rounds] == [("baseline", 8)]
-    grades = await read_breakdown(session, known.viewer, FigureQuery(known.round, "language"), by="grades")
+    grades = await read_breakdown(
+        session, known.coordinator, FigureQuery(known.round, "language"), by="grades"
+    )
     assert [(each.key, each.figures.enrolled) for each in grades] == [("3", 8)]
 
 
@@ -188,20 +192,20 @@ async def test_the_children_behind_a_figure_are_shown_to_those_who_may_see_them(
 
 
 async def test_practice_schools_count_nowhere(session: Session, known: Cast, clock: StandingClock) -> None:
-    before = await figures(session, known.viewer, known)
+    before = await figures(session, known.coordinator, known)
     child = await create_student(
         session, known.coordinator, NewStudent(known.practice_school, "P", "Practice Child", 1, 3), clock
     )
     await enter(session, known, clock, "language", {child.id: "story"})
-    assert await figures(session, known.viewer, known) == before
-    assert (await figures(session, known.viewer, known, school_id=known.practice_school)).assessed == 0
+    assert await figures(session, known.coordinator, known) == before
+    assert (await figures(session, known.coordinator, known, school_id=known.practice_school)).assessed == 0
 
 
 async def test_figures_read_no_result_rows(session: Session, known: Cast) -> None:
     before = await session.fetch_value(EXPLAIN, {})
-    await figures(session, known.viewer, known)
-    await read_breakdown(session, known.viewer, FigureQuery(known.round, "language"), by="rounds")
-    await figures_below(session, known.viewer, FigureQuery(known.round, "language"), PageRequest())
+    await figures(session, known.coordinator, known)
+    await read_breakdown(session, known.coordinator, FigureQuery(known.round, "language"), by="rounds")
+    await figures_below(session, known.coordinator, FigureQuery(known.round, "language"), PageRequest())
     assert await session.fetch_value(EXPLAIN, {}) == before
 
 

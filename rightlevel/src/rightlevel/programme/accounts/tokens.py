@@ -17,7 +17,7 @@ from rightlevel.programme.permissions import TABLE, Actor, TokenReach, require
 
 MAX_TOKENS = 20
 MAX_TOKEN_DAYS = 366
-RESOURCES = tuple(sorted({resource for _, resource in TABLE} - {"sign_in", "token_of_others"}))
+RESOURCES = tuple(sorted({resource for _, resource in TABLE} - {"sign_in", "small_cell", "token_of_others"}))
 """What a token can be limited to: the resources of the permission table."""
 MAX_RESOURCES = 40
 EVERYTHING = TokenReach()

@@ -148,7 +148,7 @@ class SchoolPreview(msgspec.Struct, frozen=True):
 
 
 class SchoolChanged(msgspec.Struct, frozen=True):
-    """A merge or split of schools that was made."""
+    """A merge or split of schools that was made; `children` is None for those who may not see small cells."""
 
     id: str
     kind: str
@@ -157,7 +157,7 @@ class SchoolChanged(msgspec.Struct, frozen=True):
     to_school_id: int
     to_school: str
     reason: str
-    children: int
+    children: int | None
     moved_on: date
     made_at: datetime
     made_by: str

@@ -91,24 +91,27 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class LevelCount(msgspec.Struct, frozen=True):
-    """Children at exactly one level; `share` is of those assessed, None where nobody was."""
+    """Children at exactly one level; `share` is of those assessed, None where nobody was. Both are None where they are withheld."""
 
     rank: int
     code: str
     name: str
     colour: str
-    count: int
+    count: int | None
     share: float | None
 
 
 class Indicator(msgspec.Struct, frozen=True):
-    """One indicator with its definition, what it counts and of how many; `share` is None where the denominator is none."""
+    """One indicator with its definition, what it counts and of how many; `share` is None where the denominator is none.
+
+    What is withheld is None.
+    """
 
     code: str
     name: str
     definition: str
-    numerator: int
-    denominator: int
+    numerator: int | None
+    denominator: int | None
     share: float | None
 
 
@@ -116,21 +119,26 @@ class Figures(msgspec.Struct, frozen=True):
     """Everything known of one choice of children. `assessed` is n; `coverage` is assessed ÷ enrolled.
 
     `enrolled` counts the children's seats in the round; it is assessed + absent + refused + left + `to_do`, always.
+    To those who may not see small cells a count is None, and `is_withheld` true, where it or a subtraction would tell of fewer than 10 children.
     """
 
-    assessed: int
-    absent: int
-    refused: int
-    left: int
-    to_do: int
-    enrolled: int
+    assessed: int | None
+    absent: int | None
+    refused: int | None
+    left: int | None
+    to_do: int | None
+    enrolled: int | None
     coverage: float | None
     levels: list[LevelCount]
     indicators: list[Indicator]
+    is_withheld: bool = False
 
     @property
-    def status(self) -> TestingStatus:
-        return TestingStatus(self.assessed, self.absent, self.refused, self.left, self.to_do)
+    def status(self) -> TestingStatus | None:
+        """How far testing is, or None where some of it is withheld."""
+        parts = (self.assessed, self.absent, self.refused, self.left, self.to_do)
+        known = [each for each in parts if each is not None]
+        return TestingStatus(*known) if len(known) == len(parts) else None
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -191,7 +199,9 @@ def hold_different_children(slices: Iterable[Slice]) -> bool:
 
     Where as many were tested they may still be others; only figures of the same children say how children moved.
     """
-    return len({each.figures.assessed for each in slices if each.figures.assessed}) > 1
+    return (
+        len({each.figures.assessed for each in slices if each.figures.assessed}) > 1
+    )  # what is withheld tells nothing
 
 
 def share_of(part: int, whole: int) -> float | None:

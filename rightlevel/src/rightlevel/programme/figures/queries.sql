@@ -341,3 +341,64 @@ where true
 --? after: and (st.name_key, st.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 order by st.name_key, st.id
 limit %(rows)s
+
+-- name: way_to
+-- The places on the way to a school where it stood in a round, or to a place: the country first, a place itself last. Served by the primary keys.
+select unnest(
+    --? school: lineage_for(%(school_id)s::bigint, %(round_id)s::bigint)
+    --? place: (select p.lineage from place p where p.id = %(place_id)s)
+) as id
+
+-- name: cells_below
+-- A place (kind 0), the places (1) and schools (2) that hung on it in a round, each by grade and sex; or the countries. Whatever is counted in the
+-- place and in none of them is missing here. Served by place_by_parent, school_place_by_place and the primary keys of the count tables.
+with asked as materialized (
+    select roll_at, case when roll_number is null then school_year_id end as open_year_id from round where id = %(round_id)s
+), unit as materialized (
+    --? below: select 0 as kind, p.id from place p where p.id = %(place_id)s
+    --? below: union all
+    select 1 as kind, p.id from place p
+    where p.deleted_at is null
+    --? below: and p.parent_id = %(place_id)s
+    --? countries: and p.parent_id is null
+    --? below: union all
+    --? below: select distinct 2, s.id from school s join school_place m on m.school_id = s.id
+    --? below: where not s.is_practice and m.place_id = %(place_id)s and stood_at(m.from_at, m.until_at, (select roll_at from asked))
+), cell as (
+    select u.kind, u.id, c.grade, c.sex, c.absent, c.refused, c.went,
+        c.rank_1, c.rank_2, c.rank_3, c.rank_4, c.rank_5, c.rank_6, c.rank_7, c.rank_8, c.rank_9, 0::bigint as children
+    from unit u join place_count c on u.kind < 2 and c.place_id = u.id
+    where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
+    union all
+    select u.kind, u.id, c.grade, c.sex, c.absent, c.refused, c.went,
+        c.rank_1, c.rank_2, c.rank_3, c.rank_4, c.rank_5, c.rank_6, c.rank_7, c.rank_8, c.rank_9, 0
+    from unit u join school_count c on u.kind = 2 and c.school_id = u.id
+    where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
+    union all
+    select u.kind, u.id, e.grade, e.sex, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, e.children
+    from unit u join place_roll e on u.kind < 2 and e.place_id = u.id
+    where e.round_id = %(round_id)s and e.subject = %(subject)s::subject
+    union all
+    select u.kind, u.id, e.grade, e.sex, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, e.children
+    from unit u join place_enrolled e on u.kind < 2 and e.place_id = u.id
+    where e.school_year_id = (select open_year_id from asked)
+    union all
+    select u.kind, u.id, e.grade, e.sex, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, e.children
+    from unit u join school_roll e on u.kind = 2 and e.school_id = u.id
+    where e.round_id = %(round_id)s and e.subject = %(subject)s::subject
+    union all
+    select u.kind, u.id, e.grade, e.sex, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, e.children
+    from unit u join school_enrolled e on u.kind = 2 and e.school_id = u.id
+    where e.school_year_id = (select open_year_id from asked)
+)
+select u.kind, u.id, coalesce(c.grade, 0)::integer as grade, coalesce(c.sex, 0)::integer as sex,
+    coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
+    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
+    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
+    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
+    coalesce(sum(c.children), 0)::bigint as enrolled
+from unit u
+left join cell c on c.kind = u.kind and c.id = u.id
+group by u.kind, u.id, c.grade, c.sex
+order by u.kind, u.id
+limit %(rows)s

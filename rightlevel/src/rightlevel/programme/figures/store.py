@@ -21,6 +21,7 @@ from rightlevel.programme.figures.model import (
     UnitFigures,
     figures_of,
 )
+from rightlevel.programme.figures.suppression import Cell, Unit
 from rightlevel.programme.permissions import Scope, Subject
 
 _queries = load_queries(__package__ or "")
@@ -67,6 +68,37 @@ class _UnitCounts(msgspec.Struct, frozen=True):
     rank_8: int
     rank_9: int
     enrolled: int
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _CellRow(msgspec.Struct, frozen=True):
+    kind: int
+    id: int
+    grade: int
+    sex: int
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
+
+
+class Family(msgspec.Struct, frozen=True):
+    """What hangs on a place (or, for all places, the countries), by grade and sex; the keys say whether it is a school, and its id."""
+
+    whole: Unit
+    units: dict[tuple[bool, int], Unit]
 
 
 class _MovedRow(msgspec.Struct, frozen=True):
@@ -193,3 +225,30 @@ async def page_of_children(
     query = _queries["children_behind"].plus(*parts, *(["after"] if after else []))
     rows = await session.fetch_all(query, values, into=ChildBehind)
     return page_of(rows, page, lambda row: (row.student_id,))
+
+
+async def way_to(session: Session, asked: FigureQuery) -> list[int]:
+    """The places down to a school or place, the country first; empty for everywhere and for what isn't there."""
+    if asked.school_id is None and asked.place_id is None:
+        return []
+    query = _queries["way_to"].plus("school" if asked.school_id is not None else "place")
+    values = {"school_id": asked.school_id, "round_id": asked.round_id, "place_id": asked.place_id}
+    return [row.id for row in await session.fetch_all(query, values, into=_Numbered)]
+
+
+async def family_below(
+    session: Session, round_id: int, subject: Subject, place_id: int | None, *, rows: int
+) -> Family | None:
+    """The counts of what hangs on a place, or None where that is more than so many rows."""
+    query = _queries["cells_below"].plus("countries" if place_id is None else "below")
+    values = {"round_id": round_id, "subject": subject, "place_id": place_id, "rows": rows + 1}
+    found = await session.fetch_all(query, values, into=_CellRow)
+    if len(found) > rows:
+        return None
+    units: dict[tuple[int, int], list[Cell]] = {}
+    for row in found:
+        units.setdefault((row.kind, row.id), []).append(Cell(row.grade, row.sex, _counts(row)))
+    below = {(kind == 2, number): tuple(cells) for (kind, number), cells in units.items() if kind > 0}
+    if place_id is None:
+        return Family(tuple(cell for unit in below.values() for cell in unit), below)
+    return Family(tuple(units.get((0, place_id), ())), below)

@@ -7,10 +7,12 @@ where it was. Sealed, the round has one hash; only then it may be amended.
 
 from __future__ import annotations
 
+import msgspec
+
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import Actor, require, sees_small_cells
 from rightlevel.programme.rounds import store
 from rightlevel.programme.rounds.model import Amendment, Snapshot, SnapshotCheck
 
@@ -28,7 +30,8 @@ async def amending(session: Session, actor: Actor, reason: str) -> None:
 async def read_snapshot(session: Session, actor: Actor, round_id: int) -> Snapshot:
     """A frozen round's snapshot. *Errors*: NotFound for a round that isn't frozen."""
     require(actor, "read", "round")
-    return await store.find_snapshot(session, round_id)
+    found = await store.find_snapshot(session, round_id)
+    return found if sees_small_cells(actor) else msgspec.structs.replace(found, results=None)
 
 
 async def read_snapshot_part(session: Session, actor: Actor, round_id: int, school_id: int) -> str:

@@ -89,14 +89,17 @@ class DatesAnswer(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A frozen round: when it was frozen, and once it is sealed how many results it holds and their hash (SHA-256, hexadecimal)."""
+    """A frozen round: when it was frozen, and once it is sealed how many results it holds and their hash (SHA-256, hexadecimal).
+
+    `results` is None for those who may not see small cells: less those assessed it would tell how many were absent, refused or had left.
+    """
 
     round_id: int
     frozen_at: datetime
     frozen_by: str
     sealed_at: datetime | None
     parts: int
-    results: int
+    results: int | None
     sha256: str | None
     amendments: int
 

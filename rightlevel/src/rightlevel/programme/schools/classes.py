@@ -12,7 +12,7 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, InUse, Invalid, NotFound, Stale
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import Actor, require, sees_small_cells
 from rightlevel.programme.schools import store
 from rightlevel.programme.schools.actions import school_for_write
 from rightlevel.programme.schools.model import ClassChange, ClassRow, NewClass, class_faults
@@ -41,9 +41,10 @@ async def list_classes(
 ) -> Page[ClassRow]:
     """The classes of a school by year, grade and section, for field staff those within reach. *Cost*: one statement."""
     require(actor, "restore" if deleted else "read", "class")
-    return await store.page_of_classes(
+    found = await store.page_of_classes(
         session, page, school_id, year_id=school_year_id, deleted=deleted, scope=actor.scope
     )
+    return Page([_told(actor, each) for each in found.items], found.next)
 
 
 async def read_class(session: Session, actor: Actor, class_id: int) -> ClassRow:
@@ -52,7 +53,12 @@ async def read_class(session: Session, actor: Actor, class_id: int) -> ClassRow:
     found = await store.find_class(session, class_id)
     if not actor.scope.covers(found.school_id, class_id=found.id):
         raise NotFound
-    return found
+    return _told(actor, found)
+
+
+def _told(actor: Actor, row: ClassRow) -> ClassRow:
+    """The class without its number of children for those who may not see small cells."""
+    return row if sees_small_cells(actor) else msgspec.structs.replace(row, children=None)
 
 
 async def class_of_school(session: Session, class_id: int, school_id: int) -> ClassRow | None:

@@ -176,7 +176,7 @@ class RoundDays(msgspec.Struct, frozen=True):
 
 
 class ClassRow(msgspec.Struct, frozen=True):
-    """One class; `children` are its live active children."""
+    """One class; `children` are its live active children, None for those who may not see small cells."""
 
     id: int
     school_id: int
@@ -184,7 +184,7 @@ class ClassRow(msgspec.Struct, frozen=True):
     grade: int
     section: str
     version: int
-    children: int
+    children: int | None
 
 
 class NewClass(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from rightlevel.programme.figures import (
     read_figures,
 )
 from rightlevel.programme.levels import SCALES, rank_of
-from rightlevel.programme.permissions import May, Subject, allowed
+from rightlevel.programme.permissions import May, Subject, allowed, sees_small_cells
 from rightlevel.programme.places import list_places, read_place
 from rightlevel.programme.rounds import list_rounds, read_round
 from rightlevel.programme.schools import read_school
@@ -72,8 +72,8 @@ class Indicated(msgspec.Struct, frozen=True):
 
     name: str
     definition: str
-    numerator: int
-    denominator: int
+    numerator: int | None
+    denominator: int | None
     share: float | None
 
 
@@ -98,6 +98,8 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
     subject = query.subject if query.subject in SUBJECTS else await _first_subject(call, query)
     query = await _placed(call, query, subject)
+    if not sees_small_cells(actor):
+        query = msgspec.structs.replace(query, boundaries="then")
     nothing: Page[Any] = Page([])
     values: dict[str, Any] = {
         "query": query, "round": round_, "subject": subject, "scale": SCALES[subject], "school": None,  # type: ignore[index]
@@ -178,7 +180,7 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
     by_round = await read_breakdown(session, actor, asked, by="rounds")
     return {
         "figures": figures, "by_round": by_round, "rounds_differ": hold_different_children(by_round),
-        "indicators": [*indicators, covered], "apart": [*grades, *sexes],
+        "indicators": [*indicators, covered], "apart": [*grades, *sexes], "withholds": not sees_small_cells(actor),
     }  # fmt: skip
 
 

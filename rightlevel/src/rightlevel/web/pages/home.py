@@ -73,7 +73,8 @@ async def _coverage(call: Ask, round_: Round | None) -> list[Work]:
     for subject in SUBJECTS:
         figures = await read_figures(call.session, actor_of(call), FigureQuery(round_.id, subject))
         url = f"/figures?round={round_.id}&subject={subject}"
-        covered.append(Work("", subject, figures.status, url))
+        if figures.status is not None:
+            covered.append(Work("", subject, figures.status, url))
     return covered
 
 
