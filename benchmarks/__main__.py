@@ -27,6 +27,7 @@ BENCHES = (
     "resting",
     "caches",
     "rates",
+    "signing_in",
     "cost",
     "bounds",
     "connections",

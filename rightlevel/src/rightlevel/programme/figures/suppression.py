@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from itertools import pairwise
 
 import msgspec
 
@@ -137,7 +138,7 @@ def _statuses(counts: Counts, detail: Detail, subject: Subject) -> list[tuple[st
         edges = _edges(subject)
         bands = [
             (f"band {low}", sum(counts.ranks[low - 1 : high - 1]))
-            for low, high in zip(edges, edges[1:], strict=False)
+            for low, high in pairwise(edges)
         ]
         return [*bands, ("not tested", without)]
     ranks = [(f"rank {rank}", count) for rank, count in enumerate(counts.ranks, start=1)]
