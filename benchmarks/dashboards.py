@@ -28,7 +28,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         children = max(50_000, wanted // 6)
         with generated(max(500, children // 100), children, name=f"dashboards-{wanted}") as folder:
             fill(folder, wanted, say)
-            tokens = tokens_for(folder, "viewer", 3)
+            tokens = tokens_for(folder, "coordinator", 3)
             with service(folder) as running:
                 round_id = running.get("/api/v1/rounds?limit=1", tokens[2])["items"][0]["id"]
                 paths = {

@@ -78,7 +78,7 @@ async def test_the_main_job_runs_on_the_oldest_server(conninfo: str) -> None:
             assert {answer.code for answer in answers} == {"saved"}
         async with database.read(deadline_s=30) as session:
             assert (
-                await read_figures(session, cast.viewer, FigureQuery(cast.round, "language"))
+                await read_figures(session, cast.coordinator, FigureQuery(cast.round, "language"))
             ).assessed == 5
 
             assert len((await list_students(session, cast.teacher, PageRequest())).items) == 5

@@ -126,7 +126,7 @@ async def test_every_school_and_place_is_compared(session: Session, entered: Cas
 async def test_any_wrong_count_is_found_and_put_right(
     session: Session, entered: Cast, how: str, unit: str
 ) -> None:
-    truth = await read_figures(session, entered.viewer, FigureQuery(entered.round, "math"))
+    truth = await read_figures(session, entered.coordinator, FigureQuery(entered.round, "math"))
     await spoil(session, how, entered)
     found = await reconcile(session)
     assert found.different >= 1
@@ -136,7 +136,7 @@ async def test_any_wrong_count_is_found_and_put_right(
     repaired = await reconcile(session, repair=True)
     assert (repaired.is_repaired, repaired.different) == (True, found.different)
     assert (await reconcile(session)).different == 0
-    assert await read_figures(session, entered.viewer, FigureQuery(entered.round, "math")) == truth
+    assert await read_figures(session, entered.coordinator, FigureQuery(entered.round, "math")) == truth
     assert await session.fetch_value(QUERIES["audited"], {}) == 1
 
 

@@ -100,9 +100,9 @@ async def test_a_district_goes_to_another_province_and_its_past_stays(
     # the frozen round is where it was, and by the districts of today it is where the school stands
     assert await by_place(session, cast) == (8, 5, 3)
     assert await by_place(session, cast, "today") == (8, 0, 3)
-    assert (await read_figures(session, cast.viewer, FigureQuery(cast.round, "math", second))).assessed == 0
+    assert (await read_figures(session, cast.coordinator, FigureQuery(cast.round, "math", second))).assessed == 0
     today = FigureQuery(cast.round, "math", second, boundaries="today")
-    assert (await read_figures(session, cast.viewer, today)).assessed == 5
+    assert (await read_figures(session, cast.coordinator, today)).assessed == 5
     assert (
         await moved_schools(session, cast.viewer, FigureQuery(cast.round, "math", cast.province))
     ).total == 1
@@ -129,7 +129,7 @@ async def test_a_province_goes_with_everything_below_it(
     assert await by_place(session, cast) == (8, 5, 3)
     assert await by_place(session, cast, "today") == (0, 0, 0)
     today = FigureQuery(cast.round, "math", other.id, boundaries="today")
-    assert (await read_figures(session, cast.viewer, today)).assessed == 8
+    assert (await read_figures(session, cast.coordinator, today)).assessed == 8
     await still_right(session, cast)
 
 
@@ -143,7 +143,7 @@ async def test_two_districts_become_one(session: Session, cast: Cast, clock: Sta
     assert {each.successor_name for each in made.followed} == {"Whole District"}
     assert await by_place(session, cast) == (8, 5, 3)
     whole = FigureQuery(cast.round, "math", made.followed[0].successor_id, boundaries="today")
-    assert (await read_figures(session, cast.viewer, whole)).assessed == 8
+    assert (await read_figures(session, cast.coordinator, whole)).assessed == 8
     await still_right(session, cast)
 
 
@@ -184,7 +184,7 @@ async def test_a_district_is_split_and_every_school_goes_somewhere(
     by_name = {each.successor_name: each.successor_id for each in made.followed}
     assert await open_places(session, cast, by_name["West"]) == ["Commune"]
     east = FigureQuery(cast.round, "math", by_name["East"], boundaries="today")
-    assert (await read_figures(session, cast.viewer, east)).assessed == 5
+    assert (await read_figures(session, cast.coordinator, east)).assessed == 5
     assert await by_place(session, cast) == (8, 5, 3)
     await still_right(session, cast)
 
@@ -223,7 +223,7 @@ async def test_a_change_is_taken_back_and_rounds_stay_where_they_were(
     assert (await read_place(session, cast.viewer, cast.district_1)).followed_by == []
     # the round was closed while the school stood in the other province, and stays there
     there = FigureQuery(cast.round, "math", second)
-    assert (await read_figures(session, cast.viewer, there)).assessed == 5
+    assert (await read_figures(session, cast.coordinator, there)).assessed == 5
     assert await by_place(session, cast) == (8, 0, 3)
     assert await by_place(session, cast, "today") == (8, 5, 3)
     await still_right(session, cast)

@@ -83,7 +83,7 @@ class Tally:
         for place_id in self.places:
             for boundaries, where in (("then", self.fixed or self.today), ("today", self.today)):
                 asked = FigureQuery(self.cast.round, "math", place_id, boundaries=boundaries)
-                figures = await read_figures(self.session, self.cast.viewer, asked)
+                figures = await read_figures(self.session, self.cast.coordinator, asked)
                 assert figures.assessed == self.expected(place_id, where), (place_id, boundaries)
 
 

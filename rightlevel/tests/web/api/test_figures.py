@@ -20,7 +20,7 @@ async def get(client: httpx.AsyncClient, path: str, params: dict[str, Any]) -> h
 
 
 async def test_figures_name_what_they_count_and_of_how_many(served: Served) -> None:
-    async with served.client("viewer") as client:
+    async with served.client("coordinator") as client:
         found = (await get(client, "", asked(served))).json()
     assert [level["code"] for level in found["levels"]] == [
         "beginner", "number_1digit", "number_2digit", "subtraction", "division", "word_problems",
@@ -32,7 +32,7 @@ async def test_figures_name_what_they_count_and_of_how_many(served: Served) -> N
 
 
 async def test_without_children_nothing_is_invented(served: Served) -> None:
-    async with served.client("viewer") as client:
+    async with served.client("coordinator") as client:
         found = (await get(client, "", asked(served, grade=12))).json()
     assert (found["assessed"], found["enrolled"], found["coverage"]) == (0, 0, None)
     assert {each["share"] for each in [*found["levels"], *found["indicators"]]} == {None}
@@ -40,14 +40,14 @@ async def test_without_children_nothing_is_invented(served: Served) -> None:
 
 @pytest.mark.parametrize("by", ["rounds", "grades", "sexes"])
 async def test_figures_apart_add_up_to_the_whole(served: Served, by: str) -> None:
-    async with served.client("viewer") as client:
+    async with served.client("coordinator") as client:
         whole = (await get(client, "", asked(served))).json()
         slices = (await get(client, "/breakdown", asked(served, by=by))).json()["slices"]
     assert sum(each["figures"]["assessed"] for each in slices) == whole["assessed"]
 
 
 async def test_drilling_down_adds_up_to_the_place(served: Served) -> None:
-    async with served.client("viewer") as client:
+    async with served.client("coordinator") as client:
         whole = (await get(client, "", asked(served, place_id=served.cast.province))).json()
         below = (await get(client, "/below", asked(served, place_id=served.cast.province))).json()["items"]
     # Others make places here too: the databases of a run are shared by its files.
@@ -69,7 +69,7 @@ async def test_children_behind_a_figure_are_for_those_who_may_see_them(
 
 @pytest.mark.parametrize("path", ["", "/below", "/breakdown"])
 async def test_what_is_asked_wrongly_is_told(served: Served, path: str) -> None:
-    async with served.client("viewer") as client:
+    async with served.client("coordinator") as client:
         wrong = await get(client, path, asked(served, subject="physics", by="rounds"))
         assert wrong.status_code == 422
         assert (await client.get(f"/api/v1/figures{path}")).status_code == 422

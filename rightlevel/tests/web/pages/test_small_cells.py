@@ -13,9 +13,9 @@ WORDS = {"en": ("fewer than 10 children", "withheld"), "km": ("តិចជា�
 
 
 @pytest.mark.parametrize("language", ["en", "km"])
-async def test_the_page_says_what_is_withheld(house: Served, language: str) -> None:
-    cast = house.cast
-    async with house.client("viewer", by="cookie") as client:
+async def test_the_page_says_what_is_withheld(served: Served, language: str) -> None:
+    cast = served.cast
+    async with served.client("viewer", by="cookie") as client:
         client.cookies.set("rl_language", language)
         headers = {"accept-language": language}
         for path in (
@@ -31,16 +31,16 @@ async def test_the_page_says_what_is_withheld(house: Served, language: str) -> N
             assert "boundaries=today" not in page.text
         today = await client.get("/figures?boundaries=today", headers=headers)
         assert today.status_code == 200
-    async with house.client("coordinator", by="cookie") as client:
+    async with served.client("coordinator", by="cookie") as client:
         page = await client.get("/figures")
         assert re.search(r"n = \d", page.text)
         assert "withheld" not in page.text.lower()
 
 
-async def test_the_api_answers_null_and_says_that_it_withholds(house: Served) -> None:
-    cast = house.cast
+async def test_the_api_answers_null_and_says_that_it_withholds(served: Served) -> None:
+    cast = served.cast
     asked = {"round_id": cast.round, "subject": "language", "school_id": cast.school_a}
-    async with house.client("viewer") as client:
+    async with served.client("viewer") as client:
         found = (await client.get("/api/v1/figures", params=asked)).json()
         assert (found["is_withheld"], found["enrolled"], found["assessed"]) == (True, None, None)
         assert {each["count"] for each in found["levels"]} == {None}
@@ -49,6 +49,6 @@ async def test_the_api_answers_null_and_says_that_it_withholds(house: Served) ->
         assert today.status_code == 422
         classes = (await client.get("/api/v1/classes", params={"school_id": cast.school_a})).json()["items"]
         assert {each["children"] for each in classes} == {None}
-    async with house.client("teacher") as client:
+    async with served.client("teacher") as client:
         found = (await client.get("/api/v1/figures", params=asked)).json()
         assert (found["is_withheld"], found["enrolled"]) == (False, 5)
