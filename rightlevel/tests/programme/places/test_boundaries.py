@@ -100,7 +100,9 @@ async def test_a_district_goes_to_another_province_and_its_past_stays(
     # the frozen round is where it was, and by the districts of today it is where the school stands
     assert await by_place(session, cast) == (8, 5, 3)
     assert await by_place(session, cast, "today") == (8, 0, 3)
-    assert (await read_figures(session, cast.coordinator, FigureQuery(cast.round, "math", second))).assessed == 0
+    assert (
+        await read_figures(session, cast.coordinator, FigureQuery(cast.round, "math", second))
+    ).assessed == 0
     today = FigureQuery(cast.round, "math", second, boundaries="today")
     assert (await read_figures(session, cast.coordinator, today)).assessed == 5
     assert (

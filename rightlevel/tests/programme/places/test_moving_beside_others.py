@@ -50,7 +50,7 @@ async def south(database: Database, cast: Cast) -> int:
     async with database.transaction(deadline_s=10) as session:
         found = await reconcile(session)
         assert (found.different, found.differences) == (0, [])
-        return await assessed_at(session, cast.viewer, cast, cast.district_2)
+        return await assessed_at(session, cast.coordinator, cast, cast.district_2)
 
 
 async def test_a_move_waits_for_whoever_is_entering_at_that_school(
@@ -153,4 +153,4 @@ async def test_schools_move_to_and_fro_under_writers_and_every_count_is_exact(
     await asyncio.gather(write_all(), move_often())
     async with opened.transaction(deadline_s=10) as session:
         assert (await reconcile(session)).different == 0
-        assert await assessed_at(session, cast.viewer, cast, cast.country) == len(children)
+        assert await assessed_at(session, cast.coordinator, cast, cast.country) == len(children)

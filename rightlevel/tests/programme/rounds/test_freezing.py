@@ -152,7 +152,7 @@ async def test_every_forbidden_step_of_a_round_is_refused(
 async def test_a_snapshot_is_hashed_and_holds_every_result_of_the_round(frozen: Frozen) -> None:
     async with frozen.database.read(deadline_s=DEADLINE_S) as session:
         cast = frozen.cast
-        snapshot = await read_snapshot(session, cast.viewer, cast.round)
+        snapshot = await read_snapshot(session, cast.coordinator, cast.round)
         parts = {
             school: await read_snapshot_part(session, cast.coordinator, cast.round, school)
             for school in (cast.school_a, cast.school_b)
