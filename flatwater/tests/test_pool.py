@@ -134,6 +134,24 @@ async def test_operations_do_not_queue_behind_a_busy_pool(database: Database) ->
             assert await session.execute(ADD, {"words": "apart"}) == 1
 
 
+async def test_renewing_replaces_connections_at_rest_and_in_use_and_refuses_nobody(conninfo: str) -> None:
+    async def backend(database: Database) -> int:
+        async with database.read(deadline_s=DEADLINE_S) as session:
+            return await session.fetch_value(BACKEND, {})
+
+    async with opened(conninfo, acquire_s=3.0) as database:
+        async with database.read(deadline_s=DEADLINE_S) as session:
+            used = await session.fetch_value(BACKEND, {})
+            rested = {await backend(database) for _ in range(3)}
+            await database.renew()
+            assert await session.fetch_value(BACKEND, {}) == used
+            asked = await asyncio.gather(*(backend(database) for _ in range(30)))
+            assert not rested & set(asked)
+        later = {await backend(database) for _ in range(30)}
+        assert not (rested | {used}) & later
+        assert database.statistics().refused == 0
+
+
 async def test_a_database_that_is_not_there_is_told_within_its_time(tmp_path: object) -> None:
     began = time.monotonic()
     with pytest.raises(DatabaseGone):

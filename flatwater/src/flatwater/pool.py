@@ -276,6 +276,13 @@ class Database:
         await self._pool.close(timeout=2.0)
         await self._apart.close(timeout=2.0)
 
+    async def renew(self) -> None:
+        """Replaces the connections, those in use when they come back: a backend keeps what it ever read of the catalogue and each plan.
+
+        For before and after work that takes much memory. Nobody is refused for it. *Cost*: what connecting costs, at most once a connection.
+        """
+        await self._pool.drain()
+
     def statistics(self) -> PoolStatistics:
         """Counters since the start and the state now. *Cost*: no statement."""
         stats = self._pool.get_stats()

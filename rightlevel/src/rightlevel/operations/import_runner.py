@@ -126,6 +126,8 @@ async def _import(
     except SheetFault as fault:
         async with database.transaction(deadline_s=SHORT_S) as session:
             return await refuse_file(session, request.actor, run_id, new, fault, clock)
+    # What a backend has kept of everything that was asked before is 6 MB each, which the import's own needs.
+    await database.renew()
     with sheet:
         progress.bytes_done, progress.bytes_total = sheet.progress()
         async with database.transaction(deadline_s=IMPORT_S) as session:

@@ -1,7 +1,7 @@
 -- name: allow_import_memory
 -- Gives this transaction what sorting and matching a file need, and no more: the whole server has a budget.
 -- Reading ahead is off because it may take every buffer of a small temp_buffers, and the next scan then fails (PostgreSQL 18).
-select set_config('work_mem', '8MB', true) as work_mem, set_config('hash_mem_multiplier', '1', true) as hashes,
+select set_config('work_mem', '4MB', true) as work_mem, set_config('hash_mem_multiplier', '1', true) as hashes,
     set_config('jit', 'off', true) as jit, set_config('effective_io_concurrency', '0', true) as reads_ahead,
     set_config('maintenance_io_concurrency', '0', true) as analyze_ahead
 

@@ -28,7 +28,7 @@ from rightlevel.programme.exchange.model import (
 
 _queries = load_queries(__package__ or "")
 MOST_SOURCES: Final = 200
-ROWS_PER_STATEMENT: Final = 20_000
+ROWS_PER_STATEMENT: Final = 5_000
 """PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
 
 _STAGING: Final[dict[Kind, tuple[str, ...]]] = {

@@ -136,10 +136,7 @@ def _statuses(counts: Counts, detail: Detail, subject: Subject) -> list[tuple[st
         return [("tested", counts.assessed), ("not tested", without)]
     if detail is Detail.BANDS:
         edges = _edges(subject)
-        bands = [
-            (f"band {low}", sum(counts.ranks[low - 1 : high - 1]))
-            for low, high in pairwise(edges)
-        ]
+        bands = [(f"band {low}", sum(counts.ranks[low - 1 : high - 1])) for low, high in pairwise(edges)]
         return [*bands, ("not tested", without)]
     ranks = [(f"rank {rank}", count) for rank, count in enumerate(counts.ranks, start=1)]
     if detail < Detail.OUTCOMES:
