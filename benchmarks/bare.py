@@ -34,10 +34,16 @@ def bare_app(conninfo: str, statements: list[tuple[str, dict[str, Any]]]) -> Any
                 cursor = await connection.execute(text, parameters)
                 rows = await cursor.fetchall()
         content = json.dumps(rows, default=str, ensure_ascii=False).encode() if len(rows) != 1 else rows[0][0]
-        await send({
-            "type": "http.response.start", "status": 200,
-            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())],
-        })  # fmt: skip
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [
+                    (b"content-type", b"application/json"),
+                    (b"content-length", str(len(content)).encode()),
+                ],
+            }
+        )
         await send({"type": "http.response.body", "body": content})
 
     return app
@@ -45,8 +51,18 @@ def bare_app(conninfo: str, statements: list[tuple[str, dict[str, Any]]]) -> Any
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[2]).read_text())
-    statements = [(text, {name: bytes.fromhex(value[4:]) if isinstance(value, str) and value.startswith("hex:") else value
-                          for name, value in parameters.items()}) for text, parameters in spec["statements"]]  # fmt: skip
+    statements = [
+        (
+            text,
+            {
+                name: bytes.fromhex(value[4:])
+                if isinstance(value, str) and value.startswith("hex:")
+                else value
+                for name, value in parameters.items()
+            },
+        )
+        for text, parameters in spec["statements"]
+    ]
     uvicorn.run(
         bare_app(spec["conninfo"], statements),
         port=int(sys.argv[1]),

@@ -50,9 +50,16 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     finally:
         server.remove()
     return [
-        Figure(f"{part.name}: held at most", part.most, f"of {part.bound:,}", "<= its bound, back <= 1 s", part.most <= part.bound and part.back_s <= WITHIN_S, f"pushed to {TIMES} x for {MINUTE_S:.0f} s; itself again after {part.back_s * 1000:.0f} ms")
+        Figure(
+            f"{part.name}: held at most",
+            part.most,
+            f"of {part.bound:,}",
+            "<= its bound, back <= 1 s",
+            part.most <= part.bound and part.back_s <= WITHIN_S,
+            f"pushed to {TIMES} x for {MINUTE_S:.0f} s; itself again after {part.back_s * 1000:.0f} ms",
+        )
         for part in parts
-    ]  # fmt: skip
+    ]
 
 
 async def _push(say: Callable[[str], None], conninfo: str) -> list[Part]:

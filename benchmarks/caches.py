@@ -95,8 +95,13 @@ def _hit_rates(name: str, trace: list[int], room: int, share: float) -> Figure:
     best = max(theirs.values())
     beside = ", ".join(f"{each} {rate:.1%}" for each, rate in theirs.items())
     return Figure(
-        f"hits on {name}, room for {share:.1%}", ours * 100, "%", f">= best of theirs, {best:.1%}", ours >= best - 0.005, beside
-    )  # fmt: skip
+        f"hits on {name}, room for {share:.1%}",
+        ours * 100,
+        "%",
+        f">= best of theirs, {best:.1%}",
+        ours >= best - 0.005,
+        beside,
+    )
 
 
 def _replay(cache: Any, trace: list[int]) -> float:
@@ -131,9 +136,13 @@ def _speeds(say: Callable[[str], None]) -> Iterator[Figure]:
     beside = ", ".join(
         f"{name} {_time(each.get, keys):.2f}"
         for name, each in {
-            "cachetools TTL": ttl_tools, "cachebox TTL": ttl_box, "cachetools LRU": lru_tools, "cachebox LRU": lru_box, "dict": dict.fromkeys(keys, 1),
+            "cachetools TTL": ttl_tools,
+            "cachebox TTL": ttl_box,
+            "cachetools LRU": lru_tools,
+            "cachebox LRU": lru_box,
+            "dict": dict.fromkeys(keys, 1),
         }.items()
-    )  # fmt: skip
+    )
     took = _time(ours.lookup, keys)
     yield Figure("a cache hit", took, "µs", f"<= {HIT_US} µs", took <= HIT_US, beside + " µs")
     gc.collect()

@@ -102,8 +102,10 @@ def growth_of(turns: dict[int, Sequence[float]], *, seed: int = 1) -> Growth:
         for _ in range(RESAMPLES)
     )
     return Growth(
-        power({size: median(times) for size, times in turns.items()}), found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES) - 1]
-    )  # fmt: skip
+        power({size: median(times) for size, times in turns.items()}),
+        found[int(0.025 * RESAMPLES)],
+        found[int(0.975 * RESAMPLES) - 1],
+    )
 
 
 class Tree:
@@ -194,9 +196,12 @@ class Tree:
         )["token"]
         port = free_port()
         process = subprocess.Popen(
-            [*self.program, "serve", "--data", str(folder), "--port", str(port)], env=self.environment, cwd=self.folder,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*self.program, "serve", "--data", str(folder), "--port", str(port)],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             wait_for(port)
             yield Asked(Service(folder, port, process), token)

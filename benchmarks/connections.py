@@ -55,9 +55,23 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         server.remove()
     # Every process has the same bound, so all together at theirs means each at its own.
     return [
-        Figure("connections for requests a process, at most", most / PROCESSES, "", "<= 3", most <= 3 * PROCESSES, f"{most} over {PROCESSES} processes under load, and {apart} kept apart"),
-        Figure("connections a process a minute later", (left + left_apart) / PROCESSES, "", "<= 1", left + left_apart <= PROCESSES, f"{left} for requests, {left_apart} kept apart"),
-    ]  # fmt: skip
+        Figure(
+            "connections for requests a process, at most",
+            most / PROCESSES,
+            "",
+            "<= 3",
+            most <= 3 * PROCESSES,
+            f"{most} over {PROCESSES} processes under load, and {apart} kept apart",
+        ),
+        Figure(
+            "connections a process a minute later",
+            (left + left_apart) / PROCESSES,
+            "",
+            "<= 1",
+            left + left_apart <= PROCESSES,
+            f"{left} for requests, {left_apart} kept apart",
+        ),
+    ]
 
 
 def _load(ports: list[int], tokens: list[str]) -> int:
@@ -65,9 +79,12 @@ def _load(ports: list[int], tokens: list[str]) -> int:
 
     def one(port: int, mine: list[str]) -> None:
         clients = [
-            [Request("GET", "/api/v1/students?limit=50", {"Authorization": f"Bearer {token}"}), Request("GET", "/api/v1/rounds", {"Authorization": f"Bearer {token}"})]
+            [
+                Request("GET", "/api/v1/students?limit=50", {"Authorization": f"Bearer {token}"}),
+                Request("GET", "/api/v1/rounds", {"Authorization": f"Bearer {token}"}),
+            ]
             for token in mine
-        ]  # fmt: skip
+        ]
         answered.append(run_load(Load("127.0.0.1", port, clients, LOAD_S, warm_s=0.0)).requests)
 
     threads = [threading.Thread(target=one, args=[port, tokens[: CLIENTS // PROCESSES]]) for port in ports]

@@ -50,9 +50,16 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
         few, many = outcomes[FEW][name], outcomes[MANY][name]
         ratio = many.p50_ms / few.p50_ms
         found += [
-            Figure(f"{title} at 10,000,000, median", many.p50_ms, "ms", f"< {LONGEST_MS:.0f} ms", many.p50_ms < LONGEST_MS, f"at 100,000: {few.p50_ms:.2f} ms"),
+            Figure(
+                f"{title} at 10,000,000, median",
+                many.p50_ms,
+                "ms",
+                f"< {LONGEST_MS:.0f} ms",
+                many.p50_ms < LONGEST_MS,
+                f"at 100,000: {few.p50_ms:.2f} ms",
+            ),
             Figure(f"{title}, 10,000,000 over 100,000", ratio, "x", f"<= {RATIO} x", ratio <= RATIO),
-        ]  # fmt: skip
+        ]
     return found
 
 

@@ -45,60 +45,162 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 TROUBLES = (
-    Trouble("a session idle in its transaction", "connections/idle in transaction/shop/pay",
-            {"long_running_queries": "idle in transaction", "live_queries": "idle in transaction"}, {"long_running_queries": "count.* from queued"}),
-    Trouble("twelve leaked connections of one application", "connections/shop$|diagnosis/leak",
-            {"connection_sources": "'source': 'shop'"}, {"connections": "'application_name': 'shop'"}),
+    Trouble(
+        "a session idle in its transaction",
+        "connections/idle in transaction/shop/pay",
+        {"long_running_queries": "idle in transaction", "live_queries": "idle in transaction"},
+        {"long_running_queries": "count.* from queued"},
+    ),
+    Trouble(
+        "twelve leaked connections of one application",
+        "connections/shop$|diagnosis/leak",
+        {"connection_sources": "'source': 'shop'"},
+        {"connections": "'application_name': 'shop'"},
+    ),
     Trouble("connections idle for over 5 minutes", "connections/idle/shop"),
-    Trouble("two writers wait for a forgotten transaction", "blocking/shop/pay",
-            {"long_running_queries": "update counter", "live_queries": "update counter"}, {"blocking": "update counter"}),
-    Trouble("readers queue behind a change of a table that waits", "lock_queues/queued",
-            {"live_queries": "alter table queued"}, {"locks": "alter table queued"}),
-    Trouble("a statement that runs for minutes", "long_statements/shop/statistics",
-            {"long_running_queries": "statistics"}, {"long_running_queries": "statistics"}),
-    Trouble("a table ten times as large as its rows", "bloat/public.filled",
-            {"space": "'filled'"}, {"bloat": "'filled'", "bloat_figures": "'filled'"}),
-    Trouble("an index that lost 99 of 100 rows (over 100 MB)", "bloat/index public.visit_log_token",
-            {"index_bloat": "visit_log_token", "space": "visit_log_token"}, {"bloat": "visit_log_token", "index_size": "visit_log_token"}),
-    Trouble("60,000 dead rows and no vacuum", "vacuum/late public.dead|bloat/dead rows of public.dead",
-            {"maintenance": "'dead'"}, {"vacuum_stats": "'dead'"}),
+    Trouble(
+        "two writers wait for a forgotten transaction",
+        "blocking/shop/pay",
+        {"long_running_queries": "update counter", "live_queries": "update counter"},
+        {"blocking": "update counter"},
+    ),
+    Trouble(
+        "readers queue behind a change of a table that waits",
+        "lock_queues/queued",
+        {"live_queries": "alter table queued"},
+        {"locks": "alter table queued"},
+    ),
+    Trouble(
+        "a statement that runs for minutes",
+        "long_statements/shop/statistics",
+        {"long_running_queries": "statistics"},
+        {"long_running_queries": "statistics"},
+    ),
+    Trouble(
+        "a table ten times as large as its rows",
+        "bloat/public.filled",
+        {"space": "'filled'"},
+        {"bloat": "'filled'", "bloat_figures": "'filled'"},
+    ),
+    Trouble(
+        "an index that lost 99 of 100 rows (over 100 MB)",
+        "bloat/index public.visit_log_token",
+        {"index_bloat": "visit_log_token", "space": "visit_log_token"},
+        {"bloat": "visit_log_token", "index_size": "visit_log_token"},
+    ),
+    Trouble(
+        "60,000 dead rows and no vacuum",
+        "vacuum/late public.dead|bloat/dead rows of public.dead",
+        {"maintenance": "'dead'"},
+        {"vacuum_stats": "'dead'"},
+    ),
     Trouble("autovacuum switched off for a table", "vacuum/off public.rested"),
-    Trouble("a table that was never analyzed", "stale_statistics/public.fresh", {"maintenance": "'fresh'"}, {}),
-    Trouble("a large table read whole again and again", "missing_indexes/public.orders$",
-            {"suggested_indexes": "'orders'"}, {"seq_scans": "'orders'", "index_usage": "'orders'"}),
-    Trouble("a foreign key without index, named the Rails way", "missing_indexes/public.orders.*customer_id",
-            {}, {"missing_fk_indexes": "customer_id"}),
-    Trouble("a foreign key without index, named otherwise", "missing_indexes/public.orders.*buyer", {}, {"missing_fk_indexes": "buyer"}),
-    Trouble("a column that means another table, without a foreign key", "missing_keys/public.receipts.customer_id",
-            {}, {"missing_fk_constraints": "'receipts'.*customer_id"}),
-    Trouble("the same index twice", "duplicate_indexes/public.receipts_customer(_again)?$",
-            {"duplicate_indexes": "receipts_customer"}, {"duplicate_indexes": "receipts_customer"}),
-    Trouble("an index that another one begins with", "duplicate_indexes/public.receipts_covered",
-            {"duplicate_indexes": "receipts_covered"}, {"duplicate_indexes": "receipts_covered"}),
-    Trouble("an index nobody reads (statistics some minutes old)", "unused_indexes/(public.orders_pad|not examined)",
-            {"unused_indexes": "orders_pad"}, {"unused_indexes": "orders_pad"}),
-    Trouble("an index of nulls only", "null_indexes/public.orders_paid_on", {}, {"null_indexes": "orders_paid_on"}),
+    Trouble(
+        "a table that was never analyzed", "stale_statistics/public.fresh", {"maintenance": "'fresh'"}, {}
+    ),
+    Trouble(
+        "a large table read whole again and again",
+        "missing_indexes/public.orders$",
+        {"suggested_indexes": "'orders'"},
+        {"seq_scans": "'orders'", "index_usage": "'orders'"},
+    ),
+    Trouble(
+        "a foreign key without index, named the Rails way",
+        "missing_indexes/public.orders.*customer_id",
+        {},
+        {"missing_fk_indexes": "customer_id"},
+    ),
+    Trouble(
+        "a foreign key without index, named otherwise",
+        "missing_indexes/public.orders.*buyer",
+        {},
+        {"missing_fk_indexes": "buyer"},
+    ),
+    Trouble(
+        "a column that means another table, without a foreign key",
+        "missing_keys/public.receipts.customer_id",
+        {},
+        {"missing_fk_constraints": "'receipts'.*customer_id"},
+    ),
+    Trouble(
+        "the same index twice",
+        "duplicate_indexes/public.receipts_customer(_again)?$",
+        {"duplicate_indexes": "receipts_customer"},
+        {"duplicate_indexes": "receipts_customer"},
+    ),
+    Trouble(
+        "an index that another one begins with",
+        "duplicate_indexes/public.receipts_covered",
+        {"duplicate_indexes": "receipts_covered"},
+        {"duplicate_indexes": "receipts_covered"},
+    ),
+    Trouble(
+        "an index nobody reads (statistics some minutes old)",
+        "unused_indexes/(public.orders_pad|not examined)",
+        {"unused_indexes": "orders_pad"},
+        {"unused_indexes": "orders_pad"},
+    ),
+    Trouble(
+        "an index of nulls only", "null_indexes/public.orders_paid_on", {}, {"null_indexes": "orders_paid_on"}
+    ),
     Trouble("an invalid index", "invalid_indexes/public.codes_once", {"invalid_indexes": "codes_once"}),
-    Trouble("a foreign key never proved", "invalid_indexes/rule public.receipts", {"invalid_constraints": "receipts_unproved"}),
-    Trouble("a sequence near its column's end", "sequences_near_end/public.bills_id_seq", {"sequences": "bills_id_seq"}),
+    Trouble(
+        "a foreign key never proved",
+        "invalid_indexes/rule public.receipts",
+        {"invalid_constraints": "receipts_unproved"},
+    ),
+    Trouble(
+        "a sequence near its column's end",
+        "sequences_near_end/public.bills_id_seq",
+        {"sequences": "bills_id_seq"},
+    ),
     Trouble("a prepared transaction nobody came back for", "prepared_transactions/lost"),
     Trouble("a replication slot nobody reads", "wal_and_slots/slot gone", {"replication_slots": "gone"}),
-    Trouble("5,000,000 rate-limit rows", "unbounded_tables/public.rate_limit",
-            {"space": "'rate_limit'"}, {"records_rank": "'rate_limit'", "table_size": "'rate_limit'"}),
-    Trouble("a table that doubles within minutes", "unbounded_tables/growing public.events", {"space": "'events'"}, {"table_size": "'events'"}),
+    Trouble(
+        "5,000,000 rate-limit rows",
+        "unbounded_tables/public.rate_limit",
+        {"space": "'rate_limit'"},
+        {"records_rank": "'rate_limit'", "table_size": "'rate_limit'"},
+    ),
+    Trouble(
+        "a table that doubles within minutes",
+        "unbounded_tables/growing public.events",
+        {"space": "'events'"},
+        {"table_size": "'events'"},
+    ),
     Trouble("an unlogged table", "unbounded_tables/unlogged public.baskets"),
     Trouble("a table everybody may write", "public_write_rights/public.leaflets"),
     Trouble("an application that is a superuser", "superuser_use/shop/boss"),
     Trouble("entrance without password", "trust_authentication/local all all trust"),
     Trouble("no time-outs", "timeouts_unset/boss"),
-    Trouble("work_mem x connections beyond the machine", "settings_for_memory/work_mem", {"tune": "'work_mem'"}, {"db_settings": "'work_mem'"}),
-    Trouble("random_page_cost as for spinning disks", "risky_settings/random_page_cost", {}, {"settings_verdicts": "random_page_cost"}),
+    Trouble(
+        "work_mem x connections beyond the machine",
+        "settings_for_memory/work_mem",
+        {"tune": "'work_mem'"},
+        {"db_settings": "'work_mem'"},
+    ),
+    Trouble(
+        "random_page_cost as for spinning disks",
+        "risky_settings/random_page_cost",
+        {},
+        {"settings_verdicts": "random_page_cost"},
+    ),
     Trouble("fsync off", "risky_settings/fsync"),
-    Trouble("a cache that is too small", "cache_hit_ratio/tables", {"cache_hit_rate": "table_rate"}, {"cache_hit": "table_rate"}),
+    Trouble(
+        "a cache that is too small",
+        "cache_hit_ratio/tables",
+        {"cache_hit_rate": "table_rate"},
+        {"cache_hit": "table_rate"},
+    ),
     Trouble("sorts that spill to disk", "temp_files/all"),
-    Trouble("a slow statement, called often", "slow_statements/", {"slow_queries": "pg_sleep.*customers", "queries": "pg_sleep.*customers"},
-            {"outliers": "pg_sleep.*customers", "calls": "pg_sleep.*customers"}, "pg_sleep.*customers"),
-)  # fmt: skip
+    Trouble(
+        "a slow statement, called often",
+        "slow_statements/",
+        {"slow_queries": "pg_sleep.*customers", "queries": "pg_sleep.*customers"},
+        {"outliers": "pg_sleep.*customers", "calls": "pg_sleep.*customers"},
+        "pg_sleep.*customers",
+    ),
+)
 LOUD = {"notice", "warning", "critical"}
 
 
@@ -129,8 +231,9 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     finally:
         sick.remove()
     graded = {
-        trouble.name: {tool: _best(trouble, tool, [first[tool], later[tool][0]]) for tool in TOOLS} for trouble in TROUBLES
-    }  # fmt: skip
+        trouble.name: {tool: _best(trouble, tool, [first[tool], later[tool][0]]) for tool in TOOLS}
+        for trouble in TROUBLES
+    }
     (folder / "table.md").write_text(_table(graded))
     (folder / "said.json").write_bytes(
         msgspec.json.format(msgspec.json.encode({"first": first, "later": later}, enc_hook=str))

@@ -40,9 +40,12 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                 _ask(running, token, school_id, times)
     found: list[Figure] = []
     names = {
-        "propose": "groups of a school proposed", "read": "groups of a school read", "group": "one group with its children",
-        "suggest": "regroup suggestions of a school", "dose": "dose of a school beside movement",
-    }  # fmt: skip
+        "propose": "groups of a school proposed",
+        "read": "groups of a school read",
+        "group": "one group with its children",
+        "suggest": "regroup suggestions of a school",
+        "dose": "dose of a school beside movement",
+    }
     for key, name in names.items():
         each = sorted(times[key])
         slow = each[int(len(each) * 0.95)]

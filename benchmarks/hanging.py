@@ -135,10 +135,17 @@ async def _hang(conninfo: str, onlooker: psycopg.Connection) -> list[Figure]:
         held, _ = await _left(database, onlooker)
     over_s = longest - DEADLINE_S
     return [
-        Figure("a caller whose transaction hangs, past its deadline", over_s, "s", "< 1 s", over_s < 1, "the worst of 200"),
+        Figure(
+            "a caller whose transaction hangs, past its deadline",
+            over_s,
+            "s",
+            "< 1 s",
+            over_s < 1,
+            "the worst of 200",
+        ),
         Figure("transactions open a second after the deadline", left, "", "0", left == 0),
         Figure("left over after 200 that hung", held, "", "0", held == 0),
-    ]  # fmt: skip
+    ]
 
 
 async def _left(database: Database, onlooker: psycopg.Connection) -> tuple[int, float]:

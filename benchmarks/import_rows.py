@@ -64,19 +64,38 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     found = run(say)
     return [
         Figure(
-            "import of 1,000,000 children", found["import_rows_per_s"], "rows/s", f">= {LEAST_OF_FLOOR:.0%} of a bare COPY",
-            found["ratio"] >= LEAST_OF_FLOOR, f"bare COPY {found['copy_rows_per_s']:,.0f} rows/s: {found['ratio']:.0%}",
+            "import of 1,000,000 children",
+            found["import_rows_per_s"],
+            "rows/s",
+            f">= {LEAST_OF_FLOOR:.0%} of a bare COPY",
+            found["ratio"] >= LEAST_OF_FLOOR,
+            f"bare COPY {found['copy_rows_per_s']:,.0f} rows/s: {found['ratio']:.0%}",
         ),
         Figure(
-            "memory from 100,000 to 1,000,000 rows", found["growth_mb"], "MB", f"<= {MOST_GROWTH_MB:.0f} MB",
-            found["growth_mb"] <= MOST_GROWTH_MB, f"process {found['process_mb']:.0f} MB",
+            "memory from 100,000 to 1,000,000 rows",
+            found["growth_mb"],
+            "MB",
+            f"<= {MOST_GROWTH_MB:.0f} MB",
+            found["growth_mb"] <= MOST_GROWTH_MB,
+            f"process {found['process_mb']:.0f} MB",
         ),
         Figure(
-            "whole system during that import", found["whole_mb"], "MB PSS", f"<= {MEMORY_BYTES / 1e6:.0f} MB",
-            found["whole_mb"] <= MEMORY_BYTES / 1e6, "importing process and PostgreSQL",
+            "whole system during that import",
+            found["whole_mb"],
+            "MB PSS",
+            f"<= {MEMORY_BYTES / 1e6:.0f} MB",
+            found["whole_mb"] <= MEMORY_BYTES / 1e6,
+            "importing process and PostgreSQL",
         ),
-        Figure("the same file again", found["again_rows_per_s"], "rows/s", "", None, "nothing added, nothing changed"),
-    ]  # fmt: skip
+        Figure(
+            "the same file again",
+            found["again_rows_per_s"],
+            "rows/s",
+            "",
+            None,
+            "nothing added, nothing changed",
+        ),
+    ]
 
 
 def run(say: Callable[[str], None]) -> dict[str, float]:

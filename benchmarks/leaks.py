@@ -101,27 +101,44 @@ def _kinds(running: Service, token: str) -> dict[str, list[Request]]:
     sent = {**signed, "Content-Type": "application/json"}
     nobody = f"{'0' * 8}-0000-7000-8000-{'0' * 12}"
     return {
-        "students": [Request("GET", f"/api/v1/students?school_id={each}&limit=50", signed) for each in schools],
-        "schools": [Request("GET", "/api/v1/schools?limit=50", signed), Request("GET", "/api/v1/schools?search=a", signed)],
+        "students": [
+            Request("GET", f"/api/v1/students?school_id={each}&limit=50", signed) for each in schools
+        ],
+        "schools": [
+            Request("GET", "/api/v1/schools?limit=50", signed),
+            Request("GET", "/api/v1/schools?search=a", signed),
+        ],
         "rounds": [Request("GET", "/api/v1/rounds", signed)],
-        "figures": [Request("GET", f"/api/v1/figures?round_id={round_id}&subject={subject}", signed) for subject in ("math", "language")],
+        "figures": [
+            Request("GET", f"/api/v1/figures?round_id={round_id}&subject={subject}", signed)
+            for subject in ("math", "language")
+        ],
         "me": [Request("GET", "/api/v1/me", signed)],
         "result": [
-            Request("POST", "/api/v1/results", sent, _result(each["id"], round_id))
-            for each in children
+            Request("POST", "/api/v1/results", sent, _result(each["id"], round_id)) for each in children
         ],
         "wrong": [
-            Request("POST", "/api/v1/results", sent, '{"id":"x"'), Request("POST", "/api/v1/results", sent, "{}"),
-            Request("GET", "/api/v1/rounds?limit=-1", signed), Request("GET", "/api/v1/rounds?after=nonsense", signed),
+            Request("POST", "/api/v1/results", sent, '{"id":"x"'),
+            Request("POST", "/api/v1/results", sent, "{}"),
+            Request("GET", "/api/v1/rounds?limit=-1", signed),
+            Request("GET", "/api/v1/rounds?after=nonsense", signed),
             Request("GET", f"/api/v1/results/{nobody}", signed),
         ],
         "strangers": [
-            Request("GET", "/api/v1/me"), Request("GET", "/sign-in"), Request("GET", "/nothing/here"), Request("GET", "/"),
-            Request("GET", "/api/v1/me", {"Authorization": "Bearer rl_made_up"}), Request("POST", "/api/v1/results", {"Content-Type": "application/json"}, "{}"),
+            Request("GET", "/api/v1/me"),
+            Request("GET", "/sign-in"),
+            Request("GET", "/nothing/here"),
+            Request("GET", "/"),
+            Request("GET", "/api/v1/me", {"Authorization": "Bearer rl_made_up"}),
+            Request("POST", "/api/v1/results", {"Content-Type": "application/json"}, "{}"),
         ],
         "pages": [Request("GET", "/static/style.css"), Request("GET", "/sign-in", {"Accept-Language": "km"})],
-        "service": [Request("GET", "/version"), Request("DELETE", "/version"), Request("GET", "/api/v1/openapi.json")],
-    }  # fmt: skip
+        "service": [
+            Request("GET", "/version"),
+            Request("DELETE", "/version"),
+            Request("GET", "/api/v1/openapi.json"),
+        ],
+    }
 
 
 def _result(child: str, round_id: int) -> str:
@@ -131,7 +148,17 @@ def _result(child: str, round_id: int) -> str:
 
 
 def _mixed(running: Service, tokens: list[str]) -> list[list[Request]]:
-    weights = {"students": 10, "result": 6, "figures": 6, "me": 6, "schools": 4, "rounds": 4, "wrong": 2, "strangers": 2, "pages": 2}  # fmt: skip
+    weights = {
+        "students": 10,
+        "result": 6,
+        "figures": 6,
+        "me": 6,
+        "schools": 4,
+        "rounds": 4,
+        "wrong": 2,
+        "strangers": 2,
+        "pages": 2,
+    }
     clients: list[list[Request]] = []
     for token in tokens:
         kinds = _kinds(running, token)
@@ -190,9 +217,23 @@ def _soak(
     verdict = slope.verdict(WITHIN_BYTES)
     interval = f"95 % interval {slope.low:.2f} to {slope.high:.2f}; PSS {points[0][1] / 1e6:.1f} to {points[-1][1] / 1e6:.1f} MB"
     return (
-        Figure(f"slope over {done:,} mixed requests", slope.slope, "B/request", f"interval within +-{WITHIN_BYTES:.0f}", verdict == "flat", interval),
-        Figure("memory after three outages", back_mb - before_mb, "MB more", f"<= {BACK_WITHIN_MB:.0f} MB", back_mb - before_mb <= BACK_WITHIN_MB, f"{before_mb:.1f} to {back_mb:.1f} MB"),
-    )  # fmt: skip
+        Figure(
+            f"slope over {done:,} mixed requests",
+            slope.slope,
+            "B/request",
+            f"interval within +-{WITHIN_BYTES:.0f}",
+            verdict == "flat",
+            interval,
+        ),
+        Figure(
+            "memory after three outages",
+            back_mb - before_mb,
+            "MB more",
+            f"<= {BACK_WITHIN_MB:.0f} MB",
+            back_mb - before_mb <= BACK_WITHIN_MB,
+            f"{before_mb:.1f} to {back_mb:.1f} MB",
+        ),
+    )
 
 
 def _outage(
@@ -267,6 +308,20 @@ def _find(leaking: Service, tokens: list[str], say: Callable[[str], None]) -> li
     second = max(grown for kind, grown in per_request.items() if kind != named)
     is_named = named == "students" and per_request[named] > 0.9 and second < 0.1
     return [
-        Figure(f"slope with {PLANTED_BYTES} bytes planted in one endpoint", slope.slope, "B/request", "found", slope.verdict(WITHIN_BYTES) == "grows", f"95 % interval {slope.low:.2f} to {slope.high:.2f}; planted {PLANTED_BYTES * share:.1f} over all"),
-        Figure(f"the endpoint named: {named}", per_request[named], "blocks/request", "students, one", is_named, f"the next one grows {second:.3f}"),
-    ]  # fmt: skip
+        Figure(
+            f"slope with {PLANTED_BYTES} bytes planted in one endpoint",
+            slope.slope,
+            "B/request",
+            "found",
+            slope.verdict(WITHIN_BYTES) == "grows",
+            f"95 % interval {slope.low:.2f} to {slope.high:.2f}; planted {PLANTED_BYTES * share:.1f} over all",
+        ),
+        Figure(
+            f"the endpoint named: {named}",
+            per_request[named],
+            "blocks/request",
+            "students, one",
+            is_named,
+            f"the next one grows {second:.3f}",
+        ),
+    ]

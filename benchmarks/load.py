@@ -66,9 +66,12 @@ def run_load(load: Load) -> Outcome:
         file.write(msgspec.json.encode(load))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.load", file.name], capture_output=True, text=True, check=True,
+            [sys.executable, "-m", "benchmarks.load", file.name],
+            capture_output=True,
+            text=True,
+            check=True,
             cwd=Path(__file__).parent.parent,
-        )  # fmt: skip
+        )
     except subprocess.CalledProcessError as error:
         raise RuntimeError(error.stderr) from error
     finally:

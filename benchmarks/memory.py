@@ -36,10 +36,31 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     is_flat = slope.verdict(WITHIN_BYTES) == "flat"
     is_seen = leak.verdict(WITHIN_BYTES) == "grows"
     return [
-        Figure("everything, PSS, with 1,000,000 children", total_mb, "MB", f"<= {BUDGET_MB:.0f} MB", total_mb <= BUDGET_MB, f"program {program_mb:.1f} + PostgreSQL {database_mb:.1f}"),
-        Figure("slope over 200,000 mixed requests", slope.slope, "B/request", f"interval within +-{WITHIN_BYTES:.0f}", is_flat, f"95 % interval {slope.low:.2f} to {slope.high:.2f}"),
-        Figure("slope with 100 bytes planted", leak.slope, "B/request", "seen", is_seen, f"95 % interval {leak.low:.2f} to {leak.high:.2f}"),
-    ]  # fmt: skip
+        Figure(
+            "everything, PSS, with 1,000,000 children",
+            total_mb,
+            "MB",
+            f"<= {BUDGET_MB:.0f} MB",
+            total_mb <= BUDGET_MB,
+            f"program {program_mb:.1f} + PostgreSQL {database_mb:.1f}",
+        ),
+        Figure(
+            "slope over 200,000 mixed requests",
+            slope.slope,
+            "B/request",
+            f"interval within +-{WITHIN_BYTES:.0f}",
+            is_flat,
+            f"95 % interval {slope.low:.2f} to {slope.high:.2f}",
+        ),
+        Figure(
+            "slope with 100 bytes planted",
+            leak.slope,
+            "B/request",
+            "seen",
+            is_seen,
+            f"95 % interval {leak.low:.2f} to {leak.high:.2f}",
+        ),
+    ]
 
 
 def _mixed(running: Service, token: str) -> list[Request]:

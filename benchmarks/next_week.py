@@ -36,10 +36,14 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                 say(f"{schools} schools: median {median(taken):.1f} ms, longest {max(taken):.1f} ms")
                 found.append(
                     Figure(
-                        f"next week of {schools} schools, median", median(taken), "ms", f"< {LONGEST_MS:.0f} ms", median(taken) < LONGEST_MS,
+                        f"next week of {schools} schools, median",
+                        median(taken),
+                        "ms",
+                        f"< {LONGEST_MS:.0f} ms",
+                        median(taken) < LONGEST_MS,
                         f"longest of {TIMES}: {max(taken):.1f} ms",
                     )
-                )  # fmt: skip
+                )
         finally:
             server.stop()
     return found

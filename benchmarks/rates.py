@@ -99,8 +99,13 @@ async def _postgres(say: Callable[[str], None], conninfo: str) -> Figure:
         )
         floor = await _median_ms(lambda number: connection.execute(text, [f"p {number % 100}"]), 2_000)
     return Figure(
-        "a rate decision in PostgreSQL", took, "ms", f"<= {POSTGRES_MS} ms", took <= POSTGRES_MS, f"bare upsert {floor:.2f} ms"
-    )  # fmt: skip
+        "a rate decision in PostgreSQL",
+        took,
+        "ms",
+        f"<= {POSTGRES_MS} ms",
+        took <= POSTGRES_MS,
+        f"bare upsert {floor:.2f} ms",
+    )
 
 
 async def _median_ms(work: Callable[[int], Awaitable[object]], times: int) -> float:
@@ -137,9 +142,23 @@ async def _sweep(say: Callable[[str], None], conninfo: str) -> list[Figure]:
     p99_ms = waits[len(waits) * 99 // 100] * 1e3
     longest_ms = swept.longest_batch_s * 1e3
     return [
-        Figure("longest batch of a sweep of 5,000,000", longest_ms, "ms", "<= 500 ms", longest_ms <= 500, f"{swept.batches:,} batches in {took:.1f} s"),
-        Figure("sign-in decisions meanwhile, p99", p99_ms, "ms", "<= 50 ms", p99_ms <= 50, f"{len(waits):,} decisions, slowest {waits[-1] * 1e3:.0f} ms"),
-    ]  # fmt: skip
+        Figure(
+            "longest batch of a sweep of 5,000,000",
+            longest_ms,
+            "ms",
+            "<= 500 ms",
+            longest_ms <= 500,
+            f"{swept.batches:,} batches in {took:.1f} s",
+        ),
+        Figure(
+            "sign-in decisions meanwhile, p99",
+            p99_ms,
+            "ms",
+            "<= 50 ms",
+            p99_ms <= 50,
+            f"{len(waits):,} decisions, slowest {waits[-1] * 1e3:.0f} ms",
+        ),
+    ]
 
 
 async def _telling(say: Callable[[str], None], conninfo: str) -> list[Figure]:
@@ -148,8 +167,13 @@ async def _telling(say: Callable[[str], None], conninfo: str) -> list[Figure]:
     for way in ("notify", "outbox"):
         told = await _commits(say, conninfo, way)
         figures.append(
-            Figure(f"commits of {WRITERS} writers that tell by {way}", told, "commits/s", floor=f"silent {silent:,.0f}/s: {told / silent:.0%}")
-        )  # fmt: skip
+            Figure(
+                f"commits of {WRITERS} writers that tell by {way}",
+                told,
+                "commits/s",
+                floor=f"silent {silent:,.0f}/s: {told / silent:.0%}",
+            )
+        )
     return figures
 
 

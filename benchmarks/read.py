@@ -50,13 +50,24 @@ def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
     floor = f"bare handler: {median['bare_50'].per_s:,.0f}/s, p99 {median['bare_50'].p99_ms:.1f} ms"
     return [
         Figure("list of 50 children", median["ours_50"].per_s, "requests/s", "", None, floor),
-        Figure("share of the bare handler", 100 * share, "%", f">= {100 * SHARE:.0f} %", share >= SHARE, floor),
-        Figure("list of 50 children, p99", median["ours_50"].p99_ms, "ms", f"< {P99_MS:.0f} ms", median["ours_50"].p99_ms < P99_MS),
         Figure(
-            "list of 100 children", median["ours_100"].per_s, "requests/s", f">= {HUNDRED_PER_S:,.0f}/s",
+            "share of the bare handler", 100 * share, "%", f">= {100 * SHARE:.0f} %", share >= SHARE, floor
+        ),
+        Figure(
+            "list of 50 children, p99",
+            median["ours_50"].p99_ms,
+            "ms",
+            f"< {P99_MS:.0f} ms",
+            median["ours_50"].p99_ms < P99_MS,
+        ),
+        Figure(
+            "list of 100 children",
+            median["ours_100"].per_s,
+            "requests/s",
+            f">= {HUNDRED_PER_S:,.0f}/s",
             median["ours_100"].per_s >= HUNDRED_PER_S,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _load(port: int, school: int, rows: int, tokens: list[str]) -> Outcome:

@@ -11,37 +11,83 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ROWS = (
-    ("Published headlines of ASER 2024 given back through import, results and figures",
-     "<headlines given back|.0f> of 120, within <largest difference from a headline|.1f> points", "all, 0.2 points"),
-    ("Import of 1,000,000 children", "<import of 1,000,000 children|,.0f> rows/s; <import of 1,000,000 children!>", "50 % of a bare COPY"),
-    ("Memory of an import, 100,000 → 1,000,000 rows; of the whole system meanwhile",
-     "+<memory from 100,000 to 1,000,000 rows|.1f> MB; <whole system during that import|.0f> MB PSS", "≤ 8 MB; 150 MB"),
-    ("A list of 50 children over HTTP, 16 clients",
-     "<list of 50 children|,.0f>/s, <share of the bare handler|.0f> % of a bare handler with the same SQL, p99 <list of 50 children, p99|.1f> ms",
-     "60 %, 20 ms"),
+    (
+        "Published headlines of ASER 2024 given back through import, results and figures",
+        "<headlines given back|.0f> of 120, within <largest difference from a headline|.1f> points",
+        "all, 0.2 points",
+    ),
+    (
+        "Import of 1,000,000 children",
+        "<import of 1,000,000 children|,.0f> rows/s; <import of 1,000,000 children!>",
+        "50 % of a bare COPY",
+    ),
+    (
+        "Memory of an import, 100,000 → 1,000,000 rows; of the whole system meanwhile",
+        "+<memory from 100,000 to 1,000,000 rows|.1f> MB; <whole system during that import|.0f> MB PSS",
+        "≤ 8 MB; 150 MB",
+    ),
+    (
+        "A list of 50 children over HTTP, 16 clients",
+        "<list of 50 children|,.0f>/s, <share of the bare handler|.0f> % of a bare handler with the same SQL, p99 <list of 50 children, p99|.1f> ms",
+        "60 %, 20 ms",
+    ),
     ("A list of 100 children", "<list of 100 children|,.0f>/s", "≥ 2,000/s"),
     ("Results one at a time, 16 devices", "<results one at a time|,.0f>/s", "≥ 1,000/s"),
-    ("Results a class at a time", "<results a class at a time|,.0f> rows/s (<results a class at a time!>)", "≥ 20,000 rows/s"),
-    ("The country's page at 10,000,000 results",
-     "<country's page at 10,000,000, median|.1f> ms, <country's page, 10,000,000 over 100,000|.2f> × that at 100,000", "25 ms, 1.5 ×"),
-    ("Everything (program and PostgreSQL), 1,000,000 children", "<everything, PSS, with 1,000,000 children|.0f> MB PSS", "≤ 150 MB"),
-    ("Growth over 200,000 mixed requests",
-     "<slope over 200,000 mixed requests|.2f> bytes a request (<slope over 200,000 mixed requests!>)", "within ± 4 bytes"),
-    ("Groups of a school proposed; read; next week's visits among 500 schools, at 1,000,000 children",
-     "<groups of a school proposed, 95 of 100|.1f> ms; <groups of a school read, 95 of 100|.1f> ms; <next week of 500 schools, median|.1f> ms",
-     "50 ms each"),
-    ("A cache hit; a rate decision in memory; one in PostgreSQL",
-     "<a cache hit|.2f> µs; <a rate decision in memory|.1f> µs; <a rate decision in PostgreSQL|.2f> ms", "1.5 µs; 3 µs; 1 ms"),
+    (
+        "Results a class at a time",
+        "<results a class at a time|,.0f> rows/s (<results a class at a time!>)",
+        "≥ 20,000 rows/s",
+    ),
+    (
+        "The country's page at 10,000,000 results",
+        "<country's page at 10,000,000, median|.1f> ms, <country's page, 10,000,000 over 100,000|.2f> × that at 100,000",
+        "25 ms, 1.5 ×",
+    ),
+    (
+        "Everything (program and PostgreSQL), 1,000,000 children",
+        "<everything, PSS, with 1,000,000 children|.0f> MB PSS",
+        "≤ 150 MB",
+    ),
+    (
+        "Growth over 200,000 mixed requests",
+        "<slope over 200,000 mixed requests|.2f> bytes a request (<slope over 200,000 mixed requests!>)",
+        "within ± 4 bytes",
+    ),
+    (
+        "Groups of a school proposed; read; next week's visits among 500 schools, at 1,000,000 children",
+        "<groups of a school proposed, 95 of 100|.1f> ms; <groups of a school read, 95 of 100|.1f> ms; <next week of 500 schools, median|.1f> ms",
+        "50 ms each",
+    ),
+    (
+        "A cache hit; a rate decision in memory; one in PostgreSQL",
+        "<a cache hit|.2f> µs; <a rate decision in memory|.1f> µs; <a rate decision in PostgreSQL|.2f> ms",
+        "1.5 µs; 3 µs; 1 ms",
+    ),
     ("What all guards together cost a list of 50 children", "<what all guards cost|.1f> %", "≤ 10 %"),
-    ("Connections for requests a process, at most; a minute later",
-     "<connections for requests a process, at most|.0f>; <connections a process a minute later|.0f>", "3; 1"),
-    ("Left over after 20,000 writes cancelled at a random moment", "<left over after 20,000 random cancels|.0f>", "0"),
-    ("Of 37 troubles on one sick server: named by `flatwater doctor`, by PgHero's checks, by pg-extras'",
-     ("<flatwater: troubles of 37 called by name|.0f>, <pghero: troubles of 37 called by name|.0f>, <pg_extras: troubles of 37 called by name|.0f> "
-     "([most are this doctor's own checks](docs/operators/doctor-side-by-side.md))"), "–"),
-    ("First demo to a page; serve on an existing folder",
-     "<first demo to a page|.1f> s; <serve on an existing folder to a page|.1f> s", "15 s; 3 s"),
-)  # fmt: skip
+    (
+        "Connections for requests a process, at most; a minute later",
+        "<connections for requests a process, at most|.0f>; <connections a process a minute later|.0f>",
+        "3; 1",
+    ),
+    (
+        "Left over after 20,000 writes cancelled at a random moment",
+        "<left over after 20,000 random cancels|.0f>",
+        "0",
+    ),
+    (
+        "Of 37 troubles on one sick server: named by `flatwater doctor`, by PgHero's checks, by pg-extras'",
+        (
+            "<flatwater: troubles of 37 called by name|.0f>, <pghero: troubles of 37 called by name|.0f>, <pg_extras: troubles of 37 called by name|.0f> "
+            "([most are this doctor's own checks](docs/operators/doctor-side-by-side.md))"
+        ),
+        "–",
+    ),
+    (
+        "First demo to a page; serve on an existing folder",
+        "<first demo to a page|.1f> s; <serve on an existing folder to a page|.1f> s",
+        "15 s; 3 s",
+    ),
+)
 HEAD = "| what | measured | promised |\n|---|---|---|\n"
 _TABLE = re.compile(r"\| what \| measured \| promised \|\n(?:\|.*\n)+")
 

@@ -61,8 +61,36 @@ async def _walk(opening: ModuleType, folder: Path, say: Callable[[str], None]) -
         said = service.said()
     is_well = ended == "done" and not turned_away and "turning away" not in said
     return [
-        Figure("the program's share of its allowance, at rest", share, "", f"<= {MOST_SHARE}", share <= MOST_SHARE, f"program {after.program / 1e6:.1f} MB; {start.program / 1e6:.1f} at the start, {walked.program / 1e6:.1f} once all was opened"),
-        Figure("everything during an import of 200,000", most.whole / 1e6, "MB", f"<= {BUDGET / 1e6:.0f} MB", most.whole <= BUDGET, f"program {most.program / 1e6:.1f} + PostgreSQL {most.database / 1e6:.1f}"),
-        Figure("everything after", after.whole / 1e6, "MB", f"<= {AFTER_MB:.0f} MB", after.whole / 1e6 <= AFTER_MB, f"program {after.program / 1e6:.1f} + PostgreSQL {after.database / 1e6:.1f}, {LEFT_ALONE_S:.0f} s after"),
-        Figure("turned away on the way", float(turned_away), "requests", "0", is_well, f"of {sum(statuses.values()):,} answers; import {ended}"),
-    ]  # fmt: skip
+        Figure(
+            "the program's share of its allowance, at rest",
+            share,
+            "",
+            f"<= {MOST_SHARE}",
+            share <= MOST_SHARE,
+            f"program {after.program / 1e6:.1f} MB; {start.program / 1e6:.1f} at the start, {walked.program / 1e6:.1f} once all was opened",
+        ),
+        Figure(
+            "everything during an import of 200,000",
+            most.whole / 1e6,
+            "MB",
+            f"<= {BUDGET / 1e6:.0f} MB",
+            most.whole <= BUDGET,
+            f"program {most.program / 1e6:.1f} + PostgreSQL {most.database / 1e6:.1f}",
+        ),
+        Figure(
+            "everything after",
+            after.whole / 1e6,
+            "MB",
+            f"<= {AFTER_MB:.0f} MB",
+            after.whole / 1e6 <= AFTER_MB,
+            f"program {after.program / 1e6:.1f} + PostgreSQL {after.database / 1e6:.1f}, {LEFT_ALONE_S:.0f} s after",
+        ),
+        Figure(
+            "turned away on the way",
+            float(turned_away),
+            "requests",
+            "0",
+            is_well,
+            f"of {sum(statuses.values()):,} answers; import {ended}",
+        ),
+    ]

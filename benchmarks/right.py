@@ -146,9 +146,17 @@ def _enter(
             for _ in range(count)
         ]  # type: ignore[index]
         writes: list[dict[str, Any]] = [
-            {"id": str(uuid.uuid4()), "student_id": child["id"], "round_id": round_id, "subject": subject, "level": level.code, "tested_on": today, "method": "device"}
+            {
+                "id": str(uuid.uuid4()),
+                "student_id": child["id"],
+                "round_id": round_id,
+                "subject": subject,
+                "level": level.code,
+                "tested_on": today,
+                "method": "device",
+            }
             for child, level in zip(children, levels, strict=True)
-        ]  # fmt: skip
+        ]
         which = number % len(tokens)
         headers = {"Authorization": f"Bearer {tokens[which]}", "Content-Type": "application/json"}
         for at in range(0, len(writes), BATCH):

@@ -80,9 +80,9 @@ class Sick:
         self.database = self.server.conninfo
         self._opened: list[psycopg.Connection[Any]] = []
         self.at = self.open("ward", user="postgres")
-        self.has_statements = bool(self.at.execute(
-            "select 1 from pg_settings where name = 'pg_stat_statements.max'"
-        ).fetchone())  # fmt: skip
+        self.has_statements = bool(
+            self.at.execute("select 1 from pg_settings where name = 'pg_stat_statements.max'").fetchone()
+        )
         if self.has_statements:
             self.at.execute("create extension pg_stat_statements")
         self._queue: list[psycopg.Connection[Any]] = []
@@ -106,11 +106,19 @@ class Sick:
         self.at.execute("select pg_create_physical_replication_slot('gone', true)")
         for statement in TABLES:
             self.at.execute(statement)
-        for statement in ("vacuum (analyze) visit_log", "vacuum (analyze) filled", "vacuum (analyze) orders",
-                          "analyze customers", "analyze receipts", "analyze codes", "analyze dead", "analyze rate_limit",
-                          "create table fresh (id integer primary key, words text)",
-                          "insert into fresh select n, repeat('x', 100) from generate_series(1, 120000) n",
-                          "delete from dead where id <= 60000"):  # fmt: skip
+        for statement in (
+            "vacuum (analyze) visit_log",
+            "vacuum (analyze) filled",
+            "vacuum (analyze) orders",
+            "analyze customers",
+            "analyze receipts",
+            "analyze codes",
+            "analyze dead",
+            "analyze rate_limit",
+            "create table fresh (id integer primary key, words text)",
+            "insert into fresh select n, repeat('x', 100) from generate_series(1, 120000) n",
+            "delete from dead where id <= 60000",
+        ):
             self.at.execute(statement)  # type: ignore[arg-type]
         self.at.execute("insert into codes values (20001, 'c1')")
         with contextlib.suppress(psycopg.errors.UniqueViolation):
@@ -143,7 +151,7 @@ class Sick:
                 .get("application_name", "")
                 .startswith(("shop/find", "shop/report", "shop/export"))
             ):
-                each.close()  # fmt: skip
+                each.close()
         self._flush()
 
     @staticmethod

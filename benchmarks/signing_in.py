@@ -45,9 +45,21 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     p95 = _part(attacked, 0.95)
     return [
         Figure("sign-in, quiet, median", _part(quiet, 0.5), "ms", floor=f"slowest {max(quiet):.0f} ms"),
-        Figure("sign-in under attack, median", _part(attacked, 0.5), "ms", floor=f"quiet {_part(quiet, 0.5):.0f} ms"),
-        Figure("sign-in under attack, p95", p95, "ms", f"<= {P95_MS:.0f} ms", p95 <= P95_MS, f"attackers met {told}"),
-    ]  # fmt: skip
+        Figure(
+            "sign-in under attack, median",
+            _part(attacked, 0.5),
+            "ms",
+            floor=f"quiet {_part(quiet, 0.5):.0f} ms",
+        ),
+        Figure(
+            "sign-in under attack, p95",
+            p95,
+            "ms",
+            f"<= {P95_MS:.0f} ms",
+            p95 <= P95_MS,
+            f"attackers met {told}",
+        ),
+    ]
 
 
 def _part(took_ms: list[float], share: float) -> float:

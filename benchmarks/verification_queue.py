@@ -39,10 +39,14 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                 say(f"{name}: median {median(taken):.1f} ms, 99 of 100 within {slow:.1f} ms, {rows:,} rows")
                 found.append(
                     Figure(
-                        f"queue of re-tests of {name}, 99 of 100", slow, "ms", f"< {LONGEST_MS:.0f} ms", slow < LONGEST_MS,
+                        f"queue of re-tests of {name}, 99 of 100",
+                        slow,
+                        "ms",
+                        f"< {LONGEST_MS:.0f} ms",
+                        slow < LONGEST_MS,
                         f"median {median(taken):.1f} ms, whole request; {len(taken)} reads",
                     )
-                )  # fmt: skip
+                )
     return found
 
 

@@ -75,8 +75,18 @@ def generated(schools: int, children: int, *, results: bool = False, name: str =
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         say(f"making {schools:,} schools and {children:,} children")
-        run("generate", "--schools", str(schools), "--children", str(children), "--seed", "1",
-            *(["--results"] if results else []), "--data", str(folder))  # fmt: skip
+        run(
+            "generate",
+            "--schools",
+            str(schools),
+            "--children",
+            str(children),
+            "--seed",
+            "1",
+            *(["--results"] if results else []),
+            "--data",
+            str(folder),
+        )
         (folder / "made").write_text(made)
     yield folder
 
@@ -109,9 +119,11 @@ def service(folder: Path, *words: str, program: list[str] | None = None) -> Iter
     """The service on a folder, for as long as the block runs."""
     port = free_port()
     process = subprocess.Popen(
-        [*(program or [COMMAND]), "serve", "--data", str(folder), "--port", str(port), *words], stdout=subprocess.DEVNULL,
-        env=os.environ, cwd=ROOT,
-    )  # fmt: skip
+        [*(program or [COMMAND]), "serve", "--data", str(folder), "--port", str(port), *words],
+        stdout=subprocess.DEVNULL,
+        env=os.environ,
+        cwd=ROOT,
+    )
     try:
         wait_for(port)
         yield Service(folder, port, process)

@@ -46,9 +46,23 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     say(f"reconcile: {found.stdout.strip()}")
     rows_per_s = batch.requests * CLASS / batch.seconds
     return [
-        Figure("results one at a time", single.per_s, "results/s", f">= {ONE_PER_S:,.0f}/s", single.per_s >= ONE_PER_S, f"p99 {single.p99_ms:.1f} ms"),
-        Figure("results a class at a time", rows_per_s, "rows/s", f">= {ROWS_PER_S:,.0f}/s", rows_per_s >= ROWS_PER_S, f"bare INSERT with triggers: {floor_s:,.0f} rows/s"),
-    ]  # fmt: skip
+        Figure(
+            "results one at a time",
+            single.per_s,
+            "results/s",
+            f">= {ONE_PER_S:,.0f}/s",
+            single.per_s >= ONE_PER_S,
+            f"p99 {single.p99_ms:.1f} ms",
+        ),
+        Figure(
+            "results a class at a time",
+            rows_per_s,
+            "rows/s",
+            f">= {ROWS_PER_S:,.0f}/s",
+            rows_per_s >= ROWS_PER_S,
+            f"bare INSERT with triggers: {floor_s:,.0f} rows/s",
+        ),
+    ]
 
 
 class Children:
@@ -87,9 +101,15 @@ class Children:
 
     def write(self, child: str, number: int) -> dict[str, Any]:
         return {
-            "id": time_ordered_id(), "student_id": child, "round_id": self.round_id, "subject": "math", "outcome": "assessed",
-            "level": LEVELS[number % len(LEVELS)], "tested_on": self.tested_on, "method": "grid",
-        }  # fmt: skip
+            "id": time_ordered_id(),
+            "student_id": child,
+            "round_id": self.round_id,
+            "subject": "math",
+            "outcome": "assessed",
+            "level": LEVELS[number % len(LEVELS)],
+            "tested_on": self.tested_on,
+            "method": "grid",
+        }
 
 
 def _request(path: str, token: str, body: Any) -> Request:

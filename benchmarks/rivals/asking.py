@@ -15,14 +15,32 @@ PATIENCE_MS = 5_000
 """Neither tool has a limit of its own by default; one that waits this long behind a lock is counted and left."""
 VERDICTS = {
     "pghero": {
-        "connections", "long_running_queries", "replication_slots", "transaction_ids", "sequences", "invalid_indexes",
-        "invalid_constraints", "duplicate_indexes", "slow_queries", "suggested_indexes", "cache_hit_rate", "unused_indexes", "index_bloat",
+        "connections",
+        "long_running_queries",
+        "replication_slots",
+        "transaction_ids",
+        "sequences",
+        "invalid_indexes",
+        "invalid_constraints",
+        "duplicate_indexes",
+        "slow_queries",
+        "suggested_indexes",
+        "cache_hit_rate",
+        "unused_indexes",
+        "index_bloat",
     },
     "pg_extras": {
-        "missing_fk_indexes", "missing_fk_constraints", "settings_verdicts", "cache_hit", "unused_indexes", "null_indexes", "bloat",
-        "duplicate_indexes", "outliers",
+        "missing_fk_indexes",
+        "missing_fk_constraints",
+        "settings_verdicts",
+        "cache_hit",
+        "unused_indexes",
+        "null_indexes",
+        "bloat",
+        "duplicate_indexes",
+        "outliers",
     },
-}  # fmt: skip
+}
 """The queries whose rows that tool calls trouble; the rest it shows."""
 
 

@@ -32,9 +32,18 @@ class RunningServer:
             os.chown(self._folder, NOBODY, NOBODY)
         self._cluster = self._folder / "cluster"
         self._run_to_end(
-            "initdb", "-D", self._cluster, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-        )  # fmt: skip
+            "initdb",
+            "-D",
+            self._cluster,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+        )
 
     @property
     def socket_path(self) -> str:
@@ -63,8 +72,11 @@ class RunningServer:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
             self._command("postgres", "-D", self._cluster, *options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
         until = time.monotonic() + 20
         while True:
             try:

@@ -40,9 +40,15 @@ class Served:
 async def served(conninfo: str, *, drain_s: float = 10.0) -> AsyncIterator[Served]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), str(port), conninfo, str(drain_s),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ},
-    )  # fmt: skip
+        sys.executable,
+        str(PROGRAM),
+        str(port),
+        conninfo,
+        str(drain_s),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ},
+    )
     try:
         running = Served(process, port)
         await running.ready()

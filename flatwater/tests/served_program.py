@@ -71,7 +71,10 @@ class Program:
 
 if __name__ == "__main__":
     run(
-        Program(sys.argv[2]), "127.0.0.1", int(sys.argv[1]),
-        limits=ServingLimits(drain_s=float(sys.argv[3])), recycler=recycler,
+        Program(sys.argv[2]),
+        "127.0.0.1",
+        int(sys.argv[1]),
+        limits=ServingLimits(drain_s=float(sys.argv[3])),
+        recycler=recycler,
         ready=lambda: click.echo("ready"),
-    )  # fmt: skip
+    )

@@ -329,9 +329,14 @@ def trusting(certificate: Path) -> ssl.SSLContext:
 async def test_a_password_goes_over_tls(certificate: Path) -> None:
     with SmtpServer(tls=secured(certificate)) as server:
         mail = Email(
-            "127.0.0.1", port=server.port, context=trusting(certificate), sender="a@b.org",
-            recipients=("c@d.org",), user="u", password=Secret("t0ken"),
-        )  # fmt: skip
+            "127.0.0.1",
+            port=server.port,
+            context=trusting(certificate),
+            sender="a@b.org",
+            recipients=("c@d.org",),
+            user="u",
+            password=Secret("t0ken"),
+        )
         await mail.send(ALERT)
     assert len(server.mails) == 1
     verbs = [line.split(" ")[0].upper() for line in server.said]
@@ -357,9 +362,14 @@ async def test_a_server_without_tls_gets_no_mail_unless_told_so() -> None:
 async def test_a_refused_password_is_final_and_not_told(certificate: Path) -> None:
     with SmtpServer(tls=secured(certificate), refuses=b"535 t0ken is wrong\r\n") as server:
         mail = Email(
-            "127.0.0.1", port=server.port, context=trusting(certificate), sender="a@b.org",
-            recipients=("c@d.org",), user="u", password=Secret("t0ken"),
-        )  # fmt: skip
+            "127.0.0.1",
+            port=server.port,
+            context=trusting(certificate),
+            sender="a@b.org",
+            recipients=("c@d.org",),
+            user="u",
+            password=Secret("t0ken"),
+        )
         with pytest.raises(Undelivered, match="535") as refused:
             await mail.send(ALERT)
     assert refused.value.is_final

@@ -69,9 +69,13 @@ def test_a_problem_has_the_members_of_its_standard_and_a_code() -> None:
     answer = problem(404, "not_found", "There is nothing.", id=7)
     assert answer.content_type == "application/problem+json"
     assert content(answer) == {
-        "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "There is nothing.",
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "code": "not_found",
+        "detail": "There is nothing.",
         "id": 7,
-    }  # fmt: skip
+    }
 
 
 def test_a_refusal_says_when_to_ask_again_in_whole_seconds() -> None:

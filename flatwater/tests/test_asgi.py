@@ -584,9 +584,17 @@ async def test_a_receiver_that_gives_empty_bodies_without_end_holds_nobody_up(
         said += message.get("body", b"")
 
     scope = {
-        "type": "http", "method": "GET", "path": "/wait", "raw_path": b"/wait", "query_string": b"seconds=0.3", "headers": [],
-        "client": ("127.0.0.1", 1), "scheme": "http", "http_version": "1.1", "root_path": "",
-    }  # fmt: skip
+        "type": "http",
+        "method": "GET",
+        "path": "/wait",
+        "raw_path": b"/wait",
+        "query_string": b"seconds=0.3",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+    }
     await served.app(scope, receive, send)
     assert said == b'"waited"'
     assert heard <= asgi.MOST_MESSAGES + 2

@@ -222,9 +222,16 @@ def test_a_route_without_a_session_says_so_when_asked_for_it() -> None:
     registry = Registry()
     declare(registry, whole, work="none")
     call: Call[None, None] = Call(
-        endpoint=registry["whole"], app=None, database=cast("Any", None), clock=cast("Any", None), headers={},
-        path="/a", query_string="", address="", request_id="",
-    )  # fmt: skip
+        endpoint=registry["whole"],
+        app=None,
+        database=cast("Any", None),
+        clock=cast("Any", None),
+        headers={},
+        path="/a",
+        query_string="",
+        address="",
+        request_id="",
+    )
     with pytest.raises(RuntimeError, match="whole declared work='none'"):
         _ = call.session
 

@@ -15,8 +15,12 @@ def origin(peer: str, *headers: tuple[str, str], scheme: str = "http") -> tuple[
 
 @pytest.mark.parametrize(
     "header",
-    [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9"), ("forwarded", "for=203.0.113.9;proto=https")],
-)  # fmt: skip
+    [
+        ("x-forwarded-for", "203.0.113.9"),
+        ("forwarded", "for=203.0.113.9"),
+        ("forwarded", "for=203.0.113.9;proto=https"),
+    ],
+)
 def test_nobody_is_believed_who_was_not_named(header: tuple[str, str]) -> None:
     assert origin("198.51.100.7", header) == ("198.51.100.7", False)
     assert TrustedProxies().origin("127.0.0.1", [(b"x-forwarded-for", b"203.0.113.9")]).address == "127.0.0.1"

@@ -52,8 +52,15 @@ routes = Registry()
 
 
 @routes.endpoint(
-    "GET", "/rows", who=Everyone(), rate=ANY, deadline_s=5, work="read", page=PageLimit(), budget=RequestBudget(rows=1_000)
-)  # fmt: skip
+    "GET",
+    "/rows",
+    who=Everyone(),
+    rate=ANY,
+    deadline_s=5,
+    work="read",
+    page=PageLimit(),
+    budget=RequestBudget(rows=1_000),
+)
 async def rows(call: Ask, *, query: Many, page: PageRequest) -> Page[Number]:
     """So many rows."""
     found = await call.session.fetch_all(NUMBERS, {"rows": query.rows}, into=Number)
@@ -61,8 +68,16 @@ async def rows(call: Ask, *, query: Many, page: PageRequest) -> Page[Number]:
 
 
 @routes.endpoint(
-    "POST", "/answer", who=Everyone(), rate=ANY, deadline_s=5, work="write", body_bytes=100, media=("text/plain",), budget=RequestBudget(response_bytes=10_000)
-)  # fmt: skip
+    "POST",
+    "/answer",
+    who=Everyone(),
+    rate=ANY,
+    deadline_s=5,
+    work="write",
+    body_bytes=100,
+    media=("text/plain",),
+    budget=RequestBudget(response_bytes=10_000),
+)
 async def answer(call: Ask, *, query: Many, body: dict[str, str]) -> Raw:
     """Saves, and answers with so many bytes."""
     await call.session.execute(ADD, {"words": f"answer {query.rows}"})
@@ -70,8 +85,16 @@ async def answer(call: Ask, *, query: Many, body: dict[str, str]) -> Raw:
 
 
 @routes.endpoint(
-    "GET", "/memory", who=Everyone(), rate=ANY, deadline_s=5, work="read", media=("text/plain",), budget=RequestBudget(allocation_bytes=20 * MEGABYTE), priority="first"
-)  # fmt: skip
+    "GET",
+    "/memory",
+    who=Everyone(),
+    rate=ANY,
+    deadline_s=5,
+    work="read",
+    media=("text/plain",),
+    budget=RequestBudget(allocation_bytes=20 * MEGABYTE),
+    priority="first",
+)
 async def memory(call: Ask, *, query: Many) -> Raw:
     """Takes so many megabytes, one after the other."""
     held: list[bytes] = []
@@ -208,8 +231,11 @@ async def test_what_people_save_is_shed_last(served: Served) -> None:
                 (await served.client.get("/health")).status_code,
             ]
     assert statuses == {
-        80: [200, 200, 200, 200], 88: [503, 200, 200, 200], 94: [503, 503, 200, 200], 99: [503, 503, 503, 200],
-    }  # fmt: skip
+        80: [200, 200, 200, 200],
+        88: [503, 200, 200, 200],
+        94: [503, 503, 200, 200],
+        99: [503, 503, 503, 200],
+    }
     served.memory_bytes[0] = 50 * MEGABYTE
     served.shedder.look(0.0)
     again = await served.client.get("/rows")

@@ -19,9 +19,22 @@ from flatwater.doctor.report import cure_as_text
 from flatwater.inputs import InputInvalid, decode_inputs
 
 NAMES = (
-    "plain", "with space", "semi; rm -rf ~", "$(touch owned)", "`id`", "quo\'te", 'dou"ble', "new\nline", "back\\slash", "host=evil",
-    "postgresql://evil/x", "-U evil", "esc\x1b[31m", "\u202ebidi", "CRITICAL\nCRITICAL all is lost",
-)  # fmt: skip
+    "plain",
+    "with space",
+    "semi; rm -rf ~",
+    "$(touch owned)",
+    "`id`",
+    "quo'te",
+    'dou"ble',
+    "new\nline",
+    "back\\slash",
+    "host=evil",
+    "postgresql://evil/x",
+    "-U evil",
+    "esc\x1b[31m",
+    "\u202ebidi",
+    "CRITICAL\nCRITICAL all is lost",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,8 +82,16 @@ def call_with(**sent: Any) -> Call[Any, Any]:
         is_for_programs = False
 
     call: Call[Any, Any] = Call(
-        endpoint=Route, app=None, database=None, clock=None, headers={}, path="", query_string="", address="", request_id="",
-    )  # type: ignore[arg-type]  # fmt: skip
+        endpoint=Route,
+        app=None,
+        database=None,
+        clock=None,
+        headers={},
+        path="",
+        query_string="",
+        address="",
+        request_id="",
+    )  # type: ignore[arg-type]
     call.sent = Sent(**sent)
     return call
 

@@ -67,9 +67,20 @@ def endpoint(kinds: dict[str, Any], *, body_bytes: int = CEILING, page: PageLimi
         """A route."""
 
     return Endpoint(
-        name="asked", method="POST", path="/a", summary="A route.", who=Everyone(), rate=RATE, deadline_s=1,
-        work="none", handler=handler, inputs=kinds, output=None, body_bytes=body_bytes, page=page,
-    )  # fmt: skip
+        name="asked",
+        method="POST",
+        path="/a",
+        summary="A route.",
+        who=Everyone(),
+        rate=RATE,
+        deadline_s=1,
+        work="none",
+        handler=handler,
+        inputs=kinds,
+        output=None,
+        body_bytes=body_bytes,
+        page=page,
+    )
 
 
 def arriving(chunks: Iterable[bytes], *, then_leaves: bool = False) -> Receive:
@@ -103,9 +114,16 @@ def decoded(
     page: PageLimit | None = None,
 ) -> dict[str, Any]:
     call: Call[None, None] = Call(
-        endpoint=endpoint(kinds, page=page), app=None, database=cast("Any", None), clock=cast("Any", None), headers={},
-        path="/a", query_string=query, address="", request_id="",
-    )  # fmt: skip
+        endpoint=endpoint(kinds, page=page),
+        app=None,
+        database=cast("Any", None),
+        clock=cast("Any", None),
+        headers={},
+        path="/a",
+        query_string=query,
+        address="",
+        request_id="",
+    )
     call.sent = sent or Sent()
     return decode_inputs(call, path or {})
 
@@ -309,8 +327,11 @@ async def test_a_form_without_a_chosen_file_has_no_upload() -> None:
 
 def test_fields_keep_their_order_repeats_and_blanks() -> None:
     assert parse_fields("b=2&a=1&b=&c=%E1%9E%80+x&d", where="query") == {
-        "b": ["2", ""], "a": ["1"], "c": ["ក x"], "d": [""],
-    }  # fmt: skip
+        "b": ["2", ""],
+        "a": ["1"],
+        "c": ["ក x"],
+        "d": [""],
+    }
     assert parse_fields("", where="query") == {}
 
 

@@ -46,9 +46,14 @@ class Scales:
 
     def shedder(self, ceiling: int = 100) -> LoadShedder:
         return LoadShedder(
-            BUDGET, lambda: self.memory_bytes, self.clock, pool_statistics=self.statistics, pool_waiting=64,
-            in_flight_ceiling=ceiling, relieve=self.relieve,
-        )  # fmt: skip
+            BUDGET,
+            lambda: self.memory_bytes,
+            self.clock,
+            pool_statistics=self.statistics,
+            pool_waiting=64,
+            in_flight_ceiling=ceiling,
+            relieve=self.relieve,
+        )
 
 
 def admitted(shedder: LoadShedder) -> set[Priority]:
@@ -125,8 +130,15 @@ def test_a_loop_that_is_late_twice_in_a_row_sheds_what_can_wait() -> None:
     """Once is a stall that is over by the time it is seen: every start has one."""
     shedder = Scales().shedder()
     for lag_s, is_shed in (
-        (5.0, False), (0.0, False), (0.6, False), (0.5, False), (0.6, False), (0.6, True), (0.3, True), (0.2, False),
-    ):  # fmt: skip
+        (5.0, False),
+        (0.0, False),
+        (0.6, False),
+        (0.5, False),
+        (0.6, False),
+        (0.6, True),
+        (0.3, True),
+        (0.2, False),
+    ):
         shedder.look(lag_s)
         assert ("first" not in admitted(shedder)) is is_shed, lag_s
 
@@ -235,8 +247,14 @@ def test_how_long_it_has_turned_away_is_told_and_ends() -> None:
     scales = Scales()
     shedder = scales.shedder()
     for memory_share, waiting, away_s, short_s in (
-        (0.5, 0, 0, 0), (0.9, 0, 0, 0), (0.9, 0, 30, 30), (0.9, 40, 60, 60), (0.5, 40, 90, 0), (0.5, 0, 0, 0), (0.9, 0, 0, 0),
-    ):  # fmt: skip
+        (0.5, 0, 0, 0),
+        (0.9, 0, 0, 0),
+        (0.9, 0, 30, 30),
+        (0.9, 40, 60, 60),
+        (0.5, 40, 90, 0),
+        (0.5, 0, 0, 0),
+        (0.9, 0, 0, 0),
+    ):
         scales.memory_bytes, scales.waiting = round(memory_share * BUDGET), waiting
         shedder.look(NO_LAG)
         standing = shedder.standing()

@@ -20,7 +20,7 @@ from flatwater.memory_budget import (
     Meter,
     RequestBudget,
     metered,
-)  # fmt: skip
+)
 from flatwater.monitors.resident import PAGE_BYTES, can_read_resident
 from flatwater.pool import Database
 

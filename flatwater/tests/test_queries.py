@@ -138,9 +138,18 @@ def test_a_star_that_multiplies_counts_or_is_text_passes(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["begin", "commit", "ROLLBACK", "set search_path = x", "reset all", "discard all", "select 1; commit", "set role x",
-     "start transaction"],
-)  # fmt: skip
+    [
+        "begin",
+        "commit",
+        "ROLLBACK",
+        "set search_path = x",
+        "reset all",
+        "discard all",
+        "select 1; commit",
+        "set role x",
+        "start transaction",
+    ],
+)
 def test_what_would_change_the_session_for_others_is_refused(text: str) -> None:
     with pytest.raises(QueryFileBroken, match="change the session"):
         read(f"-- name: a\n-- Asks.\n{text}")

@@ -54,11 +54,15 @@ def test_a_seed_gives_the_same_run_bit_for_bit(name: str) -> None:
 def test_also_in_another_process_whose_hashes_are_others() -> None:
     said = {
         subprocess.run(
-            [sys.executable, str(FOLDER), "--seed", "77"], capture_output=True, text=True, check=True, timeout=120,
+            [sys.executable, str(FOLDER), "--seed", "77"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
             env={**os.environ, "PYTHONHASHSEED": number},
         ).stdout.rpartition("seeds 77")[0]
         for number in ("1", "2")
-    }  # fmt: skip
+    }
     assert len(said) == 1
     assert said.pop().count("seed 77 in ") == len(WORLDS)
 

@@ -38,8 +38,12 @@ def test_variants_are_one_query_and_the_costliest_comes_first() -> None:
     times.observe(QUERIES["slow"], 1.0)
     first, second = times.costliest(8)
     assert (first.name, first.calls, first.total_s, first.mean_s, first.longest_s) == (
-        "shop/queries.sql: quick", 4, 1.25, 0.3125, 0.5,
-    )  # fmt: skip
+        "shop/queries.sql: quick",
+        4,
+        1.25,
+        0.3125,
+        0.5,
+    )
     assert (second.name, second.calls) == ("shop/queries.sql: slow", 1)
     assert [each.name for each in times.costliest(1)] == [first.name]
     times.observe(QUERIES["quick"], 9.0)

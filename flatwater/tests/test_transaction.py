@@ -89,8 +89,13 @@ async def test_a_value_that_is_not_there_is_an_error_that_names_the_query(writin
 
 
 @pytest.mark.parametrize(
-    "text", ["select author, id, words from note", "select id, author from note", "select id, author, words as word from note"]
-)  # fmt: skip
+    "text",
+    [
+        "select author, id, words from note",
+        "select id, author from note",
+        "select id, author, words as word from note",
+    ],
+)
 async def test_columns_that_are_not_the_types_fields_are_refused(writing: Session, text: str) -> None:
     asked = query(text)
     for _ in range(2):

@@ -71,9 +71,16 @@ class House:
         self, name: str, password: str = PASSWORD, *, address: str = "10.0.0.1", device_name: str = ""
     ) -> SignedIn:
         return await sign_in(
-            self.database, self.passwords, self.clock, username=name, password=password, address=address,
-            device="test", device_name=device_name, life_s=LIFE_S,
-        )  # fmt: skip
+            self.database,
+            self.passwords,
+            self.clock,
+            username=name,
+            password=password,
+            address=address,
+            device="test",
+            device_name=device_name,
+            life_s=LIFE_S,
+        )
 
     async def actor(self, signed_in: SignedIn) -> Actor | None:
         async with self.database.read(deadline_s=5) as session:
@@ -152,6 +159,12 @@ async def give_pin(house: House, name: str, pin: str = PIN) -> None:
 
 async def enter_by_pin(house: House, secret: str | None, person_id: int, pin: str = PIN) -> SignedIn:
     return await sign_in_by_pin(
-        house.database, house.passwords, house.clock, secret=secret, person_id=person_id, pin=pin,
-        address="10.0.0.7", label="Phone",
-    )  # fmt: skip
+        house.database,
+        house.passwords,
+        house.clock,
+        secret=secret,
+        person_id=person_id,
+        pin=pin,
+        address="10.0.0.7",
+        label="Phone",
+    )

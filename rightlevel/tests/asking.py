@@ -109,13 +109,23 @@ def with_ids(body: Any, ids: dict[str, Any]) -> Any:
 
 def own(cast: Cast) -> dict[str, Any]:
     return {
-        "schools": cast.school_a, "school_id": cast.school_a, "students": cast.students_a[0],
-        "student_id": cast.students_a[0], "round_id": cast.round, "round": cast.round, "subject": "math",
-    }  # fmt: skip
+        "schools": cast.school_a,
+        "school_id": cast.school_a,
+        "students": cast.students_a[0],
+        "student_id": cast.students_a[0],
+        "round_id": cast.round,
+        "round": cast.round,
+        "subject": "math",
+    }
 
 
 def other_school(cast: Cast) -> dict[str, Any]:
     return {
-        "schools": cast.school_b, "school_id": cast.school_b, "students": cast.students_b[0],
-        "student_id": cast.students_b[0], "round_id": cast.round, "round": cast.round, "subject": "math",
-    }  # fmt: skip
+        "schools": cast.school_b,
+        "school_id": cast.school_b,
+        "students": cast.students_b[0],
+        "student_id": cast.students_b[0],
+        "round_id": cast.round,
+        "round": cast.round,
+        "subject": "math",
+    }

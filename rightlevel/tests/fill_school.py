@@ -224,10 +224,16 @@ async def ground(session: Session, cast: Cast) -> dict[str, Any]:
     await session.execute(EARLIER["freeze"], values | {"round": frozen})
     await session.execute(EARLIER["bare_school"], {"place": cast.district_2})
     return values | {
-        "year": cast.school_year, "year_before": year_before, "round": cast.round, "frozen": frozen, "rounds": [cast.round, later, frozen],
-        "intervention": await session.fetch_value(EARLIER["intervention"], values), "form": 1,
-        "teacher": cast.teacher_elsewhere.person_id, "mentor": cast.mentor_elsewhere.person_id,
-    }  # fmt: skip
+        "year": cast.school_year,
+        "year_before": year_before,
+        "round": cast.round,
+        "frozen": frozen,
+        "rounds": [cast.round, later, frozen],
+        "intervention": await session.fetch_value(EARLIER["intervention"], values),
+        "form": 1,
+        "teacher": cast.teacher_elsewhere.person_id,
+        "mentor": cast.mentor_elsewhere.person_id,
+    }
 
 
 async def fill_school(

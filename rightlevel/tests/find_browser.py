@@ -35,8 +35,11 @@ def install() -> str | None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for text, command in (
         ("looking up packages", ("apt-get", "-qq", "update")),
-        ("installing Chromium and a Khmer font (about 100 MB)", ("apt-get", "-qq", "-y", "--no-install-recommends", "install", *PACKAGES)),
-    ):  # fmt: skip
+        (
+            "installing Chromium and a Khmer font (about 100 MB)",
+            ("apt-get", "-qq", "-y", "--no-install-recommends", "install", *PACKAGES),
+        ),
+    ):
         print(f"browser: {text}", flush=True)
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=INSTALL_S, check=False

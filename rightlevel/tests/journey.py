@@ -48,9 +48,12 @@ class Device:
     ) -> Page:
         """A fresh window, signed out."""
         context = self._browser.new_context(
-            base_url=self._site.url, viewport=DESK if desk else PHONE, locale=language, java_script_enabled=script,
+            base_url=self._site.url,
+            viewport=DESK if desk else PHONE,
+            locale=language,
+            java_script_enabled=script,
             color_scheme="dark" if dark else "light",
-        )  # fmt: skip
+        )
         context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)
         page = context.new_page()

@@ -188,9 +188,13 @@ def _ids(connection: psycopg.Connection, code: str) -> dict[str, Any]:
         if row is not None:
             ids[name] = row[0]
     return ids | {
-        "student_id": ids.get("students"), "round_id": ids.get("round"), "rounds": ids.get("round"),
-        "years": ids.get("year"), "school-years": ids.get("year"), "class_id": ids.get("classes"),
-    }  # fmt: skip
+        "student_id": ids.get("students"),
+        "round_id": ids.get("round"),
+        "rounds": ids.get("round"),
+        "years": ids.get("year"),
+        "school-years": ids.get("year"),
+        "class_id": ids.get("classes"),
+    }
 
 
 def _generated(connection: psycopg.Connection) -> dict[str, Any]:
@@ -216,9 +220,11 @@ def running(
     }
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, *program, "serve", "--data", str(folder), "--port", str(port), *words], stdout=out, stderr=out,
+            [sys.executable, *program, "serve", "--data", str(folder), "--port", str(port), *words],
+            stdout=out,
+            stderr=out,
             env=given | {"PYTHONPATH": str(Path(__file__).parent)} | (environment or {}),
-        )  # fmt: skip
+        )
     try:
         _wait(port, process, log)
         yield Running(folder, port, process, ids, log)

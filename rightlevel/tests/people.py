@@ -119,14 +119,29 @@ async def make_cast(session: Session) -> Cast:
     opened = await make("round", year=year)
     names_a = ["Bopha", "Chan", "Dara", "Kosal", "ចាន់ដារ៉ា"]
     students_a = [
-        await make("student", school=school_a, year=year, code=f"A{i}", name=name, sex=1 + i % 2,
-                   **{"class": class_3a if i < 3 else None})
+        await make(
+            "student",
+            school=school_a,
+            year=year,
+            code=f"A{i}",
+            name=name,
+            sex=1 + i % 2,
+            **{"class": class_3a if i < 3 else None},
+        )
         for i, name in enumerate(names_a)
-    ]  # fmt: skip
+    ]
     students_b = [
-        await make("student", school=school_b, year=year, code=f"B{i}", name=f"Beta child {i}", sex=1 + i % 2, **{"class": None})
+        await make(
+            "student",
+            school=school_b,
+            year=year,
+            code=f"B{i}",
+            name=f"Beta child {i}",
+            sex=1 + i % 2,
+            **{"class": None},
+        )
         for i in range(3)
-    ]  # fmt: skip
+    ]
     people = {
         name: await make(
             "person", username=name, name=name.replace("_", " ").title(), role=ROLES.get(name, name)
@@ -134,18 +149,31 @@ async def make_cast(session: Session) -> Cast:
         for name in NAMES
     }
     for name, school, subjects in (
-        ("mentor", school_a, ("language", "math")), ("teacher", school_a, ("language", "math")),
-        ("mentor_elsewhere", school_b, ("language",)), ("teacher_elsewhere", school_b, ("language",)),
-    ):  # fmt: skip
+        ("mentor", school_a, ("language", "math")),
+        ("teacher", school_a, ("language", "math")),
+        ("mentor_elsewhere", school_b, ("language",)),
+        ("teacher_elsewhere", school_b, ("language",)),
+    ):
         for subject in subjects:
             await session.execute(
                 QUERIES["assignment"], {"person": people[name], "school": school, "subject": subject}
             )
     actors = {name: await _actor(session, name, person) for name, person in people.items()}
     return Cast(
-        country, province, district_1, district_2, school_a, school_b, practice, year, class_3a, opened,
-        students_a, students_b, **actors,
-    )  # fmt: skip
+        country,
+        province,
+        district_1,
+        district_2,
+        school_a,
+        school_b,
+        practice,
+        year,
+        class_3a,
+        opened,
+        students_a,
+        students_b,
+        **actors,
+    )
 
 
 async def _actor(session: Session, name: str, person: int) -> Actor:

@@ -47,8 +47,12 @@ def test_each_language_writes_as_with_all_of_the_data() -> None:
         asked = json.dumps([code, [day.isoformat() for day in DAYS], NUMBERS])
         said = subprocess.run(
             [sys.executable, "-c", WITH_ALL_OF_IT],
-            input=asked, capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
+            input=asked,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
         assert written(language) == json.loads(said.stdout)
 
 

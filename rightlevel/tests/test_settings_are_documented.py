@@ -69,11 +69,17 @@ def test_every_setting_can_be_set_by_its_variable(variable: str) -> None:
 def test_the_pool_takes_its_size_and_time_outs_from_the_settings() -> None:
     chosen = read_settings(
         {
-            "RIGHTLEVEL_POOL_CONNECTIONS": "5", "RIGHTLEVEL_POOL_WAITING": "9", "RIGHTLEVEL_CONNECT_S": "1", "RIGHTLEVEL_ACQUIRE_S": "2",
-            "RIGHTLEVEL_STATEMENT_S": "3", "RIGHTLEVEL_LOCK_S": "4", "RIGHTLEVEL_IDLE_IN_TRANSACTION_S": "5", "RIGHTLEVEL_IDLE_CLOSE_S": "6",
+            "RIGHTLEVEL_POOL_CONNECTIONS": "5",
+            "RIGHTLEVEL_POOL_WAITING": "9",
+            "RIGHTLEVEL_CONNECT_S": "1",
+            "RIGHTLEVEL_ACQUIRE_S": "2",
+            "RIGHTLEVEL_STATEMENT_S": "3",
+            "RIGHTLEVEL_LOCK_S": "4",
+            "RIGHTLEVEL_IDLE_IN_TRANSACTION_S": "5",
+            "RIGHTLEVEL_IDLE_CLOSE_S": "6",
             "RIGHTLEVEL_NETWORK_SILENCE_S": "7",
         }
-    )  # fmt: skip
+    )
     limits = limits_of(chosen)
     assert (limits.connections, limits.waiting, limits.connect_s, limits.acquire_s) == (5, 9, 1.0, 2.0)
     assert (limits.statement_s, limits.lock_s, limits.idle_in_transaction_s) == (3.0, 4.0, 5.0)

@@ -268,8 +268,10 @@ class ContractApp(Generic[ActorT, AppT]):
             return headers
         rate = call.endpoint.rate
         return {
-            **headers, "ratelimit-policy": self._policies[rate.name], "ratelimit": call.decision.header(rate),
-        }  # fmt: skip
+            **headers,
+            "ratelimit-policy": self._policies[rate.name],
+            "ratelimit": call.decision.header(rate),
+        }
 
     async def _explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         try:

@@ -317,8 +317,12 @@ class Cache(Generic[ValueT]):
             what = "can't be weighed" if size >= LARGER_THAN_ANY_CACHE else f"takes {size:,} bytes"
             log.warning(
                 "cache %s: the value of a key of type %s %s and is not kept; one value may take a tenth of %s bytes (%s so far)",
-                self.name, type(key).__name__, what, f"{self.max_bytes:,}", f"{self._too_big:,}",
-            )  # fmt: skip
+                self.name,
+                type(key).__name__,
+                what,
+                f"{self.max_bytes:,}",
+                f"{self._too_big:,}",
+            )
 
     def _put_in(self, entry: _Entry, *, is_main: bool) -> None:
         entry.is_main = is_main

@@ -136,9 +136,23 @@ class Call(Generic[ActorT, AppT]):
     """What a handler is given beside its inputs."""
 
     __slots__ = (
-        "_session", "actor", "address", "app", "clock", "cookies_to_set", "database", "decision", "endpoint", "headers", "is_https",
-        "path", "query_string", "request_id", "sent", "state",
-    )  # fmt: skip
+        "_session",
+        "actor",
+        "address",
+        "app",
+        "clock",
+        "cookies_to_set",
+        "database",
+        "decision",
+        "endpoint",
+        "headers",
+        "is_https",
+        "path",
+        "query_string",
+        "request_id",
+        "sent",
+        "state",
+    )
 
     def __init__(
         self,
@@ -460,6 +474,20 @@ class SignedIn:
 
 # `page: PageRequest` is injected; naming the type here keeps handlers' annotations honest for the type checker.
 __all__ = [
-    "Accepted", "Call", "ContractBroken", "Created", "Declined", "Endpoint", "Everyone", "Html", "PageRequest", "Raw", "Redirect", "Registry",
-    "SignedIn", "Streamed", "Upload", "Who",
-]  # fmt: skip
+    "Accepted",
+    "Call",
+    "ContractBroken",
+    "Created",
+    "Declined",
+    "Endpoint",
+    "Everyone",
+    "Html",
+    "PageRequest",
+    "Raw",
+    "Redirect",
+    "Registry",
+    "SignedIn",
+    "Streamed",
+    "Upload",
+    "Who",
+]

@@ -191,8 +191,9 @@ class _Wire:
     def show_rate(self, rate: RateClass, decision: Decision) -> None:
         """Every answer to this request says what is left of the allowance."""
         self._headers += [
-            (b"ratelimit-policy", rate.policy.encode()), (b"ratelimit", decision.header(rate).encode()),
-        ]  # fmt: skip
+            (b"ratelimit-policy", rate.policy.encode()),
+            (b"ratelimit", decision.header(rate).encode()),
+        ]
 
     async def watch(self) -> None:
         """Looks out for the client's leaving where nothing more of the request is to come. *Errors*: TooBig by its length."""

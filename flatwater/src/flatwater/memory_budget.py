@@ -52,8 +52,16 @@ class RequestBudget(msgspec.Struct, frozen=True):
 class Meter:
     """What one request has taken so far."""
 
-    __slots__ = ("allocation_pages", "budget", "is_struck", "largest_pages", "net_pages", "response_bytes",
-        "rows", "unread_s")  # fmt: skip
+    __slots__ = (
+        "allocation_pages",
+        "budget",
+        "is_struck",
+        "largest_pages",
+        "net_pages",
+        "response_bytes",
+        "rows",
+        "unread_s",
+    )
 
     def __init__(self, budget: RequestBudget) -> None:
         self.budget = budget

@@ -55,8 +55,10 @@ SERVER_GRACE_MS: Final = 500
 TRANSACTION_TIMEOUT_SINCE: Final = 170_000
 """*Source*: PostgreSQL 17, release notes: transaction_timeout. Before it each statement and each pause gets this end."""
 _TIMEOUTS: Final[tuple[LiteralString, ...]] = (
-    "statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout",
-)  # fmt: skip
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "lock_timeout",
+)
 MAX_NAME_BYTES: Final = 63
 """*Source*: PostgreSQL, NAMEDATALEN."""
 _UNSHOWABLE = re.compile(r"[^a-zA-Z0-9_.-]")
@@ -261,9 +263,10 @@ class Database:
             wrong.append(f"the server is version {version // 10_000}, and 15 is the oldest that works")
         if wrong:
             raise LimitsNotHeld(
-                "The database server does not keep our sessions' limits: " + "; ".join(wrong)
+                "The database server does not keep our sessions' limits: "
+                + "; ".join(wrong)
                 + ". A pooler in between may drop start-up options: say so (pooler=True), or connect to PostgreSQL itself."
-            )  # fmt: skip
+            )
 
     async def close(self, drain_s: float = 5.0) -> None:
         """Closes every connection, waiting up to `drain_s` for those in use."""

@@ -143,8 +143,12 @@ class Loop:
         trace = None if told_s is not None or isinstance(error, Refused) else error
         log.error(
             "%s failed, %d in a row, and is tried again: %s%s",
-            self.name, self._in_a_row, self._last_error, more, exc_info=trace,
-        )  # fmt: skip
+            self.name,
+            self._in_a_row,
+            self._last_error,
+            more,
+            exc_info=trace,
+        )
 
     def _pause_s(self) -> float:
         """Sooner at first, never later than the next turn would be, and never all loops at once."""
@@ -164,9 +168,19 @@ class Loop:
         if not is_alive:
             state = "ended" if self._has_ended else "dead"
         return LoopStanding(
-            self.name, self.kind, self.period_s, state, self._turns, self._failures, self._in_a_row, missed,
-            self._last_turn_at, self._last_success_at, self._last_failure_at, self._last_error,
-        )  # fmt: skip
+            self.name,
+            self.kind,
+            self.period_s,
+            state,
+            self._turns,
+            self._failures,
+            self._in_a_row,
+            missed,
+            self._last_turn_at,
+            self._last_success_at,
+            self._last_failure_at,
+            self._last_error,
+        )
 
     @property
     def _has_ended(self) -> bool:
@@ -177,9 +191,16 @@ class TaskLoop(Loop):
     """A loop in a task: a turn each period, or work that turns by itself for as long as it runs."""
 
     def __init__(
-        self, name: str, work: Callable[[TaskLoop], Awaitable[object]], clock: Clock, *,
-        period_s: float | None, is_periodic: bool, first_after_s: float = 0.0, turn_s: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        work: Callable[[TaskLoop], Awaitable[object]],
+        clock: Clock,
+        *,
+        period_s: float | None,
+        is_periodic: bool,
+        first_after_s: float = 0.0,
+        turn_s: float | None = None,
+    ) -> None:
         super().__init__(name, "task", period_s, clock)
         self._work = work
         self._is_periodic = is_periodic
@@ -308,16 +329,28 @@ class Supervisor:
                 await loop.stop()
 
     def every(
-        self, name: str, turn: Turn, *, period_s: float, first_after_s: float | None = None, turn_s: float | None = None
-    ) -> TaskLoop:  # fmt: skip
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        period_s: float,
+        first_after_s: float | None = None,
+        turn_s: float | None = None,
+    ) -> TaskLoop:
         """Turns again and again, `period_s` after a turn has ended; first after a period unless said otherwise.
 
         A turn that takes longer than `turn_s` is ended and has failed. *Errors*: ValueError when a loop of this name runs.
         """
         after_s = period_s if first_after_s is None else first_after_s
         loop = TaskLoop(
-            name, lambda _: turn(), self._clock, period_s=period_s, is_periodic=True, first_after_s=after_s, turn_s=turn_s,
-        )  # fmt: skip
+            name,
+            lambda _: turn(),
+            self._clock,
+            period_s=period_s,
+            is_periodic=True,
+            first_after_s=after_s,
+            turn_s=turn_s,
+        )
         self._add(loop)
         loop.start()
         return loop

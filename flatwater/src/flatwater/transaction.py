@@ -66,8 +66,13 @@ ConstraintKind = Literal[
     "foreign_key", "still_referenced", "unique", "check", "exclusion", "not_null", "other"
 ]
 _CONSTRAINT_KINDS: dict[str | None, ConstraintKind] = {
-    "23001": "still_referenced", "23502": "not_null", "23503": "foreign_key", "23505": "unique", "23514": "check", "23P01": "exclusion",
-}  # fmt: skip
+    "23001": "still_referenced",
+    "23502": "not_null",
+    "23503": "foreign_key",
+    "23505": "unique",
+    "23514": "check",
+    "23P01": "exclusion",
+}
 
 
 class ConstraintViolated(Exception):

@@ -14,29 +14,70 @@ from flatwater.audit.dynamic.values import value_of
 
 DOCUMENT: dict[str, Any] = {
     "paths": {
-        "/schools/{id}": {"get": {"parameters": [{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}]}},
+        "/schools/{id}": {
+            "get": {
+                "parameters": [{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}]
+            }
+        },
         "/schools": {
             "parameters": [{"$ref": "#/components/parameters/limit"}],
-            "get": {"parameters": [
-                {"name": "words", "in": "query", "schema": {"anyOf": [{"type": "null"}, {"type": "string"}]}},
-                {"name": "cursor", "in": "query", "schema": {"type": "string"}},
-                {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}},
-            ]},
-            "post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/School"}}}}},
+            "get": {
+                "parameters": [
+                    {
+                        "name": "words",
+                        "in": "query",
+                        "schema": {"anyOf": [{"type": "null"}, {"type": "string"}]},
+                    },
+                    {"name": "cursor", "in": "query", "schema": {"type": "string"}},
+                    {"name": "offset", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                ]
+            },
+            "post": {
+                "requestBody": {
+                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/School"}}}
+                }
+            },
         },
-        "/children": {"get": {"parameters": [{"name": "school_id", "in": "query", "required": True, "schema": {"type": "string"}}]}},
-        "/files": {"post": {"requestBody": {"content": {"multipart/form-data": {"schema": {
-            "type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}}}}}},
+        "/children": {
+            "get": {
+                "parameters": [
+                    {"name": "school_id", "in": "query", "required": True, "schema": {"type": "string"}}
+                ]
+            }
+        },
+        "/files": {
+            "post": {
+                "requestBody": {
+                    "content": {
+                        "multipart/form-data": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["file"],
+                                "properties": {"file": {"type": "string", "format": "binary"}},
+                            }
+                        }
+                    }
+                }
+            }
+        },
     },
     "components": {
-        "parameters": {"limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 50}}},
+        "parameters": {
+            "limit": {"name": "limit", "in": "query", "schema": {"type": "integer", "maximum": 50}}
+        },
         "schemas": {
             "Named": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
-            "School": {"allOf": [{"$ref": "#/components/schemas/Named"}], "required": ["open"], "properties": {
-                "open": {"type": ["null", "boolean"]}, "parts": {"type": "array", "items": {"$ref": "#/components/schemas/School"}}}},
+            "School": {
+                "allOf": [{"$ref": "#/components/schemas/Named"}],
+                "required": ["open"],
+                "properties": {
+                    "open": {"type": ["null", "boolean"]},
+                    "parts": {"type": "array", "items": {"$ref": "#/components/schemas/School"}},
+                },
+            },
         },
     },
-}  # fmt: skip
+}
 
 
 def asker(route: str, ids: KnownIds | None = None) -> Asker:
@@ -46,8 +87,12 @@ def asker(route: str, ids: KnownIds | None = None) -> Asker:
 
 def test_reads_come_first_and_lists_before_what_they_lead_to() -> None:
     assert [each.route for each in operations_of(DOCUMENT)] == [
-        "GET /schools", "GET /children", "GET /schools/{id}", "POST /schools", "POST /files",
-    ]  # fmt: skip
+        "GET /schools",
+        "GET /children",
+        "GET /schools/{id}",
+        "POST /schools",
+        "POST /files",
+    ]
 
 
 def test_free_text_is_new_in_each_call_and_optional_parts_come_and_go() -> None:
@@ -82,8 +127,10 @@ def test_ids_that_a_list_has_shown_are_asked_for() -> None:
     ids = KnownIds()
     ids.learn("/schools", {"items": [{"id": "a"}, {"id": "b"}], "more": []})
     assert [asker("GET /schools/{id}", ids).good(number).path for number in (0, 1, 2)] == [
-        "/schools/a", "/schools/b", "/schools/a",
-    ]  # fmt: skip
+        "/schools/a",
+        "/schools/b",
+        "/schools/a",
+    ]
     assert parse_qs(asker("GET /children", ids).good(1).query) == {"school_id": ["b"]}
 
 

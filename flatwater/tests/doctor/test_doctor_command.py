@@ -28,7 +28,10 @@ from flatwater.doctor.trends import theil_sen
 from flatwater.doctor.watching import HEIGHT, WIDTH, Watch, frame
 from flatwater.queries import read_queries
 
-ASIDE = read_queries("-- name: wait\n-- Waits.\nselect pg_sleep(2)::text as slept limit 1\n-- name: gone\n-- Is not there.\nselect nothing from nowhere limit 1\n-- name: locked\n-- Waits for a lock.\nselect count(*)::int as rows from counter limit 1", origin="test")  # fmt: skip
+ASIDE = read_queries(
+    "-- name: wait\n-- Waits.\nselect pg_sleep(2)::text as slept limit 1\n-- name: gone\n-- Is not there.\nselect nothing from nowhere limit 1\n-- name: locked\n-- Waits for a lock.\nselect count(*)::int as rows from counter limit 1",
+    origin="test",
+)
 
 
 @pytest.fixture

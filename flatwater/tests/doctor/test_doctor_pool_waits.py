@@ -23,7 +23,10 @@ from flatwater.transaction import Session
 
 pytestmark = pytest.mark.anyio
 
-CHANGE = read_queries("-- name: change\n-- Changes the one row.\nupdate counter set value = value + 1 where name = 'one' returning value", origin="test")["change"]  # fmt: skip
+CHANGE = read_queries(
+    "-- name: change\n-- Changes the one row.\nupdate counter set value = value + 1 where name = 'one' returning value",
+    origin="test",
+)["change"]
 NOWHERE = "http://127.0.0.1:1/healthz"
 
 

@@ -44,9 +44,31 @@ class OwnServer:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         if copy_of is None:
-            self.run("initdb", "-D", self.cluster, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--locale=C")  # fmt: skip
+            self.run(
+                "initdb",
+                "-D",
+                self.cluster,
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+                "--locale=C",
+            )
         else:
-            self.run("pg_basebackup", "-D", self.cluster, "-R", "-c", "fast", "--no-sync", "-X", "stream", "-d", copy_of.conninfo)  # fmt: skip
+            self.run(
+                "pg_basebackup",
+                "-D",
+                self.cluster,
+                "-R",
+                "-c",
+                "fast",
+                "--no-sync",
+                "-X",
+                "stream",
+                "-d",
+                copy_of.conninfo,
+            )
         (self.cluster / "pg_stat_tmp").mkdir(exist_ok=True)
         merged = {
             **SMALL,
@@ -58,8 +80,11 @@ class OwnServer:
         options = [word for name, value in merged.items() for word in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
             self._command("postgres", "-D", self.cluster, *options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
         until = time.monotonic() + 20
         while True:
             try:
@@ -218,7 +243,13 @@ def replica_of() -> Iterator[Any]:
     made: list[OwnServer] = []
 
     def copy(server: OwnServer) -> OwnServer:
-        made.append(OwnServer(newest_binaries(), {"hot_standby": "on", "wal_level": "logical", "max_prepared_transactions": "10"}, copy_of=server))  # fmt: skip
+        made.append(
+            OwnServer(
+                newest_binaries(),
+                {"hot_standby": "on", "wal_level": "logical", "max_prepared_transactions": "10"},
+                copy_of=server,
+            )
+        )
         return made[-1]
 
     yield copy

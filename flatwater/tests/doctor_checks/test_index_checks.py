@@ -38,10 +38,19 @@ def test_a_foreign_key_without_index_is_found_with_the_statement_that_builds_it(
     assert ward.loud(MissingIndexes()) == {finding.key}
 
 
-@pytest.mark.parametrize(("index", "serves"), [
-    ("(b, a, c)", True), ("(a, c, b)", False), ("(a, b) where c > 0", False), ("(c, a, b)", False),
-    ("(a, b) where a is not null", True), ("(b, a) where b is not null", True), ("(a, b) where c is not null", False), ("(a)", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("index", "serves"),
+    [
+        ("(b, a, c)", True),
+        ("(a, c, b)", False),
+        ("(a, b) where c > 0", False),
+        ("(c, a, b)", False),
+        ("(a, b) where a is not null", True),
+        ("(b, a) where b is not null", True),
+        ("(a, b) where c is not null", False),
+        ("(a)", False),
+    ],
+)
 def test_a_foreign_key_is_served_by_an_index_that_begins_with_its_columns_in_any_order(
     ward, index: str, serves: bool
 ) -> None:
@@ -78,9 +87,11 @@ def test_a_key_that_nothing_looks_up_is_counted_and_no_index_is_advised_until_ro
 
 def test_what_a_partial_index_holds_is_told_beside_the_key_it_does_not_serve(ward) -> None:
     ward.run(
-        *ORDERS, "create index orders_paid on orders (customer_id) where paid_on is not null",
-        "insert into customer values (0, 'gone')", "delete from customer where id = 0",
-    )  # fmt: skip
+        *ORDERS,
+        "create index orders_paid on orders (customer_id) where paid_on is not null",
+        "insert into customer values (0, 'gone')",
+        "delete from customer where id = 0",
+    )
     found = ward.see(MissingIndexes())["missing_indexes/public.orders.orders_customer_id_fkey"]
     assert "orders_paid (where (paid_on IS NOT NULL))" in found.saw
 

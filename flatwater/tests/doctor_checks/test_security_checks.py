@@ -148,14 +148,17 @@ def test_releases_are_counted_by_the_calendar_that_was_promised() -> None:
     assert releases_since(date(2020, 9, 24), date(2025, 11, 30)) == 21
 
 
-@pytest.mark.parametrize(("version", "today", "keys"), [
-    (180_000, date(2025, 10, 1), set()),
-    (180_000, date(2026, 11, 23), {"version_and_restart/minor"}),
-    (140_019, date(2026, 11, 23), {"version_and_restart/ended"}),
-    (150_099, date(2027, 10, 1), {"version_and_restart/ending"}),
-    (120_001, date(2026, 11, 23), {"version_and_restart/ended"}),
-    (190_000, date(2027, 11, 23), set()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("version", "today", "keys"),
+    [
+        (180_000, date(2025, 10, 1), set()),
+        (180_000, date(2026, 11, 23), {"version_and_restart/minor"}),
+        (140_019, date(2026, 11, 23), {"version_and_restart/ended"}),
+        (150_099, date(2027, 10, 1), {"version_and_restart/ending"}),
+        (120_001, date(2026, 11, 23), {"version_and_restart/ended"}),
+        (190_000, date(2027, 11, 23), set()),
+    ],
+)
 def test_versions_are_judged_by_the_day(version: int, today: date, keys: set[str]) -> None:
     found = VersionAndRestart()._version(version, today)
     assert {each.key for each in found} - ({"version_and_restart/minor"} - keys) == keys

@@ -150,24 +150,32 @@ def test_five_million_rate_limit_rows_are_critical_and_the_sweep_takes_them_out(
 
 
 KINDS = {
-    "flatwater_rate_limit": (tables.RATE_LIMIT, "insert into flatwater_rate_limit select 'x', n::text, {at} from {rows}", "arrival_at has passed"),
+    "flatwater_rate_limit": (
+        tables.RATE_LIMIT,
+        "insert into flatwater_rate_limit select 'x', n::text, {at} from {rows}",
+        "arrival_at has passed",
+    ),
     "rate_limits": (
         "create table rate_limits (id bigint, key text, created_at timestamptz)",
-        "insert into rate_limits select n, 'k', {at} - interval '1 day' from {rows}", "created_at has passed 1 day ago",
+        "insert into rate_limits select n, 'k', {at} - interval '1 day' from {rows}",
+        "created_at has passed 1 day ago",
     ),
     "reset_tokens": (
         "create table reset_tokens (id bigint, created_at timestamptz, expires_at timestamptz)",
-        "insert into reset_tokens select n, now(), {at} from {rows}", "expires_at has passed",
+        "insert into reset_tokens select n, now(), {at} from {rows}",
+        "expires_at has passed",
     ),
     "user_sessions": (
         "create table user_sessions (id bigint, created_at timestamp, last_seen_at timestamp)",
-        "insert into user_sessions select n, now(), {at} - interval '30 days' from {rows}", "last_seen_at has passed 30 days ago",
+        "insert into user_sessions select n, now(), {at} - interval '30 days' from {rows}",
+        "last_seen_at has passed 30 days ago",
     ),
     "jobs": (
         "create table jobs (id bigint, created_at timestamptz, finished_at timestamptz)",
-        "insert into jobs select n, now(), {at} - interval '7 days' from {rows}", "finished_at has passed 7 days ago",
+        "insert into jobs select n, now(), {at} - interval '7 days' from {rows}",
+        "finished_at has passed 7 days ago",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -205,9 +213,10 @@ def test_an_estimate_is_believed_neither_when_it_says_too_many_nor_when_it_says_
     assert ward.value("select reltuples from pg_class where oid = 'request_limits'::regclass") > 1_000_000
     assert "unbounded_tables/public.request_limits" not in ward.see(UnboundedTables())
     ward.run(
-        "truncate request_limits", "analyze request_limits",
+        "truncate request_limits",
+        "analyze request_limits",
         "insert into request_limits select n, now() from generate_series(1, 600000) n",
-    )  # fmt: skip
+    )
     assert ward.see(UnboundedTables())["unbounded_tables/public.request_limits"].numbers["rows"] == 600_000
 
 

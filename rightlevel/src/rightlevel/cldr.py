@@ -14,11 +14,23 @@ from babel import Locale, core, localedata
 
 WRITTEN_WITH: Final = frozenset(
     {
-        "date_formats", "days", "day_periods", "decimal_formats", "default_numbering_system", "eras", "months",
-        "number_symbols", "numbering_systems", "percent_formats", "periods", "plural_form", "quarters", "time_formats",
+        "date_formats",
+        "days",
+        "day_periods",
+        "decimal_formats",
+        "default_numbering_system",
+        "eras",
+        "months",
+        "number_symbols",
+        "numbering_systems",
+        "percent_formats",
+        "periods",
+        "plural_form",
+        "quarters",
+        "time_formats",
         "week_data",
     }
-)  # fmt: skip
+)
 
 
 def locale_of(code: str) -> tuple[Locale, str, str]:

@@ -79,8 +79,9 @@ def test_what_is_read_back_is_what_there_was(folder: Path, backup: Path, tmp_pat
     assert everything(tmp_path / "new") == before
     photos = tmp_path / "new" / "photos"
     assert {each.name: each.read_bytes() for each in photos.rglob("*") if each.is_file()} == {
-        "one": b"ab/one" * 1_000, "two": b"cd/two" * 1_000,
-    }  # fmt: skip
+        "one": b"ab/one" * 1_000,
+        "two": b"cd/two" * 1_000,
+    }
     again = run("restore", str(backup), "--data", str(tmp_path / "new"))
     assert (again.returncode, "nothing is written over" in again.stderr) == (1, True)
     assert everything(tmp_path / "new") == before

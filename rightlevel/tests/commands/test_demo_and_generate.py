@@ -108,8 +108,21 @@ def test_two_servers_on_one_folder_or_one_port_are_refused_in_a_sentence(tmp_pat
         )
         assert (same_port.returncode, f"Port {port}" in same_port.stderr) == (1, True)
         person = subprocess.run(
-            [COMMAND, "person", "add", "--role", "admin", "--username", "while.running", "--data", str(tmp_path)],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+            [
+                COMMAND,
+                "person",
+                "add",
+                "--role",
+                "admin",
+                "--username",
+                "while.running",
+                "--data",
+                str(tmp_path),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         assert person.returncode == 0, person.stderr
         assert "Traceback" not in same_folder.stderr + same_port.stderr

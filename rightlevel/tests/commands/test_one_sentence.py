@@ -21,8 +21,13 @@ def start(folder: Path, *words: str, **environment: str) -> subprocess.Completed
         if not name.startswith(("PG", "DATABASE_URL", "RIGHTLEVEL_"))
     }
     return subprocess.run(
-        [COMMAND, "serve", "--data", str(folder), *words], env=given | environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [COMMAND, "serve", "--data", str(folder), *words],
+        env=given | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
@@ -30,12 +35,20 @@ WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "no such port": (("--port", "99999"), {}, "99999 is not in the range"),
     "no such port by its variable": ((), {"RIGHTLEVEL_PORT": "99999"}, "There is no port 99999"),
     "no address of this machine": (("--host", "nonsense.invalid"), {}, "is no address of this machine"),
-    "another kind of database": ((), {"DATABASE_URL": f"mysql://u:{SECRET}@h/db"}, "it is no address of a PostgreSQL"),
-    "an address that can't be read": ((), {"DATABASE_URL": f"postgresql://u:{SECRET}@[::1/db"}, "it is no address of a PostgreSQL"),
+    "another kind of database": (
+        (),
+        {"DATABASE_URL": f"mysql://u:{SECRET}@h/db"},
+        "it is no address of a PostgreSQL",
+    ),
+    "an address that can't be read": (
+        (),
+        {"DATABASE_URL": f"postgresql://u:{SECRET}@[::1/db"},
+        "it is no address of a PostgreSQL",
+    ),
     "nobody there": ((), {"DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/db"}, "can't be reached"),
     "a proxy that is none": ((), {"RIGHTLEVEL_TRUSTED_PROXIES": "not-a-network"}, "not-a-network"),
     "nonsense for a setting": ((), {"RIGHTLEVEL_POOL_CONNECTIONS": "many"}, "A setting has the wrong form"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -49,10 +49,28 @@ def test_a_token_is_made_for_somebody_who_exists(folder: Path) -> None:
 def test_what_is_wrong_is_said_with_what_to_do(folder: Path) -> None:
     wrong_name = run("person", "add", "--role", "viewer", "--username", "Has Spaces", "--data", str(folder))
     assert (wrong_name.returncode, "Small letters" in wrong_name.stderr) == (1, True)
-    no_server = run("person", "add", "--role", "viewer", "--username", "v", "--data", str(folder),
-                    environment={"DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "PATH": "/usr/bin:/bin"})  # fmt: skip
+    no_server = run(
+        "person",
+        "add",
+        "--role",
+        "viewer",
+        "--username",
+        "v",
+        "--data",
+        str(folder),
+        environment={"DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "PATH": "/usr/bin:/bin"},
+    )
     assert (no_server.returncode, "DATABASE_URL" in no_server.stderr) == (1, True)
-    wrong_setting = run("person", "add", "--role", "viewer", "--username", "v", "--data", str(folder),
-                        environment={"RIGHTLEVEL_PORT": "abc", "PATH": "/usr/bin:/bin"})  # fmt: skip
+    wrong_setting = run(
+        "person",
+        "add",
+        "--role",
+        "viewer",
+        "--username",
+        "v",
+        "--data",
+        str(folder),
+        environment={"RIGHTLEVEL_PORT": "abc", "PATH": "/usr/bin:/bin"},
+    )
     assert (wrong_setting.returncode, "port" in wrong_setting.stderr) == (2, True)
     assert "Traceback" not in wrong_name.stderr + no_server.stderr + wrong_setting.stderr

@@ -53,8 +53,13 @@ select count(*) from result
 STATES = {"c": "23514", "f": "23503", "p": "23505", "u": "23505", "x": "23P01", "n": "23502"}
 KINDS = {"c": "check", "f": "foreign_key", "p": "unique", "u": "unique", "x": "exclusion", "n": "not_null"}
 EXPECTED: dict[str, type[Exception]] = {
-    "c": Invalid, "f": Invalid, "p": AlreadyTaken, "u": AlreadyTaken, "x": Conflict, "n": Invalid,
-}  # fmt: skip
+    "c": Invalid,
+    "f": Invalid,
+    "p": AlreadyTaken,
+    "u": AlreadyTaken,
+    "x": Conflict,
+    "n": Invalid,
+}
 
 
 class Constraint(msgspec.Struct, frozen=True):
@@ -100,8 +105,11 @@ def raised(each: Constraint) -> Any:
     return sql.SQL(
         "do $$ begin raise exception 'refused' using errcode = {}, constraint = {}, table = {}, column = {}; end $$"
     ).format(
-        sql.Literal(STATES[each.sort]), sql.Literal(each.name), sql.Literal(each.table), sql.Literal(each.columns)
-    )  # fmt: skip
+        sql.Literal(STATES[each.sort]),
+        sql.Literal(each.name),
+        sql.Literal(each.table),
+        sql.Literal(each.columns),
+    )
 
 
 def require_words(error: ConstraintViolated) -> None:

@@ -40,13 +40,37 @@ def conninfo(tmp_path: Path) -> Iterator[str]:
     owner = {"user": runner.user, "group": runner.user, "extra_groups": runner.groups}
     cluster = tmp_path / "cluster"
     subprocess.run(
-        runner.command(BINARIES / "initdb", "-D", cluster, "-U", "owner", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"),
-        check=True, capture_output=True, cwd="/", **owner,
-    )  # fmt: skip
+        runner.command(
+            BINARIES / "initdb",
+            "-D",
+            cluster,
+            "-U",
+            "owner",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+        ),
+        check=True,
+        capture_output=True,
+        cwd="/",
+        **owner,
+    )
     process = subprocess.Popen(
-        runner.command(BINARIES / "postgres", "-D", cluster, "-c", "listen_addresses=", "-c", f"unix_socket_directories={tmp_path}"),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **owner,
-    )  # fmt: skip
+        runner.command(
+            BINARIES / "postgres",
+            "-D",
+            cluster,
+            "-c",
+            "listen_addresses=",
+            "-c",
+            f"unix_socket_directories={tmp_path}",
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        **owner,
+    )
     found = f"host={tmp_path} user=owner dbname=postgres"
     until = time.monotonic() + 30
     while True:

@@ -22,9 +22,17 @@ def empty(server: PrivateServer, request: pytest.FixtureRequest) -> str:
 
 def dump(conninfo: str) -> list[str]:
     done = subprocess.run(
-        [find_binaries() / "pg_dump", "--schema-only", "--no-privileges", "--exclude-table=schema_migration", conninfo],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            find_binaries() / "pg_dump",
+            "--schema-only",
+            "--no-privileges",
+            "--exclude-table=schema_migration",
+            conninfo,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return [
         line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict", "--"))
     ]

@@ -21,9 +21,14 @@ from flatwater.queries import read_queries
 from rightlevel.programme.accounts import PasswordHasher, set_admins_need_second_factor
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 QUERIES = read_queries(
     """
 -- name: give_password

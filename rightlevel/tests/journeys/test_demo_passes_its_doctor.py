@@ -126,8 +126,10 @@ def test_the_services_own_memory_and_time_outs_are_examined(told: dict[str, Any]
 
 def test_nothing_is_advised_that_can_not_be_done_here(told: dict[str, Any]) -> None:
     advised = [
-        f"{each['key']}: {cure}" for each in told["findings"] for cure in each["cures"]
+        f"{each['key']}: {cure}"
+        for each in told["findings"]
+        for cure in each["cures"]
         if any(word in json.dumps(cure).lower() for word in CANT_BE_DONE)
-    ]  # fmt: skip
+    ]
     assert advised == []
     assert not [each["saw"] for each in told["findings"] if "shared_preload_libraries" in each["saw"]]

@@ -63,10 +63,17 @@ def every_page(site: Site, name: str) -> list[str]:
     """The address of every page that somebody of the cast may open, with what there is, and one that leads nowhere."""
     cast = site.cast
     ids: dict[str, object] = {
-        "schools": cast.school_a, "students": cast.students_a[0], "rounds": cast.round, "people": cast.teacher.person_id,
-        "years": cast.school_year, "places": cast.district_1, "classes": cast.class_3a, "assign": cast.school_a,
-        "results": cast.round, "forms": "visit",
-    }  # fmt: skip
+        "schools": cast.school_a,
+        "students": cast.students_a[0],
+        "rounds": cast.round,
+        "people": cast.teacher.person_id,
+        "years": cast.school_year,
+        "places": cast.district_1,
+        "classes": cast.class_3a,
+        "assign": cast.school_a,
+        "results": cast.round,
+        "forms": "visit",
+    }
     paths = ["/nowhere"]
     for route in all_routes():
         parts = route.path.split("/")

@@ -23,10 +23,15 @@ pytestmark = pytest.mark.browser
 
 KEYS = ("a", "b", "c", "constructor", "e", "f", "g", "h")
 VALUES: dict[str, tuple[Any, ...]] = {
-    "yes_no": (True, False), "yes_no_unknown": (True, False, "unknown"), "choice": ("x", "y", "unknown"), "note": ("x",),
-    "choices": (["x"], ["x", "y"], ["y"], []), "number": (0, 1, 2, 2.5), "text": ("", "x", "1", "ខ្មែរ"),
+    "yes_no": (True, False),
+    "yes_no_unknown": (True, False, "unknown"),
+    "choice": ("x", "y", "unknown"),
+    "note": ("x",),
+    "choices": (["x"], ["x", "y"], ["y"], []),
+    "number": (0, 1, 2, 2.5),
+    "text": ("", "x", "1", "ខ្មែរ"),
     "gps": ({"lat": 1.0, "lon": 2}, {"lat": 1.5, "lon": 2}),
-}  # fmt: skip
+}
 ASKED_TYPES = (*VALUES, "choices")
 CASES = 900
 DAY = date(2026, 3, 2)
@@ -65,15 +70,28 @@ class Dice:
         inner = tuple(self.field(each, may_repeat=False) for each in KEYS[4:7]) if kind == "group" else ()
         options = tuple(Option(each, {}, self.maybe()) for each in ("x", "y")) if kind == "choices" else ()
         return Field(
-            key, kind, {}, {}, options, self.maybe(), self.maybe(), repeat=3 if inner else 1,
-            is_given=not inner and self.random.random() < 0.1, fields=inner,
-        )  # fmt: skip
+            key,
+            kind,
+            {},
+            {},
+            options,
+            self.maybe(),
+            self.maybe(),
+            repeat=3 if inner else 1,
+            is_given=not inner and self.random.random() < 0.1,
+            fields=inner,
+        )
 
     def form(self) -> Form:
         sections = (
-            Section(f"s{number}", {}, tuple(self.field(each, may_repeat=True) for each in KEYS[number * 4 :][:4]), self.maybe())
+            Section(
+                f"s{number}",
+                {},
+                tuple(self.field(each, may_repeat=True) for each in KEYS[number * 4 :][:4]),
+                self.maybe(),
+            )
             for number in range(2)
-        )  # fmt: skip
+        )
         return Form("any", 1, ("en",), tuple(sections))
 
     def answers(self, form: Form) -> dict[str, Any]:

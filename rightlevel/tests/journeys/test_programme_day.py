@@ -243,17 +243,42 @@ def send_file(page: Page, path: Path, *, only_try: bool = False) -> None:
 
 PAGES = {
     "mentor": (
-        "/", "/schools", "/students", "/schools/{school}", "/schools/{school}/students", "/schools/{school}/students/new",
-        "/schools/{school}/grid", "/schools/{school}/grid?subject=math", "/students/{child}", "/students/{child}/edit",
-        "/students/{child}/results/{round}/language", "/figures", "/figures?school={school}",
+        "/",
+        "/schools",
+        "/students",
+        "/schools/{school}",
+        "/schools/{school}/students",
+        "/schools/{school}/students/new",
+        "/schools/{school}/grid",
+        "/schools/{school}/grid?subject=math",
+        "/students/{child}",
+        "/students/{child}/edit",
+        "/students/{child}/results/{round}/language",
+        "/figures",
+        "/figures?school={school}",
     ),
     "coordinator": (
-        "/", "/schools", "/schools/new", "/schools/{school}", "/places", "/places?below={province}", "/places/new",
-        "/rounds", "/rounds/new", "/rounds/{round}?search=B", "/rounds/{round}/schools/{school}", "/years", "/years/new",
-        "/imports", "/deleted", "/deleted?kind=schools", "/figures", "/figures?place={district}&subject=math",
+        "/",
+        "/schools",
+        "/schools/new",
+        "/schools/{school}",
+        "/places",
+        "/places?below={province}",
+        "/places/new",
+        "/rounds",
+        "/rounds/new",
+        "/rounds/{round}?search=B",
+        "/rounds/{round}/schools/{school}",
+        "/years",
+        "/years/new",
+        "/imports",
+        "/deleted",
+        "/deleted?kind=schools",
+        "/figures",
+        "/figures?place={district}&subject=math",
     ),
     "viewer": ("/",),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("language", ["en", "km"])

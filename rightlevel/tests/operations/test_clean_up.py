@@ -91,9 +91,13 @@ async def test_the_schedulers_address_is_there_only_for_its_secret(platform: Ser
     path = "/api/cron/cleanup-rate-limits"
     async with platform.client() as client:
         wrong = [
-            {}, {"authorization": "Bearer wrong"}, {"x-cron-secret": ""}, {"x-cron-secret": SECRET[:-1]}, {"x-cron-secret": SECRET + "x"},
+            {},
+            {"authorization": "Bearer wrong"},
+            {"x-cron-secret": ""},
+            {"x-cron-secret": SECRET[:-1]},
+            {"x-cron-secret": SECRET + "x"},
             {"x-cron-secret": "wrong", "authorization": f"Bearer {SECRET}"},
-        ]  # fmt: skip
+        ]
         for headers in wrong:
             answer = await client.post(path, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (401, "wrong_secret"), headers

@@ -37,10 +37,25 @@ pytestmark = pytest.mark.anyio
 
 PERIOD_S = 0.2
 LOOPS = {
-    "postgres log", "postgres keeper", "process monitor", "memory line", "load shedding", "invalidation", "service levels", "alerts 1, by log",
-    "months", "sessions noted", "round sealing", "sweeping", "clean-up", "reading history", "loop report", "imports", "import marks",
+    "postgres log",
+    "postgres keeper",
+    "process monitor",
+    "memory line",
+    "load shedding",
+    "invalidation",
+    "service levels",
+    "alerts 1, by log",
+    "months",
+    "sessions noted",
+    "round sealing",
+    "sweeping",
+    "clean-up",
+    "reading history",
+    "loop report",
+    "imports",
+    "import marks",
     "import progress",
-}  # fmt: skip
+}
 """Every loop there is. A new one joins the walks below."""
 
 
@@ -146,9 +161,15 @@ async def _nothing(_session: object) -> None:
 
 
 UNDER: dict[str, str] = {
-    "months": "audit_entry", "sessions noted": "person_session", "round sealing": "round_snapshot", "sweeping": "write_receipt",
-    "clean-up": "join_request", "reading history": "reading_history", "loop report": "loop_standing", "import marks": "import_run",
-}  # fmt: skip
+    "months": "audit_entry",
+    "sessions noted": "person_session",
+    "round sealing": "round_snapshot",
+    "sweeping": "write_receipt",
+    "clean-up": "join_request",
+    "reading history": "reading_history",
+    "loop report": "loop_standing",
+    "import marks": "import_run",
+}
 """A table without which each of these can't do its work."""
 WITHOUT_A_TABLE = LOOPS - set(UNDER) - {"imports", "import progress"}
 """These ask no table: processes, memory, LISTEN, levels of the server, a log. The two of imports run only while there is one."""
@@ -170,8 +191,10 @@ async def test_a_table_renamed_under_each_loop_is_told_holds_up_no_other_and_all
     platform, database = often
     supervisor = platform.supervisor
     assert {each.name for each in supervisor.standings()} >= LOOPS - {
-        "postgres log", "postgres keeper", "import progress",
-    }  # fmt: skip
+        "postgres log",
+        "postgres keeper",
+        "import progress",
+    }
 
     async def note() -> None:
         platform.seen_sessions.note("01890000-0000-7000-8000-000000000000")
@@ -307,8 +330,9 @@ async def test_the_doctor_warns_after_three_missed_turns_by_each_loops_own_perio
         clock.advance(3 * 86_400)
         await report.tell()
         assert {each.key for each in await says(conninfo)} == {
-            "background_loops/each minute", "background_loops/each day",
-        }  # fmt: skip
+            "background_loops/each minute",
+            "background_loops/each day",
+        }
         with psycopg.connect(conninfo, autocommit=True) as connection:
             connection.execute("update loop_standing set told_at = told_at - interval '10 minutes'")
             (found,) = await says(conninfo)

@@ -34,9 +34,15 @@ def longest() -> str:
     ]
     endpoints = [EndpointStanding(f"{number}" + "e" * 500, HUGE, 100, 9_999.0, 1, 0) for number in range(256)]
     return memory_line(
-        HUGE, SAMPLE, HUGE, HUGE, garbage=a_garbage(), shedding=SheddingStanding({}, {}, HUGE, None, None, 0.0, 0),
-        caches=caches, endpoints=endpoints,
-    )  # fmt: skip
+        HUGE,
+        SAMPLE,
+        HUGE,
+        HUGE,
+        garbage=a_garbage(),
+        shedding=SheddingStanding({}, {}, HUGE, None, None, 0.0, 0),
+        caches=caches,
+        endpoints=endpoints,
+    )
 
 
 def a_garbage() -> GarbageStanding:
@@ -60,8 +66,15 @@ def test_the_line_has_a_bound_however_much_there_is_to_tell() -> None:
 
 def test_what_is_not_ours_to_see_is_null() -> None:
     line = memory_line(
-        1, None, None, None, garbage=a_garbage(), shedding=SheddingStanding({}, {}, 0, None, None, 0.0, 0), caches=[], endpoints=[]
-    )  # fmt: skip
+        1,
+        None,
+        None,
+        None,
+        garbage=a_garbage(),
+        shedding=SheddingStanding({}, {}, 0, None, None, 0.0, 0),
+        caches=[],
+        endpoints=[],
+    )
     said = json.loads(line)
     assert (said["program_pss"], said["database_pss"], said["connections"]) == (None, None, None)
 

@@ -84,8 +84,11 @@ async def test_months_are_made_ahead_once_and_rows_go_to_theirs(ward: Ward) -> N
     names = {f"audit_entry_{month}" for month in ("2026_11", "2026_12", "2027_01")}
     assert ward.partitions() == {"audit_entry_rest"} | names
     assert ward.partitions("reading_history") == {
-        "reading_history_rest", "reading_history_2026_11", "reading_history_2026_12", "reading_history_2027_01",
-    }  # fmt: skip
+        "reading_history_rest",
+        "reading_history_2026_11",
+        "reading_history_2026_12",
+        "reading_history_2027_01",
+    }
     ward.add(datetime(2026, 12, 31, 23, 59, tzinfo=UTC), 120)
     assert (
         ward.rows("audit_entry_2026_12"),
@@ -196,9 +199,12 @@ async def test_old_months_of_readings_go_and_their_present_ones_stay(ward: Ward)
         ward.connection.execute("select make_month('reading_history', %s)", [month])
     await ward.months().turn()
     assert ward.partitions("reading_history") == {
-        "reading_history_rest", "reading_history_2026_10", "reading_history_2026_11", "reading_history_2026_12",
+        "reading_history_rest",
+        "reading_history_2026_10",
+        "reading_history_2026_11",
+        "reading_history_2026_12",
         "reading_history_2027_01",
-    }  # fmt: skip
+    }
 
 
 async def test_a_month_is_not_waited_for_longer_than_a_second_and_holds_up_nobody_else(ward: Ward) -> None:
@@ -265,8 +271,11 @@ async def test_the_same_denied_attempt_is_one_row_a_minute_with_a_count(session:
     await write_audit(session, cast.teacher, "create", "student", "s1")
     await write_audit(session, cast.teacher, "create", "student", "s1")
     assert await times_of(session, username="teacher") == [
-        ("create", "s1", 1), ("create", "s1", 1), ("read", "/y", 1), ("read", "/x", 200),
-    ]  # fmt: skip
+        ("create", "s1", 1),
+        ("create", "s1", 1),
+        ("read", "/y", 1),
+        ("read", "/x", 200),
+    ]
     assert await times_of(session, username="mentor") == [("read", "/x", 1)]
 
 

@@ -103,9 +103,14 @@ async def entered(session: Session, cast: Cast, clock: StandingClock) -> Cast:
 
 async def spoil(session: Session, name: str, cast: Cast) -> None:
     values: dict[str, Any] = {
-        "school": cast.school_a, "place": cast.province, "round": cast.round, "year": cast.school_year, "student": cast.students_a[0],
-        "other": cast.school_b, "other_student": cast.students_b[0],
-    }  # fmt: skip
+        "school": cast.school_a,
+        "place": cast.province,
+        "round": cast.round,
+        "year": cast.school_year,
+        "student": cast.students_a[0],
+        "other": cast.school_b,
+        "other_student": cast.students_b[0],
+    }
     await session.execute(QUERIES[name], values)
 
 
@@ -119,10 +124,15 @@ async def test_every_school_and_place_is_compared(session: Session, entered: Cas
 @pytest.mark.parametrize(
     ("how", "unit"),
     [
-        ("spoil_school", "school"), ("spoil_place", "place"), ("spoil_school_children", "school"), ("lose_place_children", "place"),
-        ("invent", "place"), ("spoil_seats_of_school", "school"), ("spoil_seats_of_place", "place"),
+        ("spoil_school", "school"),
+        ("spoil_place", "place"),
+        ("spoil_school_children", "school"),
+        ("lose_place_children", "place"),
+        ("invent", "place"),
+        ("spoil_seats_of_school", "school"),
+        ("spoil_seats_of_place", "place"),
     ],
-)  # fmt: skip
+)
 async def test_any_wrong_count_is_found_and_put_right(
     session: Session, entered: Cast, how: str, unit: str
 ) -> None:
@@ -172,11 +182,14 @@ async def test_however_many_differ_a_bounded_number_is_shown(session: Session, e
     [
         ("spoil_grade_of_result", "its child never stood there in that year", False),
         ("spoil_school_of_result", "its child never stood there in that year", False),
-        ("hide_result", "hidden or not unlike its child", False), ("lose_child", "kept 2 children, rows say 1", True),
+        ("hide_result", "hidden or not unlike its child", False),
+        ("lose_child", "kept 2 children, rows say 1", True),
         ("spoil_standing", "kept 6 active children, rows say 5", True),
-        ("stand_twice", "stands at two places at once", False), ("stand_before", "rows say 1", False), ("fix_roll", "rows say", True),
+        ("stand_twice", "stands at two places at once", False),
+        ("stand_before", "rows say 1", False),
+        ("fix_roll", "rows say", True),
     ],
-)  # fmt: skip
+)
 async def test_what_was_changed_past_every_trigger_is_found(
     session: Session, entered: Cast, how: str, said: str, is_repairable: bool
 ) -> None:

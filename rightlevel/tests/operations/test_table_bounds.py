@@ -118,7 +118,7 @@ OLD_ROWS = {
     "select sha256('old'), (select min(id) from school), min(id), %(long_ago)s from person",
     "flatwater_rate_limit": "insert into flatwater_rate_limit values ('old', 'old', %(long_ago)s)",
     "calendar_link": "insert into calendar_link (person_id, token_hash, created_at, expires_at) select min(id), sha256('old'), %(long_ago)s, %(long_ago)s from person",
-}  # fmt: skip
+}
 """A row past its time, for every table that is swept by the two chores; months, loops, the outbox and readings have tests of their own."""
 
 

@@ -37,14 +37,23 @@ ASKED = ContextVar("asked", default=False)
 OF_ONESELF = {"self", "sign_in"}
 """One's own password, PIN and second step: they are judged by what was typed, with the account's row held, and by no assignment."""
 AFTER_A_DEED = {
-    "/operations/cure", "/audit/export", "/api/v1/audit/export", "/imports", "/api/v1/imports", "/imports/{id}/left-rows",
-}  # fmt: skip
+    "/operations/cure",
+    "/audit/export",
+    "/api/v1/audit/export",
+    "/imports",
+    "/api/v1/imports",
+    "/imports/{id}/left-rows",
+}
 """Notes of what was done already, which must be kept whoever lost what since; an import's rows are written by a job of its own."""
 
 WRITES = [
-    each for each in all_routes()
-    if each.method in UNSAFE and isinstance(each.who, May) and each.who.resource not in OF_ONESELF and each.path not in AFTER_A_DEED
-]  # fmt: skip
+    each
+    for each in all_routes()
+    if each.method in UNSAFE
+    and isinstance(each.who, May)
+    and each.who.resource not in OF_ONESELF
+    and each.path not in AFTER_A_DEED
+]
 
 
 class Watched:
@@ -98,9 +107,10 @@ def lowest(endpoint: Endpoint) -> Role:
     """Who has the least of those whom the table lets in: a teacher before a mentor, a mentor before a leader."""
     assert isinstance(endpoint.who, May)
     return next(
-        each for each in ("teacher", "mentor", "viewer", "coordinator", "admin")
+        each
+        for each in ("teacher", "mentor", "viewer", "coordinator", "admin")
         if allowed(each, endpoint.who.action, endpoint.who.resource)
-    )  # fmt: skip
+    )
 
 
 wrote: set[str] = set()
@@ -110,8 +120,15 @@ wrote: set[str] = set()
 async def test_every_transaction_that_writes_reads_whose_it_is_itself(
     house: Served, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = {**own(house.cast), "class_id": house.cast.class_3a, "place_id": house.cast.district_1, "places": house.cast.district_1,
-           "person_id": house.cast.stranger.person_id, "classes": house.cast.class_3a, "rounds": house.cast.round}  # fmt: skip
+    ids = {
+        **own(house.cast),
+        "class_id": house.cast.class_3a,
+        "place_id": house.cast.district_1,
+        "places": house.cast.district_1,
+        "person_id": house.cast.stranger.person_id,
+        "classes": house.cast.class_3a,
+        "rounds": house.cast.round,
+    }
     if "results" in endpoint.path and "{" not in endpoint.path:
         ids |= {"id": str(uuid.uuid4()), "outcome": "absent"}
     watched = Watched(monkeypatch)

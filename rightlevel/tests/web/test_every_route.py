@@ -23,9 +23,19 @@ pytestmark = pytest.mark.anyio
 
 REGISTRY = all_routes()
 OPEN_TO_ALL = {
-    "/healthz", "/version", "/api/v1/openapi.json", "/sign-in", "/language", "/api/cron/cleanup-rate-limits",
-    "/calendar/{secret}", "/join", "/api/v1/join", "/code", "/sign-in/school", "/link-device",
-}  # fmt: skip
+    "/healthz",
+    "/version",
+    "/api/v1/openapi.json",
+    "/sign-in",
+    "/language",
+    "/api/cron/cleanup-rate-limits",
+    "/calendar/{secret}",
+    "/join",
+    "/api/v1/join",
+    "/code",
+    "/sign-in/school",
+    "/link-device",
+}
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 
 ROLE_OF = {name: name.split("_")[0] if name != "stranger" else "teacher" for name in NAMES}
@@ -97,10 +107,12 @@ FIELD = ("mentor", "teacher", "stranger")
 ANSWERS_BY_ROW = {"/api/v1/verifications/retests", "/api/v1/guided-tests/next"}
 """Batches whose rows are each refused for themselves (their rooms' tests prove it), and what is about no child at all."""
 SCOPED = [
-    each for each in EVERY
-    if isinstance(each.who, May) and each.who.resource in ("student", "result", "class_sheet")
+    each
+    for each in EVERY
+    if isinstance(each.who, May)
+    and each.who.resource in ("student", "result", "class_sheet")
     and ("{" in each.path or {"query", "body"} & each.inputs.keys())
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("endpoint", SCOPED, ids=named)

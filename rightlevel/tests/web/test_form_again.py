@@ -19,17 +19,28 @@ PAGE = """<!doctype html><main id="main">
 <input type="password" name="password" value=""><input type="checkbox" name="tick" value="true" checked>
 </form></main>"""
 SENT = {
-    "version": ["2"], "name": ['"<b>Ty & ped</b>'], "day": ["31/12/26"], "sex": ["2"], "grade": ["4"], "words": ["two\nlines"],
+    "version": ["2"],
+    "name": ['"<b>Ty & ped</b>'],
+    "day": ["31/12/26"],
+    "sex": ["2"],
+    "grade": ["4"],
+    "words": ["two\nlines"],
     "password": ["secret"],
-}  # fmt: skip
+}
 
 
 def test_fields_hold_what_was_sent_and_what_is_hidden_is_the_pages_own() -> None:
     again = FormAgain(PAGE, "/a/2", SENT, [])
     fields = dict(forms_of(again.text(""))[1].fields)
     assert fields == {
-        "version": "7", "name": '"<b>Ty & ped</b>', "day": "31/12/26", "sex": "2", "grade": "4", "words": "two\nlines", "password": "",
-    }  # fmt: skip
+        "version": "7",
+        "name": '"<b>Ty & ped</b>',
+        "day": "31/12/26",
+        "sex": "2",
+        "grade": "4",
+        "words": "two\nlines",
+        "password": "",
+    }
     assert dict(forms_of(again.text(""))[0].fields) == {"version": "3", "reason": ""}, "other forms stay"
 
 
@@ -42,8 +53,11 @@ def test_faults_stand_at_their_fields_in_the_order_of_the_page_under_their_label
     ]
     again = FormAgain(PAGE, "/a/2", SENT, faults)
     assert [(line.id, line.label, line.text) for line in again.summary.lines] == [
-        ("f-name", "Name", "bad"), ("f-sex", "Sex", "choose"), ("f-words", "Words", "too long"), ("", "", "hm"),
-    ]  # fmt: skip
+        ("f-name", "Name", "bad"),
+        ("f-sex", "Sex", "choose"),
+        ("f-words", "Words", "too long"),
+        ("", "", "hm"),
+    ]
     text = again.text('<div id="faults"></div>')
     assert text.count("autofocus") == 1
     assert text.index("autofocus") < text.index('name="day"')

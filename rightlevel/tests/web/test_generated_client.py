@@ -96,9 +96,20 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "document.json").write_bytes(msgspec.json.encode(told))
     (folder / "config.yml").write_text(CONFIG)
     command = [
-        sys.executable, "-m", "openapi_python_client", "generate", "--path", "document.json", "--meta", "none",
-        "--output-path", PACKAGE, "--config", "config.yml", "--fail-on-warning",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "openapi_python_client",
+        "generate",
+        "--path",
+        "document.json",
+        "--meta",
+        "none",
+        "--output-path",
+        PACKAGE,
+        "--config",
+        "config.yml",
+        "--fail-on-warning",
+    ]
     made = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert made.returncode == 0, made.stdout[-3_000:] + made.stderr[-3_000:]
     return folder
@@ -204,15 +215,25 @@ async def test_children_and_results(remote: Remote) -> None:
     change = remote.StudentChange(version=child.version, name="Zora K")
     child = await remote.call("change_one_student", child.id, who="teacher", body=change)
     write = remote.ResultWrite(
-        id=str(uuid.uuid4()), student_id=child.id, round_id=cast.round, subject="math", tested_on=TODAY, level="division"
-    )  # fmt: skip
+        id=str(uuid.uuid4()),
+        student_id=child.id,
+        round_id=cast.round,
+        subject="math",
+        tested_on=TODAY,
+        level="division",
+    )
     saved = await remote.call("enter_one_result", who="teacher", body=write)
     row = await remote.has("list_all_results", "id", saved.result_id, who="teacher", round_id=cast.round)
     assert (row.student_id, row.level) == (child.id, "division")
     write = remote.ResultWrite(
-        id=str(uuid.uuid4()), student_id=child.id, round_id=cast.round, subject="math", tested_on=TODAY,
-        level="subtraction", version=saved.version,
-    )  # fmt: skip
+        id=str(uuid.uuid4()),
+        student_id=child.id,
+        round_id=cast.round,
+        subject="math",
+        tested_on=TODAY,
+        level="subtraction",
+        version=saved.version,
+    )
     saved = await remote.call("enter_one_result", who="teacher", body=write)
     assert saved.code == "changed"
     await remote.call("delete_one_result", saved.result_id, who="teacher", version=saved.version)
@@ -229,8 +250,13 @@ async def test_groups_and_lessons(remote: Remote) -> None:
     cast = remote.served.cast
     for student_id in cast.students_a:
         write = remote.ResultWrite(
-            id=str(uuid.uuid4()), student_id=student_id, round_id=cast.round, subject="language", tested_on=TODAY, level="word"
-        )  # fmt: skip
+            id=str(uuid.uuid4()),
+            student_id=student_id,
+            round_id=cast.round,
+            subject="language",
+            tested_on=TODAY,
+            level="word",
+        )
         await remote.call("enter_one_result", who="teacher", body=write)
     new = remote.NewGrouping(school_id=cast.school_a, subject="language", grade_from=3, grade_to=3)
     grouping = await remote.call("propose_school_groups", who="teacher", body=new)
@@ -359,8 +385,10 @@ async def test_programmes_resources_and_imports(remote: Remote) -> None:
     resource = await remote.call("change_one_resource", resource.id, body=change)
     await remote.call("delete_one_resource", resource.id)
     sheet = remote.types.File(
-        payload=BytesIO(b"school,code,name,sex,grade\nA,IMP1,Imported,1,3\n"), file_name="children.csv", mime_type="text/csv"
-    )  # fmt: skip
+        payload=BytesIO(b"school,code,name,sex,grade\nA,IMP1,Imported,1,3\n"),
+        file_name="children.csv",
+        mime_type="text/csv",
+    )
     body = remote.SendImportImportForm.from_dict({"kind": "students", "dry_run": True})
     body.file = sheet
     run = await remote.call("send_import", body=body)

@@ -51,9 +51,13 @@ def made_up(operation: Any, number: int) -> list[Any]:
 
     @seed(SEED)
     @settings(
-        max_examples=number, phases=[Phase.generate], database=None, deadline=None, verbosity=Verbosity.quiet,
+        max_examples=number,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(operation.as_strategy())
     def collect(case: Any) -> None:
         cases.append(case)

@@ -245,10 +245,28 @@ async def test_a_patch_that_moves_nothing_says_so(house: Served) -> None:
 async def test_an_unknown_school_is_told_wherever_it_is_sent(house: Served) -> None:
     nowhere, number = 999_999_999, str(uuid.uuid4())
     asked: list[tuple[str, str, dict[str, Any]]] = [
-        ("POST", "/api/v1/planned-visits", {"id": number, "school_id": nowhere, "subject": "math", "planned_on": "2026-12-01", "mentor_id": house.cast.mentor.person_id}),
-        ("PUT", f"/api/v1/visits/{number}", {"write_id": number, "school_id": nowhere, "subject": "math", "visited_on": "2026-11-20"}),
-        ("PUT", f"/api/v1/rounds/{house.cast.round}/schools", {"schools": [{"school_id": nowhere, "starts_on": "2026-11-05"}]}),
-    ]  # fmt: skip
+        (
+            "POST",
+            "/api/v1/planned-visits",
+            {
+                "id": number,
+                "school_id": nowhere,
+                "subject": "math",
+                "planned_on": "2026-12-01",
+                "mentor_id": house.cast.mentor.person_id,
+            },
+        ),
+        (
+            "PUT",
+            f"/api/v1/visits/{number}",
+            {"write_id": number, "school_id": nowhere, "subject": "math", "visited_on": "2026-11-20"},
+        ),
+        (
+            "PUT",
+            f"/api/v1/rounds/{house.cast.round}/schools",
+            {"schools": [{"school_id": nowhere, "starts_on": "2026-11-05"}]},
+        ),
+    ]
     async with house.client("coordinator") as client:
         for method, path, body in asked:
             answer = await client.request(method, path, json=body)

@@ -22,9 +22,14 @@ REGISTRY = all_routes()
 NESTED = ("StructType", "ListType", "VarTupleType")
 PLAIN = "0190f1e2-7abc-7def-8123-456789abcdef"
 FORMS = (
-    PLAIN.upper(), PLAIN.replace("-", ""), PLAIN.replace("-", "").upper(), "{" + PLAIN + "}", "urn:uuid:" + PLAIN, f" {PLAIN} ",
+    PLAIN.upper(),
+    PLAIN.replace("-", ""),
+    PLAIN.replace("-", "").upper(),
+    "{" + PLAIN + "}",
+    "urn:uuid:" + PLAIN,
+    f" {PLAIN} ",
     "0190F1E27abc-7def-8123-456789abcdef",
-)  # fmt: skip
+)
 
 
 def named(endpoint: Endpoint) -> str:
@@ -79,8 +84,16 @@ def decoded(endpoint: Endpoint, given: str) -> str:
     match = Routes(REGISTRY).match(endpoint.method, path)
     assert match is not None
     call: Call[Any, Any] = Call(
-        endpoint=endpoint, app=None, database=None, clock=None, headers={}, path="", query_string="", address="", request_id="",
-    )  # type: ignore[arg-type]  # fmt: skip
+        endpoint=endpoint,
+        app=None,
+        database=None,
+        clock=None,
+        headers={},
+        path="",
+        query_string="",
+        address="",
+        request_id="",
+    )  # type: ignore[arg-type]
     if "body" in endpoint.inputs:
         body = with_ids(msgspec.inspect.type_info(endpoint.inputs["body"]), "", given)
         call.sent = Sent(content=msgspec.json.encode(body))
@@ -124,9 +137,16 @@ async def test_an_escaped_id_in_json_is_no_way_around(served: Served) -> None:
     escaped = "".join(f"\\u{ord(each):04x}" for each in PLAIN.upper())
     endpoint = next(each for each in REGISTRY if each.path == "/api/v1/students" and each.method == "POST")
     call: Call[Any, Any] = Call(
-        endpoint=msgspec.structs.replace(endpoint, inputs={"body": dict[str, str]}), app=None, database=None, clock=None, headers={},
-        path="", query_string="", address="", request_id="",
-    )  # type: ignore[arg-type]  # fmt: skip
+        endpoint=msgspec.structs.replace(endpoint, inputs={"body": dict[str, str]}),
+        app=None,
+        database=None,
+        clock=None,
+        headers={},
+        path="",
+        query_string="",
+        address="",
+        request_id="",
+    )  # type: ignore[arg-type]
     call.sent = Sent(content=f'{{"id": "{escaped}"}}'.encode())
     assert decode_inputs(call, {}) == {"body": {"id": PLAIN}}
 
@@ -160,6 +180,10 @@ async def test_a_photo_whose_id_was_sent_in_another_form_is_found_again(served: 
 
 def draft(served: Served) -> dict[str, Any]:
     return {
-        "write_id": str(uuid.uuid4()), "version": 0, "school_id": served.cast.school_a, "subject": "math", "visited_on": "2026-11-20",
+        "write_id": str(uuid.uuid4()),
+        "version": 0,
+        "school_id": served.cast.school_a,
+        "subject": "math",
+        "visited_on": "2026-11-20",
         "answers": {},
-    }  # fmt: skip
+    }

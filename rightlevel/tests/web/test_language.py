@@ -98,9 +98,12 @@ def texts_of_refusals() -> Iterator[tuple[str, str]]:
 
 
 SOURCES = {
-    "templates": texts_of_templates, "code": texts_of_code, "errors": texts_of_errors, "faults": texts_of_faults,
+    "templates": texts_of_templates,
+    "code": texts_of_code,
+    "errors": texts_of_errors,
+    "faults": texts_of_faults,
     "refusals": texts_of_refusals,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -137,9 +140,11 @@ def test_the_account_decides_then_the_device_then_the_browser_then_english() -> 
 
 def test_a_faults_rule_is_translated_with_its_numbers_and_names() -> None:
     texts = {
-        "At least # characters": ("យ៉ាងតិច # តួអក្សរ",), "One of: #": ("មួយក្នុងចំណោម៖ #",), "Baseline": ("តេស្តដើមគ្រា",),
+        "At least # characters": ("យ៉ាងតិច # តួអក្សរ",),
+        "One of: #": ("មួយក្នុងចំណោម៖ #",),
+        "Baseline": ("តេស្តដើមគ្រា",),
         "After the #, which ends on #": ("ក្រោយ# ដែលចប់នៅ #",),
-    }  # fmt: skip
+    }
     language = Language("km", texts, lambda _: 0)
     assert language.rule("At least 10 characters") == "យ៉ាងតិច 10 តួអក្សរ"
     assert language.rule("One of: en, km") == "មួយក្នុងចំណោម៖ en, km"

@@ -91,8 +91,13 @@ async def two(new_database: Callable[[], OneDatabase], tmp_path: Path) -> AsyncI
 
 def a_result(two: Two, child: str, on: str) -> dict[str, Any]:
     return {
-        "id": str(uuid4()), "student_id": child, "round_id": two.cast.round, "subject": "math", "level": "subtraction", "tested_on": on,
-    }  # fmt: skip
+        "id": str(uuid4()),
+        "student_id": child,
+        "round_id": two.cast.round,
+        "subject": "math",
+        "level": "subtraction",
+        "tested_on": on,
+    }
 
 
 async def test_a_result_of_the_day_is_taken_from_its_first_minute_on(two: Two) -> None:
@@ -151,8 +156,11 @@ async def test_a_day_of_23_and_of_25_hours_is_one_day(two: Two, day: date, hours
     two.run("insert into setting (key, value) values ('time_zone', '\"Europe/Berlin\"')")
     two.run(
         "insert into assignment (person_id, school_id, subject, from_on, to_on) values (%s, %s, 'math', %s, %s)",
-        two.cast.stranger.person_id, two.cast.school_a, day, day,
-    )  # fmt: skip
+        two.cast.stranger.person_id,
+        two.cast.school_a,
+        day,
+        day,
+    )
     two.run("update person_session set expires_at = '2030-01-01', last_seen_at = '2030-01-01'")
     two.run("update api_token set expires_at = '2030-01-01'")
     begins, ends = day_span(day, BERLIN)
@@ -178,9 +186,12 @@ async def test_a_changed_zone_holds_in_the_other_process_with_the_next_request(t
         assert (await client.get("/api/v1/settings/time-zone")).json()["today"] == "2026-11-23"
         answer = await change_zone(two.first, "America/Lima")
         assert answer.json() == {
-            "time_zone": "America/Lima", "chosen": "America/Lima", "country": "KH",
-            "country_time_zones": ["Asia/Phnom_Penh"], "today": "2026-11-22",
-        }  # fmt: skip
+            "time_zone": "America/Lima",
+            "chosen": "America/Lima",
+            "country": "KH",
+            "country_time_zones": ["Asia/Phnom_Penh"],
+            "today": "2026-11-22",
+        }
         refused = await client.post("/api/v1/results", json=a_result(two, child, "2026-11-23"))
         assert (refused.status_code, refused.json()["code"]) == (422, "date_in_future")
         assert (await change_zone(two.first, None)).json()["time_zone"] == "Asia/Phnom_Penh"
@@ -243,16 +254,19 @@ async def test_those_who_sign_in_at_a_school_are_the_ones_of_its_day(two: Two) -
     device = uuid4()
     two.run(
         "insert into assignment (person_id, school_id, subject, from_on) values (%s, %s, 'math', '2026-11-23')",
-        two.cast.stranger.person_id, two.cast.school_a,
-    )  # fmt: skip
+        two.cast.stranger.person_id,
+        two.cast.school_a,
+    )
     two.run(
         "insert into person_pin (person_id, pin_hash, set_at) values (%s, 'x', now())",
         two.cast.stranger.person_id,
     )
     two.run(
         "insert into school_device (id, school_id, secret_hash, label, address, linked_at, last_used_at) values (%s, %s, sha256(%s), 'phone', 'test', now(), now())",
-        device, two.cast.school_a, token_of("device").encode(),
-    )  # fmt: skip
+        device,
+        two.cast.school_a,
+        token_of("device").encode(),
+    )
     for at, is_there in ((BEGINS - MINUTE, False), (BEGINS, True)):
         two.at(at)
         async with two.second.client() as client:

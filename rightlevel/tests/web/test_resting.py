@@ -80,8 +80,23 @@ async def test_everything_opened_once_and_a_large_import_leave_it_far_under_its_
 async def test_two_sign_ins_fifteen_pages_and_a_large_photo_do_not_shut_it(service: Running) -> None:
     """The shortest way that was found: 503 for everybody, sign-in included, and it never came back."""
     assert await asyncio.gather(sign_in(service, "mentor"), sign_in(service, "teacher")) == [303, 303]
-    pages = ("/", "/schools", "/students", "/visits", "/rounds", "/groups", "/figures", "/years", "/people",
-             "/places", "/audit", "/imports", "/forms", "/resources", "/verification")  # fmt: skip
+    pages = (
+        "/",
+        "/schools",
+        "/students",
+        "/visits",
+        "/rounds",
+        "/groups",
+        "/figures",
+        "/years",
+        "/people",
+        "/places",
+        "/audit",
+        "/imports",
+        "/forms",
+        "/resources",
+        "/verification",
+    )
     assert await statuses(service, pages, "coordinator") == [200] * 15
     with psycopg.connect(AttachedServer(service.folder).conninfo) as connection:
         row = connection.execute("select id::text from visit where deleted_at is null limit 1").fetchone()
@@ -156,9 +171,22 @@ def test_a_budget_that_can_not_hold_is_refused_at_the_start_with_the_arithmetic(
     elsewhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
     for environment, megabytes, least in (({}, 64, 140), ({}, 139, 140), (elsewhere, 64, 126)):
         said = subprocess.run(
-            [COMMAND, "serve", "--data", str(tmp_path / "data"), "--port", str(free_port()), "--memory", str(megabytes)],
-            capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment,
-        )  # fmt: skip
+            [
+                COMMAND,
+                "serve",
+                "--data",
+                str(tmp_path / "data"),
+                "--port",
+                str(free_port()),
+                "--memory",
+                str(megabytes),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | environment,
+        )
         assert said.returncode == 1
         assert f"A memory budget of {megabytes} MB can't hold" in said.stderr
         assert f"at least --memory {least}." in said.stderr

@@ -32,10 +32,14 @@ pytestmark = pytest.mark.anyio
 ABOUT_NO_CHILD = {"/api/v1/guided-tests/next", "/verification/{id}/answer"}
 """What keeps nothing, and what is about a re-test: there is none to be found by a child's id (the room's own tests revoke it)."""
 WRITES = [
-    each for each in all_routes()
-    if each.method in UNSAFE and isinstance(each.who, May) and each.who.resource in ("student", "result", "class_sheet")
-    and allowed("teacher", each.who.action, each.who.resource) and each.path not in ABOUT_NO_CHILD
-]  # fmt: skip
+    each
+    for each in all_routes()
+    if each.method in UNSAFE
+    and isinstance(each.who, May)
+    and each.who.resource in ("student", "result", "class_sheet")
+    and allowed("teacher", each.who.action, each.who.resource)
+    and each.path not in ABOUT_NO_CHILD
+]
 
 
 class TwoProcesses(msgspec.Struct, frozen=True):

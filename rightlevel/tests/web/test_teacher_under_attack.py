@@ -151,9 +151,14 @@ async def teach(service: Running, student: str, round_id: int) -> tuple[list[int
     ) as client:
         for number in range(SAVES):
             body = {
-                "id": str(uuid4()), "student_id": student, "round_id": round_id, "subject": "math", "tested_on": f"{NOW.date()}",
-                "level": ("division", "subtraction")[number % 2], "version": number or None,
-            }  # fmt: skip
+                "id": str(uuid4()),
+                "student_id": student,
+                "round_id": round_id,
+                "subject": "math",
+                "tested_on": f"{NOW.date()}",
+                "level": ("division", "subtraction")[number % 2],
+                "version": number or None,
+            }
             began = time.monotonic()
             answer = await client.post("/api/v1/results", json=body)
             took.append(time.monotonic() - began)

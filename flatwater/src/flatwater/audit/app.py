@@ -16,9 +16,37 @@ MAX_HOPS: Final = 8
 """How many imports of imports are followed to find where a name was defined."""
 
 _TOO_COMMON: Final = frozenset(
-    {"get", "set", "add", "pop", "put", "post", "run", "send", "read", "write", "close", "open", "items", "update", "delete",
-     "execute", "filter", "all", "first", "create", "save", "load", "call", "start", "stop", "clear", "append", "remove"}
-)  # fmt: skip
+    {
+        "get",
+        "set",
+        "add",
+        "pop",
+        "put",
+        "post",
+        "run",
+        "send",
+        "read",
+        "write",
+        "close",
+        "open",
+        "items",
+        "update",
+        "delete",
+        "execute",
+        "filter",
+        "all",
+        "first",
+        "create",
+        "save",
+        "load",
+        "call",
+        "start",
+        "stop",
+        "clear",
+        "append",
+        "remove",
+    }
+)
 _INJECTS: Final = frozenset({"Depends", "Security", "Provide"})
 _DEADLINE: Final = re.compile(
     r"statement_timeout|transaction_timeout|command_timeout|idle_in_transaction_session_timeout"

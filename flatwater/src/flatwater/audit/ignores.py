@@ -109,10 +109,15 @@ def _about(
         strange = sorted(each.rules - known)
         if len(each.reason) < LEAST_REASON:
             yield _finding(
-                module, each, number, WITHOUT_REASON, "P2", "An ignore says no reason, so what it names is told all the same.",
+                module,
+                each,
+                number,
+                WITHOUT_REASON,
+                "P2",
+                "An ignore says no reason, so what it names is told all the same.",
                 "Whoever meets it later can't judge whether it still holds.",
                 "Write `# flatwater: ignore[rule] because …`, or mend what it hides.",
-            )  # fmt: skip
+            )
         elif strange or each not in used:
             saw = (
                 f"No rule is called {', '.join(strange)}."
@@ -120,9 +125,15 @@ def _about(
                 else "An ignore covers nothing that a rule finds."
             )
             yield _finding(
-                module, each, number, OF_NOTHING, "P3", saw,
-                "It would hide the next finding there, which nobody has judged.", "Delete it, or correct the rule's name.",
-            )  # fmt: skip
+                module,
+                each,
+                number,
+                OF_NOTHING,
+                "P3",
+                saw,
+                "It would hide the next finding there, which nobody has judged.",
+                "Delete it, or correct the rule's name.",
+            )
 
 
 def _finding(

@@ -26,8 +26,15 @@ def with_driven(
     for each in driven:
         route = each.route or ""
         number = next(
-            (at for at, mine in enumerate(kept) if mine.rule == each.rule and mine.by != "driving" and _same(mine, each, passing.get(route, set()))), None
-        )  # fmt: skip
+            (
+                at
+                for at, mine in enumerate(kept)
+                if mine.rule == each.rule
+                and mine.by != "driving"
+                and _same(mine, each, passing.get(route, set()))
+            ),
+            None,
+        )
         if number is None:
             kept.append(each)
             told.setdefault(route, []).append(each.key)

@@ -21,8 +21,23 @@ summary { cursor: pointer } dt { font-weight: 600 } dd { margin: 0 0 .5rem }
 .clean { background: #146c2e; color: #fff } .not_examined { background: #5f5f5f; color: #fff }
 .wide { overflow-x: auto } .wide code, .number { white-space: nowrap } .number { text-align: end }
 """
-_DRIVEN: Final = ("Route", "Memory", "Things kept a request, 95 % interval", "Bytes kept", "Statements", "Rows", "Milliseconds with a connection", "Peak kB")  # fmt: skip
-_STATE: Final[dict[EndpointVerdict, str]] = {"flat": "clean", "shrinks": "clean", "grows": "P1", "cannot_tell": "not_examined", "not_examined": "not_examined"}  # fmt: skip
+_DRIVEN: Final = (
+    "Route",
+    "Memory",
+    "Things kept a request, 95 % interval",
+    "Bytes kept",
+    "Statements",
+    "Rows",
+    "Milliseconds with a connection",
+    "Peak kB",
+)
+_STATE: Final[dict[EndpointVerdict, str]] = {
+    "flat": "clean",
+    "shrinks": "clean",
+    "grows": "P1",
+    "cannot_tell": "not_examined",
+    "not_examined": "not_examined",
+}
 
 
 def as_html(report: Report) -> str:

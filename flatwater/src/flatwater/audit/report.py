@@ -55,8 +55,10 @@ def as_table(report: Report) -> Iterator[RenderableType]:
         table.add_column("what was seen, and what to do", overflow="fold", ratio=6)
         for each in report.findings[:MAX_SHOWN]:
             table.add_row(
-                Text(each.priority, style=_COLOUR[each.priority]), f"[bold]{each.rule}[/]\n{escape(_place(each))}", escape(f"{each.saw}\n→ {each.change}")
-            )  # fmt: skip
+                Text(each.priority, style=_COLOUR[each.priority]),
+                f"[bold]{each.rule}[/]\n{escape(_place(each))}",
+                escape(f"{each.saw}\n→ {each.change}"),
+            )
         yield table
     if report.endpoints:
         yield _driven(report.endpoints[:MAX_SHOWN])

@@ -19,9 +19,24 @@ MAX_DEPTH: Final = 10
 """Mounts in mounts and wrappers in wrappers that are followed; deeper ones would be a loop."""
 
 _TABLES: Final = frozenset(
-    {"add_route", "add_api_route", "add_url_rule", "Route", "path", "re_path", "url", "add_view", "add_get", "add_post",
-     "add_put", "add_patch", "add_delete", "WebSocketRoute", "APIRoute"}
-)  # fmt: skip
+    {
+        "add_route",
+        "add_api_route",
+        "add_url_rule",
+        "Route",
+        "path",
+        "re_path",
+        "url",
+        "add_view",
+        "add_get",
+        "add_post",
+        "add_put",
+        "add_patch",
+        "add_delete",
+        "WebSocketRoute",
+        "APIRoute",
+    }
+)
 Handlers = list[tuple[Route, Function]]
 
 

@@ -63,9 +63,13 @@ def _rules(report: Report, rules: Iterable[Rule]) -> list[dict[str, object]]:
         if finding.rule not in names:
             names.add(finding.rule)
             known.append(
-                {"id": finding.rule, "shortDescription": {"text": finding.change}, "fullDescription": {"text": finding.why},
-                 "defaultConfiguration": {"level": LEVEL[finding.priority]}}
-            )  # fmt: skip
+                {
+                    "id": finding.rule,
+                    "shortDescription": {"text": finding.change},
+                    "fullDescription": {"text": finding.why},
+                    "defaultConfiguration": {"level": LEVEL[finding.priority]},
+                }
+            )
     return known
 
 

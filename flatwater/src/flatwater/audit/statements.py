@@ -11,14 +11,49 @@ from flatwater.audit.query_builder import words_behind
 from flatwater.audit.source import Function, Module, called, within
 
 EXECUTES: Final = frozenset(
-    {"execute", "executemany", "execute_fetchall", "fetch", "fetchrow", "fetchval", "fetch_all", "fetch_one", "fetch_val", "iterate", "stream",
-     "execute_write", "exec_driver_sql", "text", "raw", "read_sql", "read_sql_query", "query"}
-)  # fmt: skip
+    {
+        "execute",
+        "executemany",
+        "execute_fetchall",
+        "fetch",
+        "fetchrow",
+        "fetchval",
+        "fetch_all",
+        "fetch_one",
+        "fetch_val",
+        "iterate",
+        "stream",
+        "execute_write",
+        "exec_driver_sql",
+        "text",
+        "raw",
+        "read_sql",
+        "read_sql_query",
+        "query",
+    }
+)
 READS_ALL: Final = frozenset({"fetchall", "fetch_all", "execute_fetchall", "all"})
 _NOT_MANY: Final = frozenset(
-    {"limit", "slice", "first", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get", "paginate", "count", "exists",
-     "fetch", "scalar", "yield_per", "partitions", "in_bulk", "func"}
-)  # fmt: skip
+    {
+        "limit",
+        "slice",
+        "first",
+        "one",
+        "one_or_none",
+        "scalar_one",
+        "scalar_one_or_none",
+        "get",
+        "paginate",
+        "count",
+        "exists",
+        "fetch",
+        "scalar",
+        "yield_per",
+        "partitions",
+        "in_bulk",
+        "func",
+    }
+)
 _RUNS: Final = frozenset({"execute", "scalars", "exec", "query", "exec_driver_sql"})
 _CHOOSES: Final = frozenset({"where", "filter", "filter_by", "join", "having"})
 _SQL: Final = re.compile(

@@ -29,8 +29,10 @@ WIDTH: Final = 100
 @click.command()
 @click.argument("target", required=False, metavar="[MODULE:APP]")
 @click.option(
-    "--source", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Audit a folder of source, without importing it."
-)  # fmt: skip
+    "--source",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Audit a folder of source, without importing it.",
+)
 @click.option(
     "--factory", "is_factory", is_flag=True, help="MODULE:APP is a function that makes the application."
 )

@@ -70,11 +70,16 @@ def hidden(look: Look, check: str, sessions: list[Session]) -> list[Finding]:
             "not_examined",
             f"{len(unseen)} sessions of other roles do not show their state to this role.",
             "What can't be seen can't be called healthy.",
-            (Cure(sql=f"grant pg_read_all_stats to {role};", undo=f"revoke pg_read_all_stats from {role};",
-                  explanation="As a superuser."),),
+            (
+                Cure(
+                    sql=f"grant pg_read_all_stats to {role};",
+                    undo=f"revoke pg_read_all_stats from {role};",
+                    explanation="As a superuser.",
+                ),
+            ),
             {"sessions": len(unseen)},
         )
-    ]  # fmt: skip
+    ]
 
 
 def terminate(look: Look, session: Session) -> Cure:

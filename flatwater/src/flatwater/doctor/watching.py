@@ -87,10 +87,20 @@ class Watch:
             (s for s in sessions if s.state not in {"idle", "hidden"}), key=lambda s: -s.statement_s
         )
         return Reading(
-            look.at, look.database, look.version, now, tuple(active[:MAX_STATEMENTS]), tuple(waits[:MAX_WAITS]), pss_bytes,
-            transactions_each_s, hit_share, theil_sen(list(self._connections)), theil_sen(list(self._memory)),
-            dict(list((pool or {}).items())[:MAX_POOL_WORDS]), tuple(not_seen),
-        )  # fmt: skip
+            look.at,
+            look.database,
+            look.version,
+            now,
+            tuple(active[:MAX_STATEMENTS]),
+            tuple(waits[:MAX_WAITS]),
+            pss_bytes,
+            transactions_each_s,
+            hit_share,
+            theil_sen(list(self._connections)),
+            theil_sen(list(self._memory)),
+            dict(list((pool or {}).items())[:MAX_POOL_WORDS]),
+            tuple(not_seen),
+        )
 
     def _rates(self, at: datetime, now: Now) -> tuple[float | None, float | None]:
         before, self._before = self._before, (at, now)

@@ -8,6 +8,18 @@ from flatwater.monitors.resident import resident_bytes
 from flatwater.monitors.smaps import MemoryOfProcess, memory_of, pids_below, pss_of
 
 __all__ = [
-    "EndpointGrowth", "EndpointStanding", "GarbageMonitor", "GarbageStanding", "MemoryOfProcess",
-    "MemoryReading", "MemorySampler", "ProcessMonitor", "ProcessSample", "memory_of", "pids_below", "pss_of", "resident_bytes", "tuned",
-]  # fmt: skip
+    "EndpointGrowth",
+    "EndpointStanding",
+    "GarbageMonitor",
+    "GarbageStanding",
+    "MemoryOfProcess",
+    "MemoryReading",
+    "MemorySampler",
+    "ProcessMonitor",
+    "ProcessSample",
+    "memory_of",
+    "pids_below",
+    "pss_of",
+    "resident_bytes",
+    "tuned",
+]

@@ -140,8 +140,10 @@ def tuned(young: int = YOUNG_THRESHOLD) -> Iterator[None]:
         gc.set_threshold(young, *before[1:])
         log.info(
             "garbage collection: %d objects set aside, thresholds %s instead of %s",
-            gc.get_freeze_count(), gc.get_threshold(), before,
-        )  # fmt: skip
+            gc.get_freeze_count(),
+            gc.get_threshold(),
+            before,
+        )
     try:
         yield
     finally:

@@ -29,9 +29,11 @@ def _photos(settings: Settings) -> Path | None:
 
 @click.command()
 @click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), default=None,
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
     help="Where backups are kept (default: the folder `backups` of the data folder).",
-)  # fmt: skip
+)
 @click.option(
     "--keep",
     type=click.IntRange(1, 1_000),
@@ -53,9 +55,16 @@ def backup_command(data_folder: Path | None, *, into: Path | None, keep: int, as
             else ""
         )
         return await make_backup(
-            platform.database, platform.server.conninfo, _photos(settings), folder, platform.clock, _say, keep=keep,
-            photos_elsewhere=elsewhere, secret=settings.backup_secret,
-        )  # fmt: skip
+            platform.database,
+            platform.server.conninfo,
+            _photos(settings),
+            folder,
+            platform.clock,
+            _say,
+            keep=keep,
+            photos_elsewhere=elsewhere,
+            secret=settings.backup_secret,
+        )
 
     made_in, made = with_platform(settings, work)
     if as_json:

@@ -66,14 +66,20 @@ class Report(msgspec.Struct, frozen=True):
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--mapping", "mapping_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=None,
+    "--mapping",
+    "mapping_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
     help="A TOML file that says which column fills which field (see docs/examples).",
-)  # fmt: skip
+)
 @click.option("--dry-run", is_flag=True, help="Say what would change and save nothing.")
 @click.option(
-    "--leave-bad-rows", type=click.Path(dir_okay=False, path_type=Path), default=None, metavar="CSV",
+    "--leave-bad-rows",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    metavar="CSV",
     help="Save the other rows when some are wrong, and write those to this file, to be mended.",
-)  # fmt: skip
+)
 @data_option
 @json_option
 def import_command(
@@ -205,6 +211,13 @@ def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, 
 
 def _report(outcome: ImportOutcome, seconds: float) -> Report:
     return Report(
-        outcome.added, outcome.changed, outcome.unchanged, outcome.faults, outcome.rows, outcome.is_dry_run, round(seconds, 3),
-        outcome.left_out, outcome.skipped,
-    )  # fmt: skip
+        outcome.added,
+        outcome.changed,
+        outcome.unchanged,
+        outcome.faults,
+        outcome.rows,
+        outcome.is_dry_run,
+        round(seconds, 3),
+        outcome.left_out,
+        outcome.skipped,
+    )

@@ -78,9 +78,13 @@ def _run(program: str, conninfo: str | None, *words: str) -> None:
         where = [f"--dbname={make_conninfo('', **parts)}"]
     try:
         done = subprocess.run(
-            [str(find_binaries() / program), *where, *words], env=environment, capture_output=True, check=False, timeout=MOST_S,
+            [str(find_binaries() / program), *where, *words],
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=MOST_S,
             stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired as error:
         raise NotDumped(f"{program} did not end within {MOST_S // 3600} hours.") from error
     if done.returncode != 0:

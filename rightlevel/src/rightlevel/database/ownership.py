@@ -80,11 +80,16 @@ def _belongs_to_root(folder: Path) -> bool:
 def _is_reachable(*paths: Path) -> bool:
     return all(
         subprocess.run(
-            ["test", "-x", str(path)], user=NOBODY, group=NOBODY, extra_groups=[], check=False, timeout=PROBE_S
+            ["test", "-x", str(path)],
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            check=False,
+            timeout=PROBE_S,
         ).returncode
         == 0
         for path in paths
-    )  # fmt: skip
+    )
 
 
 def _namespaces_work() -> bool:
@@ -92,6 +97,8 @@ def _namespaces_work() -> bool:
         return False
     probe = subprocess.run(
         ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--", "true"],
-        check=False, capture_output=True, timeout=PROBE_S,
-    )  # fmt: skip
+        check=False,
+        capture_output=True,
+        timeout=PROBE_S,
+    )
     return probe.returncode == 0

@@ -319,12 +319,28 @@ class PrivateServer:
         subprocess.run(["rm", "-rf", str(making)], check=True, timeout=STOP_S)
         done = subprocess.run(
             self._run_as.command(
-                self._binaries / "initdb", "-D", making, "-U", NAME, "--pwfile", password, "--auth=scram-sha-256",
-                "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+                self._binaries / "initdb",
+                "-D",
+                making,
+                "-U",
+                NAME,
+                "--pwfile",
+                password,
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+                "--locale=C",
             ),
-            check=False, capture_output=True, text=True, timeout=START_S * 2, cwd="/",
-            user=self._run_as.user, group=self._run_as.user, extra_groups=self._run_as.groups,
-        )  # fmt: skip
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=START_S * 2,
+            cwd="/",
+            user=self._run_as.user,
+            group=self._run_as.user,
+            extra_groups=self._run_as.groups,
+        )
         if done.returncode != 0:
             raise ServerDidNotStart(
                 f"A new database could not be made in {self._root}: {done.stderr.strip()[-1000:]}"
@@ -339,10 +355,16 @@ class PrivateServer:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         process = subprocess.Popen(
             self._run_as.command(self._binaries / "postgres", "-D", self._folder / "cluster", *options),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._lines[1], start_new_session=True, cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._lines[1],
+            start_new_session=True,
+            cwd="/",
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC", **GIVES_BACK},
-            user=self._run_as.user, group=self._run_as.user, extra_groups=self._run_as.groups,
-        )  # fmt: skip
+            user=self._run_as.user,
+            group=self._run_as.user,
+            extra_groups=self._run_as.groups,
+        )
         self._process = process
         running = Running(process.pid, self._socket_folder)
         (self._folder / "running.json").write_bytes(msgspec.json.encode(running))

@@ -81,9 +81,17 @@ async def newest_backup(session: Session) -> KeptBackup | None:
 
 
 async def make_backup(
-    database: Database, conninfo: str, photos: Path | None, into: Path, clock: Clock, say: Say, *, keep: int, photos_elsewhere: str = "",
+    database: Database,
+    conninfo: str,
+    photos: Path | None,
+    into: Path,
+    clock: Clock,
+    say: Say,
+    *,
+    keep: int,
+    photos_elsewhere: str = "",
     secret: str = "",
-) -> tuple[Path, Backup]:  # fmt: skip
+) -> tuple[Path, Backup]:
     """A new backup in `into`, of which the newest `keep` stay. The service goes on meanwhile.
 
     With a `secret`, what it says of itself is signed, so that a change is told from damage by whoever has the same. *Errors*: BackupProblem, NotDumped; then nothing is left of it and no older one is taken away. *Cost*: memory of one megabyte and
@@ -93,9 +101,15 @@ async def make_backup(
     made_at = clock.now()
     name = f"rightlevel-{made_at:%Y%m%dT%H%M%SZ}"
     folder, made = await asyncio.to_thread(
-        _write, conninfo, photos, into, name, Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere), say,
+        _write,
+        conninfo,
+        photos,
+        into,
+        name,
+        Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere),
+        say,
         secret,
-    )  # fmt: skip
+    )
     values = {
         "made_at": made_at,
         "name": name,

@@ -108,9 +108,11 @@ class CleanUp:
         """Takes out requests to join past their time and codes that ran out: both are bounded, so each is one statement."""
         now = self._clock.now()
         values = {
-            "open_before": now - KEEP_OPEN_REQUESTS, "decided_before": now - KEEP_DECIDED_REQUESTS, "now": now,
+            "open_before": now - KEEP_OPEN_REQUESTS,
+            "decided_before": now - KEEP_DECIDED_REQUESTS,
+            "now": now,
             "rows_per_batch": ROWS_PER_BATCH,
-        }  # fmt: skip
+        }
 
         async def sweep(session: Session) -> None:
             for name in ("sweep_requests", "sweep_codes", "sweep_link_codes"):
@@ -148,9 +150,12 @@ class CleanUp:
     async def _keep(self, swept: Swept) -> None:
         async def keep(session: Session) -> int:
             values = {
-                "name": NAME, "now": self._clock.now(), "removed": swept.removed, "batches": swept.batches,
+                "name": NAME,
+                "now": self._clock.now(),
+                "removed": swept.removed,
+                "batches": swept.batches,
                 "longest_batch_s": swept.longest_batch_s,
-            }  # fmt: skip
+            }
             return await session.execute(_queries["end_clean_up"], values)
 
         await self._database.run(keep, deadline_s=DEADLINE_S, idempotent=True)

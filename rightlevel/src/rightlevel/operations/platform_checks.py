@@ -157,8 +157,13 @@ class AdminsSecondFactor:
             yield Finding(self.name, f"{self.name}/missing", "notice", saw, self.why, (cure,), numbers)
         else:
             yield Finding(
-                self.name, f"{self.name}/all", "ok", f"All {found.admins} admins have a second factor.", self.why, numbers=numbers
-            )  # fmt: skip
+                self.name,
+                f"{self.name}/all",
+                "ok",
+                f"All {found.admins} admins have a second factor.",
+                self.why,
+                numbers=numbers,
+            )
 
 
 class RoundsOverlap:
@@ -275,11 +280,15 @@ class BackgroundLoops:
             f" of {each.period_s:g} s" if each.period_s is not None else ""
         )
         failed = f"failed {each.failures_in_a_row} times in a row"
-        how = "stands still" if each.state == "dead" else " and ".join(
-            text
-            for text, count in ((missed, each.missed_turns), (failed, each.failures_in_a_row))
-            if count >= MISSED_TURNS
-        )  # fmt: skip
+        how = (
+            "stands still"
+            if each.state == "dead"
+            else " and ".join(
+                text
+                for text, count in ((missed, each.missed_turns), (failed, each.failures_in_a_row))
+                if count >= MISSED_TURNS
+            )
+        )
         cause = f" Its last error: {each.last_error}" if each.last_error else ""
         cure = Cure(
             explanation="It tries again by itself: mend what the error names. The log has the whole of it; restart the service where a loop stands still."
@@ -410,8 +419,15 @@ class BackupsFresh:
 
 
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (
-    SchemaUpToDate(), AdminsSecondFactor(), RoundsOverlap(), CleanUpLate(), BackgroundLoops(), TableBudgets(), ImportsStuck(), BackupsFresh(),
-)  # fmt: skip
+    SchemaUpToDate(),
+    AdminsSecondFactor(),
+    RoundsOverlap(),
+    CleanUpLate(),
+    BackgroundLoops(),
+    TableBudgets(),
+    ImportsStuck(),
+    BackupsFresh(),
+)
 
 
 def finding_of(reconciliation: Reconciliation) -> Finding:

@@ -74,8 +74,14 @@ class Readings:
         self._memory = memory
         self._turning_away_s = turning_away_s
         self._kept: Cache[Reading] = Cache(
-            "readings", entries=1, size_bytes=100_000, ttl_s=FRESH_S, jitter=0.0, size_of=lambda _: 1_000, clock=SystemClock()
-        )  # fmt: skip
+            "readings",
+            entries=1,
+            size_bytes=100_000,
+            ttl_s=FRESH_S,
+            jitter=0.0,
+            size_of=lambda _: 1_000,
+            clock=SystemClock(),
+        )
         self.latest: Reading | None = None
         self._rate_limit_rows: int | None = None
         self._counted_at_s = float("-inf")

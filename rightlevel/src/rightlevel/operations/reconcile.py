@@ -12,8 +12,13 @@ _queries = load_queries(__package__ or "", "reconcile.sql")
 _places = load_queries(__package__ or "", "reconcile_places.sql")
 MAX_SHOWN = 100
 COMPARISONS = (
-    "compare_results", "compare_enrolled", "compare_seats", "compare_standing", "compare_cells", "compare_stints",
-)  # fmt: skip
+    "compare_results",
+    "compare_enrolled",
+    "compare_seats",
+    "compare_standing",
+    "compare_cells",
+    "compare_stints",
+)
 """What is compared: counts of results, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
 
 OF_PLACES = ("compare_places", "compare_place_seats", "compare_memberships")

@@ -40,10 +40,15 @@ _NOUNS: tuple[tuple[str, str], ...] = (
 
 _OF_STATES = frozenset(
     {
-        "form_version_is_kept", "place_does_not_move", "place_is_closed", "round_is_frozen", "school_has_a_past", "school_is_for_practice",
+        "form_version_is_kept",
+        "place_does_not_move",
+        "place_is_closed",
+        "round_is_frozen",
+        "school_has_a_past",
+        "school_is_for_practice",
         "school_was_real",
     }
-)  # fmt: skip
+)
 """Rules that triggers keep: what was sent is sound, but not for what is there now."""
 
 

@@ -149,9 +149,18 @@ class _Reading(HTMLParser):
         kind = at.get("type", "text") if tag == "input" else tag
         box = next((n for name, n, _ in reversed(self._stack) if name == "fieldset"), -1)
         control = _Control(
-            self._n, tag, at["name"], kind, at.get("value", "on" if kind in ("radio", "checkbox") else ""),
-            at.get("id", ""), "", "checked" in at, [], tuple(n for name, n, _ in self._stack if name == "details"), box,
-        )  # fmt: skip
+            self._n,
+            tag,
+            at["name"],
+            kind,
+            at.get("value", "on" if kind in ("radio", "checkbox") else ""),
+            at.get("id", ""),
+            "",
+            "checked" in at,
+            [],
+            tuple(n for name, n, _ in self._stack if name == "details"),
+            box,
+        )
         if tag == "select":
             self._select = control
         elif tag == "textarea":

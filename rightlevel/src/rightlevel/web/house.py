@@ -338,9 +338,13 @@ async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> A
     if bearer is not None:
         return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)
     return await actor_by_session(
-        session, own_cookie(call, SESSION_COOKIE) or "", call.app.clock, address=call.address,
-        idle_s=call.app.settings.session_idle_s, scopes=scopes,
-    )  # fmt: skip
+        session,
+        own_cookie(call, SESSION_COOKIE) or "",
+        call.app.clock,
+        address=call.address,
+        idle_s=call.app.settings.session_idle_s,
+        scopes=scopes,
+    )
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):

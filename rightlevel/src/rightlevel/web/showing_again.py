@@ -163,10 +163,17 @@ class FormsAgain:
             sent.append(message)
 
         scope: dict[str, Any] = {
-            "type": "http", "method": "GET", "path": parts.path, "raw_path": parts.path.encode(), "headers": headers,
-            "query_string": parts.query.encode(), "client": (call.address, 0), "scheme": "https" if call.is_https else "http",
-            "http_version": "1.1", "root_path": "",
-        }  # fmt: skip
+            "type": "http",
+            "method": "GET",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "headers": headers,
+            "query_string": parts.query.encode(),
+            "client": (call.address, 0),
+            "scheme": "https" if call.is_https else "http",
+            "http_version": "1.1",
+            "root_path": "",
+        }
         await self._app(scope, receive, send)
         start = sent[0]
         kinds = [value for name, value in start["headers"] if name == b"content-type"]

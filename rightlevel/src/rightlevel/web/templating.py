@@ -60,13 +60,23 @@ PARTLY = "\u26a0 "
 
 
 BROWSERS = (
-    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("UCBrowser", "UC Browser"),
-    ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
-)  # fmt: skip
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("UCBrowser", "UC Browser"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
 SYSTEMS = (
-    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("CrOS", "Chromebook"),
-    ("Mac OS", "Mac"), ("Linux", "Linux"),
-)  # fmt: skip
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("CrOS", "Chromebook"),
+    ("Mac OS", "Mac"),
+    ("Linux", "Linux"),
+)
 
 
 def _static_addresses() -> dict[str, str]:
@@ -242,14 +252,24 @@ def _context(
         return [(code, translated_word(vocabulary, code)) for code in codes]
 
     return {
-        "_": language.gettext, "ngettext": language.ngettext, "language": language, "number": language.number,
-        "share": language.share, "date": partial(language.date, zone=zone), "moment": partial(language.moment, zone=zone),
+        "_": language.gettext,
+        "ngettext": language.ngettext,
+        "language": language,
+        "number": language.number,
+        "share": language.share,
+        "date": partial(language.date, zone=zone),
+        "moment": partial(language.moment, zone=zone),
         "word": translated_word,
         "named": named,
-        "actor": actor, "may": may, "path": path, "with_query": with_query, "ways": ways_of(actor),
-        "here": path + (f"?{query}" if query else ""), "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
+        "actor": actor,
+        "may": may,
+        "path": path,
+        "with_query": with_query,
+        "ways": ways_of(actor),
+        "here": path + (f"?{query}" if query else ""),
+        "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", time_ordered_id()),
-    }  # fmt: skip
+    }
 
 
 def _form_fields(call: Ask) -> Markup:

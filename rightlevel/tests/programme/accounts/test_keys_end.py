@@ -302,9 +302,15 @@ async def test_signing_in_again_ends_the_session_that_the_browser_held(house: Ho
     before = await house.enter("teacher")
     for name in ("teacher", "mentor"):
         after = await sign_in(
-            house.database, house.passwords, house.clock, username=name, password=PASSWORD, address="10.0.0.1",
-            replaces=before.token, life_s=3_600,
-        )  # fmt: skip
+            house.database,
+            house.passwords,
+            house.clock,
+            username=name,
+            password=PASSWORD,
+            address="10.0.0.1",
+            replaces=before.token,
+            life_s=3_600,
+        )
         assert await house.actor(before) is None
         before = after
 

@@ -53,11 +53,16 @@ async def make(
 @pytest.mark.parametrize(
     ("by", "role", "may"),
     [
-        ("admin", "admin", True), ("admin", "coordinator", True), ("coordinator", "mentor", True),
-        ("coordinator", "coordinator", False), ("coordinator", "admin", False), ("mentor", "teacher", False),
-        ("teacher", "viewer", False), ("viewer", "viewer", False),
+        ("admin", "admin", True),
+        ("admin", "coordinator", True),
+        ("coordinator", "mentor", True),
+        ("coordinator", "coordinator", False),
+        ("coordinator", "admin", False),
+        ("mentor", "teacher", False),
+        ("teacher", "viewer", False),
+        ("viewer", "viewer", False),
     ],
-)  # fmt: skip
+)
 async def test_nobody_gives_a_role_at_or_above_their_own(
     session: Session, cast: Cast, by: str, role: str, may: bool
 ) -> None:
@@ -78,8 +83,13 @@ async def test_every_fault_of_a_new_account_is_named_at_once(session: Session, c
             password_hash="",
         )
     assert {fault.field for fault in invalid.value.faults} == {
-        "username", "display_name", "role", "email", "language", "password",
-    }  # fmt: skip
+        "username",
+        "display_name",
+        "role",
+        "email",
+        "language",
+        "password",
+    }
 
 
 async def test_a_name_in_use_is_said_to_be(session: Session, cast: Cast) -> None:

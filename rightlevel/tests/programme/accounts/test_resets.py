@@ -151,9 +151,13 @@ async def test_a_bad_new_password_uses_nothing_up(house: House) -> None:
 async def test_nobody_resets_at_or_above_themselves_or_themselves(house: House) -> None:
     cast = house.cast
     forbidden = [
-        ("teacher", cast.viewer), ("mentor", cast.teacher), ("viewer", cast.teacher),
-        ("coordinator", cast.coordinator), ("coordinator", cast.admin), ("admin", cast.admin),
-    ]  # fmt: skip
+        ("teacher", cast.viewer),
+        ("mentor", cast.teacher),
+        ("viewer", cast.teacher),
+        ("coordinator", cast.coordinator),
+        ("coordinator", cast.admin),
+        ("admin", cast.admin),
+    ]
     for by, whom in forbidden:
         with pytest.raises(Forbidden):
             await reset(house, by, whom.person_id)

@@ -80,9 +80,15 @@ async def give_pin(house: House, name: str, pin: str = PIN) -> None:
 
 async def enter(house: House, secret: str | None, person_id: int, pin: str = PIN) -> SignedIn:
     return await sign_in_by_pin(
-        house.database, house.passwords, house.clock, secret=secret, person_id=person_id, pin=pin,
-        address="10.0.0.7", label="Phone",
-    )  # fmt: skip
+        house.database,
+        house.passwords,
+        house.clock,
+        secret=secret,
+        person_id=person_id,
+        pin=pin,
+        address="10.0.0.7",
+        label="Phone",
+    )
 
 
 async def names(house: House, secret: str) -> list[str]:
@@ -143,9 +149,11 @@ async def test_somebody_of_another_school_is_refused_like_a_wrong_pin(house: Hou
     await give_pin(house, "teacher_elsewhere")
     told: set[str] = set()
     for person_id, pin in (
-        (house.cast.teacher.person_id, "999123"), (house.cast.teacher_elsewhere.person_id, PIN),
-        (house.cast.admin.person_id, PIN), (999_999, PIN),
-    ):  # fmt: skip
+        (house.cast.teacher.person_id, "999123"),
+        (house.cast.teacher_elsewhere.person_id, PIN),
+        (house.cast.admin.person_id, PIN),
+        (999_999, PIN),
+    ):
         with pytest.raises(PinRefused) as refused:
             await enter(house, secret, person_id, pin)
         told.add(str(refused.value))
@@ -323,9 +331,26 @@ async def test_neither_pin_nor_secret_nor_code_is_readable_in_the_database_or_th
 
 @pytest.mark.parametrize(
     "pin",
-    ["", "12345", "1234567", "abcdef", "000000", "123456", "654321", "789012", "121212", "123123", "112233",
-     "111112", "135791", "123321", "147258", "852741", "១១១១១១"],
-)  # fmt: skip
+    [
+        "",
+        "12345",
+        "1234567",
+        "abcdef",
+        "000000",
+        "123456",
+        "654321",
+        "789012",
+        "121212",
+        "123123",
+        "112233",
+        "111112",
+        "135791",
+        "123321",
+        "147258",
+        "852741",
+        "១១១១១១",
+    ],
+)
 def test_trivial_pins_are_refused(pin: str) -> None:
     assert pin_faults(pin)
 

@@ -59,9 +59,15 @@ class Door:
         self, password: str = PASSWORD, *, username: str = "sok", address: str = "10.0.0.1"
     ) -> SignedIn:
         return await sign_in(
-            self.database, self.passwords, self.clock,
-            username=username, password=password, address=address, device="test", life_s=90 * 86_400,
-        )  # fmt: skip
+            self.database,
+            self.passwords,
+            self.clock,
+            username=username,
+            password=password,
+            address=address,
+            device="test",
+            life_s=90 * 86_400,
+        )
 
     async def holder(self, token: str) -> str | None:
         async with self.database.read(deadline_s=5) as session:

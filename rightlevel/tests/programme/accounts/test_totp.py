@@ -35,10 +35,14 @@ def test_the_vectors_of_rfc_4226(step: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "code"),
     [
-        (59, "94287082"), (1_111_111_109, "07081804"), (1_111_111_111, "14050471"), (1_234_567_890, "89005924"),
-        (2_000_000_000, "69279037"), (20_000_000_000, "65353130"),
+        (59, "94287082"),
+        (1_111_111_109, "07081804"),
+        (1_111_111_111, "14050471"),
+        (1_234_567_890, "89005924"),
+        (2_000_000_000, "69279037"),
+        (20_000_000_000, "65353130"),
     ],
-)  # fmt: skip
+)
 def test_the_sha_1_vectors_of_rfc_6238_in_six_digits(seconds: int, code: str) -> None:
     assert totp.code_at(SECRET, totp.step_at(seconds)) == code[-6:]
 

@@ -131,9 +131,16 @@ class Files(msgspec.Struct, frozen=True):
         else:
             with sheet:
                 outcome = await import_sheet(
-                    self.session, actor, run_id, new, sheet, read, Progress(), self.clock,
+                    self.session,
+                    actor,
+                    run_id,
+                    new,
+                    sheet,
+                    read,
+                    Progress(),
+                    self.clock,
                     reopen=lambda: open_table(path, kind, read),
-                )  # fmt: skip
+                )
         faults = await list_faults(self.session, actor, run_id, PageRequest(1000))
         run = await read_run(self.session, actor, run_id)
         assert (run.left_out, run.skipped, run.faults) == (outcome.left_out, outcome.skipped, outcome.faults)
@@ -199,10 +206,16 @@ async def test_a_long_code_that_a_spreadsheet_shortened_is_a_fault(files: Files)
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("caf\u00e9", "cafe\u0301"), ("x\u200b1", "x1"), ("101.0", "101"), ('="001"', "001"), ("'001", "001"), ("\u17e1\u17e2", "12"),
-        ("  7  b ", "7 b"), ("101.000000", "101"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("x\u200b1", "x1"),
+        ("101.0", "101"),
+        ('="001"', "001"),
+        ("'001", "001"),
+        ("\u17e1\u17e2", "12"),
+        ("  7  b ", "7 b"),
+        ("101.000000", "101"),
     ],
-)  # fmt: skip
+)
 async def test_two_spellings_of_one_code_are_one_child_and_told_as_such(
     files: Files, one: str, other: str
 ) -> None:
@@ -463,9 +476,13 @@ async def test_a_row_rule_that_names_no_column_stops_the_import(files: Files) ->
 
 async def test_rows_that_are_wrong_are_left_out_when_somebody_says_so_and_come_back(files: Files) -> None:
     rows = [
-        ["A", "b1", "Sok Dara", "M", 3, "x"], ["A", "b2", "-", "M", 3, 'say "hi" \\ no'], ["NOWHERE", "b3", "Chan, Lina", "F", 3, ""],
-        ["A", "b4", "Keo Mony", "Q", 9, ""], ["A", "b1", "Twice", "M", 3, ""], ["A", "b5", "Ouk Rith", "M", 3, ""],
-    ]  # fmt: skip
+        ["A", "b1", "Sok Dara", "M", 3, "x"],
+        ["A", "b2", "-", "M", 3, 'say "hi" \\ no'],
+        ["NOWHERE", "b3", "Chan, Lina", "F", 3, ""],
+        ["A", "b4", "Keo Mony", "Q", 9, ""],
+        ["A", "b1", "Twice", "M", 3, ""],
+        ["A", "b5", "Ouk Rith", "M", 3, ""],
+    ]
     path = files.csv(*rows, header=[*HEADER, "Note"])
     assert (await files.take(path)).counts[:3] == (0, 0, 0)
     taken = await files.take(path, leaves_bad_rows=True)

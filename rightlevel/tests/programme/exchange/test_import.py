@@ -223,19 +223,33 @@ async def test_children_are_added_changed_and_left_alone_by_school_and_code(
 
 async def test_every_fault_is_told_by_row_and_column_and_nothing_is_saved(importing: Importing) -> None:
     before = await importing.children()
-    outcome, faults = await importing("students", [
-        [*CHILDREN, "birth_on", "age"],
-        ["A", "X1", "Good", "f", 3, "", ""],
-        ["A", "X2", "", "x", 9, "2016-02-30", "99"],
-        ["NOWHERE", "X3", "Lost", "m", 3, "", ""],
-        ["A", "X4", "Twin", "m", 3, "", ""],
-        ["A", "X4", "Twin", "m", 3, "", ""],
-        ["", "", "", "", "", "", "5"],
-    ])  # fmt: skip
+    outcome, faults = await importing(
+        "students",
+        [
+            [*CHILDREN, "birth_on", "age"],
+            ["A", "X1", "Good", "f", 3, "", ""],
+            ["A", "X2", "", "x", 9, "2016-02-30", "99"],
+            ["NOWHERE", "X3", "Lost", "m", 3, "", ""],
+            ["A", "X4", "Twin", "m", 3, "", ""],
+            ["A", "X4", "Twin", "m", 3, "", ""],
+            ["", "", "", "", "", "", "5"],
+        ],
+    )
     assert [(row, column) for row, column, _, _ in faults] == [
-        (3, "name"), (3, "sex"), (3, "birth_on"), (3, "age"), (3, "grade"), (4, "school_code"), (5, "code"), (6, "code"),
-        (7, "school_code"), (7, "code"), (7, "name"), (7, "sex"), (7, "grade"),
-    ]  # fmt: skip
+        (3, "name"),
+        (3, "sex"),
+        (3, "birth_on"),
+        (3, "age"),
+        (3, "grade"),
+        (4, "school_code"),
+        (5, "code"),
+        (6, "code"),
+        (7, "school_code"),
+        (7, "code"),
+        (7, "name"),
+        (7, "sex"),
+        (7, "grade"),
+    ]
     assert outcome.faults == len(faults) == 13
     by_place = {(row, column): (value, rule) for row, column, value, rule in faults}
     assert by_place[5, "code"] == ("X4", "The same child is also in row 6")
@@ -397,14 +411,17 @@ async def test_ids_made_elsewhere_are_kept_and_clashes_are_told(
     assert counts((await importing("students", table))[0]) == (0, 0, 1, 0)
     ids = [row.id for row in await session.fetch_all(QUERIES["ids"], {"school": cast.school_a}, into=Id)]
     assert mine in ids
-    _, faults = await importing("students", [
-        [*CHILDREN, "id"],
-        ["A", "I2", "Takes an id", "f", 3, mine],
-        ["A", "A0", "Bopha", "f", 3, "01890000-0000-7000-8000-0000000000ac"],
-        ["A", "I3", "Twice", "f", 3, "01890000-0000-7000-8000-0000000000ad"],
-        ["A", "I4", "Twice", "f", 3, "01890000-0000-7000-8000-0000000000ad"],
-        ["A", "I5", "No id", "f", 3, "17"],
-    ])  # fmt: skip
+    _, faults = await importing(
+        "students",
+        [
+            [*CHILDREN, "id"],
+            ["A", "I2", "Takes an id", "f", 3, mine],
+            ["A", "A0", "Bopha", "f", 3, "01890000-0000-7000-8000-0000000000ac"],
+            ["A", "I3", "Twice", "f", 3, "01890000-0000-7000-8000-0000000000ad"],
+            ["A", "I4", "Twice", "f", 3, "01890000-0000-7000-8000-0000000000ad"],
+            ["A", "I5", "No id", "f", 3, "17"],
+        ],
+    )
     assert [(row, column) for row, column, _, _ in faults] == [
         (2, "id"),
         (3, "id"),
@@ -507,18 +524,28 @@ async def test_a_file_of_the_one_country_need_not_name_it_and_finds_places_by_na
 async def test_faults_of_schools_are_all_told(importing: Importing, session: Session, cast: Cast) -> None:
     await session.execute(QUERIES["delete_place"], {"id": cast.district_2})
     await session.execute(QUERIES["delete_school"], {"code": "B"})
-    _, faults = await importing("schools", [
-        ["code", "name", "province", "district", "latitude", "longitude", "area"],
-        ["D", "x", "First Province", "North District", "1", "", ""],
-        ["D", "x", "First Province", "North District", "1", "181", "town"],
-        ["B", "x", "First Province", "South District", "", "", ""],
-        ["E", "x", "", "", "", "", ""],
-        ["F", "x", "***", "", "", "", ""],
-    ])  # fmt: skip
+    _, faults = await importing(
+        "schools",
+        [
+            ["code", "name", "province", "district", "latitude", "longitude", "area"],
+            ["D", "x", "First Province", "North District", "1", "", ""],
+            ["D", "x", "First Province", "North District", "1", "181", "town"],
+            ["B", "x", "First Province", "South District", "", "", ""],
+            ["E", "x", "", "", "", "", ""],
+            ["F", "x", "***", "", "", "", ""],
+        ],
+    )
     assert [(row, column) for row, column, _, _ in faults] == [
-        (2, "code"), (2, "latitude"), (3, "area"), (3, "longitude"), (3, "code"), (4, "code"), (4, "province, district"),
-        (5, "district"), (6, "province"),
-    ]  # fmt: skip
+        (2, "code"),
+        (2, "latitude"),
+        (3, "area"),
+        (3, "longitude"),
+        (3, "code"),
+        (4, "code"),
+        (4, "province, district"),
+        (5, "district"),
+        (6, "province"),
+    ]
 
 
 async def test_a_registry_of_the_shape_of_asers_is_imported_with_its_mapping_and_again_changes_nothing(

@@ -43,9 +43,18 @@ def test_every_mistake_is_named_with_its_place() -> None:
         'grade = {column = ""}\nage = {join = ["A"]}\nsection = {column = "S", with = "-", transform = ["shout"], values = 3}\n'
     )
     assert set(faults) == {
-        "kind", "code", "name", "name.colum", "sex", "colour", "grade.column", "age.join", "section.with", "section.transform",
+        "kind",
+        "code",
+        "name",
+        "name.colum",
+        "sex",
+        "colour",
+        "grade.column",
+        "age.join",
+        "section.with",
+        "section.transform",
         "section.values",
-    }  # fmt: skip
+    }
     assert "birth_on" in faults["colour"]
 
 

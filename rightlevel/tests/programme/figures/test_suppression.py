@@ -81,9 +81,12 @@ def numbers_in(
     ]
     told += [([f"rank {each.rank}"], each.count) for each in found.levels]
     ranks = {
-        "reads_story": range(5, 10), "paragraph_up": range(4, 10), "cannot_read_words": range(1, 3),
-        "does_division": range(5, 10), "subtraction_up": range(4, 10),
-    }  # fmt: skip
+        "reads_story": range(5, 10),
+        "paragraph_up": range(4, 10),
+        "cannot_read_words": range(1, 3),
+        "does_division": range(5, 10),
+        "subtraction_up": range(4, 10),
+    }
     for each in found.indicators:
         told.append(([f"rank {rank}" for rank in ranks[each.code]], each.numerator))
         told.append((tested, each.denominator))
@@ -307,18 +310,28 @@ async def fill(session: Session, cast: Cast, seed: int) -> World:
                 continue
             start = f"{grade}{sex}{status}"
             values: dict[str, Any] = {
-                "school": school, "year": cast.school_year, "start": start, "sex": sex, "grade": grade, "children": number,
-            }  # fmt: skip
+                "school": school,
+                "year": cast.school_year,
+                "start": start,
+                "sex": sex,
+                "grade": grade,
+                "children": number,
+            }
             await session.execute(FILL["children"], values)
             if status != "to do":
                 rank = int(status[-1]) if status.startswith("rank") else None
                 await session.execute(
                     FILL["results"],
                     {
-                        "school": school, "start": start, "round": cast.round, "person": cast.teacher.person_id, "day": NOW.date(),
-                        "outcome": "assessed" if rank else "absent", "rank": rank,
+                        "school": school,
+                        "start": start,
+                        "round": cast.round,
+                        "person": cast.teacher.person_id,
+                        "day": NOW.date(),
+                        "outcome": "assessed" if rank else "absent",
+                        "rank": rank,
                     },
-                )  # fmt: skip
+                )
             truth[school, grade, sex, status] = truth.get((school, grade, sex, status), 0) + number
     for school, children in ((cast.school_a, cast.students_a), (cast.school_b, cast.students_b)):
         for index, _ in enumerate(children):

@@ -37,13 +37,18 @@ def a_form(*fields: Field) -> Form:
 
 SHARE = ["div", ["mul", ["answer", "present"], 100], ["answer", "enrolled"]]
 FORM = a_form(
-    number("enrolled"), number("present"), Field("share", "calculated", {"en": "Percent"}, calculation=SHARE),
+    number("enrolled"),
+    number("present"),
+    Field("share", "calculated", {"en": "Percent"}, calculation=SHARE),
     Field("why", "text", {"en": "Why so few?"}, shown_when=["lt", "share", 50], required_when=True),
     Field(
-        "rows", "group", {"en": "Rows"}, repeat=3,
+        "rows",
+        "group",
+        {"en": "Rows"},
+        repeat=3,
         fields=(number("n"), Field("twice", "calculated", {}, calculation=["mul", ["answer", "n"], 2])),
     ),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -61,10 +66,24 @@ def test_a_text_is_of_bounded_length() -> None:
 @pytest.mark.parametrize(
     "calculation",
     [
-        None, True, [], ["add", 1], ["add", 1, 2, 3], ["pow", 1, 2], ["answer"], ["answer", 1], ["if", ["eq", "a"], 1, 2], ["if", None, 1, 2],
-        ["concat"], ["concat", *"x" * 21], "x" * 201, 1e300, [["answer", "a"], 1], {"a": 1},
+        None,
+        True,
+        [],
+        ["add", 1],
+        ["add", 1, 2, 3],
+        ["pow", 1, 2],
+        ["answer"],
+        ["answer", 1],
+        ["if", ["eq", "a"], 1, 2],
+        ["if", None, 1, 2],
+        ["concat"],
+        ["concat", *"x" * 21],
+        "x" * 201,
+        1e300,
+        [["answer", "a"], 1],
+        {"a": 1},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_calculation(calculation: Any) -> None:
     assert not is_calculation(calculation)
 
@@ -114,13 +133,25 @@ def test_it_is_shown_where_it_has_words() -> None:
     ("field", "rule"),
     [
         (Field("c", "calculated", {"en": "C"}), "This calculation can’t be read"),
-        (Field("c", "calculated", {"en": "C"}, calculation=["answer", "later"]), "A condition asks only about what was asked before"),
-        (Field("c", "calculated", {"en": "C"}, calculation=1, required_when=True), "What is calculated is answered by nobody: it can’t be required"),
+        (
+            Field("c", "calculated", {"en": "C"}, calculation=["answer", "later"]),
+            "A condition asks only about what was asked before",
+        ),
+        (
+            Field("c", "calculated", {"en": "C"}, calculation=1, required_when=True),
+            "What is calculated is answered by nobody: it can’t be required",
+        ),
         (Field("c", "number", {"en": "C"}, calculation=1), "Only a calculated question has a calculation"),
-        (Field("c", "calculated", {"en": "C"}, calculation=["if", ["eq", "a", ["today"]], 1, 2]), "This calculation can’t be read"),
-        (Field("c", "text", {"en": "C"}, shown_when=["le", "day", ["today"]]), "Only the bound of an answer can ask for today’s day"),
+        (
+            Field("c", "calculated", {"en": "C"}, calculation=["if", ["eq", "a", ["today"]], 1, 2]),
+            "This calculation can’t be read",
+        ),
+        (
+            Field("c", "text", {"en": "C"}, shown_when=["le", "day", ["today"]]),
+            "Only the bound of an answer can ask for today’s day",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_one_is_told(field: Field, rule: str) -> None:
     form = a_form(number("a"), Field("day", "date", {"en": "Day"}), field, number("later"))
     assert rule in [fault.rule for fault in form_faults(form) if fault.field == "c"]

@@ -20,13 +20,32 @@ from rightlevel.programme.forms.typed_answers import read_answers
 FORM = first_visit_form()
 GIVEN: dict[str, Any] = {"subject": "math", "visit_day": "2026-11-20", "school": 1, "teacher": 2}
 ACTIVITY: dict[str, Any] = {
-    "name": "bundles", "minutes": 20, "clear": True, "followed": True, "demonstrated": True, "practised": "all",
-}  # fmt: skip
+    "name": "bundles",
+    "minutes": 20,
+    "clear": True,
+    "followed": True,
+    "demonstrated": True,
+    "practised": "all",
+}
 WHOLE: dict[str, Any] = {
-    **GIVEN, "session_ran": True, "full_session": True, "grades": ["3"], "levels": ["beginner", "subtraction"], "enrolled": 30,
-    "present": 25, "improved": 5, "classes_before": 12, "started_on_time": True, "materials": ["play_money"], "grouped_by_level": True,
-    "all_involved": True, "has_plan": True, "plan_followed": True, "plan_suits": True, "activities": [ACTIVITY],
-}  # fmt: skip
+    **GIVEN,
+    "session_ran": True,
+    "full_session": True,
+    "grades": ["3"],
+    "levels": ["beginner", "subtraction"],
+    "enrolled": 30,
+    "present": 25,
+    "improved": 5,
+    "classes_before": 12,
+    "started_on_time": True,
+    "materials": ["play_money"],
+    "grouped_by_level": True,
+    "all_involved": True,
+    "has_plan": True,
+    "plan_followed": True,
+    "plan_suits": True,
+    "activities": [ACTIVITY],
+}
 
 
 def told(raw: dict[str, Any], *, form: Form = FORM, is_submitting: bool = False) -> Examination:
@@ -100,7 +119,7 @@ def test_what_rests_on_a_dropped_answer_is_dropped_too() -> None:
         ({"activities": [ACTIVITY, {**ACTIVITY, "minutes": 500}]}, "activities.1.minutes", "At most 240"),
         ({"activities": [{**ACTIVITY, "name": "rhymes"}]}, "activities.0.name", "One of the choices offered"),
     ],
-)  # fmt: skip
+)
 def test_ranges_that_depend_on_other_answers_hold(more: dict[str, Any], field: str, rule: str) -> None:
     assert rules(told({**WHOLE, **more}))[field] == rule
 
@@ -166,7 +185,7 @@ def test_at_most_five_activities_each_whole() -> None:
         ("activities", ["x"], "A list"),
         ("not_there", "x", "This question is not in the form"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_answer_is_refused_with_its_rule(key: str, given: Any, rule: str) -> None:
     answers, faults = read_answers(FORM, {key: given})
     assert [(each.field, each.rule) for each in faults] == [(key, rule)]
@@ -187,7 +206,7 @@ def test_what_is_no_answer_is_refused_with_its_rule(key: str, given: Any, rule: 
         ("grades", "", None),
         ("session_ran", "no", False),
     ],
-)  # fmt: skip
+)
 def test_what_people_type_is_read(key: str, given: Any, read: Any) -> None:
     answers, faults = read_answers(FORM, {key: given})
     assert faults == []
@@ -196,14 +215,23 @@ def test_what_people_type_is_read(key: str, given: Any, read: Any) -> None:
 
 def test_a_pages_fields_become_answers() -> None:
     sent = {
-        "version": ["3"], "session_ran": [""], "grades": ["3", "4"], "activities.0.minutes": ["10"], "activities.0.name": ["bundles"],
-        "activities.1.minutes": [""], "activities.2.minutes": ["7"], "mentor_signature": ["Sok"], "mentor_signature.strokes": [""],
-    }  # fmt: skip
+        "version": ["3"],
+        "session_ran": [""],
+        "grades": ["3", "4"],
+        "activities.0.minutes": ["10"],
+        "activities.0.name": ["bundles"],
+        "activities.1.minutes": [""],
+        "activities.2.minutes": ["7"],
+        "mentor_signature": ["Sok"],
+        "mentor_signature.strokes": [""],
+    }
     answers, faults = read_answers(FORM, nested(sent, FORM))
     assert faults == []
     assert answers == {
-        "grades": ["3", "4"], "activities": [{"name": "bundles", "minutes": 10}, {"minutes": 7}], "mentor_signature": {"name": "Sok"},
-    }  # fmt: skip
+        "grades": ["3", "4"],
+        "activities": [{"name": "bundles", "minutes": 10}, {"minutes": 7}],
+        "mentor_signature": {"name": "Sok"},
+    }
 
 
 def test_columns_are_the_same_for_every_row_and_each_question_has_its_own() -> None:
@@ -248,7 +276,7 @@ def test_a_printed_visit_says_what_was_asked_in_both_languages() -> None:
         ({"activities": [ACTIVITY, {**ACTIVITY, "clear": False}]}, 8.75, 9),
         ({"activities": [{**ACTIVITY, "clear": False, "followed": None}]}, 8, 9),
     ],
-)  # fmt: skip
+)
 def test_fidelity_is_points_over_what_applied(more: dict[str, Any], points: float, applicable: int) -> None:
     raw = {key: value for key, value in {**WHOLE, **more}.items() if value is not None}
     found = fidelity_of(FORM, told(raw).answers)
@@ -275,12 +303,18 @@ def asked(key: str, kind: Any = "text", **more: Any) -> Field:
         (a_form(asked("a"), asked("a")), "This name is used twice"),
         (a_form(asked("A b")), "A short name of small letters, digits and _"),
         (a_form(asked("csrf_token")), "A short name of small letters, digits and _"),
-        (a_form(asked("a", shown_when=["eq", "b", 1]), asked("b")), "A condition asks only about what was asked before"),
+        (
+            a_form(asked("a", shown_when=["eq", "b", 1]), asked("b")),
+            "A condition asks only about what was asked before",
+        ),
         (a_form(asked("a", shown_when=["eval", "a", 1])), "This condition can’t be read"),
         (a_form(asked("a", shown_when=["eq", "a"])), "This condition can’t be read"),
         (a_form(asked("a", shown_when=["and"])), "This condition can’t be read"),
         (a_form(asked("a", "choice")), "Between 1 and 100 choices"),
-        (a_form(asked("a", "number", max=["answer", "b"])), "A condition asks only about what was asked before"),
+        (
+            a_form(asked("a", "number", max=["answer", "b"])),
+            "A condition asks only about what was asked before",
+        ),
         (a_form(asked("a"), asked("b", "number", max=["answer", "a"])), "A number, or another answer"),
         (a_form(asked("a", "number", min=5, max=1)), "The least is more than the most"),
         (a_form(asked("a", "group")), "At least one question"),
@@ -290,7 +324,7 @@ def asked(key: str, kind: Any = "text", **more: Any) -> Field:
         (a_form(asked("a"), fidelity={"ran": "b"}), "A part of the score and the question that answers it"),
         (a_form(*(asked(f"a{n}") for n in range(201))), "At most 200 of these"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_form_is_told(form: Form, rule: str) -> None:
     assert rule in {each.rule for each in form_faults(form)}
 

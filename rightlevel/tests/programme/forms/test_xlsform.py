@@ -55,9 +55,17 @@ def choice(listed: str, name: str, **more: str) -> dict[str, str]:
 
 SETTINGS = Sheet(("form_title", "form_id"), ((2, ("Lesson", "lesson")),))
 LISTS = sheet(
-    CHOICES, choice("yn", "yes"), choice("yn", "no"), choice("ynu", "yes"), choice("ynu", "no"), choice("ynu", "unknown"), choice("subject", "language"),
-    choice("subject", "math"), choice("material", "cards", subject="language"), choice("material", "sticks", subject="math"),
-)  # fmt: skip
+    CHOICES,
+    choice("yn", "yes"),
+    choice("yn", "no"),
+    choice("ynu", "yes"),
+    choice("ynu", "no"),
+    choice("ynu", "unknown"),
+    choice("subject", "language"),
+    choice("subject", "math"),
+    choice("material", "cards", subject="language"),
+    choice("material", "sticks", subject="math"),
+)
 
 
 def made(*rows: dict[str, str], lists: Sheet = LISTS) -> Converted:
@@ -65,16 +73,31 @@ def made(*rows: dict[str, str], lists: Sheet = LISTS) -> Converted:
 
 
 REALISTIC = (
-    q("start", "start"), q("select_one subject", "subject", required="yes"),
-    q("begin group", "lesson"), q("select_one yn", "ran", required="true()"), q("text", "why", required="yes", relevant="${ran} = 'no'"),
+    q("start", "start"),
+    q("select_one subject", "subject", required="yes"),
+    q("begin group", "lesson"),
+    q("select_one yn", "ran", required="true()"),
+    q("text", "why", required="yes", relevant="${ran} = 'no'"),
     q("integer", "enrolled", required="yes", relevant="${ran} = 'yes'", constraint=". >= 0 and . <= 200"),
     q("integer", "present", relevant="${ran} = 'yes' and ${enrolled} > 0", constraint=". <= ${enrolled}"),
     q("select_one ynu", "on_time", relevant="not(${ran} = 'no')"),
-    q("select_multiple material", "materials", choice_filter="subject = ${subject}", constraint="count-selected(.) <= 1"),
-    q("decimal", "rate", relevant="selected(${materials}, 'cards') or ${present} >= 10"), q("end group", ""),
-    q("begin repeat", "activities", repeat_count="3"), q("text", "name", constraint="string-length(.) < 50"), q("integer", "minutes", constraint=". > 0"),
-    q("end repeat", ""), q("text", "words", appearance="multiline"), q("geopoint", "place"), q("image", "signed", appearance="signature"), q("note", "thanks"),
-)  # fmt: skip
+    q(
+        "select_multiple material",
+        "materials",
+        choice_filter="subject = ${subject}",
+        constraint="count-selected(.) <= 1",
+    ),
+    q("decimal", "rate", relevant="selected(${materials}, 'cards') or ${present} >= 10"),
+    q("end group", ""),
+    q("begin repeat", "activities", repeat_count="3"),
+    q("text", "name", constraint="string-length(.) < 50"),
+    q("integer", "minutes", constraint=". > 0"),
+    q("end repeat", ""),
+    q("text", "words", appearance="multiline"),
+    q("geopoint", "place"),
+    q("image", "signed", appearance="signature"),
+    q("note", "thanks"),
+)
 
 
 def test_a_realistic_form_is_taken_whole_and_could_be_published() -> None:
@@ -84,9 +107,20 @@ def test_a_realistic_form_is_taken_whole_and_could_be_published() -> None:
     assert form_faults(found.form) == ()
     kinds = {field.key: field.type for field in found.form.fields()}
     assert kinds == {
-        "subject": "choice", "ran": "yes_no", "why": "text", "enrolled": "number", "present": "number", "on_time": "yes_no_unknown",
-        "materials": "choices", "rate": "number", "activities": "group", "words": "long_text", "place": "gps", "signed": "signature", "thanks": "note",
-    }  # fmt: skip
+        "subject": "choice",
+        "ran": "yes_no",
+        "why": "text",
+        "enrolled": "number",
+        "present": "number",
+        "on_time": "yes_no_unknown",
+        "materials": "choices",
+        "rate": "number",
+        "activities": "group",
+        "words": "long_text",
+        "place": "gps",
+        "signed": "signature",
+        "thanks": "note",
+    }
     assert (found.form.name, found.form.languages) == ("Lesson", ("en", "km"))
     assert [(note.row, note.column, note.value) for note in found.notes] == [
         (2, "type", "start"),
@@ -140,7 +174,7 @@ def test_what_it_asks_is_judged_as_the_xlsform_means_it() -> None:
         ((q("integer", "one", constraint="string-length(.) < 5"),), "constraint", "string-length(…) < 5"),
         ((q("acknowledge", "one"), q("text", "t", relevant="${one} = 'OK'")), "relevant", "${one} = OK"),
     ],
-)  # fmt: skip
+)
 def test_what_can_not_be_said_exactly_stops_the_import_by_row_and_column(
     rows: tuple[dict[str, str], ...], column: str, value: str
 ) -> None:
@@ -253,8 +287,13 @@ def test_older_words_are_todays() -> None:
     form = convert(Sheet(headers, rows), LISTS, SETTINGS).form
     assert form is not None
     assert [(each.key, each.type) for each in form.fields()] == [
-        ("s", "choice"), ("t", "text"), ("g", "gps"), ("n", "number"), ("m", "choices"), ("m_other", "text"),
-    ]  # fmt: skip
+        ("s", "choice"),
+        ("t", "text"),
+        ("g", "gps"),
+        ("n", "number"),
+        ("m", "choices"),
+        ("m_other", "text"),
+    ]
     assert field_of(convert(Sheet(headers, rows), LISTS, SETTINGS), "n").min == 1
 
 
@@ -271,9 +310,13 @@ def test_names_of_another_kind_are_told_and_conditions_follow() -> None:
 
 def test_groups_within_groups_are_one_list_with_their_titles_and_conditions() -> None:
     found = made(
-        q("select_one yn", "ran"), q("begin group", "a"), q("begin group", "b", relevant="${ran} = 'yes'"), q("text", "t"),
-        q("end group", ""), q("end group", ""),
-    )  # fmt: skip
+        q("select_one yn", "ran"),
+        q("begin group", "a"),
+        q("begin group", "b", relevant="${ran} = 'yes'"),
+        q("text", "t"),
+        q("end group", ""),
+        q("end group", ""),
+    )
     assert found.form is not None
     assert [(each.key, each.type) for each in found.form.sections[-1].fields] == [
         ("b", "note"),
@@ -308,9 +351,10 @@ def test_a_condition_of_its_own_answer_is_checked() -> None:
 
 def test_a_calculation_by_a_condition_stands_where_it_is_asked_about() -> None:
     found = made(
-        q("integer", "age"), q("calculate", "who", calculation="if(${age} > 10, 'big', if(${age} > 5, 'mid', 'small'))"),
+        q("integer", "age"),
+        q("calculate", "who", calculation="if(${age} > 10, 'big', if(${age} > 5, 'mid', 'small'))"),
         q("text", "t", relevant="${who} = 'mid'"),
-    )  # fmt: skip
+    )
     # The sheet of these tests has no column for calculations: without its words the condition can't be said.
     assert found.form is None
     headers = ("type", "name", "label", "relevant", "calculation")
@@ -357,8 +401,11 @@ def test_calculations_are_taken_and_kept_where_they_stand() -> None:
     answers, _ = read_answers(found.form, {"boys": "6", "girls": "2"})
     examined = examine(found.form, answers)
     assert {key: examined.answers[key] for key in ("total", "share", "words", "minus")} == {
-        "total": 8, "share": 25, "words": "of 8: more boys", "minus": 4,
-    }  # fmt: skip
+        "total": 8,
+        "share": 25,
+        "words": "of 8: more boys",
+        "minus": 4,
+    }
     assert "why" in examined.shown
     assert "why" not in examine(found.form, {"boys": 1, "girls": 2}).shown
     assert "why" not in examine(found.form, {"boys": 1}).shown
@@ -404,11 +451,16 @@ def test_a_calculation_within_a_repeat_is_of_its_time() -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("pulldata('a', 'b')", "pulldata"), ("${a} + today()", "today"), ("${later} + 1", "${later}"), ("${a} +", "…"),
-        ("(" * 30 + "1" + ")" * 30, "(" * 30 + "1" + ")" * 9), ("+".join(["${a}"] * 40), ("${a}+" * 16)), ("-" * 40 + "1", "-"),
+        ("pulldata('a', 'b')", "pulldata"),
+        ("${a} + today()", "today"),
+        ("${later} + 1", "${later}"),
+        ("${a} +", "…"),
+        ("(" * 30 + "1" + ")" * 30, "(" * 30 + "1" + ")" * 9),
+        ("+".join(["${a}"] * 40), ("${a}+" * 16)),
+        ("-" * 40 + "1", "-"),
         ("${a} 1", "1"),
     ],
-)  # fmt: skip
+)
 def test_a_calculation_that_can_not_be_said_is_left_out_and_told_and_stops_who_asks_for_it(
     text: str, part: str
 ) -> None:
@@ -445,11 +497,14 @@ def test_chains_of_calculations_cost_one_reading_each() -> None:
 @pytest.mark.parametrize(
     ("constraint", "fitting", "wrong"),
     [
-        (". <= today()", "2026-03-02", "2026-03-03"), ("today() > .", "2026-03-01", "2026-03-02"), (". < now()", "2026-03-02", "2026-03-03"),
-        (". >= now()", "2026-03-03", "2026-03-02"), (". <= today() and . >= date('2026-01-01')", "2026-01-01", "2025-12-31"),
+        (". <= today()", "2026-03-02", "2026-03-03"),
+        ("today() > .", "2026-03-01", "2026-03-02"),
+        (". < now()", "2026-03-02", "2026-03-03"),
+        (". >= now()", "2026-03-03", "2026-03-02"),
+        (". <= today() and . >= date('2026-01-01')", "2026-01-01", "2025-12-31"),
         (". <= today() and . > ${from}", "2026-02-02", "2026-02-01"),
     ],
-)  # fmt: skip
+)
 def test_bounds_by_today_are_checked_by_the_programmes_day(constraint: str, fitting: str, wrong: str) -> None:
     found = calculated(("date", "from", "From", "", "", ""), ("date", "d", "D", "", constraint, ""))
     assert found.form is not None, found.faults

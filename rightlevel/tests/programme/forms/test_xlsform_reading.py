@@ -68,10 +68,13 @@ def test_nothing_of_the_readers_is_loaded_with_the_service() -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("20-nested-groups", "A group within a group"), ("22-count-of-repeats", "Asked up to 20 times"), ("23-label-with-answer", "An answer can’t stand"),
-        ("27-curly-quotes", ""), ("29-today", ""),
+        ("20-nested-groups", "A group within a group"),
+        ("22-count-of-repeats", "Asked up to 20 times"),
+        ("23-label-with-answer", "An answer can’t stand"),
+        ("27-curly-quotes", ""),
+        ("29-today", ""),
     ],
-)  # fmt: skip
+)
 async def test_the_shared_cases_are_taken(name: str, told: str) -> None:
     book = await read_workbook(CASES / f"{name}.xlsx")
     found = convert(book.survey.as_sheet(), book.choices.as_sheet(), book.settings.as_sheet())

@@ -14,11 +14,12 @@ from rightlevel.programme.groups.model import band_of, ranks_of, split_faults
 LANGUAGE = [[1, 2], [3], [4, 5, 6, 7]]
 SPLIT = [["beginner", "letter"], ["word"], ["paragraph", "story", "comprehension1", "comprehension2"]]
 
-schools = st.lists(
-    st.tuples(st.one_of(st.none(), st.integers(1, 7)), st.integers(3, 5)), max_size=200
-).map(
-    lambda rows: [LatestLevel(f"{at:05}", f"child {at}", grade, rank, None, is_check=False) for at, (rank, grade) in enumerate(rows)]
-)  # fmt: skip
+schools = st.lists(st.tuples(st.one_of(st.none(), st.integers(1, 7)), st.integers(3, 5)), max_size=200).map(
+    lambda rows: [
+        LatestLevel(f"{at:05}", f"child {at}", grade, rank, None, is_check=False)
+        for at, (rank, grade) in enumerate(rows)
+    ]
+)
 targets = st.integers(5, 60)
 teachers = st.lists(st.integers(1, 999), max_size=12, unique=True)
 

@@ -253,8 +253,15 @@ async def test_names_of_a_group_are_shown_to_those_who_may_see_the_children(
     assert (await read_group(session, cast.mentor, group_id)).unseen == 0
     held = msgspec.structs.replace(
         cast.stranger,
-        scope=msgspec.structs.replace(cast.teacher.scope, held=(msgspec.structs.replace(cast.teacher.scope.held[0], class_id=cast.class_3a, subject="language"),)),
-    )  # fmt: skip
+        scope=msgspec.structs.replace(
+            cast.teacher.scope,
+            held=(
+                msgspec.structs.replace(
+                    cast.teacher.scope.held[0], class_id=cast.class_3a, subject="language"
+                ),
+            ),
+        ),
+    )
     seen = await read_group(
         session, held, group_id
     )  # Kosal is in no class, so this teacher of 3A may not see the name

@@ -138,10 +138,13 @@ async def test_an_enrolment_ends_with_a_day_and_an_outcome_and_keeps_its_history
     made, write = await camp(session, cast, clock), child(cast.students_a[0])
     await enrol_children(session, cast.teacher, made.id, [write], clock)
     for wrong in (
-        EnrolmentChange(1, write.from_on, to_on=TODAY), EnrolmentChange(1, write.from_on, outcome="completed"),
-        EnrolmentChange(1, write.from_on, TODAY, "vanished"), EnrolmentChange(1, write.from_on, TODAY + timedelta(days=1), "completed"),
-        EnrolmentChange(1, write.from_on, write.from_on - timedelta(days=1), "completed"), EnrolmentChange(1, TODAY - timedelta(days=90)),
-    ):  # fmt: skip
+        EnrolmentChange(1, write.from_on, to_on=TODAY),
+        EnrolmentChange(1, write.from_on, outcome="completed"),
+        EnrolmentChange(1, write.from_on, TODAY, "vanished"),
+        EnrolmentChange(1, write.from_on, TODAY + timedelta(days=1), "completed"),
+        EnrolmentChange(1, write.from_on, write.from_on - timedelta(days=1), "completed"),
+        EnrolmentChange(1, TODAY - timedelta(days=90)),
+    ):
         with pytest.raises(Invalid):
             await change_enrolment(session, cast.teacher, write.id, wrong, clock)
     ended = await change_enrolment(

@@ -63,9 +63,13 @@ async def asked(session: Session, cast: Cast, clock: StandingClock) -> int:
 
 def approval(cast: Cast, **more: object) -> Approval:
     fields = {
-        "username": "sok.dara", "display_name": "Sok Dara", "role": "teacher", "school_id": cast.school_a,
-        "subjects": ("language", "math"), **more,
-    }  # fmt: skip
+        "username": "sok.dara",
+        "display_name": "Sok Dara",
+        "role": "teacher",
+        "school_id": cast.school_a,
+        "subjects": ("language", "math"),
+        **more,
+    }
     return Approval(**fields)  # type: ignore[arg-type]
 
 
@@ -134,9 +138,14 @@ async def test_declining_needs_a_reason_and_is_final(
 
 @pytest.mark.parametrize(
     ("more", "error"),
-    [({"username": "teacher"}, AlreadyTaken), ({"school_id": 999_999}, Invalid), ({"subjects": ()}, Invalid),
-     ({"subjects": ("history",)}, Invalid), ({"username": "Not Good"}, Invalid)],
-)  # fmt: skip
+    [
+        ({"username": "teacher"}, AlreadyTaken),
+        ({"school_id": 999_999}, Invalid),
+        ({"subjects": ()}, Invalid),
+        ({"subjects": ("history",)}, Invalid),
+        ({"username": "Not Good"}, Invalid),
+    ],
+)
 async def test_what_can_not_be_approved_leaves_nothing_behind(
     new_database: Callable[[], object], clock: StandingClock, more: dict[str, object], error: type[Exception]
 ) -> None:

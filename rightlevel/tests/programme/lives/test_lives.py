@@ -112,9 +112,14 @@ async def enter(
     session: Session, actor: Actor, cast: Cast, student: str, clock: StandingClock, **more: Any
 ) -> str:
     write = ResultWrite(
-        id=str(uuid4()), student_id=student, round_id=more.pop("round_id", cast.round), subject="math", level="subtraction",
-        tested_on=TODAY, **more,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=student,
+        round_id=more.pop("round_id", cast.round),
+        subject="math",
+        level="subtraction",
+        tested_on=TODAY,
+        **more,
+    )
     assert (await enter_results(session, actor, [write], clock))[0].code == "saved"
     return write.id
 
@@ -199,10 +204,13 @@ async def test_a_transfer_that_can_not_be_says_why(
 ) -> None:
     child = cast.students_a[0]
     wrong = {
-        "reason": to_b(cast, reason=" "), "moved_on": to_b(cast, moved_on=TODAY + timedelta(days=1)),
-        "class_id": to_b(cast, class_id=cast.class_3a), "grade": to_b(cast, grade=9), "code": to_b(cast, code="x" * 41),
+        "reason": to_b(cast, reason=" "),
+        "moved_on": to_b(cast, moved_on=TODAY + timedelta(days=1)),
+        "class_id": to_b(cast, class_id=cast.class_3a),
+        "grade": to_b(cast, grade=9),
+        "code": to_b(cast, code="x" * 41),
         "school_id": to_b(cast, school_id=cast.practice_school),
-    }  # fmt: skip
+    }
     for field, transfer in wrong.items():
         with pytest.raises(Invalid) as invalid:
             await transfer_student(session, cast.coordinator, child, transfer, clock)
@@ -279,8 +287,10 @@ async def test_erasing_leaves_no_trace_of_who_the_child_was_and_every_count_as_i
         with pytest.raises(Forbidden):
             await erase_identity(session, nobody, child, confirmation="KEY-77", reason="asked", clock=clock)
     for confirmation, reason, field in (
-        ("key-77", "the parents asked", "confirmation"), ("KEY-77", "", "reason"), ("KEY-77", "Bopha's parents asked", "reason"),
-    ):  # fmt: skip
+        ("key-77", "the parents asked", "confirmation"),
+        ("KEY-77", "", "reason"),
+        ("KEY-77", "Bopha's parents asked", "reason"),
+    ):
         with pytest.raises(Invalid) as invalid:
             await erase_identity(
                 session, cast.admin, child, confirmation=confirmation, reason=reason, clock=clock

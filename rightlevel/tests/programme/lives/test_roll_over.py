@@ -120,8 +120,13 @@ async def test_the_preview_says_of_each_class_who_goes_up_stays_and_finishes(
     assert (seen.children, seen.up, seen.stay, seen.finish, seen.new_classes) == (6, 4, 1, 1, 2)
     first = seen.classes[1]  # those without a class stand before the class
     assert (first.class_id, first.grade, first.section, first.up, first.stay, first.next_grade) == (
-        cast.class_3a, 3, "A", 2, 1, 4,
-    )  # fmt: skip
+        cast.class_3a,
+        3,
+        "A",
+        2,
+        1,
+        4,
+    )
     assert (first.up_class_is_new, first.stay_class_is_new) == (True, True)
     assert await texts(session, "children") == before
     in_class = await children_to_move(session, cast.coordinator, cast.school_a, class_id=cast.class_3a)
@@ -228,9 +233,11 @@ async def test_what_can_not_be_rolled_over_says_what_where_and_why(
     assert "School years" in str(missing.value)
     next_year = await session.fetch_value(QUERIES["next_year"], {})
     for plan, field in (
-        (a_plan(id="x"), "id"), (a_plan(to_year_id=cast.school_year), "to_year_id"), (a_plan(rolled_on=date(2030, 1, 1)), "rolled_on"),
+        (a_plan(id="x"), "id"),
+        (a_plan(to_year_id=cast.school_year), "to_year_id"),
+        (a_plan(rolled_on=date(2030, 1, 1)), "rolled_on"),
         (a_plan(repeaters=("x",)), "repeaters"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(Invalid) as invalid:
             await roll_over_school(session, cast.coordinator, cast.school_a, plan, clock)
         assert [fault.field for fault in invalid.value.faults] == [field]

@@ -86,9 +86,15 @@ update class set school_id = %(elsewhere)s where id = %(class)s
     origin="test_standing.py",
 )
 FIELDS = {
-    "closed": "school_id", "deleted": "school_id", "practice": "school_id", "year_deleted": "school_year_id", "class_deleted": "class_id",
-    "class_of_another_year": "class_id", "class_of_another_grade": "class_id", "class_elsewhere": "class_id",
-}  # fmt: skip
+    "closed": "school_id",
+    "deleted": "school_id",
+    "practice": "school_id",
+    "year_deleted": "school_year_id",
+    "class_deleted": "class_id",
+    "class_of_another_year": "class_id",
+    "class_of_another_grade": "class_id",
+    "class_elsewhere": "class_id",
+}
 
 
 class There(msgspec.Struct, frozen=True):
@@ -111,9 +117,12 @@ class There(msgspec.Struct, frozen=True):
 
     async def spoil(self, how: str) -> None:
         values = {
-            "school": self.school, "year": self.year, "class": self.class_id, "current": self.cast.school_year,
+            "school": self.school,
+            "year": self.year,
+            "class": self.class_id,
+            "current": self.cast.school_year,
             "elsewhere": self.cast.school_b,
-        }  # fmt: skip
+        }
         await self.session.execute(QUERIES[how], values)
 
     async def seen(self) -> str:
@@ -209,9 +218,10 @@ WAYS: dict[str, tuple[Callable[[There], Awaitable[Attempt]], frozenset[str]]] = 
     "restore": (restoring, frozenset({"practice", "class_elsewhere"})),
     "unmerge": (unmerging, frozenset({"practice", "class_elsewhere"})),
     "import": (
-        importing, frozenset({"practice", "class_of_another_year", "class_of_another_grade", "class_elsewhere"}),
+        importing,
+        frozenset({"practice", "class_of_another_year", "class_of_another_grade", "class_elsewhere"}),
     ),
-}  # fmt: skip
+}
 """Each way in or back, and what it can't meet: a child of no school yet is of no kind; a move takes the class's year; a correction stays where the
 child is; whoever comes back comes to its own school, and its class can't leave the school (a foreign key); a file names no class by id."""
 
@@ -246,9 +256,10 @@ async def test_a_correction_is_no_move_and_says_what_is(there: There) -> None:
     child, coordinator = there.cast.students_a[0], there.cast.coordinator
     before = await there.seen()
     for change in (
-        StudentChange(1, school_id=there.school), StudentChange(1, school_year_id=there.year),
+        StudentChange(1, school_id=there.school),
+        StudentChange(1, school_year_id=there.year),
         StudentChange(1, school_id=there.cast.practice_school, name="Other"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(MoveNeeded, match="Move the child") as refused:
             await change_student(there.session, coordinator, child, change, there.clock)
         assert refused.value.faults[0].field in ("school_id", "school_year_id")

@@ -88,9 +88,16 @@ async def test_a_photo_taken_sideways_stands_upright() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"GIF89a" + b"x" * 100, b"<svg onload=alert(1)>", b"\xff\xd8\xff" + b"x" * 500, bomb(), a_photo(form="PNG")[:200]],
+    [
+        b"",
+        b"GIF89a" + b"x" * 100,
+        b"<svg onload=alert(1)>",
+        b"\xff\xd8\xff" + b"x" * 500,
+        bomb(),
+        a_photo(form="PNG")[:200],
+    ],
     ids=["nothing", "gif", "svg", "no jpeg", "bomb", "cut off"],
-)  # fmt: skip
+)
 async def test_what_is_no_photo_or_a_bomb_is_refused(content: bytes) -> None:
     with pytest.raises(Invalid):
         await Shrinker().shrink(content, keeps_place=False)

@@ -138,9 +138,11 @@ async def test_a_province_goes_with_everything_below_it(
 async def test_two_districts_become_one(session: Session, cast: Cast, clock: StandingClock) -> None:
     await frozen(session, cast, clock)
     made = await change_boundaries(
-        session, cast.coordinator,
-        plan("merge", cast.district_1, cast.district_2, parts=[Part("D1", "Whole District")]), clock,
-    )  # fmt: skip
+        session,
+        cast.coordinator,
+        plan("merge", cast.district_1, cast.district_2, parts=[Part("D1", "Whole District")]),
+        clock,
+    )
     assert await open_places(session, cast, cast.province) == ["Whole District"]
     assert {each.successor_name for each in made.followed} == {"Whole District"}
     assert await by_place(session, cast) == (8, 5, 3)

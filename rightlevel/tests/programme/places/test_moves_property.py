@@ -65,8 +65,14 @@ class Tally:
         found = await read_round(self.session, self.cast.coordinator, self.cast.round)
         state = "closed" if found.state == "open" else "open"
         await set_round_state(
-            self.session, self.cast.coordinator, found.id, version=found.version, state=state, clock=self.clock, reason="it is time"
-        )  # fmt: skip
+            self.session,
+            self.cast.coordinator,
+            found.id,
+            version=found.version,
+            state=state,
+            clock=self.clock,
+            reason="it is time",
+        )
         self.fixed = dict(self.today) if state == "closed" else None
 
     def expected(self, place_id: int, where: dict[int, int]) -> int:

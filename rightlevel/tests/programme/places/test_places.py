@@ -35,9 +35,16 @@ async def test_every_fault_of_a_place_is_named_at_once(session: Session, cast: C
 
 @pytest.mark.parametrize(
     ("kind", "parent", "may"),
-    [("district", "country", True), ("village", "district_1", True), ("province", "district_1", False), ("district", "district_1", False),
-     ("country", "country", False), ("province", None, False), ("country", None, True)],
-)  # fmt: skip
+    [
+        ("district", "country", True),
+        ("village", "district_1", True),
+        ("province", "district_1", False),
+        ("district", "district_1", False),
+        ("country", "country", False),
+        ("province", None, False),
+        ("country", None, True),
+    ],
+)
 async def test_a_place_hangs_only_on_a_higher_one(
     session: Session, cast: Cast, kind: str, parent: str | None, may: bool
 ) -> None:

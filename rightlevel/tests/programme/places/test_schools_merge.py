@@ -93,8 +93,16 @@ async def test_all_children_go_and_everything_counted_stays(
     assert (gone.status, gone.merged_into) == ("closed", cast.school_b)
     assert await children(session, cast.school_a) == []
     assert await children(session, cast.school_b) == [
-        "A0:A-2", "A1:-", "A1-2:A-2", "A2:A-2", "A3:-", "A4:-", "B0:-", "B1:-", "B2:-",
-    ]  # fmt: skip
+        "A0:A-2",
+        "A1:-",
+        "A1-2:A-2",
+        "A2:A-2",
+        "A3:-",
+        "A4:-",
+        "B0:-",
+        "B1:-",
+        "B2:-",
+    ]
     assert await by_place(session, cast) == await by_place(session, cast, "today") == (8, 5, 3)
     assert (await reconcile(session)).different == 0
     for boundaries in ("then", "today"):

@@ -145,8 +145,11 @@ async def test_reconcile_sees_a_planted_difference(
     await move(session, cast, clock, cast.school_a, cast.district_2)
     assert (await reconcile(session)).different == 0
     values = {
-        "school": cast.school_a, "then": cast.district_1, "now": cast.district_2, "other": cast.province,
-    }  # fmt: skip
+        "school": cast.school_a,
+        "then": cast.district_1,
+        "now": cast.district_2,
+        "other": cast.province,
+    }
     assert await session.execute(PLANTED[what], values) >= 1
     found = await reconcile(session)
     assert found.different >= 1

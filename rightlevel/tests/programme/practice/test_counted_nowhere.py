@@ -88,9 +88,17 @@ LOOKED_AT_ELSEWHERE = {
 CHANGING = re.compile(r'name="(write(_id|\.[^"]*)|id)" value="[^"]*"')
 """Ids that a page makes for the writes to come."""
 FIELDS: dict[str, str] = {
-    "round_id": "rounds", "round": "rounds", "subject": "subjects", "place_id": "places", "place": "places", "below": "places", "school_id": "school",
-    "school": "school", "role": "roles", "mentor_id": "mentors",
-}  # fmt: skip
+    "round_id": "rounds",
+    "round": "rounds",
+    "subject": "subjects",
+    "place_id": "places",
+    "place": "places",
+    "below": "places",
+    "school_id": "school",
+    "school": "school",
+    "role": "roles",
+    "mentor_id": "mentors",
+}
 
 
 Answers = dict[str, dict[str, str]]
@@ -135,9 +143,13 @@ def _choices(kind: Any) -> list[Any]:
 async def everything(database: OneDatabase, folder: Path, cast: Cast, values: dict[str, Any]) -> Answers:
     """What every route answers to everybody, by route and by question."""
     known: dict[str, list[Any]] = {
-        "rounds": values["rounds"], "subjects": ["language", "math"], "school": [cast.school_a, cast.school_b],
-        "roles": ["teacher", "mentor"], "mentors": [values["mentor"]], "places": [cast.country, cast.province, cast.district_1, cast.district_2],
-    }  # fmt: skip
+        "rounds": values["rounds"],
+        "subjects": ["language", "math"],
+        "school": [cast.school_a, cast.school_b],
+        "roles": ["teacher", "mentor"],
+        "mentors": [values["mentor"]],
+        "places": [cast.country, cast.province, cast.district_1, cast.district_2],
+    }
     answers: Answers = {}
     async with app_over(database, folder) as app:
         for name in ROLES:
@@ -236,10 +248,24 @@ def test_what_may_differ_does(seen: Seen) -> None:
 
 def test_the_comparison_looks_at_something(seen: Seen) -> None:
     telling = [
-        "/api/v1/figures", "/api/v1/figures/breakdown", "/api/v1/figures/below", "/figures", "/api/v1/next-week", "/next-week", "/api/v1/agreement",
-        "/agreement", "/", "/api/v1/schools-without", "/assignments/gaps", "/api/v1/dose/schools", "/api/v1/visits-per-school-month",
-        "/api/v1/data-quality/without-baseline", "/api/v1/visits-export", "/visits/export", "/api/v1/rounds/{id}/snapshot",
-    ]  # fmt: skip
+        "/api/v1/figures",
+        "/api/v1/figures/breakdown",
+        "/api/v1/figures/below",
+        "/figures",
+        "/api/v1/next-week",
+        "/next-week",
+        "/api/v1/agreement",
+        "/agreement",
+        "/",
+        "/api/v1/schools-without",
+        "/assignments/gaps",
+        "/api/v1/dose/schools",
+        "/api/v1/visits-per-school-month",
+        "/api/v1/data-quality/without-baseline",
+        "/api/v1/visits-export",
+        "/visits/export",
+        "/api/v1/rounds/{id}/snapshot",
+    ]
     for path in telling:
         assert any(text.startswith("200 ") and len(text) > 60 for text in seen.full[path].values()), path
     good = [

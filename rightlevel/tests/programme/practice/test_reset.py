@@ -196,11 +196,24 @@ async def test_a_real_school_is_refused_by_the_action_and_by_the_database(
     queries = load_queries("rightlevel.programme.practice")
     values = {"school": cast.school_a}
     given = {
-        "school_id": cast.school_a, "children": await session.fetch_value(QUERIES["ids_of_children"], values),
-        "visits": await session.fetch_value(QUERIES["ids_of_visits"], values), "results": [], "rows": 9, "now": NOW, "later": NOW, "grade": 3,
-        "school_year_id": cast.school_year, "section": "A", "person_id": 1, "class_id": cast.class_3a, "codes": ["X1"], "names": ["X"],
-        "name_keys": ["x"], "sexes": [1], "ages": [8],
-    }  # fmt: skip
+        "school_id": cast.school_a,
+        "children": await session.fetch_value(QUERIES["ids_of_children"], values),
+        "visits": await session.fetch_value(QUERIES["ids_of_visits"], values),
+        "results": [],
+        "rows": 9,
+        "now": NOW,
+        "later": NOW,
+        "grade": 3,
+        "school_year_id": cast.school_year,
+        "section": "A",
+        "person_id": 1,
+        "class_id": cast.class_3a,
+        "codes": ["X1"],
+        "names": ["X"],
+        "name_keys": ["x"],
+        "sexes": [1],
+        "ages": [8],
+    }
     for name in queries:
         if name in ("hold_school", "empty_results", "empty_result_changes"):
             continue

@@ -51,13 +51,25 @@ select count(*) from resource_view
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
-        (b"%PDF-1.4", "application/pdf"), (b"\x89PNG\r\n\x1a\n....", "image/png"), (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"RIFF....WEBPVP8 ", "image/webp"), (b"RIFF....WAVEfmt ", "audio/wav"), (b"ID3\x04", "audio/mpeg"),
-        (b"\xff\xfb\x90\x00", "audio/mpeg"), (b"OggS\x00", "audio/ogg"), (b"\x00\x00\x00\x20ftypisom", "video/mp4"),
-        (b"\x00\x00\x00\x20ftypM4A ", "audio/mp4"), (b"\x1a\x45\xdf\xa3", "video/webm"), (b"<html>", None), (b"<svg xmlns", None),
-        (b"MZ\x90", None), (b"PK\x03\x04", None), (b"", None), (b"GIF89a", None),
+        (b"%PDF-1.4", "application/pdf"),
+        (b"\x89PNG\r\n\x1a\n....", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF....WEBPVP8 ", "image/webp"),
+        (b"RIFF....WAVEfmt ", "audio/wav"),
+        (b"ID3\x04", "audio/mpeg"),
+        (b"\xff\xfb\x90\x00", "audio/mpeg"),
+        (b"OggS\x00", "audio/ogg"),
+        (b"\x00\x00\x00\x20ftypisom", "video/mp4"),
+        (b"\x00\x00\x00\x20ftypM4A ", "audio/mp4"),
+        (b"\x1a\x45\xdf\xa3", "video/webm"),
+        (b"<html>", None),
+        (b"<svg xmlns", None),
+        (b"MZ\x90", None),
+        (b"PK\x03\x04", None),
+        (b"", None),
+        (b"GIF89a", None),
     ],
-)  # fmt: skip
+)
 def test_a_files_kind_is_told_from_its_content(head: bytes, kind: str | None) -> None:
     assert media_type_of(head) == kind
 
@@ -65,11 +77,18 @@ def test_a_files_kind_is_told_from_its_content(head: bytes, kind: str | None) ->
 @pytest.mark.parametrize(
     ("url", "is_good"),
     [
-        ("https://example.org/video?id=1", True), ("http://example.org", False), ("javascript:alert(1)", False), ("https://", False),
-        ("https://me:secret@example.org", False), ('https://example.org/"onclick=', False), ("https://example.org/" + "x" * 1000, False),
-        ("//example.org", False), ("https://exa mple.org", False), ("https://[bad", False),
+        ("https://example.org/video?id=1", True),
+        ("http://example.org", False),
+        ("javascript:alert(1)", False),
+        ("https://", False),
+        ("https://me:secret@example.org", False),
+        ('https://example.org/"onclick=', False),
+        ("https://example.org/" + "x" * 1000, False),
+        ("//example.org", False),
+        ("https://exa mple.org", False),
+        ("https://[bad", False),
     ],
-)  # fmt: skip
+)
 def test_links_are_https_only(url: str, is_good: bool) -> None:
     assert is_https(url) is is_good
 
@@ -140,11 +159,14 @@ async def test_resources_are_found_by_subject_and_level(
 
 async def test_what_can_not_be_right_is_refused(session: Session, cast: Cast, clock: StandingClock) -> None:
     for new in (
-        NewResource("link", "Video", url="http://example.org"), NewResource("poem", "x"), NewResource("activity", " "),
+        NewResource("link", "Video", url="http://example.org"),
+        NewResource("poem", "x"),
+        NewResource("activity", " "),
         NewResource("activity", "x", subject="math", level_from="division", level_to="beginner"),
-        NewResource("activity", "x", level_from="beginner", level_to="beginner"), NewResource("file", "x"),
+        NewResource("activity", "x", level_from="beginner", level_to="beginner"),
+        NewResource("file", "x"),
         NewResource("activity", "x", subject="math", level_from="letter", level_to="letter"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(Invalid):
             await create_resource(session, cast.admin, new, clock)
 

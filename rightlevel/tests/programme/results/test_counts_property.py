@@ -65,9 +65,15 @@ class Tally:
         there = self.results.get((child, subject))
         level = None if rank == 0 else SCALES[subject][min(rank, len(SCALES[subject])) - 1]
         write = ResultWrite(
-            str(uuid4()), child, self.cast.round, subject, NOW.date(), "assessed" if level else "absent",
-            level.code if level else None, version=there[1] if there else None,
-        )  # fmt: skip
+            str(uuid4()),
+            child,
+            self.cast.round,
+            subject,
+            NOW.date(),
+            "assessed" if level else "absent",
+            level.code if level else None,
+            version=there[1] if there else None,
+        )
         (answer,) = await enter_results(self.session, self.cast.coordinator, [write], self.clock)
         if child in self.removed:
             assert answer.code == "not_found"
@@ -75,8 +81,11 @@ class Tally:
         assert answer.code == ("changed" if there else "saved")
         school = there[2] if there else self.at[child]
         self.results[child, subject] = (
-            answer.result_id or "", answer.version or 0, school, level.rank if level else None,
-        )  # fmt: skip
+            answer.result_id or "",
+            answer.version or 0,
+            school,
+            level.rank if level else None,
+        )
 
     async def remove_result(self, number: int, math: bool, **_: Any) -> None:
         key = (self.children[number % 3], SUBJECTS[math])
@@ -128,9 +137,10 @@ class Tally:
                 self.session, self.cast.viewer, FigureQuery(self.cast.round, subject)
             )
             counted = Counter(
-                rank for (child, of), (_, _, school, rank) in self.results.items()
+                rank
+                for (child, of), (_, _, school, rank) in self.results.items()
                 if of == subject and child not in self.removed and school not in self.practice
-            )  # fmt: skip
+            )
             assert figures.absent == counted[None]
             assert [level.count for level in figures.levels] == [
                 counted[level.rank] for level in SCALES[subject]
@@ -138,8 +148,9 @@ class Tally:
             # who has a result sits where it was made, everybody else where they are
             seats = [
                 self.results[child, subject][2] if (child, subject) in self.results else school
-                for child, school in self.at.items() if child not in self.removed
-            ]  # fmt: skip
+                for child, school in self.at.items()
+                if child not in self.removed
+            ]
             assert figures.enrolled == sum(school not in self.practice for school in seats)
 
 
@@ -154,8 +165,10 @@ DEEDS = (
     "change_school",
 )
 deeds = st.lists(
-    st.tuples(st.sampled_from(DEEDS), st.integers(0, 2), st.booleans(), st.integers(0, 7)), min_size=15, max_size=30
-)  # fmt: skip
+    st.tuples(st.sampled_from(DEEDS), st.integers(0, 2), st.booleans(), st.integers(0, 7)),
+    min_size=15,
+    max_size=30,
+)
 
 
 @settings(

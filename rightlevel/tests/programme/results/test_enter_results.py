@@ -134,10 +134,15 @@ async def test_a_second_result_is_a_conflict_and_an_old_version_is_stale_and_bot
 @pytest.mark.parametrize(
     ("name", "own_math", "other_language"),
     [
-        ("admin", "saved", "saved"), ("coordinator", "saved", "saved"), ("mentor", "saved", "not_found"), ("teacher", "saved", "not_found"),
-        ("mentor_elsewhere", "not_found", "saved"), ("teacher_elsewhere", "not_found", "saved"), ("stranger", "not_found", "not_found"),
+        ("admin", "saved", "saved"),
+        ("coordinator", "saved", "saved"),
+        ("mentor", "saved", "not_found"),
+        ("teacher", "saved", "not_found"),
+        ("mentor_elsewhere", "not_found", "saved"),
+        ("teacher_elsewhere", "not_found", "saved"),
+        ("stranger", "not_found", "not_found"),
     ],
-)  # fmt: skip
+)
 async def test_everybody_writes_where_they_are_assigned_and_nowhere_else(
     session: Session, cast: Cast, clock: StandingClock, name: str, own_math: str, other_language: str
 ) -> None:
@@ -210,11 +215,13 @@ async def test_days_to_come_and_days_outside_the_round_are_refused(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     answers = await enter(
-        session, cast.teacher, clock,
+        session,
+        cast.teacher,
+        clock,
         a_write(cast, cast.students_a[0], tested_on=TODAY + timedelta(days=1)),
         a_write(cast, cast.students_a[1], tested_on=date(2026, 10, 31)),
         a_write(cast, cast.students_a[2], tested_on=date(2026, 11, 1)),
-    )  # fmt: skip
+    )
     assert [answer.code for answer in answers] == ["date_in_future", "date_outside_round", "saved"]
     missing = msgspec.structs.replace(a_write(cast, cast.students_a[3]), round_id=999)
     assert (await enter(session, cast.teacher, clock, missing))[0].code == "no_round"
@@ -282,9 +289,12 @@ async def test_a_mentor_changes_only_their_own_entries_and_deletes_none(
     await enter(session, cast.teacher, clock, first)
     await enter(session, cast.mentor, clock, second)
     answers = await enter(
-        session, cast.mentor, clock,
-        a_write(cast, cast.students_a[0], version=1, level="beginner"), a_write(cast, cast.students_a[1], version=1, level="beginner"),
-    )  # fmt: skip
+        session,
+        cast.mentor,
+        clock,
+        a_write(cast, cast.students_a[0], version=1, level="beginner"),
+        a_write(cast, cast.students_a[1], version=1, level="beginner"),
+    )
     assert [answer.code for answer in answers] == ["not_yours", "changed"]
     with pytest.raises(Forbidden):
         await delete_result(session, cast.mentor, second.id, version=2, reason="", clock=clock)
@@ -369,9 +379,13 @@ async def test_history_keeps_what_was_and_what_became(
         await delete_result(session, cast.teacher, write.id, version=1, reason="", clock=clock)
     await delete_result(session, cast.teacher, write.id, version=2, reason="other child", clock=clock)
     changes = (await history_of_student(session, cast.teacher, cast.students_a[0], PageRequest())).items
-    assert [(each.version, each.before.get("level"), each.after.get("level")) for each in sorted(changes, key=lambda each: each.version)] == [
-        (2, "beginner", "division"), (3, "division", None),
-    ]  # fmt: skip
+    assert [
+        (each.version, each.before.get("level"), each.after.get("level"))
+        for each in sorted(changes, key=lambda each: each.version)
+    ] == [
+        (2, "beginner", "division"),
+        (3, "division", None),
+    ]
     with pytest.raises(NotFound):
         await read_result(session, cast.teacher, write.id)
     (answer,) = await enter(session, cast.teacher, clock, a_write(cast, cast.students_a[0]))

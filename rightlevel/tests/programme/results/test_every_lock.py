@@ -68,8 +68,15 @@ select rank::text || ' ' || is_verified::text || ' ' || (deleted_at is null)::te
     origin="test_every_lock.py",
 )
 LOCKS = (
-    "result_lock", "verified", "school_lock", "other_days", "round_planned", "round_closed", "round_frozen", "round_sealing",
-)  # fmt: skip
+    "result_lock",
+    "verified",
+    "school_lock",
+    "other_days",
+    "round_planned",
+    "round_closed",
+    "round_frozen",
+    "round_sealing",
+)
 
 
 def a_write(cast: Cast, **more: Any) -> ResultWrite:
@@ -128,22 +135,38 @@ async def take_back(session: Session, cast: Cast, actor: Actor, result: str, rea
 
 Deed = Callable[[Session, Cast, Actor, str, str], Awaitable[bool]]
 DEEDS: dict[str, Deed] = {
-    "change": change, "remove": remove, "remove the child": remove_child, "test again": retest, "decide": decide,
-    "return": give_back, "withdraw": take_back,
-}  # fmt: skip
+    "change": change,
+    "remove": remove,
+    "remove the child": remove_child,
+    "test again": retest,
+    "decide": decide,
+    "return": give_back,
+    "withdraw": take_back,
+}
 DISPUTED = ("decide", "return", "withdraw")
 
 PASSES_WITHOUT: set[tuple[str, str]] = {
     # a re-test changes nothing of the result but to say that it is verified, and often comes after the round
-    ("test again", "result_lock"), ("test again", "other_days"), ("test again", "round_closed"),
+    ("test again", "result_lock"),
+    ("test again", "other_days"),
+    ("test again", "round_closed"),
     # taking a result or a child away is no test on a day
-    ("remove", "other_days"), ("remove the child", "other_days"),
-}  # fmt: skip
+    ("remove", "other_days"),
+    ("remove the child", "other_days"),
+}
 NEVER: set[tuple[str, str]] = {
-    ("change", "round_sealing"), ("remove", "round_sealing"), ("remove the child", "round_sealing"),
-    ("test again", "verified"), ("test again", "round_planned"), ("test again", "round_frozen"), ("test again", "round_sealing"),
-    ("decide", "round_sealing"), ("return", "round_frozen"), ("return", "round_sealing"), ("withdraw", "round_sealing"),
-}  # fmt: skip
+    ("change", "round_sealing"),
+    ("remove", "round_sealing"),
+    ("remove the child", "round_sealing"),
+    ("test again", "verified"),
+    ("test again", "round_planned"),
+    ("test again", "round_frozen"),
+    ("test again", "round_sealing"),
+    ("decide", "round_sealing"),
+    ("return", "round_frozen"),
+    ("return", "round_sealing"),
+    ("withdraw", "round_sealing"),
+}
 """What not even a coordinator with a reason may."""
 
 

@@ -163,9 +163,15 @@ async def teach(crowd: Crowd, number: int) -> None:
             child = chance.choice(own if chance.random() < 0.5 else crowd.children[TEACHERS * OWN :])
             version = known.get(child) if chance.random() < 0.8 else None
             body = {
-                "id": str(uuid4()), "student_id": child, "round_id": crowd.served.cast.round, "subject": "math", "level": chance.choice(LEVELS),
-                "tested_on": NOW.date().isoformat(), "tool": 1, "version": version,
-            }  # fmt: skip
+                "id": str(uuid4()),
+                "student_id": child,
+                "round_id": crowd.served.cast.round,
+                "subject": "math",
+                "level": chance.choice(LEVELS),
+                "tested_on": NOW.date().isoformat(),
+                "tool": 1,
+                "version": version,
+            }
             answer = await send(crowd, client, body)
             there = answer if "result_id" in answer and answer.get("version") else answer.get("current")
             if there:

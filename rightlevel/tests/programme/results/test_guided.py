@@ -29,15 +29,21 @@ def a_step(task: str, *, passed: bool) -> Step:
 
 
 LANGUAGE_WAYS: list[tuple[list[tuple[str, bool]], str]] = [
-    ([("paragraph", True), ("story", True), ("fact_questions", True), ("inference_questions", True)], "comprehension2"),
-    ([("paragraph", True), ("story", True), ("fact_questions", True), ("inference_questions", False)], "comprehension1"),
+    (
+        [("paragraph", True), ("story", True), ("fact_questions", True), ("inference_questions", True)],
+        "comprehension2",
+    ),
+    (
+        [("paragraph", True), ("story", True), ("fact_questions", True), ("inference_questions", False)],
+        "comprehension1",
+    ),
     ([("paragraph", True), ("story", True), ("fact_questions", False)], "story"),
     ([("paragraph", True), ("story", False)], "paragraph"),
     ([("paragraph", False), ("words", True), ("paragraph_again", False)], "word"),
     ([("paragraph", False), ("words", True), ("paragraph_again", True), ("story", False)], "paragraph"),
     ([("paragraph", False), ("words", False), ("letters", True)], "letter"),
     ([("paragraph", False), ("words", False), ("letters", False)], "beginner"),
-]  # fmt: skip
+]
 MATH_WAYS: list[tuple[list[tuple[str, bool]], str]] = [
     ([("subtractions", True), ("division", True), ("word_problem", True)], "word_problems"),
     ([("subtractions", True), ("division", True), ("word_problem", False)], "division"),
@@ -45,7 +51,7 @@ MATH_WAYS: list[tuple[list[tuple[str, bool]], str]] = [
     ([("subtractions", False), ("numbers_2digit", True)], "number_2digit"),
     ([("subtractions", False), ("numbers_2digit", False), ("numbers_1digit", True)], "number_1digit"),
     ([("subtractions", False), ("numbers_2digit", False), ("numbers_1digit", False)], "beginner"),
-]  # fmt: skip
+]
 WAYS: list[tuple[Subject, list[tuple[str, bool]], str]] = [
     *(("language", way, level) for way, level in LANGUAGE_WAYS),
     *(("math", way, level) for way, level in MATH_WAYS),

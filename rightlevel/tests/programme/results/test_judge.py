@@ -23,15 +23,54 @@ ME, SOMEBODY = 7, 8
 SCHOOL, ELSEWHERE, CLASS, OTHER_CLASS = 10, 11, 20, 21
 
 FREE = Facts(
-    number=0, school_id=SCHOOL, class_id=CLASS, grade=3, sex=2, now_school_id=SCHOOL, now_class_id=CLASS, is_certain=True, student_left_on=None, student_is_deleted=False, round_kind="baseline",
-    round_state="open", round_is_sealing=False, starts_on=date(2026, 11, 1), ends_on=date(2026, 11, 30), school_is_locked=False, has_baseline=False,
-    result_id=None, result_school_id=None, result_class_id=None, result_version=None, result_outcome=None, result_rank=None, result_tested_on=None, result_assessor_id=None,
-    result_notes=None, result_tool=None, result_assent=None, result_is_selected=None, result_method=None, result_is_locked=False,
-    result_is_verified=False, verification_state=None, done_as=None, done_result_id=None, done_version=None,
-)  # fmt: skip
+    number=0,
+    school_id=SCHOOL,
+    class_id=CLASS,
+    grade=3,
+    sex=2,
+    now_school_id=SCHOOL,
+    now_class_id=CLASS,
+    is_certain=True,
+    student_left_on=None,
+    student_is_deleted=False,
+    round_kind="baseline",
+    round_state="open",
+    round_is_sealing=False,
+    starts_on=date(2026, 11, 1),
+    ends_on=date(2026, 11, 30),
+    school_is_locked=False,
+    has_baseline=False,
+    result_id=None,
+    result_school_id=None,
+    result_class_id=None,
+    result_version=None,
+    result_outcome=None,
+    result_rank=None,
+    result_tested_on=None,
+    result_assessor_id=None,
+    result_notes=None,
+    result_tool=None,
+    result_assent=None,
+    result_is_selected=None,
+    result_method=None,
+    result_is_locked=False,
+    result_is_verified=False,
+    verification_state=None,
+    done_as=None,
+    done_result_id=None,
+    done_version=None,
+)
 THERE = msgspec.structs.replace(
-    FREE, result_id=RESULT, result_school_id=SCHOOL, result_class_id=CLASS, result_version=2, result_outcome="assessed", result_rank=4, result_tested_on=TODAY, result_assessor_id=ME,
-)  # fmt: skip
+    FREE,
+    result_id=RESULT,
+    result_school_id=SCHOOL,
+    result_class_id=CLASS,
+    result_version=2,
+    result_outcome="assessed",
+    result_rank=4,
+    result_tested_on=TODAY,
+    result_assessor_id=ME,
+)
 
 NEW: dict[str, Any] = {}
 CHANGE: dict[str, Any] = {"version": 2}
@@ -53,9 +92,27 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("one there, no version given", THERE, NEW, {}, "conflict"),
     ("one there, another version given", THERE, {"version": 1}, {}, "stale"),
     ("none there, a version given", FREE, CHANGE, {}, "stale"),
-    ("no such child", FREE, NEW, {"school_id": None, "class_id": None, "now_school_id": None, "now_class_id": None}, "not_found"),
-    ("never enrolled in the round's year", FREE, NEW, {"school_id": None, "class_id": None}, "not_enrolled_in_year"),
-    ("never enrolled, but tested before there was this rule", THERE, CHANGE, {"school_id": None, "class_id": None}, "changed"),
+    (
+        "no such child",
+        FREE,
+        NEW,
+        {"school_id": None, "class_id": None, "now_school_id": None, "now_class_id": None},
+        "not_found",
+    ),
+    (
+        "never enrolled in the round's year",
+        FREE,
+        NEW,
+        {"school_id": None, "class_id": None},
+        "not_enrolled_in_year",
+    ),
+    (
+        "never enrolled, but tested before there was this rule",
+        THERE,
+        CHANGE,
+        {"school_id": None, "class_id": None},
+        "changed",
+    ),
     ("a removed child", FREE, NEW, {"student_is_deleted": True}, "not_found"),
     ("no such round", FREE, NEW, {"round_state": None, "starts_on": None, "ends_on": None}, "no_round"),
     ("a planned round", FREE, NEW, {"round_state": "planned"}, "round_not_open"),
@@ -70,13 +127,37 @@ CONDITIONS: list[tuple[str, Facts, dict[str, Any], dict[str, Any], str]] = [
     ("the day before the round", FREE, {"tested_on": date(2026, 10, 31)}, {}, "date_outside_round"),
     ("the round's first day", FREE, {"tested_on": date(2026, 11, 1)}, {}, "saved"),
     ("after the child left", FREE, NEW, {"student_left_on": date(2026, 11, 10)}, "student_left"),
-    ("the day the child left", FREE, {"tested_on": date(2026, 11, 10)}, {"student_left_on": date(2026, 11, 10)}, "saved"),
-    ("that the child left", FREE, {"outcome": "left", "level": None}, {"student_left_on": date(2026, 11, 10)}, "saved"),
+    (
+        "the day the child left",
+        FREE,
+        {"tested_on": date(2026, 11, 10)},
+        {"student_left_on": date(2026, 11, 10)},
+        "saved",
+    ),
+    (
+        "that the child left",
+        FREE,
+        {"outcome": "left", "level": None},
+        {"student_left_on": date(2026, 11, 10)},
+        "saved",
+    ),
     ("done before", FREE, NEW, {"done_as": "saved"}, "repeated"),
-    ("done before, locked since", THERE, NEW, {"done_as": "saved", "result_is_locked": True, "round_state": "closed"}, "repeated"),
+    (
+        "done before, locked since",
+        THERE,
+        NEW,
+        {"done_as": "saved", "result_is_locked": True, "round_state": "closed"},
+        "repeated",
+    ),
     ("the id of another write", FREE, NEW, {"done_as": "other"}, "write_id_reused"),
-    ("a child that was merged", FREE, NEW, {"student_is_deleted": True, "merged_into": "kept", "kept_school_id": SCHOOL}, "merged"),
-]  # fmt: skip
+    (
+        "a child that was merged",
+        FREE,
+        NEW,
+        {"student_is_deleted": True, "merged_into": "kept", "kept_school_id": SCHOOL},
+        "merged",
+    ),
+]
 ROLES: tuple[Role, ...] = ("admin", "coordinator", "mentor", "teacher")
 
 
@@ -112,7 +193,10 @@ def test_only_leaders_with_a_reason_go_past_a_lock(
         assert verdict == code
 
 
-@pytest.mark.parametrize("code", ["date_in_future", "student_left", "no_round", "not_found", "not_enrolled_in_year", "stale", "conflict"])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    ["date_in_future", "student_left", "no_round", "not_found", "not_enrolled_in_year", "stale", "conflict"],
+)
 def test_no_reason_goes_past_what_can_not_be(code: str) -> None:
     _, facts, write, known, _ = next(each for each in CONDITIONS if each[4] == code)
     found = msgspec.structs.replace(facts, **known)
@@ -166,12 +250,23 @@ def test_only_a_mentor_is_kept_from_what_others_entered(role: Role) -> None:
 @pytest.mark.parametrize(
     ("given", "field"),
     [
-        ({"notes": "a\0b"}, "notes"), ({"reason": "a\0b"}, "reason"), ({"notes": "n" * 501}, "notes"), ({"reason": "r" * 201}, "reason"),
-        ({"round_id": 2**63}, "round_id"), ({"round_id": 0}, "round_id"), ({"version": 2**31}, "version"), ({"version": -1}, "version"),
-        ({"tool": 0}, "tool"), ({"tool": 5}, "tool"), ({"level": "story"}, "level"), ({"level": None}, "level"),
-        ({"outcome": "absent"}, "level"), ({"method": "import"}, "method"), ({"id": "not-a-uuid"}, "id"),
+        ({"notes": "a\0b"}, "notes"),
+        ({"reason": "a\0b"}, "reason"),
+        ({"notes": "n" * 501}, "notes"),
+        ({"reason": "r" * 201}, "reason"),
+        ({"round_id": 2**63}, "round_id"),
+        ({"round_id": 0}, "round_id"),
+        ({"version": 2**31}, "version"),
+        ({"version": -1}, "version"),
+        ({"tool": 0}, "tool"),
+        ({"tool": 5}, "tool"),
+        ({"level": "story"}, "level"),
+        ({"level": None}, "level"),
+        ({"outcome": "absent"}, "level"),
+        ({"method": "import"}, "method"),
+        ({"id": "not-a-uuid"}, "id"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_write_by_itself_is_found_before_the_database_sees_it(
     given: dict[str, Any], field: str
 ) -> None:

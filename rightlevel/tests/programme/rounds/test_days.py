@@ -82,8 +82,13 @@ async def test_a_schools_own_days_stay_within_the_year_and_around_its_results(
     await enter(session, cast, clock)
     with pytest.raises(Invalid):
         await set_school_dates(
-            session, cast.coordinator, cast.round, cast.school_a, starts_on=date(2020, 1, 1), ends_on=date(2029, 12, 31)
-        )  # fmt: skip
+            session,
+            cast.coordinator,
+            cast.round,
+            cast.school_a,
+            starts_on=date(2020, 1, 1),
+            ends_on=date(2029, 12, 31),
+        )
     late = {"starts_on": date(2026, 11, 25), "ends_on": None}
     with pytest.raises(ResultsOutside) as refused:
         await set_school_dates(session, cast.coordinator, cast.round, cast.school_a, **late)

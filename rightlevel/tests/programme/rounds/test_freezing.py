@@ -105,8 +105,14 @@ async def frozen(closed: Frozen) -> Frozen:
 async def freeze(closed: Frozen) -> None:
     async with closed.database.transaction(deadline_s=DEADLINE_S) as session:
         await set_round_state(
-            session, closed.cast.coordinator, closed.cast.round, version=2, state="frozen", reason="year's end", clock=CLOCK
-        )  # fmt: skip
+            session,
+            closed.cast.coordinator,
+            closed.cast.round,
+            version=2,
+            state="frozen",
+            reason="year's end",
+            clock=CLOCK,
+        )
 
 
 async def checked(frozen: Frozen) -> tuple[bool, bool, list[int]]:
@@ -180,9 +186,9 @@ async def test_a_round_is_sealed_once_and_goes_on_where_it_was_interrupted(
     closed: Frozen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await freeze(closed)
-    assert await enter(closed, closed.cast.coordinator, a_write(closed.cast, closed.cast.students_a[3], reason="late")) == [
-        "round_sealing"
-    ]  # fmt: skip
+    assert await enter(
+        closed, closed.cast.coordinator, a_write(closed.cast, closed.cast.students_a[3], reason="late")
+    ) == ["round_sealing"]
     monkeypatch.setattr("rightlevel.programme.rounds.freezing.SCHOOLS_PER_BATCH", 1)
     monkeypatch.setattr("rightlevel.operations.sealing.MAX_BATCHES", 1)
     assert await seal_rounds(closed.database, CLOCK) == []
@@ -206,8 +212,9 @@ async def test_a_frozen_round_is_amended_only_by_a_coordinator_with_a_reason(fro
         assert (await read_snapshot(session, cast.viewer, cast.round)).amendments == 2
         assert (await reconcile(session)).different == 0
     assert {(each.reason, each.person_name, each.before_line is None) for each in amendments} == {
-        ("found on paper", "Coordinator", True), ("found on paper", "Coordinator", False)
-    }  # fmt: skip
+        ("found on paper", "Coordinator", True),
+        ("found on paper", "Coordinator", False),
+    }
     assert await checked(frozen) == (True, True, [])
 
 

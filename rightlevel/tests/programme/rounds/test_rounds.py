@@ -42,7 +42,7 @@ pytestmark = pytest.mark.anyio
         ("midline", date(2026, 10, 1), date(2026, 10, 10), "starts_on"),
         ("sideline", date(2026, 12, 1), date(2026, 12, 10), "kind"),
     ],
-)  # fmt: skip
+)
 async def test_a_round_stands_in_its_year_in_order_and_alone(
     session: Session, cast: Cast, kind: str, starts_on: date, ends_on: date, field: str
 ) -> None:

@@ -83,8 +83,16 @@ async def test_every_fault_of_a_school_is_named_at_once(session: Session, cast: 
     with pytest.raises(Invalid) as invalid:
         await create_school(session, cast.coordinator, new)
     assert {fault.field for fault in invalid.value.faults} == {
-        "place_id", "code", "name_local", "name_latin", "ownership", "area", "latitude", "longitude", "status",
-    }  # fmt: skip
+        "place_id",
+        "code",
+        "name_local",
+        "name_latin",
+        "ownership",
+        "area",
+        "latitude",
+        "longitude",
+        "status",
+    }
 
 
 async def test_a_school_is_made_changed_and_kept_from_stale_hands(

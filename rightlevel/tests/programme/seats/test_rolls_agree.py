@@ -134,9 +134,10 @@ class World:
         self.years = [cast.school_year, await self.make("next_year")]
         self.schools = [cast.school_a, cast.school_b]
         spans = [
-            ("midline", 0, date(2026, 12, 1), date(2026, 12, 10)), ("endline", 0, date(2026, 12, 15), date(2026, 12, 20)),
+            ("midline", 0, date(2026, 12, 1), date(2026, 12, 10)),
+            ("endline", 0, date(2026, 12, 15), date(2026, 12, 20)),
             ("baseline", 1, date(2027, 1, 10), date(2027, 1, 20)),
-        ]  # fmt: skip
+        ]
         rounds = [cast.round]
         for kind, year, starts_on, ends_on in spans:
             rounds.append(
@@ -169,9 +170,10 @@ class World:
 
     def pick(self, *, active: bool | None = None, deleted: bool = False) -> tuple[str, ModelChild] | None:
         found = [
-            (each, child) for each, child in self.model.children.items()
+            (each, child)
+            for each, child in self.model.children.items()
             if child.is_deleted == deleted and active in (None, child.is_active)
-        ]  # fmt: skip
+        ]
         return self.chance.choice(found) if found else None
 
     async def enrol(self) -> None:
@@ -304,9 +306,10 @@ class World:
         school = self.chance.choice(self.schools)
         first, second = self.years
         going = [
-            (each, child) for each, child in self.model.children.items()
+            (each, child)
+            for each, child in self.model.children.items()
             if child.is_active and not child.is_deleted and child.year == first and child.cell[0] == school
-        ]  # fmt: skip
+        ]
         if not going or any(each[1] == school for each in self.rolled):
             return
         repeaters = tuple(each for each, _ in going if self.chance.random() < 0.2)
@@ -405,9 +408,20 @@ class World:
 
     async def step(self, **more: int) -> None:
         weights = {
-            "enrol": 6, "transfer": 5, "correct": 6, "leave": 3, "come_back": 3, "remove": 3, "restore": 4, "test": 14, "take_away": 3,
-            "turn_round": 3, "roll_over": 1, "undo": 2, **more,
-        }  # fmt: skip
+            "enrol": 6,
+            "transfer": 5,
+            "correct": 6,
+            "leave": 3,
+            "come_back": 3,
+            "remove": 3,
+            "restore": 4,
+            "test": 14,
+            "take_away": 3,
+            "turn_round": 3,
+            "roll_over": 1,
+            "undo": 2,
+            **more,
+        }
         name = self.chance.choices(list(weights), list(weights.values()))[0]
         self.log.append(name)
         await getattr(self, name)()

@@ -171,10 +171,14 @@ async def test_a_frozen_rounds_denominator_stays_whoever_leaves_moves_or_is_corr
         await at(session, cast, cast.round, cast.school_a, grade=3, sex=1),
         await read_figures(session, cast.viewer, FigureQuery(cast.round, "math")),
         await read_breakdown(session, cast.viewer, FigureQuery(cast.round, "math"), by="sexes"),
-        (await figures_below(session, cast.viewer, FigureQuery(cast.round, "math", cast.district_1), PageRequest())).items,
+        (
+            await figures_below(
+                session, cast.viewer, FigureQuery(cast.round, "math", cast.district_1), PageRequest()
+            )
+        ).items,
         await sheet(session, cast.coordinator, cast.round, cast.school_a),
         await class_progress(session, cast.coordinator, [cast.school_a], cast.round),
-    ]  # fmt: skip
+    ]
     assert (before[0].enrolled, before[0].assessed, before[0].absent, before[0].to_do) == (5, 3, 1, 1)  # type: ignore[union-attr]
     for each in (a, d):
         await leave(session, cast, each, clock)
@@ -187,10 +191,14 @@ async def test_a_frozen_rounds_denominator_stays_whoever_leaves_moves_or_is_corr
         await at(session, cast, cast.round, cast.school_a, grade=3, sex=1),
         await read_figures(session, cast.viewer, FigureQuery(cast.round, "math")),
         await read_breakdown(session, cast.viewer, FigureQuery(cast.round, "math"), by="sexes"),
-        (await figures_below(session, cast.viewer, FigureQuery(cast.round, "math", cast.district_1), PageRequest())).items,
+        (
+            await figures_below(
+                session, cast.viewer, FigureQuery(cast.round, "math", cast.district_1), PageRequest()
+            )
+        ).items,
         await sheet(session, cast.coordinator, cast.round, cast.school_a),
         await class_progress(session, cast.coordinator, [cast.school_a], cast.round),
-    ]  # fmt: skip
+    ]
     assert after == before
     assert (await check_snapshot(session, cast.round)).is_rebuilt
     await assert_exact(session)
@@ -358,14 +366,18 @@ async def test_a_roll_over_beside_an_open_round_says_so_and_is_refused_until_it_
     await enter(session, cast.coordinator, cast.round, cast.students_a[0])
     plan = RollOverPlan(str(uuid4()), TODAY)
     seen = await preview_roll_over(session, cast.coordinator, cast.school_a, plan, clock)
-    assert [(e.round_id, e.kind, e.state, e.subject, e.tested, e.to_do, e.enrolled) for e in seen.open_rounds] == [
-        (cast.round, "baseline", "open", "language", 0, 6, 6), (cast.round, "baseline", "open", "math", 1, 5, 6),
-    ]  # fmt: skip
+    assert [
+        (e.round_id, e.kind, e.state, e.subject, e.tested, e.to_do, e.enrolled) for e in seen.open_rounds
+    ] == [
+        (cast.round, "baseline", "open", "language", 0, 6, 6),
+        (cast.round, "baseline", "open", "math", 1, 5, 6),
+    ]
     with pytest.raises(RoundIsOpen) as refused:
         await roll_over_school(session, cast.coordinator, cast.school_a, plan, clock)
     assert [(each.field, each.value) for each in refused.value.faults] == [
-        ("carry_open_rounds", "baseline language: 6/6"), ("carry_open_rounds", "baseline math: 5/6"),
-    ]  # fmt: skip
+        ("carry_open_rounds", "baseline language: 6/6"),
+        ("carry_open_rounds", "baseline math: 5/6"),
+    ]
 
 
 async def test_a_carried_round_goes_on_with_the_old_years_children_and_undoing_leaves_no_trace(

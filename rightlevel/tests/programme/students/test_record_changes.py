@@ -167,8 +167,17 @@ async def test_every_deed_keeps_what_it_changed_with_who_and_why(
     child, other = await live_through_everything(session, cast, clock, tmp_path)
     found = await changes(session, cast, child)
     assert [each.deed for each in reversed(found)] == [
-        "change", "consent", "withdraw_consent", "leave", "return", "delete", "restore", "transfer", "import", "put_back",
-    ]  # fmt: skip
+        "change",
+        "consent",
+        "withdraw_consent",
+        "leave",
+        "return",
+        "delete",
+        "restore",
+        "transfer",
+        "import",
+        "put_back",
+    ]
     by_deed = {each.deed: each for each in found}
     named = by_deed["change"]
     assert (named.before, named.after) == (
@@ -185,11 +194,17 @@ async def test_every_deed_keeps_what_it_changed_with_who_and_why(
     assert (by_deed["delete"].reason, by_deed["delete"].after["deleted"]) == ("by mistake", True)
     moved = by_deed["transfer"]
     assert (moved.before["school"], moved.after["school"], moved.before["section"], moved.reason) == (
-        "Alpha School", "Beta School", "A", "the family moved",
-    )  # fmt: skip
+        "Alpha School",
+        "Beta School",
+        "A",
+        "the family moved",
+    )
     assert (moved.before["code"], moved.after["code"], moved.before["grade"], moved.after["grade"]) == (
-        "A0", "NEW-1", 3, 4,
-    )  # fmt: skip
+        "A0",
+        "NEW-1",
+        3,
+        4,
+    )
     sent = by_deed["import"]
     assert (sent.before["name"], sent.after["name"], sent.reason) == (
         "Sokunthea Mom",
@@ -199,8 +214,11 @@ async def test_every_deed_keeps_what_it_changed_with_who_and_why(
     assert (sent.before["sex"], sent.after["sex"], sent.after["grade"]) == (1, 2, 5)
     assert (by_deed["put_back"].after["name"], by_deed["put_back"].after["sex"]) == ("Sokunthea Mom", 1)
     assert [each.deed for each in reversed(await changes(session, cast, other))] == [
-        "merge", "unmerge", "roll_over", "undo_roll_over",
-    ]  # fmt: skip
+        "merge",
+        "unmerge",
+        "roll_over",
+        "undo_roll_over",
+    ]
     assert "012 345" not in str(found)
 
 
@@ -210,8 +228,19 @@ async def test_the_audit_says_what_each_deed_did_and_names_nobody(
     await live_through_everything(session, cast, clock, tmp_path)
     entries = await audit(session)
     assert {each.action for each in entries} == {
-        "change", "consent", "withdraw_consent", "leave", "return", "delete", "restore", "transfer", "import", "put_back", "merge", "unmerge",
-    }  # fmt: skip
+        "change",
+        "consent",
+        "withdraw_consent",
+        "leave",
+        "return",
+        "delete",
+        "restore",
+        "transfer",
+        "import",
+        "put_back",
+        "merge",
+        "unmerge",
+    }
     for entry in entries:
         assert entry.before, entry
         assert entry.after, entry
@@ -374,8 +403,12 @@ async def test_codes_have_one_form_and_differ_not_by_case(
 
 def test_a_name_that_became_another_is_told_from_one_that_is_written_otherwise() -> None:
     for before, after in (
-        ("Sok Dara", "Sok Darra"), ("Bopha", "Sok Bopha"), ("Dara Sok", "Sok Dara"), ("សុខ ដារ៉ា", "Sok Dara"), ("Chan", "Chann"),
-    ):  # fmt: skip
+        ("Sok Dara", "Sok Darra"),
+        ("Bopha", "Sok Bopha"),
+        ("Dara Sok", "Sok Dara"),
+        ("សុខ ដារ៉ា", "Sok Dara"),
+        ("Chan", "Chann"),
+    ):
         assert not is_another_name(before, after), (before, after)
     for before, after in (
         ("Sok Dara", "Sok Sreymom"),

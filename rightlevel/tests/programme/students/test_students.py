@@ -164,8 +164,15 @@ async def test_every_fault_of_a_child_is_named_at_once(
     with pytest.raises(Invalid) as invalid:
         await create_student(session, cast.teacher, wrong, clock)
     assert {fault.field for fault in invalid.value.faults} == {
-        "code", "name", "sex", "grade", "id", "age", "birth_on", "guardian_consent_on",
-    }  # fmt: skip
+        "code",
+        "name",
+        "sex",
+        "grade",
+        "id",
+        "age",
+        "birth_on",
+        "guardian_consent_on",
+    }
 
 
 async def test_a_child_made_on_a_device_is_the_same_child_when_it_comes_again(

@@ -197,10 +197,14 @@ async def test_a_corrections_repetition_changes_nothing(session: Session, cast: 
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"held_on": TODAY + timedelta(days=1)}, "held_on"), ({"minutes": 4}, "minutes"), ({"minutes": 241}, "minutes"),
-        ({"activity": "x" * 201}, "activity"), ({"id": "x"}, "id"), ({"resource_id": 999_999}, "resource_id"),
+        ({"held_on": TODAY + timedelta(days=1)}, "held_on"),
+        ({"minutes": 4}, "minutes"),
+        ({"minutes": 241}, "minutes"),
+        ({"activity": "x" * 201}, "activity"),
+        ({"id": "x"}, "id"),
+        ({"resource_id": 999_999}, "resource_id"),
     ],
-)  # fmt: skip
+)
 async def test_a_session_that_can_not_be_right_is_refused(
     session: Session, cast: Cast, change: dict[str, Any], field: str
 ) -> None:
@@ -235,8 +239,12 @@ async def test_only_teachers_of_the_school_and_subject_and_leaders_record(
         with pytest.raises(NotFound):
             await record_session(session, actor, write(cast, group_id), CLOCK)
     reading = msgspec.structs.replace(
-        cast.teacher, scope=msgspec.structs.replace(cast.teacher.scope, held=tuple(each for each in cast.teacher.scope.held if each.subject == "language"))
-    )  # fmt: skip
+        cast.teacher,
+        scope=msgspec.structs.replace(
+            cast.teacher.scope,
+            held=tuple(each for each in cast.teacher.scope.held if each.subject == "language"),
+        ),
+    )
     with pytest.raises(NotFound):
         await record_session(session, reading, write(cast, group_id), CLOCK)
     assert await session.fetch_value(QUERIES["sessions"], {}) == 0
@@ -421,10 +429,16 @@ async def test_forty_teachers_record_at_once_and_nothing_is_lost_or_doubled(
                 group_id = await session.fetch_value(QUERIES["group"], values)
                 children = [
                     await session.fetch_value(
-                        QUERIES["child"], {"school": cast.school_a, "year": cast.school_year, "code": f"T{number}-{at}", "group": group_id}
+                        QUERIES["child"],
+                        {
+                            "school": cast.school_a,
+                            "year": cast.school_year,
+                            "code": f"T{number}-{at}",
+                            "group": group_id,
+                        },
                     )
                     for at in range(5)
-                ]  # fmt: skip
+                ]
                 groups.append((group_id, children))
         answers: dict[int, list[str]] = {}
 

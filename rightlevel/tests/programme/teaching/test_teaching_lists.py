@@ -70,9 +70,17 @@ async def rows_of(ask: Callable[[PageRequest], Awaitable[Page[Any]]]) -> list[An
 async def accepted(session: Session, cast: Cast, clock: StandingClock) -> int:
     """Reading groups in use for the first two children, both beginners; the group's id."""
     writes = [
-        ResultWrite(str(uuid4()), child, cast.round, "language", TODAY - timedelta(days=3), outcome="assessed", level="beginner")
+        ResultWrite(
+            str(uuid4()),
+            child,
+            cast.round,
+            "language",
+            TODAY - timedelta(days=3),
+            outcome="assessed",
+            level="beginner",
+        )
         for child in cast.students_a[:2]
-    ]  # fmt: skip
+    ]
     await enter_results(session, cast.teacher, writes, clock)
     proposal = await propose_groups(
         session, cast.teacher, NewGrouping(cast.school_a, "language", 3, 5), clock
@@ -93,8 +101,11 @@ async def test_every_list_gives_each_row_once_page_by_page(
     for check in checks:
         await enter_checks(session, cast.teacher, [check], clock)
     programmes = [
-        await create_intervention(session, cast.admin, InterventionWrite(f"P{n}", TODAY - timedelta(days=5)), clock) for n in range(3)
-    ]  # fmt: skip
+        await create_intervention(
+            session, cast.admin, InterventionWrite(f"P{n}", TODAY - timedelta(days=5)), clock
+        )
+        for n in range(3)
+    ]
     for _ in range(3):
         await create_resource(session, cast.admin, NewResource("activity", "Song"), clock)
     enrolments = [

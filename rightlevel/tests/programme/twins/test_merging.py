@@ -146,8 +146,13 @@ async def full(two: Two) -> None:
     await two.enter(two.gone, "math", "division", date(2026, 11, 12))
     await two.enter(two.gone, "language", "story")
     values = {
-        "school": cast.school_a, "kept": two.kept, "gone": two.gone, "now": NOW, "by": cast.coordinator.person_id, "year": cast.school_year,
-    }  # fmt: skip
+        "school": cast.school_a,
+        "kept": two.kept,
+        "gone": two.gone,
+        "now": NOW,
+        "by": cast.coordinator.person_id,
+        "year": cast.school_year,
+    }
     await two.session.execute(QUERIES["lives"], values)
 
 

@@ -136,17 +136,27 @@ async def test_agreement_locks_the_result(session: Session, cast: Cast, clock: S
     assert (answer.code, answer.first_level, answer.level) == ("agreed", "subtraction", "subtraction")
     assert (await read_result(session, cast.teacher, result_id)).is_verified
     change = ResultWrite(
-        id=str(uuid4()), student_id=cast.students_a[0], round_id=cast.round, subject="math", level="division",
-        tested_on=TODAY, version=2,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=cast.students_a[0],
+        round_id=cast.round,
+        subject="math",
+        level="division",
+        tested_on=TODAY,
+        version=2,
+    )
     (refused,) = await enter_results(session, cast.teacher, [change], clock)
     assert refused.code == "verified"
 
 
 async def test_a_re_test_is_by_somebody_else(session: Session, cast: Cast, clock: StandingClock) -> None:
     write = ResultWrite(
-        id=str(uuid4()), student_id=cast.students_a[0], round_id=cast.round, subject="math", level="division", tested_on=TODAY,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=cast.students_a[0],
+        round_id=cast.round,
+        subject="math",
+        level="division",
+        tested_on=TODAY,
+    )
     await enter_results(session, cast.mentor, [write], clock)
     assert (await retest(session, cast.mentor, clock, write.id)).code == "own_result"
     assert await session.fetch_value(QUERIES["denied"], {}) == 1
@@ -180,8 +190,13 @@ async def test_a_re_test_is_blind_until_it_is_saved(
     with pytest.raises(NotFound):
         await read_guided_tests(session, cast.mentor, result_id)
     second = ResultWrite(
-        id=str(uuid4()), student_id=cast.students_a[0], round_id=cast.round, subject="math", level="division", tested_on=TODAY,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=cast.students_a[0],
+        round_id=cast.round,
+        subject="math",
+        level="division",
+        tested_on=TODAY,
+    )
     (conflict,) = await enter_results(session, cast.mentor, [second], clock)
     assert conflict.current is not None
     assert (conflict.code, conflict.current.level, conflict.current.is_blind) == ("conflict", None, True)
@@ -202,9 +217,14 @@ async def test_changes_of_a_blind_result_are_hidden_from_mentors(
 ) -> None:
     result_id = await first(session, cast, clock)
     change = ResultWrite(
-        id=str(uuid4()), student_id=cast.students_a[0], round_id=cast.round, subject="math", level="division",
-        tested_on=TODAY, version=1,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=cast.students_a[0],
+        round_id=cast.round,
+        subject="math",
+        level="division",
+        tested_on=TODAY,
+        version=1,
+    )
     await enter_results(session, cast.teacher, [change], clock)
     assert len((await history_of_student(session, cast.mentor, cast.students_a[0], PageRequest())).items) == 1
     await draw_sample(
@@ -289,9 +309,16 @@ async def test_many_re_tests_are_each_answered_for_themselves(
 ) -> None:
     results = [await first(session, cast, clock, number) for number in range(3)]
     answers = await save_retests(
-        session, cast.mentor,
-        [a_retest(results[0]), a_retest(results[1], level="beginner"), a_retest(results[2], tool=1), a_retest(str(uuid4()))], clock,
-    )  # fmt: skip
+        session,
+        cast.mentor,
+        [
+            a_retest(results[0]),
+            a_retest(results[1], level="beginner"),
+            a_retest(results[2], tool=1),
+            a_retest(str(uuid4())),
+        ],
+        clock,
+    )
     assert [answer.code for answer in answers] == ["agreed", "disagreed", "same_tool", "not_found"]
     with pytest.raises(Invalid):
         await save_retests(session, cast.mentor, [], clock)
@@ -323,8 +350,14 @@ async def test_a_coordinator_decides_which_level_stands_and_figures_follow(
     kept, corrected = await differing(session, cast, clock), await differing(session, cast, clock, 1)
     for answer, stands, level in ((kept, "first", "subtraction"), (corrected, "second", "division")):
         done = await resolve(
-            session, cast.coordinator, answer.verification_id or "", version=1, stands=stands, reason="seen both", clock=clock
-        )  # fmt: skip
+            session,
+            cast.coordinator,
+            answer.verification_id or "",
+            version=1,
+            stands=stands,
+            reason="seen both",
+            clock=clock,
+        )
         assert (done.state, done.stands, done.version) == ("resolved", stands, 2)
         found = await read_result(session, cast.teacher, done.result_id)
         assert (found.level, found.is_verified) == (level, True)
@@ -363,12 +396,16 @@ async def test_many_decisions_are_each_answered_for_themselves(
 ) -> None:
     one, two = await differing(session, cast, clock), await differing(session, cast, clock, 1)
     answers = await resolve_many(
-        session, cast.coordinator,
+        session,
+        cast.coordinator,
         [
-            Decision(one.verification_id or "", 1, "second", "seen"), Decision(two.verification_id or "", 7, "first", "seen"),
-            Decision(str(uuid4()), 1, "first", "seen"), Decision("x", 1, "first", "seen"),
-        ], clock,
-    )  # fmt: skip
+            Decision(one.verification_id or "", 1, "second", "seen"),
+            Decision(two.verification_id or "", 7, "first", "seen"),
+            Decision(str(uuid4()), 1, "first", "seen"),
+            Decision("x", 1, "first", "seen"),
+        ],
+        clock,
+    )
     assert [answer.code for answer in answers] == ["resolved", "stale", "not_found", "not_found"]
 
 
@@ -386,9 +423,15 @@ async def test_a_returned_result_goes_to_its_teacher_and_a_change_brings_it_back
     result_id = asked.result_id
     assert (await retest(session, cast.mentor, clock, result_id)).code == "returned"
     change = ResultWrite(
-        id=str(uuid4()), student_id=cast.students_a[0], round_id=cast.round, subject="math", level="division",
-        tested_on=TODAY, version=1, tool=1,
-    )  # fmt: skip
+        id=str(uuid4()),
+        student_id=cast.students_a[0],
+        round_id=cast.round,
+        subject="math",
+        level="division",
+        tested_on=TODAY,
+        version=1,
+        tool=1,
+    )
     (changed,) = await enter_results(session, cast.teacher, [change], clock)
     assert changed.code == "changed"
     assert (await list_returned(session, cast.teacher, PageRequest(), clock)).items == []
@@ -443,11 +486,13 @@ async def test_withdrawing_a_re_test_frees_the_result(
 
 
 DEEDS: dict[str, Callable[[Any, Any, Any, Any, Any], Awaitable[Any]]] = {
-    "resolve": lambda s, c, v, n, k: resolve(s, c.coordinator, v, version=n, stands="first", reason="r", clock=k),
+    "resolve": lambda s, c, v, n, k: resolve(
+        s, c.coordinator, v, version=n, stands="first", reason="r", clock=k
+    ),
     "return": lambda s, c, v, n, k: return_to_teacher(s, c.coordinator, v, version=n, reason="r", clock=k),
     "answer": lambda s, c, v, n, k: answer_returned(s, c.teacher, v, version=n, reason="r", clock=k),
     "withdraw": lambda s, c, v, n, k: withdraw(s, c.coordinator, v, version=n, reason="r", clock=k),
-}  # fmt: skip
+}
 LEADS_TO = {"resolve": "resolved", "return": "returned", "answer": "ended", "withdraw": "withdrawn"}
 FORBIDDEN = [(state, deed) for state, deed in product(STATES, DEEDS) if (state, LEADS_TO[deed]) not in STEPS]
 
@@ -496,9 +541,9 @@ async def test_drawing_takes_what_the_precision_needs_and_the_same_seed_the_same
         await withdraw(session, cast.coordinator, row.id, version=1, reason="again", clock=clock)
     third = await draw_sample(session, cast.coordinator, wanted, clock)
     assert await session.fetch_value(QUERIES["drawn"], {"id": third.id}) == once
-    assert [each.id for each in (await list_draws(session, cast.coordinator, cast.round, PageRequest())).items] == [
-        third.id, again.id, drawn.id
-    ]  # fmt: skip
+    assert [
+        each.id for each in (await list_draws(session, cast.coordinator, cast.round, PageRequest())).items
+    ] == [third.id, again.id, drawn.id]
 
 
 async def test_the_mentor_sees_a_drawn_child_on_its_day(

@@ -10,11 +10,22 @@ from rightlevel.programme.visits.model import PlannedVisit
 
 def a_visit(**more: object) -> PlannedVisit:
     values: dict[str, object] = {
-        "id": "0190a000-0000-7000-8000-000000000001", "school_id": 1, "school_name": "សាលាបឋមសិក្សា; A, B", "subject": "math",
-        "mentor_id": 2, "mentor_name": "Mentor", "planned_on": date(2026, 11, 30), "note": "Bring\nthe \\ cards", "state": "planned",
-        "visit_id": None, "version": 3, "place_name": "North District", "latitude": 11.5, "longitude": 104.9,
+        "id": "0190a000-0000-7000-8000-000000000001",
+        "school_id": 1,
+        "school_name": "សាលាបឋមសិក្សា; A, B",
+        "subject": "math",
+        "mentor_id": 2,
+        "mentor_name": "Mentor",
+        "planned_on": date(2026, 11, 30),
+        "note": "Bring\nthe \\ cards",
+        "state": "planned",
+        "visit_id": None,
+        "version": 3,
+        "place_name": "North District",
+        "latitude": 11.5,
+        "longitude": 104.9,
         "changed_at": datetime(2026, 11, 23, 8, tzinfo=UTC),
-    }  # fmt: skip
+    }
     return PlannedVisit(**(values | more))  # type: ignore[arg-type]
 
 
@@ -25,10 +36,16 @@ def unfolded(content: bytes) -> list[str]:
 def test_an_event_is_a_whole_day_with_school_place_and_position() -> None:
     lines = unfolded(calendar_of([a_visit()], title="Visits", subjects={"math": "Mathematics"}))
     for line in (
-        "DTSTART;VALUE=DATE:20261130", "DTEND;VALUE=DATE:20261201", "SEQUENCE:2", "STATUS:CONFIRMED", "GEO:11.500000;104.900000",
-        "UID:0190a000-0000-7000-8000-000000000001@rightlevel", "DTSTAMP:20261123T080000Z",
-        "SUMMARY:សាលាបឋមសិក្សា\\; A\\, B · Mathematics", "DESCRIPTION:Bring\\nthe \\\\ cards",
-    ):  # fmt: skip
+        "DTSTART;VALUE=DATE:20261130",
+        "DTEND;VALUE=DATE:20261201",
+        "SEQUENCE:2",
+        "STATUS:CONFIRMED",
+        "GEO:11.500000;104.900000",
+        "UID:0190a000-0000-7000-8000-000000000001@rightlevel",
+        "DTSTAMP:20261123T080000Z",
+        "SUMMARY:សាលាបឋមសិក្សា\\; A\\, B · Mathematics",
+        "DESCRIPTION:Bring\\nthe \\\\ cards",
+    ):
         assert line in lines
     assert (lines[0], lines[-2], lines[-1]) == ("BEGIN:VCALENDAR", "END:VCALENDAR", "")
 

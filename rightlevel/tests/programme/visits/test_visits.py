@@ -110,9 +110,11 @@ async def test_mentors_visit_their_schools_and_subjects_leaders_any_teachers_and
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
     for actor, school, refusal in (
-        (cast.mentor, cast.school_b, OutOfScope), (cast.mentor_elsewhere, cast.school_a, OutOfScope),
-        (cast.teacher, cast.school_a, Forbidden), (cast.viewer, cast.school_a, Forbidden),
-    ):  # fmt: skip
+        (cast.mentor, cast.school_b, OutOfScope),
+        (cast.mentor_elsewhere, cast.school_a, OutOfScope),
+        (cast.teacher, cast.school_a, Forbidden),
+        (cast.viewer, cast.school_a, Forbidden),
+    ):
         with pytest.raises(refusal):
             await save_visit(session, actor, a_visit(cast, school_id=school), clock)
     with pytest.raises(OutOfScope):  # holds language only
@@ -221,11 +223,14 @@ async def test_a_mentor_deletes_own_unsent_drafts_and_leaders_any_with_a_reason(
 @pytest.mark.parametrize(
     ("more", "field"),
     [
-        ({"visited_on": date(2026, 11, 24)}, "visited_on"), ({"subject": "music"}, "subject"), ({"id": "x"}, "id"),
-        ({"answers": {"feedback": "x" * 70_000}}, "answers"), ({"after": ("x",)}, "after"),
+        ({"visited_on": date(2026, 11, 24)}, "visited_on"),
+        ({"subject": "music"}, "subject"),
+        ({"id": "x"}, "id"),
+        ({"answers": {"feedback": "x" * 70_000}}, "answers"),
+        ({"after": ("x",)}, "after"),
         ({"after": tuple(str(uuid4()) for _ in range(21))}, "after"),
     ],
-)  # fmt: skip
+)
 async def test_what_cannot_be_right_is_refused_by_field(
     session: Session, cast: Cast, clock: StandingClock, more: dict[str, object], field: str
 ) -> None:

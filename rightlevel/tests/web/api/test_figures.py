@@ -23,8 +23,13 @@ async def test_figures_name_what_they_count_and_of_how_many(served: Served) -> N
     async with served.client("coordinator") as client:
         found = (await get(client, "", asked(served))).json()
     assert [level["code"] for level in found["levels"]] == [
-        "beginner", "number_1digit", "number_2digit", "subtraction", "division", "word_problems",
-    ]  # fmt: skip
+        "beginner",
+        "number_1digit",
+        "number_2digit",
+        "subtraction",
+        "division",
+        "word_problems",
+    ]
     assert {each["code"] for each in found["indicators"]} == {"does_division", "subtraction_up"}
     assert all(
         each["definition"] and each["denominator"] == found["assessed"] for each in found["indicators"]
@@ -57,13 +62,23 @@ async def test_drilling_down_adds_up_to_the_place(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("who", "status"),
-    [("admin", 200), ("coordinator", 200), ("mentor", 200), ("teacher", 200), ("viewer", 403), ("teacher_elsewhere", 403), ("stranger", 403)],
-)  # fmt: skip
+    [
+        ("admin", 200),
+        ("coordinator", 200),
+        ("mentor", 200),
+        ("teacher", 200),
+        ("viewer", 403),
+        ("teacher_elsewhere", 403),
+        ("stranger", 403),
+    ],
+)
 async def test_children_behind_a_figure_are_for_those_who_may_see_them(
     served: Served, who: str, status: int
 ) -> None:
     async with served.client(who) as client:
-        answer = await get(client, "/children", asked(served, school_id=served.cast.school_a, outcome="missing"))  # fmt: skip
+        answer = await get(
+            client, "/children", asked(served, school_id=served.cast.school_a, outcome="missing")
+        )
         assert answer.status_code == status
 
 

@@ -141,14 +141,45 @@ def test_whatever_can_be_made_can_be_listed() -> None:
     """A POST or PUT that makes a thing of its own has a list of such things, by page, by itself or below what it belongs to."""
     lists = {each.path for each in all_routes() if each.page is not None and each.path.startswith("/api/")}
     elsewhere = {
-        "/api/v1/people/{id}/tokens", "/api/v1/students/{id}/level-checks", "/api/v1/schools/{id}/devices", "/api/v1/schools/{id}/merges",
-        "/api/v1/schools/{id}/roll-overs", "/api/v1/schools/{id}/changes", "/api/v1/interventions/{id}/enrolments",
-        "/api/v1/rounds/{id}/amendments", "/api/v1/rounds/{id}/schools", "/api/v1/students/{id}/past-enrolments", "/api/v1/forms/{code}/versions",
-    }  # fmt: skip
+        "/api/v1/people/{id}/tokens",
+        "/api/v1/students/{id}/level-checks",
+        "/api/v1/schools/{id}/devices",
+        "/api/v1/schools/{id}/merges",
+        "/api/v1/schools/{id}/roll-overs",
+        "/api/v1/schools/{id}/changes",
+        "/api/v1/interventions/{id}/enrolments",
+        "/api/v1/rounds/{id}/amendments",
+        "/api/v1/rounds/{id}/schools",
+        "/api/v1/students/{id}/past-enrolments",
+        "/api/v1/forms/{code}/versions",
+    }
     made = {
-        "places", "schools", "school-years", "classes", "students", "people", "assignments", "rounds", "results", "level-checks", "groupings",
-        "teaching-sessions", "visits", "planned-visits", "follow-ups", "interventions", "resources", "imports", "join-requests",
-        "verifications", "verification-draws", "boundary-changes", "renames", "audit", "me/tokens", "me/sessions",
-    }  # fmt: skip
+        "places",
+        "schools",
+        "school-years",
+        "classes",
+        "students",
+        "people",
+        "assignments",
+        "rounds",
+        "results",
+        "level-checks",
+        "groupings",
+        "teaching-sessions",
+        "visits",
+        "planned-visits",
+        "follow-ups",
+        "interventions",
+        "resources",
+        "imports",
+        "join-requests",
+        "verifications",
+        "verification-draws",
+        "boundary-changes",
+        "renames",
+        "audit",
+        "me/tokens",
+        "me/sessions",
+    }
     assert {f"/api/v1/{noun}" for noun in made} <= lists
     assert elsewhere <= lists

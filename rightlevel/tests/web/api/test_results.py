@@ -34,9 +34,14 @@ def served_clock() -> Any:
 
 def a_write(cast: Cast, student: str, **more: Any) -> dict[str, Any]:
     return {
-        "id": str(uuid4()), "student_id": student, "round_id": cast.round, "subject": "math", "level": "subtraction",
-        "tested_on": "2026-11-20", **more,
-    }  # fmt: skip
+        "id": str(uuid4()),
+        "student_id": student,
+        "round_id": cast.round,
+        "subject": "math",
+        "level": "subtraction",
+        "tested_on": "2026-11-20",
+        **more,
+    }
 
 
 async def post(client: httpx.AsyncClient, write: dict[str, Any]) -> httpx.Response:
@@ -128,9 +133,11 @@ async def test_a_write_out_of_scope_is_forbidden_and_written_down(served: Served
 
 async def test_a_batch_answers_each_write_in_order(served: Served, child: str) -> None:
     writes = [
-        a_write(served.cast, child, notes="a\0b"), a_write(served.cast, child, subject="language", level="story"),
-        a_write(served.cast, str(uuid4())), a_write(served.cast, child),
-    ]  # fmt: skip
+        a_write(served.cast, child, notes="a\0b"),
+        a_write(served.cast, child, subject="language", level="story"),
+        a_write(served.cast, str(uuid4())),
+        a_write(served.cast, child),
+    ]
     writes[0]["subject"], writes[0]["student_id"] = "math", str(uuid4())
     async with served.client("teacher") as client:
         answer = await client.post("/api/v1/results/batch", json={"writes": writes})

@@ -22,9 +22,13 @@ def client_of(served: Served, name: str | None, language: str = "en") -> httpx.A
 
 def person_form(username: str, **more: str) -> dict[str, str]:
     return {
-        "username": username, "display_name": "Somebody New", "role": "teacher", "language": "en",
-        "write_id": str(uuid4()), **more,
-    }  # fmt: skip
+        "username": username,
+        "display_name": "Somebody New",
+        "role": "teacher",
+        "language": "en",
+        "write_id": str(uuid4()),
+        **more,
+    }
 
 
 async def make_person(served: Served, username: str) -> int:
@@ -61,9 +65,11 @@ async def test_a_blank_sign_in_is_no_failed_attempt(served: Served) -> None:
 async def test_every_page_carries_its_guards(served: Served) -> None:
     async with client_of(served, "coordinator") as client:
         answers = [
-            await client.get("/people"), await client.get("/nowhere"), await client.get("/people/999999"),
+            await client.get("/people"),
+            await client.get("/nowhere"),
+            await client.get("/people/999999"),
             await client.post("/people/999999/restore", data={"csrf_token": "csrf"}),
-        ]  # fmt: skip
+        ]
     assert [answer.status_code for answer in answers] == [200, 404, 404, 404]
     for answer in answers:
         assert "default-src 'self'" in answer.headers["content-security-policy"]

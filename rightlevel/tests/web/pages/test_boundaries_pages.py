@@ -77,8 +77,13 @@ async def test_a_district_is_merged_and_split(served: Served) -> None:
         first, first_name = await school(client, one)
         second, second_name = await school(client, one)
         await shown_then_done(
-            client, f"/places/{one}/split", code_2=f"CUT{one}", name_2="Cut Out", schools=str(second), reason="too large"
-        )  # fmt: skip
+            client,
+            f"/places/{one}/split",
+            code_2=f"CUT{one}",
+            name_2="Cut Out",
+            schools=str(second),
+            reason="too large",
+        )
         assert "Cut Out" in (await client.get(f"/schools/{second}")).text
         assert second_name not in (await client.get(f"/schools?place_id={one}")).text
         await shown_then_done(client, f"/places/{one}/merge", into_place_id=str(two), reason="too small")
@@ -122,8 +127,13 @@ async def test_a_school_is_moved_merged_and_split(served: Served) -> None:
         )
         assert child.status_code == 201, child.text
         await shown_then_done(
-            client, f"/schools/{here}/split", classes=str(grade), code=f"NEW{here}", name_local="Split Off", reason="too many"
-        )  # fmt: skip
+            client,
+            f"/schools/{here}/split",
+            classes=str(grade),
+            code=f"NEW{here}",
+            name_local="Split Off",
+            reason="too many",
+        )
         assert other_name in (await client.get(f"/schools/{here}/merge?search={other_name}")).text
         await shown_then_done(client, f"/schools/{here}/merge/{other}", reason="too few")
         closed = await client.get(f"/schools/{here}")

@@ -23,10 +23,19 @@ async def site(
 
 def a_question(version: int, **more: str) -> dict[str, str]:
     return {
-        "version": str(version), "section": "end", "key": "weather", "type": "choice", "label_en": "How was the weather?",
-        "label_km": "អាកាសធាតុយ៉ាងណា?", "needed": "always", "shown": "eq", "shown_key": "session_ran", "shown_value": "yes",
-        "options": "dry | Dry | ស្ងួត\nwet | Wet | សើម", **more,
-    }  # fmt: skip
+        "version": str(version),
+        "section": "end",
+        "key": "weather",
+        "type": "choice",
+        "label_en": "How was the weather?",
+        "label_km": "អាកាសធាតុយ៉ាងណា?",
+        "needed": "always",
+        "shown": "eq",
+        "shown_key": "session_ran",
+        "shown_value": "yes",
+        "options": "dry | Dry | ស្ងួត\nwet | Wet | សើម",
+        **more,
+    }
 
 
 async def version_of(client: httpx.AsyncClient) -> int:
@@ -137,8 +146,13 @@ async def test_a_question_that_is_saved_without_a_change_stays_as_it_was(site: S
 
 async def test_a_condition_of_several_parts_is_chosen_read_and_kept(site: Served) -> None:
     several = {
-        "joint": "or", "shown_2": "ge", "shown_key_2": "enrolled", "shown_value_2": "20", "shown_3": "answered", "shown_key_3": "full_session",
-    }  # fmt: skip
+        "joint": "or",
+        "shown_2": "ge",
+        "shown_key_2": "enrolled",
+        "shown_value_2": "20",
+        "shown_3": "answered",
+        "shown_key_3": "full_session",
+    }
     async with site.client("coordinator", by="cookie") as client:
         version = await version_of(client)
         assert (
@@ -162,8 +176,14 @@ async def test_a_condition_of_several_parts_is_chosen_read_and_kept(site: Served
         assert await shown_when() == expected
         wrong = await client.post(
             "/forms/visit/question",
-            data=a_question(await version_of(client), at="weather", shown_2="lt", shown_key_2="enrolled", shown_value_2="many"),
-        )  # fmt: skip
+            data=a_question(
+                await version_of(client),
+                at="weather",
+                shown_2="lt",
+                shown_key_2="enrolled",
+                shown_value_2="many",
+            ),
+        )
         assert (wrong.status_code, "This condition can" in wrong.text) == (422, True)
 
 
@@ -207,9 +227,14 @@ async def test_a_device_that_was_offline_sends_to_the_version_it_had(site: Serve
         whole: Any = (await device.get(f"/api/v1/form-versions/{had['id']}")).json()
         assert whole["definition"] == had["definition"]
         sent: dict[str, Any] = {
-            "write_id": str(uuid4()), "school_id": site.cast.school_a, "subject": "math", "visited_on": "2026-11-20",
-            "answers": {"session_ran": False, "not_ran_reason": "Holiday"}, "submit": True, "form_version_id": had["id"],
-        }  # fmt: skip
+            "write_id": str(uuid4()),
+            "school_id": site.cast.school_a,
+            "subject": "math",
+            "visited_on": "2026-11-20",
+            "answers": {"session_ran": False, "not_ran_reason": "Holiday"},
+            "submit": True,
+            "form_version_id": had["id"],
+        }
         answer = await device.put(f"/api/v1/visits/{uuid4()}", json=sent)
         assert answer.status_code == 200, answer.text
         kept: Any = answer.json()["visit"]

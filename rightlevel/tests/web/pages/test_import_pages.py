@@ -47,10 +47,16 @@ async def test_all_that_a_mapping_can_say_is_said_on_the_page(site: Served) -> N
     )
     async with site.client("coordinator", by="cookie") as client:
         page = await sent(
-            client, content, encoding="windows-1252", header_row="2", only_column="Village", only_how="filled",
-            only_programme_grades="true", source="District",
+            client,
+            content,
+            encoding="windows-1252",
+            header_row="2",
+            only_column="Village",
+            only_how="filled",
+            only_programme_grades="true",
+            source="District",
             mapping='name = {join = ["First", "Last"]}\nsex = {column = "sex", values = {"W" = "female"}}',
-        )  # fmt: skip
+        )
         assert "Not among the rows that were asked for" in page, page
         found: Any = (await client.get("/api/v1/imports")).json()
         assert [(run["added"], run["left_out"], run["faults"]) for run in found["items"]] == [(1, 2, 0)]

@@ -23,9 +23,14 @@ async def site(
 
 def a_write(site: Served, student: str, **more: Any) -> dict[str, Any]:
     return {
-        "id": str(uuid4()), "student_id": student, "round_id": site.cast.round, "subject": "math", "level": "division",
-        "tested_on": "2026-11-20", **more,
-    }  # fmt: skip
+        "id": str(uuid4()),
+        "student_id": student,
+        "round_id": site.cast.round,
+        "subject": "math",
+        "level": "division",
+        "tested_on": "2026-11-20",
+        **more,
+    }
 
 
 async def test_a_coordinator_locks_single_results_and_all_and_unlocks_them(site: Served) -> None:

@@ -61,9 +61,13 @@ async def test_a_correction_that_touches_results_asks_why_and_is_then_saved(site
     student = site.cast.students_a[0]
     edit = f"/students/{student}/edit"
     write = {
-        "id": "01890000-0000-7000-8000-00000000aa01", "student_id": student, "round_id": site.cast.round, "subject": "math",
-        "tested_on": "2026-11-20", "level": "subtraction",
-    }  # fmt: skip
+        "id": "01890000-0000-7000-8000-00000000aa01",
+        "student_id": student,
+        "round_id": site.cast.round,
+        "subject": "math",
+        "tested_on": "2026-11-20",
+        "level": "subtraction",
+    }
     async with site.client("teacher", by="cookie") as client:
         assert (await client.post("/api/v1/results", json=write)).status_code in (200, 201)
         asked = await send(

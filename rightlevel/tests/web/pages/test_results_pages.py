@@ -276,15 +276,22 @@ async def test_the_grid_takes_tool_and_day_once_and_keeps_what_else_a_result_say
         assert (await send(client, entry, **told)).status_code == 303
         shown = await client.get(page)
         answer = await send(
-            client, shown, page, **{f"choice.{one}": "story", f"choice.{two}": "letter", "tool": "2", "tested_on": "2026-11-19"}
-        )  # fmt: skip
+            client,
+            shown,
+            page,
+            **{f"choice.{one}": "story", f"choice.{two}": "letter", "tool": "2", "tested_on": "2026-11-19"},
+        )
         assert answer.status_code == 303, answer.text
         assert "tool=2" in answer.headers["location"], "the next page of the class has the same tool"
     kept = {each["student_id"]: each for each in await results_of(site, one, two)}
     first, second = kept[one], kept[two]
     assert (first["level"], first["tool"], first["assent"], first["is_selected"], first["notes"]) == (
-        "story", 3, True, True, "Shy",
-    )  # fmt: skip
+        "story",
+        3,
+        True,
+        True,
+        "Shy",
+    )
     assert (first["tested_on"], second["tested_on"], second["tool"]) == ("2026-11-18", "2026-11-19", 2)
 
 

@@ -11,19 +11,56 @@ from serving import Served
 pytestmark = pytest.mark.anyio
 
 LEADER_PAGES = (
-    "/", "/schools", "/schools?search=alpha", "/schools/new", "/schools/{school_a}", "/schools/{school_a}/edit",
-    "/places", "/places?below={country}", "/places/new", "/places/new?below={province}", "/places/{province}/edit",
-    "/students", "/schools/{school_a}/students", "/schools/{school_a}/students/new", "/students/{child}",
-    "/students/{child}/edit", "/rounds", "/rounds/new", "/rounds/{round}", "/rounds/{round}/edit",
-    "/rounds/{round}?search=Beta", "/rounds/{round}/schools/{school_b}", "/years", "/years/new", "/years/{school_year}",
-    "/imports", "/deleted", "/deleted?kind=schools", "/deleted?kind=places", "/deleted?kind=rounds",
-    "/deleted?kind=years", "/deleted?kind=people", "/figures",
-)  # fmt: skip
+    "/",
+    "/schools",
+    "/schools?search=alpha",
+    "/schools/new",
+    "/schools/{school_a}",
+    "/schools/{school_a}/edit",
+    "/places",
+    "/places?below={country}",
+    "/places/new",
+    "/places/new?below={province}",
+    "/places/{province}/edit",
+    "/students",
+    "/schools/{school_a}/students",
+    "/schools/{school_a}/students/new",
+    "/students/{child}",
+    "/students/{child}/edit",
+    "/rounds",
+    "/rounds/new",
+    "/rounds/{round}",
+    "/rounds/{round}/edit",
+    "/rounds/{round}?search=Beta",
+    "/rounds/{round}/schools/{school_b}",
+    "/years",
+    "/years/new",
+    "/years/{school_year}",
+    "/imports",
+    "/deleted",
+    "/deleted?kind=schools",
+    "/deleted?kind=places",
+    "/deleted?kind=rounds",
+    "/deleted?kind=years",
+    "/deleted?kind=people",
+    "/figures",
+)
 FIELD_PAGES = (
-    "/", "/schools", "/schools/{school_a}", "/places", "/students", "/schools/{school_a}/students",
-    "/schools/{school_a}/students/new", "/students/{child}", "/students/{child}/edit", "/rounds", "/rounds/{round}",
-    "/years", "/figures", "/figures?school={school_a}",
-)  # fmt: skip
+    "/",
+    "/schools",
+    "/schools/{school_a}",
+    "/places",
+    "/students",
+    "/schools/{school_a}/students",
+    "/schools/{school_a}/students/new",
+    "/students/{child}",
+    "/students/{child}/edit",
+    "/rounds",
+    "/rounds/{round}",
+    "/years",
+    "/figures",
+    "/figures?school={school_a}",
+)
 VIEWER_PAGES = (
     "/",
     "/schools",
@@ -35,23 +72,45 @@ VIEWER_PAGES = (
     "/figures",
 )
 NOT_FOR = {
-    "mentor": ("/schools/new", "/schools/{school_a}/edit", "/places/new", "/rounds/new", "/years/new", "/imports", "/deleted"),
-    "teacher": ("/schools/new", "/schools/{school_a}/edit", "/places/new", "/rounds/new", "/years/new", "/imports"),
+    "mentor": (
+        "/schools/new",
+        "/schools/{school_a}/edit",
+        "/places/new",
+        "/rounds/new",
+        "/years/new",
+        "/imports",
+        "/deleted",
+    ),
+    "teacher": (
+        "/schools/new",
+        "/schools/{school_a}/edit",
+        "/places/new",
+        "/rounds/new",
+        "/years/new",
+        "/imports",
+    ),
     "viewer": ("/students", "/students/{child}", "/schools/{school_a}/students", "/imports", "/deleted"),
-}  # fmt: skip
+}
 
 
 def at(served: Served, path: str) -> str:
     cast = served.cast
     return path.format(
-        school_a=cast.school_a, school_b=cast.school_b, country=cast.country, province=cast.province, round=cast.round,
-        school_year=cast.school_year, child=cast.students_a[0],
-    )  # fmt: skip
+        school_a=cast.school_a,
+        school_b=cast.school_b,
+        country=cast.country,
+        province=cast.province,
+        round=cast.round,
+        school_year=cast.school_year,
+        child=cast.students_a[0],
+    )
 
 
-ALLOWED = [("coordinator", each) for each in LEADER_PAGES] + [
-    (role, each) for role in ("mentor", "teacher") for each in FIELD_PAGES
-] + [("viewer", each) for each in VIEWER_PAGES]  # fmt: skip
+ALLOWED = (
+    [("coordinator", each) for each in LEADER_PAGES]
+    + [(role, each) for role in ("mentor", "teacher") for each in FIELD_PAGES]
+    + [("viewer", each) for each in VIEWER_PAGES]
+)
 
 
 @pytest.mark.parametrize(("role", "path"), ALLOWED)

@@ -184,9 +184,13 @@ async def test_anybody_asks_to_join_and_a_coordinator_approves(house: Served) ->
         page = await client.get(f"/requests/{found[1]}")
         assert "Alpha School" in page.text
         form = {
-            "csrf_token": "csrf", "username": "sok.dara", "display_name": "សុខ ដារ៉ា", "role": "teacher",
-            "school_id": str(house.cast.school_a), "subject": "math",
-        }  # fmt: skip
+            "csrf_token": "csrf",
+            "username": "sok.dara",
+            "display_name": "សុខ ដារ៉ា",
+            "role": "teacher",
+            "school_id": str(house.cast.school_a),
+            "subject": "math",
+        }
         blank = await client.post(f"/requests/{found[1]}/approve", data={**form, "school_id": ""})
         assert blank.status_code == 422
         made = await client.post(f"/requests/{found[1]}/approve", data=form)

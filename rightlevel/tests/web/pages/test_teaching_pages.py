@@ -29,10 +29,17 @@ async def school(
 async def make_groups(opened: Served) -> None:
     cast = opened.cast
     writes = [
-        {"id": str(uuid4()), "student_id": child, "round_id": cast.round, "subject": "language", "tested_on": "2026-11-20",
-         "outcome": "assessed", "level": level}
+        {
+            "id": str(uuid4()),
+            "student_id": child,
+            "round_id": cast.round,
+            "subject": "language",
+            "tested_on": "2026-11-20",
+            "outcome": "assessed",
+            "level": level,
+        }
         for child, level in zip(cast.students_a, ("beginner", "letter", "story"), strict=False)
-    ]  # fmt: skip
+    ]
     async with opened.client("teacher") as client:
         answer = await client.post("/api/v1/results/batch", json={"writes": writes})
         assert answer.status_code == 200, answer.text
@@ -100,9 +107,18 @@ async def test_a_teacher_takes_attendance_in_two_taps(school: Served) -> None:
 
 
 PAGES = (
-    "/groups", "/groups?subject=math", "/schools/{school}/groups", "/schools/{school}/groups?subject=math", "/groups/{group}",
-    "/groups/{group}/print", "/groups/{group}/text", "/groups/{group}/checks", "/groups/{group}/dose", "/resources", "/interventions",
-)  # fmt: skip
+    "/groups",
+    "/groups?subject=math",
+    "/schools/{school}/groups",
+    "/schools/{school}/groups?subject=math",
+    "/groups/{group}",
+    "/groups/{group}/print",
+    "/groups/{group}/text",
+    "/groups/{group}/checks",
+    "/groups/{group}/dose",
+    "/resources",
+    "/interventions",
+)
 
 
 @pytest.mark.parametrize("role", ["coordinator", "mentor", "teacher"])

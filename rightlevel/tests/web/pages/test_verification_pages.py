@@ -28,9 +28,14 @@ async def site(
 
 async def first(site: Served, number: int = 0) -> str:
     body: dict[str, Any] = {
-        "id": str(uuid4()), "student_id": site.cast.students_a[number], "round_id": site.cast.round, "subject": "math",
-        "level": "subtraction", "tested_on": DAY, "tool": 1,
-    }  # fmt: skip
+        "id": str(uuid4()),
+        "student_id": site.cast.students_a[number],
+        "round_id": site.cast.round,
+        "subject": "math",
+        "level": "subtraction",
+        "tested_on": DAY,
+        "tool": 1,
+    }
     async with site.client("teacher") as client:
         answer = await client.post("/api/v1/results", json=body)
     assert answer.status_code == 201, answer.text
@@ -46,9 +51,16 @@ async def test_a_sample_is_looked_at_drawn_and_tested_blind(site: Served) -> Non
     result_id = await first(site)
     async with site.client("coordinator", by="cookie") as client:
         form = {
-            "round": str(site.cast.round), "subject": "math", "school_id": str(site.cast.school_a), "margin": "5", "confidence": "0.95",
-            "expected": "80", "visible_on": DAY, "act": "plan", "write_id": str(uuid4()),
-        }  # fmt: skip
+            "round": str(site.cast.round),
+            "subject": "math",
+            "school_id": str(site.cast.school_a),
+            "margin": "5",
+            "confidence": "0.95",
+            "expected": "80",
+            "visible_on": DAY,
+            "act": "plan",
+            "write_id": str(uuid4()),
+        }
         planned = await client.post("/verification-samples", data=form)
         assert "1 of 1 tested children, in 1 schools" in planned.text
         wrong = await client.post(
@@ -191,8 +203,14 @@ async def test_schools_without_a_teacher_are_given_to_somebody_all_or_none(site:
         )
         assert ended.json() == {"assignment_ids": [found[0]["id"]]}
     async with site.client("stranger") as client:
-        body = {"id": str(uuid4()), "student_id": site.cast.students_b[0], "round_id": site.cast.round, "subject": "math",
-                "level": "division", "tested_on": DAY}  # fmt: skip
+        body = {
+            "id": str(uuid4()),
+            "student_id": site.cast.students_b[0],
+            "round_id": site.cast.round,
+            "subject": "math",
+            "level": "division",
+            "tested_on": DAY,
+        }
         assert (await client.post("/api/v1/results", json=body)).status_code == 404, (
             "ended on the very next request"
         )

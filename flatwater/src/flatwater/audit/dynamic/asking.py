@@ -100,11 +100,17 @@ class Asker:
 
     def huge_page(self) -> Call | None:
         """A request for a page of 10^9 rows; None where the operation has no page size."""
-        return self._with({each.name: str(HUGE_PAGE) for each in self._operation.of("query") if each.is_page_size}, "a page of 10^9")  # fmt: skip
+        return self._with(
+            {each.name: str(HUGE_PAGE) for each in self._operation.of("query") if each.is_page_size},
+            "a page of 10^9",
+        )
 
     def deep_offset(self) -> Call | None:
         """A request for a page a million rows in; None where the operation pages by key or not at all."""
-        return self._with({each.name: str(DEEP_OFFSET) for each in self._operation.of("query") if each.is_offset}, "an offset of 10^6")  # fmt: skip
+        return self._with(
+            {each.name: str(DEEP_OFFSET) for each in self._operation.of("query") if each.is_offset},
+            "an offset of 10^6",
+        )
 
     def big_body(self) -> Call | None:
         """Eight million bytes that are well formed; None where the operation takes no body."""
@@ -131,13 +137,29 @@ class Asker:
         good = self.good(0)
         for each in self._operation.of("query"):
             for wrong in wrong_values(each.schema):
-                query = {other.name: self._parameter(other, 0) for other in self._operation.of("query") if other.is_required}  # fmt: skip
-                yield msgspec.structs.replace(self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]!r}")  # fmt: skip
+                query = {
+                    other.name: self._parameter(other, 0)
+                    for other in self._operation.of("query")
+                    if other.is_required
+                }
+                yield msgspec.structs.replace(
+                    self._call(0, {**query, each.name: wrong}, good.body), says=f"{each.name}={wrong[:20]!r}"
+                )
         for each in self._operation.of("path"):
             for wrong in wrong_values(each.schema):
-                yield msgspec.structs.replace(good, path=self._path(0, {each.name: wrong}), says=f"{each.name}={wrong[:20]!r} in the path")  # fmt: skip
+                yield msgspec.structs.replace(
+                    good,
+                    path=self._path(0, {each.name: wrong}),
+                    says=f"{each.name}={wrong[:20]!r} in the path",
+                )
         if self._operation.media_type:
-            bodies = {"no body": b"", "a broken body": b'{"', "a list": b"[1, 2]", "null": b"null", "bytes": b"\xff\x00\xfe"}  # fmt: skip
+            bodies = {
+                "no body": b"",
+                "a broken body": b'{"',
+                "a list": b"[1, 2]",
+                "null": b"null",
+                "bytes": b"\xff\x00\xfe",
+            }
             for says, body in bodies.items():
                 yield msgspec.structs.replace(good, body=body, says=says)
 

@@ -225,8 +225,15 @@ class _Drive:
         if growth is None:
             reason = f"one call takes {costs.seconds:.1f} s, too long to see whether it grows"
         return msgspec.structs.replace(
-            reading, calls=run.calls, statuses=statuses, rows=rows, costs=costs, growth=growth, left=left, reason=reason
-        )  # fmt: skip
+            reading,
+            calls=run.calls,
+            statuses=statuses,
+            rows=rows,
+            costs=costs,
+            growth=growth,
+            left=left,
+            reason=reason,
+        )
 
     async def _faulty(self, reading: EndpointReading, asker: Asker) -> EndpointReading:
         faults = asker.faulty()
@@ -237,7 +244,9 @@ class _Drive:
         gc.collect()
         gc.freeze()
         try:
-            growth = await growth_of(run, max(FEWEST_CALLS, self._calls // 2), self._seed, self._app, self._source)  # fmt: skip
+            growth = await growth_of(
+                run, max(FEWEST_CALLS, self._calls // 2), self._seed, self._app, self._source
+            )
         finally:
             gc.unfreeze()
         return msgspec.structs.replace(reading, growth_on_faults=growth)

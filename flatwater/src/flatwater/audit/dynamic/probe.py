@@ -50,9 +50,11 @@ class Probe:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         cursors = (
-            (psycopg.AsyncCursor, self._awaited), (psycopg.AsyncServerCursor, self._awaited),
-            (psycopg.Cursor, self._called), (psycopg.ServerCursor, self._called),
-        )  # fmt: skip
+            (psycopg.AsyncCursor, self._awaited),
+            (psycopg.AsyncServerCursor, self._awaited),
+            (psycopg.Cursor, self._called),
+            (psycopg.ServerCursor, self._called),
+        )
         with ExitStack() as stack:
             for cursor, around in cursors:
                 for name in ("execute", "executemany"):

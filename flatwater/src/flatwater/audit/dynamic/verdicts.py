@@ -42,27 +42,105 @@ class _Rule(msgspec.Struct, frozen=True):
 
 
 RULES: Final[dict[str, _Rule]] = {
-    "growing-container": _Rule("P1", "What only grows takes the process's memory in time.", "Keep it bounded: a deque with maxlen, a table, or nothing at all."),
-    "unbounded-cache": _Rule("P1", "A cache without a ceiling is a leak whose speed the callers choose.", "Bound it by entries and bytes (flatwater.cache.Cache), with an expiry."),
-    "exception-kept": _Rule("P1", "An exception holds its traceback, its frames and all that they knew.", "Keep its type and text; never the object."),
-    "label-from-input": _Rule("P1", "Every new label value is a time series that is kept for ever.", "Label by route and status; a user or an address is for the log."),
-    "memory-grows": _Rule("P1", "The process takes more with each request until it is killed.", "Look at the line named; let what it makes go when the request ends."),
-    "unowned-task": _Rule("P1", "A task that never ends holds its memory and, in time, the event loop.", "Let an owner (a task group, the lifespan) await or cancel it, with a deadline."),
-    "connection-not-returned": _Rule("P1", "A few calls empty the pool, and everybody waits for ever.", "Take connections in a block: `async with pool.connection()`."),
-    "client-per-request": _Rule("P1", "Each connection costs the server a process, 5-10 MB and some milliseconds.", "Make one pool in the application's lifespan and take connections from it."),
-    "thread-left": _Rule("P1", "A thread that stays holds its stack and what it works with.", "Use one bounded pool of threads, closed in the lifespan."),
-    "file-left": _Rule("P1", "Open files run out, and then nothing can be opened or accepted.", "Open files and sockets in a block that closes them."),
-    "query-per-row": _Rule("P2", "The time of one answer grows with its rows, and so does the load of the server.", "Ask once for all rows: a join, or `= any(%(ids)s)`."),
-    "unpaged-list": _Rule("P1", "One answer is as large as the table, which grows.", "Page by key with a ceiling (flatwater.paging), whatever is asked for."),
-    "response-built-whole": _Rule("P2", "The answer is held in memory in one piece, several times over, for each request at once.", "Stream it in pieces of 64 kB from a cursor on the server."),
-    "large-peak": _Rule("P2", "Requests at the same time multiply what one takes.", "Work in pieces; give the route a memory budget."),
-    "rows-read-and-dropped": _Rule("P2", "Rows are sent, held and thrown away.", "Filter, count and sum in the statement."),
-    "chatty": _Rule("P3", "Each statement is a round trip during which a connection is held.", "Join statements, or ask once for several."),
-    "offset-paging": _Rule("P3", "The server reads and drops every row before the page; rows are skipped and doubled under writes.", "Page by key: `where id > %(after)s order by id limit`."),
-    "error-on-bad-input": _Rule("P2", "What anybody can send makes an internal error, with its log and its alarm.", "Check the input where it comes in and answer 4xx."),
-    "body-without-ceiling": _Rule("P1", "Whoever sends much takes the memory, without signing in where the route is public.", "Refuse with 413 beyond a ceiling, while reading; stream uploads."),
-    "survives-its-client": _Rule("P2", "Work for somebody who has left takes connections from those who wait.", "Watch for `http.disconnect`, cancel the statement, give the connection back (flatwater.guard)."),
-}  # fmt: skip
+    "growing-container": _Rule(
+        "P1",
+        "What only grows takes the process's memory in time.",
+        "Keep it bounded: a deque with maxlen, a table, or nothing at all.",
+    ),
+    "unbounded-cache": _Rule(
+        "P1",
+        "A cache without a ceiling is a leak whose speed the callers choose.",
+        "Bound it by entries and bytes (flatwater.cache.Cache), with an expiry.",
+    ),
+    "exception-kept": _Rule(
+        "P1",
+        "An exception holds its traceback, its frames and all that they knew.",
+        "Keep its type and text; never the object.",
+    ),
+    "label-from-input": _Rule(
+        "P1",
+        "Every new label value is a time series that is kept for ever.",
+        "Label by route and status; a user or an address is for the log.",
+    ),
+    "memory-grows": _Rule(
+        "P1",
+        "The process takes more with each request until it is killed.",
+        "Look at the line named; let what it makes go when the request ends.",
+    ),
+    "unowned-task": _Rule(
+        "P1",
+        "A task that never ends holds its memory and, in time, the event loop.",
+        "Let an owner (a task group, the lifespan) await or cancel it, with a deadline.",
+    ),
+    "connection-not-returned": _Rule(
+        "P1",
+        "A few calls empty the pool, and everybody waits for ever.",
+        "Take connections in a block: `async with pool.connection()`.",
+    ),
+    "client-per-request": _Rule(
+        "P1",
+        "Each connection costs the server a process, 5-10 MB and some milliseconds.",
+        "Make one pool in the application's lifespan and take connections from it.",
+    ),
+    "thread-left": _Rule(
+        "P1",
+        "A thread that stays holds its stack and what it works with.",
+        "Use one bounded pool of threads, closed in the lifespan.",
+    ),
+    "file-left": _Rule(
+        "P1",
+        "Open files run out, and then nothing can be opened or accepted.",
+        "Open files and sockets in a block that closes them.",
+    ),
+    "query-per-row": _Rule(
+        "P2",
+        "The time of one answer grows with its rows, and so does the load of the server.",
+        "Ask once for all rows: a join, or `= any(%(ids)s)`.",
+    ),
+    "unpaged-list": _Rule(
+        "P1",
+        "One answer is as large as the table, which grows.",
+        "Page by key with a ceiling (flatwater.paging), whatever is asked for.",
+    ),
+    "response-built-whole": _Rule(
+        "P2",
+        "The answer is held in memory in one piece, several times over, for each request at once.",
+        "Stream it in pieces of 64 kB from a cursor on the server.",
+    ),
+    "large-peak": _Rule(
+        "P2",
+        "Requests at the same time multiply what one takes.",
+        "Work in pieces; give the route a memory budget.",
+    ),
+    "rows-read-and-dropped": _Rule(
+        "P2", "Rows are sent, held and thrown away.", "Filter, count and sum in the statement."
+    ),
+    "chatty": _Rule(
+        "P3",
+        "Each statement is a round trip during which a connection is held.",
+        "Join statements, or ask once for several.",
+    ),
+    "offset-paging": _Rule(
+        "P3",
+        "The server reads and drops every row before the page; rows are skipped and doubled under writes.",
+        "Page by key: `where id > %(after)s order by id limit`.",
+    ),
+    "error-on-bad-input": _Rule(
+        "P2",
+        "What anybody can send makes an internal error, with its log and its alarm.",
+        "Check the input where it comes in and answer 4xx.",
+    ),
+    "body-without-ceiling": _Rule(
+        "P1",
+        "Whoever sends much takes the memory, without signing in where the route is public.",
+        "Refuse with 413 beyond a ceiling, while reading; stream uploads.",
+    ),
+    "survives-its-client": _Rule(
+        "P2",
+        "Work for somebody who has left takes connections from those who wait.",
+        "Watch for `http.disconnect`, cancel the statement, give the connection back (flatwater.guard).",
+    ),
+}
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -151,13 +229,23 @@ def _rule_of(container: Container) -> str:
 def _left_over(reading: EndpointReading) -> Iterator[_Told]:
     left = reading.left
     if left.connections >= PER_CALL:
-        yield _Told("connection-not-returned", f"{left.connections:.1f} connections a request were not given back after its answer.")  # fmt: skip
+        yield _Told(
+            "connection-not-returned",
+            f"{left.connections:.1f} connections a request were not given back after its answer.",
+        )
     if left.tasks >= PER_CALL:
-        yield _Told("unowned-task", f"{left.tasks:.1f} tasks a request ({left.task}) had not ended a second after the last answer.")  # fmt: skip
+        yield _Told(
+            "unowned-task",
+            f"{left.tasks:.1f} tasks a request ({left.task}) had not ended a second after the last answer.",
+        )
     if left.threads >= PER_CALL:
-        yield _Told("thread-left", f"{left.threads:.1f} threads a request were still there after the last answer.")  # fmt: skip
+        yield _Told(
+            "thread-left", f"{left.threads:.1f} threads a request were still there after the last answer."
+        )
     if left.files >= PER_CALL and left.connections < PER_CALL:
-        yield _Told("file-left", f"{left.files:.1f} open files a request were still there after the last answer.")  # fmt: skip
+        yield _Told(
+            "file-left", f"{left.files:.1f} open files a request were still there after the last answer."
+        )
 
 
 def _costly(reading: EndpointReading) -> Iterator[_Told]:
@@ -168,18 +256,29 @@ def _costly(reading: EndpointReading) -> Iterator[_Told]:
         yield _Told("client-per-request", f"{costs.connects} connections were opened for one request.")
     if costs.repeats >= REPEATS:
         priority: Priority = "P1" if costs.repeats >= MANY_REPEATS else "P2"
-        yield _Told("query-per-row", f"{costs.repeats} times in one request: {costs.repeated[:120]}", priority=priority)  # fmt: skip
+        yield _Told(
+            "query-per-row",
+            f"{costs.repeats} times in one request: {costs.repeated[:120]}",
+            priority=priority,
+        )
     elif costs.statements > CHATTY:
         yield _Told("chatty", f"{costs.statements} statements for one answer.")
     rows = reading.rows
     if rows > PAGE_CEILING:
         yield _Told("unpaged-list", f"{rows:,} rows in one answer, {costs.body_bytes:,} bytes.")
     elif rows > PAGE_WITHOUT_CEILING and not reading.has_page_size:
-        yield _Told("unpaged-list", f"{rows:,} rows in one answer, and no page size can be asked for.", priority="P3")  # fmt: skip
-    elif costs.rows >= PAGE_CEILING and costs.rows >= DROPPED * max(rows, 1) and costs.body_bytes < WHOLE_BYTES:  # fmt: skip
+        yield _Told(
+            "unpaged-list", f"{rows:,} rows in one answer, and no page size can be asked for.", priority="P3"
+        )
+    elif (
+        costs.rows >= PAGE_CEILING and costs.rows >= DROPPED * max(rows, 1) and costs.body_bytes < WHOLE_BYTES
+    ):
         yield _Told("rows-read-and-dropped", f"{costs.rows:,} rows were read for {rows:,} in the answer.")
     if costs.largest_piece_bytes >= WHOLE_BYTES:
-        yield _Told("response-built-whole", f"{costs.largest_piece_bytes:,} bytes were sent in one piece; making the answer took {costs.peak_bytes:,}.")  # fmt: skip
+        yield _Told(
+            "response-built-whole",
+            f"{costs.largest_piece_bytes:,} bytes were sent in one piece; making the answer took {costs.peak_bytes:,}.",
+        )
     elif costs.peak_bytes >= PEAK_BYTES:
         yield _Told("large-peak", f"One call takes {costs.peak_bytes:,} bytes at its peak.")
 
@@ -191,7 +290,10 @@ def _provoked(reading: EndpointReading, source: Source) -> Iterator[_Told]:
         elif each.kind == "deep_offset" and 200 <= each.status < 300:
             yield _Told("offset-paging", f"{each.says.capitalize()} was answered with {each.status}.")
         elif each.kind == "big_body" and each.peak_bytes >= each.sent_bytes and each.status < 500:
-            yield _Told("body-without-ceiling", f"{each.taken_bytes:,} of {each.sent_bytes:,} bytes were read and {each.peak_bytes:,} taken in memory; the answer was {each.status}.")  # fmt: skip
+            yield _Told(
+                "body-without-ceiling",
+                f"{each.taken_bytes:,} of {each.sent_bytes:,} bytes were read and {each.peak_bytes:,} taken in memory; the answer was {each.status}.",
+            )
         elif each.kind.startswith("leaves") and each.survived and reading.left.connections < PER_CALL:
             yield _Told("survives-its-client", f"When its client left, it left {each.survived}.")
         if each.raised is not None or each.status == 500:

@@ -11,13 +11,46 @@ from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, shown
 
 _BLOCKS: Final = frozenset(
-    {"time.sleep", "os.system", "os.popen", "os.wait", "os.waitpid", "subprocess.run", "subprocess.call", "subprocess.check_call",
-     "subprocess.check_output", "subprocess.getoutput", "urllib.request.urlopen", "socket.create_connection", "socket.getaddrinfo",
-     "socket.gethostbyname", "smtplib.SMTP", "smtplib.SMTP_SSL", "psycopg.connect", "psycopg2.connect", "pymysql.connect",
-     "sqlite3.connect", "httpx.get", "httpx.post", "httpx.put", "httpx.patch", "httpx.delete",
-     "httpx.request", "httpx.stream", "requests.get", "requests.post", "requests.put", "requests.patch", "requests.delete",
-     "requests.head", "requests.request", "requests.Session().get", "requests.Session().post", "git.Repo.clone_from"}
-)  # fmt: skip
+    {
+        "time.sleep",
+        "os.system",
+        "os.popen",
+        "os.wait",
+        "os.waitpid",
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+        "subprocess.getoutput",
+        "urllib.request.urlopen",
+        "socket.create_connection",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "smtplib.SMTP",
+        "smtplib.SMTP_SSL",
+        "psycopg.connect",
+        "psycopg2.connect",
+        "pymysql.connect",
+        "sqlite3.connect",
+        "httpx.get",
+        "httpx.post",
+        "httpx.put",
+        "httpx.patch",
+        "httpx.delete",
+        "httpx.request",
+        "httpx.stream",
+        "requests.get",
+        "requests.post",
+        "requests.put",
+        "requests.patch",
+        "requests.delete",
+        "requests.head",
+        "requests.request",
+        "requests.Session().get",
+        "requests.Session().post",
+        "git.Repo.clone_from",
+    }
+)
 
 
 def _seek(module: Module, app: App) -> Iterator[Hit]:

@@ -12,14 +12,44 @@ from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Function, Module, shown
 
 _MADE: Final = frozenset(
-    {"httpx.AsyncClient", "httpx.Client", "aiohttp.ClientSession", "requests.Session", "requests.session", "psycopg.connect",
-     "psycopg.AsyncConnection.connect", "psycopg.Connection.connect", "psycopg2.connect", "asyncpg.connect", "asyncpg.create_pool",
-     "psycopg_pool.AsyncConnectionPool", "psycopg_pool.ConnectionPool", "aiomysql.connect", "pymysql.connect", "sqlalchemy.create_engine",
-     "sqlalchemy.ext.asyncio.create_async_engine", "sqlmodel.create_engine", "redis.Redis", "redis.from_url", "redis.asyncio.Redis",
-     "redis.asyncio.from_url", "redis.Redis.from_url", "redis.asyncio.Redis.from_url", "pymongo.MongoClient", "boto3.client",
-     "boto3.resource", "boto3.Session", "motor.motor_asyncio.AsyncIOMotorClient", "openai.OpenAI", "openai.AsyncOpenAI",
-     "concurrent.futures.ThreadPoolExecutor", "concurrent.futures.ProcessPoolExecutor", "grpc.insecure_channel", "elasticsearch.Elasticsearch"}
-)  # fmt: skip
+    {
+        "httpx.AsyncClient",
+        "httpx.Client",
+        "aiohttp.ClientSession",
+        "requests.Session",
+        "requests.session",
+        "psycopg.connect",
+        "psycopg.AsyncConnection.connect",
+        "psycopg.Connection.connect",
+        "psycopg2.connect",
+        "asyncpg.connect",
+        "asyncpg.create_pool",
+        "psycopg_pool.AsyncConnectionPool",
+        "psycopg_pool.ConnectionPool",
+        "aiomysql.connect",
+        "pymysql.connect",
+        "sqlalchemy.create_engine",
+        "sqlalchemy.ext.asyncio.create_async_engine",
+        "sqlmodel.create_engine",
+        "redis.Redis",
+        "redis.from_url",
+        "redis.asyncio.Redis",
+        "redis.asyncio.from_url",
+        "redis.Redis.from_url",
+        "redis.asyncio.Redis.from_url",
+        "pymongo.MongoClient",
+        "boto3.client",
+        "boto3.resource",
+        "boto3.Session",
+        "motor.motor_asyncio.AsyncIOMotorClient",
+        "openai.OpenAI",
+        "openai.AsyncOpenAI",
+        "concurrent.futures.ThreadPoolExecutor",
+        "concurrent.futures.ProcessPoolExecutor",
+        "grpc.insecure_channel",
+        "elasticsearch.Elasticsearch",
+    }
+)
 _ONCE: Final = ("lru_cache", "cache", "cached_property", "on_event", "on_startup", "alru_cache")
 
 

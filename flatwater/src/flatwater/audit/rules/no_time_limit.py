@@ -12,9 +12,21 @@ from flatwater.audit.rule import Hit, Rule
 from flatwater.audit.source import Module, keyword, shown
 
 _FOREVER: Final = frozenset(
-    {"requests.get", "requests.post", "requests.put", "requests.patch", "requests.delete", "requests.head", "requests.request",
-     "urllib.request.urlopen", "smtplib.SMTP", "smtplib.SMTP_SSL", "socket.create_connection", "ftplib.FTP"}
-)  # fmt: skip
+    {
+        "requests.get",
+        "requests.post",
+        "requests.put",
+        "requests.patch",
+        "requests.delete",
+        "requests.head",
+        "requests.request",
+        "urllib.request.urlopen",
+        "smtplib.SMTP",
+        "smtplib.SMTP_SSL",
+        "socket.create_connection",
+        "ftplib.FTP",
+    }
+)
 """They have no limit of their own. *Source*: their documentation; ruff's S113 for requests."""
 _SWITCHED_OFF: Final = frozenset(
     {

@@ -83,10 +83,14 @@ class ApplicationMemory(Struct, frozen=True):
             explanation="Let the process drain and start it anew, one at a time; then find what grows (flatwater audit)."
         )
         return Finding(
-            NAME, f"{NAME}/{look.application}", severity,
+            NAME,
+            f"{NAME}/{look.application}",
+            severity,
             f"{len(held)} processes of {look.application} take {in_words(total)} (PSS): {each}.",
-            self.why, (cure,) if severity != "ok" else (), {"pss_bytes": total, "processes": len(held)},
-        )  # fmt: skip
+            self.why,
+            (cure,) if severity != "ok" else (),
+            {"pss_bytes": total, "processes": len(held)},
+        )
 
 
 CHECK = ApplicationMemory()

@@ -73,11 +73,14 @@ class BackendMemory(Struct, frozen=True):
         largest, memory = max(held, key=lambda pair: pair[1].own_bytes)
         unseen = f" {processes - len(held)} could not be read." if processes > len(held) else ""
         return Finding(
-            NAME, f"{NAME}/all", severity,
+            NAME,
+            f"{NAME}/all",
+            severity,
             f"{len(held)} processes take {in_words(total)} (PSS); the most of its own has "
             f"{largest.application_name or largest.kind} (pid {largest.pid}): {in_words(memory.own_bytes)}.{unseen}",
-            self.why, numbers={"pss_bytes": total, "processes": len(held)},
-        )  # fmt: skip
+            self.why,
+            numbers={"pss_bytes": total, "processes": len(held)},
+        )
 
     def _each(self, look: Look, held: list[tuple[_Process, ProcessMemory]]) -> Iterator[Finding]:
         for process, memory in held:
@@ -86,23 +89,30 @@ class BackendMemory(Struct, frozen=True):
             severity: Severity = "critical" if memory.own_bytes >= self.own_critical_bytes else "warning"
             end = Cure(
                 sql=on_session(
-                    "pg_terminate_backend", pid=process.pid, started=process.started,
-                    application_name=process.application_name, state="idle",
+                    "pg_terminate_backend",
+                    pid=process.pid,
+                    started=process.started,
+                    application_name=process.application_name,
+                    state="idle",
                 ),
                 undo=NO_UNDO,
                 is_safe=look.belongs_to_application(process.application_name),
                 explanation="Ends it if it is idle; a pool opens a small one. Give the pool a longest life for good.",
-            )  # fmt: skip
+            )
             tell = Cure(
                 sql=f"select pg_log_backend_memory_contexts({process.pid});",
                 explanation="Writes what it holds to the server's log; from PostgreSQL 14.",
             )
             name = process.application_name or process.role
             yield Finding(
-                NAME, f"{NAME}/{name}", severity,
+                NAME,
+                f"{NAME}/{name}",
+                severity,
                 f"{name} (pid {process.pid}, {spent(process.age_s)} old) holds {in_words(memory.own_bytes)} of its own.",
-                self.why, (end, tell), {"own_bytes": memory.own_bytes, "pss_bytes": memory.pss_bytes},
-            )  # fmt: skip
+                self.why,
+                (end, tell),
+                {"own_bytes": memory.own_bytes, "pss_bytes": memory.pss_bytes},
+            )
 
     def _own_session(self, look: Look) -> Iterator[Finding]:
         if look.version < 140_000:
@@ -113,9 +123,13 @@ class BackendMemory(Struct, frozen=True):
         total = sum(each.size_bytes for each in contexts)
         largest = ", ".join(f"{each.name} {in_words(each.size_bytes)}" for each in contexts[:3])
         yield Finding(
-            NAME, f"{NAME}/own", "ok", f"A new session takes {in_words(total)} at the server: {largest}.", self.why,
+            NAME,
+            f"{NAME}/own",
+            "ok",
+            f"A new session takes {in_words(total)} at the server: {largest}.",
+            self.why,
             numbers={"size_bytes": total},
-        )  # fmt: skip
+        )
 
 
 CHECK = BackendMemory()

@@ -74,49 +74,62 @@ class Bloat(Struct, frozen=True):
             )
         if not found:
             yield well(
-                self, f"{len(known)} of the largest {len(tables)} tables and {len(indexes)} indexes were estimated; "
+                self,
+                f"{len(known)} of the largest {len(tables)} tables and {len(indexes)} indexes were estimated; "
                 f"{in_words(sum(each.wasted_bytes for each in known))} of room is empty.",
-                estimated=len(known), looked_at=len(tables) + len(indexes),
-            )  # fmt: skip
+                estimated=len(known),
+                looked_at=len(tables) + len(indexes),
+            )
 
     def _table(self, table: _Relation, owned: frozenset[str]) -> Iterator[Finding]:
         target = identifier(table.schema, table.name)
         vacuum = Cure(
-            sql=f"vacuum (analyze) {target};", undo="none is needed; it changes no row", is_safe=table.owner in owned,
+            sql=f"vacuum (analyze) {target};",
+            undo="none is needed; it changes no row",
+            is_safe=table.owner in owned,
             explanation="Makes the room of dead rows usable again. It gives room back to the system only at the table's end.",
-        )  # fmt: skip
+        )
         rows = table.dead_rows + table.live_rows
         if table.dead_rows >= self.least_dead_rows and table.dead_rows >= rows * self.dead_share:
             yield Finding(
-                NAME, f"{NAME}/dead rows of {table.schema}.{table.name}", "warning",
+                NAME,
+                f"{NAME}/dead rows of {table.schema}.{table.name}",
+                "warning",
                 f"{table.dead_rows} of {rows} rows of {table.schema}.{table.name} are dead ({table.dead_rows / rows:.0%}).",
-                "They are stepped over by every scan until a vacuum takes them out.", (vacuum,),
+                "They are stepped over by every scan until a vacuum takes them out.",
+                (vacuum,),
                 {"dead_rows": table.dead_rows, "live_rows": table.live_rows},
-            )  # fmt: skip
+            )
         severity = graded(table.wasted_bytes, warning=self.warning_bytes, critical=self.critical_bytes)
         if severity == "ok" and table.wasted_bytes >= self.least_bytes and table.ratio >= self.ratio:
             severity = "warning"
         if severity == "ok":
             return
         full = Cure(
-            sql=f"vacuum (full, analyze) {target};", undo="none; it writes the table anew",
+            sql=f"vacuum (full, analyze) {target};",
+            undo="none; it writes the table anew",
             explanation="Locks the table against everybody while it is written anew and needs that much room beside it; set "
             "lock_timeout first (set lock_timeout = '2s') and do it in a quiet hour. pg_repack and pg_squeeze do the same without "
             "the long lock.",
-        )  # fmt: skip
+        )
         yield Finding(
-            NAME, f"{NAME}/{table.schema}.{table.name}", severity,
+            NAME,
+            f"{NAME}/{table.schema}.{table.name}",
+            severity,
             f"{table.schema}.{table.name} takes {in_words(table.size_bytes)}; its rows would fill about "
             f"{in_words(table.needed_bytes or 0)}, {table.ratio:.1f} times less.",
-            self.why, (full, vacuum), {"wasted_bytes": table.wasted_bytes, "ratio": round(table.ratio, 1)},
-        )  # fmt: skip
+            self.why,
+            (full, vacuum),
+            {"wasted_bytes": table.wasted_bytes, "ratio": round(table.ratio, 1)},
+        )
 
     def _index(self, index: _Relation) -> Iterator[Finding]:
         is_swollen = index.wasted_bytes >= self.least_bytes and index.ratio >= self.ratio
         if index.wasted_bytes < self.index_bytes and not is_swollen:
             return
         yield Finding(
-            NAME, f"{NAME}/index {index.schema}.{index.name}",
+            NAME,
+            f"{NAME}/index {index.schema}.{index.name}",
             graded(index.wasted_bytes, notice=0, warning=self.warning_bytes, critical=self.critical_bytes),
             f"Index {index.schema}.{index.name} takes {in_words(index.size_bytes)}; its entries would fill about "
             f"{in_words(index.needed_bytes or 0)}.",
@@ -130,7 +143,7 @@ class Bloat(Struct, frozen=True):
                 ),
             ),
             {"wasted_bytes": index.wasted_bytes, "ratio": round(index.ratio, 1)},
-        )  # fmt: skip
+        )
 
 
 CHECK = Bloat()

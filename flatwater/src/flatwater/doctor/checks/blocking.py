@@ -130,9 +130,19 @@ class Blocking(Struct, frozen=True):
             f"{statement_shape(first.blocker_statement)}"
         )
         return Finding(
-            NAME, f"{NAME}/{name}", severity, "\n".join([head, *shown]), self.why, (self._cure(look, root, first),),
-            {"waiting": len(lines), "longest_s": round(longest_s, 1), "blocker_pid": root, "subject": first.subject},
-        )  # fmt: skip
+            NAME,
+            f"{NAME}/{name}",
+            severity,
+            "\n".join([head, *shown]),
+            self.why,
+            (self._cure(look, root, first),),
+            {
+                "waiting": len(lines),
+                "longest_s": round(longest_s, 1),
+                "blocker_pid": root,
+                "subject": first.subject,
+            },
+        )
 
     def _cure(self, look: Look, root: int, first: Wait) -> Cure:
         if not first.blocker_started:

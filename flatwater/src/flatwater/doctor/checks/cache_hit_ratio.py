@@ -63,8 +63,11 @@ class CacheHitRatio(Struct, frozen=True):
         worst = look.rows(queries["most_read_tables"], into=_Table)
         most = ", ".join(f"{each.schema}.{each.table_name} ({each.reads} blocks)" for each in worst)
         return Finding(
-            NAME, f"{NAME}/{kind}", "notice",
-            f"{saw}; {self.least:.1%} is usual. Most was read of {most or 'no table'}.", self.why,
+            NAME,
+            f"{NAME}/{kind}",
+            "notice",
+            f"{saw}; {self.least:.1%} is usual. Most was read of {most or 'no table'}.",
+            self.why,
             (
                 Cure(
                     explanation="Look first at missing_indexes and unused_indexes: scans of whole tables push everything else out. "
@@ -72,7 +75,7 @@ class CacheHitRatio(Struct, frozen=True):
                 ),
             ),
             numbers,
-        )  # fmt: skip
+        )
 
 
 CHECK = CacheHitRatio()

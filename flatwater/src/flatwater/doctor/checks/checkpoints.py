@@ -50,16 +50,24 @@ class Checkpoints(Struct, frozen=True):
         # The default's next sizes up are doublings; past 64 GiB the disk should be asked first.
         larger_mb = min(counted.max_wal_bytes * 2, 64 << 30) >> 20
         yield Finding(
-            NAME, f"{NAME}/all", "warning", f"{saw}; max_wal_size is {in_words(counted.max_wal_bytes)}.", self.why,
+            NAME,
+            f"{NAME}/all",
+            "warning",
+            f"{saw}; max_wal_size is {in_words(counted.max_wal_bytes)}.",
+            self.why,
             (
                 Cure(
-                    sql=f"alter system set max_wal_size = '{larger_mb}MB';", undo="alter system reset max_wal_size;",
+                    sql=f"alter system set max_wal_size = '{larger_mb}MB';",
+                    undo="alter system reset max_wal_size;",
                     explanation="Where the disk has that much room beside. Backups and create database ask for checkpoints too.",
                 ),
-                Cure(sql="select pg_reload_conf();", explanation="Makes the setting hold; no restart is needed."),
+                Cure(
+                    sql="select pg_reload_conf();",
+                    explanation="Makes the setting hold; no restart is needed.",
+                ),
             ),
             numbers,
-        )  # fmt: skip
+        )
 
 
 CHECK = Checkpoints()

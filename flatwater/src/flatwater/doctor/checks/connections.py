@@ -80,11 +80,14 @@ class Connections(Struct, frozen=True):
             "raising max_connections makes each one dearer."
         )
         return Finding(
-            NAME, f"{NAME}/room", severity,
+            NAME,
+            f"{NAME}/room",
+            severity,
             f"{room.taken} of {usable} connections are taken ({share:.0%}); most by {holders}.",
-            self.why, (cure,) if severity != "ok" else (),
+            self.why,
+            (cure,) if severity != "ok" else (),
             {"taken": room.taken, "usable": usable, "max_connections": room.allowed},
-        )  # fmt: skip
+        )
 
     def _application(self, look: Look, groups: list[_Group], sessions: list[Session]) -> Finding:
         count = sum(each.sessions for each in groups)
@@ -103,12 +106,15 @@ class Connections(Struct, frozen=True):
             # As many as bring it down to its target; a pool that needs one opens it again.
             cures = tuple(terminate(look, each) for each in idle[: min(count - self.target, MAX_CURES)])
         return Finding(
-            NAME, f"{NAME}/{look.application}", severity,
+            NAME,
+            f"{NAME}/{look.application}",
+            severity,
             f"{look.application} holds {count} connections ({states}), the oldest for {spent(oldest_s)}; "
             f"3 to {self.target} are its target.",
             "An application that holds more than it uses at once leaks them, or its pool is too big.",
-            cures, {"connections": count, "target": self.target},
-        )  # fmt: skip
+            cures,
+            {"connections": count, "target": self.target},
+        )
 
     def _idle(self, look: Look, sessions: list[Session]) -> Iterator[Finding]:
         by_application: dict[str, list[Session]] = {}
@@ -120,12 +126,15 @@ class Connections(Struct, frozen=True):
             severity: Severity = "warning" if len(idle) > self.target else "notice"
             cures = tuple(terminate(look, each) for each in idle[:MAX_CURES])
             yield Finding(
-                NAME, f"{NAME}/idle/{application}", severity,
+                NAME,
+                f"{NAME}/idle/{application}",
+                severity,
                 f"{len(idle)} connections of {application} did nothing for over {spent(self.idle_s)}, "
                 f"the longest for {spent(idle[0].in_state_s)}.",
                 "Idle connections keep their memory and their place; eleven of them began the 2.29 GiB that this tool exists for.",
-                cures, {"idle": len(idle), "longest_s": round(idle[0].in_state_s, 1)},
-            )  # fmt: skip
+                cures,
+                {"idle": len(idle), "longest_s": round(idle[0].in_state_s, 1)},
+            )
 
     def _idle_in_transaction(self, look: Look, sessions: list[Session]) -> Iterator[Finding]:
         by_name: dict[str, list[Session]] = {}
@@ -138,16 +147,20 @@ class Connections(Struct, frozen=True):
             severity: Severity = "critical" if longest.in_state_s >= 30 else "warning"
             route = f" in route {longest.route}" if longest.route else ""
             yield Finding(
-                NAME, f"{NAME}/idle in transaction/{name}", severity,
+                NAME,
+                f"{NAME}/idle in transaction/{name}",
+                severity,
                 f"{len(waiting)} sessions of {longest.application or longest.role}{route} opened a transaction and wait; "
                 f"{who(longest)} for {spent(longest.in_state_s)}.",
                 "It keeps its locks and holds back vacuum while the application does something else, or forgot it.",
                 (
                     *(terminate(look, each) for each in waiting[:MAX_CURES]),
-                    Cure(explanation="Do the slow work before or after the transaction, and give it a deadline."),
+                    Cure(
+                        explanation="Do the slow work before or after the transaction, and give it a deadline."
+                    ),
                 ),
                 {"sessions": len(waiting), "longest_s": round(longest.in_state_s, 1), "pid": longest.pid},
-            )  # fmt: skip
+            )
 
 
 CHECK = Connections()

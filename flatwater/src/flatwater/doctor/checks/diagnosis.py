@@ -52,10 +52,13 @@ class Diagnosis(Struct, frozen=True):
         if not found:
             routes = _routes(each.route for each in mine if each.state != "idle")
             yield Finding(
-                NAME, f"{NAME}/{look.application}", "ok",
-                f"{len(mine)} connections of {look.application}, none held up, forgotten or leaked{routes}.", self.why,
+                NAME,
+                f"{NAME}/{look.application}",
+                "ok",
+                f"{len(mine)} connections of {look.application}, none held up, forgotten or leaked{routes}.",
+                self.why,
                 numbers={"connections": len(mine)},
-            )  # fmt: skip
+            )
 
     def _pile_up(self, look: Look, mine: list[Session], waits: list[Wait]) -> Iterator[Finding]:
         pids = {each.pid for each in mine}
@@ -73,16 +76,22 @@ class Diagnosis(Struct, frozen=True):
                 else first.blocker_application_name or first.blocker_role
             )
             yield Finding(
-                NAME, f"{NAME}/pile-up/{held_by}", severity,
+                NAME,
+                f"{NAME}/pile-up/{held_by}",
+                severity,
                 f"{len(behind)} of {len(mine)} connections of {look.application} wait for one that {held_by} (pid {root}) holds "
                 f"on {first.subject or first.kind}, {first.blocker_state} for {spent(first.blocker_in_state_s)}"
                 f"{_routes(route_of(each.application_name) for each in behind)}. It last ran: "
                 f"{statement_shape(first.blocker_statement)}",
                 "The pool is not too small: its connections stand in one line. A bigger one only makes the line longer.",
-                (Cure(explanation=f"Cure blocking/{first.blocker_application_name or first.blocker_role}; "
-                      "then shorten that transaction."),),
+                (
+                    Cure(
+                        explanation=f"Cure blocking/{first.blocker_application_name or first.blocker_role}; "
+                        "then shorten that transaction."
+                    ),
+                ),
                 {"waiting": len(behind), "connections": len(mine), "blocker_pid": root},
-            )  # fmt: skip
+            )
 
     def _forgotten(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
         forgotten = [
@@ -97,13 +106,15 @@ class Diagnosis(Struct, frozen=True):
             "critical" if len(forgotten) >= self.pool or first.in_state_s >= 30 else "warning"
         )
         yield Finding(
-            NAME, f"{NAME}/forgotten/{first.route or look.application}", severity,
+            NAME,
+            f"{NAME}/forgotten/{first.route or look.application}",
+            severity,
             f"{len(forgotten)} of {len(mine)} connections of {look.application} sit in an open transaction, the longest for "
             f"{spent(first.in_state_s)}{_routes(each.route for each in forgotten)}. It last ran: {statement_shape(first.statement)}",
             "The code waits for something else (a call, a file, a person) inside a transaction, or lost its way out.",
             tuple(terminate(look, each) for each in forgotten[:MAX_CURES]),
             {"forgotten": len(forgotten), "connections": len(mine)},
-        )  # fmt: skip
+        )
 
     def _leak(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
         idle = [each for each in mine if each.state == "idle"]
@@ -112,15 +123,21 @@ class Diagnosis(Struct, frozen=True):
         statements = Counter(statement_shape(each.statement) for each in idle)
         most, count = statements.most_common(1)[0]
         yield Finding(
-            NAME, f"{NAME}/leak/{look.application}", "critical" if len(mine) > 15 else "warning",
+            NAME,
+            f"{NAME}/leak/{look.application}",
+            "critical" if len(mine) > 15 else "warning",
             f"{look.application} holds {len(idle)} connections that do nothing, of {len(mine)}"
             f"{_routes(each.route for each in idle)}; {count} of them last ran: {most}",
             "Connections are taken and not given back, made for each module or request, or there are more processes than the "
             "pools were sized for.",
-            (*(terminate(look, each) for each in idle[: min(len(mine) - self.pool, MAX_CURES)]),
-             Cure(explanation="Make one pool for each process, in the application's lifespan, and give its connections back.")),
+            (
+                *(terminate(look, each) for each in idle[: min(len(mine) - self.pool, MAX_CURES)]),
+                Cure(
+                    explanation="Make one pool for each process, in the application's lifespan, and give its connections back."
+                ),
+            ),
             {"idle": len(idle), "connections": len(mine)},
-        )  # fmt: skip
+        )
 
 
 def _routes(names: Iterator[str]) -> str:

@@ -52,10 +52,20 @@ class DiskSpace(Struct, frozen=True):
             severity = graded(share, warning=self.warning, critical=self.critical)
             if severity != "ok":
                 found.append(
-                    Finding(NAME, f"{NAME}/{name}", severity, f"{seen[-1][0].upper()}{seen[-1][1:]}.", self.why,
-                            (Cure(explanation="See wal_and_slots, largest_tables, bloat and temp_files for what takes it. Never delete in the server's folder by hand."),),
-                            {"share": round(share, 3), "free_bytes": room.free})
-                )  # fmt: skip
+                    Finding(
+                        NAME,
+                        f"{NAME}/{name}",
+                        severity,
+                        f"{seen[-1][0].upper()}{seen[-1][1:]}.",
+                        self.why,
+                        (
+                            Cure(
+                                explanation="See wal_and_slots, largest_tables, bloat and temp_files for what takes it. Never delete in the server's folder by hand."
+                            ),
+                        ),
+                        {"share": round(share, 3), "free_bytes": room.free},
+                    )
+                )
         yield from found
         if not found:
             yield well(self, f"{'; '.join(seen)}.", disks=len(seen))

@@ -49,17 +49,20 @@ class DuplicateIndexes(Struct, frozen=True):
     def _finding(self, key: str, pair: _Pair) -> Finding:
         how = "is the same as" if pair.is_same else "is the beginning of"
         return Finding(
-            NAME, key, "notice",
+            NAME,
+            key,
+            "notice",
             f"Index {pair.name} of {pair.schema}.{pair.table_name} ({in_words(pair.size_bytes)}) {how} {pair.covered_by}.",
             self.why,
             (
                 Cure(
-                    sql=drop_index(pair.schema, pair.name), undo=create_again(pair.definition),
+                    sql=drop_index(pair.schema, pair.name),
+                    undo=create_again(pair.definition),
                     explanation="A narrower index can be a little faster for the few that need only its columns; measure when in doubt.",
                 ),
             ),
             {"size_bytes": pair.size_bytes, "covered_by": pair.covered_by},
-        )  # fmt: skip
+        )
 
 
 CHECK = DuplicateIndexes()

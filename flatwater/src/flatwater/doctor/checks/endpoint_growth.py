@@ -44,17 +44,22 @@ class EndpointGrowth(Struct, frozen=True):
         if not found:
             followed = sum(each.followed for each in judged)
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
+                NAME,
+                f"{NAME}/all",
+                "ok",
                 f"{len(judged)} endpoints looked at over {followed} followed requests; none leaves {in_words(self.notice_bytes)} behind.",
-                self.why, (), {"endpoints": len(judged), "followed": followed},
-            )  # fmt: skip
+                self.why,
+                (),
+                {"endpoints": len(judged), "followed": followed},
+            )
 
     def _finding(self, endpoint: EndpointStanding) -> Finding | None:
         grown = endpoint.growth_bytes
         if grown < self.notice_bytes:
             return None
         return Finding(
-            NAME, f"{NAME}/{endpoint.name}",
+            NAME,
+            f"{NAME}/{endpoint.name}",
             graded(grown, notice=self.notice_bytes, warning=self.warning_bytes, critical=self.critical_bytes),
             f"{endpoint.name} left about {in_words(grown)} behind in {endpoint.requests:,} requests "
             f"({endpoint.growth_per_request:.0f} blocks each, by {endpoint.followed} that were followed).",
@@ -66,7 +71,7 @@ class EndpointGrowth(Struct, frozen=True):
                 ),
             ),
             {"growth_bytes": grown, "requests": endpoint.requests, "followed": endpoint.followed},
-        )  # fmt: skip
+        )
 
 
 CHECK = EndpointGrowth()

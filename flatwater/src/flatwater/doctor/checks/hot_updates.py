@@ -57,20 +57,24 @@ class HotUpdates(Struct, frozen=True):
         target = identifier(table.schema, table.table_name)
         severity: Severity = "notice"
         return Finding(
-            NAME, f"{NAME}/{table.schema}.{table.table_name}", severity,
+            NAME,
+            f"{NAME}/{table.schema}.{table.table_name}",
+            severity,
             f"Of {table.updates} updates of {table.schema}.{table.table_name}, {beside:.0%} stayed beside their row"
-            + ("" if table.elsewhere is None else f" and {elsewhere:.0%} went to a new page") + ".",
+            + ("" if table.elsewhere is None else f" and {elsewhere:.0%} went to a new page")
+            + ".",
             self.why,
             (
                 Cure(
                     sql=f"alter table {target} set (fillfactor = {max(table.fill - 20, 60)});",
-                    undo=f"alter table {target} " + ("reset (fillfactor);" if table.fill == 100 else f"set (fillfactor = {table.fill});"),
+                    undo=f"alter table {target} "
+                    + ("reset (fillfactor);" if table.fill == 100 else f"set (fillfactor = {table.fill});"),
                     explanation="Leaves room on new pages; old ones keep theirs until they are written anew. It helps only where the columns that "
                     "change are in no index: see unused_indexes for one that can go. Counts don't tell today from last year: compare two looks.",
                 ),
             ),
             {"updates": table.updates, "beside": round(beside, 3), "elsewhere": round(elsewhere, 3)},
-        )  # fmt: skip
+        )
 
 
 CHECK = HotUpdates()

@@ -52,8 +52,10 @@ class InvalidIndexes(Struct, frozen=True):
             yield self._rule(rule)
         if not broken and not rules:
             yield well(
-                self, f"0 indexes are invalid, {len(indexes)} are being built now; 0 rules are unproved.", building=len(indexes)
-            )  # fmt: skip
+                self,
+                f"0 indexes are invalid, {len(indexes)} are being built now; 0 rules are unproved.",
+                building=len(indexes),
+            )
 
     def _index(self, index: _Index) -> Finding:
         key, saw = (
@@ -62,9 +64,17 @@ class InvalidIndexes(Struct, frozen=True):
         )
         if index.is_partitioned:
             return Finding(
-                NAME, key, "warning", f"{saw}: not every partition has its part.", self.why,
-                (Cure(explanation="Build the same index on each partition and attach it: alter index … attach partition …."),),
-            )  # fmt: skip
+                NAME,
+                key,
+                "warning",
+                f"{saw}: not every partition has its part.",
+                self.why,
+                (
+                    Cure(
+                        explanation="Build the same index on each partition and attach it: alter index … attach partition …."
+                    ),
+                ),
+            )
         again = create_again(index.definition)
         drop = Cure(
             sql=drop_index(index.schema, index.name), undo=again, explanation="It serves nothing as it is."
@@ -77,9 +87,10 @@ class InvalidIndexes(Struct, frozen=True):
             " Rows that are there twice make it fail again: take those out first." if index.is_unique else ""
         )
         build = Cure(
-            sql=again, undo=drop_index(index.schema, index.name),
+            sql=again,
+            undo=drop_index(index.schema, index.name),
             explanation=f"After the drop. With set lock_timeout = '5s' and set statement_timeout = 0 before it, outside a transaction.{duplicates}",
-        )  # fmt: skip
+        )
         return Finding(
             NAME,
             key,
@@ -91,7 +102,9 @@ class InvalidIndexes(Struct, frozen=True):
 
     def _rule(self, rule: _Rule) -> Finding:
         return Finding(
-            NAME, f"{NAME}/rule {rule.schema}.{rule.table_name}.{rule.name}", "notice",
+            NAME,
+            f"{NAME}/rule {rule.schema}.{rule.table_name}.{rule.name}",
+            "notice",
             f"Constraint {rule.name} of {rule.schema}.{rule.table_name} is NOT VALID: older rows were never looked at.",
             "Nobody can rely on it, the planner included.",
             (
@@ -101,7 +114,7 @@ class InvalidIndexes(Struct, frozen=True):
                     explanation="Reads the whole table beside readers and writers. It fails at the first row that breaks the rule.",
                 ),
             ),
-        )  # fmt: skip
+        )
 
 
 CHECK = InvalidIndexes()

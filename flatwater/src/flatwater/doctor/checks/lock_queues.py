@@ -65,15 +65,21 @@ class LockQueues(Struct, frozen=True):
             is_safe=look.belongs_to_application(queue.application_name),
             explanation="Cancels the change, and everybody behind it goes on at once.",
         )
-        again = Cure(sql="set lock_timeout = '4s';", undo="reset lock_timeout;",
-                     explanation="Before the change, in its session: it gives up by itself and is tried again later.")  # fmt: skip
+        again = Cure(
+            sql="set lock_timeout = '4s';",
+            undo="reset lock_timeout;",
+            explanation="Before the change, in its session: it gives up by itself and is tried again later.",
+        )
         return Finding(
-            NAME, f"{NAME}/{queue.subject}", severity,
+            NAME,
+            f"{NAME}/{queue.subject}",
+            severity,
             f"{queue.application_name or 'A nameless session'} (pid {queue.pid}) waits for {queue.mode} on {queue.subject} "
             f"for {spent(queue.waited_s)} with {queue.behind} behind it: {statement_shape(queue.statement)}",
-            self.why, (cancel, again),
+            self.why,
+            (cancel, again),
             {"behind": queue.behind, "waited_s": round(queue.waited_s, 1), "pid": queue.pid},
-        )  # fmt: skip
+        )
 
 
 CHECK = LockQueues()

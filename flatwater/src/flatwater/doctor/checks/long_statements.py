@@ -41,10 +41,13 @@ class LongStatements(Struct, frozen=True):
         if not long and not unseen:
             longest_s = max((each.statement_s for each in active), default=0.0)
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
-                f"{len(active)} statements run, the longest for {spent(longest_s)}.", self.why,
+                NAME,
+                f"{NAME}/all",
+                "ok",
+                f"{len(active)} statements run, the longest for {spent(longest_s)}.",
+                self.why,
                 numbers={"active": len(active), "longest_s": round(longest_s, 1)},
-            )  # fmt: skip
+            )
         yield from unseen
 
     def _finding(self, look: Look, name: str, group: list[Session]) -> Finding:
@@ -57,7 +60,9 @@ class LongStatements(Struct, frozen=True):
         )
         role = first.role
         return Finding(
-            NAME, f"{NAME}/{name}", severity,
+            NAME,
+            f"{NAME}/{name}",
+            severity,
             f"{who(first)} has been running for {spent(first.statement_s)}: {statement_shape(first.statement)}.{waits}",
             self.why,
             (
@@ -67,7 +72,7 @@ class LongStatements(Struct, frozen=True):
                 ),
             ),
             {"statements": len(group), "longest_s": round(first.statement_s, 1), "pid": first.pid},
-        )  # fmt: skip
+        )
 
 
 CHECK = LongStatements()

@@ -90,9 +90,11 @@ class MissingIndexes(Struct, frozen=True):
                 yield self._scanned(table, statements)
         if not scanned and not looked_up:
             yield well(
-                self, f"Every foreign key that deletions look up has its index, and no table of {self.least_rows} rows or more was read "
-                f"whole {self.least_scans} times.", least_rows=self.least_rows,
-            )  # fmt: skip
+                self,
+                f"Every foreign key that deletions look up has its index, and no table of {self.least_rows} rows or more was read "
+                f"whole {self.least_scans} times.",
+                least_rows=self.least_rows,
+            )
 
     def _at_rest(self, keys: list[_Key]) -> Finding:
         """Keys that no index serves and nothing looks up: an index would be written with every row and read by nobody."""
@@ -100,10 +102,15 @@ class MissingIndexes(Struct, frozen=True):
         named = ", ".join(f"{name} ({count})" for name, count in tables.most_common(MOST_NAMED))
         more = f" and {len(tables) - MOST_NAMED} more tables" if len(tables) > MOST_NAMED else ""
         return Finding(
-            NAME, f"{NAME}/at rest", "ok",
+            NAME,
+            f"{NAME}/at rest",
+            "ok",
             f"{len(keys)} foreign keys have no index and need none as long as no row of {named}{more} is deleted; none was since the "
-            "statistics began.", self.why, (), {"keys": len(keys)},
-        )  # fmt: skip
+            "statistics began.",
+            self.why,
+            (),
+            {"keys": len(keys)},
+        )
 
     def _key(self, key: _Key) -> Finding:
         name = index_name(key.table_name, key.columns)
@@ -126,7 +133,8 @@ class MissingIndexes(Struct, frozen=True):
             else ""
         )
         return Finding(
-            NAME, f"{NAME}/{key.schema}.{key.table_name}.{key.name}",
+            NAME,
+            f"{NAME}/{key.schema}.{key.table_name}.{key.name}",
             graded(key.rows, notice=0, warning=self.least_rows),
             f"Foreign key {key.name} of {key.schema}.{key.table_name} (about {key.rows} rows) has no index on ({', '.join(key.columns)}), "
             f"and {reason}.{partly}",
@@ -134,11 +142,12 @@ class MissingIndexes(Struct, frozen=True):
             (
                 Cure(
                     sql=f"create index {beside}{identifier(name)} on {identifier(key.schema, key.table_name)} ({columns});",
-                    undo=drop_index(key.schema, name), explanation=ADVICE + parted,
+                    undo=drop_index(key.schema, name),
+                    explanation=ADVICE + parted,
                 ),
             ),
             {"rows": key.rows},
-        )  # fmt: skip
+        )
 
     def _scanned(self, table: _Scanned, statements: list[_Statement]) -> Finding:
         each_read = table.rows_read // max(table.scans, 1)
@@ -160,12 +169,15 @@ class MissingIndexes(Struct, frozen=True):
                 ),
             )
         return Finding(
-            NAME, f"{NAME}/{table.schema}.{table.table_name}", graded(each_read, notice=0, warning=self.warning_rows),
+            NAME,
+            f"{NAME}/{table.schema}.{table.table_name}",
+            graded(each_read, notice=0, warning=self.warning_rows),
             f"{table.schema}.{table.table_name} (about {table.rows} rows) was read whole {table.scans} times, {each_read} rows each; "
             f"by an index {table.index_scans} times.",
-            self.why, cures,
+            self.why,
+            cures,
             {"rows": table.rows, "scans": table.scans, "rows_each": each_read, "column": column or ""},
-        )  # fmt: skip
+        )
 
 
 def _column(table: _Scanned, statements: list[_Statement]) -> str | None:

@@ -63,20 +63,29 @@ class MissingKeys(Struct, frozen=True):
         )
         if table.unique_index:
             cure = Cure(
-                sql=f"alter table {target} add constraint {identifier(name)} primary key using index {identifier(table.unique_index)};", undo=drop,
+                sql=f"alter table {target} add constraint {identifier(name)} primary key using index {identifier(table.unique_index)};",
+                undo=drop,
                 explanation="Its unique index serves as it is; a short lock. It takes the key's name.",
-            )  # fmt: skip
+            )
         return Finding(
-            NAME, f"{NAME}/{table.schema}.{table.table_name}", "notice",
-            f"{table.schema}.{table.table_name} (about {table.rows} rows) has no primary key.", self.why, (cure,), {"rows": table.rows},
-        )  # fmt: skip
+            NAME,
+            f"{NAME}/{table.schema}.{table.table_name}",
+            "notice",
+            f"{table.schema}.{table.table_name} (about {table.rows} rows) has no primary key.",
+            self.why,
+            (cure,),
+            {"rows": table.rows},
+        )
 
     def _column(self, column: _Column) -> Finding:
         target = identifier(column.schema, column.table_name)
         name = f"{column.table_name}_{column.column_name}"[: LONGEST_NAME - 5] + "_fkey"
         return Finding(
-            NAME, f"{NAME}/{column.schema}.{column.table_name}.{column.column_name}", "notice",
-            f"{column.schema}.{column.table_name}.{column.column_name} looks as if it referred to {column.refers_to}, and no rule says so.", self.why,
+            NAME,
+            f"{NAME}/{column.schema}.{column.table_name}.{column.column_name}",
+            "notice",
+            f"{column.schema}.{column.table_name}.{column.column_name} looks as if it referred to {column.refers_to}, and no rule says so.",
+            self.why,
             (
                 Cure(
                     sql=f"alter table {target} add constraint {identifier(name)} foreign key ({identifier(column.column_name)}) "
@@ -87,7 +96,7 @@ class MissingKeys(Struct, frozen=True):
                 ),
             ),
             {"rows": column.rows},
-        )  # fmt: skip
+        )
 
 
 CHECK = MissingKeys()

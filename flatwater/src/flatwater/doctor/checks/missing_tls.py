@@ -54,8 +54,13 @@ class MissingTls(Struct, frozen=True):
         }
         if listens_far and not settings.is_on:
             yield Finding(
-                NAME, f"{NAME}/off", "warning", f"The server listens on {settings.listens} and offers no encryption (ssl is off).", self.why, self._turn_on(),
-            )  # fmt: skip
+                NAME,
+                f"{NAME}/off",
+                "warning",
+                f"The server listens on {settings.listens} and offers no encryption (ssl is off).",
+                self.why,
+                self._turn_on(),
+            )
         elif not bare:
             if not look.sees_others:
                 raise NotExamined(
@@ -72,23 +77,30 @@ class MissingTls(Struct, frozen=True):
         sessions = sum(each.sessions for each in groups)
         names = ", ".join(sorted({each.application or each.role for each in groups})[:5])
         return Finding(
-            NAME, f"{NAME}/{address}", "warning", f"{sessions} sessions from {address} ({names}) are not encrypted.", self.why,
+            NAME,
+            f"{NAME}/{address}",
+            "warning",
+            f"{sessions} sessions from {address} ({names}) are not encrypted.",
+            self.why,
             (
                 *(() if settings.is_on else self._turn_on()),
-                Cure(explanation="Give the application sslmode=verify-full and the authority's certificate, then let the server insist: hostssl in place of host in its "
-                     "entrance file. A private network between two machines of one rack may do; acknowledge it then."),
+                Cure(
+                    explanation="Give the application sslmode=verify-full and the authority's certificate, then let the server insist: hostssl in place of host in its "
+                    "entrance file. A private network between two machines of one rack may do; acknowledge it then."
+                ),
             ),
             {"sessions": sessions},
-        )  # fmt: skip
+        )
 
     def _turn_on(self) -> tuple[Cure, ...]:
         return (
             Cure(
-                sql="alter system set ssl = on;", undo="alter system reset ssl;",
+                sql="alter system set ssl = on;",
+                undo="alter system reset ssl;",
                 explanation="After its certificate and key (server.crt, server.key, readable for the server's user only) are in its folder.",
             ),
             Cure(sql="select pg_reload_conf();", explanation="Makes the setting hold; no restart is needed."),
-        )  # fmt: skip
+        )
 
 
 CHECK = MissingTls()

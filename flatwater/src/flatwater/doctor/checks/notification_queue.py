@@ -37,10 +37,18 @@ class NotificationQueue(Struct, frozen=True):
             yield well(self, f"{saw}.", used=round(queue.used, 4))
             return
         yield Finding(
-            NAME, f"{NAME}/all", severity, f"{saw}; the oldest transaction is that of {queue.oldest or 'nobody here'}.", self.why,
-            (Cure(explanation="End that session's transaction (see connections for the statement that ends it), and listen on a connection in autocommit."),),
+            NAME,
+            f"{NAME}/all",
+            severity,
+            f"{saw}; the oldest transaction is that of {queue.oldest or 'nobody here'}.",
+            self.why,
+            (
+                Cure(
+                    explanation="End that session's transaction (see connections for the statement that ends it), and listen on a connection in autocommit."
+                ),
+            ),
             {"used": round(queue.used, 4)},
-        )  # fmt: skip
+        )
 
 
 CHECK = NotificationQueue()

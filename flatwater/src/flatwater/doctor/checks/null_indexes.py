@@ -45,9 +45,10 @@ class NullIndexes(Struct, frozen=True):
             yield self._finding(each)
         if not indexes:
             yield well(
-                self, f"No index of {in_words(self.least_bytes)} or more is over a column that is {self.least_share:.0%} empty.",
+                self,
+                f"No index of {in_words(self.least_bytes)} or more is over a column that is {self.least_share:.0%} empty.",
                 least_bytes=self.least_bytes,
-            )  # fmt: skip
+            )
 
     def _finding(self, index: _Index) -> Finding:
         name = f"{index.name.encode()[: LONGEST_NAME - 8].decode(errors='ignore')}_not_null"[:LONGEST_NAME]
@@ -57,16 +58,26 @@ class NullIndexes(Struct, frozen=True):
         smaller = create_again(index.definition.replace(written, f" {identifier(name)} ON ", 1))
         smaller = f"{smaller.removesuffix(';')} WHERE {identifier(index.column_name)} IS NOT NULL;"
         return Finding(
-            NAME, f"{NAME}/{index.schema}.{index.name}", "notice",
+            NAME,
+            f"{NAME}/{index.schema}.{index.name}",
+            "notice",
             f"Index {index.name} of {index.schema}.{index.table_name} takes {in_words(index.size_bytes)}; its column "
             f"{index.column_name} is empty in {index.empty_share:.0%} of the rows.",
             self.why,
             (
-                Cure(sql=smaller, undo=drop_index(index.schema, name), explanation="Unless somebody looks for the empty ones."),
-                Cure(sql=drop_index(index.schema, index.name), undo=create_again(index.definition), explanation="After the smaller one is valid."),
+                Cure(
+                    sql=smaller,
+                    undo=drop_index(index.schema, name),
+                    explanation="Unless somebody looks for the empty ones.",
+                ),
+                Cure(
+                    sql=drop_index(index.schema, index.name),
+                    undo=create_again(index.definition),
+                    explanation="After the smaller one is valid.",
+                ),
             ),
             {"size_bytes": index.size_bytes, "empty_share": round(index.empty_share, 3)},
-        )  # fmt: skip
+        )
 
 
 CHECK = NullIndexes()

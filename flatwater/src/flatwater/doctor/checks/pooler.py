@@ -71,16 +71,25 @@ class Pooler(Struct, frozen=True):
     def _finding(self, pool: _Pool) -> Finding:
         severity = graded(pool.waits_s, notice=0, warning=self.warning_s, critical=self.critical_s)
         return Finding(
-            NAME, f"{NAME}/{pool.database}/{pool.user}", severity,
+            NAME,
+            f"{NAME}/{pool.database}/{pool.user}",
+            severity,
             f"{pool.cl_waiting} clients of {pool.user} wait for {pool.database} in the pooler, the first for {pool.waits_s:.1f} s; "
             f"{pool.sv_active} of its connections work, {pool.sv_idle} are idle ({pool.pool_mode} pooling).",
             self.why,
             (
-                Cure(explanation="First look what holds its connections: idle in transaction (connections), long_statements, blocking. "
-                     "Only then make default_pool_size larger, within what the server allows."),
+                Cure(
+                    explanation="First look what holds its connections: idle in transaction (connections), long_statements, blocking. "
+                    "Only then make default_pool_size larger, within what the server allows."
+                ),
             ),
-            {"waiting": pool.cl_waiting, "waits_s": round(pool.waits_s, 1), "working": pool.sv_active, "idle": pool.sv_idle},
-        )  # fmt: skip
+            {
+                "waiting": pool.cl_waiting,
+                "waits_s": round(pool.waits_s, 1),
+                "working": pool.sv_active,
+                "idle": pool.sv_idle,
+            },
+        )
 
 
 def _pools(dsn: str) -> list[_Pool]:

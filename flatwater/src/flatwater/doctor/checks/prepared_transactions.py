@@ -52,18 +52,21 @@ class PreparedTransactions(Struct, frozen=True):
         statement = f"rollback prepared {literal(each.name)};"
         here = each.database == look.database
         return Finding(
-            NAME, f"{NAME}/{each.name}", graded(each.age_s, warning=self.warning_s, critical=self.critical_s),
+            NAME,
+            f"{NAME}/{each.name}",
+            graded(each.age_s, warning=self.warning_s, critical=self.critical_s),
             f"Transaction {each.name} of {each.role} in {each.database} was prepared {spent(each.age_s)} ago and holds {each.locks} locks.",
             self.why,
             (
                 Cure(
-                    sql=statement if here else f"-- in database {identifier(each.database)}:\n{statement}", undo="none",
+                    sql=statement if here else f"-- in database {identifier(each.database)}:\n{statement}",
+                    undo="none",
                     explanation=f"Ask its coordinator first: where the other side committed, the right one is commit prepared {literal(each.name)};. "
                     f"As {each.role} or a superuser.",
                 ),
             ),
             {"age_s": round(each.age_s, 1), "locks": each.locks},
-        )  # fmt: skip
+        )
 
 
 CHECK = PreparedTransactions()

@@ -50,28 +50,37 @@ class PublicWriteRights(Struct, frozen=True):
     def _table(self, right: _Right) -> Finding:
         target = identifier(right.schema, right.name)
         return Finding(
-            NAME, f"{NAME}/{right.schema}.{right.name}", "warning",
-            f"Everybody (PUBLIC) may {right.rights} on {right.schema}.{right.name}.", self.why,
+            NAME,
+            f"{NAME}/{right.schema}.{right.name}",
+            "warning",
+            f"Everybody (PUBLIC) may {right.rights} on {right.schema}.{right.name}.",
+            self.why,
             (
                 Cure(
-                    sql=f"revoke {right.rights} on {target} from public;", undo=f"grant {right.rights} on {target} to public;",
+                    sql=f"revoke {right.rights} on {target} from public;",
+                    undo=f"grant {right.rights} on {target} to public;",
                     explanation="Grant it to the role that writes first, where that is not the owner.",
                 ),
             ),
             {"rights": right.rights},
-        )  # fmt: skip
+        )
 
     def _schema(self, right: _Right) -> Finding:
         target = identifier(right.schema)
         return Finding(
-            NAME, f"{NAME}/schema {right.schema}", "warning", f"Everybody (PUBLIC) may create in schema {right.schema}.", self.why,
+            NAME,
+            f"{NAME}/schema {right.schema}",
+            "warning",
+            f"Everybody (PUBLIC) may create in schema {right.schema}.",
+            self.why,
             (
                 Cure(
-                    sql=f"revoke create on schema {target} from public;", undo=f"grant create on schema {target} to public;",
+                    sql=f"revoke create on schema {target} from public;",
+                    undo=f"grant create on schema {target} to public;",
                     explanation="The default since PostgreSQL 15. A role that migrates needs it granted by name.",
                 ),
             ),
-        )  # fmt: skip
+        )
 
 
 CHECK = PublicWriteRights()

@@ -64,8 +64,10 @@ class ReplicasLag(Struct, frozen=True):
             furthest = max((each.behind_bytes for each in replicas), default=0)
             side = "This is a replica that keeps up" if look.is_replica else "This is no replica"
             yield well(
-                self, f"{side}; {len(replicas)} replicas are connected, the furthest {in_words(furthest)} behind.", replicas=len(replicas)
-            )  # fmt: skip
+                self,
+                f"{side}; {len(replicas)} replicas are connected, the furthest {in_words(furthest)} behind.",
+                replicas=len(replicas),
+            )
 
     def _replica(self, replica: _Replica) -> Finding | None:
         by_time = graded(replica.behind_s, warning=self.warning_s, critical=self.critical_s)
@@ -75,48 +77,79 @@ class ReplicasLag(Struct, frozen=True):
         if severity == "ok":
             return None
         return Finding(
-            NAME, f"{NAME}/{replica.name}", severity,
+            NAME,
+            f"{NAME}/{replica.name}",
+            severity,
             f"Replica {replica.name} ({replica.address}, {replica.state}) is {in_words(replica.behind_bytes)} and {spent(replica.behind_s)} behind.",
             self.why,
-            (Cure(explanation="Look at the replica: its disk, a replay that waits for a long statement there (max_standby_streaming_delay), or a paused replay; run this there too."),),
+            (
+                Cure(
+                    explanation="Look at the replica: its disk, a replay that waits for a long statement there (max_standby_streaming_delay), or a paused replay; run this there too."
+                ),
+            ),
             {"behind_bytes": replica.behind_bytes, "behind_s": round(replica.behind_s, 1)},
-        )  # fmt: skip
+        )
 
     def _here(self, look: Look) -> Iterator[Finding]:
         here = look.rows(queries["replica_here"], into=_Here)[0]
         if here.is_paused:
             yield Finding(
-                NAME, f"{NAME}/paused", "warning", f"This replica's replay is paused; {in_words(here.behind_bytes)} wait.", self.why,
-                (Cure(sql="select pg_wal_replay_resume();", undo="select pg_wal_replay_pause();"),), {"behind_bytes": here.behind_bytes},
-            )  # fmt: skip
+                NAME,
+                f"{NAME}/paused",
+                "warning",
+                f"This replica's replay is paused; {in_words(here.behind_bytes)} wait.",
+                self.why,
+                (Cure(sql="select pg_wal_replay_resume();", undo="select pg_wal_replay_pause();"),),
+                {"behind_bytes": here.behind_bytes},
+            )
         elif here.behind_bytes:
             severity = graded(here.behind_s, warning=self.warning_s, critical=self.critical_s)
             if severity != "ok":
                 yield Finding(
-                    NAME, f"{NAME}/here", severity,
-                    f"This replica is {spent(here.behind_s)} behind; {in_words(here.behind_bytes)} are here and not replayed.", self.why,
-                    (Cure(explanation="Look for a long statement here that the replay waits for (long_statements), then at the disk."),),
+                    NAME,
+                    f"{NAME}/here",
+                    severity,
+                    f"This replica is {spent(here.behind_s)} behind; {in_words(here.behind_bytes)} are here and not replayed.",
+                    self.why,
+                    (
+                        Cure(
+                            explanation="Look for a long statement here that the replay waits for (long_statements), then at the disk."
+                        ),
+                    ),
                     {"behind_s": round(here.behind_s, 1), "behind_bytes": here.behind_bytes},
-                )  # fmt: skip
+                )
         if not here.is_fed:
             yield Finding(
-                NAME, f"{NAME}/unfed", "warning", "This replica gets nothing from its primary now (0 receivers).", self.why,
-                (Cure(explanation="Fine where it reads the archive only. Else see its log: address, password, or a slot that was dropped."),),
-            )  # fmt: skip
+                NAME,
+                f"{NAME}/unfed",
+                "warning",
+                "This replica gets nothing from its primary now (0 receivers).",
+                self.why,
+                (
+                    Cure(
+                        explanation="Fine where it reads the archive only. Else see its log: address, password, or a slot that was dropped."
+                    ),
+                ),
+            )
 
     def _waited_for(self, look: Look) -> Iterator[Finding]:
         wanted = look.rows(queries["synchronous_wanted"], into=_Wanted)[0]
         if wanted.names and wanted.commit_waits not in {"off", "local"} and wanted.present == 0:
             yield Finding(
-                NAME, f"{NAME}/synchronous", "critical",
+                NAME,
+                f"{NAME}/synchronous",
+                "critical",
                 f"Every commit waits for a replica ({wanted.names}) and 0 of them are connected.",
                 "Writes hang until one comes back; each keeps its connection meanwhile.",
                 (
-                    Cure(sql="alter system set synchronous_standby_names = '';", undo=f"alter system set synchronous_standby_names = '{wanted.names.replace(chr(39), chr(39) * 2)}';",
-                         explanation="Lets commits go on without a second copy. Bring the replica back, then undo."),
+                    Cure(
+                        sql="alter system set synchronous_standby_names = '';",
+                        undo=f"alter system set synchronous_standby_names = '{wanted.names.replace(chr(39), chr(39) * 2)}';",
+                        explanation="Lets commits go on without a second copy. Bring the replica back, then undo.",
+                    ),
                     Cure(sql="select pg_reload_conf();"),
                 ),
-            )  # fmt: skip
+            )
 
 
 CHECK = ReplicasLag()

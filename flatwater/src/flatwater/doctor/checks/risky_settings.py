@@ -81,8 +81,11 @@ class RiskySettings(Struct, frozen=True):
         ):
             return None
         if setting.name == "data_checksums":
-            cure = Cure(command="pg_checksums --enable --pgdata=\"$PGDATA\"", undo="pg_checksums --disable --pgdata=\"$PGDATA\"",
-                        explanation="With the server stopped; it reads every page once.")  # fmt: skip
+            cure = Cure(
+                command='pg_checksums --enable --pgdata="$PGDATA"',
+                undo='pg_checksums --disable --pgdata="$PGDATA"',
+                explanation="With the server stopped; it reads every page once.",
+            )
             return Finding(
                 NAME,
                 f"{NAME}/{setting.name}",
@@ -92,14 +95,24 @@ class RiskySettings(Struct, frozen=True):
                 (cure,),
             )
         return Finding(
-            NAME, f"{NAME}/{setting.name}", risk.severity, f"{setting.name} is {setting.value}; {wanted} is right for nearly everybody.", risk.why,
+            NAME,
+            f"{NAME}/{setting.name}",
+            risk.severity,
+            f"{setting.name} is {setting.value}; {wanted} is right for nearly everybody.",
+            risk.why,
             (
-                Cure(sql=f"alter system set {setting.name} = {wanted};", undo=f"alter system set {setting.name} = {setting.value};",
-                     explanation="Where it came from the server's own command line, change it there. A role or a transaction that wants it otherwise can set it for itself."),
-                Cure(sql="select pg_reload_conf();", explanation="Makes the setting hold; no restart is needed."),
+                Cure(
+                    sql=f"alter system set {setting.name} = {wanted};",
+                    undo=f"alter system set {setting.name} = {setting.value};",
+                    explanation="Where it came from the server's own command line, change it there. A role or a transaction that wants it otherwise can set it for itself.",
+                ),
+                Cure(
+                    sql="select pg_reload_conf();",
+                    explanation="Makes the setting hold; no restart is needed.",
+                ),
             ),
             {"value": setting.value},
-        )  # fmt: skip
+        )
 
 
 CHECK = RiskySettings()

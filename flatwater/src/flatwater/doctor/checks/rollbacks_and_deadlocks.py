@@ -45,35 +45,60 @@ class RollbacksAndDeadlocks(Struct, frozen=True):
         yield from found
         if not found:
             yield well(
-                self, f"{numbers['commits']} transactions held and {numbers['rollbacks']} were rolled back {window}; "
-                f"{numbers['deadlocks']} deadlocks, {now.conflicts} conflicts with replays, 0 broken pages.", **numbers,
-            )  # fmt: skip
+                self,
+                f"{numbers['commits']} transactions held and {numbers['rollbacks']} were rolled back {window}; "
+                f"{numbers['deadlocks']} deadlocks, {now.conflicts} conflicts with replays, 0 broken pages.",
+                **numbers,
+            )
 
     def _findings(self, numbers: dict[str, int], minutes: float, window: str) -> Iterator[Finding]:
         total = numbers["commits"] + numbers["rollbacks"]
         share = numbers["rollbacks"] / max(total, 1)
         if total >= self.least_transactions and share >= self.rollback_share:
             yield Finding(
-                NAME, f"{NAME}/rollbacks", "warning", f"{share:.0%} of {total} transactions {window} were rolled back.", self.why,
-                (Cure(explanation="The server's log has their errors (log_min_error_statement = error). Looking for a conflict by letting an insert fail is the usual one: use on conflict."),),
+                NAME,
+                f"{NAME}/rollbacks",
+                "warning",
+                f"{share:.0%} of {total} transactions {window} were rolled back.",
+                self.why,
+                (
+                    Cure(
+                        explanation="The server's log has their errors (log_min_error_statement = error). Looking for a conflict by letting an insert fail is the usual one: use on conflict."
+                    ),
+                ),
                 {"share": round(share, 3), "transactions": total},
-            )  # fmt: skip
+            )
         rate = numbers["deadlocks"] / minutes
         if rate >= self.deadlocks_a_minute:
             yield Finding(
-                NAME, f"{NAME}/deadlocks", "warning", f"{numbers['deadlocks']} deadlocks {window}, {rate:.1f} a minute.", self.why,
-                (Cure(explanation="Take locks in one order everywhere (by key), and all rows of a batch in one statement sorted by it; the log tells both sides of each deadlock."),),
+                NAME,
+                f"{NAME}/deadlocks",
+                "warning",
+                f"{numbers['deadlocks']} deadlocks {window}, {rate:.1f} a minute.",
+                self.why,
+                (
+                    Cure(
+                        explanation="Take locks in one order everywhere (by key), and all rows of a batch in one statement sorted by it; the log tells both sides of each deadlock."
+                    ),
+                ),
                 {"deadlocks": numbers["deadlocks"], "a_minute": round(rate, 2)},
-            )  # fmt: skip
+            )
 
     def _broken(self, now: Counts) -> Iterator[Finding]:
         if now.broken_pages:
             yield Finding(
-                NAME, f"{NAME}/broken pages", "critical", f"{now.broken_pages} pages did not hold their checksum.",
+                NAME,
+                f"{NAME}/broken pages",
+                "critical",
+                f"{now.broken_pages} pages did not hold their checksum.",
                 "The disk, its controller or memory changed what was written; rows may be lost.",
-                (Cure(explanation="Take a backup now beside the last good one, not over it. Find the table in the server's log; look at the disk; then restore, or move the database to another machine."),),
+                (
+                    Cure(
+                        explanation="Take a backup now beside the last good one, not over it. Find the table in the server's log; look at the disk; then restore, or move the database to another machine."
+                    ),
+                ),
                 {"broken_pages": now.broken_pages},
-            )  # fmt: skip
+            )
 
 
 CHECK = RollbacksAndDeadlocks()

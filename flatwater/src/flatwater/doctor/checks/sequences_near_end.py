@@ -53,10 +53,13 @@ class SequencesNearEnd(Struct, frozen=True):
             grant = f"grant select on sequence {one} to {reader};"
             revoke = f"revoke select on sequence {one} from {reader};"  # noqa: S608  a text to show; names are quoted
             yield Finding(
-                NAME, f"{NAME}/unreadable", "not_examined",
-                f"This role may not read {len(hidden)} sequences, {hidden[0].schema}.{hidden[0].name} among them.", self.why,
+                NAME,
+                f"{NAME}/unreadable",
+                "not_examined",
+                f"This role may not read {len(hidden)} sequences, {hidden[0].schema}.{hidden[0].name} among them.",
+                self.why,
                 (Cure(sql=grant, undo=revoke),),
-            )  # fmt: skip
+            )
         read = [each for each in sequences if each.is_readable]
         near = [each for each in read if each.used >= self.warning]
         for each in near:
@@ -75,12 +78,15 @@ class SequencesNearEnd(Struct, frozen=True):
             else ""
         )
         return Finding(
-            NAME, f"{NAME}/{sequence.schema}.{sequence.name}", graded(sequence.used, warning=self.warning, critical=self.critical),
+            NAME,
+            f"{NAME}/{sequence.schema}.{sequence.name}",
+            graded(sequence.used, warning=self.warning, critical=self.critical),
             f"Sequence {sequence.schema}.{sequence.name}{where} stands at {sequence.last_value} of {sequence.ends_at} ({sequence.used:.1%}); "
             f"{sequence.ends_at - sequence.last_value} numbers are left.",
-            self.why, tuple(_cures(sequence)),
+            self.why,
+            tuple(_cures(sequence)),
             {"used": round(sequence.used, 4), "left": sequence.ends_at - sequence.last_value},
-        )  # fmt: skip
+        )
 
 
 def _cures(sequence: _Sequence) -> Iterator[Cure]:
@@ -100,14 +106,16 @@ def _cures(sequence: _Sequence) -> Iterator[Cure]:
             return
     if sequence.kind != "bigint":
         yield Cure(
-            sql=f"alter sequence {target} as bigint;", undo=f"alter sequence {target} as {sequence.kind};",
+            sql=f"alter sequence {target} as bigint;",
+            undo=f"alter sequence {target} as {sequence.kind};",
             explanation="Changes the sequence only; takes no time.",
-        )  # fmt: skip
+        )
     elif sequence.column_kind not in {"int2", "int4"}:
         yield Cure(
-            sql=f"alter sequence {target} no maxvalue;", undo=f"alter sequence {target} maxvalue {sequence.ends_at};",
+            sql=f"alter sequence {target} no maxvalue;",
+            undo=f"alter sequence {target} maxvalue {sequence.ends_at};",
             explanation="To the end of its type.",
-        )  # fmt: skip
+        )
 
 
 CHECK = SequencesNearEnd()

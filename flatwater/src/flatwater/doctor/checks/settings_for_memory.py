@@ -39,11 +39,14 @@ class SettingsForMemory(Struct, frozen=True):
         yield from found
         if not found:
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
+                NAME,
+                f"{NAME}/all",
+                "ok",
                 f"shared_buffers {in_words(amounts['shared_buffers'])}, work_mem {in_words(amounts['work_mem'])} for "
                 f"{amounts['max_connections']:.0f} connections, {in_words(has)} on the machine.",
-                self.why, numbers={"memory_bytes": has},
-            )  # fmt: skip
+                self.why,
+                numbers={"memory_bytes": has},
+            )
 
     def _buffers(self, amounts: dict[str, float], has: int) -> Iterator[Finding]:
         share = amounts["shared_buffers"] / has
@@ -51,10 +54,14 @@ class SettingsForMemory(Struct, frozen=True):
             return
         severity: Severity = "critical" if share > 0.8 else "warning"
         yield Finding(
-            NAME, f"{NAME}/shared_buffers", severity,
+            NAME,
+            f"{NAME}/shared_buffers",
+            severity,
             f"shared_buffers is {in_words(amounts['shared_buffers'])}, {share:.0%} of the machine's {in_words(has)}.",
-            self.why, (_set("shared_buffers", has * 0.25, restart=True),), {"share": round(share, 3)},
-        )  # fmt: skip
+            self.why,
+            (_set("shared_buffers", has * 0.25, restart=True),),
+            {"share": round(share, 3)},
+        )
 
     def _work(self, amounts: dict[str, float], has: int) -> Iterator[Finding]:
         each = amounts["work_mem"] * amounts.get("hash_mem_multiplier", 1.0)
@@ -65,13 +72,18 @@ class SettingsForMemory(Struct, frozen=True):
         severity: Severity = "critical" if most > 4 * left else "warning"
         fits = left / 2 / amounts["max_connections"] / amounts.get("hash_mem_multiplier", 1.0)
         yield Finding(
-            NAME, f"{NAME}/work_mem", severity,
+            NAME,
+            f"{NAME}/work_mem",
+            severity,
             f"If every one of {amounts['max_connections']:.0f} connections hashes once, they take {in_words(most)}; "
             f"{in_words(left)} are left beside shared_buffers.",
             self.why,
-            (_set("work_mem", fits), Cure(explanation="Or lower max_connections to what the pools together can open.")),
+            (
+                _set("work_mem", fits),
+                Cure(explanation="Or lower max_connections to what the pools together can open."),
+            ),
             {"most_bytes": most, "left_bytes": left},
-        )  # fmt: skip
+        )
 
     def _maintenance(self, amounts: dict[str, float], has: int) -> Iterator[Finding]:
         each = amounts.get("autovacuum_work_mem", -1)
@@ -81,11 +93,19 @@ class SettingsForMemory(Struct, frozen=True):
         if most <= self.maintenance_share * has:
             return
         yield Finding(
-            NAME, f"{NAME}/maintenance_work_mem", "warning",
+            NAME,
+            f"{NAME}/maintenance_work_mem",
+            "warning",
             f"{amounts['autovacuum_max_workers']:.0f} vacuum workers may take {in_words(most)} of {in_words(has)}.",
-            self.why, (_set("autovacuum_work_mem", self.maintenance_share * has / 2 / amounts["autovacuum_max_workers"]),),
+            self.why,
+            (
+                _set(
+                    "autovacuum_work_mem",
+                    self.maintenance_share * has / 2 / amounts["autovacuum_max_workers"],
+                ),
+            ),
             {"most_bytes": most},
-        )  # fmt: skip
+        )
 
 
 def _set(name: str, size_bytes: float, *, restart: bool = False) -> Cure:

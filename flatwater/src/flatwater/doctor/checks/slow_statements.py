@@ -90,11 +90,14 @@ class SlowStatements(Struct, frozen=True):
                 else "The server keeps no statistics of statements (pg_stat_statements)."
             )
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
+                NAME,
+                f"{NAME}/all",
+                "ok",
                 f"{len(told.statements)} statements looked at by the times that the application itself took of them for "
                 f"{told.for_s / 3600:.1f} hours; none is slow by its mean. Most frequent: {calls}. {why_not} What other programs ask is not among them.",
-                self.why, numbers={"statements": len(told.statements)},
-            )  # fmt: skip
+                self.why,
+                numbers={"statements": len(told.statements)},
+            )
 
     def _of_its_own(self, each: QueryTimes) -> Finding | None:
         if each.calls < self.least_calls:
@@ -104,10 +107,14 @@ class SlowStatements(Struct, frozen=True):
         if severity == "ok":
             return None
         return Finding(
-            NAME, f"{NAME}/{each.name}", severity,
+            NAME,
+            f"{NAME}/{each.name}",
+            severity,
             f"{mean_ms:.0f} ms on average (longest {each.longest_s * 1000:.0f} ms) in {each.calls} calls, as the application itself timed it: {each.name}",
-            self.why, (Cure(explanation=EXPLAIN),), {"mean_ms": round(mean_ms, 1), "calls": each.calls, "total_ms": round(each.total_s * 1000)},
-        )  # fmt: skip
+            self.why,
+            (Cure(explanation=EXPLAIN),),
+            {"mean_ms": round(mean_ms, 1), "calls": each.calls, "total_ms": round(each.total_s * 1000)},
+        )
 
     def _kept(self, look: Look) -> Iterator[Finding]:
         statements = look.rows(queries["slow_statements"], into=_Statement)
@@ -122,10 +129,13 @@ class SlowStatements(Struct, frozen=True):
                 for each in often
             )
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
-                f"{len(shown)} statements looked at; none is slow by its mean. Most frequent: {calls or 'none'}.", self.why,
+                NAME,
+                f"{NAME}/all",
+                "ok",
+                f"{len(shown)} statements looked at; none is slow by its mean. Most frequent: {calls or 'none'}.",
+                self.why,
                 numbers={"statements": len(shown)},
-            )  # fmt: skip
+            )
         if hidden:
             raise NotExamined(
                 f"The text of {len(hidden)} statements of other roles is hidden (pg_read_all_stats shows it)."
@@ -142,13 +152,25 @@ class SlowStatements(Struct, frozen=True):
             return None
         most = f", {each.share:.0%} of all time" if takes_most else ""
         return Finding(
-            NAME, f"{NAME}/{each.id}", "notice" if severity == "ok" else severity,
+            NAME,
+            f"{NAME}/{each.id}",
+            "notice" if severity == "ok" else severity,
             f"{each.mean_ms:.0f} ms on average (longest {each.longest_ms:.0f} ms) in {each.calls} calls{most}, "
             f"{each.rows / max(each.calls, 1):.0f} rows each: {statement_shape(each.statement)}",
-            self.why, (Cure(explanation=f"{EXPLAIN} Means are since the counts began: after a cure, forget the old ones with "
-                            "select pg_stat_statements_reset(), and look again."),),
-            {"mean_ms": round(each.mean_ms, 1), "calls": each.calls, "share": round(each.share, 3), "total_ms": round(each.total_ms)},
-        )  # fmt: skip
+            self.why,
+            (
+                Cure(
+                    explanation=f"{EXPLAIN} Means are since the counts began: after a cure, forget the old ones with "
+                    "select pg_stat_statements_reset(), and look again."
+                ),
+            ),
+            {
+                "mean_ms": round(each.mean_ms, 1),
+                "calls": each.calls,
+                "share": round(each.share, 3),
+                "total_ms": round(each.total_ms),
+            },
+        )
 
     def _running_now(self, look: Look) -> Iterator[Finding]:
         yield from self._slow_of(look, self._samples(look))
@@ -175,11 +197,14 @@ class SlowStatements(Struct, frozen=True):
             longest = max(each.age_ms for each in runs)
             names = ", ".join(sorted({each.application_name or "a nameless program" for each in runs})[:5])
             yield Finding(
-                NAME, f"{NAME}/sampled {shape[:60]}",
+                NAME,
+                f"{NAME}/sampled {shape[:60]}",
                 graded(longest, notice=self.notice_ms, warning=self.warning_ms, critical=self.critical_ms),
-                f"{len(runs)} sessions ({names}) run this at the moment, the longest for {longest:.0f} ms: {shape}", self.why,
-                cures, {"sessions": len(runs), "longest_ms": round(longest)},
-            )  # fmt: skip
+                f"{len(runs)} sessions ({names}) run this at the moment, the longest for {longest:.0f} ms: {shape}",
+                self.why,
+                cures,
+                {"sessions": len(runs), "longest_ms": round(longest)},
+            )
 
     def _sampled(self, look: Look) -> Iterator[Finding]:
         samples = self._samples(look)

@@ -46,9 +46,10 @@ class StaleStatistics(Struct, frozen=True):
         yield from found
         if not found:
             yield well(
-                self, f"{len(tables)} tables looked at; none changed by more than twice what starts an analyze.",
+                self,
+                f"{len(tables)} tables looked at; none changed by more than twice what starts an analyze.",
                 tables=len(tables),
-            )  # fmt: skip
+            )
 
     def _table(self, table: _Changed, owned: frozenset[str]) -> Iterator[Finding]:
         never = table.last_at is None
@@ -62,17 +63,21 @@ class StaleStatistics(Struct, frozen=True):
             else f"last analyzed {table.last_at:%Y-%m-%d %H:%M}"
         )
         yield Finding(
-            NAME, f"{NAME}/{name}", "warning" if table.changed_rows >= table.live_rows / 2 else "notice",
-            f"{table.changed_rows} rows of {name} changed (it has {table.live_rows}) and {last}.", self.why,
+            NAME,
+            f"{NAME}/{name}",
+            "warning" if table.changed_rows >= table.live_rows / 2 else "notice",
+            f"{table.changed_rows} rows of {name} changed (it has {table.live_rows}) and {last}.",
+            self.why,
             (
                 Cure(
-                    sql=f"analyze {identifier(table.schema, table.table_name)};", is_safe=table.owner in owned,
+                    sql=f"analyze {identifier(table.schema, table.table_name)};",
+                    is_safe=table.owner in owned,
                     undo="none is needed; it changes no row",
                     explanation="Reads a sample of the table beside readers and writers.",
                 ),
             ),
             {"changed_rows": table.changed_rows, "live_rows": table.live_rows},
-        )  # fmt: skip
+        )
 
 
 CHECK = StaleStatistics()

@@ -58,20 +58,25 @@ class StatementsForgotten(Struct, frozen=True):
             )
             return
         yield Finding(
-            NAME, f"{NAME}/all", "notice",
+            NAME,
+            f"{NAME}/all",
+            "notice",
             f"pg_stat_statements made room {counted.forgotten} times in {window:.1f} days, each time forgetting a twentieth of its "
             f"{counted.most} statements.",
             self.why,
             (
                 Cure(
                     sql=f"alter system set pg_stat_statements.max = {counted.most * 2};",
-                    undo="alter system reset pg_stat_statements.max;", explanation="Holds after a restart of the server.",
+                    undo="alter system reset pg_stat_statements.max;",
+                    explanation="Holds after a restart of the server.",
                 ),
-                Cure(explanation="Most often the cause is text that is new with every call: values or lists of them put into the statement, "
-                     "temporary tables by name. Use parameters, and = any(array) for lists."),
+                Cure(
+                    explanation="Most often the cause is text that is new with every call: values or lists of them put into the statement, "
+                    "temporary tables by name. Use parameters, and = any(array) for lists."
+                ),
             ),
             numbers,
-        )  # fmt: skip
+        )
 
 
 CHECK = StatementsForgotten()

@@ -56,16 +56,21 @@ class SuperuserUse(Struct, frozen=True):
             sql=f"create role {identifier(f'{group.application or group.role}_app')} login;",
             undo=f"drop role {identifier(f'{group.application or group.role}_app')};",
             explanation="A role of its own: set its password with \\password, grant it what it reads and writes by name, and give its name to the application.",
-        )  # fmt: skip
+        )
         lower = Cure(
-            sql=f"alter role {identifier(group.role)} nosuperuser;", undo=f"alter role {identifier(group.role)} superuser;",
+            sql=f"alter role {identifier(group.role)} nosuperuser;",
+            undo=f"alter role {identifier(group.role)} superuser;",
             explanation="Holds for sessions that begin after it. First see that it owns, or was granted, what it uses.",
-        )  # fmt: skip
+        )
         return Finding(
-            NAME, f"{NAME}/{who}/{group.role}", severity,
+            NAME,
+            f"{NAME}/{who}/{group.role}",
+            severity,
             f"{who} is connected {group.sessions} times as superuser {group.role}; {group.superusers} roles that may log in are superusers.",
-            self.why, (own,) if group.is_first else (lower, own), {"sessions": group.sessions, "superusers": group.superusers},
-        )  # fmt: skip
+            self.why,
+            (own,) if group.is_first else (lower, own),
+            {"sessions": group.sessions, "superusers": group.superusers},
+        )
 
 
 CHECK = SuperuserUse()

@@ -76,12 +76,21 @@ class TempFiles(Struct, frozen=True):
         ]
         if no_limit:
             cures.append(
-                Cure(sql="alter system set temp_file_limit = '20GB';", undo="alter system reset temp_file_limit;",
-                     explanation="A ceiling for each process, by what the disk has; then select pg_reload_conf().")
-            )  # fmt: skip
+                Cure(
+                    sql="alter system set temp_file_limit = '20GB';",
+                    undo="alter system reset temp_file_limit;",
+                    explanation="A ceiling for each process, by what the disk has; then select pg_reload_conf().",
+                )
+            )
         yield Finding(
-            NAME, f"{NAME}/all", severity, f"{saw}{'; nothing limits them' if no_limit else ''}.", self.why, tuple(cures), numbers
-        )  # fmt: skip
+            NAME,
+            f"{NAME}/all",
+            severity,
+            f"{saw}{'; nothing limits them' if no_limit else ''}.",
+            self.why,
+            tuple(cures),
+            numbers,
+        )
 
 
 CHECK = TempFiles()

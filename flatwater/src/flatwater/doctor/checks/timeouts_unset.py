@@ -55,9 +55,13 @@ class TimeoutsUnset(Struct, frozen=True):
         if not unset:
             roles = len({(each.role, each.database) for each in begins})
             yield Finding(
-                NAME, f"{NAME}/all", "ok", f"{roles} roles with sessions begin them with all three time-outs.", self.why,
+                NAME,
+                f"{NAME}/all",
+                "ok",
+                f"{roles} roles with sessions begin them with all three time-outs.",
+                self.why,
                 numbers={"roles": roles},
-            )  # fmt: skip
+            )
 
     def _finding(self, look: Look, role: str, database: str, settings: list[_Begins]) -> Finding:
         unseen = (
@@ -77,11 +81,15 @@ class TimeoutsUnset(Struct, frozen=True):
             for setting in missing
         )
         return Finding(
-            NAME, f"{NAME}/{role}/{database}", "notice",
+            NAME,
+            f"{NAME}/{role}/{database}",
+            "notice",
             f"{role} in {database} ({settings[0].sessions} sessions of {settings[0].applications or 'nameless programs'}) begins "
             f"without {', '.join(missing)}{unseen}. An application may set them itself as flatwater's pool does; that can't be seen from here.",
-            self.why, cures, {"unset": len(missing), "sessions": settings[0].sessions},
-        )  # fmt: skip
+            self.why,
+            cures,
+            {"unset": len(missing), "sessions": settings[0].sessions},
+        )
 
 
 CHECK = TimeoutsUnset()

@@ -59,20 +59,35 @@ class Trend(Struct, frozen=True):
         shown = in_words(now) if follow.is_bytes else f"{now:.0f}"
         if slope is None:
             return Finding(
-                NAME, key, "not_examined",
+                NAME,
+                key,
+                "not_examined",
                 f"{follow.what}: {shown} now; {len(points)} of the {FEWEST} looks that a slope takes (look again, or --watch).",
-                self.why, numbers={"now": now, "looks": len(points)},
-            )  # fmt: skip
+                self.why,
+                numbers={"now": now, "looks": len(points)},
+            )
         severity = _severity(slope, follow)
         return Finding(
-            NAME, key, severity,
+            NAME,
+            key,
+            severity,
             f"{follow.what}: {shown} now, {_a_day(slope.slope, follow)} a day (95 % between {_a_day(slope.low, follow)} and "
             f"{_a_day(slope.high, follow)}) over {slope.points} looks.",
             self.why,
-            (Cure(explanation="Find what grows: largest tables (growth), backend_memory, application_memory."),)
-            if severity != "ok" else (),
-            {"now": now, "daily": slope.slope * DAY_S, "daily_low": slope.low * DAY_S, "daily_high": slope.high * DAY_S},
-        )  # fmt: skip
+            (
+                Cure(
+                    explanation="Find what grows: largest tables (growth), backend_memory, application_memory."
+                ),
+            )
+            if severity != "ok"
+            else (),
+            {
+                "now": now,
+                "daily": slope.slope * DAY_S,
+                "daily_low": slope.low * DAY_S,
+                "daily_high": slope.high * DAY_S,
+            },
+        )
 
 
 def _severity(slope: Slope, follow: Grows) -> Severity:

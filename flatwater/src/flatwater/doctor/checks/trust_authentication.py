@@ -47,8 +47,10 @@ class TrustAuthentication(Struct, frozen=True):
         try:
             rules = look.rows(query, into=_Rule)
         except NotExamined as reason:
-            raise NotExamined(f"{reason} The entrance file is shown to superusers, or after grant select on pg_hba_file_rules and grant "
-                              "execute on function pg_hba_file_rules().") from reason  # fmt: skip
+            raise NotExamined(
+                f"{reason} The entrance file is shown to superusers, or after grant select on pg_hba_file_rules and grant "
+                "execute on function pg_hba_file_rules()."
+            ) from reason
         found = [each for each in map(self._rule, rules) if each is not None]
         yield from found
         if not found:
@@ -64,10 +66,14 @@ class TrustAuthentication(Struct, frozen=True):
         numbers: dict[str, float | int | str] = {"line": rule.line}
         if rule.error:
             return Finding(
-                NAME, f"{NAME}/broken line {rule.line}", "warning", f"Line {rule.line} of the entrance file can't be read: {rule.error}.",
+                NAME,
+                f"{NAME}/broken line {rule.line}",
+                "warning",
+                f"Line {rule.line} of the entrance file can't be read: {rule.error}.",
                 "The server goes on with the old rules, and does not start again with these.",
-                (Cure(explanation=f"Mend line {rule.line} of {rule.file}, then select pg_reload_conf();"),), numbers,
-            )  # fmt: skip
+                (Cure(explanation=f"Mend line {rule.line} of {rule.file}, then select pg_reload_conf();"),),
+                numbers,
+            )
         if rule.method not in {"trust", "password", "md5"}:
             return None
         severity: Severity = "notice"
@@ -82,7 +88,7 @@ class TrustAuthentication(Struct, frozen=True):
             saw = f"{saw}, which is deprecated since PostgreSQL 18"
         return Finding(
             NAME, f"{NAME}/{subject} {rule.method}", severity, f"{saw}.", self.why, (_cure(rule),), numbers
-        )  # fmt: skip
+        )
 
 
 def _cure(rule: _Rule) -> Cure:

@@ -56,9 +56,12 @@ class Ending(Struct, frozen=True):
 
 
 RATE_LIMITS: Final = Budget(
-    r"(?:rate|request)_?limits?|throttl|allowance", 100_000, 500_000, 1_000_000,
+    r"(?:rate|request)_?limits?|throttl|allowance",
+    100_000,
+    500_000,
+    1_000_000,
     kept=((r"^arrival_at$|^tat$", ""), (r"updated|last_|window|created|^at$|_at$", "1 day")),
-)  # fmt: skip
+)
 """*Source*: the guard's service levels: rate-limit rows under 100 k, warning over 500 k, critical over 1 M. A theoretical arrival (GCRA) that has
 passed says that the allowance is whole again; of a row that only says when it was made, a day is longer than any window."""
 PAST: Final = (10_000, 100_000, 1_000_000)
@@ -76,9 +79,12 @@ SESSIONS: Final = Budget(
     ends=RUNS_OUT,
 )
 JOBS: Final = Budget(
-    r"jobs?$|queues?$|outbox$|deliver(?:y|ies)$|receipts?$", *PAST, kept=((r"(?:finish|complet|process|deliver|done|attempted).*_at", "7 days"),),
-    of_past=True, ends=RUNS_OUT,
-)  # fmt: skip
+    r"jobs?$|queues?$|outbox$|deliver(?:y|ies)$|receipts?$",
+    *PAST,
+    kept=((r"(?:finish|complet|process|deliver|done|attempted).*_at", "7 days"),),
+    of_past=True,
+    ends=RUNS_OUT,
+)
 BUDGETS: Final = (RATE_LIMITS, TOKENS, SESSIONS, JOBS)
 _LOCKS = re.compile(r"lock|attempt", re.IGNORECASE)
 """A lock that is over ends no row."""
@@ -135,9 +141,13 @@ class UnboundedTables(Struct, frozen=True):
         yield from found
         if not found:
             before = look.previous
-            window = "there was no look before, so growth is not known yet" if before is None else (
-                f"over {(look.at - before.at).total_seconds() / 3600:.1f} h none doubles within {self.doubles_within_days:.0f} days"
-            )  # fmt: skip
+            window = (
+                "there was no look before, so growth is not known yet"
+                if before is None
+                else (
+                    f"over {(look.at - before.at).total_seconds() / 3600:.1f} h none doubles within {self.doubles_within_days:.0f} days"
+                )
+            )
             yield well(
                 self,
                 f"{len(tables)} tables looked at; none is over its budget of rows; {window}.",
@@ -153,17 +163,20 @@ class UnboundedTables(Struct, frozen=True):
         elif table.is_unlogged:
             target = identifier(table.schema, table.table_name)
             yield Finding(
-                NAME, f"{NAME}/unlogged {table.full_name}", "notice",
+                NAME,
+                f"{NAME}/unlogged {table.full_name}",
+                "notice",
                 f"{table.full_name} is unlogged (about {table.rows} rows, {in_words(table.size_bytes)}).",
                 "After a crash it is empty, and replicas and backups don't have it.",
                 (
                     Cure(
-                        sql=f"alter table {target} set logged;", undo=f"alter table {target} set unlogged;",
+                        sql=f"alter table {target} set logged;",
+                        undo=f"alter table {target} set unlogged;",
                         explanation="Where its rows matter. Writes the table anew and locks it meanwhile.",
                     ),
                 ),
                 {"rows": table.rows},
-            )  # fmt: skip
+            )
         yield from self._growing(look, table)
 
     def _over_budget(self, look: Look, table: _Table, budget: Budget) -> Iterator[Finding]:
@@ -177,10 +190,12 @@ class UnboundedTables(Struct, frozen=True):
             rows = past or 0 if budget.of_past else look.count(NAME, _counting(table, most, sql.SQL("true")))
         except NotExamined as reason:
             yield Finding(
-                NAME, f"{NAME}/{table.full_name}", "not_examined",
+                NAME,
+                f"{NAME}/{table.full_name}",
+                "not_examined",
                 f"The rows of {table.full_name} ({in_words(table.size_bytes)}) could not be counted: {reason}",
                 "Rows that have run out are kept and searched with every request.",
-            )  # fmt: skip
+            )
             return
         # A level of the guard's is passed when a table is over it.
         severity = graded(
@@ -204,12 +219,15 @@ class UnboundedTables(Struct, frozen=True):
         if past is not None:
             numbers["past"] = past
         yield Finding(
-            NAME, f"{NAME}/{table.full_name}", severity,
+            NAME,
+            f"{NAME}/{table.full_name}",
+            severity,
             f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}, "
             f"critical over {budget.critical:,}.{ended}",
             "Rows that have run out are kept and searched with every request.",
-            tuple(_sweeps(look, table, ending)), numbers,
-        )  # fmt: skip
+            tuple(_sweeps(look, table, ending)),
+            numbers,
+        )
 
     def _growing(self, look: Look, table: _Table) -> Iterator[Finding]:
         if look.previous is None:
@@ -226,13 +244,19 @@ class UnboundedTables(Struct, frozen=True):
         if doubles_days > self.doubles_within_days:
             return
         yield Finding(
-            NAME, f"{NAME}/growing {table.full_name}", "notice",
+            NAME,
+            f"{NAME}/growing {table.full_name}",
+            "notice",
             f"{table.full_name} grew by {in_words(grown)} in {passed_s / 3600:.1f} h, to {in_words(table.size_bytes)}; at that rate it doubles in "
             f"{doubles_days:.1f} days.",
             self.why,
-            (Cure(explanation="Say what may be deleted and when, and do it in batches on a schedule; or partition it by time. An import is no leak: look again later."),),
+            (
+                Cure(
+                    explanation="Say what may be deleted and when, and do it in batches on a schedule; or partition it by time. An import is no leak: look again later."
+                ),
+            ),
             {"grown_bytes": grown, "bytes_a_day": round(a_day), "doubles_days": round(doubles_days, 2)},
-        )  # fmt: skip
+        )
 
 
 def ending_of(budget: Budget, times: tuple[str, ...]) -> Ending | None:
@@ -271,17 +295,21 @@ def _sweeps(look: Look, table: _Table, ending: Ending | None) -> Iterator[Cure]:
         yield Cure(
             sql=f"delete from {target} where ctid = any (array(select ctid from {target} where {ending.condition().as_string()} "  # noqa: S608  names are quoted
             "limit 10000 for update skip locked));",
-            undo="none; take a backup first where a row may still be wanted", explanation="Again until it deletes none.",
-        )  # fmt: skip
+            undo="none; take a backup first where a row may still be wanted",
+            explanation="Again until it deletes none.",
+        )
     else:
         yield Cure(
-            sql=_sweep_by_pages(target, ending), undo="none; take a backup first where a row may still be wanted",
+            sql=_sweep_by_pages(target, ending),
+            undo="none; take a backup first where a row may still be wanted",
             explanation=f"Deletes the rows whose {ending.in_words}, 200 pages (about 10,000 rows) a transaction, so nobody waits for it and it can "
             "be stopped and begun again. Outside a transaction, with set statement_timeout = 0.",
-        )  # fmt: skip
+        )
     yield Cure(
-        sql=f"vacuum (analyze) {target};", undo="none is needed; it changes no row", explanation="After it, to make the room usable again."
-    )  # fmt: skip
+        sql=f"vacuum (analyze) {target};",
+        undo="none is needed; it changes no row",
+        explanation="After it, to make the room usable again.",
+    )
 
 
 def _sweep_by_pages(target: str, ending: Ending) -> str:

@@ -63,8 +63,10 @@ class UnusedIndexes(Struct, frozen=True):
             yield self._finding(each, window, counted.replicas)
         if not indexes:
             yield well(
-                self, f"No index of {in_words(self.least_bytes)} or more was left unused in {window:.0f} days.", days=round(window, 1)
-            )  # fmt: skip
+                self,
+                f"No index of {in_words(self.least_bytes)} or more was left unused in {window:.0f} days.",
+                days=round(window, 1),
+            )
 
     def _too_early(self, indexes: list[_Index], window: float) -> str:
         so_far = ", ".join(
@@ -78,19 +80,22 @@ class UnusedIndexes(Struct, frozen=True):
         last = "" if index.last_used_at is None else f", the last on {index.last_used_at:%Y-%m-%d}"
         elsewhere = f" {replicas} replicas count their own uses: ask each of them first." if replicas else ""
         return Finding(
-            NAME, f"{NAME}/{index.schema}.{index.name}", "notice",
+            NAME,
+            f"{NAME}/{index.schema}.{index.name}",
+            "notice",
             f"Index {index.name} of {index.schema}.{index.table_name} ({in_words(index.size_bytes)}) was read {index.scans} times in "
             f"{window:.0f} days{last}.{elsewhere}",
             self.why,
             (
                 Cure(
-                    sql=drop_index(index.schema, index.name), undo=create_again(index.definition),
+                    sql=drop_index(index.schema, index.name),
+                    undo=create_again(index.definition),
                     explanation="It may still be wanted for something rarer than the window, or by a replica. Building it again takes a "
                     "full read of the table.",
                 ),
             ),
             {"size_bytes": index.size_bytes, "scans": index.scans, "days": round(window, 1)},
-        )  # fmt: skip
+        )
 
 
 CHECK = UnusedIndexes()

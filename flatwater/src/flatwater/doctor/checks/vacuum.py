@@ -69,28 +69,41 @@ class Vacuum(Struct, frozen=True):
         if not found:
             oldest = max((each.age for each in horizons), default=0)
             yield well(
-                self, f"Autovacuum is on with {settings.workers} workers, {settings.running} at work; {len(due)} tables are due, "
+                self,
+                f"Autovacuum is on with {settings.workers} workers, {settings.running} at work; {len(due)} tables are due, "
                 f"none is late; the oldest transaction still needed is {oldest} transactions old.",
-                due=len(due), running=settings.running, oldest=oldest,
-            )  # fmt: skip
+                due=len(due),
+                running=settings.running,
+                oldest=oldest,
+            )
 
     def _server(self, settings: _Settings) -> Iterator[Finding]:
         for name, is_on in {"autovacuum": settings.is_on, "track_counts": settings.counts}.items():
             if not is_on:
                 yield Finding(
-                    NAME, f"{NAME}/{name}", "critical", f"{name} is off for the whole server.", self.why,
+                    NAME,
+                    f"{NAME}/{name}",
+                    "critical",
+                    f"{name} is off for the whole server.",
+                    self.why,
                     (
                         Cure(sql=f"alter system set {name} = on;", undo=f"alter system set {name} = off;"),
-                        Cure(sql="select pg_reload_conf();", explanation="Makes the setting hold; no restart is needed."),
+                        Cure(
+                            sql="select pg_reload_conf();",
+                            explanation="Makes the setting hold; no restart is needed.",
+                        ),
                     ),
-                )  # fmt: skip
+                )
 
     def _table(self, table: _Due, owned: frozenset[str]) -> Iterator[Finding]:
         name, target = f"{table.schema}.{table.table_name}", identifier(table.schema, table.table_name)
         if table.is_off:
             yield Finding(
-                NAME, f"{NAME}/off {name}", "warning" if table.live_rows >= self.least_dead_rows else "notice",
-                f"Autovacuum is off for {name} ({table.live_rows} rows, {table.dead_rows} dead).", self.why,
+                NAME,
+                f"{NAME}/off {name}",
+                "warning" if table.live_rows >= self.least_dead_rows else "notice",
+                f"Autovacuum is off for {name} ({table.live_rows} rows, {table.dead_rows} dead).",
+                self.why,
                 (
                     Cure(
                         sql=f"alter table {target} reset (autovacuum_enabled);",
@@ -99,23 +112,27 @@ class Vacuum(Struct, frozen=True):
                     ),
                 ),
                 {"dead_rows": table.dead_rows, "live_rows": table.live_rows},
-            )  # fmt: skip
+            )
         late = max(self.least_dead_rows, table.trigger_rows * self.late)
         if table.dead_rows < late or table.is_running:
             return
         last = "never" if table.last_at is None else f"at {table.last_at:%Y-%m-%d %H:%M}"
         yield Finding(
-            NAME, f"{NAME}/late {name}", "warning",
+            NAME,
+            f"{NAME}/late {name}",
+            "warning",
             f"{name} has {table.dead_rows} dead rows; vacuum was due at {table.trigger_rows:.0f} and was last done {last}.",
             self.why,
             (
                 Cure(
-                    sql=f"vacuum (analyze) {target};", undo="none is needed; it changes no row", is_safe=table.owner in owned,
+                    sql=f"vacuum (analyze) {target};",
+                    undo="none is needed; it changes no row",
+                    is_safe=table.owner in owned,
                     explanation="Beside readers and writers. Then ask why it was late: workers busy, cost limits, or an old transaction.",
                 ),
             ),
             {"dead_rows": table.dead_rows, "due_at_rows": round(table.trigger_rows)},
-        )  # fmt: skip
+        )
 
     def _horizon(self, horizons: list[_Horizon], *, is_late: bool) -> Iterator[Finding]:
         oldest = horizons[0] if horizons else None
@@ -127,12 +144,15 @@ class Vacuum(Struct, frozen=True):
             "prepared transaction": "See prepared_transactions.",
         }
         yield Finding(
-            NAME, f"{NAME}/held back", graded(oldest.age, notice=0, warning=self.horizon_warning),
+            NAME,
+            f"{NAME}/held back",
+            graded(oldest.age, notice=0, warning=self.horizon_warning),
             f"Vacuum can't take out what died in the last {oldest.age} transactions: {oldest.kind} {oldest.who} ({oldest.target}) "
             "may still need it.",
             "Every row that changes meanwhile is kept twice, in every table.",
-            (Cure(explanation=explanations[oldest.kind]),), {"age": oldest.age, "kind": oldest.kind},
-        )  # fmt: skip
+            (Cure(explanation=explanations[oldest.kind]),),
+            {"age": oldest.age, "kind": oldest.kind},
+        )
 
 
 CHECK = Vacuum()

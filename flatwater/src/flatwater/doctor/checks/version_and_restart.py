@@ -53,9 +53,10 @@ class VersionAndRestart(Struct, frozen=True):
         yield from found
         if not found:
             yield well(
-                self, f"PostgreSQL {started.version} is kept up, runs since {started.started_at:%Y-%m-%d %H:%M}, and 0 settings wait for a restart.",
+                self,
+                f"PostgreSQL {started.version} is kept up, runs since {started.started_at:%Y-%m-%d %H:%M}, and 0 settings wait for a restart.",
                 version=look.version,
-            )  # fmt: skip
+            )
 
     def _version(self, number: int, today: date) -> Iterator[Finding]:
         major, minor = divmod(number, 10_000)
@@ -71,29 +72,51 @@ class VersionAndRestart(Struct, frozen=True):
         behind = releases_since(began, min(today, ends)) - minor
         if behind > 0:
             yield Finding(
-                NAME, f"{NAME}/minor", "warning" if behind >= self.late_releases else "notice",
-                f"PostgreSQL {major}.{minor} is at least {behind} releases behind: {major}.{minor + behind} is out.", self.why,
-                (Cure(explanation=f"Install the newest {major} from where this one came from and restart; files stay as they are. Read the notes of each for a reindex."),),
+                NAME,
+                f"{NAME}/minor",
+                "warning" if behind >= self.late_releases else "notice",
+                f"PostgreSQL {major}.{minor} is at least {behind} releases behind: {major}.{minor + behind} is out.",
+                self.why,
+                (
+                    Cure(
+                        explanation=f"Install the newest {major} from where this one came from and restart; files stay as they are. Read the notes of each for a reindex."
+                    ),
+                ),
                 {"behind": behind, "version": number},
-            )  # fmt: skip
+            )
         if timedelta() < ends - today <= timedelta(days=180):
             yield Finding(
-                NAME, f"{NAME}/ending", "notice", f"PostgreSQL {major} gets its last release on {ends:%Y-%m-%d}, in {(ends - today).days} days.", self.why,
-                (Cure(explanation="Plan the move to a newer version: pg_upgrade, or a logical replica."),), {"days": (ends - today).days},
-            )  # fmt: skip
+                NAME,
+                f"{NAME}/ending",
+                "notice",
+                f"PostgreSQL {major} gets its last release on {ends:%Y-%m-%d}, in {(ends - today).days} days.",
+                self.why,
+                (Cure(explanation="Plan the move to a newer version: pg_upgrade, or a logical replica."),),
+                {"days": (ends - today).days},
+            )
 
     def _ended(self, major: int, ended: date | None, newest: int) -> Finding:
         since = "" if ended is None else f" since {ended:%Y-%m-%d}"
         return Finding(
-            NAME, f"{NAME}/ended", "warning", f"PostgreSQL {major} gets no more releases{since}.", self.why,
-            (Cure(explanation=f"Move to a newer version (up to {newest} is known here): pg_upgrade with a backup and a trial, or a logical replica for a short stop."),),
+            NAME,
+            f"{NAME}/ended",
+            "warning",
+            f"PostgreSQL {major} gets no more releases{since}.",
+            self.why,
+            (
+                Cure(
+                    explanation=f"Move to a newer version (up to {newest} is known here): pg_upgrade with a backup and a trial, or a logical replica for a short stop."
+                ),
+            ),
             {"major": major},
-        )  # fmt: skip
+        )
 
     def _pending(self, setting: _Pending) -> Finding:
         unit = f" {setting.unit}" if setting.unit else ""
         return Finding(
-            NAME, f"{NAME}/{setting.name}", "notice",
+            NAME,
+            f"{NAME}/{setting.name}",
+            "notice",
             f"{setting.name} was changed and waits for a restart; it is still {setting.value}{unit}.",
             "What the file says is not what runs, and the next restart, which may be a crash, changes it unlooked for.",
             (
@@ -104,7 +127,7 @@ class VersionAndRestart(Struct, frozen=True):
                     "runs, after select pg_reload_conf(); alter system reset alone leaves the mark.",
                 ),
             ),
-        )  # fmt: skip
+        )
 
 
 def releases_since(began: date, today: date) -> int:

@@ -81,56 +81,85 @@ class WalAndSlots(Struct, frozen=True):
         if slot.kind == "physical":
             again = f"pg_create_physical_replication_slot({literal(slot.name)}, true)"
         drop = Cure(
-            sql=f"select pg_drop_replication_slot({literal(slot.name)});", undo=f"select {again};",
+            sql=f"select pg_drop_replication_slot({literal(slot.name)});",
+            undo=f"select {again};",
             explanation="When its reader will not come back. A slot made again begins now: a reader that comes back then needs a new copy"
-            + (" and the undo works in database " + slot.database if slot.database else "") + ".",
-        )  # fmt: skip
+            + (" and the undo works in database " + slot.database if slot.database else "")
+            + ".",
+        )
         yield Finding(
-            NAME, f"{NAME}/slot {slot.name}", severity,
+            NAME,
+            f"{NAME}/slot {slot.name}",
+            severity,
             f"Slot {slot.name} ({slot.kind}) {state} and keeps {in_words(slot.held_bytes)} of the log; its state is {slot.status or 'reserved from its first use'}.",
             self.why,
             (Cure(explanation="Bring its reader up to date."),) if slot.is_active else (drop,),
             {"held_bytes": slot.held_bytes, "status": slot.status, "inactive_s": round(slot.inactive_s)},
-        )  # fmt: skip
+        )
 
     def _archiver(self, archiver: _Archiver) -> Iterator[Finding]:
         if archiver.is_on and archiver.is_failing:
             yield Finding(
-                NAME, f"{NAME}/archive", "critical",
+                NAME,
+                f"{NAME}/archive",
+                "critical",
                 f"The archive refuses {archiver.last_failed}; {archiver.failed} attempts failed, the last success was {spent(archiver.since_archived_s)} ago.",
                 "The log is kept until it is archived, so the disk fills; and backups end where the archive ends.",
-                (Cure(explanation="Run archive_command by hand as the server's user with that file; the server's log has what it said."),),
+                (
+                    Cure(
+                        explanation="Run archive_command by hand as the server's user with that file; the server's log has what it said."
+                    ),
+                ),
                 {"failed": archiver.failed},
-            )  # fmt: skip
+            )
 
     def _kept(self, kept: _Kept, slots: list[_Slot], *, is_quiet: bool) -> Iterator[Finding]:
         numbers: dict[str, float | int | str] = {"size_bytes": kept.size_bytes, "slots": len(slots)}
         if slots and kept.slots_are_unbounded:
             is_quiet = False
             yield Finding(
-                NAME, f"{NAME}/unbounded", "notice", f"{len(slots)} slots may each make the server keep the log without bound.", self.why,
+                NAME,
+                f"{NAME}/unbounded",
+                "notice",
+                f"{len(slots)} slots may each make the server keep the log without bound.",
+                self.why,
                 (
                     Cure(
-                        sql="alter system set max_slot_wal_keep_size = '10GB';", undo="alter system reset max_slot_wal_keep_size;",
+                        sql="alter system set max_slot_wal_keep_size = '10GB';",
+                        undo="alter system reset max_slot_wal_keep_size;",
                         explanation="By what the disk can spare. A reader that falls behind further needs a new copy.",
                     ),
-                    Cure(sql="select pg_reload_conf();", explanation="Makes the setting hold; no restart is needed."),
+                    Cure(
+                        sql="select pg_reload_conf();",
+                        explanation="Makes the setting hold; no restart is needed.",
+                    ),
                 ),
                 numbers,
-            )  # fmt: skip
+            )
         if kept.size_bytes > kept.max_wal_bytes * self.times_max_wal:
             is_quiet = False
             yield Finding(
-                NAME, f"{NAME}/size", "warning",
-                f"The log takes {in_words(kept.size_bytes)}; max_wal_size is {in_words(kept.max_wal_bytes)}.", self.why,
-                (Cure(explanation="Look who holds it: a slot, the archive, wal_keep_size, or a checkpoint that can't keep up."),), numbers,
-            )  # fmt: skip
+                NAME,
+                f"{NAME}/size",
+                "warning",
+                f"The log takes {in_words(kept.size_bytes)}; max_wal_size is {in_words(kept.max_wal_bytes)}.",
+                self.why,
+                (
+                    Cure(
+                        explanation="Look who holds it: a slot, the archive, wal_keep_size, or a checkpoint that can't keep up."
+                    ),
+                ),
+                numbers,
+            )
         if is_quiet:
             yield Finding(
-                NAME, f"{NAME}/all", "ok",
-                f"The log takes {in_words(kept.size_bytes)} of {in_words(kept.max_wal_bytes)}; {len(slots)} slots, none of them left behind.", self.why,
+                NAME,
+                f"{NAME}/all",
+                "ok",
+                f"The log takes {in_words(kept.size_bytes)} of {in_words(kept.max_wal_bytes)}; {len(slots)} slots, none of them left behind.",
+                self.why,
                 numbers=numbers,
-            )  # fmt: skip
+            )
 
 
 CHECK = WalAndSlots()

@@ -51,10 +51,12 @@ class Wraparound(Struct, frozen=True):
         if not found:
             oldest = databases[0]
             yield well(
-                self, f"{len(databases)} databases: the oldest, {oldest.name}, is {oldest.transactions} transactions and "
+                self,
+                f"{len(databases)} databases: the oldest, {oldest.name}, is {oldest.transactions} transactions and "
                 f"{oldest.multixacts} multixacts old; {STOPS_AT - oldest.transactions} are left.",
-                transactions=oldest.transactions, multixacts=oldest.multixacts,
-            )  # fmt: skip
+                transactions=oldest.transactions,
+                multixacts=oldest.multixacts,
+            )
 
     def _severity(self, age: _Age) -> Severity:
         worst = max(age.transactions, age.multixacts)
@@ -76,14 +78,17 @@ class Wraparound(Struct, frozen=True):
             undo="none is needed; it changes no row that can be seen",
             explanation="First end what holds vacuum back (see vacuum, prepared_transactions, wal_and_slots); then freeze, the oldest "
             "tables first. Never in single-user mode unless the server itself asks for it.",
-        )  # fmt: skip
+        )
         yield Finding(
-            NAME, f"{NAME}/{age.name}", severity,
+            NAME,
+            f"{NAME}/{age.name}",
+            severity,
             f"Database {age.name} is {age.transactions} transactions and {age.multixacts} multixacts old; a forced vacuum was due at "
             f"{age.freeze_at} and {age.multixact_freeze_at}; {STOPS_AT - max(age.transactions, age.multixacts)} are left.",
-            self.why, (cure,),
+            self.why,
+            (cure,),
             {"transactions": age.transactions, "multixacts": age.multixacts, "freeze_at": age.freeze_at},
-        )  # fmt: skip
+        )
 
     def _table(self, age: _Age, owned: frozenset[str]) -> Iterator[Finding]:
         severity = self._severity(age)
@@ -91,16 +96,20 @@ class Wraparound(Struct, frozen=True):
             return
         name = f"{age.schema}.{age.name}"
         yield Finding(
-            NAME, f"{NAME}/table {name}", severity,
-            f"{name} is among the oldest: {age.transactions} transactions, {age.multixacts} multixacts.", self.why,
+            NAME,
+            f"{NAME}/table {name}",
+            severity,
+            f"{name} is among the oldest: {age.transactions} transactions, {age.multixacts} multixacts.",
+            self.why,
             (
                 Cure(
-                    sql=f"vacuum (freeze) {identifier(age.schema, age.name)};", is_safe=age.owner in owned,
+                    sql=f"vacuum (freeze) {identifier(age.schema, age.name)};",
+                    is_safe=age.owner in owned,
                     undo="none is needed; it changes no row that can be seen",
                 ),
             ),
             {"transactions": age.transactions, "multixacts": age.multixacts},
-        )  # fmt: skip
+        )
 
 
 CHECK = Wraparound()

@@ -10,6 +10,16 @@ from flatwater.metrics.sources.levels import alerts, service_levels
 from flatwater.metrics.sources.program import garbage, growth, process, shedding
 
 __all__ = [
-    "alerts", "breakers", "caches", "garbage", "growth", "loops", "pools", "process", "rate_limits", "second_levels", "service_levels",
+    "alerts",
+    "breakers",
+    "caches",
+    "garbage",
+    "growth",
+    "loops",
+    "pools",
+    "process",
+    "rate_limits",
+    "second_levels",
+    "service_levels",
     "shedding",
-]  # fmt: skip
+]

@@ -13,16 +13,40 @@ STATES: Final = ("running", "failing", "ended", "dead")
 LOOP: Final[tuple[Row[LoopStanding], ...]] = (
     ("flatwater_loop_turns_total", "Turns that ended well.", "counter", lambda row: row.turns),
     ("flatwater_loop_failures_total", "Turns that failed.", "counter", lambda row: row.failures),
-    ("flatwater_loop_failures_in_a_row", "Turns that failed one after another, up to now.", "gauge", lambda row: row.failures_in_a_row),
-    ("flatwater_loop_missed_turns", "Turns that should have ended well since the last that did.", "gauge", lambda row: row.missed_turns),
-    ("flatwater_loop_period_seconds", "How often it turns; missing for what waits until there is work.", "gauge", lambda row: row.period_s),
-    ("flatwater_loop_last_success_timestamp_seconds", "When a turn last ended well.", "gauge",
-     lambda row: None if row.last_success_at is None else row.last_success_at.timestamp()),
-)  # fmt: skip
+    (
+        "flatwater_loop_failures_in_a_row",
+        "Turns that failed one after another, up to now.",
+        "gauge",
+        lambda row: row.failures_in_a_row,
+    ),
+    (
+        "flatwater_loop_missed_turns",
+        "Turns that should have ended well since the last that did.",
+        "gauge",
+        lambda row: row.missed_turns,
+    ),
+    (
+        "flatwater_loop_period_seconds",
+        "How often it turns; missing for what waits until there is work.",
+        "gauge",
+        lambda row: row.period_s,
+    ),
+    (
+        "flatwater_loop_last_success_timestamp_seconds",
+        "When a turn last ended well.",
+        "gauge",
+        lambda row: None if row.last_success_at is None else row.last_success_at.timestamp(),
+    ),
+)
 ERRAND: Final[tuple[Row[ErrandStanding], ...]] = (
-    ("flatwater_errands_begun_total", "Short pieces of work in the background that were begun.", "counter", lambda row: row.begun),
+    (
+        "flatwater_errands_begun_total",
+        "Short pieces of work in the background that were begun.",
+        "counter",
+        lambda row: row.begun,
+    ),
     ("flatwater_errands_failed_total", "Those that failed.", "counter", lambda row: row.failed),
-)  # fmt: skip
+)
 
 
 def loops(metrics: Metrics, read: Rows[LoopStanding], errands: Rows[ErrandStanding]) -> None:

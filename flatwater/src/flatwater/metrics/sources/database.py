@@ -15,16 +15,56 @@ from flatwater.rate_limit import RateStatistics
 from flatwater.valkey import SharedStatistics
 
 POOL: Final[tuple[Row[tuple[str, PoolStatistics]], ...]] = (
-    ("db_client_connection_pending_requests", "Who waits for a connection.", "gauge", lambda row: row[1].waiting),
-    ("flatwater_pool_acquired_total", "Connections that were asked for.", "counter", lambda row: row[1].acquired),
+    (
+        "db_client_connection_pending_requests",
+        "Who waits for a connection.",
+        "gauge",
+        lambda row: row[1].waiting,
+    ),
+    (
+        "flatwater_pool_acquired_total",
+        "Connections that were asked for.",
+        "counter",
+        lambda row: row[1].acquired,
+    ),
     ("flatwater_pool_queued_total", "Askers that had to wait.", "counter", lambda row: row[1].queued),
-    ("flatwater_pool_refused_total", "Askers that got none: the queue was full or the wait too long.", "counter", lambda row: row[1].refused),
-    ("flatwater_pool_wait_seconds_total", "How long askers waited, together.", "counter", lambda row: row[1].wait_s),
-    ("flatwater_pool_connects_failed_total", "Connections that could not be made.", "counter", lambda row: row[1].connects_failed),
-    ("flatwater_pool_connections_lost_total", "Connections that broke.", "counter", lambda row: row[1].connections_lost),
-    ("flatwater_pool_deadlines_struck_total", "Work that was stopped at its deadline.", "counter", lambda row: row[1].deadlines_struck),
-    ("flatwater_pool_retries_total", "Transactions that were done again.", "counter", lambda row: row[1].retries),
-)  # fmt: skip
+    (
+        "flatwater_pool_refused_total",
+        "Askers that got none: the queue was full or the wait too long.",
+        "counter",
+        lambda row: row[1].refused,
+    ),
+    (
+        "flatwater_pool_wait_seconds_total",
+        "How long askers waited, together.",
+        "counter",
+        lambda row: row[1].wait_s,
+    ),
+    (
+        "flatwater_pool_connects_failed_total",
+        "Connections that could not be made.",
+        "counter",
+        lambda row: row[1].connects_failed,
+    ),
+    (
+        "flatwater_pool_connections_lost_total",
+        "Connections that broke.",
+        "counter",
+        lambda row: row[1].connections_lost,
+    ),
+    (
+        "flatwater_pool_deadlines_struck_total",
+        "Work that was stopped at its deadline.",
+        "counter",
+        lambda row: row[1].deadlines_struck,
+    ),
+    (
+        "flatwater_pool_retries_total",
+        "Transactions that were done again.",
+        "counter",
+        lambda row: row[1].retries,
+    ),
+)
 
 
 def pools(
@@ -59,10 +99,20 @@ CACHE: Final[tuple[Row[CacheStatistics], ...]] = (
     ("flatwater_cache_size_max_bytes", "Bytes that may be held.", "gauge", lambda row: row.max_bytes),
     ("flatwater_cache_loads_total", "Loads that ended, well or not.", "counter", lambda row: row.loads),
     ("flatwater_cache_loads_failed_total", "Loads that failed.", "counter", lambda row: row.loads_failed),
-    ("flatwater_cache_load_seconds_total", "How long loads took, together.", "counter", lambda row: row.load_s),
-    ("flatwater_cache_stale_refused_total", "Loaded values that were stale before they were kept.", "counter", lambda row: row.stale_refused),
+    (
+        "flatwater_cache_load_seconds_total",
+        "How long loads took, together.",
+        "counter",
+        lambda row: row.load_s,
+    ),
+    (
+        "flatwater_cache_stale_refused_total",
+        "Loaded values that were stale before they were kept.",
+        "counter",
+        lambda row: row.stale_refused,
+    ),
     ("flatwater_cache_too_big_total", "Values too big to be kept.", "counter", lambda row: row.too_big),
-)  # fmt: skip
+)
 
 
 def caches(metrics: Metrics, read: Rows[CacheStatistics]) -> None:
@@ -154,20 +204,40 @@ def rate_limits(metrics: Metrics, read: Callable[[], RateStatistics | None]) -> 
         labels=("decision",),
     )
     rows: tuple[Row[RateStatistics], ...] = (
-        ("flatwater_rate_limit_identities", "Identities remembered in this process.", "gauge", lambda row: row.identities),
-        ("flatwater_rate_limit_forgotten_total", "Identities forgotten because memory was full.", "counter", lambda row: row.forgotten),
-    )  # fmt: skip
+        (
+            "flatwater_rate_limit_identities",
+            "Identities remembered in this process.",
+            "gauge",
+            lambda row: row.identities,
+        ),
+        (
+            "flatwater_rate_limit_forgotten_total",
+            "Identities forgotten because memory was full.",
+            "counter",
+            lambda row: row.forgotten,
+        ),
+    )
     one_of(metrics, read, rows)
 
 
 BREAKER_STATES: Final = ("closed", "half_open", "open")
 BREAKER: Final[tuple[Row[BreakerStatistics], ...]] = (
     ("flatwater_breaker_admitted_total", "Calls that were tried.", "counter", lambda row: row.admitted),
-    ("flatwater_breaker_refused_total", "Calls that were not tried because the breaker was open.", "counter", lambda row: row.refused),
+    (
+        "flatwater_breaker_refused_total",
+        "Calls that were not tried because the breaker was open.",
+        "counter",
+        lambda row: row.refused,
+    ),
     ("flatwater_breaker_failed_total", "Calls that failed.", "counter", lambda row: row.failed),
     ("flatwater_breaker_opened_total", "Times the breaker opened.", "counter", lambda row: row.opened),
-    ("flatwater_breaker_probes_total", "Probes whether the other side is back.", "counter", lambda row: row.probes),
-)  # fmt: skip
+    (
+        "flatwater_breaker_probes_total",
+        "Probes whether the other side is back.",
+        "counter",
+        lambda row: row.probes,
+    ),
+)
 
 
 def breakers(metrics: Metrics, read: Rows[BreakerStatistics]) -> None:

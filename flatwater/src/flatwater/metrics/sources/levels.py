@@ -32,8 +32,13 @@ def service_levels(
         if level.critical is not None:
             limits[level.name, "critical"] = level.critical
     rows: tuple[Row[Judgement], ...] = (
-        ("flatwater_service_level_value", "What is judged, in its own unit; missing when it was not examined.", "gauge", lambda row: row.value),
-    )  # fmt: skip
+        (
+            "flatwater_service_level_value",
+            "What is judged, in its own unit; missing when it was not examined.",
+            "gauge",
+            lambda row: row.value,
+        ),
+    )
     each_of(metrics, "level", lambda row: row.name, read, rows)
     metrics.source(
         "flatwater_service_level_verdict",
@@ -54,9 +59,19 @@ def service_levels(
 ALERTS: Final[tuple[Row[ChannelStatistics], ...]] = (
     ("flatwater_alerts_waiting", "Alerts that wait to be delivered.", "gauge", lambda row: row.waiting),
     ("flatwater_alerts_sent_total", "Alerts that were delivered.", "counter", lambda row: row.sent),
-    ("flatwater_alerts_failed_total", "Alerts that could not be delivered.", "counter", lambda row: row.failed),
-    ("flatwater_alerts_dropped_total", "Alerts that were given up unsent.", "counter", lambda row: row.dropped),
-)  # fmt: skip
+    (
+        "flatwater_alerts_failed_total",
+        "Alerts that could not be delivered.",
+        "counter",
+        lambda row: row.failed,
+    ),
+    (
+        "flatwater_alerts_dropped_total",
+        "Alerts that were given up unsent.",
+        "counter",
+        lambda row: row.dropped,
+    ),
+)
 
 
 def alerts(metrics: Metrics, read: Rows[ChannelStatistics]) -> None:

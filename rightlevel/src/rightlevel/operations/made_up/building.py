@@ -81,13 +81,15 @@ async def add_place(session: Session, parent_id: int | None, kind: str, code: st
 async def add_schools(session: Session, plans: Sequence[SchoolPlan], chance: random.Random) -> list[int]:
     """The new schools' ids, in order."""
     values = {
-        "place_ids": [plan.place_id for plan in plans], "codes": [plan.code for plan in plans], "names": [plan.name for plan in plans],
+        "place_ids": [plan.place_id for plan in plans],
+        "codes": [plan.code for plan in plans],
+        "names": [plan.name for plan in plans],
         "ownerships": [chance.choice(("government", "government", "private")) for _ in plans],
         "areas": [chance.choice(("rural", "rural", "urban")) for _ in plans],
         "latitudes": [round(chance.uniform(10.2, 14.3), 5) for _ in plans],
         "longitudes": [round(chance.uniform(102.6, 107.4), 5) for _ in plans],
         "practice": [plan.is_practice for plan in plans],
-    }  # fmt: skip
+    }
     return [row.id for row in await session.fetch_all(_queries["insert_schools"], values, into=_Id)]
 
 

@@ -55,9 +55,12 @@ TOWNS: Final = ("Mango Tree", "River Bend", "Old Market", "Hill View", "Lotus Po
 COLLEAGUES: Final = 2
 """Further teachers at the school of the demo's teacher."""
 PEOPLE: Final[tuple[tuple[str, str, Role], ...]] = (
-    ("admin", "Demo admin", "admin"), ("coordinator", "Demo coordinator", "coordinator"), ("mentor", "Demo mentor", "mentor"),
-    ("teacher", "Demo teacher", "teacher"), ("viewer", "Demo viewer", "viewer"),
-)  # fmt: skip
+    ("admin", "Demo admin", "admin"),
+    ("coordinator", "Demo coordinator", "coordinator"),
+    ("mentor", "Demo mentor", "mentor"),
+    ("teacher", "Demo teacher", "teacher"),
+    ("viewer", "Demo viewer", "viewer"),
+)
 
 
 ROUNDS = {"baseline": (-180, -160, "closed"), "midline": (-90, -70, "closed"), "endline": (-10, 20, "open")}
@@ -259,9 +262,13 @@ async def _draw_children(
 
 
 def _results(
-    groups: list[_Group], rounds: dict[str, tuple[int, date]], assessor_id: int, school_ids: list[int],
-    chance: random.Random, clock: Clock,
-) -> Iterator[str]:  # fmt: skip
+    groups: list[_Group],
+    rounds: dict[str, tuple[int, date]],
+    assessor_id: int,
+    school_ids: list[int],
+    chance: random.Random,
+    clock: Clock,
+) -> Iterator[str]:
     """Every result of every round. In each class the last child is absent; the endline is done in every other school, and
     never in the last one, where the demo's teacher has it before her."""
     at = int(clock.now().timestamp() * 1000)

@@ -72,8 +72,14 @@ async def add_visits(
             school_id, teacher_id = taught if number == 0 else (chance.choice(school_ids), None)
             at = _at(visited_on)
             write = VisitWrite(
-                _uuid(at, chance), _uuid(at, chance), school_id, subject, visited_on, _answers(subject, week / WEEKS, chance), teacher_id
-            )  # fmt: skip
+                _uuid(at, chance),
+                _uuid(at, chance),
+                school_id,
+                subject,
+                visited_on,
+                _answers(subject, week / WEEKS, chance),
+                teacher_id,
+            )
             visit = (await save_visit(session, mentor, write, at, is_submitting=True)).visit
             if number == 0:
                 new = NewFollowUp(
@@ -83,14 +89,23 @@ async def add_visits(
                 agreed.append((raised.id, raised.version))
     for follow_up_id, version in agreed[:-3]:
         await close_follow_up(
-            session, mentor, follow_up_id, state="done", words="Seen at the next visit", version=version, clock=_at(day - timedelta(3)),
-        )  # fmt: skip
+            session,
+            mentor,
+            follow_up_id,
+            state="done",
+            words="Seen at the next visit",
+            version=version,
+            clock=_at(day - timedelta(3)),
+        )
     await _draft(session, mentor, taught, day - timedelta(1), chance)
     for number, school_id in enumerate(school_ids[:3]):
         planned_on = day + timedelta(7 - day.weekday() + number)
         await plan_visit(
-            session, mentor, NewPlannedVisit(_uuid(clock, chance), school_id, SUBJECTS[number % 2], planned_on), clock
-        )  # fmt: skip
+            session,
+            mentor,
+            NewPlannedVisit(_uuid(clock, chance), school_id, SUBJECTS[number % 2], planned_on),
+            clock,
+        )
 
 
 async def _draft(
@@ -113,11 +128,20 @@ def _answers(subject: Subject, progress: float, chance: random.Random) -> dict[s
     enrolled = chance.randint(18, 30)
     present = enrolled - chance.randint(0, 5)
     answers: dict[str, Any] = {
-        "session_ran": True, "full_session": good(), "grades": [chance.choice(("3", "4", "5"))], "levels": list(LEVELS[subject]),
-        "enrolled": enrolled, "present": present, "improved": chance.randint(0, present // 3), "classes_before": 4 + round(30 * progress),
-        "started_on_time": good(), "materials": chance.sample(MATERIALS[subject], 3), "grouped_by_level": good(), "all_involved": good(),
+        "session_ran": True,
+        "full_session": good(),
+        "grades": [chance.choice(("3", "4", "5"))],
+        "levels": list(LEVELS[subject]),
+        "enrolled": enrolled,
+        "present": present,
+        "improved": chance.randint(0, present // 3),
+        "classes_before": 4 + round(30 * progress),
+        "started_on_time": good(),
+        "materials": chance.sample(MATERIALS[subject], 3),
+        "grouped_by_level": good(),
+        "all_involved": good(),
         "has_plan": good(),
-    }  # fmt: skip
+    }
     if not answers["started_on_time"]:
         answers["late_reason"] = "The children came late"
     if answers["has_plan"]:
@@ -128,11 +152,15 @@ def _answers(subject: Subject, progress: float, chance: random.Random) -> dict[s
         answers["no_plan_reason"] = "Not written yet"
     answers["activities"] = [
         {
-            "name": each, "minutes": chance.choice((10, 15, 20)), "clear": good(), "followed": good(), "demonstrated": good(),
+            "name": each,
+            "minutes": chance.choice((10, 15, 20)),
+            "clear": good(),
+            "followed": good(),
+            "demonstrated": good(),
             "practised": chance.choice(("all", "some")),
         }
         for each in chance.sample(ACTIVITIES[subject], 2)
-    ]  # fmt: skip
+    ]
     answers["feedback"] = "The games went well; give slower children more time."
     return answers
 

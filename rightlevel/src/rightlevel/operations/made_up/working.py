@@ -61,15 +61,56 @@ AGREE: Final = 0.85
 RETESTED: Final = 0.7
 """Of a sample, so that there is something left to do."""
 LIBRARY: Final[tuple[tuple[str, Subject, str, str, str], ...]] = (
-    ("Letters on the floor", "language", "beginner", "letter",
-     "Write letters in squares on the floor. Call one out; a child jumps to it, says it, and names a word that begins with it."),
-    ("Word chain", "language", "letter", "word", "The last letter of a word is the first of the next. Write the chain on the board as it grows."),
-    ("Reading along", "language", "word", "paragraph", "Read a short text aloud, finger under the words. Read it together, then each child alone."),
-    ("What happens next?", "language", "paragraph", "story", "Stop a story in the middle. Groups of three make up and write the end, and read it to the others."),
-    ("Bundles and sticks", "math", "beginner", "number_2digit", "Ten sticks are a bundle. Children lay out a number that is called, and say it as tens and ones."),
-    ("The shop", "math", "number_2digit", "subtraction", "One child sells, others buy with paper money and work out the change."),
-    ("Sharing fairly", "math", "subtraction", "division", "Share 17 stones among 5 friends. How many each, how many are left? Write it down as a division."),
-)  # fmt: skip
+    (
+        "Letters on the floor",
+        "language",
+        "beginner",
+        "letter",
+        "Write letters in squares on the floor. Call one out; a child jumps to it, says it, and names a word that begins with it.",
+    ),
+    (
+        "Word chain",
+        "language",
+        "letter",
+        "word",
+        "The last letter of a word is the first of the next. Write the chain on the board as it grows.",
+    ),
+    (
+        "Reading along",
+        "language",
+        "word",
+        "paragraph",
+        "Read a short text aloud, finger under the words. Read it together, then each child alone.",
+    ),
+    (
+        "What happens next?",
+        "language",
+        "paragraph",
+        "story",
+        "Stop a story in the middle. Groups of three make up and write the end, and read it to the others.",
+    ),
+    (
+        "Bundles and sticks",
+        "math",
+        "beginner",
+        "number_2digit",
+        "Ten sticks are a bundle. Children lay out a number that is called, and say it as tens and ones.",
+    ),
+    (
+        "The shop",
+        "math",
+        "number_2digit",
+        "subtraction",
+        "One child sells, others buy with paper money and work out the change.",
+    ),
+    (
+        "Sharing fairly",
+        "math",
+        "subtraction",
+        "division",
+        "Share 17 stones among 5 friends. How many each, how many are left? Write it down as a division.",
+    ),
+)
 
 
 class _Ranked(msgspec.Struct, frozen=True):
@@ -97,8 +138,14 @@ async def add_work(
     await _enrol(session, cast, chance, clock)
     await _verify(session, cast, rounds["endline"][0], chance, clock)
     await set_round_state(
-        session, cast.coordinator, rounds["baseline"][0], version=1, state="frozen", clock=clock, reason="Printed in the yearly report"
-    )  # fmt: skip
+        session,
+        cast.coordinator,
+        rounds["baseline"][0],
+        version=1,
+        state="frozen",
+        clock=clock,
+        reason="Printed in the yearly report",
+    )
     await _ask_to_join(session, chance, clock)
 
 
@@ -158,10 +205,12 @@ async def _check(
     codes = [level.code for level in SCALES[subject]]
     at = _at(day - timedelta(7))
     writes = [
-        CheckWrite(_uuid(at, chance), each.student_id, subject, _moved(codes, each.level, chance), day - timedelta(7))
+        CheckWrite(
+            _uuid(at, chance), each.student_id, subject, _moved(codes, each.level, chance), day - timedelta(7)
+        )
         for each in children
         if each.level is not None
-    ]  # fmt: skip
+    ]
     if writes:
         await enter_checks(session, teacher, writes, at)
 
@@ -174,8 +223,12 @@ async def _enrol(session: Session, cast: Cast, chance: random.Random, clock: Clo
     day = today(clock)
     at = _at(day - timedelta(20))
     camp = InterventionWrite(
-        "Reading camp", day - timedelta(18), day + timedelta(10), "Two hours every afternoon for four weeks, for those who don't read words yet.", "language"
-    )  # fmt: skip
+        "Reading camp",
+        day - timedelta(18),
+        day + timedelta(10),
+        "Two hours every afternoon for four weeks, for those who don't read words yet.",
+        "language",
+    )
     made = await create_intervention(session, cast.coordinator, camp, at)
     values = {"school_id": cast.school_id, "subject": "language", "rows": 12}
     low = await session.fetch_all(_queries["lowest_children"], values, into=_Ranked)

@@ -97,9 +97,13 @@ async def make_link_code(session: Session, actor: Actor, school_id: int, clock: 
     code, expires_at = generate_code(), now + LINK_CODE_LIFE
     digest = (await seal_of(session)).digest(code, of="link code")
     await keys_store.do(
-        session, "keep_link_code", code_hash=digest, school_id=school_id, made_by=actor.person_id,
+        session,
+        "keep_link_code",
+        code_hash=digest,
+        school_id=school_id,
+        made_by=actor.person_id,
         expires_at=expires_at,
-    )  # fmt: skip
+    )
     await write_audit(session, actor, "invite", "device", school_id)
     return LinkCode(code, school_id, name, expires_at)
 
@@ -126,9 +130,14 @@ async def link_device(
             raise DeviceLimit
         secret = secrets.token_urlsafe(32)
         device_id = await keys_store.insert_device(
-            session, school_id=used.school_id, secret_hash=store.digest(secret), label=label[:200], address=address,
-            linked_by=used.made_by, now=now,
-        )  # fmt: skip
+            session,
+            school_id=used.school_id,
+            secret_hash=store.digest(secret),
+            label=label[:200],
+            address=address,
+            linked_by=used.made_by,
+            now=now,
+        )
         after = {"school_id": used.school_id, "label": label[:200]}
         await write_audit(session, None, "link", "device", device_id, after=after, address=address)
         return Linked(secret, used.school_id)
@@ -193,16 +202,29 @@ async def sign_in_by_pin(
         if key is None or not is_right or not is_still_here:
             await count_failures(session, now, *tried)
             await write_audit(
-                session, None, "sign_in", "pin", person_id, outcome="denied", address=address,
+                session,
+                None,
+                "sign_in",
+                "pin",
+                person_id,
+                outcome="denied",
+                address=address,
                 after={"school_device": device.id},
-            )  # fmt: skip
+            )
             return None
         await forgive(session, *tried)
         await keys_store.do(session, "touch_device", id=device.id, now=now)
         return await open_session(
-            session, key, address=address, device=label, clock=clock, life_s=PIN_SESSION_S,
-            school_device_id=device.id, device_name=name, replaces=replaces,
-        )  # fmt: skip
+            session,
+            key,
+            address=address,
+            device=label,
+            clock=clock,
+            life_s=PIN_SESSION_S,
+            school_device_id=device.id,
+            device_name=name,
+            replaces=replaces,
+        )
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:

@@ -71,8 +71,13 @@ async def forgive(session: Session, own: Tried, *shared: Tried) -> None:
             await keys_store.do(session, "forget_failures", kind=kind, subject=subject)
         else:
             await keys_store.do(
-                session, "take_off_failures", kind=kind, subject=subject, fewer=before.failures, free=FREE_FAILURES[kind]
-            )  # fmt: skip
+                session,
+                "take_off_failures",
+                kind=kind,
+                subject=subject,
+                fewer=before.failures,
+                free=FREE_FAILURES[kind],
+            )
 
 
 def tried_by_password(login: str, address: str, device: str | None) -> tuple[Tried, ...]:

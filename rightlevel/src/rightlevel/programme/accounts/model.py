@@ -26,8 +26,17 @@ PIN_ROLES = frozenset[Role]({"teacher", "mentor"})
 """Those who are assigned to schools; whoever may change more signs in with more."""
 
 FREE_FAILURES = {
-    "pair": 5, "account": 100, "address": 50, "factor": 5, "pin_pair": 5, "pin": 100, "device": 20, "link": 10, "code": 5, "password": 5,
-}  # fmt: skip
+    "pair": 5,
+    "account": 100,
+    "address": 50,
+    "factor": 5,
+    "pin_pair": 5,
+    "pin": 100,
+    "device": 20,
+    "link": 10,
+    "code": 5,
+    "password": 5,
+}
 """Failures before a lock. `pair` is an account at one address or one known device, `pin_pair` a person at one linked device, `code` a
 one-time code at one address. *Source*: NIST SP 800-63B, 3.2.2: at most a hundred failures of an account, which `account` and `pin` keep."""
 FIRST_LOCK_S = 30.0
@@ -190,9 +199,11 @@ def password_faults(password: str, about: Iterable[str] = ()) -> list[Fault]:
 
 def check_new_person(new: NewPerson) -> Role:
     """The role of a well-formed new account. *Errors*: Invalid with every fault."""
-    faults = [] if USERNAME.fullmatch(new.username) else [
-        Fault("username", "Small letters, digits and . _ @ + - ; at least two", new.username)
-    ]  # fmt: skip
+    faults = (
+        []
+        if USERNAME.fullmatch(new.username)
+        else [Fault("username", "Small letters, digits and . _ @ + - ; at least two", new.username)]
+    )
     faults += (
         _display_name_faults(new.display_name) + _email_faults(new.email) + language_faults(new.language)
     )

@@ -50,9 +50,15 @@ async def give_code(
     now = clock.now()
     expires_at = now + CODE_LIFE
     await keys_store.do(
-        session, "keep_code", person_id=person.id, code_hash=code_hash, now=now, made_by=actor.person_id,
-        expires_at=expires_at, attempts=CODE_ATTEMPTS,
-    )  # fmt: skip
+        session,
+        "keep_code",
+        person_id=person.id,
+        code_hash=code_hash,
+        now=now,
+        made_by=actor.person_id,
+        expires_at=expires_at,
+        attempts=CODE_ATTEMPTS,
+    )
     return CodeMade(person, code, expires_at)
 
 

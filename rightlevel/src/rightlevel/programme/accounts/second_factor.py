@@ -166,8 +166,14 @@ async def confirm_second_factor(
     key = await store.key_by_person(session, actor.person_id)
     await write_audit(session, actor, "enrol", "second_factor", actor.person_id)
     signed_in = await open_session(
-        session, key, address=actor.address, device=device, clock=clock, life_s=life_s, device_name=device_name
-    )  # fmt: skip
+        session,
+        key,
+        address=actor.address,
+        device=device,
+        clock=clock,
+        life_s=life_s,
+        device_name=device_name,
+    )
     return Confirmed(codes, signed_in)
 
 
@@ -213,8 +219,14 @@ async def finish_sign_in(
         await keys_store.do(session, "forget_failures", kind="factor", subject=str(actor.person_id))
         key = await store.key_by_person(session, actor.person_id)
         return await open_session(
-            session, key, address=actor.address, device=device, clock=clock, life_s=life_s, device_name=device_name
-        )  # fmt: skip
+            session,
+            key,
+            address=actor.address,
+            device=device,
+            clock=clock,
+            life_s=life_s,
+            device_name=device_name,
+        )
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:
@@ -326,6 +338,11 @@ async def set_admins_need_second_factor(session: Session, actor: Actor | None, *
     if is_needed:
         await keys_store.do(session, "ask_admins_to_enrol")
     await write_audit(
-        session, actor, "change", "setting", "admins_need_second_factor",
-        before={"is_needed": needs.admins_need_it}, after={"is_needed": is_needed},
-    )  # fmt: skip
+        session,
+        actor,
+        "change",
+        "setting",
+        "admins_need_second_factor",
+        before={"is_needed": needs.admins_need_it},
+        after={"is_needed": is_needed},
+    )

@@ -77,9 +77,16 @@ async def sign_in(
         pending = await _pending(session, key)
         life = {"second_factor": SECOND_STEP_S, "enrol": ENROL_S}.get(pending, life_s)
         return await open_session(
-            session, key, address=address, device=device, clock=clock, life_s=life, pending=pending, device_name=device_name,
+            session,
+            key,
+            address=address,
+            device=device,
+            clock=clock,
+            life_s=life,
+            pending=pending,
+            device_name=device_name,
             replaces=replaces,
-        )  # fmt: skip
+        )
 
     signed_in = await database.run(settle, deadline_s=DEADLINE_S)
     if signed_in is None:

@@ -327,8 +327,12 @@ async def page_of_people(
     parts += ["after"] if after else []
     name, number = after or (None, None)
     values = {
-        "role": role, "search": f"{_like(search or '')}%", "after_name": name, "after_id": number, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "role": role,
+        "search": f"{_like(search or '')}%",
+        "after_name": name,
+        "after_id": number,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(_query("list_people").plus(*parts), values, into=Person)
     return page_of(rows, page, lambda row: (row.display_name.lower(), row.id))
 

@@ -95,8 +95,12 @@ async def create_token(
         resources=None if reach.resources is None else list(reach.resources),
     )
     after = {
-        "person_id": person_id, "label": label, "may_write": reach.may_write, "resources": reach.resources, "days": days,
-    }  # fmt: skip
+        "person_id": person_id,
+        "label": label,
+        "may_write": reach.may_write,
+        "resources": reach.resources,
+        "days": days,
+    }
     await write_audit(session, actor, "create", "api_token", token_id, after=after)
     return TokenMade(token_id, token, expires_at)
 

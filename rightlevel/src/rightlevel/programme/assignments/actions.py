@@ -157,8 +157,15 @@ async def end_assignments(
 
 
 async def schools_without(
-    session: Session, actor: Actor, page: PageRequest, clock: Clock, *, role: str, subject: str, place_id: int | None = None
-) -> Page[SchoolWithout]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    role: str,
+    subject: str,
+    place_id: int | None = None,
+) -> Page[SchoolWithout]:
     """The open schools that lack a mentor or a teacher of a subject today. *Errors*: Forbidden, Invalid. *Cost*: one statement."""
     require(actor, "read", "assignment")
     faults = [

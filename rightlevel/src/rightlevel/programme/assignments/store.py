@@ -37,8 +37,12 @@ async def page_of_assignments(
     }
     wanted = parts if state is None else {state: True, **parts}
     values = {
-        "today": today, "person_id": person_id, "school_id": school_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "today": today,
+        "person_id": person_id,
+        "school_id": school_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["list_assignments"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = await session.fetch_all(query, values, into=Assignment)
     return page_of(rows, page, lambda row: (row.id,))
@@ -91,8 +95,12 @@ async def page_of_schools_without(
     after = page.key(tuple[int])
     parts = [*(["by_place"] if place_id is not None else []), *(["after"] if after else [])]
     values = {
-        "role": role, "subject": subject, "place_id": place_id, "today": today, "after_id": after[0] if after else None,
+        "role": role,
+        "subject": subject,
+        "place_id": place_id,
+        "today": today,
+        "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
-    }  # fmt: skip
+    }
     rows = await session.fetch_all(_queries["schools_without"].plus(*parts), values, into=SchoolWithout)
     return page_of(rows, page, lambda row: (row.school_id,))

@@ -19,8 +19,20 @@ MAX_ROWS: Final = 50_000
 ROWS_AT_ONCE: Final = 500
 DEADLINE_S: Final = 10.0
 COLUMNS: Final = (
-    "at", "username", "role", "action", "resource", "resource_id", "outcome", "reason", "address", "before", "after", "times", "last_at",
-)  # fmt: skip
+    "at",
+    "username",
+    "role",
+    "action",
+    "resource",
+    "resource_id",
+    "outcome",
+    "reason",
+    "address",
+    "before",
+    "after",
+    "times",
+    "last_at",
+)
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """*Source*: OWASP, CSV injection."""
 STOPPED: Final = f"Stopped after {MAX_ROWS} rows: choose fewer days."

@@ -110,9 +110,12 @@ async def change_boundaries(
         await store.move_schools(session, [(school, to) for school, _, to in moves])
         await store.keep_moved(session, plan.id, moves)
     after = {
-        "boundary_change_id": plan.id, "kind": plan.kind, "schools": len(moves), "closed": found.tops if found.closes else [],
+        "boundary_change_id": plan.id,
+        "kind": plan.kind,
+        "schools": len(moves),
+        "closed": found.tops if found.closes else [],
         "followed_by": sorted({new for old, new, _ in followed if old in found.tops}),
-    }  # fmt: skip
+    }
     for place_id in found.tops:
         await write_audit(session, actor, plan.kind, "place", place_id, after=after, reason=reason)
     return await _read(session, plan.id)
@@ -139,8 +142,13 @@ async def _follow(
         place_id = each.place_id
         if place_id is None:
             place_id = await store.make_place(
-                session, parent_id=each.parent_id, kind=each.kind, code=each.code, name_local=each.name_local, name_latin=each.name_latin
-            )  # fmt: skip
+                session,
+                parent_id=each.parent_id,
+                kind=each.kind,
+                code=each.code,
+                name_local=each.name_local,
+                name_latin=each.name_latin,
+            )
         of.append((each, place_id))
         followed += [(old, place_id, each.place_id is None) for old in each.of]
     level = [(place.id, _taker(of, place)) for place in going]
@@ -151,9 +159,14 @@ async def _follow(
         next_level = [each for each in found.below if each.parent_id in made]
         level = [(each.id, made[each.parent_id]) for each in next_level]
     await store.keep_change(
-        session, id=plan.id, kind=plan.kind, reason=plan.reason.strip(), at=at, person_id=actor.person_id,
+        session,
+        id=plan.id,
+        kind=plan.kind,
+        reason=plan.reason.strip(),
+        at=at,
+        person_id=actor.person_id,
         schools=sum(_goes(found, each) for each in found.schools),
-    )  # fmt: skip
+    )
     await store.keep_followed(session, plan.id, followed)
     moves: list[tuple[int, int, int]] = []
     for school in found.schools:
@@ -274,8 +287,15 @@ async def _merged(session: Session, actor: Actor, plan: BoundaryPlan, places: li
 
 def _new(part: Part, old: Place, of: tuple[int, ...], **only: frozenset[int]) -> Successor:
     return Successor(
-        None, old.parent_id or 0, old.kind, part.code.strip(), part.name_local.strip(), part.name_latin.strip(), of, **only
-    )  # fmt: skip
+        None,
+        old.parent_id or 0,
+        old.kind,
+        part.code.strip(),
+        part.name_local.strip(),
+        part.name_latin.strip(),
+        of,
+        **only,
+    )
 
 
 def _split(plan: BoundaryPlan, places: list[Place], schools: list[Standing], below: list[Below]) -> _Picture:

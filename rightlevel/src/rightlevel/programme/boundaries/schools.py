@@ -124,9 +124,15 @@ async def _preview(
         await store.codes_there(session, to_id, [each.code for each in moving]) if to_id is not None else 0
     )
     return SchoolPreview(
-        school.name_local, to_name, len(moving), len(children) - len(moving), codes, await store.people_at(session, school.id),
-        _classes(moving, _Going(there)), await store.counted_at_school(session, school.id),
-    )  # fmt: skip
+        school.name_local,
+        to_name,
+        len(moving),
+        len(children) - len(moving),
+        codes,
+        await store.people_at(session, school.id),
+        _classes(moving, _Going(there)),
+        await store.counted_at_school(session, school.id),
+    )
 
 
 async def merge_school(
@@ -193,9 +199,11 @@ async def _done(session: Session, actor: Actor, change_id: str, action: str) -> 
     if made is None:
         raise NotFound
     after = {
-        "school_change_id": made.id, "to_school_id": made.to_school_id, "children": made.children,
+        "school_change_id": made.id,
+        "to_school_id": made.to_school_id,
+        "children": made.children,
         "moved_on": made.moved_on.isoformat(),
-    }  # fmt: skip
+    }
     await write_audit(session, actor, action, "school", made.from_school_id, after=after, reason=made.reason)
     return made
 
@@ -267,9 +275,16 @@ async def _take(
 ) -> None:
     school, into = schools
     await store.keep_school_change(
-        session, change_id, kind=kind, schools=(school.id, into.id), reason=reason.strip(), children=len(children), moved_on=moved_on,
-        person_id=actor.person_id, now=clock.now(),
-    )  # fmt: skip
+        session,
+        change_id,
+        kind=kind,
+        schools=(school.id, into.id),
+        reason=reason.strip(),
+        children=len(children),
+        moved_on=moved_on,
+        person_id=actor.person_id,
+        now=clock.now(),
+    )
     going = _Going(await store.classes_there(session, into.id))
     made: dict[tuple[int, int, str], int] = {}
     for child in children:

@@ -183,17 +183,21 @@ async def keep_change(session: Session, **values: Any) -> int:
 
 async def keep_followed(session: Session, change_id: str, followed: list[tuple[int, int, bool]]) -> None:
     values = {
-        "id": change_id, "place_ids": [each[0] for each in followed], "successor_ids": [each[1] for each in followed],
+        "id": change_id,
+        "place_ids": [each[0] for each in followed],
+        "successor_ids": [each[1] for each in followed],
         "new": [each[2] for each in followed],
-    }  # fmt: skip
+    }
     await session.execute(_queries["keep_followed"], values)
 
 
 async def keep_moved(session: Session, change_id: str, moved: list[tuple[int, int, int]]) -> None:
     values = {
-        "id": change_id, "school_ids": [each[0] for each in moved], "from_place_ids": [each[1] for each in moved],
+        "id": change_id,
+        "school_ids": [each[0] for each in moved],
+        "from_place_ids": [each[1] for each in moved],
         "to_place_ids": [each[2] for each in moved],
-    }  # fmt: skip
+    }
     await session.execute(_queries["keep_moved"], values)
 
 
@@ -294,17 +298,28 @@ async def keep_school_change(
     now: datetime,
 ) -> None:
     values = {
-        "id": change_id, "kind": kind, "from_school_id": schools[0], "to_school_id": schools[1], "reason": reason, "children": children,
-        "moved_on": moved_on, "person_id": person_id, "now": now,
-    }  # fmt: skip
+        "id": change_id,
+        "kind": kind,
+        "from_school_id": schools[0],
+        "to_school_id": schools[1],
+        "reason": reason,
+        "children": children,
+        "moved_on": moved_on,
+        "person_id": person_id,
+        "now": now,
+    }
     await session.execute(_queries["keep_school_change"], values)
 
 
 async def keep_child(session: Session, change_id: str, child: GoingChild, to_class_id: int | None) -> None:
     values = {
-        "id": change_id, "student_id": child.id, "from_class_id": child.class_id, "to_class_id": to_class_id, "from_code": child.code,
+        "id": change_id,
+        "student_id": child.id,
+        "from_class_id": child.class_id,
+        "to_class_id": to_class_id,
+        "from_code": child.code,
         "grade": child.grade,
-    }  # fmt: skip
+    }
     await session.execute(_queries["keep_child"], values)
 
 
@@ -319,8 +334,11 @@ async def page_of_school_changes(
     after = page.key(tuple[str])
     wanted = {"by_id": change_id is not None, "by_school": school_id is not None, "after": after is not None}
     values = {
-        "id": change_id, "school_id": school_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "id": change_id,
+        "school_id": school_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["list_school_changes"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     return page_of(await session.fetch_all(query, values, into=SchoolChanged), page, lambda row: (row.id,))
 

@@ -41,10 +41,26 @@ AN_ERROR: Final = "This cell holds an error of the spreadsheet: correct its form
 ROUNDED: Final = "A spreadsheet has shortened this number: set the column to Text and write it again"
 SAYS_NOTHING: Final = "This is needed, and what stands here stands for nothing"
 
-ERRORS: Final = frozenset({
-    "#n/a", "#ref!", "#name?", "#value!", "#div/0!", "#null!", "#num!", "#spill!", "#calc!", "#getting_data", "#field!",
-    "#blocked!", "#unknown!", "#connect!", "#error!", "#busy!",
-})  # fmt: skip
+ERRORS: Final = frozenset(
+    {
+        "#n/a",
+        "#ref!",
+        "#name?",
+        "#value!",
+        "#div/0!",
+        "#null!",
+        "#num!",
+        "#spill!",
+        "#calc!",
+        "#getting_data",
+        "#field!",
+        "#blocked!",
+        "#unknown!",
+        "#connect!",
+        "#error!",
+        "#busy!",
+    }
+)
 """*Source*: ECMA-376 part 1, 18.17.3, and what Excel, LibreOffice and Google Sheets have added since."""
 _ERROR_MARKS: Final = re.compile(r"#{3,}|Err:[0-9]{3}")
 NOTHING: Final = frozenset(
@@ -71,8 +87,30 @@ NOTHING: Final = frozenset(
 )
 """What people and programs write where there is nothing, in small letters."""
 NO_NAMES: Final = frozenset(
-    {"-", "--", "---", "\u2013", "\u2014", "n/a", "N/A", "n.a.", "N.A.", "null", "NULL", "nan", "NaN", "<NA>", "none", "NONE", ".", "..", "?", "??", "\\N"}
-)  # fmt: skip
+    {
+        "-",
+        "--",
+        "---",
+        "\u2013",
+        "\u2014",
+        "n/a",
+        "N/A",
+        "n.a.",
+        "N.A.",
+        "null",
+        "NULL",
+        "nan",
+        "NaN",
+        "<NA>",
+        "none",
+        "NONE",
+        ".",
+        "..",
+        "?",
+        "??",
+        "\\N",
+    }
+)
 """The same where a name stands, just as written: Nan and Null are names of people and places."""
 _ODD_CHARS: Final = 13
 _SHORTENED: Final = re.compile(r"[+-]?[0-9](?:\.[0-9]+)?E\+[0-9]{2,3}")

@@ -30,7 +30,23 @@ from rightlevel.programme.figures.model import (
 )
 
 __all__ = [
-    "BOUNDARIES", "INDICATORS", "BehindQuery", "ChildBehind", "FigureQuery", "Figures", "Indicator", "IndicatorDefinition", "LevelCount",
-    "MovedSchool", "MovedSchools", "Slice", "UnitFigures", "children_behind", "figures_below", "hold_different_children", "moved_schools",
-    "read_breakdown", "read_figures",
-]  # fmt: skip
+    "BOUNDARIES",
+    "INDICATORS",
+    "BehindQuery",
+    "ChildBehind",
+    "FigureQuery",
+    "Figures",
+    "Indicator",
+    "IndicatorDefinition",
+    "LevelCount",
+    "MovedSchool",
+    "MovedSchools",
+    "Slice",
+    "UnitFigures",
+    "children_behind",
+    "figures_below",
+    "hold_different_children",
+    "moved_schools",
+    "read_breakdown",
+    "read_figures",
+]

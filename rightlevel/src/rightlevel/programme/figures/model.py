@@ -53,12 +53,47 @@ class IndicatorDefinition(msgspec.Struct, frozen=True):
 
 
 INDICATORS: tuple[IndicatorDefinition, ...] = (
-    IndicatorDefinition("reads_story", "language", "Reads a story", "Children at the level story or above ÷ children assessed", 5, 9),
-    IndicatorDefinition("paragraph_up", "language", "Paragraph and up", "Children at the level paragraph or above ÷ children assessed", 4, 9),
-    IndicatorDefinition("cannot_read_words", "language", "Can't read words", "Children at the levels beginner and letters ÷ children assessed", 1, 2),
-    IndicatorDefinition("does_division", "math", "Does division", "Children at the level division or above ÷ children assessed", 5, 9),
-    IndicatorDefinition("subtraction_up", "math", "Subtraction and up", "Children at the level subtraction or above ÷ children assessed", 4, 9),
-)  # fmt: skip
+    IndicatorDefinition(
+        "reads_story",
+        "language",
+        "Reads a story",
+        "Children at the level story or above ÷ children assessed",
+        5,
+        9,
+    ),
+    IndicatorDefinition(
+        "paragraph_up",
+        "language",
+        "Paragraph and up",
+        "Children at the level paragraph or above ÷ children assessed",
+        4,
+        9,
+    ),
+    IndicatorDefinition(
+        "cannot_read_words",
+        "language",
+        "Can't read words",
+        "Children at the levels beginner and letters ÷ children assessed",
+        1,
+        2,
+    ),
+    IndicatorDefinition(
+        "does_division",
+        "math",
+        "Does division",
+        "Children at the level division or above ÷ children assessed",
+        5,
+        9,
+    ),
+    IndicatorDefinition(
+        "subtraction_up",
+        "math",
+        "Subtraction and up",
+        "Children at the level subtraction or above ÷ children assessed",
+        4,
+        9,
+    ),
+)
 """*Source*: product.md section 7; `reads_story`, `does_division` and `subtraction_up` are ASER's headlines."""
 
 
@@ -82,8 +117,16 @@ class Counts(msgspec.Struct, frozen=True):
     @property
     def ranks(self) -> tuple[int, ...]:
         return (
-            self.rank_1, self.rank_2, self.rank_3, self.rank_4, self.rank_5, self.rank_6, self.rank_7, self.rank_8, self.rank_9,
-        )  # fmt: skip
+            self.rank_1,
+            self.rank_2,
+            self.rank_3,
+            self.rank_4,
+            self.rank_5,
+            self.rank_6,
+            self.rank_7,
+            self.rank_8,
+            self.rank_9,
+        )
 
     @property
     def assessed(self) -> int:
@@ -213,9 +256,16 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
     """The figures that follow from counts."""
     assessed = counts.assessed
     levels = [
-        LevelCount(level.rank, level.code, level.name, level.colour, counts.ranks[level.rank - 1], share_of(counts.ranks[level.rank - 1], assessed))
+        LevelCount(
+            level.rank,
+            level.code,
+            level.name,
+            level.colour,
+            counts.ranks[level.rank - 1],
+            share_of(counts.ranks[level.rank - 1], assessed),
+        )
         for level in SCALES[subject]
-    ]  # fmt: skip
+    ]
     indicators: list[Indicator] = []
     for each in INDICATORS:
         if each.subject == subject:

@@ -176,8 +176,12 @@ async def page_below(
         parts += [*places, "below", "both", "schools", _in_place(asked)]
     is_school, name, number = after or (None, None, None)
     values = {
-        **_values(asked, subject, scope), "rows": page.rows_to_ask, "after_is_school": is_school, "after_name": name, "after_id": number,
-    }  # fmt: skip
+        **_values(asked, subject, scope),
+        "rows": page.rows_to_ask,
+        "after_is_school": is_school,
+        "after_name": name,
+        "after_id": number,
+    }
     query = _queries["figures_below"].plus(*parts, *(["after"] if after else []))
     found = page_of(
         await session.fetch_all(query, values, into=_UnitCounts),
@@ -219,9 +223,12 @@ async def page_of_children(
         parts.append("missing" if asked.outcome == "missing" else "by_outcome")
     parts += [] if scope.is_everything else ["in_scope"]
     values = {
-        **msgspec.structs.asdict(asked), "scope_schools": scope.whole_schools(subject), "scope_classes": scope.classes(subject),
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **msgspec.structs.asdict(asked),
+        "scope_schools": scope.whole_schools(subject),
+        "scope_classes": scope.classes(subject),
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["children_behind"].plus(*parts, *(["after"] if after else []))
     rows = await session.fetch_all(query, values, into=ChildBehind)
     return page_of(rows, page, lambda row: (row.student_id,))

@@ -144,11 +144,21 @@ class _Page:
         )
         is_bounded = field.type == "number" or field.type in OF_MANY
         return Asked(
-            path, field.type, label(field.labels, language, field.key), path in found.shown, label(field.hints, language),
-            value, tuple((each.value, label(each.labels, language, each.value)) for each in offered), hidden, field.required_when is not None,
-            bound_of(field.min, known) if is_bounded else None, bound_of(field.max, known) if is_bounded else None, field.digits,
-            field.longest, label(field.valid_texts, language) if is_told(field) else None,
-        )  # fmt: skip
+            path,
+            field.type,
+            label(field.labels, language, field.key),
+            path in found.shown,
+            label(field.hints, language),
+            value,
+            tuple((each.value, label(each.labels, language, each.value)) for each in offered),
+            hidden,
+            field.required_when is not None,
+            bound_of(field.min, known) if is_bounded else None,
+            bound_of(field.max, known) if is_bounded else None,
+            field.digits,
+            field.longest,
+            label(field.valid_texts, language) if is_told(field) else None,
+        )
 
     def _is_settled(self, option: Option) -> bool:
         """Whether a choice hangs on nothing but what the room answers: if it isn't offered now, it never is."""

@@ -8,9 +8,26 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import msgspec
 
 FieldType = Literal[
-    "yes_no", "yes_no_unknown", "choice", "choices", "number", "text", "long_text", "date", "time", "school", "person", "grades",
-    "levels", "photo", "gps", "signature", "note", "group", "calculated",
-]  # fmt: skip
+    "yes_no",
+    "yes_no_unknown",
+    "choice",
+    "choices",
+    "number",
+    "text",
+    "long_text",
+    "date",
+    "time",
+    "school",
+    "person",
+    "grades",
+    "levels",
+    "photo",
+    "gps",
+    "signature",
+    "note",
+    "group",
+    "calculated",
+]
 FIELD_TYPES: Final[tuple[FieldType, ...]] = get_args(FieldType)
 OF_OPTIONS: Final = frozenset({"choice", "choices", "grades", "levels"})
 OF_MANY: Final = frozenset({"choices", "grades", "levels"})

@@ -117,9 +117,12 @@ def _among(form: Form, path: str, change: Callable[[Sequence[Field], int], Seque
         return _in_section(form, section.key, lambda fields: change(fields, fields.index(field)))
     inner = tuple(change(group.fields, group.fields.index(field)))
     return _in_section(
-        form, section.key,
-        lambda fields: [msgspec.structs.replace(each, fields=inner) if each.key == group.key else each for each in fields],
-    )  # fmt: skip
+        form,
+        section.key,
+        lambda fields: [
+            msgspec.structs.replace(each, fields=inner) if each.key == group.key else each for each in fields
+        ],
+    )
 
 
 def asked_before(form: Form, path: str, section: str) -> list[Field]:

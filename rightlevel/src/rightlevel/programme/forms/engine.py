@@ -59,8 +59,14 @@ def examine(
     whole = 1.0 if not walk.required else 1 - len(walk.missing) / len(walk.required)
     own = {key: value for key, value in kept.items() if key not in given}
     return Examination(
-        own, frozenset(walk.shown), frozenset(walk.required), tuple(faults), tuple(walk.missing), whole, tuple(walk.dropped)
-    )  # fmt: skip
+        own,
+        frozenset(walk.shown),
+        frozenset(walk.required),
+        tuple(faults),
+        tuple(walk.missing),
+        whole,
+        tuple(walk.dropped),
+    )
 
 
 def with_calculated(form: Form, answers: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +93,15 @@ class _Walk:
         self.dropped: list[str] = []
 
     def look(
-        self, field: Field, given: Mapping[str, Any], into: dict[str, Any], known: ChainMap[str, Any], under: str, *, is_shown: bool
-    ) -> None:  # fmt: skip
+        self,
+        field: Field,
+        given: Mapping[str, Any],
+        into: dict[str, Any],
+        known: ChainMap[str, Any],
+        under: str,
+        *,
+        is_shown: bool,
+    ) -> None:
         """Looks at one question: keeps its answer in `into`, which `known` reads."""
         path = f"{under}{field.key}"
         answer = given.get(field.key)

@@ -14,9 +14,18 @@ import msgspec
 from rightlevel.programme.forms.definition import Form
 
 PARTS: Final = (
-    "ran", "on_time", "grouped", "involved", "plan", "followed", "suits_level", "materials", "activities", "activity_clear",
+    "ran",
+    "on_time",
+    "grouped",
+    "involved",
+    "plan",
+    "followed",
+    "suits_level",
+    "materials",
+    "activities",
+    "activity_clear",
     "activity_followed",
-)  # fmt: skip
+)
 """What a form's `fidelity` may name: each the key of a question; the last two are asked within `activities`."""
 PLAIN: Final = PARTS[:7]
 NONE: Final = "none"

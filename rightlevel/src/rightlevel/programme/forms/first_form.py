@@ -13,10 +13,18 @@ PLAN: Final = ["eq", "has_plan", True]
 LANGUAGE: Final = ["eq", "subject", "language"]
 MATH: Final = ["eq", "subject", "math"]
 FIDELITY: Final = {
-    "ran": "session_ran", "on_time": "started_on_time", "grouped": "grouped_by_level", "involved": "all_involved", "plan": "has_plan",
-    "followed": "plan_followed", "suits_level": "plan_suits", "materials": "materials", "activities": "activities",
-    "activity_clear": "clear", "activity_followed": "followed",
-}  # fmt: skip
+    "ran": "session_ran",
+    "on_time": "started_on_time",
+    "grouped": "grouped_by_level",
+    "involved": "all_involved",
+    "plan": "has_plan",
+    "followed": "plan_followed",
+    "suits_level": "plan_suits",
+    "materials": "materials",
+    "activities": "activities",
+    "activity_clear": "clear",
+    "activity_followed": "followed",
+}
 
 
 def first_visit_form() -> Form:
@@ -83,16 +91,26 @@ def _class() -> Section:
                 "present", "number", "Children present", "ចំនួនសិស្សមានវត្តមាន", min=0, max=["answer", "enrolled"]
             ),
             _ask(
-                "improved", "number", "Children who went up since last week", "ចំនួនសិស្សរីកចម្រើនពីសប្ដាហ៍មុន",
-                needed=None, min=0, max=["answer", "present"],
+                "improved",
+                "number",
+                "Children who went up since last week",
+                "ចំនួនសិស្សរីកចម្រើនពីសប្ដាហ៍មុន",
+                needed=None,
+                min=0,
+                max=["answer", "present"],
             ),
             _ask(
-                "classes_before", "number", "Classes held before this visit", "ចំនួនវគ្គដែលបានបង្រៀនមុនការចុះជួយនេះ",
-                needed=None, min=0, max=400,
+                "classes_before",
+                "number",
+                "Classes held before this visit",
+                "ចំនួនវគ្គដែលបានបង្រៀនមុនការចុះជួយនេះ",
+                needed=None,
+                min=0,
+                max=400,
             ),
         ),
         RAN,
-    )  # fmt: skip
+    )
 
 
 def _delivery() -> Section:
@@ -101,15 +119,21 @@ def _delivery() -> Section:
         _in("Start", "ការចាប់ផ្ដើម"),
         (
             _ask(
-                "started_on_time", "yes_no_unknown", "Did it start within 5 minutes of its time?",
+                "started_on_time",
+                "yes_no_unknown",
+                "Did it start within 5 minutes of its time?",
                 "តើបានចាប់ផ្ដើមក្នុងរយៈពេល ៥ នាទីនៃម៉ោងកំណត់ទេ?",
             ),
             _ask(
-                "late_reason", "text", "Why not?", "ហេតុអ្វីមិនទាន់ពេល?", shown_when=["eq", "started_on_time", False]
+                "late_reason",
+                "text",
+                "Why not?",
+                "ហេតុអ្វីមិនទាន់ពេល?",
+                shown_when=["eq", "started_on_time", False],
             ),
         ),
         RAN,
-    )  # fmt: skip
+    )
 
 
 def _room() -> Section:
@@ -146,18 +170,30 @@ def _plan() -> Section:
             _ask("no_plan_reason", "text", "Why not?", "ហេតុអ្វីមិនមាន?", shown_when=["eq", "has_plan", False]),
             _ask("plan_followed", "yes_no", "Was it followed?", "តើបានអនុវត្តតាមទេ?", shown_when=PLAN),
             _ask(
-                "not_followed_reason", "text", "Why not?", "ហេតុអ្វីមិនបានអនុវត្តតាម?",
+                "not_followed_reason",
+                "text",
+                "Why not?",
+                "ហេតុអ្វីមិនបានអនុវត្តតាម?",
                 shown_when=["eq", "plan_followed", False],
             ),
             _ask(
-                "plan_suits", "yes_no", "Does it suit the children’s levels?", "តើសមស្របនឹងកម្រិតសិស្សទេ?", shown_when=PLAN
+                "plan_suits",
+                "yes_no",
+                "Does it suit the children’s levels?",
+                "តើសមស្របនឹងកម្រិតសិស្សទេ?",
+                shown_when=PLAN,
             ),
             _ask(
-                "plan_advice", "long_text", "Advice on the plan", "យោបល់លើកិច្ចតែងការ", needed=None, shown_when=PLAN
+                "plan_advice",
+                "long_text",
+                "Advice on the plan",
+                "យោបល់លើកិច្ចតែងការ",
+                needed=None,
+                shown_when=PLAN,
             ),
         ),
         RAN,
-    )  # fmt: skip
+    )
 
 
 def _activities() -> Section:
@@ -166,15 +202,26 @@ def _activities() -> Section:
         _ask("name", "choice", "Which activity?", "សកម្មភាពអ្វី?", options=names),
         _ask("minutes", "number", "Minutes", "រយៈពេល (នាទី)", min=1, max=240),
         _ask("clear", "yes_no", "Were the instructions clear?", "តើការណែនាំច្បាស់លាស់ទេ?"),
-        _ask("unclear_reason", "text", "Why not?", "ហេតុអ្វីមិនច្បាស់?", needed=None, shown_when=["eq", "clear", False]),
+        _ask(
+            "unclear_reason",
+            "text",
+            "Why not?",
+            "ហេតុអ្វីមិនច្បាស់?",
+            needed=None,
+            shown_when=["eq", "clear", False],
+        ),
         _ask("followed", "yes_no", "Was the process followed?", "តើបានអនុវត្តតាមដំណើរការទេ?"),
         _ask(
-            "not_followed_why", "text", "Why not?", "ហេតុអ្វីមិនបានអនុវត្តតាម?", needed=None,
+            "not_followed_why",
+            "text",
+            "Why not?",
+            "ហេតុអ្វីមិនបានអនុវត្តតាម?",
+            needed=None,
             shown_when=["eq", "followed", False],
         ),
         _ask("demonstrated", "yes_no", "Did the teacher demonstrate it?", "តើគ្រូបានធ្វើបង្ហាញទេ?"),
         _ask("practised", "choice", "Who practised it?", "តើសិស្សណាខ្លះបានអនុវត្ត?", options=_of(words.WHO)),
-    )  # fmt: skip
+    )
     return Section(
         "teaching",
         _in("Activities", "សកម្មភាព"),

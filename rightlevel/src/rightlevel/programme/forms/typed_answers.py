@@ -228,7 +228,18 @@ def _signature(field: Field, given: Any) -> dict[str, str]:
 
 
 READERS: Final[dict[str, Callable[[Field, Any], Any]]] = {
-    "yes_no": _truth, "yes_no_unknown": _truth_or_unknown, "choice": _choice, "number": _number, "text": _text, "long_text": _text,
-    "date": _day, "time": _time, "school": _id, "person": _id, "photo": _photos, "gps": _place, "signature": _signature,
+    "yes_no": _truth,
+    "yes_no_unknown": _truth_or_unknown,
+    "choice": _choice,
+    "number": _number,
+    "text": _text,
+    "long_text": _text,
+    "date": _day,
+    "time": _time,
+    "school": _id,
+    "person": _id,
+    "photo": _photos,
+    "gps": _place,
+    "signature": _signature,
     **dict.fromkeys(OF_MANY, _choices),
-}  # fmt: skip
+}

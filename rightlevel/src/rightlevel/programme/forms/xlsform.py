@@ -37,8 +37,19 @@ from rightlevel.programme.forms.xlsform_words import (
 )
 
 ASKED: Final = frozenset(
-    {"type", "name", "label", "hint", "required", "relevant", "constraint", "constraint_message", "choice_filter", "repeat_count"}
-)  # fmt: skip
+    {
+        "type",
+        "name",
+        "label",
+        "hint",
+        "required",
+        "relevant",
+        "constraint",
+        "constraint_message",
+        "choice_filter",
+        "repeat_count",
+    }
+)
 """The columns of a question that are read; what stands in any other is told as left out."""
 GROUPED: Final = frozenset({"type", "name", "label", "relevant"})
 SET: Final = frozenset({"form_title", "default_language", "form_id", "version", "title", "id_string"})
@@ -499,8 +510,12 @@ class _Work:
         except NotExact as problem:
             if not self._is_of_refused(problem.part):
                 self._fault(
-                    "survey", row, "constraint", "This can’t be said exactly here: write it as bounds of the answer", problem.part
-                )  # fmt: skip
+                    "survey",
+                    row,
+                    "constraint",
+                    "This can’t be said exactly here: write it as bounds of the answer",
+                    problem.part,
+                )
             return field
         return msgspec.structs.replace(field, valid_when=found, valid_texts=texts)
 

@@ -74,10 +74,17 @@ def _link(named: Path, path: Path) -> None:
 async def _run(path: Path) -> Workbook:
     # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", PROGRAM, str(path), str(MEMORY_BYTES), str(CPU_S),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        sys.executable,
+        "-I",
+        PROGRAM,
+        str(path),
+        str(MEMORY_BYTES),
+        str(CPU_S),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
         limit=MOST_SAID_BYTES,
-    )  # fmt: skip
+    )
     try:
         async with asyncio.timeout(READ_S):
             said, _ = await process.communicate()

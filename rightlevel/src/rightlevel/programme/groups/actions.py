@@ -236,8 +236,14 @@ async def set_group_teacher(
     if not await store.set_teacher(session, group_id, version, teacher_id):
         raise Stale(current=msgspec.to_builtins(group), yours={"version": version, "teacher_id": teacher_id})
     await write_audit(
-        session, actor, "change", "group", group_id, before={"teacher_id": group.teacher_id}, after={"teacher_id": teacher_id}
-    )  # fmt: skip
+        session,
+        actor,
+        "change",
+        "group",
+        group_id,
+        before={"teacher_id": group.teacher_id},
+        after={"teacher_id": teacher_id},
+    )
     return await store.find_group(session, group_id)
 
 
@@ -251,8 +257,15 @@ async def group_for_write(session: Session, actor: Actor, group_id: int) -> Grou
 
 
 async def move_child(
-    session: Session, actor: Actor, student_id: str, *, from_group: int | None, to_group: int, clock: Clock, reason: str = ""
-) -> GroupRow:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    student_id: str,
+    *,
+    from_group: int | None,
+    to_group: int,
+    clock: Clock,
+    reason: str = "",
+) -> GroupRow:
     """A child into another group of its school, or into its first one. *Errors*: NotFound, NotInGroup, InAnotherGroup, OtherGroups."""
     require(actor, "change", "group")
     target = await group_for_write(session, actor, to_group)
@@ -280,7 +293,13 @@ async def move_child(
     except ConstraintViolated as error:
         raise InAnotherGroup from error
     await write_audit(
-        session, actor, "move", "group", to_group, before={"group_id": from_group},
-        after={"group_id": to_group, "student_id": student_id}, reason=reason or None,
-    )  # fmt: skip
+        session,
+        actor,
+        "move",
+        "group",
+        to_group,
+        before={"group_id": from_group},
+        after={"group_id": to_group, "student_id": student_id},
+        reason=reason or None,
+    )
     return target

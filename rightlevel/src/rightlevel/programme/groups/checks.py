@@ -177,9 +177,20 @@ def _suggested(subject: Subject, row: store.Rechecked) -> Suggested | None:
     if found is None:
         return None
     return Suggested(
-        row.student_id, row.code, row.name, row.grade, row.group_id, row.band, row.number, found.kind, found.to_band,
-        level_of(subject, row.ranks[-1]).code, row.last_on, row.check_id, row.check_version,
-    )  # fmt: skip
+        row.student_id,
+        row.code,
+        row.name,
+        row.grade,
+        row.group_id,
+        row.band,
+        row.number,
+        found.kind,
+        found.to_band,
+        level_of(subject, row.ranks[-1]).code,
+        row.last_on,
+        row.check_id,
+        row.check_version,
+    )
 
 
 async def accept_suggestion(

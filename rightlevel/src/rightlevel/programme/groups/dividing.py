@@ -26,8 +26,12 @@ class Division(msgspec.Struct, frozen=True):
 
 
 def divide(
-    children: Sequence[LatestLevel], band_ranks: list[list[int]], *, target_size: int, teacher_ids: Sequence[int] = ()
-) -> Division:  # fmt: skip
+    children: Sequence[LatestLevel],
+    band_ranks: list[list[int]],
+    *,
+    target_size: int,
+    teacher_ids: Sequence[int] = (),
+) -> Division:
     """Groups of one band each, sizes within a band at most one apart, led evenly by the teachers there are.
 
     A band is split while its groups are above the target, the fullest first, as long as there are teachers; without any

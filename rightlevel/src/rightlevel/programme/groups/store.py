@@ -80,8 +80,12 @@ async def latest_levels(
 ) -> list[LatestLevel]:
     """The children of a span, at most one more than a division takes. *Cost*: one statement."""
     values = {
-        "school_id": school_id, "subject": subject, "grade_from": grade_from, "grade_to": grade_to, "rows": MAX_CHILDREN + 1,
-    }  # fmt: skip
+        "school_id": school_id,
+        "subject": subject,
+        "grade_from": grade_from,
+        "grade_to": grade_to,
+        "rows": MAX_CHILDREN + 1,
+    }
     return await session.fetch_all(_queries["latest_levels"], values, into=LatestLevel)
 
 
@@ -102,12 +106,16 @@ async def insert_grouping(session: Session, values: dict[str, Any], bands: Any, 
     await session.execute(
         _queries["insert_groups"],
         {
-            "grouping_id": grouping_id, "subject": values["subject"], "bands": [group.band for group in division.groups],
-            "numbers": [group.number for group in division.groups], "teacher_ids": [group.teacher_id for group in division.groups],
-            "member_bands": [each[0] for each in members], "member_numbers": [each[1] for each in members],
+            "grouping_id": grouping_id,
+            "subject": values["subject"],
+            "bands": [group.band for group in division.groups],
+            "numbers": [group.number for group in division.groups],
+            "teacher_ids": [group.teacher_id for group in division.groups],
+            "member_bands": [each[0] for each in members],
+            "member_numbers": [each[1] for each in members],
             "student_ids": [each[2] for each in members],
         },
-    )  # fmt: skip
+    )
     return grouping_id
 
 
@@ -156,8 +164,11 @@ async def members_of(session: Session, actor: Actor, group: GroupRow) -> list[Me
     """Those of a group's children whom the actor may see. *Cost*: one statement."""
     query, values = _within(actor, group.subject, _queries["members"])
     values |= {
-        "group_id": group.id, "person_id": actor.person_id, "is_verifier": actor.role == "mentor", "rows": MAX_CHILDREN,
-    }  # fmt: skip
+        "group_id": group.id,
+        "person_id": actor.person_id,
+        "is_verifier": actor.role == "mentor",
+        "rows": MAX_CHILDREN,
+    }
     return await session.fetch_all(query, values, into=Member)
 
 
@@ -168,10 +179,15 @@ async def page_of_ungrouped(
     query, values = _within(actor, grouping.subject, _queries["ungrouped"])
     parts = ["accepted" if grouping.state == "accepted" else "proposed", *(["after"] if after else [])]
     values |= {
-        "school_id": grouping.school_id, "subject": grouping.subject, "grade_from": grouping.grade_from,
-        "grade_to": grouping.grade_to, "grouping_id": grouping.id, "is_verifier": actor.role == "mentor",
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "school_id": grouping.school_id,
+        "subject": grouping.subject,
+        "grade_from": grouping.grade_from,
+        "grade_to": grouping.grade_to,
+        "grouping_id": grouping.id,
+        "is_verifier": actor.role == "mentor",
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(query.plus(*parts), values, into=Ungrouped)
     return page_of(rows, page, lambda row: (row.student_id,))
 
@@ -179,9 +195,16 @@ async def page_of_ungrouped(
 async def accept(session: Session, grouping: Grouping, version: int, person_id: int, clock: Clock) -> bool:
     """Makes a proposal stand in place of those it overlaps, from the clock's instant and day on; False when it is another version by now. *Cost*: five statements."""
     values = {
-        "grouping_id": grouping.id, "school_id": grouping.school_id, "subject": grouping.subject, "version": version,
-        "grade_from": grouping.grade_from, "grade_to": grouping.grade_to, "person_id": person_id, "now": clock.now(), "today": today(clock),
-    }  # fmt: skip
+        "grouping_id": grouping.id,
+        "school_id": grouping.school_id,
+        "subject": grouping.subject,
+        "version": version,
+        "grade_from": grouping.grade_from,
+        "grade_to": grouping.grade_to,
+        "person_id": person_id,
+        "now": clock.now(),
+        "today": today(clock),
+    }
     if not await session.execute(_queries["accept"], values):
         return False
     for name in ("leave_replaced", "leave_elsewhere", "drop_gone", "join_all"):
@@ -264,8 +287,11 @@ async def page_of_checks(
     after = page.key(tuple[str])
     query = _queries["checks"].plus(*(["after"] if after else []))
     values = {
-        "student_id": student_id, "subjects": list(subjects), "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "student_id": student_id,
+        "subjects": list(subjects),
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
 
 
@@ -283,8 +309,12 @@ async def page_of_all_checks(
     after = page.key(tuple[str])
     wanted = {"by_school": school_id, "by_subject": subject, "after": after}
     values = {
-        **_held(scope), "school_id": school_id, "subject": subject, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **_held(scope),
+        "school_id": school_id,
+        "subject": subject,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["checks_of_everybody" if scope.is_everything else "checks_in_scope"]
     query = query.plus(*(part for part, given in wanted.items() if given is not None))
     return page_of(await session.fetch_all(query, values, into=LevelCheck), page, lambda row: (row.id,))
@@ -295,11 +325,18 @@ async def page_of_groupings(
 ) -> Page[Grouping]:
     after = page.key(tuple[int])
     wanted = {
-        "in_scope": None if scope.is_everything else True, "by_school": school_id, "by_subject": subject, "after": after,
-    }  # fmt: skip
+        "in_scope": None if scope.is_everything else True,
+        "by_school": school_id,
+        "by_subject": subject,
+        "after": after,
+    }
     values = {
-        **_held(scope), "school_id": school_id, "subject": subject, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **_held(scope),
+        "school_id": school_id,
+        "subject": subject,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["groupings_listed"].plus(*(part for part, given in wanted.items() if given is not None))
     return page_of(await session.fetch_all(query, values, into=Grouping), page, lambda row: (row.id,))
 

@@ -29,7 +29,23 @@ from rightlevel.programme.interventions.model import (
 )
 
 __all__ = [
-    "OUTCOMES", "Enrolment", "EnrolmentAnswer", "EnrolmentChange", "EnrolmentPast", "EnrolmentWrite", "Intervention", "InterventionWrite",
-    "change_enrolment", "change_intervention", "create_intervention", "delete_intervention", "enrol_children", "list_enrolment_changes",
-    "list_enrolments", "list_interventions", "read_enrolment", "read_intervention", "restore_intervention",
-]  # fmt: skip
+    "OUTCOMES",
+    "Enrolment",
+    "EnrolmentAnswer",
+    "EnrolmentChange",
+    "EnrolmentPast",
+    "EnrolmentWrite",
+    "Intervention",
+    "InterventionWrite",
+    "change_enrolment",
+    "change_intervention",
+    "create_intervention",
+    "delete_intervention",
+    "enrol_children",
+    "list_enrolment_changes",
+    "list_enrolments",
+    "list_interventions",
+    "read_enrolment",
+    "read_intervention",
+    "restore_intervention",
+]

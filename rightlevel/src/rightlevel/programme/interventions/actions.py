@@ -161,14 +161,26 @@ async def enrol_children(
         await write_audit(session, actor, "enrol", "intervention", intervention_id, after={"writes": done})
     if denied:
         await write_audit(
-            session, actor, "enrol", "intervention", intervention_id, after={"writes": denied}, reason="out_of_scope", outcome="denied"
-        )  # fmt: skip
+            session,
+            actor,
+            "enrol",
+            "intervention",
+            intervention_id,
+            after={"writes": denied},
+            reason="out_of_scope",
+            outcome="denied",
+        )
     return settled
 
 
 async def _enrol(
-    session: Session, actor: Actor, programme: Intervention, write: EnrolmentWrite, place: store.ChildPlace | None, clock: Clock
-) -> EnrolmentAnswer:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    programme: Intervention,
+    write: EnrolmentWrite,
+    place: store.ChildPlace | None,
+    clock: Clock,
+) -> EnrolmentAnswer:
     if place is None or not actor.scope.reaches_school(place.school_id):
         return EnrolmentAnswer(write.id, "not_found")
     if not _covers(actor, programme.subject, place.school_id, place.class_id):
@@ -188,9 +200,14 @@ def _covers(actor: Actor, subject: str | None, school_id: int, class_id: int | N
 
 
 async def list_enrolments(
-    session: Session, actor: Actor, page: PageRequest, *, intervention_id: int | None = None, school_id: int | None = None,
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    intervention_id: int | None = None,
+    school_id: int | None = None,
     student_id: str | None = None,
-) -> Page[Enrolment]:  # fmt: skip
+) -> Page[Enrolment]:
     """Enrolments of a programme, school or child, the latest first, of the children within reach.
 
     *Errors*: Invalid when nothing is asked for, OutOfScope, NotFound. *Cost*: one or two statements.

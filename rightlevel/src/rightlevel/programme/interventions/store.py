@@ -99,9 +99,12 @@ async def insert_enrolment(
     now: datetime,
 ) -> bool:
     values = {
-        **msgspec.structs.asdict(write), "intervention_id": intervention_id, "school_id": school_id, "person_id": person_id,
+        **msgspec.structs.asdict(write),
+        "intervention_id": intervention_id,
+        "school_id": school_id,
+        "person_id": person_id,
         "now": now,
-    }  # fmt: skip
+    }
     return await session.execute(_queries["insert_enrolment"], values) == 1
 
 
@@ -115,9 +118,14 @@ async def find_enrolment(
 
 
 async def page_of_enrolments(
-    session: Session, scope: Scope, page: PageRequest, *, intervention_id: int | None, school_id: int | None,
+    session: Session,
+    scope: Scope,
+    page: PageRequest,
+    *,
+    intervention_id: int | None,
+    school_id: int | None,
     student_id: str | None,
-) -> Page[Enrolment]:  # fmt: skip
+) -> Page[Enrolment]:
     after = page.key(tuple[str])
     asked = {
         "by_intervention": intervention_id,
@@ -128,10 +136,15 @@ async def page_of_enrolments(
     parts = [name for name, value in asked.items() if value is not None]
     parts += [] if scope.is_everything else ["in_scope"]
     values = {
-        "intervention_id": intervention_id, "school_id": school_id, "student_id": student_id,
-        "held_schools": [each.school_id for each in scope.held], "held_subjects": [each.subject for each in scope.held],
-        "held_classes": [each.class_id for each in scope.held], "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "intervention_id": intervention_id,
+        "school_id": school_id,
+        "student_id": student_id,
+        "held_schools": [each.school_id for each in scope.held],
+        "held_subjects": [each.subject for each in scope.held],
+        "held_classes": [each.class_id for each in scope.held],
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(_queries["enrolments"].plus(*parts), values, into=Enrolment)
     return page_of(rows, page, lambda row: (row.id,))
 
@@ -142,9 +155,14 @@ async def change_enrolment(
     after = msgspec.structs.asdict(change)
     before = {name: getattr(found, name) for name in after}
     values = {
-        **after, "words": change.words.strip(), "id": found.id, "person_id": person_id, "now": now,
-        "before": msgspec.json.encode(before).decode(), "after": msgspec.json.encode(after).decode(),
-    }  # fmt: skip
+        **after,
+        "words": change.words.strip(),
+        "id": found.id,
+        "person_id": person_id,
+        "now": now,
+        "before": msgspec.json.encode(before).decode(),
+        "after": msgspec.json.encode(after).decode(),
+    }
     return await session.execute(_queries["change_enrolment"], values)
 
 

@@ -14,6 +14,14 @@ from rightlevel.programme.joining.actions import (
 from rightlevel.programme.joining.model import Approval, JoinRequest, NewJoinRequest, TooManyRequests
 
 __all__ = [
-    "Approval", "JoinRequest", "NewJoinRequest", "TooManyRequests", "approve_request", "ask_to_join", "count_open",
-    "decline_request", "list_requests", "read_request",
-]  # fmt: skip
+    "Approval",
+    "JoinRequest",
+    "NewJoinRequest",
+    "TooManyRequests",
+    "approve_request",
+    "ask_to_join",
+    "count_open",
+    "decline_request",
+    "list_requests",
+    "read_request",
+]

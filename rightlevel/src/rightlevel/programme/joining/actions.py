@@ -40,9 +40,12 @@ async def ask_to_join(
     if await _open(session) >= MAX_OPEN:
         raise TooManyRequests
     values = {
-        "name": new.name.strip(), "contact": new.contact.strip(), "school_wished": new.school.strip(),
-        "role_wished": new.role, "words": new.words.strip(),
-    }  # fmt: skip
+        "name": new.name.strip(),
+        "contact": new.contact.strip(),
+        "school_wished": new.school.strip(),
+        "role_wished": new.role,
+        "words": new.words.strip(),
+    }
     more = {"language": language, "address": address, "now": clock.now()}
     request_id = await session.fetch_value(_queries["insert_request"], {**values, **more})
     await write_audit(session, None, "ask", "join_request", request_id, after=values, address=address)
@@ -147,8 +150,12 @@ async def _decide(
     person_id: int | None = None,
 ) -> None:
     values = {
-        "id": request_id, "state": state, "now": clock.now(), "by": actor.person_id, "reason": reason,
+        "id": request_id,
+        "state": state,
+        "now": clock.now(),
+        "by": actor.person_id,
+        "reason": reason,
         "person_id": person_id,
-    }  # fmt: skip
+    }
     if not await session.execute(_queries["decide"], values):
         raise NotOpen

@@ -70,9 +70,11 @@ def request_faults(new: NewJoinRequest) -> list[Fault]:
     """What is wrong with a request."""
     faults: list[Fault] = []
     for field, text, low, high in (
-        ("name", new.name, 1, 200), ("contact", new.contact, 3, 200), ("school_wished", new.school, 0, 200),
+        ("name", new.name, 1, 200),
+        ("contact", new.contact, 3, 200),
+        ("school_wished", new.school, 0, 200),
         ("words", new.words, 0, 1_000),
-    ):  # fmt: skip
+    ):
         if not low <= len(text.strip()) <= high:
             faults.append(Fault(field, f"Between {low} and {high} characters", text.strip()[:50]))
     if new.role not in ROLES_TO_WISH:

@@ -63,10 +63,19 @@ async def amend_past_enrolment(
     class_id = was.class_id if amendment.class_id is msgspec.UNSET else amendment.class_id
     await _check(session, was, amendment.reason, grade=grade, sex=sex, class_id=class_id)
     values: dict[str, Any] = {
-        "student_id": student_id, "enrolment_id": enrolment_id, "school_id": was.school_id, "school_year_id": was.school_year_id,
-        "class_id": class_id, "grade": grade, "sex": sex, "old_class_id": was.class_id, "old_grade": was.grade, "old_sex": was.sex,
-        "version": amendment.version, "now": clock.now(),
-    }  # fmt: skip
+        "student_id": student_id,
+        "enrolment_id": enrolment_id,
+        "school_id": was.school_id,
+        "school_year_id": was.school_year_id,
+        "class_id": class_id,
+        "grade": grade,
+        "sex": sex,
+        "old_class_id": was.class_id,
+        "old_grade": was.grade,
+        "old_sex": was.sex,
+        "version": amendment.version,
+        "now": clock.now(),
+    }
     if not await session.execute(_queries["next_version"], values):
         raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(amendment))
     await amending(session, actor, amendment.reason.strip())
@@ -80,9 +89,15 @@ async def amend_past_enrolment(
     found = await _read(session, student_id, enrolment_id)
     before, after = ({name: getattr(each, name) for name in KEPT} for each in (was, found))
     await write_audit(
-        session, actor, "amend", "student", student_id, before={"past_enrolment": enrolment_id, **before},
-        after={"past_enrolment": enrolment_id, **after, "results": results}, reason=amendment.reason.strip(),
-    )  # fmt: skip
+        session,
+        actor,
+        "amend",
+        "student",
+        student_id,
+        before={"past_enrolment": enrolment_id, **before},
+        after={"past_enrolment": enrolment_id, **after, "results": results},
+        reason=amendment.reason.strip(),
+    )
     return PastAmended(found, results)
 
 

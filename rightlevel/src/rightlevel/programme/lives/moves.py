@@ -74,9 +74,15 @@ async def transfer_student(
     await _move(session, student_id, to, year_id=year_id, code=code, clock=clock)
     after = await read_student(session, actor, student_id)
     await write_audit(
-        session, actor, "transfer", "student", student_id, before=audited(student), after=audited(after),
+        session,
+        actor,
+        "transfer",
+        "student",
+        student_id,
+        before=audited(student),
+        after=audited(after),
         reason=to.reason.strip(),
-    )  # fmt: skip
+    )
     return after
 
 
@@ -127,9 +133,13 @@ async def give_consent(
         raise Invalid(faults=tuple(faults))
     await changing(session, actor, "consent")
     done = await store.give_consent_row(
-        session, student_id, version=consent.version, contact=consent.contact.strip(), given_on=consent.given_on,
+        session,
+        student_id,
+        version=consent.version,
+        contact=consent.contact.strip(),
+        given_on=consent.given_on,
         now=clock.now(),
-    )  # fmt: skip
+    )
     more = {"guardian_consent_on": consent.given_on, "guardian_withdrawn_on": None}
     return await _agreed(session, actor, student, done, "consent", consent.version, more)
 

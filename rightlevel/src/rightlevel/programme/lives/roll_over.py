@@ -118,12 +118,18 @@ async def _look(session: Session, way: _Way) -> RollOverPreview:
     targets = {(each.next_grade, each.section) for each in classes if each.up_class_is_new}
     targets |= {(each.grade, each.section) for each in classes if each.stay_class_is_new}
     found = RollOverPreview(
-        school_id, old, new, tuple(classes),
-        children=sum(each.children for each in classes), up=sum(each.up for each in classes),
-        stay=sum(each.stay for each in classes), finish=sum(each.finish for each in classes),
-        new_classes=len(targets), unknown=len(set(plan.repeaters)) - known,
+        school_id,
+        old,
+        new,
+        tuple(classes),
+        children=sum(each.children for each in classes),
+        up=sum(each.up for each in classes),
+        stay=sum(each.stay for each in classes),
+        finish=sum(each.finish for each in classes),
+        new_classes=len(targets),
+        unknown=len(set(plan.repeaters)) - known,
         open_rounds=tuple(await store.open_rounds(session, values)),
-    )  # fmt: skip
+    )
     if not found.children:
         raise NothingToRollOver(year=old.name)
     return found
@@ -150,9 +156,14 @@ async def _years(session: Session, school_id: int, to_year_id: int | None) -> tu
 
 
 async def children_to_move(
-    session: Session, actor: Actor, school_id: int, *, to_year_id: int | None = None, class_id: int | None = None,
+    session: Session,
+    actor: Actor,
+    school_id: int,
+    *,
+    to_year_id: int | None = None,
+    class_id: int | None = None,
     grade: int | None = None,
-) -> list[MovingChild]:  # fmt: skip
+) -> list[MovingChild]:
     """The children who would go on, for picking who stays: of the school, of a class, or those of a grade without a class.
 
     *Errors*: as `preview_roll_over`. *Cost*: four statements; at most 5,000 rows.
@@ -207,9 +218,12 @@ async def roll_over_school(
     await changing(session, actor, "roll_over")
     moved = await store.move_all(session, plan, way.values, clock.now())
     after: dict[str, Any] = {
-        "roll_over_id": plan.id, "from_year_id": seen.from_year.id, "to_year_id": seen.to_year.id,
-        "carried_rounds": sorted({each.round_id for each in seen.open_rounds}), **msgspec.structs.asdict(moved),
-    }  # fmt: skip
+        "roll_over_id": plan.id,
+        "from_year_id": seen.from_year.id,
+        "to_year_id": seen.to_year.id,
+        "carried_rounds": sorted({each.round_id for each in seen.open_rounds}),
+        **msgspec.structs.asdict(moved),
+    }
     await write_audit(session, actor, "roll_over", "school", school_id, after=after)
     return await _read(session, school_id, plan.id)
 

@@ -60,9 +60,15 @@ async def transfer_row(
     session: Session, student_id: str, to: Transfer, *, year_id: int, code: str, now: datetime
 ) -> int:
     values = {
-        "student_id": student_id, "version": to.version, "school_id": to.school_id, "school_year_id": year_id,
-        "class_id": to.class_id, "grade": to.grade, "code": code, "now": now,
-    }  # fmt: skip
+        "student_id": student_id,
+        "version": to.version,
+        "school_id": to.school_id,
+        "school_year_id": year_id,
+        "class_id": to.class_id,
+        "grade": to.grade,
+        "code": code,
+        "now": now,
+    }
     return await session.execute(_moves["transfer"], values)
 
 
@@ -137,9 +143,13 @@ def moving(
 ) -> dict[str, Any]:
     """What the statements of a roll-over are given."""
     return {
-        "school_id": school_id, "from_year_id": from_year_id, "to_year_id": to_year_id, "repeaters": list(repeaters),
-        "grades": list(GRADES), "nexts": next_grades(grades),
-    }  # fmt: skip
+        "school_id": school_id,
+        "from_year_id": from_year_id,
+        "to_year_id": to_year_id,
+        "repeaters": list(repeaters),
+        "grades": list(GRADES),
+        "nexts": next_grades(grades),
+    }
 
 
 async def preview(session: Session, values: dict[str, Any]) -> list[ClassFate]:
@@ -232,9 +242,20 @@ async def hold_identity(session: Session, student_id: str) -> list[Identity]:
 
 
 ERASURES = (
-    "erase_record_changes", "erase_past", "erase_results", "erase_result_changes", "erase_verifications", "erase_amendments", "erase_interventions",
-    "erase_intervention_changes", "erase_merges", "erase_audit", "erase_audit_of_results", "erase_faults", "erase_left_rows",
-)  # fmt: skip
+    "erase_record_changes",
+    "erase_past",
+    "erase_results",
+    "erase_result_changes",
+    "erase_verifications",
+    "erase_amendments",
+    "erase_interventions",
+    "erase_intervention_changes",
+    "erase_merges",
+    "erase_audit",
+    "erase_audit_of_results",
+    "erase_faults",
+    "erase_left_rows",
+)
 """Each place that may hold something of a child's identity, beside its own record and the receipts."""
 
 
@@ -242,9 +263,11 @@ async def erase(session: Session, identities: list[Identity], now: datetime) -> 
     """Takes a child's identity out of every place that holds it. *Cost*: 14 statements; import faults are read whole."""
     said = {text for each in identities for text in (each.code, each.name, *each.former)}
     values = {
-        "ids": [each.id for each in identities], "codes": [each.lower().strip() for each in said],
-        "names": [like_text(each).strip() for each in said], "now": now,
-    }  # fmt: skip
+        "ids": [each.id for each in identities],
+        "codes": [each.lower().strip() for each in said],
+        "names": [like_text(each).strip() for each in said],
+        "now": now,
+    }
     await session.execute(_erasure["keep_digests"], values)
     await session.execute(_erasure["erase_students"], values)
     for name in ERASURES:

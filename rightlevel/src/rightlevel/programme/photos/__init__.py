@@ -10,6 +10,15 @@ from rightlevel.programme.photos.signing import Keys
 from rightlevel.programme.photos.storing import BucketStore, FolderStore, Store
 
 __all__ = [
-    "MAX_PHOTOS", "MAX_SENT_BYTES", "Album", "BucketStore", "FolderStore", "Keys", "Photo", "PhotoLinks", "Store", "list_photos",
+    "MAX_PHOTOS",
+    "MAX_SENT_BYTES",
+    "Album",
+    "BucketStore",
+    "FolderStore",
+    "Keys",
+    "Photo",
+    "PhotoLinks",
+    "Store",
+    "list_photos",
     "remove_photo",
-]  # fmt: skip
+]

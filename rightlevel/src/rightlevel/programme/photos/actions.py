@@ -49,8 +49,14 @@ class Album:
     """The photos of visits: rows in the database, bytes in a store. Each deed opens its own short transactions."""
 
     def __init__(
-        self, database: Database, bytes_store: Store, clock: Clock, *, school_bytes: int = MAX_SCHOOL_BYTES, all_bytes: int = MAX_ALL_BYTES
-    ) -> None:  # fmt: skip
+        self,
+        database: Database,
+        bytes_store: Store,
+        clock: Clock,
+        *,
+        school_bytes: int = MAX_SCHOOL_BYTES,
+        all_bytes: int = MAX_ALL_BYTES,
+    ) -> None:
         self._database = database
         self._store = bytes_store
         self._clock = clock
@@ -123,10 +129,17 @@ class Album:
         ):
             raise PhotoSpaceFull
         values = {
-            "id": photo_id, "visit_id": visit_id, "school_id": visit.school_id, "sha256": digest, "size_bytes": size,
-            "width": small.width, "height": small.height, "keeps_place": keeps_place, "now": self._clock.now(),
+            "id": photo_id,
+            "visit_id": visit_id,
+            "school_id": visit.school_id,
+            "sha256": digest,
+            "size_bytes": size,
+            "width": small.width,
+            "height": small.height,
+            "keeps_place": keeps_place,
+            "now": self._clock.now(),
             "person_id": actor.person_id,
-        }  # fmt: skip
+        }
         if not await store.insert_photo(session, values):
             raise Conflict
         return store.Same(photo_id, is_stored=False)

@@ -84,9 +84,14 @@ async def _run(content: bytes, *, keeps_place: bool) -> tuple[Told, bytes]:
     bounds = [str(int(each)) for each in limits]
     # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", PROGRAM, *bounds,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+        sys.executable,
+        "-I",
+        PROGRAM,
+        *bounds,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
         async with asyncio.timeout(SHRINK_S):
             said, _ = await process.communicate(content)

@@ -78,8 +78,11 @@ def main() -> int:
     told: dict[str, Any]
     try:
         told, made = shrink(
-            sys.stdin.buffer.read(), longest=longest, bounds=(jpeg, coefficients, png, webp), keeps_place=bool(keeps_place)
-        )  # fmt: skip
+            sys.stdin.buffer.read(),
+            longest=longest,
+            bounds=(jpeg, coefficients, png, webp),
+            keeps_place=bool(keeps_place),
+        )
     except MemoryError:
         told, made = {"refused": "too_many_pixels"}, b""
     except (

@@ -32,18 +32,31 @@ def path_of(bucket: str, name: str) -> str:
 
 
 def authorization(
-    keys: Keys, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], payload_sha256: str, now: datetime
-) -> str:  # fmt: skip
+    keys: Keys,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    payload_sha256: str,
+    now: datetime,
+) -> str:
     """The Authorization header of a request that sends exactly these headers. `now` is the request's x-amz-date, in UTC."""
     sent = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
     names = ";".join(sorted(sent))
     canonical = "\n".join(
         [
-            method, path,
-            "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in sorted(query.items())),
-            *(f"{name}:{sent[name]}" for name in sorted(sent)), "", names, payload_sha256,
+            method,
+            path,
+            "&".join(
+                f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+                for name, value in sorted(query.items())
+            ),
+            *(f"{name}:{sent[name]}" for name in sorted(sent)),
+            "",
+            names,
+            payload_sha256,
         ]
-    )  # fmt: skip
+    )
     scope = f"{now:%Y%m%d}/{keys.region}/s3/aws4_request"
     to_sign = "\n".join([ALGORITHM, f"{now:%Y%m%dT%H%M%SZ}", scope, sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{keys.secret}".encode()

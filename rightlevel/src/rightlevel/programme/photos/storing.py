@@ -119,8 +119,10 @@ class BucketStore:
         now = self._clock.now().astimezone(UTC)
         path, payload = path_of(self._bucket, name), sha256(content).hexdigest()
         headers = {
-            "host": self._address.netloc, "x-amz-content-sha256": payload, "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}",
-        }  # fmt: skip
+            "host": self._address.netloc,
+            "x-amz-content-sha256": payload,
+            "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}",
+        }
         signed = {
             **headers,
             "authorization": authorization(self._keys, method, path, {}, headers, payload, now),

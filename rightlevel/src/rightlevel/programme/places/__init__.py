@@ -29,6 +29,23 @@ from rightlevel.programme.places.model import (
 )
 
 __all__ = [
-    "KINDS", "NewPlace", "Place", "PlaceChange", "PlaceClosed", "PlaceFollowed", "PlaceHasPast", "PlaceKind", "PlaceName", "PlaceRow",
-    "change_place", "close_place", "create_place", "delete_place", "kinds_below", "list_places", "read_place", "reopen_place", "restore_place",
-]  # fmt: skip
+    "KINDS",
+    "NewPlace",
+    "Place",
+    "PlaceChange",
+    "PlaceClosed",
+    "PlaceFollowed",
+    "PlaceHasPast",
+    "PlaceKind",
+    "PlaceName",
+    "PlaceRow",
+    "change_place",
+    "close_place",
+    "create_place",
+    "delete_place",
+    "kinds_below",
+    "list_places",
+    "read_place",
+    "reopen_place",
+    "restore_place",
+]

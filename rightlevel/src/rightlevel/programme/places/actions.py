@@ -82,9 +82,13 @@ async def create_place(session: Session, actor: Actor, new: NewPlace) -> Place:
         raise Invalid(faults=tuple(faults))
     try:
         place_id = await store.insert_place(
-            session, parent_id=new.parent_id, kind=new.kind, code=new.code.strip(), name_local=new.name_local.strip(),
+            session,
+            parent_id=new.parent_id,
+            kind=new.kind,
+            code=new.code.strip(),
+            name_local=new.name_local.strip(),
             name_latin=new.name_latin.strip(),
-        )  # fmt: skip
+        )
     except ConstraintViolated as error:
         raise AlreadyTaken(
             faults=(Fault("code", "This code is in use below this place", new.code),)

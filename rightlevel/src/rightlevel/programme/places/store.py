@@ -41,13 +41,23 @@ async def page_of_places(
 ) -> Page[PlaceRow]:
     after = page.key(tuple[int])
     wanted = {
-        "deleted": deleted, "live": not deleted, "open": not closed and not deleted, "closed": closed, "by_parent": parent_id is not None, "by_kind": kind is not None,
-        "roots": parent_id is None and not search and not deleted and kind is None, "by_search": bool(search), "after": after is not None,
-    }  # fmt: skip
+        "deleted": deleted,
+        "live": not deleted,
+        "open": not closed and not deleted,
+        "closed": closed,
+        "by_parent": parent_id is not None,
+        "by_kind": kind is not None,
+        "roots": parent_id is None and not search and not deleted and kind is None,
+        "by_search": bool(search),
+        "after": after is not None,
+    }
     values = {
-        "parent_id": parent_id, "kind": kind, "search": f"%{like_text(search or '')}%", "after_id": after[0] if after else None,
+        "parent_id": parent_id,
+        "kind": kind,
+        "search": f"%{like_text(search or '')}%",
+        "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
-    }  # fmt: skip
+    }
     query = _queries["list_places"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = await session.fetch_all(query, values, into=PlaceRow)
     return page_of(rows, page, lambda row: (row.id,))

@@ -7,5 +7,11 @@ from rightlevel.programme.practice.actions import NotPractice, TooMuchToReset, W
 from rightlevel.programme.practice.model import MOST_CHILDREN, PRACTICE_CHILDREN, PracticeReset
 
 __all__ = [
-    "MOST_CHILDREN", "PRACTICE_CHILDREN", "NotPractice", "PracticeReset", "TooMuchToReset", "WasReal", "reset_practice",
-]  # fmt: skip
+    "MOST_CHILDREN",
+    "PRACTICE_CHILDREN",
+    "NotPractice",
+    "PracticeReset",
+    "TooMuchToReset",
+    "WasReal",
+    "reset_practice",
+]

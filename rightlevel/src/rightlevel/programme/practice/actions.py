@@ -65,8 +65,13 @@ async def reset_practice(session: Session, actor: Actor, school_id: int, clock: 
         async with session.savepoint():
             done = await _empty(session, school_id, clock)
             children = await store.put_class_back(
-                session, school_id, school_year_id=year.id, grade=grades[0], person_id=actor.person_id, now=clock.now()
-            )  # fmt: skip
+                session,
+                school_id,
+                school_year_id=year.id,
+                grade=grades[0],
+                person_id=actor.person_id,
+                now=clock.now(),
+            )
     except ConstraintViolated as error:
         if error.constraint not in GUARDS:
             raise

@@ -24,12 +24,32 @@ class PracticeChild(msgspec.Struct, frozen=True):
 PRACTICE_CHILDREN: Final = tuple(
     PracticeChild(name, sex)
     for name, sex in (
-        ("Anika Rao", 2), ("Bopha Chea", 2), ("ចាន់ សុខ", 1), ("Dara Lim", 1), ("Devi Sen", 2), ("ដារ៉ា ហេង", 1), ("Farah Khan", 2),
-        ("Hari Nath", 1), ("Ishan Das", 1), ("Jaya Patil", 2), ("កុសល ម៉ៅ", 1), ("Kosal Prak", 1), ("Lata Verma", 2), ("ម៉ាលី ទេព", 2),
-        ("Meera Iyer", 2), ("Omar Alam", 1), ("Phalla Ouk", 2), ("បុប្ផា ជា", 2), ("Ravi Kumar", 1), ("Rithy Mao", 1), ("Sokha Tep", 2),
-        ("សុខា លឹម", 1), ("Vanna Heng", 1), ("Zara Shinde", 2),
+        ("Anika Rao", 2),
+        ("Bopha Chea", 2),
+        ("ចាន់ សុខ", 1),
+        ("Dara Lim", 1),
+        ("Devi Sen", 2),
+        ("ដារ៉ា ហេង", 1),
+        ("Farah Khan", 2),
+        ("Hari Nath", 1),
+        ("Ishan Das", 1),
+        ("Jaya Patil", 2),
+        ("កុសល ម៉ៅ", 1),
+        ("Kosal Prak", 1),
+        ("Lata Verma", 2),
+        ("ម៉ាលី ទេព", 2),
+        ("Meera Iyer", 2),
+        ("Omar Alam", 1),
+        ("Phalla Ouk", 2),
+        ("បុប្ផា ជា", 2),
+        ("Ravi Kumar", 1),
+        ("Rithy Mao", 1),
+        ("Sokha Tep", 2),
+        ("សុខា លឹម", 1),
+        ("Vanna Heng", 1),
+        ("Zara Shinde", 2),
     )
-)  # fmt: skip
+)
 """Made-up names in two scripts, twelve girls and twelve boys; nobody is meant."""
 
 

@@ -17,8 +17,14 @@ _queries = load_queries(__package__ or "")
 STORING_FOR: Final = timedelta(hours=1)
 """Bytes of a photo that was being stored arrive within seconds; after an hour they are there or never come (as photos.actions has it)."""
 BEFORE_VISITS: Final = (
-    "empty_sessions", "empty_attendance", "empty_groups", "empty_members", "empty_checks", "empty_enrolments", "empty_enrolments_here",
-)  # fmt: skip
+    "empty_sessions",
+    "empty_attendance",
+    "empty_groups",
+    "empty_members",
+    "empty_checks",
+    "empty_enrolments",
+    "empty_enrolments_here",
+)
 VISITS: Final = (
     "empty_photos",
     "empty_photo_space",
@@ -92,8 +98,13 @@ async def put_class_back(
 ) -> int:
     """How many children stand in the practice class."""
     values = {
-        "school_id": school_id, "school_year_id": school_year_id, "grade": grade, "section": SECTION, "person_id": person_id, "now": now,
-    }  # fmt: skip
+        "school_id": school_id,
+        "school_year_id": school_year_id,
+        "grade": grade,
+        "section": SECTION,
+        "person_id": person_id,
+        "now": now,
+    }
     await session.execute(_queries["put_classes_away"], values)
     class_id = await session.fetch_value(_queries["practice_class"], values)
     numbers = range(1, len(PRACTICE_CHILDREN) + 1)

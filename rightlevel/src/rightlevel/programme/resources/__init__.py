@@ -29,7 +29,23 @@ from rightlevel.programme.resources.model import (
 )
 
 __all__ = [
-    "KINDS", "MAX_FILE_BYTES", "MEDIA_TYPES", "Files", "KeptFile", "NewResource", "Resource", "ResourceChange", "ResourceSearch", "StoredFile",
-    "begin_upload", "change_resource", "count_view", "create_resource", "delete_resource", "list_resources", "open_file", "read_resource",
+    "KINDS",
+    "MAX_FILE_BYTES",
+    "MEDIA_TYPES",
+    "Files",
+    "KeptFile",
+    "NewResource",
+    "Resource",
+    "ResourceChange",
+    "ResourceSearch",
+    "StoredFile",
+    "begin_upload",
+    "change_resource",
+    "count_view",
+    "create_resource",
+    "delete_resource",
+    "list_resources",
+    "open_file",
+    "read_resource",
     "restore_resource",
-]  # fmt: skip
+]

@@ -164,9 +164,13 @@ def media_type_of(head: bytes) -> str | None:
     *Source*: WHATWG MIME Sniffing, tables of image, audio, video and archive types; RFC 8118 for PDF.
     """
     for start, kind in (
-        (b"%PDF-", "application/pdf"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"),
-        (b"OggS\x00", "audio/ogg"), (b"ID3", "audio/mpeg"), (b"\x1a\x45\xdf\xa3", "video/webm"),
-    ):  # fmt: skip
+        (b"%PDF-", "application/pdf"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"OggS\x00", "audio/ogg"),
+        (b"ID3", "audio/mpeg"),
+        (b"\x1a\x45\xdf\xa3", "video/webm"),
+    ):
         if head.startswith(start):
             return kind
     if head[:4] == b"RIFF":

@@ -48,10 +48,13 @@ def since(today: date) -> date:
 def _columns(new: NewResource | ResourceChange) -> dict[str, Any]:
     subject = cast("Subject", new.subject)
     return {
-        "title": " ".join(new.title.split()), "words": new.words.strip(), "subject": new.subject, "url": new.url or None,
+        "title": " ".join(new.title.split()),
+        "words": new.words.strip(),
+        "subject": new.subject,
+        "url": new.url or None,
         "rank_from": rank_of(subject, new.level_from) if new.level_from else None,
         "rank_to": rank_of(subject, new.level_to) if new.level_to else None,
-    }  # fmt: skip
+    }
 
 
 async def page_of_resources(
@@ -60,13 +63,18 @@ async def page_of_resources(
     after = page.key(tuple[int])
     subject = cast("Subject", asked.subject)
     parts = [
-        "deleted" if asked.deleted else "live", *(["by_subject"] if asked.subject else []), *(["by_level"] if asked.level else []),
+        "deleted" if asked.deleted else "live",
+        *(["by_subject"] if asked.subject else []),
+        *(["by_level"] if asked.level else []),
         *(["after"] if after else []),
-    ]  # fmt: skip
+    ]
     values = {
-        "since": since(today), "subject": asked.subject, "rank": rank_of(subject, asked.level) if asked.level else None,
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "since": since(today),
+        "subject": asked.subject,
+        "rank": rank_of(subject, asked.level) if asked.level else None,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(_queries["resources"].plus(*parts), values, into=Resource)
     return page_of(rows, page, lambda row: (row.id,))
 

@@ -128,9 +128,17 @@ def _require_batch(writes: Sequence[ResultWrite]) -> None:
 
 
 async def _look_and_write(
-    session: Session, actor: Actor, writes: Sequence[ResultWrite], numbers: list[int], answers: dict[int, ResultAnswer],
-    clock: Clock, *, is_first: bool, is_last: bool, keeps_details: bool,
-) -> list[int]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    writes: Sequence[ResultWrite],
+    numbers: list[int],
+    answers: dict[int, ResultAnswer],
+    clock: Clock,
+    *,
+    is_first: bool,
+    is_last: bool,
+    keeps_details: bool,
+) -> list[int]:
     """Judges some writes, saves what may be, answers what is settled; the numbers of those to look at again.
 
     A statement sees what was committed when it began. Whatever looks taken or stale at first may be this very write, done a
@@ -166,9 +174,14 @@ def _may_have_moved(fact: Facts, code: str) -> bool:
 
 
 async def _save(
-    session: Session, actor: Actor, writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]],
-    answers: dict[int, ResultAnswer], clock: Clock, day: date,
-) -> list[int]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    writes: Sequence[ResultWrite],
+    judged: list[tuple[int, Facts]],
+    answers: dict[int, ResultAnswer],
+    clock: Clock,
+    day: date,
+) -> list[int]:
     overridden = sorted(
         {code for number, fact in judged for code in was_overridden(writes[number], fact, day)}
     )
@@ -250,9 +263,16 @@ def _answer(actor: Actor, code: str, write: ResultWrite, facts: Facts) -> Result
 
 
 async def class_sheet(
-    session: Session, actor: Actor, page: PageRequest, *, school_id: int, round_id: int, subject: str,
-    class_id: int | None = None, grade: int | None = None,
-) -> Page[SheetRow]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    school_id: int,
+    round_id: int,
+    subject: str,
+    class_id: int | None = None,
+    grade: int | None = None,
+) -> Page[SheetRow]:
     """The children of a class, grade or school by name, each with its result. *Errors*: Forbidden, OutOfScope. *Cost*: one statement."""
     require(actor, "read", "result")
     known = _subject(subject)

@@ -13,9 +13,19 @@ from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Subject
 
 Task = Literal[
-    "paragraph", "paragraph_again", "story", "fact_questions", "inference_questions", "words", "letters",
-    "subtractions", "division", "word_problem", "numbers_2digit", "numbers_1digit",
-]  # fmt: skip
+    "paragraph",
+    "paragraph_again",
+    "story",
+    "fact_questions",
+    "inference_questions",
+    "words",
+    "letters",
+    "subtractions",
+    "division",
+    "word_problem",
+    "numbers_2digit",
+    "numbers_1digit",
+]
 TASKS: tuple[Task, ...] = get_args(Task)
 MAX_ITEMS = 20
 MAX_STEPS = 8

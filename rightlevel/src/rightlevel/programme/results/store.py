@@ -124,20 +124,35 @@ async def write_results(
     wanted, facts = _columns(writes), _columns([fact for _, fact in judged])
     has_changes = any(facts["result_id"])
     values: dict[str, Any] = {
-        "write_ids": _plain(wanted["id"]), "result_ids": _plain(facts["result_id"]), "versions": _plain(wanted["version"]),
-        "student_ids": _plain(wanted["student_id"]), "round_ids": _plain(wanted["round_id"]), "subjects": _plain(wanted["subject"]),
-        "outcomes": _plain(wanted["outcome"]), "ranks": _plain([rank_of_write(write) for write in writes]),
-        "tested": _plain(wanted["tested_on"]), "tools": _plain(wanted["tool"]), "assents": _plain(wanted["assent"]),
-        "selected": _plain(wanted["is_selected"]), "methods": _plain(wanted["method"]),
+        "write_ids": _plain(wanted["id"]),
+        "result_ids": _plain(facts["result_id"]),
+        "versions": _plain(wanted["version"]),
+        "student_ids": _plain(wanted["student_id"]),
+        "round_ids": _plain(wanted["round_id"]),
+        "subjects": _plain(wanted["subject"]),
+        "outcomes": _plain(wanted["outcome"]),
+        "ranks": _plain([rank_of_write(write) for write in writes]),
+        "tested": _plain(wanted["tested_on"]),
+        "tools": _plain(wanted["tool"]),
+        "assents": _plain(wanted["assent"]),
+        "selected": _plain(wanted["is_selected"]),
+        "methods": _plain(wanted["method"]),
         "notes": _texts([notes or None for notes in wanted["notes"]]),
-        "school_ids": _plain(facts["school_id"]), "class_ids": _plain(facts["class_id"]),
-        "grades": _plain(facts["grade"]), "sexes": _plain(facts["sex"]),
+        "school_ids": _plain(facts["school_id"]),
+        "class_ids": _plain(facts["class_id"]),
+        "grades": _plain(facts["grade"]),
+        "sexes": _plain(facts["sex"]),
         "befores": _texts([_before(w, f) if has_changes else None for w, f in judged]),
         "afters": _texts([_after(w, f) if has_changes else None for w, f in judged]),
         "reasons": _texts([reason or None for reason in wanted["reason"]]),
-        "person_id": actor.person_id, "role": actor.role, "address": actor.address, "now": now, "overridden": overridden,
-        "reason": next((reason for reason in wanted["reason"] if reason), None), "round_id": writes[0].round_id,
-    }  # fmt: skip
+        "person_id": actor.person_id,
+        "role": actor.role,
+        "address": actor.address,
+        "now": now,
+        "overridden": overridden,
+        "reason": next((reason for reason in wanted["reason"] if reason), None),
+        "round_id": writes[0].round_id,
+    }
     rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
     return {row.write_id: row for row in rows}
 
@@ -146,10 +161,15 @@ def _before(write: ResultWrite, facts: Facts) -> str | None:
     if facts.result_id is None:
         return None
     kept = {
-        "outcome": facts.result_outcome, "level": level_code(write.subject, facts.result_rank), "tested_on": facts.result_tested_on,
-        "tool": facts.result_tool, "assent": facts.result_assent, "is_selected": facts.result_is_selected, "method": facts.result_method,
+        "outcome": facts.result_outcome,
+        "level": level_code(write.subject, facts.result_rank),
+        "tested_on": facts.result_tested_on,
+        "tool": facts.result_tool,
+        "assent": facts.result_assent,
+        "is_selected": facts.result_is_selected,
+        "method": facts.result_method,
         "notes": facts.result_notes,
-    }  # fmt: skip
+    }
     return _encoder.encode(kept).decode()
 
 
@@ -170,18 +190,34 @@ def _after(write: ResultWrite, facts: Facts) -> str | None:
 
 
 async def page_of_sheet(
-    session: Session, page: PageRequest, *, school_id: int, round_id: int, subject: Subject, class_id: int | None,
-    grade: int | None, scope: Scope,
-) -> Page[SheetRow]:  # fmt: skip
+    session: Session,
+    page: PageRequest,
+    *,
+    school_id: int,
+    round_id: int,
+    subject: Subject,
+    class_id: int | None,
+    grade: int | None,
+    scope: Scope,
+) -> Page[SheetRow]:
     after = page.key(tuple[str])
     wanted = {
-        "by_class": class_id is not None, "by_grade": grade is not None, "in_scope": not scope.is_everything, "after": after is not None,
-    }  # fmt: skip
+        "by_class": class_id is not None,
+        "by_grade": grade is not None,
+        "in_scope": not scope.is_everything,
+        "after": after is not None,
+    }
     values = {
-        "school_id": school_id, "round_id": round_id, "subject": subject, "class_id": class_id, "grade": grade,
-        "scope_schools": scope.whole_schools(subject), "scope_classes": scope.classes(subject),
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "school_id": school_id,
+        "round_id": round_id,
+        "subject": subject,
+        "class_id": class_id,
+        "grade": grade,
+        "scope_schools": scope.whole_schools(subject),
+        "scope_classes": scope.classes(subject),
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(
         _sheet.plus(*(part for part, is_wanted in wanted.items() if is_wanted)), values, into=SheetRow
     )
@@ -259,12 +295,18 @@ async def page_of_all_results(
     after = page.key(_After)
     wanted = {"by_school": school_id, "by_round": round_id, "by_subject": subject, "after": after}
     values = {
-        "school_id": school_id, "round_id": round_id, "subject": subject, "rows": page.rows_to_ask,
-        "after_school": after.school_id if after else None, "after_student": after.student_id if after else None,
-        "after_round": after.round_id if after else None, "after_subject": after.subject if after else None,
-        "held_schools": [each.school_id for each in scope.held], "held_subjects": [each.subject for each in scope.held],
+        "school_id": school_id,
+        "round_id": round_id,
+        "subject": subject,
+        "rows": page.rows_to_ask,
+        "after_school": after.school_id if after else None,
+        "after_student": after.student_id if after else None,
+        "after_round": after.round_id if after else None,
+        "after_subject": after.subject if after else None,
+        "held_schools": [each.school_id for each in scope.held],
+        "held_subjects": [each.subject for each in scope.held],
         "held_classes": [each.class_id for each in scope.held],
-    }  # fmt: skip
+    }
     query = _queries["results_of_schools" if scope.is_everything else "results_in_scope"]
     query = query.plus(*(part for part, given in wanted.items() if given is not None))
     rows = await session.fetch_all(query, values, into=StudentResult)
@@ -323,9 +365,14 @@ async def delete_result_row(
 ) -> int:
     before = {"outcome": held.outcome, "level": level_code(held.subject, held.rank)}
     values = {
-        "result_id": held.id, "version": version, "write_id": write_id, "person_id": person_id, "reason": reason or None, "now": now,
+        "result_id": held.id,
+        "version": version,
+        "write_id": write_id,
+        "person_id": person_id,
+        "reason": reason or None,
+        "now": now,
         "before": _encoder.encode(before).decode(),
-    }  # fmt: skip
+    }
     return await session.execute(_queries["delete_result"], values)
 
 
@@ -373,8 +420,13 @@ async def results_to_lock(
     wanted = {"by_ids": result_ids, "by_school": school, "by_subject": subject, "by_class": class_id}
     school_id, round_id = school or (None, None)
     values = {
-        "result_ids": result_ids, "school_id": school_id, "round_id": round_id, "subject": subject, "class_id": class_id, "rows": rows,
-    }  # fmt: skip
+        "result_ids": result_ids,
+        "school_id": school_id,
+        "round_id": round_id,
+        "subject": subject,
+        "class_id": class_id,
+        "rows": rows,
+    }
     query = _queries["results_to_lock"].plus(*(part for part, given in wanted.items() if given is not None))
     return await session.fetch_all(query, values, into=LockableResult)
 
@@ -400,9 +452,13 @@ async def page_without_baseline(
         "after": after is not None,
     }
     values = {
-        "round_id": round_id, "school_id": school_id, "held_schools": [each.school_id for each in scope.held],
-        "held_subjects": [each.subject for each in scope.held], "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "round_id": round_id,
+        "school_id": school_id,
+        "held_schools": [each.school_id for each in scope.held],
+        "held_subjects": [each.subject for each in scope.held],
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["results_without_baseline"].plus(
         *(part for part, is_wanted in wanted.items() if is_wanted)
     )

@@ -212,8 +212,15 @@ async def set_round_state(
         await store.begin_snapshot(session, round_id, person_id=actor.person_id, now=clock.now())
         after |= {"open_retests": msgspec.to_builtins(left)} if left.are_any else {}
     await write_audit(
-        session, actor, "change_state", "round", round_id, before={"state": found.state}, after=after, reason=reason or None
-    )  # fmt: skip
+        session,
+        actor,
+        "change_state",
+        "round",
+        round_id,
+        before={"state": found.state},
+        after=after,
+        reason=reason or None,
+    )
     return await store.find_round(session, round_id)
 
 

@@ -62,9 +62,12 @@ async def page_of_rounds(
 ) -> Page[Round]:
     after = page.key(tuple[int])
     wanted = {
-        "live": not deleted, "deleted": deleted, "by_year": school_year_id is not None, "by_state": state is not None,
+        "live": not deleted,
+        "deleted": deleted,
+        "by_year": school_year_id is not None,
+        "by_state": state is not None,
         "after": after is not None,
-    }  # fmt: skip
+    }
     values = {
         "school_year_id": school_year_id,
         "state": state,
@@ -148,9 +151,13 @@ async def results_outside(
     """How many results lie outside the round's days (and the schools' own), or outside the own days that some schools would have."""
     days = of_schools or []
     values = {
-        "round_id": round_id, "starts_on": starts_on, "ends_on": ends_on, "school_ids": [each.school_id for each in days],
-        "starts": [each.starts_on for each in days], "ends": [each.ends_on for each in days],
-    }  # fmt: skip
+        "round_id": round_id,
+        "starts_on": starts_on,
+        "ends_on": ends_on,
+        "school_ids": [each.school_id for each in days],
+        "starts": [each.starts_on for each in days],
+        "ends": [each.ends_on for each in days],
+    }
     query = _queries["results_outside"].plus("of_round" if of_schools is None else "of_schools")
     return cast("int", await session.fetch_value(query, values))
 
@@ -226,9 +233,11 @@ async def days_of_schools(
 
 async def set_many_dates(session: Session, round_id: int, days: list[OwnDays]) -> None:
     values = {
-        "round_id": round_id, "school_ids": [each.school_id for each in days], "starts": [each.starts_on for each in days],
+        "round_id": round_id,
+        "school_ids": [each.school_id for each in days],
+        "starts": [each.starts_on for each in days],
         "ends": [each.ends_on for each in days],
-    }  # fmt: skip
+    }
     await session.execute(_queries["set_many_dates"], values)
 
 

@@ -174,9 +174,15 @@ async def change_school(
     await _save_change(session, school, change, fields)
     forget_assignments(session, school_id=school_id)
     await write_audit(
-        session, actor, "change", "school", school_id, before={name: before[name] for name in touched},
-        after={name: fields[name] for name in touched}, reason=change.reason.strip() or None,
-    )  # fmt: skip
+        session,
+        actor,
+        "change",
+        "school",
+        school_id,
+        before={name: before[name] for name in touched},
+        after={name: fields[name] for name in touched},
+        reason=change.reason.strip() or None,
+    )
     return await store.find_school(session, school_id)
 
 

@@ -215,8 +215,10 @@ def school_faults(school: NewSchool) -> list[Fault]:
         faults.append(Fault("name_latin", "At most 200 characters", school.name_latin[:80]))
     faults += unseen_faults(name_local=school.name_local, name_latin=school.name_latin)
     for field, value, known in (
-        ("ownership", school.ownership, OWNERSHIPS), ("area", school.area, AREAS), ("status", school.status, STATUSES),
-    ):  # fmt: skip
+        ("ownership", school.ownership, OWNERSHIPS),
+        ("area", school.area, AREAS),
+        ("status", school.status, STATUSES),
+    ):
         if value is not None and value not in known:
             faults.append(Fault(field, f"One of: {', '.join(known)}", value))
     return faults + _position_faults(school.latitude, school.longitude)

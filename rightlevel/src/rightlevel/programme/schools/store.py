@@ -51,17 +51,29 @@ async def count_schools(session: Session, asked: SchoolSearch, scope: Scope) -> 
 
 
 def _school_parts(asked: SchoolSearch, scope: Scope) -> list[str]:
-    return list(_parts({
-        "live": not asked.deleted, "deleted": asked.deleted, "by_place": asked.place_id is not None, "by_search": bool(asked.search),
-        "by_status": asked.status is not None, "by_practice": asked.is_practice is not None, "in_scope": not scope.is_everything,
-    }))  # fmt: skip
+    return list(
+        _parts(
+            {
+                "live": not asked.deleted,
+                "deleted": asked.deleted,
+                "by_place": asked.place_id is not None,
+                "by_search": bool(asked.search),
+                "by_status": asked.status is not None,
+                "by_practice": asked.is_practice is not None,
+                "in_scope": not scope.is_everything,
+            }
+        )
+    )
 
 
 def _school_values(asked: SchoolSearch, scope: Scope) -> dict[str, Any]:
     return {
-        "place_id": asked.place_id, "search": f"%{like_text(asked.search or '')}%", "status": asked.status,
-        "is_practice": asked.is_practice, "scope_schools": scope.schools(),
-    }  # fmt: skip
+        "place_id": asked.place_id,
+        "search": f"%{like_text(asked.search or '')}%",
+        "status": asked.status,
+        "is_practice": asked.is_practice,
+        "scope_schools": scope.schools(),
+    }
 
 
 async def find_school(session: Session, school_id: int, *, lock: str | None = None) -> School:
@@ -179,8 +191,12 @@ async def rounds_outside(session: Session, year_id: int, starts_on: date, ends_o
 
 async def past_outside(session: Session, year: SchoolYear, starts_on: date, ends_on: date) -> YearPast:
     values = {
-        "year_id": year.id, "old_starts_on": year.starts_on, "old_ends_on": year.ends_on, "starts_on": starts_on, "ends_on": ends_on,
-    }  # fmt: skip
+        "year_id": year.id,
+        "old_starts_on": year.starts_on,
+        "old_ends_on": year.ends_on,
+        "starts_on": starts_on,
+        "ends_on": ends_on,
+    }
     return await session.fetch_one(_queries["past_outside"], values, into=YearPast) or YearPast(0, 0, 0)
 
 
@@ -192,14 +208,23 @@ async def page_of_classes(
     session: Session, page: PageRequest, school_id: int, *, year_id: int | None, deleted: bool, scope: Scope
 ) -> Page[ClassRow]:
     after = page.key(tuple[int])
-    parts = _parts({
-        "by_year": year_id is not None, "live": not deleted, "deleted": deleted, "in_scope": not scope.is_everything,
-        "after": after is not None,
-    })  # fmt: skip
+    parts = _parts(
+        {
+            "by_year": year_id is not None,
+            "live": not deleted,
+            "deleted": deleted,
+            "in_scope": not scope.is_everything,
+            "after": after is not None,
+        }
+    )
     values = {
-        "school_id": school_id, "school_year_id": year_id, "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "school_id": school_id,
+        "school_year_id": year_id,
+        "scope_schools": scope.whole_schools(),
+        "scope_classes": scope.classes(),
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(_queries["list_classes"].plus(*parts), values, into=ClassRow)
     return page_of(rows, page, lambda row: (row.id,))
 

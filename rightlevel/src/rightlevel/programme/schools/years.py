@@ -18,8 +18,15 @@ from rightlevel.programme.schools.model import NewYear, SchoolYear, YearChange, 
 from rightlevel.programme.schools.store import current_year, read_grades
 
 __all__ = [
-    "change_year", "create_year", "current_year", "delete_year", "list_years", "read_grades", "read_year", "restore_year",
-]  # fmt: skip
+    "change_year",
+    "create_year",
+    "current_year",
+    "delete_year",
+    "list_years",
+    "read_grades",
+    "read_year",
+    "restore_year",
+]
 
 
 class YearPastOutside(Conflict):

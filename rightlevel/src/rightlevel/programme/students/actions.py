@@ -220,9 +220,15 @@ async def change_student(
         raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(change))
     after = await store.find_student(session, student_id)
     await write_audit(
-        session, actor, deed, "student", student_id, before=audited(student), after=audited(after),
+        session,
+        actor,
+        deed,
+        "student",
+        student_id,
+        before=audited(student),
+        after=audited(after),
         reason=change.reason.strip() or None,
-    )  # fmt: skip
+    )
     return after
 
 

@@ -23,9 +23,24 @@ YOUNGEST, OLDEST = 3, 25
 SEXES = {1: "male", 2: "female", 0: "not known", 9: "not applicable"}
 """*Source*: ISO/IEC 5218."""
 _SEX_WORDS = {
-    "1": 1, "m": 1, "male": 1, "boy": 1, "ប": 1, "ប្រុស": 1, "2": 2, "f": 2, "female": 2, "girl": 2, "ស": 2, "ស្រី": 2,
-    "0": 0, "not known": 0, "unknown": 0, "9": 9, "not applicable": 9,
-}  # fmt: skip
+    "1": 1,
+    "m": 1,
+    "male": 1,
+    "boy": 1,
+    "ប": 1,
+    "ប្រុស": 1,
+    "2": 2,
+    "f": 2,
+    "female": 2,
+    "girl": 2,
+    "ស": 2,
+    "ស្រី": 2,
+    "0": 0,
+    "not known": 0,
+    "unknown": 0,
+    "9": 9,
+    "not applicable": 9,
+}
 
 
 class StudentRow(msgspec.Struct, frozen=True):
@@ -245,9 +260,12 @@ def columns_of(new: NewStudent) -> dict[str, Any]:
     fields = msgspec.structs.asdict(new)
     name = " ".join(new.name.split())
     return {
-        **fields, "code": code_form(new.code), "name": name, "name_key": name_key(name),
+        **fields,
+        "code": code_form(new.code),
+        "name": name,
+        "name_key": name_key(name),
         "guardian_contact": new.guardian_contact or None,
-    }  # fmt: skip
+    }
 
 
 def standing_of(student: Student) -> Standing:

@@ -41,10 +41,18 @@ def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any
     text = asked.search or ""
     key = name_key(text)
     values = {
-        "school_id": asked.school_id, "class_id": asked.class_id, "grade": asked.grade, "sex": asked.sex, "status": asked.status,
-        "search": f"{like_text(key)}%", "first": key, "last": key + LAST_LETTER, "code": code_form(text),
-        "scope_schools": scope.whole_schools(), "scope_classes": scope.classes(),
-    }  # fmt: skip
+        "school_id": asked.school_id,
+        "class_id": asked.class_id,
+        "grade": asked.grade,
+        "sex": asked.sex,
+        "status": asked.status,
+        "search": f"{like_text(key)}%",
+        "first": key,
+        "last": key + LAST_LETTER,
+        "code": code_form(text),
+        "scope_schools": scope.whole_schools(),
+        "scope_classes": scope.classes(),
+    }
     return parts, values
 
 
@@ -187,9 +195,13 @@ async def standing_faults(
 ) -> list[str]:
     """Codes of what speaks against it; with `hold` what it rests on is held until the transaction ends. *Cost*: one or two statements."""
     values = {
-        "school_ids": [to.school_id, from_school_id or to.school_id], "school_id": to.school_id, "grade": to.grade,
-        "school_year_id": to.school_year_id, "class_id": to.class_id, "from_school_id": from_school_id,
-    }  # fmt: skip
+        "school_ids": [to.school_id, from_school_id or to.school_id],
+        "school_id": to.school_id,
+        "grade": to.grade,
+        "school_year_id": to.school_year_id,
+        "class_id": to.class_id,
+        "from_school_id": from_school_id,
+    }
     if hold:
         await session.fetch_value(_queries["hold_standing"], values)
     return cast("list[str]", await session.fetch_value(_queries["standing_faults"], values))

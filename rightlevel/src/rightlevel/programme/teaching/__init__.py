@@ -27,6 +27,21 @@ from rightlevel.programme.teaching.model import (
 )
 
 __all__ = [
-    "PRESENCES", "ChildDose", "GroupDose", "Mark", "MarkAnswer", "SchoolDose", "SessionAnswer", "SessionRow", "SessionWrite", "SheetMark",
-    "attendance_share", "dose_of_children", "dose_of_groups", "dose_of_schools", "list_sessions", "read_session", "record_session",
-]  # fmt: skip
+    "PRESENCES",
+    "ChildDose",
+    "GroupDose",
+    "Mark",
+    "MarkAnswer",
+    "SchoolDose",
+    "SessionAnswer",
+    "SessionRow",
+    "SessionWrite",
+    "SheetMark",
+    "attendance_share",
+    "dose_of_children",
+    "dose_of_groups",
+    "dose_of_schools",
+    "list_sessions",
+    "read_session",
+    "record_session",
+]

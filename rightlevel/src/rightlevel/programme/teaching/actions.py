@@ -68,9 +68,15 @@ async def record_session(session: Session, actor: Actor, write: SessionWrite, cl
     await store.write_marks(session, row.id, marks, group.group.children, is_new=is_new)
     after = await store.find_session(session, row.id)
     await write_audit(
-        session, actor, "override" if is_late else "record", "teaching", row.id,
-        before=store.as_shown(before) if before else None, after=store.as_shown(after), reason=write.reason.strip()[:500] or None,
-    )  # fmt: skip
+        session,
+        actor,
+        "override" if is_late else "record",
+        "teaching",
+        row.id,
+        before=store.as_shown(before) if before else None,
+        after=store.as_shown(after),
+        reason=write.reason.strip()[:500] or None,
+    )
     return _answer(after, write, known)
 
 

@@ -35,10 +35,18 @@ async def days_back(session: Session) -> int:
 
 def _values(write: SessionWrite, group: GroupRow, person_id: int, now: datetime) -> dict[str, Any]:
     return {
-        "id": write.id, "group_id": group.id, "school_id": group.school_id, "subject": group.subject, "held_on": write.held_on,
-        "minutes": write.minutes, "activity": write.activity.strip(), "resource_id": write.resource_id, "version": write.version,
-        "person_id": person_id, "now": now,
-    }  # fmt: skip
+        "id": write.id,
+        "group_id": group.id,
+        "school_id": group.school_id,
+        "subject": group.subject,
+        "held_on": write.held_on,
+        "minutes": write.minutes,
+        "activity": write.activity.strip(),
+        "resource_id": write.resource_id,
+        "version": write.version,
+        "person_id": person_id,
+        "now": now,
+    }
 
 
 async def insert_session(
@@ -79,9 +87,12 @@ async def page_of_sessions(
     after = page.key(tuple[str])
     parts = ["by_school", *(["by_group"] if group_id is not None else []), *(["after"] if after else [])]
     values = {
-        "school_id": school_id, "subject": subject, "group_id": group_id, "after_id": after[0] if after else None,
+        "school_id": school_id,
+        "subject": subject,
+        "group_id": group_id,
+        "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
-    }  # fmt: skip
+    }
     rows = await session.fetch_all(_queries["sessions"].plus(*parts), values, into=SessionRow)
     return page_of(rows, page, lambda row: (row.id,))
 
@@ -91,9 +102,12 @@ async def write_marks(
 ) -> None:
     """Keeps the attendance and counts it. *Cost*: two statements."""
     values = {
-        "session_id": session_id, "student_ids": [mark.student_id for mark in marks],
-        "presences": [mark.presence for mark in marks], "children": children, "keeps": 0 if is_new else 1,
-    }  # fmt: skip
+        "session_id": session_id,
+        "student_ids": [mark.student_id for mark in marks],
+        "presences": [mark.presence for mark in marks],
+        "children": children,
+        "keeps": 0 if is_new else 1,
+    }
     await session.execute(_queries["write_marks"], values)
     await session.execute(_queries["count_marks"], values)
 
@@ -118,9 +132,12 @@ async def dose_of_children(
     query = query.plus("by_year") if school_year_id is not None else query
     values |= {
         "school_year_id": school_year_id,
-        "group_id": group.id, "person_id": actor.person_id, "is_verifier": actor.role == "mentor",
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "group_id": group.id,
+        "person_id": actor.person_id,
+        "is_verifier": actor.role == "mentor",
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = query.plus("after") if after else query
     return page_of(
         await session.fetch_all(query, values, into=ChildDose), page, lambda row: (row.student_id,)
@@ -149,9 +166,12 @@ async def dose_of_schools(
     parts = [*([] if actor.scope.is_everything else ["in_scope"]), *(["after"] if after else [])]
     parts.append("current" if school_year_id is None else "by_year")
     values = {
-        "subject": subject, "school_year_id": school_year_id, "scope_schools": actor.scope.schools(cast("Subject", subject)),
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "subject": subject,
+        "school_year_id": school_year_id,
+        "scope_schools": actor.scope.schools(cast("Subject", subject)),
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(_queries["dose_of_schools"].plus(*parts), values, into=SchoolDose)
     return page_of(rows, page, lambda row: (row.school_id,))
 

@@ -25,6 +25,24 @@ from rightlevel.programme.twins.renames import (
 from rightlevel.programme.twins.scoring import Child, likeness_of
 
 __all__ = [
-    "Child", "Merge", "Merged", "Record", "Rename", "RenameStands", "Twins", "TwinsOfSchool", "find_pairs", "find_twins", "is_another_name",
-    "likeness_of", "list_merges", "list_renames", "merge_twins", "put_back_name", "read_name", "say_not_twins", "say_same_child", "unmerge_twins",
-]  # fmt: skip
+    "Child",
+    "Merge",
+    "Merged",
+    "Record",
+    "Rename",
+    "RenameStands",
+    "Twins",
+    "TwinsOfSchool",
+    "find_pairs",
+    "find_twins",
+    "is_another_name",
+    "likeness_of",
+    "list_merges",
+    "list_renames",
+    "merge_twins",
+    "put_back_name",
+    "read_name",
+    "say_not_twins",
+    "say_same_child",
+    "unmerge_twins",
+]

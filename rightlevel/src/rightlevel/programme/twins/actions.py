@@ -211,9 +211,13 @@ async def _carry(
         await store.move_results(session, plain, kept_id)
     if swapped:
         await store.swap_results(
-            session, [each.stands for each in swapped], [each.aside for each in swapped], kept_id=kept_id, gone_id=gone_id,
+            session,
+            [each.stands for each in swapped],
+            [each.aside for each in swapped],
+            kept_id=kept_id,
+            gone_id=gone_id,
             now=clock.now(),
-        )  # fmt: skip
+        )
     carried = {what: await store.carry(session, what, gone_id, kept_id) for what in store.CARRIED}
     told = await store.tell_last_stint(session, gone_id, kept_id, clock.now())
     return Moved(plain, swapped, set_aside, **carried, told=told)
@@ -288,9 +292,13 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
     if moved.swapped:
         # The one that stood was the other's, and goes back to it; the one set aside to the child that stayed.
         await store.swap_results(
-            session, [each.aside for each in moved.swapped], [each.stands for each in moved.swapped], kept_id=kept_id,
-            gone_id=gone_id, now=clock.now(),
-        )  # fmt: skip
+            session,
+            [each.aside for each in moved.swapped],
+            [each.stands for each in moved.swapped],
+            kept_id=kept_id,
+            gone_id=gone_id,
+            now=clock.now(),
+        )
     if moved.told and await store.take_last_stint(session, kept_id, moved.told) < len(moved.told):
         raise MergeStands
     for what in store.CARRIED:

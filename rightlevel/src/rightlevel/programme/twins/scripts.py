@@ -14,14 +14,39 @@ INVISIBLE: Final = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\
 
 KHMER: Final = {
     **dict(zip("កខគឃងចឆជឈញដឋឌឍណតថទធនបផពភមយរលវសហឡ", "kkkknccccndtdtnttttnbpppmyrlvshl", strict=True)),
-    "អ": "a", "ា": "a", "ិ": "i", "ី": "i", "ឹ": "e", "ឺ": "e", "ុ": "o", "ូ": "u", "ួ": "uo", "ើ": "e", "ឿ": "ea", "ៀ": "ie",
-    "េ": "e", "ែ": "e", "ៃ": "ai", "ោ": "o", "ៅ": "au", "ំ": "m", "ះ": "h", "ៈ": "a", "ឥ": "e", "ឦ": "i", "ឧ": "u", "ឱ": "o", "ឫ": "ru",
-}  # fmt: skip
+    "អ": "a",
+    "ា": "a",
+    "ិ": "i",
+    "ី": "i",
+    "ឹ": "e",
+    "ឺ": "e",
+    "ុ": "o",
+    "ូ": "u",
+    "ួ": "uo",
+    "ើ": "e",
+    "ឿ": "ea",
+    "ៀ": "ie",
+    "េ": "e",
+    "ែ": "e",
+    "ៃ": "ai",
+    "ោ": "o",
+    "ៅ": "au",
+    "ំ": "m",
+    "ះ": "h",
+    "ៈ": "a",
+    "ឥ": "e",
+    "ឦ": "i",
+    "ឧ": "u",
+    "ឱ": "o",
+    "ឫ": "ru",
+}
 KHMER_LEFT_OUT: Final = frozenset("់៉៊៌៍័៎៏៑៓")
 """Bantoc, register shifters, robat, toandakhiat, samyok sannya: signs that spellings of one name differ in."""
 KHMER_ALIKE: Final = str.maketrans({"្": None, "ដ": "ត", "ឋ": "ថ", "ឡ": "ល", "ណ": "ន", "ី": "ិ", "ឺ": "ឹ", "ូ": "ុ"})
 
-DEVANAGARI_CONSONANTS: Final = dict(zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळ", "kkggnccjjnttddnttddnppbbmyrlvssshl", strict=True))  # fmt: skip
+DEVANAGARI_CONSONANTS: Final = dict(
+    zip("कखगघङचछजझञटठडढणतथदधनपफबभमयरलवशषसहळ", "kkggnccjjnttddnttddnppbbmyrlvssshl", strict=True)
+)
 DEVANAGARI_VOWELS: Final = {
     "अ": "a",
     "आ": "a",
@@ -51,24 +76,111 @@ DEVANAGARI_SIGNS: Final = {
 }
 DEVANAGARI_NASALS: Final = {"ं": "n", "ँ": "n", "ः": ""}
 VIRAMA: Final = "्"
-DEVANAGARI_ALIKE: Final = str.maketrans({
-    "़": None, "ँ": "ं", "ी": "ि", "ू": "ु", "ण": "न", "ष": "श", "ळ": "ल", "ई": "इ", "ऊ": "उ", "ः": None,
-})  # fmt: skip
+DEVANAGARI_ALIKE: Final = str.maketrans(
+    {
+        "़": None,
+        "ँ": "ं",
+        "ी": "ि",
+        "ू": "ु",
+        "ण": "न",
+        "ष": "श",
+        "ळ": "ल",
+        "ई": "इ",
+        "ऊ": "उ",
+        "ः": None,
+    }
+)
 
 ARABIC: Final = {
-    "ا": "a", "ب": "b", "ت": "t", "ث": "s", "ج": "j", "ح": "h", "خ": "k", "د": "d", "ذ": "j", "ر": "r", "ز": "j", "ژ": "j", "س": "s",
-    "ش": "s", "ص": "s", "ض": "d", "ط": "t", "ظ": "j", "ع": "a", "غ": "g", "ف": "p", "ق": "k", "ك": "k", "گ": "g", "ل": "l", "م": "m",
-    "ن": "n", "ه": "h", "و": "u", "ي": "i", "پ": "p", "چ": "c", "ٹ": "t", "ڈ": "d", "ڑ": "r", "ں": "n", "ے": "e",
-}  # fmt: skip
-ARABIC_ALIKE: Final = str.maketrans({
-    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ک": "ك", "ہ": "ه", "ھ": "ه", "ۃ": "ه", "ة": "ه",
-    "ء": None, **dict.fromkeys(map(chr, range(0x64B, 0x660))), "\u0670": None,
-})  # fmt: skip
+    "ا": "a",
+    "ب": "b",
+    "ت": "t",
+    "ث": "s",
+    "ج": "j",
+    "ح": "h",
+    "خ": "k",
+    "د": "d",
+    "ذ": "j",
+    "ر": "r",
+    "ز": "j",
+    "ژ": "j",
+    "س": "s",
+    "ش": "s",
+    "ص": "s",
+    "ض": "d",
+    "ط": "t",
+    "ظ": "j",
+    "ع": "a",
+    "غ": "g",
+    "ف": "p",
+    "ق": "k",
+    "ك": "k",
+    "گ": "g",
+    "ل": "l",
+    "م": "m",
+    "ن": "n",
+    "ه": "h",
+    "و": "u",
+    "ي": "i",
+    "پ": "p",
+    "چ": "c",
+    "ٹ": "t",
+    "ڈ": "d",
+    "ڑ": "r",
+    "ں": "n",
+    "ے": "e",
+}
+ARABIC_ALIKE: Final = str.maketrans(
+    {
+        "أ": "ا",
+        "إ": "ا",
+        "آ": "ا",
+        "ٱ": "ا",
+        "ى": "ي",
+        "ی": "ي",
+        "ئ": "ي",
+        "ؤ": "و",
+        "ک": "ك",
+        "ہ": "ه",
+        "ھ": "ه",
+        "ۃ": "ه",
+        "ة": "ه",
+        "ء": None,
+        **dict.fromkeys(map(chr, range(0x64B, 0x660))),
+        "\u0670": None,
+    }
+)
 """Letters of Urdu and Persian keyboards, hamza and vowel marks: one name is typed either way."""
 
 LATIN_SOUNDS: Final = (
-    ("chh", "c"), ("ph", "p"), ("th", "t"), ("kh", "k"), ("gh", "g"), ("bh", "b"), ("dh", "d"), ("ch", "c"), ("sh", "s"), ("jh", "j"),
-    ("ck", "k"), ("ng", "n"), ("ny", "n"), ("nh", "n"), ("ee", "i"), ("oo", "u"), ("ou", "u"), ("aa", "a"), ("ea", "e"), ("eu", "e"),
-    ("q", "k"), ("w", "v"), ("f", "p"), ("z", "j"), ("y", "i"), ("x", "ks"), ("'", ""), ("’", ""), ("-", ""),
-)  # fmt: skip
+    ("chh", "c"),
+    ("ph", "p"),
+    ("th", "t"),
+    ("kh", "k"),
+    ("gh", "g"),
+    ("bh", "b"),
+    ("dh", "d"),
+    ("ch", "c"),
+    ("sh", "s"),
+    ("jh", "j"),
+    ("ck", "k"),
+    ("ng", "n"),
+    ("ny", "n"),
+    ("nh", "n"),
+    ("ee", "i"),
+    ("oo", "u"),
+    ("ou", "u"),
+    ("aa", "a"),
+    ("ea", "e"),
+    ("eu", "e"),
+    ("q", "k"),
+    ("w", "v"),
+    ("f", "p"),
+    ("z", "j"),
+    ("y", "i"),
+    ("x", "ks"),
+    ("'", ""),
+    ("’", ""),
+    ("-", ""),
+)
 """Spellings that transliterators choose between, in the order they are replaced."""

@@ -122,9 +122,13 @@ async def insert_merge(
     session: Session, kept_id: str, gone_id: str, moved: Moved, *, reason: str, person_id: int, now: datetime
 ) -> str:
     values = {
-        "kept_id": kept_id, "gone_id": gone_id, "moved": _encoder.encode(moved).decode(), "reason": reason, "person_id": person_id,
+        "kept_id": kept_id,
+        "gone_id": gone_id,
+        "moved": _encoder.encode(moved).decode(),
+        "reason": reason,
+        "person_id": person_id,
         "now": now,
-    }  # fmt: skip
+    }
     return str(await session.fetch_value(_queries["insert_merge"], values))
 
 
@@ -151,8 +155,11 @@ async def page_of_merges(session: Session, school_id: int, page: PageRequest) ->
     after = page.key(tuple[datetime, str])
     query = _queries["list_merges"].plus("by_school", *(["after"] if after else []))
     values = {
-        "school_id": school_id, "after_at": after[0] if after else None, "after_id": after[1] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "school_id": school_id,
+        "after_at": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "rows": page.rows_to_ask,
+    }
     rows = await session.fetch_all(query, values, into=Merged)
     return page_of(rows, page, lambda row: (row.merged_at, row.id))
 
@@ -185,8 +192,12 @@ async def renames(
 ) -> list[Rename]:
     query = _queries["renames"].plus(*(["by_school"] if school_id else []), *(["after"] if after else []))
     values = {
-        "since": since, "rows": rows, "school_id": school_id, "after_at": after and after[0], "after_id": after and after[1],
-    }  # fmt: skip
+        "since": since,
+        "rows": rows,
+        "school_id": school_id,
+        "after_at": after and after[0],
+        "after_id": after and after[1],
+    }
     return await session.fetch_all(query, values, into=Rename)
 
 

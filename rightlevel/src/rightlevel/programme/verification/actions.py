@@ -95,8 +95,13 @@ def _require_batch(writes: Sequence[Retest]) -> None:
 
 
 async def _look_and_save(
-    session: Session, actor: Actor, writes: Sequence[Retest], numbers: list[int], answers: dict[int, RetestAnswer], clock: Clock
-) -> list[int]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    writes: Sequence[Retest],
+    numbers: list[int],
+    answers: dict[int, RetestAnswer],
+    clock: Clock,
+) -> list[int]:
     """Judges some re-tests and saves what may be; the numbers of those that another was faster with."""
     facts = await store.read_facts(session, [writes[number] for number in numbers])
     judged: dict[int, tuple[Retest, RetestFacts, str]] = {}
@@ -137,9 +142,13 @@ def _answer(code: str, write: Retest, facts: RetestFacts) -> RetestAnswer:
     if code == "repeated":
         did = "agreed" if facts.done_first_rank == facts.done_rank else "disagreed"
         return RetestAnswer(
-            write.id, did, facts.done_verification_id, facts.done_version, _code(facts.subject, facts.done_first_rank),
+            write.id,
+            did,
+            facts.done_verification_id,
+            facts.done_version,
+            _code(facts.subject, facts.done_first_rank),
             _code(facts.subject, facts.done_rank),
-        )  # fmt: skip
+        )
     faults = level_faults(write, facts) if code == "invalid" else []
     return RetestAnswer(write.id, code, message=REFUSALS[code], faults=faults)
 
@@ -157,9 +166,17 @@ async def _audit_retests(session: Session, actor: Actor, answers: list[RetestAns
 
 
 async def verification_queue(
-    session: Session, actor: Actor, page: PageRequest, clock: Clock, *, round_id: int, state: str = "waiting",
-    school_id: int | None = None, subject: str | None = None, draw_id: int | None = None,
-) -> Page[QueueRow]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    round_id: int,
+    state: str = "waiting",
+    school_id: int | None = None,
+    subject: str | None = None,
+    draw_id: int | None = None,
+) -> Page[QueueRow]:
     """The re-tests of a round to do, to decide, returned, settled or over, of children in scope; mentors see a drawn one on its day.
 
     Whose they are goes by where the child is now: whoever may open one has it in a queue, and nobody else. *Cost*: one statement.
@@ -173,8 +190,16 @@ async def verification_queue(
     if faults:
         raise Invalid(faults=tuple(faults))
     return await store.page_of_queue(
-        session, actor, page, round_id=round_id, state=state, school_id=school_id, subject=subject, draw_id=draw_id, today=today(clock),
-    )  # fmt: skip
+        session,
+        actor,
+        page,
+        round_id=round_id,
+        state=state,
+        school_id=school_id,
+        subject=subject,
+        draw_id=draw_id,
+        today=today(clock),
+    )
 
 
 async def list_returned(session: Session, actor: Actor, page: PageRequest, clock: Clock) -> Page[Returned]:
@@ -214,10 +239,23 @@ async def _found(
 def _shown(held: store.StoredVerification, **changed: object) -> Verification:
     is_told = "pending" not in (held.state, held.ended_from)
     shown = Verification(
-        held.id, held.result_id, held.round_id, held.subject, held.school_id, held.state, held.version, held.verifier_id,
-        held.assessor_id, _code(held.subject, held.first_rank) if is_told else None,
-        _code(held.subject, held.rank) if is_told else None, held.stands, held.reason, held.ended_from, held.ended_at, held.ended_why,
-    )  # fmt: skip
+        held.id,
+        held.result_id,
+        held.round_id,
+        held.subject,
+        held.school_id,
+        held.state,
+        held.version,
+        held.verifier_id,
+        held.assessor_id,
+        _code(held.subject, held.first_rank) if is_told else None,
+        _code(held.subject, held.rank) if is_told else None,
+        held.stands,
+        held.reason,
+        held.ended_from,
+        held.ended_at,
+        held.ended_why,
+    )
     return msgspec.structs.replace(shown, **changed)
 
 
@@ -274,14 +312,28 @@ async def resolve(
         await amending(session, actor, said)
     now = clock.now()
     await store.settle(
-        session, held, version=version, state="resolved", stands=stands, person_id=actor.person_id, reason=said, now=now,
-    )  # fmt: skip
+        session,
+        held,
+        version=version,
+        state="resolved",
+        stands=stands,
+        person_id=actor.person_id,
+        reason=said,
+        now=now,
+    )
     if stands == "second" and held.rank != held.result_rank:
         before = {"level": _code(held.subject, held.result_rank)}
         after = {"level": _code(held.subject, held.rank), "verification": held.id}
         await store.correct_result(
-            session, held, before=before, after=after, write_id=time_ordered_id(), person_id=actor.person_id, reason=said, now=now,
-        )  # fmt: skip
+            session,
+            held,
+            before=before,
+            after=after,
+            write_id=time_ordered_id(),
+            person_id=actor.person_id,
+            reason=said,
+            now=now,
+        )
     else:
         await store.verify_result(session, held.result_id, is_verified=True, now=now)
     await _audit(session, actor, "resolve", held, said, stands=stands)
@@ -305,8 +357,14 @@ async def resolve_many(
         try:
             async with session.savepoint():
                 done = await resolve(
-                    session, actor, each.id, version=each.version, stands=each.stands, reason=each.reason, clock=clock
-                )  # fmt: skip
+                    session,
+                    actor,
+                    each.id,
+                    version=each.version,
+                    stands=each.stands,
+                    reason=each.reason,
+                    clock=clock,
+                )
         except ProgrammeError as error:
             answers[each.id] = DecisionAnswer(each.id, error.code, message=error.text)
         else:
@@ -394,5 +452,12 @@ async def _audit(
 ) -> None:
     after = {"result_id": held.result_id, **more}
     await write_audit(
-        session, actor, action, "verification", held.id, before={"state": held.state}, after=after, reason=reason
-    )  # fmt: skip
+        session,
+        actor,
+        action,
+        "verification",
+        held.id,
+        before={"state": held.state},
+        after=after,
+        reason=reason,
+    )

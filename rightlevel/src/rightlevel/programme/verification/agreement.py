@@ -101,10 +101,15 @@ def weighted_kappa(pairs: list[Pair], ranks: int) -> Interval | None:
     expected = sum(rows[i] * by_row[i] for i in range(ranks))
     kappa = (observed - expected) / (1 - expected)
     spread = sum(
-        pair.children / n
-        * (weight(pair.first - 1, pair.second - 1) - (by_row[pair.first - 1] + by_column[pair.second - 1]) * (1 - kappa)) ** 2
+        pair.children
+        / n
+        * (
+            weight(pair.first - 1, pair.second - 1)
+            - (by_row[pair.first - 1] + by_column[pair.second - 1]) * (1 - kappa)
+        )
+        ** 2
         for pair in pairs
-    )  # fmt: skip
+    )
     variance = max(0.0, spread - (kappa - expected * (1 - kappa)) ** 2) / (n * (1 - expected) ** 2)
     half = Z_95 * sqrt(variance)
     return Interval(kappa, max(-1.0, kappa - half), min(1.0, kappa + half))

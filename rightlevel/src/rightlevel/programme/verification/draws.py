@@ -93,9 +93,14 @@ async def draw_sample(session: Session, actor: Actor, new: NewDraw, clock: Clock
     seed = secrets.randbelow(MAX_SEED) if new.seed is None else new.seed
     day = today(clock) if new.visible_on is None else new.visible_on
     values = {
-        **msgspec.structs.asdict(new), "seed": seed, "visible_on": day, "population": sum(each.children for each in strata), "size": size,
-        "now": clock.now(), "person_id": actor.person_id,
-    }  # fmt: skip
+        **msgspec.structs.asdict(new),
+        "seed": seed,
+        "visible_on": day,
+        "population": sum(each.children for each in strata),
+        "size": size,
+        "now": clock.now(),
+        "person_id": actor.person_id,
+    }
     draw_id = await store.insert_draw(session, values)
     added = await store.draw(session, allocate(strata, size), {**values, "draw_id": draw_id})
     after = {**msgspec.to_builtins(new), "seed": seed, "size": size, "added": added}
@@ -111,9 +116,15 @@ async def list_draws(session: Session, actor: Actor, round_id: int, page: PageRe
 
 
 async def read_agreement(
-    session: Session, actor: Actor, *, round_id: int, subject: str, by: str = "all", school_id: int | None = None,
+    session: Session,
+    actor: Actor,
+    *,
+    round_id: int,
+    subject: str,
+    by: str = "all",
+    school_id: int | None = None,
     place_id: int | None = None,
-) -> list[AgreementOf]:  # fmt: skip
+) -> list[AgreementOf]:
     """How re-tests agree with first tests, as a whole or by `teacher`, `school` or `tool`, in scope; nothing is shown below ten.
 
     *Errors*: Forbidden, Invalid. *Cost*: one statement over the re-tests of the round and subject.
@@ -129,9 +140,15 @@ async def read_agreement(
     known: Subject = "math" if subject == "math" else "language"
     ranks = len(SCALES[known])
     rows = await store.pairs(
-        session, actor, round_id=round_id, subject=subject, by=GROUPS[by], school_id=school_id, place_id=place_id,
+        session,
+        actor,
+        round_id=round_id,
+        subject=subject,
+        by=GROUPS[by],
+        school_id=school_id,
+        place_id=place_id,
         rows=MAX_GROUPS * ranks * ranks,
-    )  # fmt: skip
+    )
     found: list[AgreementOf] = []
     for key, group in groupby(rows, key=lambda row: row.key):
         those = list(group)

@@ -99,15 +99,23 @@ async def write_retests(
 ) -> dict[str, Saved]:
     """The re-tests that were saved, by write id. *Cost*: one statement; what agrees is verified in it."""
     values: dict[str, Any] = {
-        "write_ids": [write.id for write, _, _ in judged], "result_ids": [facts.result_id for _, facts, _ in judged],
-        "verification_ids": [facts.verification_id for _, facts, _ in judged], "states": [state for _, _, state in judged],
-        "tested": [write.tested_on for write, _, _ in judged], "tools": [write.tool for write, _, _ in judged],
+        "write_ids": [write.id for write, _, _ in judged],
+        "result_ids": [facts.result_id for _, facts, _ in judged],
+        "verification_ids": [facts.verification_id for _, facts, _ in judged],
+        "states": [state for _, _, state in judged],
+        "tested": [write.tested_on for write, _, _ in judged],
+        "tools": [write.tool for write, _, _ in judged],
         "ranks": [rank_of_level(facts.subject, write.level) for write, facts, _ in judged],
-        "notes": [write.notes or None for write, _, _ in judged], "round_ids": [facts.round_id for _, facts, _ in judged],
-        "subjects": [facts.subject for _, facts, _ in judged], "school_ids": [facts.school_id for _, facts, _ in judged],
-        "first_ranks": [facts.rank for _, facts, _ in judged], "first_tools": [facts.tool for _, facts, _ in judged],
-        "first_assessors": [facts.assessor_id for _, facts, _ in judged], "person_id": actor.person_id, "now": now,
-    }  # fmt: skip
+        "notes": [write.notes or None for write, _, _ in judged],
+        "round_ids": [facts.round_id for _, facts, _ in judged],
+        "subjects": [facts.subject for _, facts, _ in judged],
+        "school_ids": [facts.school_id for _, facts, _ in judged],
+        "first_ranks": [facts.rank for _, facts, _ in judged],
+        "first_tools": [facts.tool for _, facts, _ in judged],
+        "first_assessors": [facts.assessor_id for _, facts, _ in judged],
+        "person_id": actor.person_id,
+        "now": now,
+    }
     rows = await session.fetch_all(_queries["write_retests"], values, into=Saved)
     return {row.write_id: row for row in rows}
 
@@ -122,23 +130,43 @@ FEW_SCHOOLS: Final = 50
 
 
 async def page_of_queue(
-    session: Session, actor: Actor, page: PageRequest, *, round_id: int, state: str, school_id: int | None, subject: str | None,
-    draw_id: int | None, today: date,
-) -> Page[QueueRow]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    round_id: int,
+    state: str,
+    school_id: int | None,
+    subject: str | None,
+    draw_id: int | None,
+    today: date,
+) -> Page[QueueRow]:
     after = page.key(tuple[str])
     is_mentor = actor.role == "mentor"
     is_scoped = not actor.scope.is_everything
     is_wide = is_scoped and len(actor.scope.schools()) > FEW_SCHOOLS
     wanted = {
-        state: True, "by_school": school_id is not None, "by_subject": subject is not None, "by_draw": draw_id is not None,
-        "visible": is_mentor, "not_own": is_mentor and state == "waiting", "in_scope": is_scoped and not is_wide, "in_wide_scope": is_wide,
+        state: True,
+        "by_school": school_id is not None,
+        "by_subject": subject is not None,
+        "by_draw": draw_id is not None,
+        "visible": is_mentor,
+        "not_own": is_mentor and state == "waiting",
+        "in_scope": is_scoped and not is_wide,
+        "in_wide_scope": is_wide,
         "after": after is not None,
-    }  # fmt: skip
+    }
     values = {
-        "round_id": round_id, "school_id": school_id, "subject": subject, "draw_id": draw_id, "today": today, "person_id": actor.person_id,
+        "round_id": round_id,
+        "school_id": school_id,
+        "subject": subject,
+        "draw_id": draw_id,
+        "today": today,
+        "person_id": actor.person_id,
         **_scope_values(actor),
-        "after_id": after[0] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["queue"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = [with_levels(row) for row in await session.fetch_all(query, values, into=QueueRow)]
     return page_of(rows, page, lambda row: (row.id,))
@@ -164,9 +192,12 @@ async def page_of_returned(session: Session, actor: Actor, page: PageRequest, to
         "after": after is not None,
     }
     values = {
-        **_scope_values(actor), "person_id": actor.person_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask,
+        **_scope_values(actor),
+        "person_id": actor.person_id,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
         "today": today,
-    }  # fmt: skip
+    }
     query = _queries["list_returned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     return page_of(await session.fetch_all(query, values, into=Returned), page, lambda row: (row.id,))
 
@@ -199,13 +230,26 @@ async def find_verification(session: Session, verification_id: str, *, is_held: 
 
 
 async def settle(
-    session: Session, held: StoredVerification, *, version: int, state: str, person_id: int, reason: str, now: datetime,
+    session: Session,
+    held: StoredVerification,
+    *,
+    version: int,
+    state: str,
+    person_id: int,
+    reason: str,
+    now: datetime,
     stands: str | None = None,
-) -> int:  # fmt: skip
+) -> int:
     values = {
-        "verification_id": held.id, "version": version, "before": held.state, "state": state, "stands": stands, "reason": reason, "now": now,
+        "verification_id": held.id,
+        "version": version,
+        "before": held.state,
+        "state": state,
+        "stands": stands,
+        "reason": reason,
+        "now": now,
         "person_id": person_id,
-    }  # fmt: skip
+    }
     return await session.execute(_queries["settle_verification"], values)
 
 
@@ -220,13 +264,27 @@ async def verify_result(session: Session, result_id: str, *, is_verified: bool, 
 
 
 async def correct_result(
-    session: Session, held: StoredVerification, *, before: dict[str, Any], after: dict[str, Any], write_id: str, person_id: int,
-    reason: str, now: datetime,
-) -> int:  # fmt: skip
+    session: Session,
+    held: StoredVerification,
+    *,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    write_id: str,
+    person_id: int,
+    reason: str,
+    now: datetime,
+) -> int:
     values = {
-        "result_id": held.result_id, "version": held.result_version, "rank": held.rank, "write_id": write_id, "person_id": person_id,
-        "before": _encoder.encode(before).decode(), "after": _encoder.encode(after).decode(), "reason": reason, "now": now,
-    }  # fmt: skip
+        "result_id": held.result_id,
+        "version": held.result_version,
+        "rank": held.rank,
+        "write_id": write_id,
+        "person_id": person_id,
+        "before": _encoder.encode(before).decode(),
+        "after": _encoder.encode(after).decode(),
+        "reason": reason,
+        "now": now,
+    }
     return await session.execute(_queries["correct_result"], values)
 
 
@@ -236,8 +294,12 @@ async def strata(
     """What could be drawn, by school and level; one more than MAX_STRATA tells that it is too much."""
     part = "by_school" if school_id is not None else "by_place"
     values = {
-        "round_id": round_id, "subject": subject, "school_id": school_id, "place_id": place_id, "rows": MAX_STRATA + 1,
-    }  # fmt: skip
+        "round_id": round_id,
+        "subject": subject,
+        "school_id": school_id,
+        "place_id": place_id,
+        "rows": MAX_STRATA + 1,
+    }
     return await session.fetch_all(_queries["strata"].plus(part), values, into=Stratum)
 
 
@@ -248,9 +310,10 @@ async def insert_draw(session: Session, values: dict[str, Any]) -> int:
 async def draw(session: Session, allocation: dict[tuple[int, int], int], values: dict[str, Any]) -> int:
     """How many re-tests were added."""
     arrays = {
-        "school_ids": [school_id for school_id, _ in allocation], "ranks": [rank for _, rank in allocation],
+        "school_ids": [school_id for school_id, _ in allocation],
+        "ranks": [rank for _, rank in allocation],
         "numbers": list(allocation.values()),
-    }  # fmt: skip
+    }
     return int(str(await session.fetch_value(_queries["draw"], {**values, **arrays})))
 
 
@@ -270,8 +333,16 @@ async def page_of_draws(
 
 
 async def pairs(
-    session: Session, actor: Actor, *, round_id: int, subject: str, by: By, school_id: int | None, place_id: int | None, rows: int
-) -> list[CountedPair]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    round_id: int,
+    subject: str,
+    by: By,
+    school_id: int | None,
+    place_id: int | None,
+    rows: int,
+) -> list[CountedPair]:
     wanted = {
         by: True,
         "of_school": school_id is not None,
@@ -279,9 +350,13 @@ async def pairs(
         "in_scope": not actor.scope.is_everything,
     }
     values = {
-        "round_id": round_id, "subject": subject, "school_id": school_id, "place_id": place_id,
-        "scope_schools": actor.scope.schools(_narrow(subject)), "rows": rows,
-    }  # fmt: skip
+        "round_id": round_id,
+        "subject": subject,
+        "school_id": school_id,
+        "place_id": place_id,
+        "scope_schools": actor.scope.schools(_narrow(subject)),
+        "rows": rows,
+    }
     query = _queries["pairs"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     return await session.fetch_all(query, values, into=CountedPair)
 

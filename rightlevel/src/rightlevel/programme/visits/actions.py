@@ -81,10 +81,15 @@ async def _create(
     read = form_use.judge(form, write.answers, _given(write), today(clock), is_submitting=is_submitting)
     _require_whole(read, is_submitting=is_submitting)
     values: dict[str, Any] = {
-        "id": write.id, "write_id": write.write_id, "school_id": write.school_id, "subject": write.subject,
-        "mentor_id": actor.person_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
+        "id": write.id,
+        "write_id": write.write_id,
+        "school_id": write.school_id,
+        "subject": write.subject,
+        "mentor_id": actor.person_id,
+        "teacher_id": write.teacher_id,
+        "visited_on": write.visited_on,
         "form_version_id": form.id,
-    }  # fmt: skip
+    }
     if not await store.insert_visit(session, values, read.judged, clock.now()):
         return None
     after = {"school_id": write.school_id, "subject": write.subject, "visited_on": write.visited_on}
@@ -99,8 +104,11 @@ async def _change(
     form = await form_use.form_of(session, held.form_version_id)
     if held.write_id == write.write_id.lower():
         return _told(
-            await store.find_visit(session, held.id), form_use.judge(form, held.answers, _given(held), today(clock), is_submitting=held.state == "submitted")
-        )  # fmt: skip
+            await store.find_visit(session, held.id),
+            form_use.judge(
+                form, held.answers, _given(held), today(clock), is_submitting=held.state == "submitted"
+            ),
+        )
     if (held.school_id, held.subject) != (write.school_id, write.subject):
         raise Invalid(faults=(Fault("school_id", "A visit stays at its school and subject"),))
     _require_unlocked(held)
@@ -116,9 +124,12 @@ async def _change(
     )
     _require_whole(read, is_submitting=is_submitting or was_sent)
     values: dict[str, Any] = {
-        "id": held.id, "write_id": write.write_id, "teacher_id": write.teacher_id, "visited_on": write.visited_on,
+        "id": held.id,
+        "write_id": write.write_id,
+        "teacher_id": write.teacher_id,
+        "visited_on": write.visited_on,
         "version": held.version,
-    }  # fmt: skip
+    }
     if not await store.update_visit(session, values, read.judged, clock.now()):
         raise await _stale(session, held)
     if was_sent:
@@ -145,9 +156,13 @@ def _told(visit: Visit, read: form_use.Read) -> SavedVisit:
 def _require_changeable(actor: Actor, held: HeldVisit) -> None:
     """Passes for whoever made the visit. *Errors*: NotFound out of reach, NotTheirVisit for others'."""
     if not may_see(
-        actor, school_id=held.school_id, subject=held.subject, mentor_id=held.mentor_id, teacher_id=held.teacher_id,
+        actor,
+        school_id=held.school_id,
+        subject=held.subject,
+        mentor_id=held.mentor_id,
+        teacher_id=held.teacher_id,
         state=held.state,
-    ):  # fmt: skip
+    ):
         raise NotFound
     if held.mentor_id != actor.person_id:
         raise NotTheirVisit
@@ -215,9 +230,12 @@ async def _stale(session: Session, held: HeldVisit) -> Stale:
     """With what stands there now: the person decides."""
     there = await store.find_visit(session, held.id)
     current = {
-        "version": there.version, "visited_on": there.visited_on.isoformat(), "teacher_id": there.teacher_id,
-        "answers": there.answers, "state": there.state,
-    }  # fmt: skip
+        "version": there.version,
+        "visited_on": there.visited_on.isoformat(),
+        "teacher_id": there.teacher_id,
+        "answers": there.answers,
+        "state": there.state,
+    }
     return Stale(current=current)
 
 
@@ -232,9 +250,13 @@ async def changeable_visit(session: Session, actor: Actor, visit_id: str, *, is_
         raise NotFound
     found = await store.find_visit(session, visit_id)
     if not may_see(
-        actor, school_id=found.school_id, subject=found.subject, mentor_id=found.mentor_id, teacher_id=found.teacher_id,
+        actor,
+        school_id=found.school_id,
+        subject=found.subject,
+        mentor_id=found.mentor_id,
+        teacher_id=found.teacher_id,
         state=found.state,
-    ):  # fmt: skip
+    ):
         raise NotFound
     if found.mentor_id != actor.person_id:
         raise NotTheirVisit
@@ -288,7 +310,14 @@ def subjects_of(actor: Actor, school_id: int) -> list[Subject]:
 def as_written(visit: Visit, **changes: Any) -> VisitWrite:
     """What would be written to leave a visit as it is, with these changes."""
     kept = VisitWrite(
-        visit.id, "", visit.school_id, visit.subject, visit.visited_on, visit.answers, visit.teacher_id, visit.version,
+        visit.id,
+        "",
+        visit.school_id,
+        visit.subject,
+        visit.visited_on,
+        visit.answers,
+        visit.teacher_id,
+        visit.version,
         visit.form_version_id,
-    )  # fmt: skip
+    )
     return msgspec.structs.replace(kept, **changes)

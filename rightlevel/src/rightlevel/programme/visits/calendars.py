@@ -74,8 +74,11 @@ async def make_calendar_link(session: Session, actor: Actor, clock: Clock) -> Ca
         raise Forbidden("Sign in with your password to do this.")
     now, secret = clock.now(), secrets.token_urlsafe(32)
     values: dict[str, Any] = {
-        "person_id": actor.person_id, "token_hash": _hash(secret), "now": now, "expires_at": now + LINK_LIFE,
-    }  # fmt: skip
+        "person_id": actor.person_id,
+        "token_hash": _hash(secret),
+        "now": now,
+        "expires_at": now + LINK_LIFE,
+    }
     await session.fetch_value(_queries["hold_person"], values)
     if await session.fetch_value(_queries["count_links"], values) >= MAX_LINKS:
         raise TooManyCalendarLinks

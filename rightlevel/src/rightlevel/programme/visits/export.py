@@ -23,9 +23,18 @@ ROWS_AT_ONCE: Final = 100
 """Each holds up to 60 kB of answers: a hundred stay under 6 MB."""
 DEADLINE_S: Final = 10.0
 FIRST_COLUMNS: Final = (
-    "visit_id", "school_code", "school", "subject", "mentor", "teacher", "visited_on", "fidelity", "submitted_at", "locked",
+    "visit_id",
+    "school_code",
+    "school",
+    "subject",
+    "mentor",
+    "teacher",
+    "visited_on",
+    "fidelity",
+    "submitted_at",
+    "locked",
     "form_version",
-)  # fmt: skip
+)
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """*Source*: OWASP, CSV injection."""
 STOPPED: Final = f"Stopped after {MAX_ROWS} rows: choose fewer days."
@@ -68,9 +77,18 @@ async def visits_csv(
 def _cells(visit: store.AnsweredVisit, form: FormVersion | None, names: list[str]) -> list[str]:
     answers = form_use.row_of(form, visit.answers) if form is not None else {}
     first: list[object] = [
-        visit.id, visit.school_code, visit.school_name, visit.subject, visit.mentor, visit.teacher, visit.visited_on, visit.fidelity,
-        visit.submitted_at.isoformat(), "yes" if visit.is_locked else "no", visit.form_version_id,
-    ]  # fmt: skip
+        visit.id,
+        visit.school_code,
+        visit.school_name,
+        visit.subject,
+        visit.mentor,
+        visit.teacher,
+        visit.visited_on,
+        visit.fidelity,
+        visit.submitted_at.isoformat(),
+        "yes" if visit.is_locked else "no",
+        visit.form_version_id,
+    ]
     return [_text(each) for each in (*first, *(answers.get(name) for name in names))]
 
 

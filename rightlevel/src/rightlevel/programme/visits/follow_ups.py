@@ -71,9 +71,14 @@ async def raise_follow_up(
     if await hold_visit(session, visit_id) is None:
         raise NotFound
     values: dict[str, Any] = {
-        **msgspec.structs.asdict(new), "words": new.words.strip(), "visit_id": visit_id, "school_id": visit.school_id,
-        "subject": visit.subject, "person_id": actor.person_id, "now": clock.now(),
-    }  # fmt: skip
+        **msgspec.structs.asdict(new),
+        "words": new.words.strip(),
+        "visit_id": visit_id,
+        "school_id": visit.school_id,
+        "subject": visit.subject,
+        "person_id": actor.person_id,
+        "now": clock.now(),
+    }
     count = await session.fetch_value(_queries["count_follow_ups"], values)
     if await session.execute(_queries["insert_follow_up"], values):
         if count >= MAX_FOLLOW_UPS:
@@ -105,9 +110,13 @@ async def close_follow_up(
     if held.state != "open":
         raise FollowUpClosed(current=msgspec.to_builtins(held))
     values = {
-        "id": follow_up_id, "state": state, "words": words.strip(), "version": version, "person_id": actor.person_id,
+        "id": follow_up_id,
+        "state": state,
+        "words": words.strip(),
+        "version": version,
+        "person_id": actor.person_id,
         "now": clock.now(),
-    }  # fmt: skip
+    }
     if not await session.execute(_queries["close_follow_up"], values):
         raise Stale(current=msgspec.to_builtins(held))
     await write_audit(
@@ -122,9 +131,16 @@ def is_above(actor: Actor, held: FollowUp) -> bool:
 
 
 async def list_follow_ups(
-    session: Session, actor: Actor, page: PageRequest, clock: Clock, *, which: str = "open", own: bool = False,
-    school_id: int | None = None, visit_id: str | None = None,
-) -> Page[FollowUp]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    which: str = "open",
+    own: bool = False,
+    school_id: int | None = None,
+    visit_id: str | None = None,
+) -> Page[FollowUp]:
     """What was agreed, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all. *Cost*: one statement."""
     require(actor, "read", "follow_up")
     if which not in WHICH:
@@ -133,14 +149,24 @@ async def list_follow_ups(
         raise NotFound
     after = page.key(tuple[str, str])
     wanted = {
-        "open": which == "open" and visit_id is None, "closed": which == "closed" and visit_id is None, "overdue": which == "overdue",
-        "in_scope": not actor.scope.is_everything and actor.role != "teacher", "own": own or actor.role == "teacher",
-        "by_school": school_id is not None, "by_visit": visit_id is not None, "after": after is not None,
-    }  # fmt: skip
+        "open": which == "open" and visit_id is None,
+        "closed": which == "closed" and visit_id is None,
+        "overdue": which == "overdue",
+        "in_scope": not actor.scope.is_everything and actor.role != "teacher",
+        "own": own or actor.role == "teacher",
+        "by_school": school_id is not None,
+        "by_visit": visit_id is not None,
+        "after": after is not None,
+    }
     values = {
-        **scope_values(actor), "today": today(clock), "school_id": school_id, "visit_id": visit_id,
-        "after_on": after[0] if after else None, "after_id": after[1] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **scope_values(actor),
+        "today": today(clock),
+        "school_id": school_id,
+        "visit_id": visit_id,
+        "after_on": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["list_follow_ups"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = await session.fetch_all(query, values, into=FollowUp)
     return page_of(rows, page, lambda row: (row.due_on, row.id))

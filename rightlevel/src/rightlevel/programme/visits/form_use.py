@@ -45,8 +45,11 @@ class Given(msgspec.Struct, frozen=True):
     def answers(self) -> dict[str, Any]:
         """By the keys under which forms ask for them; a form that doesn't ask gets none."""
         found = {
-            "visit_day": self.visited_on.isoformat(), "school": self.school_id, "teacher": self.teacher_id, "subject": self.subject,
-        }  # fmt: skip
+            "visit_day": self.visited_on.isoformat(),
+            "school": self.school_id,
+            "teacher": self.teacher_id,
+            "subject": self.subject,
+        }
         return {key: value for key, value in found.items() if value is not None}
 
 
@@ -98,9 +101,12 @@ def judge(
     # A lesson that did not take place says nothing about how lessons are given: it has no score, and no mean counts it as zero.
     has_score = score.parts["ran"] != 0
     judged = Judged(
-        kept, "submitted" if is_submitting else "draft", found.completeness, score.score if has_score else None,
+        kept,
+        "submitted" if is_submitting else "draft",
+        found.completeness,
+        score.score if has_score else None,
         {"points": score.points, "applicable": score.applicable, "parts": score.parts},
-    )  # fmt: skip
+    )
     return Read(judged, (*unread, *found.faults), found.missing)
 
 

@@ -15,10 +15,16 @@ STATUS: Final = {"planned": "CONFIRMED", "done": "CONFIRMED", "cancelled": "CANC
 def calendar_of(visits: Sequence[PlannedVisit], *, title: str, subjects: dict[str, str]) -> bytes:
     """The calendar; `subjects` are the words for them. No child is in it."""
     lines = [
-        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//RightLevel//Visits//EN", "CALSCALE:GREGORIAN", "METHOD:PUBLISH",
-        f"NAME:{escaped(title)}", f"X-WR-CALNAME:{escaped(title)}", "REFRESH-INTERVAL;VALUE=DURATION:PT6H",
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//RightLevel//Visits//EN",
+        "CALSCALE:GREGORIAN",
+        "METHOD:PUBLISH",
+        f"NAME:{escaped(title)}",
+        f"X-WR-CALNAME:{escaped(title)}",
+        "REFRESH-INTERVAL;VALUE=DURATION:PT6H",
         "X-PUBLISHED-TTL:PT6H",
-    ]  # fmt: skip
+    ]
     for visit in visits:
         lines += _event(visit, subjects)
     lines.append("END:VCALENDAR")
@@ -28,12 +34,18 @@ def calendar_of(visits: Sequence[PlannedVisit], *, title: str, subjects: dict[st
 def _event(visit: PlannedVisit, subjects: dict[str, str]) -> list[str]:
     summary = f"{visit.school_name} · {subjects.get(visit.subject, visit.subject)}"
     lines = [
-        "BEGIN:VEVENT", f"UID:{visit.id}@rightlevel", f"DTSTAMP:{_moment(visit.changed_at)}",
-        f"LAST-MODIFIED:{_moment(visit.changed_at)}", f"SEQUENCE:{visit.version - 1}",
-        f"DTSTART;VALUE=DATE:{visit.planned_on:%Y%m%d}", f"DTEND;VALUE=DATE:{visit.planned_on + timedelta(days=1):%Y%m%d}",
-        f"SUMMARY:{escaped(summary)}", f"LOCATION:{escaped(f'{visit.school_name}, {visit.place_name}')}",
-        f"STATUS:{STATUS[visit.state]}", "TRANSP:TRANSPARENT",
-    ]  # fmt: skip
+        "BEGIN:VEVENT",
+        f"UID:{visit.id}@rightlevel",
+        f"DTSTAMP:{_moment(visit.changed_at)}",
+        f"LAST-MODIFIED:{_moment(visit.changed_at)}",
+        f"SEQUENCE:{visit.version - 1}",
+        f"DTSTART;VALUE=DATE:{visit.planned_on:%Y%m%d}",
+        f"DTEND;VALUE=DATE:{visit.planned_on + timedelta(days=1):%Y%m%d}",
+        f"SUMMARY:{escaped(summary)}",
+        f"LOCATION:{escaped(f'{visit.school_name}, {visit.place_name}')}",
+        f"STATUS:{STATUS[visit.state]}",
+        "TRANSP:TRANSPARENT",
+    ]
     if visit.note:
         lines.append(f"DESCRIPTION:{escaped(visit.note)}")
     if visit.latitude is not None and visit.longitude is not None:

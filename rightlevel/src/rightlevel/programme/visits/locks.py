@@ -49,8 +49,16 @@ async def lock_visits(
 
 
 async def lock_visits_of_school(
-    session: Session, actor: Actor, *, school_id: int, from_on: date, to_on: date, reason: str, clock: Clock, is_lock: bool = True
-) -> int:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    school_id: int,
+    from_on: date,
+    to_on: date,
+    reason: str,
+    clock: Clock,
+    is_lock: bool = True,
+) -> int:
     """Locks (or unlocks) a school's submitted visits in a time; how many changed. *Errors*: Forbidden, Invalid. *Cost*: three statements."""
     require(actor, "lock", "visit")
     faults = reason_faults(reason)

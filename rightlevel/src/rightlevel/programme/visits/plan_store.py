@@ -69,9 +69,13 @@ async def cancel_planned(session: Session, planned_id: str, version: int, reason
 async def fulfil_planned(session: Session, visit: HeldVisit, now: datetime) -> int:
     """How many planned visits a submitted one fulfils."""
     values = {
-        "visit_id": visit.id, "mentor_id": visit.mentor_id, "school_id": visit.school_id, "subject": visit.subject,
-        "until_on": visit.visited_on + timedelta(days=FULFIL_DAYS), "now": now,
-    }  # fmt: skip
+        "visit_id": visit.id,
+        "mentor_id": visit.mentor_id,
+        "school_id": visit.school_id,
+        "subject": visit.subject,
+        "until_on": visit.visited_on + timedelta(days=FULFIL_DAYS),
+        "now": now,
+    }
     return await session.execute(_queries["fulfil_planned"], values)
 
 
@@ -80,19 +84,36 @@ async def plan_again(session: Session, visit_id: str, now: datetime) -> int:
 
 
 async def page_of_planned(
-    session: Session, actor: Actor, page: PageRequest, *, today: date, which: str, mentor_id: int | None, school_id: int | None,
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    *,
+    today: date,
+    which: str,
+    mentor_id: int | None,
+    school_id: int | None,
     from_on: date | None = None,
-) -> Page[PlannedVisit]:  # fmt: skip
+) -> Page[PlannedVisit]:
     after = page.key(tuple[date, str])
     wanted = {
-        "planned": which == "planned", "overdue": which == "overdue", "in_scope": not actor.scope.is_everything,
-        "by_mentor": mentor_id is not None, "by_school": school_id is not None, "since": from_on is not None,
+        "planned": which == "planned",
+        "overdue": which == "overdue",
+        "in_scope": not actor.scope.is_everything,
+        "by_mentor": mentor_id is not None,
+        "by_school": school_id is not None,
+        "since": from_on is not None,
         "after": after is not None,
-    }  # fmt: skip
+    }
     values = {
-        **scope_values(actor), "today": today, "mentor_id": mentor_id, "school_id": school_id, "from_on": from_on,
-        "after_on": after[0] if after else None, "after_id": after[1] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **scope_values(actor),
+        "today": today,
+        "mentor_id": mentor_id,
+        "school_id": school_id,
+        "from_on": from_on,
+        "after_on": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "rows": page.rows_to_ask,
+    }
     query = _queries["list_planned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
     rows = await session.fetch_all(query, values, into=PlannedVisit)
     return page_of(rows, page, lambda row: (row.planned_on, row.id))
@@ -130,7 +151,11 @@ async def keep_rules(session: Session, rules: WeekRules) -> None:
 async def rank_schools(session: Session, mentor_id: int, rules: WeekRules, today: date) -> list[DueSchool]:
     """A mentor's schools, the most called-for first; at most 50. *Cost*: one statement."""
     values = {
-        **msgspec.structs.asdict(rules), "mentor_id": mentor_id, "today": today, "least": LEAST_COUNTED, "most_schools": MOST_SCHOOLS,
+        **msgspec.structs.asdict(rules),
+        "mentor_id": mentor_id,
+        "today": today,
+        "least": LEAST_COUNTED,
+        "most_schools": MOST_SCHOOLS,
         "rows": MOST_RANKED,
-    }  # fmt: skip
+    }
     return await session.fetch_all(_queries["next_week"], values, into=DueSchool)

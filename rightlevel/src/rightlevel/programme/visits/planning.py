@@ -61,9 +61,12 @@ async def plan_visit(session: Session, actor: Actor, new: NewPlannedVisit, clock
     ):
         raise Invalid(faults=(Fault("mentor_id", "A mentor of this school and subject", str(mentor_id)),))
     values = {
-        **msgspec.structs.asdict(new), "note": new.note.strip(), "mentor_id": mentor_id, "person_id": actor.person_id,
+        **msgspec.structs.asdict(new),
+        "note": new.note.strip(),
+        "mentor_id": mentor_id,
+        "person_id": actor.person_id,
         "now": clock.now(),
-    }  # fmt: skip
+    }
     if not await plan_store.insert_planned(session, values):
         return await _same(session, new, mentor_id)
     after = {"school_id": new.school_id, "mentor_id": mentor_id, "planned_on": new.planned_on}
@@ -142,9 +145,15 @@ async def _held(session: Session, actor: Actor, planned_id: str) -> PlannedVisit
 
 
 async def list_planned_visits(
-    session: Session, actor: Actor, page: PageRequest, clock: Clock, *, which: str = "planned", mentor_id: int | None = None,
+    session: Session,
+    actor: Actor,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    which: str = "planned",
+    mentor_id: int | None = None,
     school_id: int | None = None,
-) -> Page[PlannedVisit]:  # fmt: skip
+) -> Page[PlannedVisit]:
     """Planned visits in scope by day: those still `planned`, those `overdue`, or `all`. *Cost*: one statement."""
     require(actor, "read", "planned_visit")
     if which not in WHICH:

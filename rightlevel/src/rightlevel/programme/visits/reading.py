@@ -43,9 +43,13 @@ async def visible_visit(session: Session, actor: Actor, visit_id: str) -> Visit:
         raise NotFound
     found = await store.find_visit(session, visit_id)
     if not may_see(
-        actor, school_id=found.school_id, subject=found.subject, mentor_id=found.mentor_id, teacher_id=found.teacher_id,
+        actor,
+        school_id=found.school_id,
+        subject=found.subject,
+        mentor_id=found.mentor_id,
+        teacher_id=found.teacher_id,
         state=found.state,
-    ):  # fmt: skip
+    ):
         raise NotFound
     return found
 

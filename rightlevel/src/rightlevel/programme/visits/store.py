@@ -110,9 +110,12 @@ async def update_visit(session: Session, values: dict[str, Any], judged: Judged,
 
 def _kept(judged: Judged) -> dict[str, Any]:
     return {
-        "answers": as_json(judged.answers), "state": judged.state, "completeness": judged.completeness, "fidelity": judged.fidelity,
+        "answers": as_json(judged.answers),
+        "state": judged.state,
+        "completeness": judged.completeness,
+        "fidelity": judged.fidelity,
         "fidelity_of": as_json(judged.fidelity_of),
-    }  # fmt: skip
+    }
 
 
 async def keep_change(
@@ -121,9 +124,13 @@ async def keep_change(
     before = {name: value for name, value in held.answers.items() if judged.answers.get(name) != value}
     after = {name: value for name, value in judged.answers.items() if held.answers.get(name) != value}
     values = {
-        "id": held.id, "version": held.version + 1, "now": now, "person_id": person_id, "before": as_json(before),
+        "id": held.id,
+        "version": held.version + 1,
+        "now": now,
+        "person_id": person_id,
+        "before": as_json(before),
         "after": as_json(after),
-    }  # fmt: skip
+    }
     await session.execute(_queries["insert_visit_change"], values)
 
 
@@ -149,26 +156,36 @@ def scope_values(actor: Actor) -> dict[str, Any]:
     """What the `in_scope` parts of queries ask."""
     held = actor.scope.held
     return {
-        "scope_schools": actor.scope.schools(), "held_schools": [each.school_id for each in held],
-        "held_subjects": [each.subject for each in held], "person_id": actor.person_id,
-    }  # fmt: skip
+        "scope_schools": actor.scope.schools(),
+        "held_schools": [each.school_id for each in held],
+        "held_subjects": [each.subject for each in held],
+        "person_id": actor.person_id,
+    }
 
 
 def _parts(actor: Actor, asked: VisitSearch, *, has_after: bool) -> list[str]:
     wanted = {
-        "in_scope": not actor.scope.is_everything, "by_school": asked.school_id is not None, "by_mentor": asked.mentor_id is not None,
-        "by_subject": asked.subject is not None, "since": asked.from_on is not None, "until": asked.to_on is not None,
+        "in_scope": not actor.scope.is_everything,
+        "by_school": asked.school_id is not None,
+        "by_mentor": asked.mentor_id is not None,
+        "by_subject": asked.subject is not None,
+        "since": asked.from_on is not None,
+        "until": asked.to_on is not None,
         "after": has_after,
-    }  # fmt: skip
+    }
     return [part for part, is_wanted in wanted.items() if is_wanted]
 
 
 def _values(actor: Actor, page: PageRequest, asked: VisitSearch, stale_on: date) -> dict[str, Any]:
     after = page.key(tuple[date, str])
     return {
-        **scope_values(actor), **msgspec.structs.asdict(asked), "stale_on": stale_on, "after_on": after[0] if after else None,
-        "after_id": after[1] if after else None, "rows": page.rows_to_ask,
-    }  # fmt: skip
+        **scope_values(actor),
+        **msgspec.structs.asdict(asked),
+        "stale_on": stale_on,
+        "after_on": after[0] if after else None,
+        "after_id": after[1] if after else None,
+        "rows": page.rows_to_ask,
+    }
 
 
 async def page_of_visits(
@@ -198,9 +215,14 @@ async def forms_of_visits(session: Session) -> list[int]:
 
 
 async def visits_to_lock(
-    session: Session, *, rows: int, visit_ids: Sequence[str] = (), school_id: int | None = None, from_on: date | None = None,
+    session: Session,
+    *,
+    rows: int,
+    visit_ids: Sequence[str] = (),
+    school_id: int | None = None,
+    from_on: date | None = None,
     to_on: date | None = None,
-) -> list[ToLock]:  # fmt: skip
+) -> list[ToLock]:
     """Visits in the order of their ids, held."""
     values = {
         "visit_ids": list(visit_ids),

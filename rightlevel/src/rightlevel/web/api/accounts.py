@@ -116,9 +116,15 @@ class AuditWanted(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/api/v1/join", who=Everyone(), rate=JOINS, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/join",
+    who=Everyone(),
+    rate=JOINS,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def send_join_request(call: Ask, *, body: NewJoinRequest) -> None:
     """Asks to join as teacher or mentor; a coordinator decides."""
     language = language_of(call).code
@@ -126,27 +132,44 @@ async def send_join_request(call: Ask, *, body: NewJoinRequest) -> None:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/join-requests", who=May("read", "join_request"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/join-requests",
+    who=May("read", "join_request"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("people",),
+)
 async def list_join_requests(call: Ask, *, query: StateWanted, page: PageRequest) -> Page[JoinRequest]:
     """Requests to join in one state, those that wait longest first."""
     return await list_requests(call.session, actor_of(call), page, state=query.state)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/join-requests/{id}", who=May("read", "join_request"), rate=READS, deadline_s=READ_S,
-    work="read", tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/join-requests/{id}",
+    who=May("read", "join_request"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("people",),
+)
 async def read_join_request(call: Ask, *, path: ById) -> JoinRequest:
     """One request to join."""
     return await read_request(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/join-requests/{id}/approve", who=May("decide", "join_request"), rate=SIGN_IN,
-    deadline_s=HASHING_S, work="none", body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/join-requests/{id}/approve",
+    who=May("decide", "join_request"),
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created[CodeMade]:
     """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
     code = generate_code()
@@ -166,17 +189,29 @@ async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Crea
 
 
 @routes.endpoint(
-    "POST", "/api/v1/join-requests/{id}/decline", who=May("decide", "join_request"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/join-requests/{id}/decline",
+    who=May("decide", "join_request"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def decline_join_request(call: Ask, *, path: ById, body: Declined) -> None:
     """Declines a request, with a reason."""
     await decline_request(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/people/{id}/password", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none", tags=("people",)
-)  # fmt: skip
+    "POST",
+    "/api/v1/people/{id}/password",
+    who=RESET,
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    tags=("people",),
+)
 async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
     """Takes the password of somebody below, ends sessions and tokens, and gives a one-time code, shown this once."""
     code = generate_code()
@@ -191,8 +226,14 @@ async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/people/{id}/pin", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none", tags=("people",)
-)  # fmt: skip
+    "POST",
+    "/api/v1/people/{id}/pin",
+    who=RESET,
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    tags=("people",),
+)
 async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
     """Gives a teacher or mentor below a new PIN, shown this once."""
     pin = generate_pin()
@@ -205,89 +246,145 @@ async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/people/{id}/pin", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write", tags=("people",)
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/people/{id}/pin",
+    who=RESET,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("people",),
+)
 async def remove_one_pin(call: Ask, *, path: ById) -> None:
     """Takes somebody's PIN away and ends what it opened."""
     await remove_pin(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/people/{id}/second-factor", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/people/{id}/second-factor",
+    who=RESET,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def reset_one_second_factor(call: Ask, *, path: ById) -> None:
     """Takes the second factor of somebody below away and ends all their sessions."""
     await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/people/{id}/tokens", who=May("manage", "token_of_others"), rate=READS, deadline_s=READ_S,
-    work="read", page=PageLimit(), tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/people/{id}/tokens",
+    who=May("manage", "token_of_others"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("people",),
+)
 async def list_tokens_of_one(call: Ask, *, path: ById, page: PageRequest) -> Page[TokenRow]:
     """Somebody's API tokens, for admins."""
     return await list_tokens_of(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/people/{id}/tokens/{token}", who=May("manage", "token_of_others"), rate=WRITES,
-    deadline_s=WRITE_S, work="write", tags=("people",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/people/{id}/tokens/{token}",
+    who=May("manage", "token_of_others"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("people",),
+)
 async def revoke_token_of_one(call: Ask, *, path: TokenOfPerson) -> None:
     """Ends somebody's API token at once, for admins."""
     await revoke_token_of(call.session, actor_of(call), path.id, path.token, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/me/sessions/end-others", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/me/sessions/end-others",
+    who=May("manage", "self"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("people",),
+)
 async def end_my_other_sessions(call: Ask) -> Ended:
     """Signs the asker out everywhere but in this session."""
     return Ended(await end_other_sessions(call.session, actor_of(call)))
 
 
 @routes.endpoint(
-    "POST", "/api/v1/settings/second-factor", who=May("change", "setting"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/settings/second-factor",
+    who=May("change", "setting"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def set_second_factor_rule(call: Ask, *, body: SecondFactorRule) -> None:
     """Whether admins need a second factor."""
     await set_admins_need_second_factor(call.session, actor_of(call), is_needed=body.admins_need_it)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/schools/{id}/devices", who=May("read", "device"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/schools/{id}/devices",
+    who=May("read", "device"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("people",),
+)
 async def list_school_devices(call: Ask, *, path: ById, page: PageRequest) -> Page[DeviceRow]:
     """The devices that are linked to a school, newest first."""
     return await list_devices(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/schools/{id}/devices", who=May("link", "device"), rate=SIGN_IN, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/schools/{id}/devices",
+    who=May("link", "device"),
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def make_device_code(call: Ask, *, path: ById) -> LinkCode:
     """A code for linking one device to a school, good for a quarter of an hour, shown this once."""
     return await make_link_code(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/devices/{id}", who=May("revoke", "device"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/devices/{id}",
+    who=May("revoke", "device"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def revoke_one_device(call: Ask, *, path: ByUuid) -> None:
     """Takes a device's link away; what PINs opened on it ends at once."""
     await revoke_device(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/audit/export", who=May("export", "audit"), rate=SIGN_IN, deadline_s=READ_S, work="none",
-    body_bytes=SMALL_BODY, media=("text/csv; charset=utf-8",), tags=("audit",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/audit/export",
+    who=May("export", "audit"),
+    rate=SIGN_IN,
+    deadline_s=READ_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    media=("text/csv; charset=utf-8",),
+    tags=("audit",),
+)
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
     """Who did what, as CSV, newest first; at most 50,000 rows."""
     actor = actor_of(call)

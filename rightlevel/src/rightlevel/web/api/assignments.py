@@ -40,9 +40,15 @@ class AssignmentSearch(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/assignments", who=May("read", "assignment"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/assignments",
+    who=May("read", "assignment"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("assignments",),
-)  # fmt: skip
+)
 async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: PageRequest) -> Page[Assignment]:
     """Who works where, in the order made."""
     return await list_assignments(
@@ -57,9 +63,16 @@ async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: Page
 
 
 @routes.endpoint(
-    "POST", "/api/v1/assignments", who=May("create", "assignment"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("assignments",), statuses={201: "made"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/assignments",
+    who=May("create", "assignment"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("assignments",),
+    statuses={201: "made"},
+)
 async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created[Assignment]:
     """Assigns a mentor or teacher to a school and subject."""
     made = await create_assignment(call.session, actor_of(call), body, call.clock)
@@ -67,9 +80,14 @@ async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created[As
 
 
 @routes.endpoint(
-    "POST", "/api/v1/assignments/{id}/end", who=May("end", "assignment"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/assignments/{id}/end",
+    who=May("end", "assignment"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("assignments",),
-)  # fmt: skip
+)
 async def end_one_assignment(call: Ask, *, path: ById) -> Assignment:
     """Ends an assignment, on the very next request everywhere."""
     return await end_assignment(call.session, actor_of(call), path.id, call.clock)
@@ -90,9 +108,14 @@ class AssignedSchools(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/assigned-schools", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/assigned-schools",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("assignments",),
-)  # fmt: skip
+)
 async def list_assigned_schools(call: Ask, *, query: AssignedSearch) -> AssignedSchools:
     """The schools assigned to oneself or, for whoever may read assignments, to somebody; at most 10,000."""
     actor = actor_of(call)
@@ -132,9 +155,15 @@ class GapSearch(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/api/v1/assignments/batch", who=May("create", "assignment"), rate=WRITES, deadline_s=MANY_S, work="write",
-    body_bytes=CLASS_BODY, tags=("assignments",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/assignments/batch",
+    who=May("create", "assignment"),
+    rate=WRITES,
+    deadline_s=MANY_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("assignments",),
+)
 async def create_many_assignments(call: Ask, *, body: NewAssignments) -> MadeAssignments:
     """Makes up to 500 assignments in one transaction, all or none; the faults name their rows."""
     return MadeAssignments(
@@ -143,20 +172,38 @@ async def create_many_assignments(call: Ask, *, body: NewAssignments) -> MadeAss
 
 
 @routes.endpoint(
-    "POST", "/api/v1/assignments/end", who=May("end", "assignment"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("assignments",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/assignments/end",
+    who=May("end", "assignment"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("assignments",),
+)
 async def end_many_assignments(call: Ask, *, body: AssignmentIds) -> AssignmentIds:
     """Ends up to 500 assignments at once; the answer names those that ran."""
     return AssignmentIds(await end_assignments(call.session, actor_of(call), body.assignment_ids, call.clock))
 
 
 @routes.endpoint(
-    "GET", "/api/v1/schools-without", who=May("read", "assignment"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(50), tags=("assignments",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/schools-without",
+    who=May("read", "assignment"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("assignments",),
+)
 async def list_schools_without(call: Ask, *, query: GapSearch, page: PageRequest) -> Page[SchoolWithout]:
     """Open schools that lack a mentor or a teacher of a subject today."""
     return await schools_without(
-        call.session, actor_of(call), page, call.clock, role=query.role, subject=query.subject, place_id=query.place_id
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        page,
+        call.clock,
+        role=query.role,
+        subject=query.subject,
+        place_id=query.place_id,
+    )

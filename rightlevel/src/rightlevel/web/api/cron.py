@@ -26,9 +26,15 @@ class WrongSecret(NotSignedIn):
 
 
 @routes.endpoint(
-    "POST", "/api/cron/cleanup-rate-limits", who=Everyone(), rate=CRON, deadline_s=CRON_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/api/cron/cleanup-rate-limits",
+    who=Everyone(),
+    rate=CRON,
+    deadline_s=CRON_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("service",),
-)  # fmt: skip
+)
 async def clean_up_rate_limits(call: Ask) -> Swept:
     """Sweeps the rate limits at once, for who shows the cron secret (RIGHTLEVEL_CRON_SECRET) in `x-cron-secret` or as a bearer token.
 

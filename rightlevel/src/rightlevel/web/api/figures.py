@@ -40,42 +40,72 @@ class Breakdown(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/figures", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", tags=("figures",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/figures",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("figures",),
+)
 async def read_all_figures(call: Ask, *, query: FigureQuery) -> Figures:
     """Level distribution, indicators and coverage of one choice of children."""
     return await read_figures(call.session, actor_of(call), query)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/figures/breakdown", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", tags=("figures",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/figures/breakdown",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("figures",),
+)
 async def read_figures_apart(call: Ask, *, query: BreakdownQuery) -> Breakdown:
     """The same apart by rounds, grades or sexes."""
     return Breakdown(await read_breakdown(call.session, actor_of(call), query, by=query.by))
 
 
 @routes.endpoint(
-    "GET", "/api/v1/figures/below", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/figures/below",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("figures",),
-)  # fmt: skip
+)
 async def list_figures_below(call: Ask, *, query: FigureQuery, page: PageRequest) -> Page[UnitFigures]:
     """The same for each place and school below a place."""
     return await figures_below(call.session, actor_of(call), query, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/figures/moved", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", tags=("figures",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/figures/moved",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("figures",),
+)
 async def list_moved_schools(call: Ask, *, query: FigureQuery) -> MovedSchools:
     """The schools that a round counts elsewhere than where they stand today: how many, and the first twenty."""
     return await moved_schools(call.session, actor_of(call), query)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/figures/children", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/figures/children",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("figures",),
-)  # fmt: skip
+)
 async def list_children_behind(call: Ask, *, query: BehindQuery, page: PageRequest) -> Page[ChildBehind]:
     """The children of a school behind a figure."""
     return await children_behind(call.session, actor_of(call), query, page)

@@ -75,9 +75,16 @@ async def list_all_forms(call: Ask) -> Forms:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/forms", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
-    tags=("forms",), statuses={201: "begun, as a draft"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/forms",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("forms",),
+    statuses={201: "begun, as a draft"},
+)
 async def begin_form(call: Ask, *, body: NewForm) -> Created[FormRow]:
     """Begins a form; it is asked nobody before it is published."""
     made = await start_form(
@@ -87,34 +94,58 @@ async def begin_form(call: Ask, *, body: NewForm) -> Created[FormRow]:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/forms/{code}", who=May("read", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("forms",)
-)  # fmt: skip
+    "GET",
+    "/api/v1/forms/{code}",
+    who=May("read", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("forms",),
+)
 async def read_one_form(call: Ask, *, path: ByCode) -> FormPage:
     """A form: the version in use, and for who may change it the draft."""
     return await read_form(call.session, actor_of(call), path.code)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/forms/{code}/versions", who=May("read", "form"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/forms/{code}/versions",
+    who=May("read", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("forms",),
-)  # fmt: skip
+)
 async def list_form_versions(call: Ask, *, path: ByCode, page: PageRequest) -> Page[VersionRow]:
     """The versions of a form, the latest first."""
     return await list_versions(call.session, actor_of(call), path.code, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/form-versions/{id}", who=May("read", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("forms",)
-)  # fmt: skip
+    "GET",
+    "/api/v1/form-versions/{id}",
+    who=May("read", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("forms",),
+)
 async def read_one_form_version(call: Ask, *, path: ById) -> FormVersion:
     """One version, as it was published: what a device needs to ask it."""
     return await read_form_version(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/forms/{code}/draft", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("forms",),
-)  # fmt: skip
+    "PUT",
+    "/api/v1/forms/{code}/draft",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("forms",),
+)
 async def put_draft(call: Ask, *, path: ByCode, body: Draft) -> FormRow:
     """Keeps what is being written; it may be unfinished."""
     return await change_draft(
@@ -128,9 +159,14 @@ async def put_draft(call: Ask, *, path: ByCode, body: Draft) -> FormRow:
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/forms/{code}/draft", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/forms/{code}/draft",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("forms",),
-)  # fmt: skip
+)
 async def throw_draft_away(call: Ask, *, path: ByCode, query: OfVersion) -> FormRow:
     """Throws away what was being written; what was published stays."""
     return await drop_draft(
@@ -139,9 +175,15 @@ async def throw_draft_away(call: Ask, *, path: ByCode, query: OfVersion) -> Form
 
 
 @routes.endpoint(
-    "POST", "/api/v1/forms/{code}/publish", who=May("publish", "form"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("forms",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/forms/{code}/publish",
+    who=May("publish", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("forms",),
+)
 async def publish_one_form(call: Ask, *, path: ByCode, body: OfVersion) -> FormVersion:
     """The draft becomes the next version; visits begun before keep theirs."""
     return await publish_form(

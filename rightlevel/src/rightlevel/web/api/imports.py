@@ -45,10 +45,17 @@ class ImportForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/api/v1/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none", priority="first",
-    body_bytes=UPLOAD_BYTES, tags=("imports",),
+    "POST",
+    "/api/v1/imports",
+    who=May("run", "import"),
+    rate=IMPORTS,
+    deadline_s=SUBMIT_S,
+    work="none",
+    priority="first",
+    body_bytes=UPLOAD_BYTES,
+    tags=("imports",),
     statuses={202: "The file waits for its turn; the run is at the address in `location`."},
-)  # fmt: skip
+)
 async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
     """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
     if upload is None:
@@ -63,36 +70,59 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
 
 
 @routes.endpoint(
-    "GET", "/api/v1/imports", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/imports",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("imports",),
-)  # fmt: skip
+)
 async def list_imports(call: Ask, *, page: PageRequest) -> Page[ImportRun]:
     """Imports, newest first."""
     return await list_runs(call.session, actor_of(call), page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/imports/{id}", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/imports/{id}",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("imports",),
-)  # fmt: skip
+)
 async def read_import(call: Ask, *, path: ByUuid) -> ImportRun:
     """One import: how far it is, or how it ended."""
     return await read_run(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/imports/{id}/faults", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
-    page=MANY_FAULTS, tags=("imports",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/imports/{id}/faults",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=MANY_FAULTS,
+    tags=("imports",),
+)
 async def list_import_faults(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ImportFault]:
     """What is wrong in the file, by row and column; the first 100,000 are kept for 30 days."""
     return await list_faults(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/imports/{id}/left-rows", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
-    page=MANY_FAULTS, tags=("imports",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/imports/{id}/left-rows",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=MANY_FAULTS,
+    tags=("imports",),
+)
 async def list_import_left_rows(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[LeftRow]:
     """The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days."""
     return await list_left_rows(call.session, actor_of(call), path.id, page)

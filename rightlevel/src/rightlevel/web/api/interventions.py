@@ -69,9 +69,15 @@ class EnrolmentAnswers(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/interventions", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/interventions",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("interventions",),
-)  # fmt: skip
+)
 async def list_all_interventions(
     call: Ask, *, query: InterventionSearch, page: PageRequest
 ) -> Page[Intervention]:
@@ -80,9 +86,16 @@ async def list_all_interventions(
 
 
 @routes.endpoint(
-    "POST", "/api/v1/interventions", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("interventions",), statuses={201: "made"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/interventions",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("interventions",),
+    statuses={201: "made"},
+)
 async def create_one_intervention(call: Ask, *, body: InterventionWrite) -> Created[Intervention]:
     """Adds a programme."""
     made = await create_intervention(call.session, actor_of(call), body, call.clock)
@@ -90,45 +103,72 @@ async def create_one_intervention(call: Ask, *, body: InterventionWrite) -> Crea
 
 
 @routes.endpoint(
-    "GET", "/api/v1/interventions/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/interventions/{id}",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("interventions",),
-)  # fmt: skip
+)
 async def read_one_intervention(call: Ask, *, path: ById) -> Intervention:
     """One programme."""
     return await read_intervention(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/interventions/{id}", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("interventions",),
-)  # fmt: skip
+    "PUT",
+    "/api/v1/interventions/{id}",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("interventions",),
+)
 async def change_one_intervention(call: Ask, *, path: ById, body: InterventionWrite) -> Intervention:
     """Changes a programme; a stale version gets 409 with both."""
     return await change_intervention(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/interventions/{id}", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/interventions/{id}",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("interventions",),
-)  # fmt: skip
+)
 async def delete_one_intervention(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a programme out of use; its enrolments stay readable."""
     await delete_intervention(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/interventions/{id}/restore", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/interventions/{id}/restore",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("interventions",),
-)  # fmt: skip
+)
 async def restore_one_intervention(call: Ask, *, path: ById) -> Intervention:
     """Brings a programme back."""
     return await restore_intervention(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/interventions/{id}/enrolments", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(50), tags=("interventions",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/interventions/{id}/enrolments",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("interventions",),
+)
 async def list_intervention_enrolments(
     call: Ask, *, path: ById, query: EnrolmentSearch, page: PageRequest
 ) -> Page[Enrolment]:
@@ -139,9 +179,15 @@ async def list_intervention_enrolments(
 
 
 @routes.endpoint(
-    "POST", "/api/v1/interventions/{id}/enrolments", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("interventions",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/interventions/{id}/enrolments",
+    who=May("enrol", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("interventions",),
+)
 async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> EnrolmentAnswers:
     """Enrols up to 200 children; each is answered by itself."""
     return EnrolmentAnswers(
@@ -150,36 +196,59 @@ async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> Enro
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}/interventions", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("interventions",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/students/{id}/interventions",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("interventions",),
+)
 async def list_student_interventions(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[Enrolment]:
     """The programmes that a child is or was in."""
     return await list_enrolments(call.session, actor_of(call), page, student_id=path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/enrolments/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/enrolments/{id}",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("interventions",),
-)  # fmt: skip
+)
 async def read_one_enrolment(call: Ask, *, path: ByUuid) -> Enrolment:
     """One child in one programme."""
     return await read_enrolment(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PATCH", "/api/v1/enrolments/{id}", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("interventions",),
-)  # fmt: skip
+    "PATCH",
+    "/api/v1/enrolments/{id}",
+    who=May("enrol", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("interventions",),
+)
 async def change_one_enrolment(call: Ask, *, path: ByUuid, body: EnrolmentChange) -> Enrolment:
     """Changes or ends an enrolment; a stale version gets 409 with both."""
     return await change_enrolment(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/enrolments/{id}/changes", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("interventions",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/enrolments/{id}/changes",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("interventions",),
+)
 async def list_one_enrolments_changes(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[EnrolmentPast]:
     """Every later change of an enrolment, in order."""
     return await list_enrolment_changes(call.session, actor_of(call), path.id, page)

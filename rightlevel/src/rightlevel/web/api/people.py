@@ -128,75 +128,130 @@ async def read_me(call: Ask) -> Me:
     """Who is asking, with what role and reach."""
     actor = actor_of(call)
     return Me(
-        actor.person_id, actor.username, actor.display_name, actor.role, actor.language,
-        actor.scope.is_everything, actor.scope.schools(),
-    )  # fmt: skip
+        actor.person_id,
+        actor.username,
+        actor.display_name,
+        actor.role,
+        actor.language,
+        actor.scope.is_everything,
+        actor.scope.schools(),
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/me/password", who=May("manage", "self"), rate=SIGN_IN, deadline_s=30.0, work="none",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/me/password",
+    who=May("manage", "self"),
+    rate=SIGN_IN,
+    deadline_s=30.0,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def change_my_password(call: Ask, *, body: NewPassword) -> None:
     """Sets a new password and ends the other sessions, tokens, the PIN and calendar links; in a session that a password opened."""
     await change_password(
-        call.database, call.app.passwords, call.clock, actor_of(call), old=body.old, new=body.new,
+        call.database,
+        call.app.passwords,
+        call.clock,
+        actor_of(call),
+        old=body.old,
+        new=body.new,
         device_name=device_of(call) or "",
-    )  # fmt: skip
+    )
 
 
 @routes.endpoint(
-    "GET", "/api/v1/me/sessions", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/me/sessions",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("people",),
+)
 async def list_my_sessions(call: Ask, *, page: PageRequest) -> Page[OpenSession]:
     """Where the asker is signed in, newest first."""
     return await list_sessions(call.session, actor_of(call), page)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/me/sessions/{id}", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/me/sessions/{id}",
+    who=May("manage", "self"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def revoke_my_session(call: Ask, *, path: ByUuid) -> None:
     """Ends one of the asker's sessions, at once everywhere."""
     await revoke_session(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/me/tokens", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("people",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/me/tokens",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("people",),
+)
 async def list_my_tokens(call: Ask, *, page: PageRequest) -> Page[TokenRow]:
     """The asker's API tokens, newest first, without the tokens themselves."""
     return await list_tokens(call.session, actor_of(call), page)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/me/tokens", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/me/tokens",
+    who=May("manage", "self"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
     """A new API token with the asker's own rights or less, shown this once."""
     return await create_token(
-        call.session, actor_of(call), None, label=body.label, days=body.days, clock=call.clock,
+        call.session,
+        actor_of(call),
+        None,
+        label=body.label,
+        days=body.days,
+        clock=call.clock,
         reach=TokenReach(body.may_write, body.resources),
-    )  # fmt: skip
+    )
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/me/tokens/{id}", who=May("manage", "self"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/me/tokens/{id}",
+    who=May("manage", "self"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def revoke_my_token(call: Ask, *, path: ByUuid) -> None:
     """Ends one of the asker's API tokens."""
     await revoke_token(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/people", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/people",
+    who=May("read", "person"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("people",),
-)  # fmt: skip
+)
 async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> Page[Person]:
     """People by name."""
     return await list_people(
@@ -205,9 +260,15 @@ async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> 
 
 
 @routes.endpoint(
-    "POST", "/api/v1/people", who=May("create", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/people",
+    who=May("create", "person"),
+    rate=SIGN_IN,
+    deadline_s=30.0,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
@@ -237,45 +298,73 @@ async def read_one_person(call: Ask, *, path: ById) -> Person:
 
 
 @routes.endpoint(
-    "PATCH", "/api/v1/people/{id}", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "PATCH",
+    "/api/v1/people/{id}",
+    who=May("change", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Person:
     """Changes name, e-mail, language or role; a new role ends keys (with a higher one also the password, where somebody below gave it)."""
     return await change_person(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/people/{id}/active", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("people",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/people/{id}/active",
+    who=May("change", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("people",),
+)
 async def switch_person(call: Ask, *, path: ById, body: Switch) -> Person:
     """Switches an account on or off; off ends all its sessions."""
     return await set_active(call.session, actor_of(call), path.id, is_active=body.is_active, clock=call.clock)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/people/{id}", who=May("delete", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/people/{id}",
+    who=May("delete", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def delete_one_person(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes an account out of use, restorably, and ends its sessions."""
     await delete_person(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/people/{id}/restore", who=May("restore", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/people/{id}/restore",
+    who=May("restore", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("people",),
-)  # fmt: skip
+)
 async def restore_one_person(call: Ask, *, path: ById) -> Person:
     """Brings a deleted account back."""
     return await restore_person(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/audit", who=May("read", "audit"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/audit",
+    who=May("read", "audit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("audit",),
-)  # fmt: skip
+)
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
     """Who did what, newest first; denied attempts included."""
     return await list_audit(

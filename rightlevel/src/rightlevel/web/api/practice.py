@@ -16,9 +16,15 @@ RESET_S: Final = 30.0
 
 
 @routes.endpoint(
-    "POST", "/api/v1/schools/{id}/reset-practice", who=May("reset", "school"), rate=WRITES, deadline_s=RESET_S, work="write",
-    body_bytes=SMALL_BODY, tags=("schools",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/schools/{id}/reset-practice",
+    who=May("reset", "school"),
+    rate=WRITES,
+    deadline_s=RESET_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("schools",),
+)
 async def reset_one_practice_school(call: Ask, *, path: ById) -> PracticeReset:
     """Empties a practice school and puts its practice class back; a real school is refused. It is not undone."""
     return await reset_practice(call.session, actor_of(call), path.id, call.clock)

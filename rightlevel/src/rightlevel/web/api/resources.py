@@ -56,18 +56,31 @@ class FileForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/resources", who=May("read", "resource"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/resources",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("resources",),
-)  # fmt: skip
+)
 async def list_all_resources(call: Ask, *, query: ResourceSearch, page: PageRequest) -> Page[Resource]:
     """Activities, files and links for a subject and level, the newest first."""
     return await list_resources(call.session, actor_of(call), page, query, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/resources", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("resources",), statuses={201: "made"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/resources",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("resources",),
+    statuses={201: "made"},
+)
 async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resource]:
     """Adds an activity or a link."""
     made = await create_resource(call.session, actor_of(call), body, call.clock)
@@ -75,9 +88,16 @@ async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resour
 
 
 @routes.endpoint(
-    "POST", "/api/v1/resource-files", who=May("change", "resource"), rate=WRITES, deadline_s=SEND_S, work="write",
-    body_bytes=MAX_FILE_BYTES + SMALL_BODY, tags=("resources",), statuses={201: "made"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/resource-files",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=SEND_S,
+    work="write",
+    body_bytes=MAX_FILE_BYTES + SMALL_BODY,
+    tags=("resources",),
+    statuses={201: "made"},
+)
 async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created[Resource]:
     """Adds a PDF, picture, sound or video of up to 25 MB; its kind is told from its content."""
     made = await keep_upload(call, form, upload)
@@ -98,53 +118,86 @@ async def keep_upload(call: Ask, form: FileForm, upload: Upload | None) -> Resou
 
 
 @routes.endpoint(
-    "GET", "/api/v1/resources/{id}", who=May("read", "resource"), rate=READS, deadline_s=READ_S, work="read", tags=("resources",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/resources/{id}",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("resources",),
+)
 async def read_one_resource(call: Ask, *, path: ById) -> Resource:
     """One activity, file or link."""
     return await read_resource(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "PATCH", "/api/v1/resources/{id}", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("resources",),
-)  # fmt: skip
+    "PATCH",
+    "/api/v1/resources/{id}",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("resources",),
+)
 async def change_one_resource(call: Ask, *, path: ById, body: ResourceChange) -> Resource:
     """Changes what a resource says; a stale version gets 409 with both."""
     return await change_resource(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/resources/{id}", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "DELETE",
+    "/api/v1/resources/{id}",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("resources",),
-)  # fmt: skip
+)
 async def delete_one_resource(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a resource out of use, restorably."""
     await delete_resource(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/resources/{id}/restore", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/resources/{id}/restore",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("resources",),
-)  # fmt: skip
+)
 async def restore_one_resource(call: Ask, *, path: ById) -> Resource:
     """Brings a resource back."""
     return await restore_resource(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/resources/{id}/views", who=May("read", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/resources/{id}/views",
+    who=May("read", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("resources",),
-)  # fmt: skip
+)
 async def count_one_view(call: Ask, *, path: ById) -> None:
     """Counts that an activity or link was opened; opening a file counts by itself."""
     await count_view(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/resources/{id}/file", who=May("read", "resource"), rate=READS, deadline_s=SEND_S, work="none",
-    media=MEDIA_TYPES, tags=("resources",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/resources/{id}/file",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=SEND_S,
+    work="none",
+    media=MEDIA_TYPES,
+    tags=("resources",),
+)
 async def send_resource_file(call: Ask, *, path: ById) -> Streamed:
     """A resource's file, to be kept and not shown in the page; counts as a view."""
     actor, files = actor_of(call), files_of(call)

@@ -142,10 +142,18 @@ class BaselineSearch(msgspec.Struct, frozen=True):
 
 _CONFLICTS = frozenset(
     {
-        "conflict", "stale", "round_not_open", "round_frozen", "round_sealing", "school_locked", "result_locked", "verified",
-        "write_id_reused", "merged",
+        "conflict",
+        "stale",
+        "round_not_open",
+        "round_frozen",
+        "round_sealing",
+        "school_locked",
+        "result_locked",
+        "verified",
+        "write_id_reused",
+        "merged",
     }
-)  # fmt: skip
+)
 
 
 def _status(code: str) -> int:
@@ -157,9 +165,21 @@ def _status(code: str) -> int:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/results", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
-    tags=("results",), statuses={201: "saved", 409: "refused, with what is there", 412: "stale, where the version came as If-Match"}, refusals={code: _status(code) for code in REFUSALS},
-)  # fmt: skip
+    "POST",
+    "/api/v1/results",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("results",),
+    statuses={
+        201: "saved",
+        409: "refused, with what is there",
+        412: "stale, where the version came as If-Match",
+    },
+    refusals={code: _status(code) for code in REFUSALS},
+)
 async def enter_one_result(
     call: Ask, *, body: ResultWrite
 ) -> ResultAnswer | Created[ResultAnswer] | Declined[ResultProblem]:
@@ -186,17 +206,30 @@ async def enter_one_result(
 
 
 @routes.endpoint(
-    "POST", "/api/v1/results/batch", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    "POST",
+    "/api/v1/results/batch",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
     tags=("results",),
-)  # fmt: skip
+)
 async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
     """Saves up to 200 results; each is answered by itself, and one that is refused holds up no other."""
     return Answers(await enter_results(call.session, actor_of(call), body.writes, call.clock))
 
 
 @routes.endpoint(
-    "GET", "/api/v1/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("results",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/results",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("results",),
+)
 async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest) -> Page[StudentResult]:
     """Every result within reach, in an order that stays; of one school (where it was made), round or subject if told."""
     return await list_results(
@@ -210,16 +243,28 @@ async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/results/{id}", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", tags=("results",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/results/{id}",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("results",),
+)
 async def read_one_result(call: Ask, *, path: ByUuid) -> StudentResult:
     """One result."""
     return await read_result(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/results/{id}", who=May("delete", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("results",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/results/{id}",
+    who=May("delete", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("results",),
+)
 async def delete_one_result(call: Ask, *, path: ByUuid, query: ResultRemoval) -> None:
     """Takes a result out of the figures; what it was is kept."""
     await delete_result(
@@ -228,56 +273,98 @@ async def delete_one_result(call: Ask, *, path: ByUuid, query: ResultRemoval) ->
 
 
 @routes.endpoint(
-    "GET", "/api/v1/class-sheet", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/class-sheet",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("results",),
-)  # fmt: skip
+)
 async def read_class_sheet(call: Ask, *, query: SheetQuery, page: PageRequest) -> Page[SheetRow]:
     """The children of a class, grade or school by name, each with its result of a round and subject."""
     return await class_sheet(
-        call.session, actor_of(call), page, school_id=query.school_id, round_id=query.round_id, subject=query.subject,
-        class_id=query.class_id, grade=query.grade,
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        page,
+        school_id=query.school_id,
+        round_id=query.round_id,
+        subject=query.subject,
+        class_id=query.class_id,
+        grade=query.grade,
+    )
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}/results", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/students/{id}/results",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("results",),
-)  # fmt: skip
+)
 async def list_student_results(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[StudentResult]:
     """Every result of a child in the order of its rounds."""
     return await results_of_student(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}/history", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/students/{id}/history",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("results",),
-)  # fmt: skip
+)
 async def list_student_history(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ResultChange]:
     """Every later change of a child's results, newest first."""
     return await history_of_student(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/guided-tests/next", who=May("enter", "result"), rate=READS, deadline_s=READ_S, work="read", body_bytes=SMALL_BODY,
+    "POST",
+    "/api/v1/guided-tests/next",
+    who=May("enter", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    body_bytes=SMALL_BODY,
     tags=("results",),
-)  # fmt: skip
+)
 async def next_guided_task(call: Ask, *, body: GuidedSoFar) -> Standing:
     """What to ask next in a guided test, or the level reached. Nothing is kept: send the steps again with the result."""
     return await next_in_guided_test(call.session, actor_of(call), body.subject, body.steps)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/results/{id}/guided-tests", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", tags=("results",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/results/{id}/guided-tests",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("results",),
+)
 async def list_guided_tests(call: Ask, *, path: ByUuid) -> GuidedTests:
     """What the guided tests of a result consisted of."""
     return GuidedTests(await read_guided_tests(call.session, actor_of(call), path.id))
 
 
 @routes.endpoint(
-    "POST", "/api/v1/result-locks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    "POST",
+    "/api/v1/result-locks",
+    who=May("lock", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
     tags=("results",),
-)  # fmt: skip
+)
 async def lock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     """Locks up to 1,000 results, with a reason; each is answered by itself."""
     return LockAnswers(
@@ -288,9 +375,15 @@ async def lock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/result-unlocks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    "POST",
+    "/api/v1/result-unlocks",
+    who=May("lock", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
     tags=("results",),
-)  # fmt: skip
+)
 async def unlock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     """Unlocks up to 1,000 results, with a reason; each is answered by itself."""
     return LockAnswers(
@@ -301,22 +394,41 @@ async def unlock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/school-result-locks", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("results",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/school-result-locks",
+    who=May("lock", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("results",),
+)
 async def lock_results_of_one_school(call: Ask, *, body: SchoolLocking) -> Locked:
     """Locks or unlocks all results of a school in a round, of one subject or class if told."""
     changed = await lock_results_of_school(
-        call.session, actor_of(call), school_id=body.school_id, round_id=body.round_id, reason=body.reason, clock=call.clock,
-        subject=body.subject, class_id=body.class_id, is_lock=body.is_lock,
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        school_id=body.school_id,
+        round_id=body.round_id,
+        reason=body.reason,
+        clock=call.clock,
+        subject=body.subject,
+        class_id=body.class_id,
+        is_lock=body.is_lock,
+    )
     return Locked(changed)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/data-quality/without-baseline", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(50), tags=("results",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/data-quality/without-baseline",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("results",),
+)
 async def list_results_without_baseline(
     call: Ask, *, query: BaselineSearch, page: PageRequest
 ) -> Page[WithoutBaseline]:

@@ -119,8 +119,15 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("rounds",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/rounds",
+    who=May("read", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("rounds",),
+)
 async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -> Page[Round]:
     """Rounds, the latest first."""
     return await list_rounds(
@@ -134,9 +141,16 @@ async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -
 
 
 @routes.endpoint(
-    "POST", "/api/v1/rounds", who=May("create", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
-    tags=("rounds",), statuses={201: "made"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/rounds",
+    who=May("create", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+    statuses={201: "made"},
+)
 async def create_one_round(call: Ask, *, body: NewRound) -> Created[Round]:
     """Plans a round."""
     made = await create_round(call.session, actor_of(call), body)
@@ -144,26 +158,44 @@ async def create_one_round(call: Ask, *, body: NewRound) -> Created[Round]:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("rounds",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/rounds/{id}",
+    who=May("read", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("rounds",),
+)
 async def read_one_round(call: Ask, *, path: ById) -> Round:
     """One round."""
     return await read_round(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PATCH", "/api/v1/rounds/{id}", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("rounds",),
-)  # fmt: skip
+    "PATCH",
+    "/api/v1/rounds/{id}",
+    who=May("change", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+)
 async def change_one_round(call: Ask, *, path: ById, body: RoundChange) -> Round:
     """Changes a round's days; a stale version gets 409 with both."""
     return await change_round(call.session, actor_of(call), path.id, body)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/rounds/{id}/state", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("rounds",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/rounds/{id}/state",
+    who=May("change", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+)
 async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
     """Opens, closes or reopens a round."""
     return await set_round_state(
@@ -193,34 +225,58 @@ async def read_open_retests_of_round(call: Ask, *, path: ById) -> OpenRetests:
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/rounds/{id}", who=May("delete", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("rounds",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/rounds/{id}",
+    who=May("delete", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("rounds",),
+)
 async def delete_one_round(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a round without results out of use, restorably."""
     await delete_round(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/rounds/{id}/restore", who=May("restore", "round"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("rounds",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/rounds/{id}/restore",
+    who=May("restore", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("rounds",),
+)
 async def restore_one_round(call: Ask, *, path: ById) -> Round:
     """Brings a round back."""
     return await restore_round(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}/schools", who=May("lock", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/rounds/{id}/schools",
+    who=May("lock", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("rounds",),
-)  # fmt: skip
+)
 async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> Page[RoundSchool]:
     """The schools that have their own days or are locked in a round."""
     return await list_round_schools(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/rounds/{id}/schools/{school_id}", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("rounds",),
-)  # fmt: skip
+    "PUT",
+    "/api/v1/rounds/{id}/schools/{school_id}",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+)
 async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
     """Gives a school its own days in a round."""
     return await set_school_dates(
@@ -235,9 +291,15 @@ async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDa
 
 
 @routes.endpoint(
-    "POST", "/api/v1/rounds/{id}/schools/{school_id}/lock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("rounds",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/rounds/{id}/schools/{school_id}/lock",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+)
 async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
     """Locks a school in a round."""
     return await lock_school(
@@ -246,52 +308,87 @@ async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> R
 
 
 @routes.endpoint(
-    "POST", "/api/v1/rounds/{id}/schools/{school_id}/unlock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("rounds",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/rounds/{id}/schools/{school_id}/unlock",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("rounds",),
+)
 async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
     """Unlocks a school in a round."""
     return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/rounds/{id}/schools", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("rounds",),
-)  # fmt: skip
+    "PUT",
+    "/api/v1/rounds/{id}/schools",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("rounds",),
+)
 async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -> DatesAnswers:
     """Gives many schools their own days at once, each answered for itself; what is left out stays as it is."""
     if body.place_id is not None:
         return DatesAnswers(
             await set_dates_of_place(
-                call.session, actor_of(call), path.id, body.place_id, starts_on=body.starts_on, ends_on=body.ends_on, confirm=body.confirm
+                call.session,
+                actor_of(call),
+                path.id,
+                body.place_id,
+                starts_on=body.starts_on,
+                ends_on=body.ends_on,
+                confirm=body.confirm,
             )
-        )  # fmt: skip
+        )
     return DatesAnswers(
         await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools, confirm=body.confirm)
     )
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}/snapshot", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("rounds",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/rounds/{id}/snapshot",
+    who=May("read", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("rounds",),
+)
 async def read_one_snapshot(call: Ask, *, path: ById) -> Snapshot:
     """A frozen round's snapshot: when, how many results, their hash."""
     return await read_snapshot(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}/snapshot/check", who=May("freeze", "round"), rate=READS, deadline_s=CHECK_S, work="read",
+    "GET",
+    "/api/v1/rounds/{id}/snapshot/check",
+    who=May("freeze", "round"),
+    rate=READS,
+    deadline_s=CHECK_S,
+    work="read",
     tags=("rounds",),
-)  # fmt: skip
+)
 async def check_one_snapshot(call: Ask, *, path: ById) -> SnapshotCheck:
     """Whether a snapshot is whole, and comes out of the live rows and their amendments bit for bit."""
     return await check_snapshot_of(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}/snapshot/schools/{school_id}", who=May("freeze", "round"), rate=READS, deadline_s=READ_S,
-    work="read", media=("text/plain; charset=utf-8",), tags=("rounds",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/rounds/{id}/snapshot/schools/{school_id}",
+    who=May("freeze", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    media=("text/plain; charset=utf-8",),
+    tags=("rounds",),
+)
 async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
     """One school's results as they were frozen, a line each."""
     content = await read_snapshot_part(call.session, actor_of(call), path.id, path.school_id)
@@ -299,9 +396,15 @@ async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/rounds/{id}/amendments", who=May("freeze", "round"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("rounds",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/rounds/{id}/amendments",
+    who=May("freeze", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("rounds",),
+)
 async def list_all_amendments(
     call: Ask, *, path: ById, query: AmendmentSearch, page: PageRequest
 ) -> Page[Amendment]:

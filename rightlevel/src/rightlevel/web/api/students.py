@@ -48,18 +48,31 @@ class Returning(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/students",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("students",),
-)  # fmt: skip
+)
 async def list_all_students(call: Ask, *, query: StudentSearch, page: PageRequest) -> Page[StudentRow]:
     """Children by name, within the asker's schools and classes."""
     return await list_students(call.session, actor_of(call), page, query)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/students", who=May("create", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("students",), statuses={201: "enrolled"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/students",
+    who=May("create", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("students",),
+    statuses={201: "enrolled"},
+)
 async def create_one_student(call: Ask, *, body: NewStudent) -> Created[Student]:
     """Enrols a child."""
     made = await create_student(call.session, actor_of(call), body, call.clock)
@@ -67,26 +80,44 @@ async def create_one_student(call: Ask, *, body: NewStudent) -> Created[Student]
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("students",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/students/{id}",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("students",),
+)
 async def read_one_student(call: Ask, *, path: ByUuid) -> Student:
     """One child."""
     return await read_student(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PATCH", "/api/v1/students/{id}", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("students",),
-)  # fmt: skip
+    "PATCH",
+    "/api/v1/students/{id}",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("students",),
+)
 async def change_one_student(call: Ask, *, path: ByUuid, body: StudentChange) -> Student:
     """Corrects a child's record where it stands; a stale version gets 409 with both, another school or year 422 `move_needed`."""
     return await change_student(call.session, actor_of(call), path.id, body, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/students/{id}/leave", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("students",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/students/{id}/leave",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("students",),
+)
 async def mark_student_left(call: Ask, *, path: ByUuid, body: Leaving) -> Student:
     """Marks a child as having left."""
     return await mark_left(
@@ -101,44 +132,73 @@ async def mark_student_left(call: Ask, *, path: ByUuid, body: Leaving) -> Studen
 
 
 @routes.endpoint(
-    "POST", "/api/v1/students/{id}/return", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("students",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/students/{id}/return",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("students",),
+)
 async def mark_student_returned(call: Ask, *, path: ByUuid, body: Returning) -> Student:
     """Marks a child as back."""
     return await mark_returned(call.session, actor_of(call), path.id, version=body.version, clock=call.clock)
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/students/{id}", who=May("delete", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("students",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/students/{id}",
+    who=May("delete", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("students",),
+)
 async def delete_one_student(call: Ask, *, path: ByUuid, query: Deletion) -> None:
     """Takes a child's record out of use, restorably."""
     await delete_student(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/students/{id}/restore", who=May("restore", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
+    "POST",
+    "/api/v1/students/{id}/restore",
+    who=May("restore", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
     tags=("students",),
-)  # fmt: skip
+)
 async def restore_one_student(call: Ask, *, path: ByUuid) -> Student:
     """Brings a child's record back, and its results."""
     return await restore_student(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}/past-enrolments", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("students",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/students/{id}/past-enrolments",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("students",),
+)
 async def list_student_past_enrolments(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[PastEnrolment]:
     """Where a child was before, in order."""
     return await list_past_enrolments(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/students/{id}/changes", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/students/{id}/changes",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("students",),
-)  # fmt: skip
+)
 async def list_changes_of_student(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[RecordChange]:
     """What was changed of a child's record, the latest first: who, when, why, before and after."""
     return await list_record_changes(call.session, actor_of(call), path.id, page)

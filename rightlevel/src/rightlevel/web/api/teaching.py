@@ -79,18 +79,31 @@ class OfGroups(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/api/v1/teaching-sessions", who=May("record", "teaching"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("teaching",), statuses={409: "there is one, or a newer version: with both"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/teaching-sessions",
+    who=May("record", "teaching"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("teaching",),
+    statuses={409: "there is one, or a newer version: with both"},
+)
 async def record_one_session(call: Ask, *, body: SessionWrite) -> SessionAnswer:
     """Saves a session with the attendance of its whole group, or corrects that day's; each mark is answered by itself."""
     return await record_session(call.session, actor_of(call), body, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/teaching-sessions", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/teaching-sessions",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("teaching",),
-)  # fmt: skip
+)
 async def list_teaching_sessions(call: Ask, *, query: SessionSearch, page: PageRequest) -> Page[SessionRow]:
     """The sessions of a school (and group) in a subject, newest first."""
     return await list_sessions(
@@ -104,9 +117,14 @@ async def list_teaching_sessions(call: Ask, *, query: SessionSearch, page: PageR
 
 
 @routes.endpoint(
-    "GET", "/api/v1/teaching-sessions/{id}", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/teaching-sessions/{id}",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("teaching",),
-)  # fmt: skip
+)
 async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
     """A session with its attendance."""
     row, marks = await read_session(call.session, actor_of(call), path.id)
@@ -114,9 +132,15 @@ async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/groups/{id}/dose", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/groups/{id}/dose",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("teaching",),
-)  # fmt: skip
+)
 async def list_dose_of_children(
     call: Ask, *, path: ById, query: YearWanted, page: PageRequest
 ) -> Page[ChildDose]:
@@ -127,8 +151,14 @@ async def list_dose_of_children(
 
 
 @routes.endpoint(
-    "GET", "/api/v1/dose/groups", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", tags=("teaching",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/dose/groups",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("teaching",),
+)
 async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
     """What each group of a school was taught in a year beside how its children moved."""
     rows = await dose_of_groups(
@@ -139,9 +169,15 @@ async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/dose/schools", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/dose/schools",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("teaching",),
-)  # fmt: skip
+)
 async def list_dose_of_schools(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Page[SchoolDose]:
     """What the caller's schools taught in a subject in a year, by name; practice schools are left out."""
     return await dose_of_schools(

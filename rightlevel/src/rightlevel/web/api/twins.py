@@ -54,26 +54,45 @@ class PuttingBack(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/schools/{id}/twins", who=May("merge", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("twins",)
-)  # fmt: skip
+    "GET",
+    "/api/v1/schools/{id}/twins",
+    who=May("merge", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("twins",),
+)
 async def find_twins_of_school(call: Ask, *, path: ById) -> TwinsOfSchool:
     """At most a hundred pairs that may be one child, the likeliest first, with the reasons."""
     return await find_twins(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/schools/{id}/merges", who=May("merge", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/schools/{id}/merges",
+    who=May("merge", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("twins",),
-)  # fmt: skip
+)
 async def list_merges_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[Merged]:
     """The merges of a school's children, the latest first."""
     return await list_merges(call.session, actor_of(call), path.id, page)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/merges", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
-    tags=("twins",), statuses={201: "merged"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/merges",
+    who=May("merge", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("twins",),
+    statuses={201: "merged"},
+)
 async def merge_two_records(call: Ask, *, body: Merge) -> Created[Merged]:
     """Makes two records one; both histories are kept."""
     made = await merge_twins(call.session, actor_of(call), body, call.clock)
@@ -81,43 +100,74 @@ async def merge_two_records(call: Ask, *, body: Merge) -> Created[Merged]:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/merges/{id}/undo", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("twins",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/merges/{id}/undo",
+    who=May("merge", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("twins",),
+)
 async def undo_one_merge(call: Ask, *, path: ByUuid, body: Why) -> Merged:
     """Makes two of one again."""
     return await unmerge_twins(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/not-twins", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/api/v1/not-twins",
+    who=May("merge", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("twins",),
-)  # fmt: skip
+)
 async def say_two_are_two(call: Ask, *, body: TwoChildren) -> None:
     """Remembers that two records are two children."""
     await say_not_twins(call.session, actor_of(call), body.student_id, body.other_id, call.clock)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/renames", who=May("settle", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("twins",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/renames",
+    who=May("settle", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("twins",),
+)
 async def list_all_renames(call: Ask, *, query: RenamesWanted, page: PageRequest) -> Page[Rename]:
     """Children whose name became another one: perhaps another child. A page may be short and still have a next one."""
     return await list_renames(call.session, actor_of(call), page, call.clock, school_id=query.school_id)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/renames/{id}/same", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("twins",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/renames/{id}/same",
+    who=May("settle", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("twins",),
+)
 async def say_renamed_child_is_the_same(call: Ask, *, path: ById) -> None:
     """Remembers that it is the same child under its new name."""
     await say_same_child(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/renames/{id}/put-back", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("twins",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/renames/{id}/put-back",
+    who=May("settle", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("twins",),
+)
 async def put_one_name_back(call: Ask, *, path: ById, body: PuttingBack) -> Student:
     """Gives a child its former name back, with what else the same change took."""
     return await put_back_name(

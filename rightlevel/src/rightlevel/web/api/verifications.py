@@ -123,68 +123,122 @@ class Groups(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/verifications", who=May("read", "verification"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/api/v1/verifications",
+    who=May("read", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("verification",),
-)  # fmt: skip
+)
 async def list_verifications(call: Ask, *, query: QueueSearch, page: PageRequest) -> Page[QueueRow]:
     """The re-tests of a round to do, to decide, returned or settled. A pending one tells no level."""
     return await verification_queue(
-        call.session, actor_of(call), page, call.clock, round_id=query.round_id, state=query.state, school_id=query.school_id,
-        subject=query.subject, draw_id=query.draw_id,
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        page,
+        call.clock,
+        round_id=query.round_id,
+        state=query.state,
+        school_id=query.school_id,
+        subject=query.subject,
+        draw_id=query.draw_id,
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/retests", who=May("verify", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/retests",
+    who=May("verify", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("verification",),
+)
 async def save_many_retests(call: Ask, *, body: Retests) -> RetestAnswers:
     """Saves up to 200 re-tests; each is answered by itself, and the first level is told only then."""
     return RetestAnswers(await save_retests(call.session, actor_of(call), body.retests, call.clock))
 
 
 @routes.endpoint(
-    "GET", "/api/v1/verifications/returned", who=May("read", "returned"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("verification",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/verifications/returned",
+    who=May("read", "returned"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("verification",),
+)
 async def list_returned_results(call: Ask, *, page: PageRequest) -> Page[Returned]:
     """Results that were returned to their teacher."""
     return await list_returned(call.session, actor_of(call), page, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/decisions", who=May("settle", "verification"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/decisions",
+    who=May("settle", "verification"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("verification",),
+)
 async def decide_many(call: Ask, *, body: Decisions) -> DecisionAnswers:
     """Decides up to 200 re-tests whose levels differ; each is answered by itself."""
     return DecisionAnswers(await resolve_many(call.session, actor_of(call), body.decisions, call.clock))
 
 
 @routes.endpoint(
-    "GET", "/api/v1/verifications/{id}", who=May("read", "verification"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/api/v1/verifications/{id}",
+    who=May("read", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("verification",),
-)  # fmt: skip
+)
 async def read_one_verification(call: Ask, *, path: ByUuid) -> Verification:
     """One re-test; a pending one tells no level."""
     return await read_verification(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/{id}/resolve", who=May("settle", "verification"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/{id}/resolve",
+    who=May("settle", "verification"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+)
 async def resolve_one(call: Ask, *, path: ByUuid, body: Which) -> Verification:
     """Decides which of two levels stands."""
     return await resolve(
-        call.session, actor_of(call), path.id, version=body.version, stands=body.stands, reason=body.reason, clock=call.clock
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        path.id,
+        version=body.version,
+        stands=body.stands,
+        reason=body.reason,
+        clock=call.clock,
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/{id}/return", who=May("verify", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/{id}/return",
+    who=May("verify", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+)
 async def return_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     """Returns a result whose re-test differs to its teacher."""
     return await return_to_teacher(
@@ -193,9 +247,15 @@ async def return_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/{id}/answer", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/{id}/answer",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+)
 async def answer_one(call: Ask, *, path: ByUuid, body: Why) -> None:
     """The teacher stands by a returned result, which is then tested again."""
     await answer_returned(
@@ -204,9 +264,15 @@ async def answer_one(call: Ask, *, path: ByUuid, body: Why) -> None:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verifications/{id}/withdraw", who=May("settle", "verification"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verifications/{id}/withdraw",
+    who=May("settle", "verification"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+)
 async def withdraw_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     """Takes a re-test back; its result is no longer verified."""
     return await withdraw(
@@ -215,18 +281,31 @@ async def withdraw_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verification-draws/plan", who=May("draw", "verification"), rate=READS, deadline_s=DRAW_S, work="read",
-    body_bytes=SMALL_BODY, tags=("verification",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/verification-draws/plan",
+    who=May("draw", "verification"),
+    rate=READS,
+    deadline_s=DRAW_S,
+    work="read",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+)
 async def plan_one_draw(call: Ask, *, body: NewDraw) -> Plan:
     """How many results a draw would take, of how many. Nothing is drawn."""
     return await plan_draw(call.session, actor_of(call), body)
 
 
 @routes.endpoint(
-    "POST", "/api/v1/verification-draws", who=May("draw", "verification"), rate=WRITES, deadline_s=DRAW_S, work="write",
-    body_bytes=SMALL_BODY, tags=("verification",), statuses={201: "drawn"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/verification-draws",
+    who=May("draw", "verification"),
+    rate=WRITES,
+    deadline_s=DRAW_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("verification",),
+    statuses={201: "drawn"},
+)
 async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created[Draw]:
     """Draws a sample to test again, by school and level; the same seed draws the same children."""
     made = await draw_sample(call.session, actor_of(call), body, call.clock)
@@ -234,22 +313,39 @@ async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created[Draw]:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/verification-draws", who=May("draw", "verification"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("verification",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/verification-draws",
+    who=May("draw", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("verification",),
+)
 async def list_all_draws(call: Ask, *, query: DrawSearch, page: PageRequest) -> Page[Draw]:
     """The samples of a round, the latest first."""
     return await list_draws(call.session, actor_of(call), query.round_id, page)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/agreement", who=May("read", "agreement"), rate=READS, deadline_s=READ_S, work="read", tags=("verification",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/agreement",
+    who=May("read", "agreement"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("verification",),
+)
 async def read_all_agreement(call: Ask, *, query: AgreementSearch) -> Groups:
     """How re-tests agree with first tests: exact, within one level, weighted kappa with its interval, and bias."""
     return Groups(
         await read_agreement(
-            call.session, actor_of(call), round_id=query.round_id, subject=query.subject, by=query.by, school_id=query.school_id,
+            call.session,
+            actor_of(call),
+            round_id=query.round_id,
+            subject=query.subject,
+            by=query.by,
+            school_id=query.school_id,
             place_id=query.place_id,
         )
-    )  # fmt: skip
+    )

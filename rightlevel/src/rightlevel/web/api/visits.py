@@ -177,26 +177,44 @@ class Photos(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/api/v1/visits", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/visits",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("visits",),
-)  # fmt: skip
+)
 async def list_all_visits(call: Ask, *, query: VisitSearch, page: PageRequest) -> Page[VisitRow]:
     """Visits that the caller may look at, the latest first."""
     return await list_visits(call.session, actor_of(call), page, call.clock, query)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/visits/{id}", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/visits/{id}",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("visits",),
+)
 async def read_one_visit(call: Ask, *, path: ByUuid) -> Visit:
     """One visit, whole."""
     return await read_visit(call.session, actor_of(call), path.id)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/visits/{id}", who=May("change", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=VISIT_BODY,
+    "PUT",
+    "/api/v1/visits/{id}",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=VISIT_BODY,
     tags=("visits",),
-)  # fmt: skip
+)
 async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVisit:
     """Saves a draft, sends a visit, or corrects one that was sent; the same write again gets the same answer."""
     write = VisitWrite(
@@ -215,8 +233,14 @@ async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVi
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/visits/{id}", who=May("delete", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("visits",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/visits/{id}",
+    who=May("delete", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("visits",),
+)
 async def delete_one_visit(call: Ask, *, path: ByUuid, query: VisitDeletion) -> None:
     """Takes a visit away: mentors their own drafts, leaders any, with a reason."""
     await delete_visit(
@@ -225,9 +249,15 @@ async def delete_one_visit(call: Ask, *, path: ByUuid, query: VisitDeletion) -> 
 
 
 @routes.endpoint(
-    "POST", "/api/v1/visits/locks", who=May("lock", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=CLASS_BODY,
+    "POST",
+    "/api/v1/visits/locks",
+    who=May("lock", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
     tags=("visits",),
-)  # fmt: skip
+)
 async def lock_many_visits(call: Ask, *, body: Locks) -> LockAnswers:
     """Locks or unlocks up to 1,000 submitted visits; each is answered by itself."""
     return LockAnswers(
@@ -243,23 +273,42 @@ async def lock_many_visits(call: Ask, *, body: Locks) -> LockAnswers:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/visits/locks-of-school", who=May("lock", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/visits/locks-of-school",
+    who=May("lock", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+)
 async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
     """Locks or unlocks a school's submitted visits of a time."""
     return Changed(
         await lock_visits_of_school(
-            call.session, actor_of(call), school_id=body.school_id, from_on=body.from_on, to_on=body.to_on, reason=body.reason,
-            clock=call.clock, is_lock=body.lock,
+            call.session,
+            actor_of(call),
+            school_id=body.school_id,
+            from_on=body.from_on,
+            to_on=body.to_on,
+            reason=body.reason,
+            clock=call.clock,
+            is_lock=body.lock,
         )
-    )  # fmt: skip
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/visits-export", who=May("export", "visit"), rate=WRITES, deadline_s=READ_S, work="none", body_bytes=SMALL_BODY,
-    media=("text/csv; charset=utf-8",), tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/visits-export",
+    who=May("export", "visit"),
+    rate=WRITES,
+    deadline_s=READ_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    media=("text/csv; charset=utf-8",),
+    tags=("visits",),
+)
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
     forms = await write_as(
@@ -273,8 +322,14 @@ async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
 
 
 @routes.endpoint(
-    "GET", "/api/v1/visits-per-school-month", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/visits-per-school-month",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("visits",),
+)
 async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
     """Submitted visits by month beside the schools there are, and the mean fidelity. Practice schools count nowhere."""
     return Months(
@@ -285,9 +340,16 @@ async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
 
 
 @routes.endpoint(
-    "POST", "/api/v1/visits/{id}/follow-ups", who=May("raise", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",), statuses={201: "raised"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/visits/{id}/follow-ups",
+    who=May("raise", "follow_up"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+    statuses={201: "raised"},
+)
 async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> Created[FollowUp]:
     """Keeps what was agreed at a visit: who does what until when."""
     made = await raise_follow_up(call.session, actor_of(call), path.id, body, call.clock)
@@ -295,32 +357,63 @@ async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> 
 
 
 @routes.endpoint(
-    "GET", "/api/v1/follow-ups", who=May("read", "follow_up"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/api/v1/follow-ups",
+    who=May("read", "follow_up"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("visits",),
-)  # fmt: skip
+)
 async def list_all_follow_ups(call: Ask, *, query: FollowUpSearch, page: PageRequest) -> Page[FollowUp]:
     """What was agreed, the most urgent first."""
     return await list_follow_ups(
-        call.session, actor_of(call), page, call.clock, which=query.which, own=query.own, school_id=query.school_id,
+        call.session,
+        actor_of(call),
+        page,
+        call.clock,
+        which=query.which,
+        own=query.own,
+        school_id=query.school_id,
         visit_id=query.visit_id,
-    )  # fmt: skip
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/follow-ups/{id}/close", who=May("settle", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/follow-ups/{id}/close",
+    who=May("settle", "follow_up"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+)
 async def close_one_follow_up(call: Ask, *, path: ByUuid, body: Ending) -> FollowUp:
     """Ends what was agreed, `done` or `cancelled`, in words."""
     return await close_follow_up(
-        call.session, actor_of(call), path.id, state=body.state, words=body.words, version=body.version, clock=call.clock
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        path.id,
+        state=body.state,
+        words=body.words,
+        version=body.version,
+        clock=call.clock,
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/planned-visits", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",), statuses={201: "planned"},
-)  # fmt: skip
+    "POST",
+    "/api/v1/planned-visits",
+    who=May("plan", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+    statuses={201: "planned"},
+)
 async def plan_one_visit(call: Ask, *, body: NewPlannedVisit) -> Created[PlannedVisit]:
     """Plans a visit; mentors their own, leaders anybody's."""
     made = await plan_visit(call.session, actor_of(call), body, call.clock)
@@ -328,20 +421,38 @@ async def plan_one_visit(call: Ask, *, body: NewPlannedVisit) -> Created[Planned
 
 
 @routes.endpoint(
-    "GET", "/api/v1/planned-visits", who=May("read", "planned_visit"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/planned-visits",
+    who=May("read", "planned_visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("visits",),
+)
 async def list_all_planned(call: Ask, *, query: PlanSearch, page: PageRequest) -> Page[PlannedVisit]:
     """Planned visits in scope by day."""
     return await list_planned_visits(
-        call.session, actor_of(call), page, call.clock, which=query.which, mentor_id=query.mentor_id, school_id=query.school_id
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        page,
+        call.clock,
+        which=query.which,
+        mentor_id=query.mentor_id,
+        school_id=query.school_id,
+    )
 
 
 @routes.endpoint(
-    "POST", "/api/v1/planned-visits/{id}/move", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/planned-visits/{id}/move",
+    who=May("plan", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+)
 async def move_one_planned(call: Ask, *, path: ByUuid, body: NewDay) -> PlannedVisit:
     """Gives a planned visit another day."""
     return await move_planned_visit(
@@ -355,9 +466,15 @@ async def move_one_planned(call: Ask, *, path: ByUuid, body: NewDay) -> PlannedV
 
 
 @routes.endpoint(
-    "POST", "/api/v1/planned-visits/{id}/cancel", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/planned-visits/{id}/cancel",
+    who=May("plan", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+)
 async def cancel_one_planned(call: Ask, *, path: ByUuid, body: WhyNot) -> PlannedVisit:
     """Cancels a planned visit, and says why."""
     return await cancel_planned_visit(
@@ -366,50 +483,87 @@ async def cancel_one_planned(call: Ask, *, path: ByUuid, body: WhyNot) -> Planne
 
 
 @routes.endpoint(
-    "GET", "/api/v1/next-week", who=May("read", "planned_visit"), rate=READS, deadline_s=READ_S, work="read", tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/next-week",
+    who=May("read", "planned_visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("visits",),
+)
 async def read_next_week(call: Ask, *, query: WeekSearch) -> NextWeek:
     """A mentor's schools by how much a visit is called for, with what the rank was made of."""
     return await rank_next_week(call.session, actor_of(call), call.clock, mentor_id=query.mentor_id)
 
 
 @routes.endpoint(
-    "PUT", "/api/v1/next-week/rules", who=May("change", "week_rules"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("visits",),
-)  # fmt: skip
+    "PUT",
+    "/api/v1/next-week/rules",
+    who=May("change", "week_rules"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("visits",),
+)
 async def set_next_week_rules(call: Ask, *, body: WeekRules) -> WeekRules:
     """Sets the weights of the reasons, and what each is measured against."""
     return await set_week_rules(call.session, actor_of(call), body)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/visits/{id}/photos", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/visits/{id}/photos",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("visits",),
+)
 async def list_visit_photos(call: Ask, *, path: ByUuid) -> Photos:
     """The photos of a visit."""
     return Photos(await list_photos(call.session, actor_of(call), path.id))
 
 
 @routes.endpoint(
-    "POST", "/api/v1/visits/{id}/photos", who=May("change", "visit"), rate=WRITES, deadline_s=PHOTO_S, work="none",
-    body_bytes=PHOTO_BODY, tags=("visits",),
-)  # fmt: skip
+    "POST",
+    "/api/v1/visits/{id}/photos",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=PHOTO_S,
+    work="none",
+    body_bytes=PHOTO_BODY,
+    tags=("visits",),
+)
 async def add_visit_photo(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Photo:
     """Adds a photo to a visit: JPEG, PNG or WebP, made small here; where it was taken is forgotten unless it is to be kept."""
     return await add_photo(call, path.id, form, upload)
 
 
 @routes.endpoint(
-    "GET", "/api/v1/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", media=("image/jpeg",), tags=("visits",),
-)  # fmt: skip
+    "GET",
+    "/api/v1/photos/{id}",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=PHOTO_S,
+    work="none",
+    media=("image/jpeg",),
+    tags=("visits",),
+)
 async def read_one_photo(call: Ask, *, path: ByUuid) -> Raw:
     """A photo's JPEG."""
     return Raw(await call.app.album.content(actor_of(call), path.id), "image/jpeg")
 
 
 @routes.endpoint(
-    "DELETE", "/api/v1/photos/{id}", who=May("change", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", tags=("visits",),
-)  # fmt: skip
+    "DELETE",
+    "/api/v1/photos/{id}",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    tags=("visits",),
+)
 async def remove_one_photo(call: Ask, *, path: ByUuid) -> None:
     """Takes a photo off its visit."""
     await remove_photo(call.session, actor_of(call), path.id, call.clock)

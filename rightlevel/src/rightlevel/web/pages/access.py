@@ -40,9 +40,15 @@ class TokenOf(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/password", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/password",
+    who=RESET,
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives somebody a one-time code, shown this once, and signs them out everywhere."""
     code = generate_code()
@@ -62,9 +68,15 @@ async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/pin", who=RESET, rate=SIGN_IN, deadline_s=HASHING_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/people/{id}/pin",
+    who=RESET,
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives a teacher or mentor a new PIN, shown this once."""
     pin = generate_pin()
@@ -82,9 +94,15 @@ async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/pin/remove", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/pin/remove",
+    who=RESET,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's PIN away."""
     await remove_pin(call.session, actor_of(call), path.id)
@@ -93,9 +111,15 @@ async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/second-factor", who=RESET, rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/second-factor",
+    who=RESET,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's second step at sign-in away and signs them out everywhere."""
     await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
@@ -104,9 +128,15 @@ async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> 
 
 
 @routes.endpoint(
-    "GET", "/people/{id}/tokens", who=May("manage", "token_of_others"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/people/{id}/tokens",
+    who=May("manage", "token_of_others"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def tokens_of_person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """Somebody's API tokens, for admins."""
     actor = actor_of(call)
@@ -116,9 +146,15 @@ async def tokens_of_person_page(call: Ask, *, path: ById, page: PageRequest) -> 
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/tokens/{token}/revoke", who=May("manage", "token_of_others"), rate=WRITES,
-    deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/tokens/{token}/revoke",
+    who=May("manage", "token_of_others"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def revoke_token_here(call: Ask, *, path: TokenOf, form: NoFields) -> Redirect:
     """Ends somebody's API token at once, for admins."""
     await revoke_token_of(call.session, actor_of(call), path.id, path.token, call.clock)

@@ -88,23 +88,37 @@ async def _account(call: Ask, session: Session) -> dict[str, Any]:
     factor = await factor_state(session, actor)
     takes_pin = actor.role in PIN_ROLES and not factor.is_on and not actor.is_by_pin
     return {
-        "sessions": sessions.items, "person": await read_person(session, actor, actor.person_id), "factor": factor,
-        "takes_pin": takes_pin, "has_pin": takes_pin and await has_pin(session, actor, actor.person_id),
-    }  # fmt: skip
+        "sessions": sessions.items,
+        "person": await read_person(session, actor, actor.person_id),
+        "factor": factor,
+        "takes_pin": takes_pin,
+        "has_pin": takes_pin and await has_pin(session, actor, actor.person_id),
+    }
 
 
 @routes.endpoint(
-    "POST", "/account/password", who=OWN, rate=SIGN_IN, deadline_s=30.0, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/account/password",
+    who=OWN,
+    rate=SIGN_IN,
+    deadline_s=30.0,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
     actor = actor_of(call)
     try:
         await change_password(
-            call.database, call.app.passwords, call.clock, actor, old=form.old, new=form.password,
+            call.database,
+            call.app.passwords,
+            call.clock,
+            actor,
+            old=form.old,
+            new=form.password,
             device_name=device_of(call) or "",
-        )  # fmt: skip
+        )
     except ProgrammeError as error:
         async with call.database.read(deadline_s=READ_S) as session:
             values = await _account(call, session)
@@ -120,9 +134,15 @@ async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/account/sessions/{id}/end", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/sessions/{id}/end",
+    who=OWN,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
     """Signs out one other device at once."""
     await revoke_session(call.session, actor_of(call), path.id)
@@ -131,9 +151,15 @@ async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect
 
 
 @routes.endpoint(
-    "POST", "/account/sessions/end-others", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/sessions/end-others",
+    who=OWN,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
     """Signs out everywhere but here."""
     await end_other_sessions(call.session, actor_of(call))
@@ -142,8 +168,15 @@ async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/account/pin", who=OWN, rate=SIGN_IN, deadline_s=30.0, work="none", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/account/pin",
+    who=OWN,
+    rate=SIGN_IN,
+    deadline_s=30.0,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
     """Sets one's own PIN for the devices of one's schools."""
     actor = actor_of(call)
@@ -158,9 +191,15 @@ async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/account/pin/remove", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/account/pin/remove",
+    who=OWN,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def remove_own_pin(call: Ask, *, form: Nothing) -> Redirect:
     """Takes one's own PIN away."""
     actor = actor_of(call)
@@ -170,8 +209,15 @@ async def remove_own_pin(call: Ask, *, form: Nothing) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/account/tokens", who=OWN, rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/account/tokens",
+    who=OWN,
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
     """One's own API tokens, and the form for a new one."""
     tokens = await list_tokens(call.session, actor_of(call), page)
@@ -187,9 +233,15 @@ async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/account/tokens", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/account/tokens",
+    who=OWN,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
     """A new API token, shown this once."""
     actor, now = actor_of(call), call.clock.now()
@@ -198,9 +250,14 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
         if not form.label.strip():
             raise Invalid(faults=(Fault("label", "Please fill this in"),))
         made = await create_token(
-            call.session, actor, None, label=form.label.strip(), days=days, clock=call.clock,
+            call.session,
+            actor,
+            None,
+            label=form.label.strip(),
+            days=days,
+            clock=call.clock,
             reach=TokenReach(not form.reads_only, form.resources or None),
-        )  # fmt: skip
+        )
     except ProgrammeError as error:
         tokens = await list_tokens(call.session, actor, PageRequest())
         show_again(
@@ -220,9 +277,15 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/account/tokens/{id}/revoke", who=OWN, rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/tokens/{id}/revoke",
+    who=OWN,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def revoke_own_token(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
     """Ends one API token at once."""
     await revoke_token(call.session, actor_of(call), path.id, call.clock)

@@ -67,9 +67,15 @@ class OnlyButton(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/people/{id}/assign", who=May("create", "assignment"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/people/{id}/assign",
+    who=May("create", "assignment"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools from which to choose one for somebody."""
     actor = actor_of(call)
@@ -80,9 +86,14 @@ async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page
 
 
 @routes.endpoint(
-    "GET", "/people/{id}/assign/{school}", who=May("create", "assignment"), rate=READS, deadline_s=READ_S,
-    work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/people/{id}/assign/{school}",
+    who=May("create", "assignment"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
     """The form that assigns a school to somebody."""
     form = AssignmentForm(subject=["language", "math"], from_on=today(call.clock).isoformat())
@@ -100,9 +111,15 @@ async def _around(call: Ask, path: PersonAndSchool) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/assign/{school}", who=May("create", "assignment"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/assign/{school}",
+    who=May("create", "assignment"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
     """Assigns a school to somebody, in one subject or both."""
     try:
@@ -138,9 +155,15 @@ def _day(field: str, text: str, faults: list[Fault]) -> date | None:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/assignments/{assignment}/end", who=May("end", "assignment"), rate=WRITES,
-    deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/assignments/{assignment}/end",
+    who=May("end", "assignment"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def end_assignment_here(call: Ask, *, path: PersonAndAssignment, form: OnlyButton) -> Redirect:
     """Ends an assignment from the very next request on."""
     await end_assignment(call.session, actor_of(call), path.assignment, call.clock)
@@ -165,9 +188,15 @@ class GapsForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/assignments/gaps", who=May("create", "assignment"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(50), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/assignments/gaps",
+    who=May("create", "assignment"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("pages",),
+)
 async def gaps_page(call: Ask, *, query: GapsWanted, page: PageRequest) -> Html:
     """The schools that lack a mentor or a teacher, and the form that gives some of them to somebody."""
     form = GapsForm(query.role, query.subject)
@@ -179,15 +208,24 @@ async def _gaps(call: Ask, form: GapsForm, page: PageRequest) -> dict[str, Any]:
     gaps = await schools_without(call.session, actor, page, call.clock, role=form.role, subject=form.subject)
     people = await list_people(call.session, actor, PEOPLE, role=form.role)
     return {
-        "gaps": gaps, "form": form,
-        "people": [(each.id, f"{each.display_name} ({each.username})") for each in people.items if each.is_active],
-    }  # fmt: skip
+        "gaps": gaps,
+        "form": form,
+        "people": [
+            (each.id, f"{each.display_name} ({each.username})") for each in people.items if each.is_active
+        ],
+    }
 
 
 @routes.endpoint(
-    "POST", "/assignments/gaps", who=May("create", "assignment"), rate=WRITES, deadline_s=MANY_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/assignments/gaps",
+    who=May("create", "assignment"),
+    rate=WRITES,
+    deadline_s=MANY_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
     """Gives the chosen schools to somebody, all or none."""
     faults = [Fault("person", "Please choose one")] if not _number(form.person) else []
@@ -204,8 +242,10 @@ async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
         show_again(call, "people/gaps.html", error, **await _gaps(call, form, PageRequest(50)))
     _ = language_of(call).gettext
     return done(
-        call, f"/assignments/gaps?role={form.role}&subject={form.subject}", _("{count} schools are assigned.", count=len(wanted))
-    )  # fmt: skip
+        call,
+        f"/assignments/gaps?role={form.role}&subject={form.subject}",
+        _("{count} schools are assigned.", count=len(wanted)),
+    )
 
 
 def _number(text: str) -> int:

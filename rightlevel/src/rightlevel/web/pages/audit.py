@@ -19,9 +19,26 @@ routes = Registry()
 
 OUTCOMES = ("done", "denied", "failed")
 RESOURCES = (
-    "session", "person", "assignment", "school", "place", "class", "school_year", "student", "round", "result",
-    "api_token", "import", "route", "second_factor", "pin", "device", "join_request", "setting", "audit",
-)  # fmt: skip
+    "session",
+    "person",
+    "assignment",
+    "school",
+    "place",
+    "class",
+    "school_year",
+    "student",
+    "round",
+    "result",
+    "api_token",
+    "import",
+    "route",
+    "second_factor",
+    "pin",
+    "device",
+    "join_request",
+    "setting",
+    "audit",
+)
 
 
 class AuditWanted(msgspec.Struct, frozen=True):
@@ -46,9 +63,15 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/audit", who=May("read", "audit"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/audit",
+    who=May("read", "audit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Html:
     """Who did what, newest first."""
     try:
@@ -57,15 +80,29 @@ async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Htm
         entries, error = Page[AuditEntry]([]), found
     changes = {entry.id: changes_of(entry) for entry in entries.items}
     return render(
-        call, "audit.html", status=422 if error else 200, error=error, entries=entries, changes=changes, query=query,
-        outcomes=OUTCOMES, resources=RESOURCES,
-    )  # fmt: skip
+        call,
+        "audit.html",
+        status=422 if error else 200,
+        error=error,
+        entries=entries,
+        changes=changes,
+        query=query,
+        outcomes=OUTCOMES,
+        resources=RESOURCES,
+    )
 
 
 @routes.endpoint(
-    "POST", "/audit/export", who=May("export", "audit"), rate=SIGN_IN, deadline_s=READ_S, work="none",
-    body_bytes=SMALL_BODY, media=("text/csv; charset=utf-8",), tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/audit/export",
+    who=May("export", "audit"),
+    rate=SIGN_IN,
+    deadline_s=READ_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    media=("text/csv; charset=utf-8",),
+    tags=("pages",),
+)
 async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
     """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""
     actor, wanted = actor_of(call), filter_of(form, call.clock)
@@ -85,10 +122,15 @@ def filter_of(query: AuditWanted, clock: Clock) -> AuditFilter:
     typed.check()
     text = query.text.strip()[:100] or None
     asked = AuditFilter(
-        person_id=query.person_id, username=query.username.strip().lower()[:100] or None, resource=query.resource or None,
-        resource_id=query.resource_id.strip()[:100] or None, outcome=query.outcome if query.outcome in OUTCOMES else None,
-        from_on=from_on, to_on=to_on, text=text,
-    )  # fmt: skip
+        person_id=query.person_id,
+        username=query.username.strip().lower()[:100] or None,
+        resource=query.resource or None,
+        resource_id=query.resource_id.strip()[:100] or None,
+        outcome=query.outcome if query.outcome in OUTCOMES else None,
+        from_on=from_on,
+        to_on=to_on,
+        text=text,
+    )
     return dated(asked, clock)
 
 

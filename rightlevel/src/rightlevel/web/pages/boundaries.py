@@ -251,8 +251,15 @@ async def move_place_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/move", who=CHANGES, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/places/{id}/move",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def move_place_here(call: Ask, *, path: ById, form: MoveForm) -> Html | Redirect:
     """Shows what moving a place would do, or moves it."""
     return await _do(call, "move", path.id, form)
@@ -267,8 +274,15 @@ async def merge_place_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/merge", who=CHANGES, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/places/{id}/merge",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def merge_place_here(call: Ask, *, path: ById, form: MergeForm) -> Html | Redirect:
     """Shows what merging a place would do, or merges it."""
     return await _do(call, "merge", path.id, form)
@@ -283,16 +297,30 @@ async def split_place_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/split", who=CHANGES, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=CLASS_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/places/{id}/split",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def split_place_here(call: Ask, *, path: ById, form: SplitForm) -> Html | Redirect:
     """Shows what splitting a place would do, or splits it."""
     return await _do(call, "split", path.id, form)
 
 
 @routes.endpoint(
-    "GET", "/boundary-changes", who=May("read", "place"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(20), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/boundary-changes",
+    who=May("read", "place"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(20),
+    tags=("pages",),
+)
 async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
     """Changes of places, the latest first."""
     return render(
@@ -301,8 +329,15 @@ async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/boundary-changes/{id}/undo", who=CHANGES, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/boundary-changes/{id}/undo",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a change of places back."""
     try:
@@ -317,8 +352,15 @@ async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) ->
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/close", who=CHANGES, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/places/{id}/close",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def close_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Closes a place on which nothing hangs any more."""
     try:
@@ -334,8 +376,15 @@ async def close_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/reopen", who=CHANGES, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/places/{id}/reopen",
+    who=CHANGES,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def reopen_place_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Opens a closed place again."""
     await reopen_place(call.session, actor_of(call), path.id)
@@ -353,10 +402,15 @@ async def _school_move(
     below = await list_places(session, actor, ALL, parent_id=place_id)
     is_elsewhere = place is not None and place.id != school.place_id and place.closed_at is None
     return {
-        "school": school, "place": place, "above": place.lineage if place else [], "below": below.items,
+        "school": school,
+        "place": place,
+        "above": place.lineage if place else [],
+        "below": below.items,
         "form": msgspec.structs.replace(form, version=form.version or school.version),
-        "preview": await preview_school_move(session, actor, school_id, place.id) if place and is_elsewhere else None,
-    }  # fmt: skip
+        "preview": await preview_school_move(session, actor, school_id, place.id)
+        if place and is_elsewhere
+        else None,
+    }
 
 
 @routes.endpoint(
@@ -375,8 +429,15 @@ async def move_school_page(call: Ask, *, path: ById, query: Where) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/move", who=CHANGES_SCHOOLS, rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/move",
+    who=CHANGES_SCHOOLS,
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def move_school_here(call: Ask, *, path: ById, form: SchoolMoveForm) -> Redirect:
     """Moves a school to another place, with a reason."""
     try:
@@ -390,8 +451,15 @@ async def move_school_here(call: Ask, *, path: ById, form: SchoolMoveForm) -> Re
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/merge", who=CHANGES_SCHOOLS, rate=READS, deadline_s=READ_S, work="read", page=PageLimit(20), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/merge",
+    who=CHANGES_SCHOOLS,
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(20),
+    tags=("pages",),
+)
 async def choose_merge_page(call: Ask, *, path: ById, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools that another may be merged into."""
     actor = actor_of(call)
@@ -445,8 +513,14 @@ def _blank(call: Ask) -> SchoolForm:
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/merge/{school}", who=CHANGES_SCHOOLS, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/merge/{school}",
+    who=CHANGES_SCHOOLS,
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def merge_school_page(call: Ask, *, path: TwoSchools) -> Html:
     """The form that merges a school into another."""
     values = await _school_page(call, "merge", path.id, _blank(call), into_id=path.school)
@@ -454,9 +528,15 @@ async def merge_school_page(call: Ask, *, path: TwoSchools) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/merge/{school}", who=CHANGES_SCHOOLS, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/schools/{id}/merge/{school}",
+    who=CHANGES_SCHOOLS,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def merge_school_here(call: Ask, *, path: TwoSchools, form: SchoolForm) -> Html | Redirect:
     """Shows what merging a school would do, or merges it."""
     try:
@@ -502,8 +582,15 @@ async def split_school_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/split", who=CHANGES_SCHOOLS, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/split",
+    who=CHANGES_SCHOOLS,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def split_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Html | Redirect:
     """Shows what splitting a school would do, or splits it."""
     try:
@@ -520,9 +607,15 @@ async def split_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Html 
 
 
 @routes.endpoint(
-    "POST", "/school-changes/{id}/undo", who=CHANGES_SCHOOLS, rate=WRITES, deadline_s=ROLL_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/school-changes/{id}/undo",
+    who=CHANGES_SCHOOLS,
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def undo_school_change_here(call: Ask, *, path: ByUuid, form: UndoForm) -> Redirect:
     """Takes a merge or split of schools back."""
     undone = await undo_school_change(

@@ -101,14 +101,25 @@ def _told(language: Language, vocabulary: str, code: str, more: str) -> str:
 
 
 READERS: dict[str, Callable[[Ask, Actor, PageRequest], Awaitable[Page[DeletedRow]]]] = {
-    "students": _students, "schools": _schools, "places": _places, "rounds": _rounds, "years": _years, "people": _people,
-}  # fmt: skip
+    "students": _students,
+    "schools": _schools,
+    "places": _places,
+    "rounds": _rounds,
+    "years": _years,
+    "people": _people,
+}
 
 
 @routes.endpoint(
-    "GET", "/deleted", who=May("restore", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/deleted",
+    who=May("restore", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def deleted_page(call: Ask, *, query: KindWanted, page: PageRequest) -> Html:
     """Deleted things of one kind, with the button that brings each back."""
     return render(call, "deleted/list.html", **await _list(call, query.kind, page))
@@ -133,27 +144,45 @@ async def _restored(call: Ask, kind: str, deed: Awaitable[object]) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/restore", who=May("restore", "place"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/places/{id}/restore",
+    who=May("restore", "place"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_place_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a place back."""
     return await _restored(call, "places", restore_place(call.session, actor_of(call), path.id))
 
 
 @routes.endpoint(
-    "POST", "/years/{id}/restore", who=May("restore", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/years/{id}/restore",
+    who=May("restore", "school_year"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_year_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a school year back."""
     return await _restored(call, "years", restore_year(call.session, actor_of(call), path.id))
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/restore", who=May("restore", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/restore",
+    who=May("restore", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_round_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a round back."""
     return await _restored(call, "rounds", restore_round(call.session, actor_of(call), path.id))

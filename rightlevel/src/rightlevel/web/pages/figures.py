@@ -85,8 +85,15 @@ def address(query: FiguresWanted, **changes: Any) -> str:
 
 
 @routes.endpoint(
-    "GET", "/figures", who=May("read", "figure"), rate=READS, deadline_s=READ_S, work="read", page=BELOW, tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/figures",
+    who=May("read", "figure"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=BELOW,
+    tags=("pages",),
+)
 async def figures_page(call: Ask, *, query: FiguresWanted, page: PageRequest) -> Html:
     """The levels of a choice of children in each round, the indicators, and what lies below."""
     return render(call, "figures/page.html", **await figures_values(call, query, page))
@@ -102,10 +109,20 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         query = msgspec.structs.replace(query, boundaries="then")
     nothing: Page[Any] = Page([])
     values: dict[str, Any] = {
-        "query": query, "round": round_, "subject": subject, "scale": SCALES[subject], "school": None,  # type: ignore[index]
-        "grades": await grade_choices(call), "page": nothing, "below": [], "children": None, "address": address, "moved": None,
-        **await _where(call, query), "round_choices": await _round_choices(call),
-    }  # fmt: skip
+        "query": query,
+        "round": round_,
+        "subject": subject,
+        "scale": SCALES[subject],  # type: ignore[index]
+        "school": None,
+        "grades": await grade_choices(call),
+        "page": nothing,
+        "below": [],
+        "children": None,
+        "address": address,
+        "moved": None,
+        **await _where(call, query),
+        "round_choices": await _round_choices(call),
+    }
     if round_ is None:
         return values
     asked = FigureQuery(
@@ -159,9 +176,15 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
     actor, language, session = actor_of(call), language_of(call), call.session
     figures = await read_figures(session, actor, asked)
     indicators = [
-        Indicated(language.gettext(each.name), language.gettext(each.definition), each.numerator, each.denominator, each.share)
+        Indicated(
+            language.gettext(each.name),
+            language.gettext(each.definition),
+            each.numerator,
+            each.denominator,
+            each.share,
+        )
         for each in figures.indicators
-    ]  # fmt: skip
+    ]
     covered = Indicated(
         language.gettext(COVERAGE),
         language.gettext(COVERAGE_MEANS),
@@ -179,9 +202,13 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
     ]
     by_round = await read_breakdown(session, actor, asked, by="rounds")
     return {
-        "figures": figures, "by_round": by_round, "rounds_differ": hold_different_children(by_round),
-        "indicators": [*indicators, covered], "apart": [*grades, *sexes], "withholds": not sees_small_cells(actor),
-    }  # fmt: skip
+        "figures": figures,
+        "by_round": by_round,
+        "rounds_differ": hold_different_children(by_round),
+        "indicators": [*indicators, covered],
+        "apart": [*grades, *sexes],
+        "withholds": not sees_small_cells(actor),
+    }
 
 
 async def _below(call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest) -> dict[str, Any]:

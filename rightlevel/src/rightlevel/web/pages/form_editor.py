@@ -45,10 +45,16 @@ routes = Registry()
 PREVIEW_BODY = 4 * SMALL_BODY
 EMPTY = Field("", "yes_no", {})
 CONDITIONS = (
-    ("always", N_("Always")), ("eq", N_("When the answer is")), ("ne", N_("When the answer is not")),
-    ("has", N_("When this was chosen")), ("answered", N_("When it was answered")), ("lt", N_("When it is less than")),
-    ("le", N_("When it is at most")), ("gt", N_("When it is more than")), ("ge", N_("When it is at least")),
-)  # fmt: skip
+    ("always", N_("Always")),
+    ("eq", N_("When the answer is")),
+    ("ne", N_("When the answer is not")),
+    ("has", N_("When this was chosen")),
+    ("answered", N_("When it was answered")),
+    ("lt", N_("When it is less than")),
+    ("le", N_("When it is at most")),
+    ("gt", N_("When it is more than")),
+    ("ge", N_("When it is at least")),
+)
 
 
 class OfForm(msgspec.Struct, frozen=True):
@@ -132,8 +138,15 @@ async def forms_page(call: Ask) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/forms", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/forms",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
     """Begins a form with nothing in it."""
     empty = Form(
@@ -152,8 +165,14 @@ async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/forms/{code}", who=May("read", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/forms/{code}",
+    who=May("read", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def form_page(call: Ask, *, path: OfForm) -> Html:
     """One form: its questions, as they are being written or as they are asked."""
     return render(call, "forms/one.html", **await _one(call, path.code))
@@ -176,8 +195,14 @@ async def _one(call: Ask, code: str) -> dict[str, Any]:
     before = page.current.definition if page.current else None
     changes = changes_between(before, shown) if page.draft is not None else []
     return {
-        "page": page, "shown": shown, "versions": versions.items, "wrong": wrong, "labels": labels, "words": words, "changes": changes,
-    }  # fmt: skip
+        "page": page,
+        "shown": shown,
+        "versions": versions.items,
+        "wrong": wrong,
+        "labels": labels,
+        "words": words,
+        "changes": changes,
+    }
 
 
 def _in_words(call: Ask, form: Form, when: Any) -> str:
@@ -212,8 +237,14 @@ def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any
 
 
 @routes.endpoint(
-    "GET", "/forms/{code}/question", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/forms/{code}/question",
+    who=May("change", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def question_page(call: Ask, *, path: OfForm, query: Question) -> Html:
     """One question to change, or a new one."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -233,12 +264,29 @@ def _question(
         written, query.at or (f"{query.group}." if query.group else ""), query.section
     )
     form = typed or QuestionForm(
-        page.form.version, query.at, query.section, query.group, field.key, field.type,
+        page.form.version,
+        query.at,
+        query.section,
+        query.group,
+        field.key,
+        field.type,
         "never" if field.required_when is None else "always" if field.required_when is True else "kept",
-        first.kind if when.kept is None else "kept", first.key, first.value, when.joint, second.kind, second.key, second.value,
-        third.kind, third.key, third.value, editing.options_text(field, written.languages), editing.bound_text(field.min),
-        editing.bound_text(field.max), field.digits, field.repeat,
-    )  # fmt: skip
+        first.kind if when.kept is None else "kept",
+        first.key,
+        first.value,
+        when.joint,
+        second.kind,
+        second.key,
+        second.value,
+        third.kind,
+        third.key,
+        third.value,
+        editing.options_text(field, written.languages),
+        editing.bound_text(field.min),
+        editing.bound_text(field.max),
+        field.digits,
+        field.repeat,
+    )
     texts = {
         f"{kind}_{code}": _last(call.sent.fields, f"{kind}_{code}") if typed else labels.get(code, "")
         for kind, labels in (("label", field.labels), ("hint", field.hints))
@@ -249,10 +297,21 @@ def _question(
     if when.kept is not None:
         conditions.append(("kept", _in_words(call, written, field.shown_when)))
     return {
-        "page": page, "form": form, "texts": texts, "languages_of_form": written.languages, "conditions": conditions, "more": more,
-        "types": [each for each in FIELD_TYPES if (each != "group" or not query.group) and (each != "calculated" or field.type == each)],
-        "before": [(each.key, each.labels.get(language.code) or each.labels.get("en") or each.key) for each in asked],
-    }  # fmt: skip
+        "page": page,
+        "form": form,
+        "texts": texts,
+        "languages_of_form": written.languages,
+        "conditions": conditions,
+        "more": more,
+        "types": [
+            each
+            for each in FIELD_TYPES
+            if (each != "group" or not query.group) and (each != "calculated" or field.type == each)
+        ],
+        "before": [
+            (each.key, each.labels.get(language.code) or each.labels.get("en") or each.key) for each in asked
+        ],
+    }
 
 
 def _last(fields: Mapping[str, list[str]], name: str) -> str:
@@ -260,9 +319,15 @@ def _last(fields: Mapping[str, list[str]], name: str) -> str:
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/question", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=PREVIEW_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/forms/{code}/question",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=PREVIEW_BODY,
+    tags=("pages",),
+)
 async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> Redirect:
     """Keeps a question in the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -310,11 +375,20 @@ def _field(call: Ask, written: Form, form: QuestionForm) -> Field:
     if form.type == "calculated":
         needed = None
     changed = msgspec.structs.replace(
-        before, key=form.key.strip() or before.key, type=form.type, labels=labels, hints=hints, required_when=needed,
-        shown_when=editing.expression_of(when, written), min=editing.bound_of_text(form.least), max=editing.bound_of_text(form.most),
-        digits=form.digits, repeat=form.repeat, fields=before.fields if form.type == "group" else (),
+        before,
+        key=form.key.strip() or before.key,
+        type=form.type,
+        labels=labels,
+        hints=hints,
+        required_when=needed,
+        shown_when=editing.expression_of(when, written),
+        min=editing.bound_of_text(form.least),
+        max=editing.bound_of_text(form.most),
+        digits=form.digits,
+        repeat=form.repeat,
+        fields=before.fields if form.type == "group" else (),
         calculation=before.calculation if form.type == "calculated" else None,
-    )  # fmt: skip
+    )
     options = (
         editing.options_of(form.options, before, written.languages) if editing.with_choices(changed) else ()
     )
@@ -333,9 +407,15 @@ def _check(changed: Form, at: str) -> None:
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/move", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/forms/{code}/move",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redirect:
     """Puts a question up or down, or takes it out of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -352,9 +432,15 @@ async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redire
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/section", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/forms/{code}/section",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Redirect:
     """Adds, names or removes a section of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -374,17 +460,29 @@ async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Re
 
 
 @routes.endpoint(
-    "GET", "/forms/{code}/preview", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/forms/{code}/preview",
+    who=May("change", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def preview_page(call: Ask, *, path: OfForm) -> Html:
     """The form as a mentor will see it, to be tried out."""
     return await _tried(call, path.code, {"subject": ["math"]})
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/preview", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", body_bytes=PREVIEW_BODY,
+    "POST",
+    "/forms/{code}/preview",
+    who=May("change", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    body_bytes=PREVIEW_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def try_form_here(call: Ask, *, path: OfForm, form: Question) -> Html:
     """What the form makes of some answers. Nothing is kept."""
     return await _tried(call, path.code, call.sent.fields)
@@ -402,16 +500,31 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
     score = fidelity_of(written, found.answers)
     told = "hx-request" in call.headers
     return render(
-        call, "visits/saved.html" if told else "forms/preview.html", page=page, asked=asked, faults=faults, found=found, score=score,
-        subject=_last(fields, "subject"), asks_subject="subject" in given, version=0, is_saved=not faults,
+        call,
+        "visits/saved.html" if told else "forms/preview.html",
+        page=page,
+        asked=asked,
+        faults=faults,
+        found=found,
+        score=score,
+        subject=_last(fields, "subject"),
+        asks_subject="subject" in given,
+        version=0,
+        is_saved=not faults,
         told="; ".join(faults.values()),
-    )  # fmt: skip
+    )
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/publish", who=May("publish", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/forms/{code}/publish",
+    who=May("publish", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
     """Publishes the draft as the next version."""
     try:
@@ -429,9 +542,15 @@ async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redi
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/drop", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/forms/{code}/drop",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def drop_draft_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
     """Throws the draft away."""
     await drop_draft(

@@ -42,8 +42,14 @@ class SentForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/forms/import", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/forms/import",
+    who=May("change", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def form_import_page(call: Ask) -> Html:
     """The form that sends a workbook."""
     return render(call, "form_import/page.html", **await _page(call, SentForm("visit")))
@@ -53,15 +59,24 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
     language = language_of(call)
     made = converted.form if converted else None
     return {
-        "forms": [(each.code, each.name) for each in await list_forms(call.session, actor_of(call))], "form": form, "converted": converted,
-        "sections": asked_of(made, {}, language.code, today(call.clock)).sections if made else [], "rule": language.rule,
-    }  # fmt: skip
+        "forms": [(each.code, each.name) for each in await list_forms(call.session, actor_of(call))],
+        "form": form,
+        "converted": converted,
+        "sections": asked_of(made, {}, language.code, today(call.clock)).sections if made else [],
+        "rule": language.rule,
+    }
 
 
 @routes.endpoint(
-    "POST", "/forms/import", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=WORKBOOK_BODY + 65_536,
+    "POST",
+    "/forms/import",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=WORKBOOK_BODY + 65_536,
     tags=("pages",),
-)  # fmt: skip
+)
 async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
     """Shows what a workbook gives, or keeps it as a draft."""
     try:

@@ -41,8 +41,14 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/forms/{code}/about", who=May("change", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/forms/{code}/about",
+    who=May("change", "form"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def form_settings_page(call: Ask, *, path: OfForm) -> Html:
     """The form's languages and score."""
     return render(call, "forms/about.html", **await _page(call, path.code))
@@ -84,9 +90,15 @@ def _chosen(call: Ask) -> dict[str, str]:
 
 
 @routes.endpoint(
-    "POST", "/forms/{code}/about", who=May("change", "form"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/forms/{code}/about",
+    who=May("change", "form"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) -> Redirect:
     """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -98,8 +110,13 @@ async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) ->
             if faults:
                 raise Invalid(faults=tuple(faults))
             await change_draft(
-                call.session, actor_of(call), path.code, changed, expected_version=form.version, at=call.clock.now()
-            )  # fmt: skip
+                call.session,
+                actor_of(call),
+                path.code,
+                changed,
+                expected_version=form.version,
+                at=call.clock.now(),
+            )
     except ProgrammeError as error:
         show_again(call, "forms/about.html", error, **await _page(call, path.code, form))
     return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))

@@ -122,24 +122,35 @@ async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> 
         if row.class_id is not None
     ]
     return {
-        **_terms(grid), "page": sheet, "rows": [_row_of(each) for each in sheet.items], "groups": groups,
-        "group": grid.group, "heading": dict(groups).get(grid.group, groups[0][1]),
-        "subjects": [(each, language.gettext(word("subject", each))) for each in actor.scope.subjects(grid.school.id)],
+        **_terms(grid),
+        "page": sheet,
+        "rows": [_row_of(each) for each in sheet.items],
+        "groups": groups,
+        "group": grid.group,
+        "heading": dict(groups).get(grid.group, groups[0][1]),
+        "subjects": [
+            (each, language.gettext(word("subject", each))) for each in actor.scope.subjects(grid.school.id)
+        ],
         "rounds": [
             (each.id, f"{language.gettext(word('round', each.kind))} {each.year_name}")
-            for each in rounds if each.state != "planned"
+            for each in rounds
+            if each.state != "planned"
         ],
         "tested_on": _wanted_day(call, grid.round, query.on),
         "tool": query.tool if query.tool in TOOLS else None,
         "so_far": sum_of(row.status for row in shown),
-    }  # fmt: skip
+    }
 
 
 def _terms(grid: Grid) -> dict[str, Any]:
     return {
-        "school": grid.school, "round": grid.round, "subject": grid.subject, "scale": SCALES[grid.subject],
-        "is_open": grid.round.state == "open", "row_url": grid.url.replace("/grid?", "/grid/row?"),
-    }  # fmt: skip
+        "school": grid.school,
+        "round": grid.round,
+        "subject": grid.subject,
+        "scale": SCALES[grid.subject],
+        "is_open": grid.round.state == "open",
+        "row_url": grid.url.replace("/grid?", "/grid/row?"),
+    }
 
 
 def _is_in(row: ClassProgress, grid: Grid) -> bool:
@@ -150,9 +161,15 @@ def _is_in(row: ClassProgress, grid: Grid) -> bool:
 
 async def _sheet(call: Ask, grid: Grid, page: PageRequest) -> Page[SheetRow]:
     return await class_sheet(
-        call.session, actor_of(call), page, school_id=grid.school.id, round_id=grid.round.id, subject=grid.subject,
-        class_id=grid.class_id, grade=grid.grade,
-    )  # fmt: skip
+        call.session,
+        actor_of(call),
+        page,
+        school_id=grid.school.id,
+        round_id=grid.round.id,
+        subject=grid.subject,
+        class_id=grid.class_id,
+        grade=grid.grade,
+    )
 
 
 def _choice(outcome: str | None, level: str | None) -> str:
@@ -175,9 +192,15 @@ def _day(call: Ask, round_: Round) -> date:
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/grid", who=May("enter", "result"), rate=READS, deadline_s=READ_S, work="read", page=CHILDREN,
+    "GET",
+    "/schools/{id}/grid",
+    who=May("enter", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=CHILDREN,
     tags=("pages",),
-)  # fmt: skip
+)
 async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
     grid = await _grid(call, path.id, query)
@@ -185,9 +208,15 @@ async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageReque
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/grid/row", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/grid/row",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
     """Saves the tapped level of one child and answers with what its row now says about itself."""
     grid = await _grid(call, path.id, query)
@@ -213,9 +242,16 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/grid", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, page=CHILDREN, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/grid",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    page=CHILDREN,
+    tags=("pages",),
+)
 async def save_grid(
     call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
 ) -> Html | Redirect:
@@ -258,8 +294,16 @@ def _unread(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, 
     )
     was, on = _sent(form, f"was.{student_id}"), _sent(form, f"on.{student_id}")
     row = GridRow(
-        student_id, "", "", time_ordered_id(), _version(form, student_id), was, _sent(form, f"choice.{student_id}"), on, fault=text
-    )  # fmt: skip
+        student_id,
+        "",
+        "",
+        time_ordered_id(),
+        _version(form, student_id),
+        was,
+        _sent(form, f"choice.{student_id}"),
+        on,
+        fault=text,
+    )
     return render(call, "results/answer.html", status=409, row=row, **_terms(grid))
 
 
@@ -296,10 +340,17 @@ def _write_of(
     is_other = choice in OTHERS
     has_own = _version(form, student_id) is not None
     return ResultWrite(
-        write_id or time_ordered_id(), student_id, grid.round.id, grid.subject, _tested_on(call, grid, form, student_id),
-        outcome=choice if is_other else "assessed", level=None if is_other else choice, method="grid",
-        version=_version(form, student_id), tool=None if is_other or has_own else _tool(form),
-    )  # fmt: skip
+        write_id or time_ordered_id(),
+        student_id,
+        grid.round.id,
+        grid.subject,
+        _tested_on(call, grid, form, student_id),
+        outcome=choice if is_other else "assessed",
+        level=None if is_other else choice,
+        method="grid",
+        version=_version(form, student_id),
+        tool=None if is_other or has_own else _tool(form),
+    )
 
 
 def _version(form: dict[str, list[str]], student_id: str) -> int | None:

@@ -104,8 +104,15 @@ def _names(call: Ask, groups: list[GroupRow]) -> dict[int, str]:
 
 
 @routes.endpoint(
-    "GET", "/groups", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("pages",),
+)
 async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Html:
     """The groups that one leads, and one's schools with what they taught."""
     actor = actor_of(call)
@@ -115,34 +122,56 @@ async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> 
     )
     years = await list_years(call.session, actor, PageRequest(20))
     return render(
-        call, "groups/list.html", mine=mine, names=_names(call, mine), page=schools, subject=query.subject, years=years.items,
-    )  # fmt: skip
+        call,
+        "groups/list.html",
+        mine=mine,
+        names=_names(call, mine),
+        page=schools,
+        subject=query.subject,
+        years=years.items,
+    )
 
 
 async def _school(call: Ask, school_id: int, subject: str) -> dict[str, Any]:
     actor, session = actor_of(call), call.session
     found = await read_groups(session, actor, school_id, subject, call.clock)
     return {
-        "school": await read_school(session, actor, school_id), "subject": subject, "found": found,
-        "names": _names(call, found.groups), "suggested": await suggestions(session, actor, school_id, subject),
+        "school": await read_school(session, actor, school_id),
+        "subject": subject,
+        "found": found,
+        "names": _names(call, found.groups),
+        "suggested": await suggestions(session, actor, school_id, subject),
         "dose": {each.group_id: each for each in await dose_of_groups(session, actor, school_id, subject)},
-        "grades": [(each, str(each)) for each in await read_grades(session)], "target": USUAL_TARGET,
+        "grades": [(each, str(each)) for each in await read_grades(session)],
+        "target": USUAL_TARGET,
         "is_whole": actor.scope.covers(school_id, subject=cast("Subject", subject)),
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/groups", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/groups",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> Html:
     """A school's groups in a subject: in use, proposed, and what re-tests suggest."""
     return render(call, "groups/school.html", **await _school(call, path.id, query.subject))
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/groups", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/groups",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
     """Proposes groups for a school."""
     typed = Typed()
@@ -170,9 +199,15 @@ async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, fo
 
 
 @routes.endpoint(
-    "POST", "/groupings/{id}/accept", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groupings/{id}/accept",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirect:
     """Puts a proposal into use."""
     found = await accept_groups(call.session, actor_of(call), path.id, form.version, call.clock)
@@ -183,9 +218,15 @@ async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirec
 
 
 @routes.endpoint(
-    "POST", "/groupings/{id}/drop", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groupings/{id}/drop",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def drop_proposal_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes a proposal away."""
     await drop_proposal(call.session, actor_of(call), path.id)
@@ -193,9 +234,15 @@ async def drop_proposal_here(call: Ask, *, path: ById, form: NoFields) -> Redire
 
 
 @routes.endpoint(
-    "GET", "/groupings/{id}/ungrouped", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", page=UNGROUPED,
+    "GET",
+    "/groupings/{id}/ungrouped",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=UNGROUPED,
     tags=("pages",),
-)  # fmt: skip
+)
 async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
     """The children of the grades that are in no group: not tested, or come since."""
     actor, subject = actor_of(call), query.subject
@@ -216,32 +263,54 @@ async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
     others = [each for each in school.groups if each.state == "accepted" and each.id != group_id]
     name = group_name(language_of(call), group)
     return {
-        "found": found, "group": group, "name": name, "school": await read_school(session, actor, group.school_id),
+        "found": found,
+        "group": group,
+        "name": name,
+        "school": await read_school(session, actor, group.school_id),
         "others": [(each.id, group_name(language_of(call), each)) for each in others],
         "teachers": [(each.id, each.name) for each in school.teachers],
         "is_whole": actor.scope.covers(group.school_id, subject=cast("Subject", group.subject)),
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups/{id}",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def group_page(call: Ask, *, path: ById) -> Html:
     """A group: its children with their levels, who leads it."""
     return render(call, "groups/one.html", **await group_values(call, path.id))
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/print", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups/{id}/print",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def printed_group_page(call: Ask, *, path: ById) -> Html:
     """A group on one sheet of paper, with room for a week's attendance."""
     return render(call, "groups/print.html", **await group_values(call, path.id))
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/text", who=May("read", "group"), rate=READS, deadline_s=READ_S, work="read", media=("text/plain; charset=utf-8",), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups/{id}/text",
+    who=May("read", "group"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    media=("text/plain; charset=utf-8",),
+    tags=("pages",),
+)
 async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""
     values, language = await group_values(call, path.id), language_of(call)
@@ -257,9 +326,15 @@ async def group_text(call: Ask, *, path: ById) -> Html | Raw:
 
 
 @routes.endpoint(
-    "POST", "/groups/{id}/teacher", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groups/{id}/teacher",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
     """Gives a group to a teacher."""
     try:
@@ -281,31 +356,52 @@ async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/groups/{id}/move", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groups/{id}/move",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
     """Moves one child of a group into another."""
     try:
         async with call.session.savepoint():
             await move_child(
-                call.session, actor_of(call), form.student_id, from_group=None if form.is_new else path.id,
-                to_group=form.to_group, clock=call.clock,
-            )  # fmt: skip
+                call.session,
+                actor_of(call),
+                form.student_id,
+                from_group=None if form.is_new else path.id,
+                to_group=form.to_group,
+                clock=call.clock,
+            )
     except ProgrammeError as error:
         show_again(call, "groups/one.html", error, **await group_values(call, path.id))
     return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
 
 
 @routes.endpoint(
-    "POST", "/groups/{id}/suggestion", who=May("change", "group"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groups/{id}/suggestion",
+    who=May("change", "group"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def accept_suggestion_here(call: Ask, *, path: ById, form: Accepting) -> Redirect:
     """Moves one child as its re-tests suggest."""
     group = await accept_suggestion(
-        call.session, actor_of(call), path.id, form.student_id, check_id=form.check_id, check_version=form.check_version,
+        call.session,
+        actor_of(call),
+        path.id,
+        form.student_id,
+        check_id=form.check_id,
+        check_version=form.check_version,
         clock=call.clock,
-    )  # fmt: skip
+    )
     to = f"/schools/{group.school_id}/groups?subject={group.subject}"
     return done(call, to, language_of(call).gettext("The child is moved."))

@@ -23,14 +23,25 @@ routes = Registry()
 SCHOOLS = PageLimit(20, 50)
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
 TILES = (
-    ("/schools", N_("Schools"), "school"), ("/students", N_("Children"), "child"), ("/figures", N_("Figures"), "figures"),
-    ("/rounds", N_("Rounds"), "round"), ("/people", N_("People"), "people"), ("/imports", N_("Imports"), "import"),
-)  # fmt: skip
+    ("/schools", N_("Schools"), "school"),
+    ("/students", N_("Children"), "child"),
+    ("/figures", N_("Figures"), "figures"),
+    ("/rounds", N_("Rounds"), "round"),
+    ("/people", N_("People"), "people"),
+    ("/imports", N_("Imports"), "import"),
+)
 
 
 @routes.endpoint(
-    "GET", "/", who=May("manage", "self"), rate=READS, deadline_s=READ_S, work="read", page=SCHOOLS, tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/",
+    who=May("manage", "self"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=SCHOOLS,
+    tags=("pages",),
+)
 async def home_page(call: Ask, *, page: PageRequest) -> Html:
     """The start page of whoever is signed in: their classes, the programme today, or the figures."""
     role = actor_of(call).role
@@ -49,11 +60,13 @@ async def _work(call: Ask, page: PageRequest) -> dict[str, Any]:
     schools = await list_schools(call.session, actor_of(call), page)
     work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
     return {
-        "schools": [(each, work.get(each.id, [])) for each in schools.items], "page": schools, "round": round_,
+        "schools": [(each, work.get(each.id, [])) for each in schools.items],
+        "page": schools,
+        "round": round_,
         "is_open": round_ is not None and round_.state == "open",
         "returned": await list_returned(call.session, actor_of(call), PageRequest(1), call.clock),
         "waiting": await waiting_of(call),
-    }  # fmt: skip
+    }
 
 
 async def _lead(call: Ask) -> dict[str, Any]:
@@ -61,9 +74,11 @@ async def _lead(call: Ask) -> dict[str, Any]:
     _ = language_of(call).gettext
     round_ = await round_of_today(call)
     return {
-        "round": round_ if round_ and round_.state == "open" else None, "coverage": await _coverage(call, round_),
-        "todo": await _first(call, round_), "tiles": [(url, _(text), sign) for url, text, sign in TILES],
-    }  # fmt: skip
+        "round": round_ if round_ and round_.state == "open" else None,
+        "coverage": await _coverage(call, round_),
+        "todo": await _first(call, round_),
+        "tiles": [(url, _(text), sign) for url, text, sign in TILES],
+    }
 
 
 async def _coverage(call: Ask, round_: Round | None) -> list[Work]:

@@ -43,10 +43,30 @@ RUNS = PageLimit()
 FAULTS = PageLimit(100)
 LONGEST_LINE = 2_000
 ENCODINGS = (
-    "utf-8", "windows-1252", "windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
-    "windows-1258", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "cp874", "koi8-r", "iso-8859-6", "iso-8859-7", "cp437", "cp850",
-    "mac-roman", "utf-16",
-)  # fmt: skip
+    "utf-8",
+    "windows-1252",
+    "windows-1250",
+    "windows-1251",
+    "windows-1253",
+    "windows-1254",
+    "windows-1255",
+    "windows-1256",
+    "windows-1257",
+    "windows-1258",
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc-jp",
+    "euc-kr",
+    "cp874",
+    "koi8-r",
+    "iso-8859-6",
+    "iso-8859-7",
+    "cp437",
+    "cp850",
+    "mac-roman",
+    "utf-16",
+)
 """Some that are met often; any that Python knows can be asked for."""
 COLUMNS = {kind: [field.name for field in FIELDS[kind]] for kind in KINDS}
 
@@ -78,8 +98,15 @@ class SendAgain(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/imports", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read", page=RUNS, tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/imports",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=RUNS,
+    tags=("pages",),
+)
 async def imports_page(call: Ask, *, query: SendAgain, page: PageRequest) -> Html:
     """The form for a file, and earlier imports, newest first."""
     actor = actor_of(call)
@@ -116,9 +143,16 @@ async def _begun(call: Ask, query: SendAgain) -> SentImport:
 
 
 @routes.endpoint(
-    "POST", "/imports", who=May("run", "import"), rate=IMPORTS, deadline_s=SUBMIT_S, work="none", priority="first",
-    body_bytes=UPLOAD_BYTES, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/imports",
+    who=May("run", "import"),
+    rate=IMPORTS,
+    deadline_s=SUBMIT_S,
+    work="none",
+    priority="first",
+    body_bytes=UPLOAD_BYTES,
+    tags=("pages",),
+)
 async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
     """Takes the file; it is imported when its turn comes."""
     actor = actor_of(call)
@@ -134,8 +168,15 @@ async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> 
     except ProgrammeError as error:
         nothing: Page[ImportRun] = Page([])
         show_again(
-            call, "imports/list.html", _said_here(error), form=form, page=nothing, columns=COLUMNS, sources=[], encodings=ENCODINGS
-        )  # fmt: skip
+            call,
+            "imports/list.html",
+            _said_here(error),
+            form=form,
+            page=nothing,
+            columns=COLUMNS,
+            sources=[],
+            encodings=ENCODINGS,
+        )
     return done(call, f"/imports/{run.id}")
 
 
@@ -145,9 +186,13 @@ def _said_here(error: ProgrammeError) -> ProgrammeError:
         return error
     own = ("kind", "file", "source", "encoding", "sheet", "header_row")
     faults = tuple(
-        fault if fault.field in own else Fault("mapping", f"{fault.field}: {fault.rule}" if fault.field != "mapping" else fault.rule, fault.value)
+        fault
+        if fault.field in own
+        else Fault(
+            "mapping", f"{fault.field}: {fault.rule}" if fault.field != "mapping" else fault.rule, fault.value
+        )
         for fault in error.faults
-    )  # fmt: skip
+    )
     return MappingInvalid(faults=faults)
 
 
@@ -162,9 +207,15 @@ def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
 
 
 @routes.endpoint(
-    "GET", "/imports/{id}", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read", page=FAULTS,
+    "GET",
+    "/imports/{id}",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=FAULTS,
     tags=("pages",),
-)  # fmt: skip
+)
 async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """One import: how far it is, how it ended, and what is wrong in the file."""
     run = await read_run(call.session, actor_of(call), path.id)
@@ -173,9 +224,14 @@ async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/imports/{id}/progress", who=May("run", "import"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/imports/{id}/progress",
+    who=May("run", "import"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def import_progress(call: Ask, *, path: ByUuid) -> Html:
     """How far an import is: the part of its page that asks for itself every second."""
     run = await read_run(call.session, actor_of(call), path.id)
@@ -189,9 +245,15 @@ def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "POST", "/imports/{id}/left-rows", who=May("run", "import"), rate=IMPORTS, deadline_s=READ_S, work="none",
-    media=("text/csv; charset=utf-8",), tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/imports/{id}/left-rows",
+    who=May("run", "import"),
+    rate=IMPORTS,
+    deadline_s=READ_S,
+    work="none",
+    media=("text/csv; charset=utf-8",),
+    tags=("pages",),
+)
 async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
     """The rows that an import left out, as a file to mend and send again."""
     actor = actor_of(call)

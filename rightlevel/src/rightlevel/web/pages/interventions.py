@@ -88,9 +88,15 @@ class EnrolmentForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/interventions", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/interventions",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def interventions_page(call: Ask, *, page: PageRequest) -> Html:
     """Programmes, the latest first."""
     return render(
@@ -99,8 +105,14 @@ async def interventions_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/interventions/new", who=May("change", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/interventions/new",
+    who=May("change", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_intervention_page(call: Ask) -> Html:
     """The form for a programme."""
     form = InterventionForm(starts_on=today(call.clock).isoformat())
@@ -115,9 +127,15 @@ def _write(form: InterventionForm) -> InterventionWrite:
 
 
 @routes.endpoint(
-    "POST", "/interventions/new", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/interventions/new",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redirect:
     """Adds a programme."""
     try:
@@ -129,22 +147,38 @@ async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redi
 
 
 @routes.endpoint(
-    "GET", "/interventions/{id}/edit", who=May("change", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/interventions/{id}/edit",
+    who=May("change", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def edit_intervention_page(call: Ask, *, path: ById) -> Html:
     """The form for a programme that is there."""
     found = await read_intervention(call.session, actor_of(call), path.id)
     form = InterventionForm(
-        found.name, found.words, found.subject or "", found.starts_on.isoformat(), found.ends_on.isoformat() if found.ends_on else "",
+        found.name,
+        found.words,
+        found.subject or "",
+        found.starts_on.isoformat(),
+        found.ends_on.isoformat() if found.ends_on else "",
         found.version,
-    )  # fmt: skip
+    )
     return render(call, "interventions/form.html", intervention=found, form=form)
 
 
 @routes.endpoint(
-    "POST", "/interventions/{id}/edit", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/interventions/{id}/edit",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_intervention_here(call: Ask, *, path: ById, form: InterventionForm) -> Redirect:
     """Changes a programme."""
     try:
@@ -163,15 +197,24 @@ async def _one(call: Ask, found: Intervention, page: PageRequest, search: str = 
         asked = StudentSearch(search=search.strip(), status="active")
         children = (await list_students(call.session, actor, FOUND, asked)).items
     return {
-        "intervention": found, "search": search, "children": children, "on": today(call.clock).isoformat(),
+        "intervention": found,
+        "search": search,
+        "children": children,
+        "on": today(call.clock).isoformat(),
         "page": await list_enrolments(call.session, actor, page, intervention_id=found.id),
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "GET", "/interventions/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/interventions/{id}",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
     """A programme with the children in it."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -179,9 +222,15 @@ async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: 
 
 
 @routes.endpoint(
-    "POST", "/interventions/{id}/enrol", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/interventions/{id}/enrol",
+    who=May("enrol", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
     """Enrols the children that were ticked."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -234,9 +283,15 @@ async def _refused(
 
 
 @routes.endpoint(
-    "POST", "/interventions/{id}/delete", who=May("change", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/interventions/{id}/delete",
+    who=May("change", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_intervention_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a programme out of use."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -253,24 +308,40 @@ async def delete_intervention_here(call: Ask, *, path: ById, form: Reason) -> Re
 async def _enrolment(call: Ask, enrolment_id: str) -> dict[str, Any]:
     found = await read_enrolment(call.session, actor_of(call), enrolment_id)
     form = EnrolmentForm(
-        found.version, found.from_on.isoformat(), found.to_on.isoformat() if found.to_on else "", found.outcome or "", found.words
-    )  # fmt: skip
+        found.version,
+        found.from_on.isoformat(),
+        found.to_on.isoformat() if found.to_on else "",
+        found.outcome or "",
+        found.words,
+    )
     past = await list_enrolment_changes(call.session, actor_of(call), enrolment_id, ALL)
     return {"enrolment": found, "form": form, "past": past.items, "outcomes": OUTCOMES}
 
 
 @routes.endpoint(
-    "GET", "/enrolments/{id}", who=May("read", "intervention"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/enrolments/{id}",
+    who=May("read", "intervention"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def enrolment_page(call: Ask, *, path: ByUuid) -> Html:
     """One child in one programme, with its history."""
     return render(call, "interventions/enrolment.html", **await _enrolment(call, path.id))
 
 
 @routes.endpoint(
-    "POST", "/enrolments/{id}", who=May("enrol", "intervention"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/enrolments/{id}",
+    who=May("enrol", "intervention"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_enrolment_here(call: Ask, *, path: ByUuid, form: EnrolmentForm) -> Redirect:
     """Changes or ends an enrolment."""
     typed = Typed()

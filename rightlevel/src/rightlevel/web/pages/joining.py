@@ -92,8 +92,15 @@ async def join_page(call: Ask) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/join", who=Everyone(), rate=JOINS, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",)
-)  # fmt: skip
+    "POST",
+    "/join",
+    who=Everyone(),
+    rate=JOINS,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
     """Keeps a request to join."""
     new = NewJoinRequest(form.name, form.contact, form.role, form.school_wished, form.words)
@@ -113,9 +120,15 @@ async def code_page(call: Ask) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/code", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/code",
+    who=Everyone(),
+    rate=SIGN_IN,
+    deadline_s=SIGN_IN_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
     """Sets the password that its owner chose, for a code that works once."""
     try:
@@ -123,9 +136,14 @@ async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
         if blank:
             raise Invalid(faults=tuple(Fault(name, "Please fill this in") for name in blank))
         await choose_password_with_code(
-            call.database, call.app.passwords, call.clock, username=form.username, code=form.code, new=form.password,
+            call.database,
+            call.app.passwords,
+            call.clock,
+            username=form.username,
+            code=form.code,
+            new=form.password,
             address=call.address,
-        )  # fmt: skip
+        )
     except (Forbidden, Invalid) as error:
         # A code stays typed where something else is wrong; one that was refused is of no use any more.
         again = CodeForm(username=form.username, code=form.code if isinstance(error, Invalid) else "")
@@ -135,9 +153,15 @@ async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "GET", "/requests", who=May("read", "join_request"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/requests",
+    who=May("read", "join_request"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def requests_page(call: Ask, *, query: RequestsWanted, page: PageRequest) -> Html:
     """Requests to join in one state."""
     requests = await list_requests(call.session, actor_of(call), page, state=query.state)
@@ -145,9 +169,14 @@ async def requests_page(call: Ask, *, query: RequestsWanted, page: PageRequest) 
 
 
 @routes.endpoint(
-    "GET", "/requests/{id}", who=May("read", "join_request"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/requests/{id}",
+    who=May("read", "join_request"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def request_page(call: Ask, *, path: ById, query: ApprovalForm) -> Html:
     """One request, and the account that it could become."""
     request = await read_request(call.session, actor_of(call), path.id)
@@ -177,9 +206,15 @@ async def _request(call: Ask, session: Session, request: JoinRequest, form: Appr
 
 
 @routes.endpoint(
-    "POST", "/requests/{id}/approve", who=May("decide", "join_request"), rate=SIGN_IN, deadline_s=SIGN_IN_S,
-    work="none", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/requests/{id}/approve",
+    who=May("decide", "join_request"),
+    rate=SIGN_IN,
+    deadline_s=SIGN_IN_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
     """Makes the account, assigns it and shows its one-time code this once."""
     code = generate_code()
@@ -189,9 +224,13 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
         if form.school_id is None:
             raise Invalid(faults=(Fault("school_id", "Please fill this in"),))
         approval = Approval(
-            form.username.strip().lower(), form.display_name, form.role, form.school_id, form.subject,
+            form.username.strip().lower(),
+            form.display_name,
+            form.role,
+            form.school_id,
+            form.subject,
             form.email.strip() or None,
-        )  # fmt: skip
+        )
         return await approve_request(
             session, actor, path.id, approval, code=code, code_hash=code_hash, clock=call.clock
         )
@@ -211,9 +250,15 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/requests/{id}/decline", who=May("decide", "join_request"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/requests/{id}/decline",
+    who=May("decide", "join_request"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def decline_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Declines a request, with a reason."""
     actor = actor_of(call)

@@ -22,33 +22,50 @@ from rightlevel.web.templating import done, language_of, render, render_partly
 routes = Registry()
 
 REFUSALS = {
-    "conflict": N_("This child was tested on that day already."), "stale": N_("Somebody changed this in the meantime."),
+    "conflict": N_("This child was tested on that day already."),
+    "stale": N_("Somebody changed this in the meantime."),
     "not_found": N_("This child is not here any more."),
-    "merged": N_("This child was entered twice and is one record now. Enter it for the one that was kept."), "out_of_scope": N_("This school or subject is not assigned to you."),
+    "merged": N_("This child was entered twice and is one record now. Enter it for the one that was kept."),
+    "out_of_scope": N_("This school or subject is not assigned to you."),
     "invalid": N_("A day that is not in the future, please."),
-}  # fmt: skip
+}
 
 
 async def _checks(call: Ask, group_id: int) -> dict[str, Any]:
     values = await group_values(call, group_id)
     return {
-        **values, "scale": SCALES[values["group"].subject], "on": today(call.clock).isoformat(), "refused": {},
+        **values,
+        "scale": SCALES[values["group"].subject],
+        "on": today(call.clock).isoformat(),
+        "refused": {},
         "write_ids": {each.student_id: time_ordered_id() for each in values["found"].members},
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/checks", who=May("check", "level"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups/{id}/checks",
+    who=May("check", "level"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def checks_page(call: Ask, *, path: ById) -> Html:
     """Quick re-tests of a group: every child with its levels to tap."""
     return render(call, "groups/checks.html", **await _checks(call, path.id))
 
 
 @routes.endpoint(
-    "POST", "/groups/{id}/checks", who=May("check", "level"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groups/{id}/checks",
+    who=May("check", "level"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
     """Saves the quick re-tests that were tapped; what was refused stays marked."""
     language = language_of(call)

@@ -116,9 +116,15 @@ class UndoForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/move", who=May("transfer", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/students/{id}/move",
+    who=May("transfer", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools that a child can go to; its own, for another class, comes first."""
     actor = actor_of(call)
@@ -132,8 +138,14 @@ async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/move/{school}", who=May("transfer", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/students/{id}/move/{school}",
+    who=May("transfer", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def move_student_page(call: Ask, *, path: ChildAndSchool) -> Html:
     """The form that moves a child: class or grade, since when, why."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -148,20 +160,29 @@ async def _move(call: Ask, path: ChildAndSchool, form: MoveForm) -> dict[str, An
     classes = await list_classes(call.session, actor, CLASSES, school_id=school.id)
     year_id = max((each.school_year_id for each in classes.items), default=0)
     return {
-        "student": student, "school": school, "form": form, "grades": await grade_choices(call, short=True),
+        "student": student,
+        "school": school,
+        "form": form,
+        "grades": await grade_choices(call, short=True),
         "classes": [
             (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
             for each in classes.items
             if each.school_year_id == year_id
         ],
         "grade_of": {each.id: each.grade for each in classes.items},
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/move/{school}", who=May("transfer", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/move/{school}",
+    who=May("transfer", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) -> Redirect:
     """Moves a child."""
     try:
@@ -194,8 +215,14 @@ async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) 
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/consent", who=May("change", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/students/{id}/consent",
+    who=May("change", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def consent_page(call: Ask, *, path: ByUuid) -> Html:
     """Whether a guardian may be contacted, and how."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -205,9 +232,15 @@ async def consent_page(call: Ask, *, path: ByUuid) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/consent", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/consent",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
     """Keeps a guardian's contact with their consent."""
     typed = Typed()
@@ -228,9 +261,15 @@ async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Re
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/consent/withdraw", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/consent/withdraw",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
     """Takes a guardian's contact away, with the consent to it."""
     typed = Typed()
@@ -252,8 +291,14 @@ async def _consent_again(call: Ask, student_id: str, form: ConsentForm, error: P
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/erase", who=May("erase", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/students/{id}/erase",
+    who=May("erase", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def erase_page(call: Ask, *, path: ByUuid) -> Html:
     """What erasing takes and what stays, before it is done."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -261,9 +306,15 @@ async def erase_page(call: Ask, *, path: ByUuid) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/erase", who=May("erase", "student"), rate=WRITES, deadline_s=ERASE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/students/{id}/erase",
+    who=May("erase", "student"),
+    rate=WRITES,
+    deadline_s=ERASE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
     """Erases who a child was."""
     try:
@@ -283,8 +334,14 @@ async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/roll-over", who=May("roll_over", "school"), rate=READS, deadline_s=ROLL_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/roll-over",
+    who=May("roll_over", "school"),
+    rate=READS,
+    deadline_s=ROLL_S,
+    work="read",
+    tags=("pages",),
+)
 async def roll_over_page(call: Ask, *, path: ById) -> Html:
     """What taking the school into the next year would do, class by class."""
     form = RollForm(time_ordered_id(), today(call.clock).isoformat())
@@ -327,14 +384,24 @@ async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
     }
     classes = [(fate, by_class.get((fate.class_id, fate.grade), [])) for fate in preview.classes]
     return {
-        "preview": preview, "classes": classes, "form": form, "staying": set(form.stay), **await _past(call, school_id),
-    }  # fmt: skip
+        "preview": preview,
+        "classes": classes,
+        "form": form,
+        "staying": set(form.stay),
+        **await _past(call, school_id),
+    }
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/roll-over", who=May("roll_over", "school"), rate=WRITES, deadline_s=ROLL_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/roll-over",
+    who=May("roll_over", "school"),
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Redirect:
     """Shows what a choice of those who stay would do, or does it."""
     try:
@@ -354,9 +421,15 @@ async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Red
 
 
 @routes.endpoint(
-    "POST", "/roll-overs/{id}/undo", who=May("roll_over", "school"), rate=WRITES, deadline_s=ROLL_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/roll-overs/{id}/undo",
+    who=May("roll_over", "school"),
+    rate=WRITES,
+    deadline_s=ROLL_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def undo_roll_over_here(call: Ask, *, path: ByUuid, form: UndoForm) -> Redirect:
     """Takes a school back into the year it left."""
     undone = await undo_roll_over(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)

@@ -79,8 +79,15 @@ async def _view(call: Ask) -> OperatorView:
 
 
 @routes.endpoint(
-    "GET", "/operations", who=May("read", "metric"), rate=READS, deadline_s=PAGE_S, work="none", page=PageLimit(5, 20), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/operations",
+    who=May("read", "metric"),
+    rate=READS,
+    deadline_s=PAGE_S,
+    work="none",
+    page=PageLimit(5, 20),
+    tags=("pages",),
+)
 async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html:
     """How the platform is, as it is now; kept up to date where the browser can."""
     days = query.days if query.days in DAYS else 1
@@ -90,9 +97,17 @@ async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html
         jobs = await list_runs(session, actor_of(call), page)
     examined = await call.app.desk.examine()
     return render(
-        call, "operations/page.html", view=await _view(call), days=days, all_days=DAYS, examined=examined, jobs=jobs.items,
-        running=RUNNING, version=__version__, lines=lines_of(points),
-    )  # fmt: skip
+        call,
+        "operations/page.html",
+        view=await _view(call),
+        days=days,
+        all_days=DAYS,
+        examined=examined,
+        jobs=jobs.items,
+        running=RUNNING,
+        version=__version__,
+        lines=lines_of(points),
+    )
 
 
 @routes.endpoint(
@@ -140,9 +155,15 @@ async def _may_still_look(call: Ask) -> bool:
 
 
 @routes.endpoint(
-    "POST", "/operations/cure", who=May("change", "setting"), rate=WRITES, deadline_s=CURE_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/operations/cure",
+    who=May("change", "setting"),
+    rate=WRITES,
+    deadline_s=CURE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
     """Applies one safe cure of the doctor's, if what it cures is still there; written down with what came of it."""
     actor = actor_of(call)
@@ -159,9 +180,15 @@ async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/operations/look", who=May("read", "metric"), rate=WRITES, deadline_s=CURE_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/operations/look",
+    who=May("read", "metric"),
+    rate=WRITES,
+    deadline_s=CURE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def look_again(call: Ask, *, form: NoFields) -> Redirect:
     """Has the doctor look again, now."""
     await call.app.desk.examine(afresh=True)

@@ -40,9 +40,15 @@ class AmendForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/past", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/students/{id}/past",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """Where a child was before, in order."""
     actor = actor_of(call)
@@ -52,8 +58,14 @@ async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/past/{enrolment_id}", who=May("amend", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/students/{id}/past/{enrolment_id}",
+    who=May("amend", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def amend_page(call: Ask, *, path: ByPast) -> Html:
     """One past enrolment, to say otherwise what it says."""
     student, past = await read_past_enrolment(call.session, actor_of(call), path.id, path.enrolment_id)
@@ -70,15 +82,24 @@ async def _amend(call: Ask, student: Student, past: PastEnrolment, form: AmendFo
     if past.grade not in dict(grades):
         grades = [*grades, (past.grade, class_name(language, past.grade, ""))]
     return {
-        "student": student, "past": past, "form": form, "grades": grades,
+        "student": student,
+        "past": past,
+        "form": form,
+        "grades": grades,
         "classes": [(each.id, class_name(language, each.grade, each.section)) for each in classes.items],
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/past/{enrolment_id}", who=May("amend", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/past/{enrolment_id}",
+    who=May("amend", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def amend_here(call: Ask, *, path: ByPast, form: AmendForm) -> Redirect:
     """Says otherwise what a child was; its results of that year follow."""
     unset = msgspec.UNSET

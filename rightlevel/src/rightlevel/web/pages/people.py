@@ -83,9 +83,15 @@ def roles_below(call: Ask) -> list[Role]:
 
 
 @routes.endpoint(
-    "GET", "/people", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/people",
+    who=May("read", "person"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> Html:
     """People by name, with filters."""
     role = query.role if query.role in ROLES else None
@@ -102,8 +108,14 @@ async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> H
 
 
 @routes.endpoint(
-    "GET", "/people/new", who=May("create", "person"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/people/new",
+    who=May("create", "person"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_person_page(call: Ask) -> Html:
     """The form for a new account."""
     form = PersonForm(role="teacher", language=language_of(call).code)
@@ -111,9 +123,15 @@ async def new_person_page(call: Ask) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/people", who=May("create", "person"), rate=SIGN_IN, deadline_s=30.0, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people",
+    who=May("create", "person"),
+    rate=SIGN_IN,
+    deadline_s=30.0,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
     """Makes an account with a generated password, which is shown this once."""
     password = generate_password()
@@ -133,9 +151,15 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/people/{id}", who=May("read", "person"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/people/{id}",
+    who=May("read", "person"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """One account: what it is, and what can be done with it."""
     person = await read_person(call.session, actor_of(call), path.id)
@@ -159,16 +183,27 @@ async def _person(
         )
     is_self = person.id == actor.person_id
     return {
-        "person": person, "form": form, "roles": roles_below(call), "is_self": is_self,
-        "is_below": not is_self and may_manage(actor, person.role), "is_stale": False,
-        "assignments": assignments, "takes_pin": person.role in PIN_ROLES,
-    }  # fmt: skip
+        "person": person,
+        "form": form,
+        "roles": roles_below(call),
+        "is_self": is_self,
+        "is_below": not is_self and may_manage(actor, person.role),
+        "is_stale": False,
+        "assignments": assignments,
+        "takes_pin": person.role in PIN_ROLES,
+    }
 
 
 @routes.endpoint(
-    "POST", "/people/{id}", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}",
+    who=May("change", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redirect:
     """Changes name, e-mail, language or role."""
     change = PersonChange(
@@ -194,9 +229,15 @@ async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error:
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/active", who=May("change", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/active",
+    who=May("change", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redirect:
     """Switches an account on or off; off signs it out everywhere at once."""
     await set_active(call.session, actor_of(call), path.id, is_active=form.is_active, clock=call.clock)
@@ -206,9 +247,15 @@ async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redi
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/delete", who=May("delete", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/delete",
+    who=May("delete", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redirect:
     """Removes an account, restorably, with a reason."""
     try:
@@ -225,9 +272,15 @@ async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redire
 
 
 @routes.endpoint(
-    "POST", "/people/{id}/restore", who=May("restore", "person"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/people/{id}/restore",
+    who=May("restore", "person"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a deleted account back."""
     try:

@@ -77,9 +77,15 @@ def _kinds(language: Language, kind: str) -> list[tuple[str, str]]:
 
 
 @routes.endpoint(
-    "GET", "/places", who=May("read", "place"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/places",
+    who=May("read", "place"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def places_page(call: Ask, *, query: Below, page: PageRequest) -> Html:
     """One place and the places below it; without one, the countries."""
     return render(call, "schools/places.html", **await _tree(call, query.below, page))
@@ -101,8 +107,14 @@ async def _tree(call: Ask, place_id: int | None, page: PageRequest) -> dict[str,
 
 
 @routes.endpoint(
-    "GET", "/places/new", who=May("create", "place"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/places/new",
+    who=May("create", "place"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_place_page(call: Ask, *, query: Below) -> Html:
     """The form for a place below another, or for a country."""
     return render(call, "schools/place_form.html", **await _new_place(call, query.below, PlaceForm()))
@@ -115,9 +127,15 @@ async def _new_place(call: Ask, below: int | None, form: PlaceForm) -> dict[str,
 
 
 @routes.endpoint(
-    "POST", "/places/new", who=May("create", "place"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/places/new",
+    who=May("create", "place"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_place_here(call: Ask, *, query: Below, form: PlaceForm) -> Redirect:
     """Adds a place."""
     kind = form.kind if query.below is not None else "country"
@@ -132,8 +150,14 @@ async def create_place_here(call: Ask, *, query: Below, form: PlaceForm) -> Redi
 
 
 @routes.endpoint(
-    "GET", "/places/{id}/edit", who=May("change", "place"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/places/{id}/edit",
+    who=May("change", "place"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def edit_place_page(call: Ask, *, path: ById) -> Html:
     """The form that renames a place."""
     place = await read_place(call.session, actor_of(call), path.id)
@@ -149,9 +173,15 @@ def _form_of(place: Place) -> PlaceForm:
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/edit", who=May("change", "place"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/places/{id}/edit",
+    who=May("change", "place"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redirect:
     """Renames a place or gives it another code."""
     change = PlaceChange(form.version, form.code, form.name_local, form.name_latin)
@@ -169,9 +199,15 @@ async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redire
 
 
 @routes.endpoint(
-    "POST", "/places/{id}/delete", who=May("delete", "place"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/places/{id}/delete",
+    who=May("delete", "place"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a place away, restorably, with a reason."""
     place = await read_place(call.session, actor_of(call), path.id)

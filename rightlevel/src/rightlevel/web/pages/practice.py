@@ -30,17 +30,29 @@ async def _page(call: Ask, school_id: int) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/reset-practice", who=May("reset", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/reset-practice",
+    who=May("reset", "school"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def reset_practice_page(call: Ask, *, path: ById) -> Html:
     """What a reset takes away and what stays, with the button."""
     return render(call, "practice/reset.html", **await _page(call, path.id))
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/reset-practice", who=May("reset", "school"), rate=WRITES, deadline_s=RESET_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/reset-practice",
+    who=May("reset", "school"),
+    rate=WRITES,
+    deadline_s=RESET_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def reset_practice_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Empties a practice school and puts its class back."""
     try:

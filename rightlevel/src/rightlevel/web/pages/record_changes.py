@@ -96,9 +96,15 @@ async def latest_changes(call: Ask, student_id: str) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/changes", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/students/{id}/changes",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """Everything that was changed of a child's record, the latest first."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -108,8 +114,15 @@ async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/renames", who=May("settle", "student"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/renames",
+    who=May("settle", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def renames_page(call: Ask, *, page: PageRequest) -> Html:
     """Children whose name became another one, of whom nobody has decided."""
     return render(call, "twins/renames.html", **await _renames(call, page))
@@ -120,9 +133,15 @@ async def _renames(call: Ask, page: PageRequest) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "POST", "/renames/{id}/same", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/renames/{id}/same",
+    who=May("settle", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Says that it is the same child."""
     try:
@@ -134,9 +153,15 @@ async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/renames/{id}/put-back", who=May("settle", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/renames/{id}/put-back",
+    who=May("settle", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirect:
     """Gives a child its former name back."""
     try:

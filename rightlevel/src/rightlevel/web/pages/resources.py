@@ -63,8 +63,15 @@ def _levels(call: Ask) -> list[tuple[str, str]]:
 
 
 @routes.endpoint(
-    "GET", "/resources", who=May("read", "resource"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/resources",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("pages",),
+)
 async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html:
     """Activities, files and links, the newest first."""
     asked = ResourceSearch(subject=query.subject or None)
@@ -73,8 +80,14 @@ async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html
 
 
 @routes.endpoint(
-    "GET", "/resources/new", who=May("change", "resource"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/resources/new",
+    who=May("change", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_resource_page(call: Ask) -> Html:
     """The form for a resource."""
     return render(call, "resources/form.html", **_form(call, None, ResourceForm()))
@@ -85,15 +98,27 @@ def _form(call: Ask, resource: Resource | None, form: ResourceForm) -> dict[str,
 
 
 @routes.endpoint(
-    "POST", "/resources/new", who=May("change", "resource"), rate=WRITES, deadline_s=SEND_S, work="write",
-    body_bytes=MAX_FILE_BYTES + SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/resources/new",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=SEND_S,
+    work="write",
+    body_bytes=MAX_FILE_BYTES + SMALL_BODY,
+    tags=("pages",),
+)
 async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload | None) -> Redirect:
     """Adds an activity, a link or a file."""
     actor, session = actor_of(call), call.session
     new = NewResource(
-        form.kind, form.title, form.words, form.subject or None, form.level_from or None, form.level_to or None, form.url or None
-    )  # fmt: skip
+        form.kind,
+        form.title,
+        form.words,
+        form.subject or None,
+        form.level_from or None,
+        form.level_to or None,
+        form.url or None,
+    )
     try:
         async with session.savepoint():
             kept = None
@@ -109,8 +134,14 @@ async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload 
 
 
 @routes.endpoint(
-    "GET", "/resources/{id}", who=May("read", "resource"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/resources/{id}",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def resource_page(call: Ask, *, path: ById) -> Html:
     """One activity, file or link."""
     found = await read_resource(call.session, actor_of(call), path.id, call.clock)
@@ -118,27 +149,51 @@ async def resource_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/resources/{id}/edit", who=May("change", "resource"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/resources/{id}/edit",
+    who=May("change", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def edit_resource_page(call: Ask, *, path: ById) -> Html:
     """The form for what a resource says."""
     found = await read_resource(call.session, actor_of(call), path.id, call.clock)
     form = ResourceForm(
-        found.kind, found.title, found.words, found.subject or "", found.level_from or "", found.level_to or "", found.url or "",
+        found.kind,
+        found.title,
+        found.words,
+        found.subject or "",
+        found.level_from or "",
+        found.level_to or "",
+        found.url or "",
         found.version,
-    )  # fmt: skip
+    )
     return render(call, "resources/form.html", **_form(call, found, form))
 
 
 @routes.endpoint(
-    "POST", "/resources/{id}/edit", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/resources/{id}/edit",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_resource_here(call: Ask, *, path: ById, form: ResourceForm) -> Redirect:
     """Changes what a resource says."""
     change = ResourceChange(
-        form.version, form.title, form.words, form.subject or None, form.level_from or None, form.level_to or None, form.url or None
-    )  # fmt: skip
+        form.version,
+        form.title,
+        form.words,
+        form.subject or None,
+        form.level_from or None,
+        form.level_to or None,
+        form.url or None,
+    )
     try:
         async with call.session.savepoint():
             await change_resource(call.session, actor_of(call), path.id, change, call.clock)
@@ -149,9 +204,15 @@ async def change_resource_here(call: Ask, *, path: ById, form: ResourceForm) -> 
 
 
 @routes.endpoint(
-    "POST", "/resources/{id}/delete", who=May("change", "resource"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/resources/{id}/delete",
+    who=May("change", "resource"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_resource_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a resource out of use."""
     try:
@@ -166,8 +227,14 @@ async def delete_resource_here(call: Ask, *, path: ById, form: Reason) -> Redire
 
 
 @routes.endpoint(
-    "GET", "/resources/{id}/open", who=May("read", "resource"), rate=READS, deadline_s=READ_S, work="none", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/resources/{id}/open",
+    who=May("read", "resource"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="none",
+    tags=("pages",),
+)
 async def open_link(call: Ask, *, path: ById) -> Html | Redirect:
     """Counts that a link was opened, and goes there."""
     actor = actor_of(call)

@@ -99,13 +99,24 @@ async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
     may_override = allowed(actor.role, "override", "result")
     is_held = entry.round.state != "open" or (result is not None and (result.is_locked or result.is_verified))
     return {
-        "student": entry.student, "school": await read_school(call.session, actor, entry.student.school_id),
-        "round": entry.round, "subject": entry.subject, "scale": SCALES[entry.subject], "was": entry.was,
-        "chosen": entry.was, "result_version": result.version if result else None, "may_enter": not is_held or may_override,
-        "needs_reason": is_held and may_override, "is_stale": False, "yours": "", "reason": "", "action": _address(entry),
+        "student": entry.student,
+        "school": await read_school(call.session, actor, entry.student.school_id),
+        "round": entry.round,
+        "subject": entry.subject,
+        "scale": SCALES[entry.subject],
+        "was": entry.was,
+        "chosen": entry.was,
+        "result_version": result.version if result else None,
+        "may_enter": not is_held or may_override,
+        "needs_reason": is_held and may_override,
+        "is_stale": False,
+        "yours": "",
+        "reason": "",
+        "action": _address(entry),
         "may_delete": allowed(actor.role, "delete", "result") and (not is_held or may_override),
-        "tested_on": _tested_on(call, entry), "details": result,
-    } | more  # fmt: skip
+        "tested_on": _tested_on(call, entry),
+        "details": result,
+    } | more
 
 
 def _address(entry: Entry) -> str:
@@ -113,9 +124,14 @@ def _address(entry: Entry) -> str:
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/results/{round_id}/{subject}", who=May("enter", "result"), rate=READS, deadline_s=READ_S,
-    work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/students/{id}/results/{round_id}/{subject}",
+    who=May("enter", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def result_page(call: Ask, *, path: ResultPath) -> Html:
     """The levels of a subject as buttons, with what is saved."""
     entry = await _entry(call, path)
@@ -123,9 +139,15 @@ async def result_page(call: Ask, *, path: ResultPath) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/results/{round_id}/{subject}", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/results/{round_id}/{subject}",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) -> Redirect:
     """Saves the level that was tapped."""
     entry = await _entry(call, path)
@@ -150,11 +172,20 @@ def _write(call: Ask, path: ResultPath, entry: Entry, form: ChoiceForm) -> Resul
     typed.check()
     is_other = form.choice in OTHERS
     return ResultWrite(
-        form.write_id or time_ordered_id(), path.id, path.round_id, path.subject, on,
-        outcome=form.choice if is_other else "assessed", level=None if is_other else form.choice, tool=form.tool,
-        assent=ASSENTS.get(form.assent), is_selected=form.is_selected, notes=form.notes.strip() or None, version=form.version,
+        form.write_id or time_ordered_id(),
+        path.id,
+        path.round_id,
+        path.subject,
+        on,
+        outcome=form.choice if is_other else "assessed",
+        level=None if is_other else form.choice,
+        tool=form.tool,
+        assent=ASSENTS.get(form.assent),
+        is_selected=form.is_selected,
+        notes=form.notes.strip() or None,
+        version=form.version,
         reason=form.reason.strip() or None,
-    )  # fmt: skip
+    )
 
 
 def _tested_on(call: Ask, entry: Entry) -> date:
@@ -191,9 +222,15 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/results/{round_id}/{subject}/delete", who=May("delete", "result"), rate=WRITES,
-    deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/results/{round_id}/{subject}/delete",
+    who=May("delete", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Redirect:
     """Takes a result away, with a reason; the child then counts as not tested."""
     entry = await _entry(call, path)
@@ -202,9 +239,13 @@ async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Re
     try:
         async with call.session.savepoint():
             await delete_result(
-                call.session, actor_of(call), entry.result.id, version=form.version, reason=reason_of(form),
+                call.session,
+                actor_of(call),
+                entry.result.id,
+                version=form.version,
+                reason=reason_of(form),
                 clock=call.clock,
-            )  # fmt: skip
+            )
     except ProgrammeError as error:
         show_again(call, "results/entry.html", error, **await _values(call, entry))
     _ = language_of(call).gettext

@@ -55,9 +55,15 @@ class OfSchool(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/rounds/{id}/schools/{school_id}/results", who=May("lock", "result"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(100), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/rounds/{id}/schools/{school_id}/results",
+    who=May("lock", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(100),
+    tags=("pages",),
+)
 async def results_to_lock_page(
     call: Ask, *, path: SchoolOfRound, query: SubjectWanted, page: PageRequest
 ) -> Html:
@@ -71,15 +77,23 @@ async def _sheet(call: Ask, path: SchoolOfRound, subject: str, page: PageRequest
         call.session, actor, page, school_id=path.school_id, round_id=path.id, subject=subject
     )
     return {
-        "round": await read_round(call.session, actor, path.id), "school": await read_school(call.session, actor, path.school_id),
-        "page": rows, "subject": subject,
-    }  # fmt: skip
+        "round": await read_round(call.session, actor, path.id),
+        "school": await read_school(call.session, actor, path.school_id),
+        "page": rows,
+        "subject": subject,
+    }
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/schools/{school_id}/results", who=May("lock", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/schools/{school_id}/results",
+    who=May("lock", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm) -> Redirect:
     """Locks or unlocks the chosen results, or all of the school's in the subject."""
     actor, language = actor_of(call), language_of(call)
@@ -87,9 +101,15 @@ async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm
         async with call.session.savepoint():
             if form.how in ("lock_all", "unlock_all"):
                 changed = await lock_results_of_school(
-                    call.session, actor, school_id=path.school_id, round_id=path.id, subject=form.subject, reason=form.reason,
-                    clock=call.clock, is_lock=form.how == "lock_all",
-                )  # fmt: skip
+                    call.session,
+                    actor,
+                    school_id=path.school_id,
+                    round_id=path.id,
+                    subject=form.subject,
+                    reason=form.reason,
+                    clock=call.clock,
+                    is_lock=form.how == "lock_all",
+                )
             else:
                 deed = lock_results if form.how == "lock" else unlock_results
                 answers = await deed(
@@ -110,9 +130,15 @@ async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm
 
 
 @routes.endpoint(
-    "GET", "/rounds/{id}/without-baseline", who=May("read", "result"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/rounds/{id}/without-baseline",
+    who=May("read", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def without_baseline_page(call: Ask, *, path: ById, query: OfSchool, page: PageRequest) -> Html:
     """Results of a later round whose child was not assessed at the baseline."""
     actor = actor_of(call)

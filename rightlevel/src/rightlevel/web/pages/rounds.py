@@ -111,17 +111,29 @@ class DaysForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/rounds", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/rounds",
+    who=May("read", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def rounds_page(call: Ask, *, page: PageRequest) -> Html:
     """Rounds, the latest first."""
     return render(call, "rounds/list.html", page=await list_rounds(call.session, actor_of(call), page))
 
 
 @routes.endpoint(
-    "GET", "/rounds/new", who=May("create", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/rounds/new",
+    who=May("create", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_round_page(call: Ask) -> Html:
     """The form for a round."""
     year = await current_year(call.session)
@@ -135,9 +147,15 @@ async def _new_form(call: Ask, form: RoundForm) -> dict[str, Any]:
 
 
 @routes.endpoint(
-    "POST", "/rounds/new", who=May("create", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/new",
+    who=May("create", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
     """Plans a round."""
     typed = Typed()
@@ -154,9 +172,15 @@ async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/rounds/{id}", who=May("read", "round"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/rounds/{id}",
+    who=May("read", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def round_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
     """One round: its days, what can be done next, and which schools are locked in it."""
     return render(call, "rounds/one.html", **await _one(call, path.id, query.search.strip(), page))
@@ -185,9 +209,18 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
     may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
     open_retests = await read_open_retests(call.session, actor, round_id) if may_freeze else None
     can_delete = round_.state != "frozen" and not await round_has_results(call.session, round_id)
-    return {"can_delete": can_delete, "round": round_, "steps": steps, "open_retests": open_retests, "places": places, "special": special, "found": found, "search": search,
-        "snapshot": snapshot, "amendments": amendments,
-    }  # fmt: skip
+    return {
+        "can_delete": can_delete,
+        "round": round_,
+        "steps": steps,
+        "open_retests": open_retests,
+        "places": places,
+        "special": special,
+        "found": found,
+        "search": search,
+        "snapshot": snapshot,
+        "amendments": amendments,
+    }
 
 
 async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoReturn:
@@ -195,8 +228,14 @@ async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoRetur
 
 
 @routes.endpoint(
-    "GET", "/rounds/{id}/edit", who=May("change", "round"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/rounds/{id}/edit",
+    who=May("change", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def edit_round_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a round's days."""
     round_ = await read_round(call.session, actor_of(call), path.id)
@@ -213,9 +252,15 @@ def _form_of(round_: Round) -> RoundForm:
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/edit", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/edit",
+    who=May("change", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redirect:
     """Changes a round's days."""
     typed = Typed()
@@ -238,9 +283,15 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/state/{state}", who=May("change", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/state/{state}",
+    who=May("change", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
     """Opens, closes or reopens a round."""
     try:
@@ -262,9 +313,15 @@ async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) ->
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/delete", who=May("delete", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/delete",
+    who=May("delete", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a round away, restorably, with a reason."""
     try:
@@ -279,9 +336,14 @@ async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/rounds/{id}/schools/{school_id}", who=May("lock", "round"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/rounds/{id}/schools/{school_id}",
+    who=May("lock", "round"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
     """One school in one round: its own days, and its lock."""
     return render(call, "rounds/school.html", **await _school(call, path))
@@ -311,9 +373,15 @@ async def _school_again(
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/schools/{school_id}/days", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/schools/{school_id}/days",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
     """Gives a school its own days in a round."""
     typed = Typed()
@@ -340,9 +408,15 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/schools/{school_id}/lock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/schools/{school_id}/lock",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Locks a school in a round, with a reason."""
     try:
@@ -362,9 +436,15 @@ async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> R
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/schools/{school_id}/unlock", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/schools/{school_id}/unlock",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Unlocks a school in a round, with a reason."""
     try:
@@ -397,9 +477,15 @@ class PlaceDaysForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "POST", "/rounds/{id}/places/days", who=May("lock", "round"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/rounds/{id}/places/days",
+    who=May("lock", "round"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
     """Gives all schools below a place their own days; what is left empty stays as it is."""
     typed = Typed()

@@ -94,9 +94,16 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
 
 
 @routes.endpoint(
-    "POST", "/sign-in/school", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", priority="never",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/sign-in/school",
+    who=Everyone(),
+    rate=SIGN_IN,
+    deadline_s=SIGN_IN_S,
+    work="none",
+    priority="never",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
     """Signs in with a name and a PIN on a linked device."""
     secret = own_cookie(call, SCHOOL_DEVICE_COOKIE)
@@ -104,9 +111,16 @@ async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
         await learn_time_zone(session, call.app.clock)
     try:
         signed_in = await sign_in_by_pin(
-            call.database, call.app.passwords, call.clock, secret=secret, person_id=form.person or 0, pin=form.pin,
-            address=call.address, label=call.headers.get("user-agent", ""), replaces=own_cookie(call, SESSION_COOKIE),
-        )  # fmt: skip
+            call.database,
+            call.app.passwords,
+            call.clock,
+            secret=secret,
+            person_id=form.person or 0,
+            pin=form.pin,
+            address=call.address,
+            label=call.headers.get("user-agent", ""),
+            replaces=own_cookie(call, SESSION_COOKIE),
+        )
     except Forbidden as error:
         async with call.database.read(deadline_s=READ_S) as session:
             device = await known_device(session, secret)
@@ -137,16 +151,27 @@ async def link_device_page(call: Ask) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/link-device", who=Everyone(), rate=SIGN_IN, deadline_s=WRITE_S, work="none", body_bytes=SMALL_BODY,
+    "POST",
+    "/link-device",
+    who=Everyone(),
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
     """Links this device to the school of the code."""
     label = device_name(call.headers.get("user-agent", ""))
     try:
         linked = await link_device(
-            call.database, call.clock, code=form.code, address=call.address, label=label, device_name=device_of(call)
-        )  # fmt: skip
+            call.database,
+            call.clock,
+            code=form.code,
+            address=call.address,
+            label=label,
+            device_name=device_of(call),
+        )
     except (Forbidden, Conflict) as error:
         return render(call, "link_device.html", status=STATUSES[error.kind], error=error)
     set_cookie(call, SCHOOL_DEVICE_COOKIE, linked.secret, life_s=DEVICE_LIFE_S)
@@ -154,9 +179,15 @@ async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/devices", who=May("read", "device"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/devices",
+    who=May("read", "device"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """The devices that are linked to a school."""
     actor = actor_of(call)
@@ -166,9 +197,15 @@ async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/devices", who=May("link", "device"), rate=SIGN_IN, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/devices",
+    who=May("link", "device"),
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     """A code, as text and as QR, for linking one device to a school; shown this once."""
     actor, _ = actor_of(call), language_of(call).gettext
@@ -187,9 +224,15 @@ def _origin(call: Ask) -> str:
 
 
 @routes.endpoint(
-    "POST", "/devices/{id}/revoke", who=May("revoke", "device"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/devices/{id}/revoke",
+    who=May("revoke", "device"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def revoke_device_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Takes a device's link away at once."""
     school_id = await revoke_device(call.session, actor_of(call), path.id)

@@ -85,22 +85,38 @@ class ClassOfSchool(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/schools", who=May("read", "school"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/schools",
+    who=May("read", "school"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
     """Schools by name, with their exact number."""
     actor = actor_of(call)
     asked = SchoolSearch(search=query.search.strip() or None, place_id=query.place_id)
     return render(
-        call, "schools/list.html", query=query, page=await list_schools(call.session, actor, page, asked),
-        total=await count_schools(call.session, actor, asked), places=await place_choices(call, query.place_id),
-    )  # fmt: skip
+        call,
+        "schools/list.html",
+        query=query,
+        page=await list_schools(call.session, actor, page, asked),
+        total=await count_schools(call.session, actor, asked),
+        places=await place_choices(call, query.place_id),
+    )
 
 
 @routes.endpoint(
-    "GET", "/schools/new", who=May("create", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/new",
+    who=May("create", "school"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_school_page(call: Ask, *, query: SchoolsWanted) -> Html:
     """The form for a school."""
     form = SchoolForm(place_id=query.place_id)
@@ -121,16 +137,28 @@ def _fields(form: SchoolForm) -> dict[str, Any]:
             typed.needed(field)
     typed.check()
     return {
-        "place_id": form.place_id, "code": form.code, "name_local": form.name_local, "name_latin": form.name_latin,
-        "ownership": form.ownership or None, "area": form.area or None, "latitude": latitude, "longitude": longitude,
+        "place_id": form.place_id,
+        "code": form.code,
+        "name_local": form.name_local,
+        "name_latin": form.name_latin,
+        "ownership": form.ownership or None,
+        "area": form.area or None,
+        "latitude": latitude,
+        "longitude": longitude,
         "is_practice": form.is_practice,
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/schools/new", who=May("create", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/new",
+    who=May("create", "school"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_school_here(call: Ask, *, form: SchoolForm) -> Redirect:
     """Adds a school."""
     try:
@@ -149,8 +177,14 @@ class YearShown(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}", who=May("read", "school"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}",
+    who=May("read", "school"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def school_page(call: Ask, *, path: ById, query: YearShown) -> Html:
     """One school: what is tested there, its children and its classes of a year."""
     return render(call, "schools/one.html", **await _one(call, path.id, year_id=query.year))
@@ -172,14 +206,26 @@ async def _one(call: Ask, school_id: int, *, year_id: int | None = None) -> dict
         await list_classes(session, actor, ALL, school_id=school_id, school_year_id=year.id) if year else None
     )
     return {
-        "school": school, "place_names": [each.name_local for each in place.lineage], "year": year, "years": years, "round": round_,
-        "may_see_children": may_see, "classes": classes.items if classes else [], "class_form": ClassForm(),
-        "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active")) if may_see else 0,
+        "school": school,
+        "place_names": [each.name_local for each in place.lineage],
+        "year": year,
+        "years": years,
+        "round": round_,
+        "may_see_children": may_see,
+        "classes": classes.items if classes else [],
+        "class_form": ClassForm(),
+        "enrolled": await count_students(session, actor, StudentSearch(school_id, status="active"))
+        if may_see
+        else 0,
         "rows": await work_at(call, school_id, round_) if may_see and round_ else [],
-        "stays": (await list_stays(session, actor, school_id))[1:], "changes": await _changes(call, school_id),
-        "merged_into": await read_school(session, actor, school.merged_into) if school.merged_into and actor.scope.reaches_school(school.merged_into) else None,
-        "grades": await grade_choices(call), "deleted_classes": await _deleted_classes(call, school_id),
-    }  # fmt: skip
+        "stays": (await list_stays(session, actor, school_id))[1:],
+        "changes": await _changes(call, school_id),
+        "merged_into": await read_school(session, actor, school.merged_into)
+        if school.merged_into and actor.scope.reaches_school(school.merged_into)
+        else None,
+        "grades": await grade_choices(call),
+        "deleted_classes": await _deleted_classes(call, school_id),
+    }
 
 
 async def _changes(call: Ask, school_id: int) -> list[SchoolChanged]:
@@ -198,9 +244,14 @@ async def _one_again(call: Ask, school_id: int, error: ProgrammeError, **more: A
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/edit", who=May("change", "school"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/schools/{id}/edit",
+    who=May("change", "school"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def edit_school_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school."""
     school = await read_school(call.session, actor_of(call), path.id)
@@ -209,16 +260,30 @@ async def edit_school_page(call: Ask, *, path: ById) -> Html:
 
 def _form_of(school: School) -> SchoolForm:
     return SchoolForm(
-        school.code, school.name_local, school.name_latin, school.place_id, school.ownership or "", school.area or "",
+        school.code,
+        school.name_local,
+        school.name_latin,
+        school.place_id,
+        school.ownership or "",
+        school.area or "",
         "" if school.latitude is None else str(school.latitude),
-        "" if school.longitude is None else str(school.longitude), school.is_practice, school.version, school.status,
-    )  # fmt: skip
+        "" if school.longitude is None else str(school.longitude),
+        school.is_practice,
+        school.version,
+        school.status,
+    )
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/edit", who=May("change", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/edit",
+    who=May("change", "school"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redirect:
     """Changes a school."""
     try:
@@ -238,9 +303,15 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/delete", who=May("delete", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/delete",
+    who=May("delete", "school"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school away, restorably, with a reason."""
     try:
@@ -255,9 +326,15 @@ async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/restore", who=May("restore", "school"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/restore",
+    who=May("restore", "school"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a school back."""
     try:
@@ -270,9 +347,15 @@ async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redir
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/classes", who=May("create", "class"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/classes",
+    who=May("create", "class"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redirect:
     """Adds a class to a school."""
     new = NewClass(path.id, form.grade, form.section, form.school_year_id)
@@ -286,9 +369,15 @@ async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redire
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/classes/{class_id}/delete", who=May("delete", "class"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/classes/{class_id}/delete",
+    who=May("delete", "class"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> Redirect:
     """Takes a class away, restorably, with a reason."""
     try:
@@ -305,9 +394,15 @@ async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> 
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/classes/{class_id}/restore", who=May("restore", "class"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/classes/{class_id}/restore",
+    who=May("restore", "class"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_class_here(call: Ask, *, path: ClassOfSchool, form: NoFields) -> Redirect:
     """Brings a class back."""
     try:

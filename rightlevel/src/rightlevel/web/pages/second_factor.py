@@ -75,17 +75,29 @@ async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "POST", "/sign-in/step", who=SETTLING, rate=SIGN_IN, deadline_s=WRITE_S, work="none", priority="never", body_bytes=SMALL_BODY,
+    "POST",
+    "/sign-in/step",
+    who=SETTLING,
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="none",
+    priority="never",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Finishes the sign-in with a code."""
     actor = actor_of(call)
     try:
         signed_in = await finish_sign_in(
-            call.database, call.clock, actor, code=form.code, device=call.headers.get("user-agent", ""),
-            life_s=call.app.settings.session_life_s, device_name=device_name_of(call),
-        )  # fmt: skip
+            call.database,
+            call.clock,
+            actor,
+            code=form.code,
+            device=call.headers.get("user-agent", ""),
+            life_s=call.app.settings.session_life_s,
+            device_name=device_name_of(call),
+        )
     except Forbidden as error:
         if actor.pending != "second_factor":
             raise
@@ -112,9 +124,15 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor", who=SETTLING, rate=SIGN_IN, deadline_s=HASHING_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/second-factor",
+    who=SETTLING,
+    rate=SIGN_IN,
+    deadline_s=HASHING_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
     begun: Enrolment | None = None
@@ -133,20 +151,31 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor/confirm", who=SETTLING, rate=SIGN_IN, deadline_s=WRITE_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/second-factor/confirm",
+    who=SETTLING,
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
     """Puts the second step in force, and shows the recovery codes this once."""
     actor = actor_of(call)
     try:
         confirmed = await call.database.run(
             lambda session: confirm_second_factor(
-                session, actor, code=form.code, clock=call.clock, device=call.headers.get("user-agent", ""),
-                life_s=call.app.settings.session_life_s, device_name=device_name_of(call),
+                session,
+                actor,
+                code=form.code,
+                clock=call.clock,
+                device=call.headers.get("user-agent", ""),
+                life_s=call.app.settings.session_life_s,
+                device_name=device_name_of(call),
             ),
             deadline_s=WRITE_S,
-        )  # fmt: skip
+        )
     except ProgrammeError as error:
         if isinstance(error, Forbidden):
             raise
@@ -158,9 +187,15 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor/remove", who=OWN, rate=SIGN_IN, deadline_s=WRITE_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/second-factor/remove",
+    who=OWN,
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Takes one's own second step away, with one of its codes."""
     try:
@@ -172,9 +207,15 @@ async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor/codes", who=OWN, rate=SIGN_IN, deadline_s=WRITE_S, work="none",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/second-factor/codes",
+    who=OWN,
+    rate=SIGN_IN,
+    deadline_s=WRITE_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def renew_codes(call: Ask, *, form: StepForm) -> Html:
     """New recovery codes in place of the old ones, shown this once."""
     try:
@@ -191,9 +232,15 @@ async def _again(call: Ask, error: ProgrammeError) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/account/second-factor/rule", who=May("change", "setting"), rate=WRITES, deadline_s=WRITE_S,
-    work="write", body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/account/second-factor/rule",
+    who=May("change", "setting"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def set_factor_rule(call: Ask, *, form: RuleForm) -> Redirect:
     """Whether admins need a second step."""
     try:

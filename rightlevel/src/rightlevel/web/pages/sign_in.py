@@ -72,19 +72,33 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
 
 
 @routes.endpoint(
-    "POST", "/sign-in", who=Everyone(), rate=SIGN_IN, deadline_s=SIGN_IN_S, work="none", priority="never", body_bytes=SMALL_BODY,
+    "POST",
+    "/sign-in",
+    who=Everyone(),
+    rate=SIGN_IN,
+    deadline_s=SIGN_IN_S,
+    work="none",
+    priority="never",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
     """Signs in, or says why not."""
     settings = call.app.settings
     try:
         _require_filled(form)
         signed_in = await sign_in(
-            call.database, call.app.passwords, call.clock, username=form.username, password=form.password,
-            address=call.address, device=call.headers.get("user-agent", ""), life_s=settings.session_life_s,
-            device_name=device_name_of(call), replaces=own_cookie(call, SESSION_COOKIE),
-        )  # fmt: skip
+            call.database,
+            call.app.passwords,
+            call.clock,
+            username=form.username,
+            password=form.password,
+            address=call.address,
+            device=call.headers.get("user-agent", ""),
+            life_s=settings.session_life_s,
+            device_name=device_name_of(call),
+            replaces=own_cookie(call, SESSION_COOKIE),
+        )
     except (Forbidden, Invalid) as error:
         return _refused(call, form, error)
     set_session(call, signed_in)
@@ -125,9 +139,15 @@ def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/sign-out", who=May("finish", "sign_in"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/sign-out",
+    who=May("finish", "sign_in"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
     """Ends the session on this device."""
     await sign_out(call.session, actor_of(call))
@@ -137,9 +157,15 @@ async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/language", who=Everyone(), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/language",
+    who=Everyone(),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
     if form.code in LANGUAGES:

@@ -83,18 +83,30 @@ class VersionForm(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/students", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", page=MANY,
+    "GET",
+    "/students",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=MANY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def students_page(call: Ask, *, query: ChildrenWanted, page: PageRequest) -> Html:
     """Every child within reach, by name."""
     return render(call, "students/list.html", school=None, **await _children(call, query, page, None))
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/students", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read",
-    page=MANY, tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/students",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=MANY,
+    tags=("pages",),
+)
 async def students_of_school_page(call: Ask, *, path: ById, query: ChildrenWanted, page: PageRequest) -> Html:
     """Every child of a school, by name."""
     school = await read_school(call.session, actor_of(call), path.id)
@@ -109,12 +121,17 @@ async def _children(
     actor = actor_of(call)
     rows = await list_students(call.session, actor, page, asked)
     return {
-        "query": query, "page": rows, "total": await count_students(call.session, actor, asked),
+        "query": query,
+        "page": rows,
+        "total": await count_students(call.session, actor, asked),
         "elsewhere": [
-            each for each in await children_by_year(call.session, actor, school_id=school_id) if not each.is_current
+            each
+            for each in await children_by_year(call.session, actor, school_id=school_id)
+            if not each.is_current
         ],
-        "grades": await grade_choices(call), "schools": await _names(call, {each.school_id for each in rows.items}, school_id),
-    }  # fmt: skip
+        "grades": await grade_choices(call),
+        "schools": await _names(call, {each.school_id for each in rows.items}, school_id),
+    }
 
 
 async def _names(call: Ask, school_ids: set[int], shown: int | None) -> dict[int, str]:
@@ -123,9 +140,14 @@ async def _names(call: Ask, school_ids: set[int], shown: int | None) -> dict[int
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/students/new", who=May("create", "student"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/schools/{id}/students/new",
+    who=May("create", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def new_student_page(call: Ask, *, path: ById, query: ChildForm) -> Html:
     """The everyday form: code, name, sex, grade."""
     return render(call, "students/form.html", **await _form(call, path.id, None, query))
@@ -142,18 +164,29 @@ async def _form(call: Ask, school_id: int, student: Student | None, form: ChildF
         year_id = student.school_year_id
         grades = sorted({*grades, (student.grade, str(student.grade))})
     return {
-        "school": school, "student": student, "form": form, "grades": grades, "now": [],
+        "school": school,
+        "student": student,
+        "form": form,
+        "grades": grades,
+        "now": [],
         "classes": [
             (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
-            for each in classes.items if each.school_year_id == year_id
+            for each in classes.items
+            if each.school_year_id == year_id
         ],
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/students/new", who=May("create", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/students/new",
+    who=May("create", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_student_here(call: Ask, *, path: ById, form: ChildForm) -> Redirect:
     """Adds a child, and asks for the next one where that was wished."""
     try:
@@ -182,8 +215,14 @@ def _new(school_id: int, form: ChildForm) -> NewStudent:
 
 
 @routes.endpoint(
-    "GET", "/students/{id}", who=May("read", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/students/{id}",
+    who=May("read", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def student_page(call: Ask, *, path: ByUuid) -> Html:
     """One child: who it is, and its levels, one line a subject. Of one that only sat where the reader works, what belongs there."""
     try:
@@ -224,9 +263,14 @@ async def _one_again(call: Ask, student_id: str, error: ProgrammeError) -> NoRet
 
 
 @routes.endpoint(
-    "GET", "/students/{id}/edit", who=May("change", "student"), rate=READS, deadline_s=READ_S, work="read",
+    "GET",
+    "/students/{id}/edit",
+    who=May("change", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
     tags=("pages",),
-)  # fmt: skip
+)
 async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
     """The form that changes a child's record."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -238,16 +282,29 @@ async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
 def _form_of(student: Student) -> ChildForm:
     born, agreed = student.birth_on, student.guardian_consent_on
     return ChildForm(
-        student.code, student.name, student.sex, student.grade, student.class_id, born.isoformat() if born else "",
-        "" if student.age is None else str(student.age), student.guardian_contact or "",
-        agreed.isoformat() if agreed else "", student.version,
-    )  # fmt: skip
+        student.code,
+        student.name,
+        student.sex,
+        student.grade,
+        student.class_id,
+        born.isoformat() if born else "",
+        "" if student.age is None else str(student.age),
+        student.guardian_contact or "",
+        agreed.isoformat() if agreed else "",
+        student.version,
+    )
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/edit", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/edit",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_student_here(call: Ask, *, path: ByUuid, form: ChildForm) -> Redirect:
     """Changes a child's record."""
     try:
@@ -269,16 +326,30 @@ def _change(form: ChildForm) -> StudentChange:
     age = typed.whole_or_none("age", form.age)
     typed.check()
     return StudentChange(
-        form.version, code=form.code, name=form.name, class_id=form.class_id, birth_on=born, age=age,
-        sex=msgspec.UNSET if form.sex is None else form.sex, grade=msgspec.UNSET if form.grade is None else form.grade,
-        guardian_contact=form.guardian_contact.strip() or None, guardian_consent_on=agreed, reason=form.reason,
-    )  # fmt: skip
+        form.version,
+        code=form.code,
+        name=form.name,
+        class_id=form.class_id,
+        birth_on=born,
+        age=age,
+        sex=msgspec.UNSET if form.sex is None else form.sex,
+        grade=msgspec.UNSET if form.grade is None else form.grade,
+        guardian_contact=form.guardian_contact.strip() or None,
+        guardian_consent_on=agreed,
+        reason=form.reason,
+    )
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/left", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/left",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Redirect:
     """Marks a child as having left school."""
     typed = Typed()
@@ -287,9 +358,14 @@ async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Re
         typed.check()
         async with call.session.savepoint():
             await mark_left(
-                call.session, actor_of(call), path.id, version=form.version, left_on=left_on, reason=form.reason,
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                left_on=left_on,
+                reason=form.reason,
                 clock=call.clock,
-            )  # fmt: skip
+            )
     except ProgrammeError as error:
         await _one_again(call, path.id, error)
     _ = language_of(call).gettext
@@ -297,9 +373,15 @@ async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Re
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/returned", who=May("change", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/returned",
+    who=May("change", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -> Redirect:
     """Marks a child as back at school."""
     try:
@@ -312,9 +394,15 @@ async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/delete", who=May("delete", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/delete",
+    who=May("delete", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a child's record away, restorably, with a reason."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -334,9 +422,15 @@ async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
 
 
 @routes.endpoint(
-    "POST", "/students/{id}/restore", who=May("restore", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/students/{id}/restore",
+    who=May("restore", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def restore_student_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Brings a child's record back."""
     try:

@@ -60,15 +60,28 @@ async def _page(call: Ask, group: GroupPage, form: Form) -> dict[str, Any]:
         session, actor, LATEST, school_id=row.school_id, subject=row.subject, group_id=row.id
     )
     return {
-        "found": group, "group": row, "name": group_name(language_of(call), row), "form": form, "presences": PRESENCES,
-        "school": await read_school(session, actor, row.school_id), "latest": latest.items,
-        "library": [(each.id, each.title) for each in library.items], "there": None, "yours": False,
-    }  # fmt: skip
+        "found": group,
+        "group": row,
+        "name": group_name(language_of(call), row),
+        "form": form,
+        "presences": PRESENCES,
+        "school": await read_school(session, actor, row.school_id),
+        "latest": latest.items,
+        "library": [(each.id, each.title) for each in library.items],
+        "there": None,
+        "yours": False,
+    }
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/session", who=May("record", "teaching"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/groups/{id}/session",
+    who=May("record", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def session_page(call: Ask, *, path: ById) -> Html:
     """Today's session of a group: everybody is marked present, tap who is not, and save."""
     group = await read_group(call.session, actor_of(call), path.id)
@@ -77,31 +90,54 @@ async def session_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "GET", "/teaching-sessions/{id}", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/teaching-sessions/{id}",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def held_session_page(call: Ask, *, path: ByUuid) -> Html:
     """A session that was held, to look at and correct."""
     row, marks = await read_session(call.session, actor_of(call), path.id)
     group = await read_group(call.session, actor_of(call), row.group_id)
     form = Form(
-        time_ordered_id(), row.held_on.isoformat(), str(row.minutes), row.activity, str(row.resource_id or ""), str(row.version),
-        "", {mark.student_id: mark.presence for mark in marks},
-    )  # fmt: skip
+        time_ordered_id(),
+        row.held_on.isoformat(),
+        str(row.minutes),
+        row.activity,
+        str(row.resource_id or ""),
+        str(row.version),
+        "",
+        {mark.student_id: mark.presence for mark in marks},
+    )
     return render(call, "teaching/session.html", **await _page(call, group, form))
 
 
 @routes.endpoint(
-    "POST", "/groups/{id}/session", who=May("record", "teaching"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=CLASS_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/groups/{id}/session",
+    who=May("record", "teaching"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=CLASS_BODY,
+    tags=("pages",),
+)
 async def record_session_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Redirect:
     """Saves a session with the attendance of the whole group."""
     sent = {name: values[-1] for name, values in form.items()}
     shown = Form(
-        sent.get("id", "") or time_ordered_id(), sent.get("held_on", ""), sent.get("minutes", ""), sent.get("activity", ""),
-        sent.get("resource_id", ""), sent.get("version", ""), sent.get("reason", ""),
+        sent.get("id", "") or time_ordered_id(),
+        sent.get("held_on", ""),
+        sent.get("minutes", ""),
+        sent.get("activity", ""),
+        sent.get("resource_id", ""),
+        sent.get("version", ""),
+        sent.get("reason", ""),
         {name.removeprefix("mark."): value for name, value in sent.items() if name.startswith("mark.")},
-    )  # fmt: skip
+    )
     group = await read_group(call.session, actor_of(call), path.id)
     try:
         write = _write(shown, path.id)
@@ -155,9 +191,15 @@ def _write(form: Form, group_id: int) -> SessionWrite:
 
 
 @routes.endpoint(
-    "GET", "/groups/{id}/dose", who=May("read", "teaching"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/groups/{id}/dose",
+    who=May("read", "teaching"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def dose_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """What each child of a group was taught this year, beside how it moved."""
     actor = actor_of(call)
@@ -166,6 +208,11 @@ async def dose_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
         call.session, actor, LATEST, school_id=group.school_id, subject=group.subject, group_id=group.id
     )
     return render(
-        call, "teaching/dose.html", group=group, name=group_name(language_of(call), group), latest=sessions.items,
-        page=await dose_of_children(call.session, actor, path.id, page), school=await read_school(call.session, actor, group.school_id),
-    )  # fmt: skip
+        call,
+        "teaching/dose.html",
+        group=group,
+        name=group_name(language_of(call), group),
+        latest=sessions.items,
+        page=await dose_of_children(call.session, actor, path.id, page),
+        school=await read_school(call.session, actor, group.school_id),
+    )

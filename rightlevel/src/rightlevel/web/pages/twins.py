@@ -47,8 +47,14 @@ class UndoMerge(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/schools/{id}/twins", who=May("merge", "student"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/schools/{id}/twins",
+    who=May("merge", "student"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def twins_page(call: Ask, *, path: ById) -> Html:
     """The likely twins of a school."""
     return render(call, "twins/list.html", **await _twins(call, path.id))
@@ -57,15 +63,22 @@ async def twins_page(call: Ask, *, path: ById) -> Html:
 async def _twins(call: Ask, school_id: int) -> dict[str, Any]:
     actor = actor_of(call)
     return {
-        "school": await read_school(call.session, actor, school_id), "found": await find_twins(call.session, actor, school_id, call.clock),
+        "school": await read_school(call.session, actor, school_id),
+        "found": await find_twins(call.session, actor, school_id, call.clock),
         "past": (await list_merges(call.session, actor, school_id, PAST)).items,
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/twins", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/schools/{id}/twins",
+    who=May("merge", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
     """Makes two records one, or remembers that they are two."""
     language = language_of(call)
@@ -92,9 +105,15 @@ async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/schools/{id}/twins/undo", who=May("merge", "student"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/schools/{id}/twins/undo",
+    who=May("merge", "student"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def unmerge_here(call: Ask, *, path: ById, form: UndoMerge) -> Redirect:
     """Makes two of one again."""
     try:

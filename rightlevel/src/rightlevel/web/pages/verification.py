@@ -124,9 +124,15 @@ async def _rounds(call: Ask) -> list[Round]:
 
 
 @routes.endpoint(
-    "GET", "/verification", who=May("read", "verification"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(50),
+    "GET",
+    "/verification",
+    who=May("read", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
     tags=("pages",),
-)  # fmt: skip
+)
 async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest) -> Html:
     """The re-tests of a round: to do, to decide, returned, settled."""
     round_ = await _round(call, query.round)
@@ -134,19 +140,38 @@ async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest)
     queue = None
     if round_ is not None:
         queue = await verification_queue(
-            call.session, actor_of(call), page, call.clock, round_id=round_.id, state=state, school_id=query.school,
+            call.session,
+            actor_of(call),
+            page,
+            call.clock,
+            round_id=round_.id,
+            state=state,
+            school_id=query.school,
             subject=query.subject or None,
-        )  # fmt: skip
+        )
     return render(
-        call, "verification/queue.html", round=round_, rounds=await _rounds(call), queue=queue, state=state, wanted=query,
-        tabs=TABS, today=today(call.clock),
-    )  # fmt: skip
+        call,
+        "verification/queue.html",
+        round=round_,
+        rounds=await _rounds(call),
+        queue=queue,
+        state=state,
+        wanted=query,
+        tabs=TABS,
+        today=today(call.clock),
+    )
 
 
 @routes.endpoint(
-    "GET", "/verification/returned", who=May("read", "returned"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(50), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/verification/returned",
+    who=May("read", "returned"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(50),
+    tags=("pages",),
+)
 async def returned_page(call: Ask, *, page: PageRequest) -> Html:
     """Results that their teacher is asked to look at again."""
     return render(
@@ -157,9 +182,15 @@ async def returned_page(call: Ask, *, page: PageRequest) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/verification/{id}/answer", who=May("enter", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification/{id}/answer",
+    who=May("enter", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def answer_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """The teacher stands by a result."""
     try:
@@ -207,14 +238,25 @@ async def _child(call: Ask, result_id: str) -> _Child:
 def _retest_values(call: Ask, child: _Child, form: RetestForm, **more: Any) -> dict[str, Any]:
     tools = [(str(number), str(number)) for number in range(1, 5) if number != child.first_tool]
     return {
-        "child": child, "scale": SCALES[child.subject], "form": form, "tools": tools, "answer": None, "needs_reason": False,
+        "child": child,
+        "scale": SCALES[child.subject],
+        "form": form,
+        "tools": tools,
+        "answer": None,
+        "needs_reason": False,
         "may_override": allowed(actor_of(call).role, "override", "result"),
-    } | more  # fmt: skip
+    } | more
 
 
 @routes.endpoint(
-    "GET", "/verification/results/{id}", who=May("verify", "result"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/verification/results/{id}",
+    who=May("verify", "result"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def retest_page(call: Ask, *, path: ByUuid) -> Html:
     """The form for a re-test; it says nothing of the first level."""
     child = await _child(call, path.id)
@@ -223,9 +265,15 @@ async def retest_page(call: Ask, *, path: ByUuid) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/verification/results/{id}", who=May("verify", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification/results/{id}",
+    who=May("verify", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def retest_here(call: Ask, *, path: ByUuid, form: RetestForm) -> Html:
     """Saves a re-test, and shows both levels now that the second is saved."""
     child = await _child(call, path.id)
@@ -238,9 +286,15 @@ async def retest_here(call: Ask, *, path: ByUuid, form: RetestForm) -> Html:
     try:
         typed.check()
         write = Retest(
-            form.write_id or time_ordered_id(), path.id, tested_on, outcome=form.choice if is_other else "assessed",
-            level=None if is_other else form.choice, tool=tool, notes=form.notes.strip() or None, reason=form.reason.strip() or None,
-        )  # fmt: skip
+            form.write_id or time_ordered_id(),
+            path.id,
+            tested_on,
+            outcome=form.choice if is_other else "assessed",
+            level=None if is_other else form.choice,
+            tool=tool,
+            notes=form.notes.strip() or None,
+            reason=form.reason.strip() or None,
+        )
         (answer,) = await save_retests(call.session, actor_of(call), [write], call.clock)
         _require_saved(answer)
     except ProgrammeError as error:
@@ -266,8 +320,14 @@ def _require_saved(answer: RetestAnswer) -> None:
 
 
 @routes.endpoint(
-    "GET", "/verification/{id}", who=May("read", "verification"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/verification/{id}",
+    who=May("read", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def one_verification_page(call: Ask, *, path: ByUuid) -> Html:
     """One re-test: both levels once it is saved, and what can be done next."""
     return render(call, "verification/one.html", **await _one(call, path.id))
@@ -278,10 +338,12 @@ async def _one(call: Ask, verification_id: str, form: DecisionForm | None = None
     found = await read_verification(call.session, actor, verification_id, call.clock)
     child = await _child(call, found.result_id)
     return {
-        "found": found, "child": child, "form": form or DecisionForm(found.version),
+        "found": found,
+        "child": child,
+        "form": form or DecisionForm(found.version),
         "may_settle": allowed(actor.role, "settle", "verification"),
         "may_return": allowed(actor.role, "settle", "verification") or found.verifier_id == actor.person_id,
-    }  # fmt: skip
+    }
 
 
 async def _one_again(call: Ask, verification_id: str, error: ProgrammeError, form: DecisionForm) -> NoReturn:
@@ -290,16 +352,28 @@ async def _one_again(call: Ask, verification_id: str, error: ProgrammeError, for
 
 
 @routes.endpoint(
-    "POST", "/verification/{id}/resolve", who=May("settle", "verification"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification/{id}/resolve",
+    who=May("settle", "verification"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def resolve_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Decides which level stands."""
     try:
         async with call.session.savepoint():
             await resolve(
-                call.session, actor_of(call), path.id, version=form.version, stands=form.stands, reason=form.reason, clock=call.clock
-            )  # fmt: skip
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                stands=form.stands,
+                reason=form.reason,
+                clock=call.clock,
+            )
     except ProgrammeError as error:
         await _one_again(call, path.id, error, form)
     return _done(call, N_("Decided. The result is verified."))
@@ -310,48 +384,78 @@ def _done(call: Ask, text: str) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/verification/{id}/return", who=May("verify", "result"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification/{id}/return",
+    who=May("verify", "result"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def return_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Returns a result to its teacher."""
     try:
         async with call.session.savepoint():
             await return_to_teacher(
-                call.session, actor_of(call), path.id, version=form.version, reason=form.reason, clock=call.clock
-            )  # fmt: skip
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                reason=form.reason,
+                clock=call.clock,
+            )
     except ProgrammeError as error:
         await _one_again(call, path.id, error, form)
     return _done(call, N_("Returned to the teacher."))
 
 
 @routes.endpoint(
-    "POST", "/verification/{id}/withdraw", who=May("settle", "verification"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification/{id}/withdraw",
+    who=May("settle", "verification"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def withdraw_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Takes a re-test back."""
     try:
         async with call.session.savepoint():
             await withdraw(
-                call.session, actor_of(call), path.id, version=form.version, reason=form.reason, clock=call.clock
-            )  # fmt: skip
+                call.session,
+                actor_of(call),
+                path.id,
+                version=form.version,
+                reason=form.reason,
+                clock=call.clock,
+            )
     except ProgrammeError as error:
         await _one_again(call, path.id, error, form)
     return _done(call, N_("The re-test is taken back."))
 
 
 @routes.endpoint(
-    "GET", "/verification-samples", who=May("draw", "verification"), rate=READS, deadline_s=READ_S, work="read",
-    page=PageLimit(20), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/verification-samples",
+    who=May("draw", "verification"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(20),
+    tags=("pages",),
+)
 async def samples_page(call: Ask, *, query: DrawWanted, page: PageRequest) -> Html:
     """The form for a sample, and the samples of the round."""
     round_ = await _round(call, query.round)
     form = DrawForm(
-        round_.id if round_ else 0, school_id=str(query.school or ""), place_id=str(query.place or ""),
+        round_.id if round_ else 0,
+        school_id=str(query.school or ""),
+        place_id=str(query.place or ""),
         visible_on=today(call.clock).isoformat(),
-    )  # fmt: skip
+    )
     return render(call, "verification/samples.html", **await _samples(call, form, page))
 
 
@@ -360,15 +464,26 @@ async def _samples(call: Ask, form: DrawForm, page: PageRequest, **more: Any) ->
     chosen = form.school_id.strip()
     school = await read_school(call.session, actor_of(call), int(chosen)) if chosen.isdecimal() else None
     return {
-        "school": school, "places": [] if school else await place_choices(call),
-        "form": form, "draws": draws, "rounds": await _rounds(call), "confidences": CONFIDENCES, "plan": None,
-    } | more  # fmt: skip
+        "school": school,
+        "places": [] if school else await place_choices(call),
+        "form": form,
+        "draws": draws,
+        "rounds": await _rounds(call),
+        "confidences": CONFIDENCES,
+        "plan": None,
+    } | more
 
 
 @routes.endpoint(
-    "POST", "/verification-samples", who=May("draw", "verification"), rate=WRITES, deadline_s=DRAW_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/verification-samples",
+    who=May("draw", "verification"),
+    rate=WRITES,
+    deadline_s=DRAW_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def sample_here(call: Ask, *, form: DrawForm) -> Html | Redirect:
     """Says how many children a sample would take, or draws it."""
     page = PageRequest(20)
@@ -386,8 +501,10 @@ async def sample_here(call: Ask, *, form: DrawForm) -> Html | Redirect:
         show_again(call, "verification/samples.html", error, **await _samples(call, form, page))
     _ = language_of(call).gettext
     return done(
-        call, f"/verification-samples?round={drawn.round_id}", _("{count} children will be tested again.", count=drawn.added)
-    )  # fmt: skip
+        call,
+        f"/verification-samples?round={drawn.round_id}",
+        _("{count} children will be tested again.", count=drawn.added),
+    )
 
 
 def _new_draw(form: DrawForm) -> NewDraw:
@@ -405,13 +522,27 @@ def _new_draw(form: DrawForm) -> NewDraw:
     visible_on = typed.day_or_none("visible_on", form.visible_on)
     typed.check()
     return NewDraw(
-        form.round, form.subject, school_id, place_id, (margin or 0) / 100, confidence or 0.0, (expected or 0) / 100, seed, visible_on,
-    )  # fmt: skip
+        form.round,
+        form.subject,
+        school_id,
+        place_id,
+        (margin or 0) / 100,
+        confidence or 0.0,
+        (expected or 0) / 100,
+        seed,
+        visible_on,
+    )
 
 
 @routes.endpoint(
-    "GET", "/agreement", who=May("read", "agreement"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/agreement",
+    who=May("read", "agreement"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def agreement_page(call: Ask, *, query: AgreementWanted) -> Html:
     """How re-tests agree with first tests; nothing is shown below ten."""
     round_ = await _round(call, query.round)
@@ -421,5 +552,10 @@ async def agreement_page(call: Ask, *, query: AgreementWanted) -> Html:
             call.session, actor_of(call), round_id=round_.id, subject=query.subject, by=query.by
         )
     return render(
-        call, "verification/agreement.html", round=round_, rounds=await _rounds(call), groups=groups, wanted=query
-    )  # fmt: skip
+        call,
+        "verification/agreement.html",
+        round=round_,
+        rounds=await _rounds(call),
+        groups=groups,
+        wanted=query,
+    )

@@ -99,8 +99,15 @@ class PhotoMark(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/visits", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",),
-)  # fmt: skip
+    "GET",
+    "/visits",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Html:
     """Visits, the latest first."""
     state = query.which if query.which in ("draft", "submitted") else None
@@ -110,8 +117,14 @@ async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Htm
 
 
 @routes.endpoint(
-    "GET", "/visits/new", who=May("create", "visit"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/visits/new",
+    who=May("create", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_visit_page(call: Ask, *, query: NewWanted) -> Html:
     """The form that begins a visit: where, for which subject, whose lesson."""
     form = NewForm(query.school_id, visited_on=today(call.clock).isoformat())
@@ -126,15 +139,24 @@ async def _new(call: Ask, form: NewForm) -> dict[str, Any]:
     school = await read_school(call.session, actor, form.school_id)
     teachers = await teachers_of_school(call.session, actor, school.id, call.clock)
     return {
-        "form": form, "school": school, "schools": [], "subjects": subjects_of(actor, school.id),
+        "form": form,
+        "school": school,
+        "schools": [],
+        "subjects": subjects_of(actor, school.id),
         "teachers": [(each.id, each.display_name) for each in teachers],
-    }  # fmt: skip
+    }
 
 
 @routes.endpoint(
-    "POST", "/visits/new", who=May("create", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/visits/new",
+    who=May("create", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
     """Begins a draft."""
     typed = Typed()
@@ -160,8 +182,14 @@ async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/visits/{id}", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/visits/{id}",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit: its form, what was agreed, its photos."""
     return render(call, "visits/one.html", **await _one(call, path.id))
@@ -187,16 +215,32 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
     lines = await visit_in_print(call.session, visit, language)
     return {
-        "visit": visit, "may_write": is_own and not visit.is_locked, "form": form, "asked": asked, "lines": lines, "teachers":
-        [(each.id, each.display_name) for each in teachers], "agreed": agreed.items, "photos": photos, "most_photos": MAX_PHOTOS,
-        "owners": [(each.id, each.display_name) for each in owners], "today": today(call.clock), "new_id": time_ordered_id(), "now": [],
-    }  # fmt: skip
+        "visit": visit,
+        "may_write": is_own and not visit.is_locked,
+        "form": form,
+        "asked": asked,
+        "lines": lines,
+        "teachers": [(each.id, each.display_name) for each in teachers],
+        "agreed": agreed.items,
+        "photos": photos,
+        "most_photos": MAX_PHOTOS,
+        "owners": [(each.id, each.display_name) for each in owners],
+        "today": today(call.clock),
+        "new_id": time_ordered_id(),
+        "now": [],
+    }
 
 
 @routes.endpoint(
-    "POST", "/visits/{id}", who=May("change", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=VISIT_BODY,
+    "POST",
+    "/visits/{id}",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=VISIT_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
     """Saves what is typed: by itself after every change, or with a button; the other button sends it."""
     is_by_itself = "hx-request" in call.headers and not form.submit
@@ -230,9 +274,14 @@ def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite
     visited_on = typed.day("visited_on", form.visited_on)
     typed.check()
     return as_written(
-        visit, write_id=form.write_id or time_ordered_id(), visited_on=visited_on, teacher_id=form.teacher_id, version=form.version,
-        answers=answers, after=tuple(form.after.split()),
-    )  # fmt: skip
+        visit,
+        write_id=form.write_id or time_ordered_id(),
+        visited_on=visited_on,
+        teacher_id=form.teacher_id,
+        version=form.version,
+        answers=answers,
+        after=tuple(form.after.split()),
+    )
 
 
 def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Shown]:
@@ -273,9 +322,15 @@ async def _again(
 
 
 @routes.endpoint(
-    "POST", "/visits/{id}/delete", who=May("delete", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/visits/{id}/delete",
+    who=May("delete", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_visit_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a visit away."""
     await delete_visit(
@@ -285,9 +340,15 @@ async def delete_visit_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirec
 
 
 @routes.endpoint(
-    "POST", "/visits/{id}/lock", who=May("lock", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/visits/{id}/lock",
+    who=May("lock", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirect:
     """Locks or unlocks a visit."""
     answers = await lock_visits(
@@ -299,17 +360,30 @@ async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirec
 
 
 @routes.endpoint(
-    "GET", "/visits/{id}/print", who=May("read", "visit"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/visits/{id}/print",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit as a sheet of paper."""
     return render(call, "visits/print.html", **await _one(call, path.id))
 
 
 @routes.endpoint(
-    "POST", "/visits/export", who=May("export", "visit"), rate=WRITES, deadline_s=READ_S, work="none", body_bytes=SMALL_BODY,
-    media=("text/csv; charset=utf-8",), tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/visits/export",
+    who=May("export", "visit"),
+    rate=WRITES,
+    deadline_s=READ_S,
+    work="none",
+    body_bytes=SMALL_BODY,
+    media=("text/csv; charset=utf-8",),
+    tags=("pages",),
+)
 async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
     asked = VisitSearch()
@@ -327,9 +401,15 @@ async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
 
 
 @routes.endpoint(
-    "POST", "/visits/{id}/photos", who=May("change", "visit"), rate=WRITES, deadline_s=PHOTO_S, work="none", body_bytes=PHOTO_BODY,
+    "POST",
+    "/visits/{id}/photos",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=PHOTO_S,
+    work="none",
+    body_bytes=PHOTO_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Redirect:
     """Adds a photo."""
     await add_photo(call, path.id, form, upload)
@@ -337,9 +417,15 @@ async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Up
 
 
 @routes.endpoint(
-    "POST", "/photos/{id}/remove", who=May("change", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/photos/{id}/remove",
+    who=May("change", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def remove_photo_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Takes a photo off its visit."""
     visit_id = await remove_photo(call.session, actor_of(call), path.id, call.clock)
@@ -354,8 +440,15 @@ class LinkEnded(ProgrammeError):
 
 
 @routes.endpoint(
-    "GET", "/photos/{id}", who=May("read", "visit"), rate=READS, deadline_s=PHOTO_S, work="none", media=("image/jpeg",), tags=("service",)
-)  # fmt: skip
+    "GET",
+    "/photos/{id}",
+    who=May("read", "visit"),
+    rate=READS,
+    deadline_s=PHOTO_S,
+    work="none",
+    media=("image/jpeg",),
+    tags=("service",),
+)
 async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
     """A photo, by a link that was made for this person a short while ago."""
     actor = actor_of(call)

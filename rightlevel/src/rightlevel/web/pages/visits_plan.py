@@ -91,8 +91,15 @@ class BySecret(msgspec.Struct, frozen=True):
 
 
 @routes.endpoint(
-    "GET", "/next-week", who=May("read", "planned_visit"), rate=READS, deadline_s=READ_S, work="read", page=PLANNED, tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/next-week",
+    who=May("read", "planned_visit"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PLANNED,
+    tags=("pages",),
+)
 async def next_week_page(call: Ask, *, query: WeekWanted, page: PageRequest) -> Html:
     """Where to go next and why, what is planned, and the calendar."""
     return render(call, "visits/week.html", **await _week(call, query, page))
@@ -131,9 +138,15 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
 
 
 @routes.endpoint(
-    "POST", "/next-week/plan", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write", body_bytes=SMALL_BODY,
+    "POST",
+    "/next-week/plan",
+    who=May("plan", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
     tags=("pages",),
-)  # fmt: skip
+)
 async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
     """Plans a visit."""
     typed = Typed()
@@ -150,9 +163,15 @@ async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
 
 
 @routes.endpoint(
-    "POST", "/planned-visits/{id}/cancel", who=May("plan", "visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/planned-visits/{id}/cancel",
+    who=May("plan", "visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Cancels a planned visit."""
     await cancel_planned_visit(
@@ -162,8 +181,15 @@ async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
 
 
 @routes.endpoint(
-    "GET", "/follow-ups", who=May("read", "follow_up"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(), tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/follow-ups",
+    who=May("read", "follow_up"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
+    tags=("pages",),
+)
 async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
     """What was agreed at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
@@ -172,9 +198,15 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
 
 
 @routes.endpoint(
-    "POST", "/visits/{id}/follow-ups", who=May("raise", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/visits/{id}/follow-ups",
+    who=May("raise", "follow_up"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
     """Keeps what was agreed at a visit."""
     typed = Typed()
@@ -186,9 +218,15 @@ async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> 
 
 
 @routes.endpoint(
-    "POST", "/follow-ups/{id}/close", who=May("settle", "follow_up"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/follow-ups/{id}/close",
+    who=May("settle", "follow_up"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Redirect:
     """Ends what was agreed."""
     await close_follow_up(
@@ -204,9 +242,15 @@ async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Red
 
 
 @routes.endpoint(
-    "POST", "/next-week/calendar", who=May("read", "planned_visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/next-week/calendar",
+    who=May("read", "planned_visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     """Makes a calendar link, and shows it this once."""
     values = await _week(call, WeekWanted(), PageRequest(50))
@@ -215,9 +259,15 @@ async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/calendar-links/{id}/revoke", who=May("read", "planned_visit"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/calendar-links/{id}/revoke",
+    who=May("read", "planned_visit"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Ends a calendar link."""
     await revoke_calendar_link(call.session, actor_of(call), path.id, call.clock)
@@ -225,8 +275,15 @@ async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Re
 
 
 @routes.endpoint(
-    "GET", "/calendar/{secret}", who=Everyone(), rate=CALENDARS, deadline_s=READ_S, work="read", media=("text/calendar; charset=utf-8",), tags=("service",)
-)  # fmt: skip
+    "GET",
+    "/calendar/{secret}",
+    who=Everyone(),
+    rate=CALENDARS,
+    deadline_s=READ_S,
+    work="read",
+    media=("text/calendar; charset=utf-8",),
+    tags=("service",),
+)
 async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
     await learn_time_zone(call.session, call.app.clock)

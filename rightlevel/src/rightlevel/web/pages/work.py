@@ -39,10 +39,22 @@ async def waiting_of(call: Ask) -> list[tuple[str, str]]:
         return []
     ngettext, to_do = language_of(call).ngettext, await to_do_of(call.session, actor_of(call), call.clock)
     rows = [
-        (to_do.overdue, ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", to_do.overdue), "/next-week"),
-        (to_do.drafts, ngettext("{n} visit is not sent yet", "{n} visits are not sent yet", to_do.drafts), "/visits?which=draft"),
-        (to_do.follow_ups, ngettext("{n} thing agreed is overdue", "{n} things agreed are overdue", to_do.follow_ups), "/follow-ups?which=overdue"),
-    ]  # fmt: skip
+        (
+            to_do.overdue,
+            ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", to_do.overdue),
+            "/next-week",
+        ),
+        (
+            to_do.drafts,
+            ngettext("{n} visit is not sent yet", "{n} visits are not sent yet", to_do.drafts),
+            "/visits?which=draft",
+        ),
+        (
+            to_do.follow_ups,
+            ngettext("{n} thing agreed is overdue", "{n} things agreed are overdue", to_do.follow_ups),
+            "/follow-ups?which=overdue",
+        ),
+    ]
     return [(text, url) for count, text, url in rows if count]
 
 

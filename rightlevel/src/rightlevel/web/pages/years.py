@@ -45,26 +45,44 @@ def _form_of(year: SchoolYear) -> YearForm:
 
 
 @routes.endpoint(
-    "GET", "/years", who=May("read", "school_year"), rate=READS, deadline_s=READ_S, work="read", page=PageLimit(),
+    "GET",
+    "/years",
+    who=May("read", "school_year"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    page=PageLimit(),
     tags=("pages",),
-)  # fmt: skip
+)
 async def years_page(call: Ask, *, page: PageRequest) -> Html:
     """School years, newest first."""
     return render(call, "years/list.html", page=await list_years(call.session, actor_of(call), page))
 
 
 @routes.endpoint(
-    "GET", "/years/new", who=May("create", "school_year"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/years/new",
+    who=May("create", "school_year"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def new_year_page(call: Ask) -> Html:
     """The form for a school year."""
     return render(call, "years/form.html", year=None, form=YearForm(), now=[])
 
 
 @routes.endpoint(
-    "POST", "/years/new", who=May("create", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/years/new",
+    who=May("create", "school_year"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
     """Adds a school year."""
     typed = Typed()
@@ -82,8 +100,14 @@ async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
 
 
 @routes.endpoint(
-    "GET", "/years/{id}", who=May("change", "school_year"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)  # fmt: skip
+    "GET",
+    "/years/{id}",
+    who=May("change", "school_year"),
+    rate=READS,
+    deadline_s=READ_S,
+    work="read",
+    tags=("pages",),
+)
 async def year_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school year."""
     year = await read_year(call.session, actor_of(call), path.id)
@@ -91,9 +115,15 @@ async def year_page(call: Ask, *, path: ById) -> Html:
 
 
 @routes.endpoint(
-    "POST", "/years/{id}", who=May("change", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/years/{id}",
+    who=May("change", "school_year"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def change_year_here(call: Ask, *, path: ById, form: YearForm) -> Redirect:
     """Changes name, days, or which year we are in."""
     typed = Typed()
@@ -116,9 +146,15 @@ async def _again(call: Ask, year_id: int, form: YearForm, error: ProgrammeError)
 
 
 @routes.endpoint(
-    "POST", "/years/{id}/delete", who=May("delete", "school_year"), rate=WRITES, deadline_s=WRITE_S, work="write",
-    body_bytes=SMALL_BODY, tags=("pages",),
-)  # fmt: skip
+    "POST",
+    "/years/{id}/delete",
+    who=May("delete", "school_year"),
+    rate=WRITES,
+    deadline_s=WRITE_S,
+    work="write",
+    body_bytes=SMALL_BODY,
+    tags=("pages",),
+)
 async def delete_year_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school year away, restorably, with a reason."""
     try:
