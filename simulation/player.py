@@ -471,8 +471,9 @@ class Go:
         if is_row:
             child = next(iter(sent))
             sent = {child: sent[child]}
-            fields = [(name, value) for name, value in fields if name.endswith(child) or name == "csrf_token"]
-            fields += [("student", child), ("write_id", sent[child][0])]
+            beside = ("csrf_token", "tested_on", "tool")
+            fields = [(name, value) for name, value in fields if name.endswith(child) or name in beside]
+            fields += [("student", child)]
             action = address + "/row" + query
         answer = await self._post(action, fields)
         self.player.counts["by pages"] += 1

@@ -69,6 +69,14 @@ class GridRow(msgspec.Struct, frozen=True):
     fault: str = ""
 
 
+class About(msgspec.Struct, frozen=True):
+    """What marks are of: the round and subject, and the day to take where a page asks for none."""
+
+    round_id: int
+    subject: Subject
+    day: date | None = None
+
+
 class Grid(msgspec.Struct, frozen=True):
     """What a grid is about."""
 
@@ -106,6 +114,17 @@ async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     class_id = int(number) if kind == "class" and known else None
     grade = int(number) if kind == "grade" and known else None
     return Grid(school, round_, subject, class_id, grade, progress, query.group if class_id or grade else "")
+
+
+async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
+    """Read off the address and the form as they are rendered, else looked up. *Cost*: no statement, or four."""
+    if query.round is not None and query.subject in SCALES and "tested_on" in form:
+        return About(query.round, query.subject)
+    return _about_grid(call, await _grid(call, school_id, query))
+
+
+def _about_grid(call: Ask, grid: Grid) -> About:
+    return About(grid.round.id, grid.subject, _day(call, grid.round))
 
 
 async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
@@ -218,21 +237,23 @@ async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageReque
     tags=("pages",),
 )
 async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
-    """Saves the tapped level of one child and answers with what its row now says about itself."""
-    grid = await _grid(call, path.id, query)
+    """Saves the tapped level of one child and answers with what its row now says about itself.
+
+    It keeps no receipt: a write of a result carries its own id, and one that comes again is told as saved.
+    """
     student_id = _sent(form, "student")
     try:
-        write = _write_of(call, grid, form, student_id, _sent(form, "write_id"))
+        write = _write_of(await _about(call, path.id, query, form), form, student_id)
     except Invalid as error:
         # The tap is told what is wrong with what stands above all children; its own row keeps it.
-        return _unread(call, grid, form, student_id, error)
+        return _unread(call, form, student_id, error)
     if write is None:
         raise NotFound
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock, keeps_details=True)
     row = _row_after(call, write, answer)
     if not row.is_stale:
-        status = 409 if row.fault else 200
-        return render(call, "results/answer.html", status=status, row=row, **_terms(grid))
+        return render(call, "results/answer.html", status=409 if row.fault else 200, row=row)
+    grid = await _grid(call, path.id, query)
     child = await read_student(call.session, actor_of(call), student_id)
     row = msgspec.structs.replace(row, name=child.name, code=child.code)
     page = render(call, "results/row.html", status=409, row=row, **_terms(grid))
@@ -287,7 +308,7 @@ def _here(call: Ask, grid: Grid, form: dict[str, list[str]]) -> str:
     return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
 
 
-def _unread(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
+def _unread(call: Ask, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
     language = language_of(call)
     text = ". ".join(
         f"{language.gettext(word('field', each.field))}: {language.rule(each.rule)}" for each in error.faults
@@ -304,7 +325,7 @@ def _unread(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, 
         on,
         fault=text,
     )
-    return render(call, "results/answer.html", status=409, row=row, **_terms(grid))
+    return render(call, "results/answer.html", status=409, row=row)
 
 
 def _told(row: GridRow, after: GridRow | None) -> GridRow:
@@ -327,24 +348,23 @@ def _changed(call: Ask, grid: Grid, form: dict[str, list[str]]) -> list[ResultWr
     """A write for each child whose mark is another than what the page showed as saved."""
     ids = [name.removeprefix("choice.") for name in form if name.startswith("choice.")]
     changed = [each for each in ids if _sent(form, f"choice.{each}") != _sent(form, f"was.{each}")]
-    writes = (_write_of(call, grid, form, each, _sent(form, f"write.{each}")) for each in changed)
+    about = _about_grid(call, grid)
+    writes = (_write_of(about, form, each) for each in changed)
     return [write for write in writes if write is not None]
 
 
-def _write_of(
-    call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str, write_id: str
-) -> ResultWrite | None:
+def _write_of(about: About, form: dict[str, list[str]], student_id: str) -> ResultWrite | None:
     choice = _sent(form, f"choice.{student_id}")
     if not choice:
         return None
     is_other = choice in OTHERS
     has_own = _version(form, student_id) is not None
     return ResultWrite(
-        write_id or time_ordered_id(),
+        _sent(form, f"write.{student_id}") or time_ordered_id(),
         student_id,
-        grid.round.id,
-        grid.subject,
-        _tested_on(call, grid, form, student_id),
+        about.round_id,
+        about.subject,
+        _tested_on(about, form, student_id),
         outcome=choice if is_other else "assessed",
         level=None if is_other else choice,
         method="grid",
@@ -368,14 +388,14 @@ def _tool(form: dict[str, list[str]]) -> int | None:
     return int(text)
 
 
-def _tested_on(call: Ask, grid: Grid, form: dict[str, list[str]], student_id: str) -> date:
+def _tested_on(about: About, form: dict[str, list[str]], student_id: str) -> date:
     """The day that stands with the child, else the one of the page; nothing is guessed of a day that can't be read.
 
     *Errors*: Invalid. A page without the field, as long ago, means the round's nearest day.
     """
     text = _sent(form, f"on.{student_id}") or _sent(form, "tested_on")
-    if not text and "tested_on" not in form:
-        return _day(call, grid.round)
+    if about.day and not text and "tested_on" not in form:
+        return about.day
     typed = Typed()
     day = typed.day("tested_on", text)
     typed.check()

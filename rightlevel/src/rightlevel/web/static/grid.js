@@ -32,11 +32,8 @@
     if (!row || event.target.type !== "radio") return;
     waiting.delete(row.id);
     row.querySelector(".both")?.remove(); // the person has decided
-    if (row.dataset.sent && row.dataset.sent !== event.target.value) {
-      const id = newWriteId();
-      row.querySelector('[name="write_id"]').value = id;
-      row.querySelector('[name^="write."]').value = id;
-    }
+    if (row.dataset.sent && row.dataset.sent !== event.target.value)
+      row.querySelector('[name^="write."]').value = newWriteId();
     row.dataset.sent = event.target.value;
   }, true);
 
