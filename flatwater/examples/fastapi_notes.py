@@ -47,7 +47,7 @@ def page_asked(limit: Annotated[int, Query(ge=1, le=100)] = 20, after: str | Non
 
 
 inner = FastAPI(lifespan=lifespan)
-app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=50, burst=200))
+app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=10, burst=200))
 
 
 @inner.exception_handler(Refused)

@@ -85,5 +85,5 @@ inner = Litestar(
     openapi_config=None,
     logging_config=None,
 )
-app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=50, burst=200))
+app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=10, burst=200))
 # -----------------------------------------------------------------------------------------------------------------------------

@@ -90,5 +90,5 @@ async def refused(request: Request, error: Exception) -> Response:
 routes = [Route("/notes", list_notes), Route("/notes", add_note, methods=["POST"]), Route("/sleep", sleep)]
 expected = (Refused, BadCursor, ValueRefused, msgspec.MsgspecError)
 inner = Starlette(routes=routes, lifespan=lifespan, exception_handlers=dict.fromkeys(expected, refused))
-app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=50, burst=200))
+app = Guard(inner, GuardLimits(body_bytes=10_000, deadline_s=2), rate=RateClass("notes", per_s=10, burst=200))
 # -----------------------------------------------------------------------------------------------------------------------------
