@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from itertools import cycle
 from pathlib import Path
 from types import FrameType
@@ -28,6 +29,10 @@ SOURCES: Final = tuple(str(ROOT / each / "src") for each in ("rightlevel", "flat
 BEGUN_BEFORE: Final = 10
 """Up to which instruction a frame has only begun: a coroutine that goes on stands at a later one."""
 WARM_UPS: Final = 3
+
+
+_is_on_the_road: ContextVar[bool] = ContextVar("_is_on_the_road", default=False)
+"""Set in the trip's own task: what loops in the background do meanwhile is not its."""
 
 
 class Road(msgspec.Struct):
@@ -109,21 +114,25 @@ def _counting(road: Road) -> Iterator[None]:
     execute = psycopg.AsyncCursor.execute
 
     async def counted(self: Any, query: Any, *values: Any, **more: Any) -> Any:
-        road.statements.append(_title(query))
+        if _is_on_the_road.get():
+            road.statements.append(_title(query))
         return await execute(self, query, *values, **more)
 
     def called(frame: FrameType, event: str, _argument: object) -> None:
         code = frame.f_code
-        if event == "call" and frame.f_lasti <= BEGUN_BEFORE and code.co_filename.startswith(SOURCES):
+        is_ours = event == "call" and code.co_filename.startswith(SOURCES)
+        if is_ours and frame.f_lasti <= BEGUN_BEFORE and _is_on_the_road.get():
             road.calls += 1
             road.files.add(code.co_filename)
 
     psycopg.AsyncCursor.execute = counted  # type: ignore[method-assign]
+    token = _is_on_the_road.set(True)
     sys.setprofile(called)
     try:
         yield
     finally:
         sys.setprofile(None)
+        _is_on_the_road.reset(token)
         psycopg.AsyncCursor.execute = execute  # type: ignore[method-assign]
 
 

@@ -2,10 +2,11 @@
 
 Public: `read_figures`, `read_breakdown`, `figures_below`, `children_behind`, `moved_schools`, `hold_different_children`; `FigureQuery`, `Figures`,
 `Indicator`, `LevelCount`,
-`UnitFigures`, `INDICATORS`.
+`UnitFigures`, `INDICATORS`; `Telling` for looks of several figures.
 """
 
 from rightlevel.programme.figures.actions import (
+    Telling,
     children_behind,
     figures_below,
     moved_schools,
@@ -42,6 +43,7 @@ __all__ = [
     "MovedSchool",
     "MovedSchools",
     "Slice",
+    "Telling",
     "UnitFigures",
     "children_behind",
     "figures_below",

@@ -21,6 +21,7 @@ from rightlevel.programme.figures.model import (
     UnitFigures,
     figures_of,
 )
+from rightlevel.programme.figures.store import Family
 from rightlevel.programme.figures.suppression import Detail, detail_of_all, details_below, withhold
 from rightlevel.programme.permissions import Actor, Subject, require, sees_small_cells
 
@@ -31,7 +32,9 @@ MOST_CELLS = 50_000
 OUTCOMES = ("assessed", "absent", "refused", "left", "missing")
 
 
-async def read_figures(session: Session, actor: Actor, asked: FigureQuery) -> Figures:
+async def read_figures(
+    session: Session, actor: Actor, asked: FigureQuery, *, telling: Telling | None = None
+) -> Figures:
     """The figures of one choice of children, of the actor's schools and subjects where those are all they reach.
 
     Those who may not see small cells get None where a number, or a subtraction, would tell of fewer than 10 children.
@@ -43,28 +46,33 @@ async def read_figures(session: Session, actor: Actor, asked: FigureQuery) -> Fi
     figures = figures_of(await store.read_counts(session, asked, subject, actor.scope), subject)
     if sees_small_cells(actor):
         return figures
-    return withhold(figures, await _detail(session, asked, subject), grade=asked.grade, sex=asked.sex)
+    detail = await (telling or Telling(session)).detail(asked, subject)
+    return withhold(figures, detail, grade=asked.grade, sex=asked.sex)
 
 
-async def read_breakdown(session: Session, actor: Actor, asked: FigureQuery, *, by: By) -> list[Slice]:
+async def read_breakdown(
+    session: Session, actor: Actor, asked: FigureQuery, *, by: By, telling: Telling | None = None
+) -> list[Slice]:
     """The same apart by the rounds of the school year, by grade or by sex. *Cost*: one statement; small cells as in `read_figures`, of each round."""
     subject = _allowed(actor, asked)
     if by not in ("rounds", "grades", "sexes"):
         raise Invalid(faults=(Fault("by", "One of: rounds, grades, sexes", str(by)[:40]),))
     slices = await store.read_slices(session, asked, subject, actor.scope, by=by)
-    return slices if sees_small_cells(actor) else await _told_apart(session, asked, subject, slices, by)
+    if sees_small_cells(actor):
+        return slices
+    return await _told_apart(telling or Telling(session), asked, subject, slices, by)
 
 
 async def _told_apart(
-    session: Session, asked: FigureQuery, subject: Subject, slices: list[Slice], by: By
+    telling: Telling, asked: FigureQuery, subject: Subject, slices: list[Slice], by: By
 ) -> list[Slice]:
     told: list[Slice] = []
-    detail = await _detail(session, asked, subject) if by != "rounds" else Detail.NOTHING
+    detail = await telling.detail(asked, subject) if by != "rounds" else Detail.NOTHING
     for each in slices:
         grade, sex = asked.grade, asked.sex
         if by == "rounds":
             of_round = msgspec.structs.replace(asked, round_id=int(each.key))
-            detail = await _detail(session, of_round, subject)
+            detail = await telling.detail(of_round, subject)
         elif by == "grades":
             grade = int(each.key)
         else:
@@ -76,7 +84,12 @@ async def _told_apart(
 
 
 async def figures_below(
-    session: Session, actor: Actor, asked: FigureQuery, page: PageRequest
+    session: Session,
+    actor: Actor,
+    asked: FigureQuery,
+    page: PageRequest,
+    *,
+    telling: Telling | None = None,
 ) -> Page[UnitFigures]:
     """The figures of each place and school that hangs on a place (or of the countries; for field staff, of their schools).
 
@@ -86,7 +99,7 @@ async def figures_below(
     found = await store.page_below(session, asked, subject, actor.scope, page)
     if sees_small_cells(actor):
         return found
-    details = await _details_below(session, asked, subject)
+    details = await (telling or Telling(session)).details_below(asked, subject)
     told = [
         msgspec.structs.replace(
             each,
@@ -102,38 +115,62 @@ async def figures_below(
     return Page(told, found.next)
 
 
-async def _detail(session: Session, asked: FigureQuery, subject: Subject) -> Detail:
-    """How far the asked place's or school's children are told apart in the round. *Cost*: a statement for each place on the way, and one."""
-    way = [(False, place_id) for place_id in await store.way_to(session, asked)]
-    if asked.school_id is not None:
-        way.append((True, asked.school_id))
-    elif asked.place_id is not None and not way:
-        return Detail.NOTHING
-    return await _detail_along(session, asked.round_id, subject, way)
+class Telling:
+    """How much one look tells somebody who may not see small cells; what several of its figures need is read once.
 
+    It holds the counts below the places on the way to what was asked last (each at most `MOST_CELLS` rows), of one round.
+    """
 
-async def _detail_along(
-    session: Session, round_id: int, subject: Subject, way: list[tuple[bool, int]]
-) -> Detail:
-    family = await store.family_below(session, round_id, subject, None, rows=MOST_CELLS)
-    detail = detail_of_all(family.whole, subject) if family else Detail.NOTHING
-    for key in way:
-        if family is None or detail is Detail.NOTHING:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._of: tuple[int, Subject] | None = None
+        self._families: dict[int | None, Family | None] = {}
+        self._ways: dict[tuple[int | None, int | None], list[tuple[bool, int]] | None] = {}
+
+    async def detail(self, asked: FigureQuery, subject: Subject) -> Detail:
+        """How far the asked place's or school's children are told apart in the round.
+
+        *Cost*: the first time a statement for each place on the way, and one.
+        """
+        way = await self._way(asked)
+        if way is None:
             return Detail.NOTHING
-        detail = details_below(family.whole, detail, family.units, subject).get(key, Detail.NOTHING)
-        is_school, place_id = key
-        if not is_school and key != way[-1]:
-            family = await store.family_below(session, round_id, subject, place_id, rows=MOST_CELLS)
-    return detail
+        family = await self._family(asked.round_id, subject, None)
+        detail = detail_of_all(family.whole, subject) if family else Detail.NOTHING
+        for key in way:
+            if family is None or detail is Detail.NOTHING:
+                return Detail.NOTHING
+            detail = details_below(family.whole, detail, family.units, subject).get(key, Detail.NOTHING)
+            is_school, place_id = key
+            if not is_school and key != way[-1]:
+                family = await self._family(asked.round_id, subject, place_id)
+        return detail
 
+    async def details_below(self, asked: FigureQuery, subject: Subject) -> dict[tuple[bool, int], Detail]:
+        """How far each unit that hangs on a place is told apart, or each country."""
+        detail = await self.detail(msgspec.structs.replace(asked, school_id=None), subject)
+        family = await self._family(asked.round_id, subject, asked.place_id)
+        return details_below(family.whole, detail, family.units, subject) if family else {}
 
-async def _details_below(
-    session: Session, asked: FigureQuery, subject: Subject
-) -> dict[tuple[bool, int], Detail]:
-    """How far each unit that hangs on a place is told apart, or each country."""
-    detail = await _detail(session, msgspec.structs.replace(asked, school_id=None), subject)
-    family = await store.family_below(session, asked.round_id, subject, asked.place_id, rows=MOST_CELLS)
-    return details_below(family.whole, detail, family.units, subject) if family else {}
+    async def _way(self, asked: FigureQuery) -> list[tuple[bool, int]] | None:
+        """The places down to what was asked, and the school; None for what isn't there."""
+        key = (asked.place_id, asked.school_id)
+        if key not in self._ways:
+            way = [(False, place_id) for place_id in await store.way_to(self._session, asked)]
+            if asked.school_id is not None:
+                way.append((True, asked.school_id))
+            self._ways[key] = way if way or asked.place_id is None else None
+        return self._ways[key]
+
+    async def _family(self, round_id: int, subject: Subject, place_id: int | None) -> Family | None:
+        if self._of != (round_id, subject):
+            self._of = (round_id, subject)
+            self._families.clear()
+        if place_id not in self._families:
+            self._families[place_id] = await store.family_below(
+                self._session, round_id, subject, place_id, rows=MOST_CELLS
+            )
+        return self._families[place_id]
 
 
 async def moved_schools(session: Session, actor: Actor, asked: FigureQuery) -> MovedSchools:

@@ -13,6 +13,7 @@ from rightlevel.programme.figures import (
     BehindQuery,
     ChildBehind,
     FigureQuery,
+    Telling,
     UnitFigures,
     children_behind,
     figures_below,
@@ -128,8 +129,14 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     asked = FigureQuery(
         round_.id, subject, query.place, query.school, query.grade, query.sex, query.boundaries or "then"
     )
-    values |= await _numbers(call, asked) | {"moved": await moved_schools(call.session, actor, asked)}
-    return values | await (_behind if query.school else _below)(call, query, asked, page)
+    telling = Telling(call.session)
+    # What lies below first, and the rounds last: it holds the counts of one round at a time.
+    if query.school:
+        below = await _behind(call, query, asked, page)
+    else:
+        below = await _below(call, query, asked, page, telling)
+    values |= await _numbers(call, asked, telling)
+    return values | below | {"moved": await moved_schools(call.session, actor, asked)}
 
 
 async def _first_subject(call: Ask, query: FiguresWanted) -> str:
@@ -171,10 +178,10 @@ async def _round_choices(call: Ask) -> list[tuple[int, str]]:
     return [(each.id, f"{_(word('round', each.kind))} {each.year_name}") for each in rounds.items]
 
 
-async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
+async def _numbers(call: Ask, asked: FigureQuery, telling: Telling) -> dict[str, Any]:
     """The choice itself, and the same apart by round, grade and sex. *Cost*: four statements over counts."""
     actor, language, session = actor_of(call), language_of(call), call.session
-    figures = await read_figures(session, actor, asked)
+    figures = await read_figures(session, actor, asked, telling=telling)
     indicators = [
         Indicated(
             language.gettext(each.name),
@@ -194,13 +201,13 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
     )
     grades = [
         (language.gettext("Grade {number}", number=each.key), each.figures)
-        for each in await read_breakdown(session, actor, asked, by="grades")
+        for each in await read_breakdown(session, actor, asked, by="grades", telling=telling)
     ]
     sexes = [
         (language.gettext(word("sex", each.key)), each.figures)
-        for each in await read_breakdown(session, actor, asked, by="sexes")
+        for each in await read_breakdown(session, actor, asked, by="sexes", telling=telling)
     ]
-    by_round = await read_breakdown(session, actor, asked, by="rounds")
+    by_round = await read_breakdown(session, actor, asked, by="rounds", telling=telling)
     return {
         "figures": figures,
         "by_round": by_round,
@@ -211,8 +218,10 @@ async def _numbers(call: Ask, asked: FigureQuery) -> dict[str, Any]:
     }
 
 
-async def _below(call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest) -> dict[str, Any]:
-    found = await figures_below(call.session, actor_of(call), asked, page)
+async def _below(
+    call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest, telling: Telling
+) -> dict[str, Any]:
+    found = await figures_below(call.session, actor_of(call), asked, page, telling=telling)
     return {"page": found, "below": [(_address_of(query, each), each) for each in found.items]}
 
 
