@@ -28,7 +28,7 @@ from rightlevel.programme.permissions import Actor, Scope
 from rightlevel.programme.rounds import list_rounds
 from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 
-VIEWER = Actor(1, "viewer", "v", "V", "en", Scope(is_everything=True))
+COORDINATOR = Actor(1, "coordinator", "c", "C", "en", Scope(is_everything=True))
 SUM = read_queries(
     "-- name: sum\n-- All ids together.\nselect md5(string_agg(id::text || name, ',' order by id)) from student",
     origin="test_made_up.py",
@@ -173,15 +173,15 @@ async def test_every_figure_of_the_demonstration_is_known_beforehand(empty: Data
     async with empty.read(deadline_s=30) as session:
         assert not await is_empty(session)
         assert (await reconcile(session)).different == 0
-        rounds = {each.kind: each.id for each in (await list_rounds(session, VIEWER, PageRequest())).items}
+        rounds = {each.kind: each.id for each in (await list_rounds(session, COORDINATOR, PageRequest())).items}
         assert list(rounds) == ["endline", "midline", "baseline"]
         for kind in ("baseline", "midline"):
             for subject in ("language", "math"):
-                found = await read_figures(session, VIEWER, FigureQuery(rounds[kind], subject))
+                found = await read_figures(session, COORDINATOR, FigureQuery(rounds[kind], subject))
                 assert [level.count for level in found.levels][:5] == expected_counts(kind, subject)  # type: ignore[arg-type]
                 assert (found.assessed, found.absent) == (per_group() * 12, 72)
                 await _by_province(session, rounds[kind], kind, subject)
-        endline = await read_figures(session, VIEWER, FigureQuery(rounds["endline"], "math"))
+        endline = await read_figures(session, COORDINATOR, FigureQuery(rounds["endline"], "math"))
         assert endline.coverage is not None
         assert 0.3 < endline.coverage < 0.6
     with pytest.raises(LookupError):
@@ -189,10 +189,10 @@ async def test_every_figure_of_the_demonstration_is_known_beforehand(empty: Data
 
 
 async def _by_province(session: Session, round_id: int, kind: str, subject: str) -> None:
-    countries = await figures_below(session, VIEWER, FigureQuery(round_id, subject), PageRequest())
+    countries = await figures_below(session, COORDINATOR, FigureQuery(round_id, subject), PageRequest())
     country = countries.items[0].id
     provinces = (
-        await figures_below(session, VIEWER, FigureQuery(round_id, subject, place_id=country), PageRequest())
+        await figures_below(session, COORDINATOR, FigureQuery(round_id, subject, place_id=country), PageRequest())
     ).items
     for state, province in zip(states(), provinces, strict=True):
         assert [level.count for level in province.figures.levels][:5] == expected_counts(kind, subject, state)  # type: ignore[arg-type]
