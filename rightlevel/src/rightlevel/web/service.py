@@ -13,11 +13,12 @@ from flatwater.queries import load_queries
 from rightlevel import __version__
 from rightlevel.operations.health import read_health
 from rightlevel.programme.permissions import May, may
-from rightlevel.web.call import READ_S, READS, Ask
+from rightlevel.web.call import Ask
 from rightlevel.web.house import is_answered_with_pages, is_on_this_machine
 from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("service")
 _queries = load_queries(__package__ or "")
 
 
@@ -34,17 +35,13 @@ class UpOrDown(msgspec.Struct, frozen=True):
     status: str
 
 
-@routes.endpoint(
-    "GET",
+@routes.get(
     "/healthz",
-    who=Everyone(),
-    rate=READS,
-    deadline_s=READ_S,
+    Everyone(),
     work="none",
+    statuses={503: "The database is away; told with the same numbers."},
     priority="never",
     media=("application/json",),
-    statuses={503: "The database is away; told with the same numbers."},
-    tags=("service",),
 )
 async def healthz(call: Ask) -> Raw:
     """Whether program and database are well; 503 when the database is away. With numbers on this machine itself, and for an admin's token."""
@@ -57,32 +54,13 @@ async def healthz(call: Ask) -> Raw:
     return Raw(msgspec.json.encode(shown), "application/json", 503 if is_down else 200)
 
 
-@routes.endpoint(
-    "GET",
-    "/version",
-    who=Everyone(),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    priority="never",
-    tags=("service",),
-)
+@routes.get("/version", Everyone(), priority="never")
 async def version(call: Ask) -> Version:
     """Which version of the program runs, and of the schema."""
     return Version(__version__, await call.session.fetch_value(_queries["schema_number"], {}))
 
 
-@routes.endpoint(
-    "GET",
-    "/metrics",
-    who=May("read", "metric"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="none",
-    priority="never",
-    media=(CONTENT_TYPE,),
-    tags=("service",),
-)
+@routes.get("/metrics", May("read", "metric"), work="none", priority="never", media=(CONTENT_TYPE,))
 async def metrics(call: Ask) -> Raw:
     """Everything that is counted, for Prometheus; scraped with an admin's API token."""
     await call.app.readings.take()
@@ -115,18 +93,11 @@ def document(registry: Registry) -> bytes:
 
 def document_route(registry: Registry) -> Registry:
     """The route that serves the document of a registry, itself included; the bytes are made at the first request."""
-    own = Registry()
+    own = Routes("service")
     made: list[bytes] = []
 
-    @own.endpoint(
-        "GET",
-        "/api/v1/openapi.json",
-        who=Everyone(),
-        rate=READS,
-        deadline_s=DOCUMENT_S,
-        work="none",
-        media=("application/json",),
-        tags=("service",),
+    @own.get(
+        "/api/v1/openapi.json", Everyone(), work="none", deadline_s=DOCUMENT_S, media=("application/json",)
     )
     async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
         """This API, described for programs."""

@@ -173,7 +173,9 @@ async def test_every_figure_of_the_demonstration_is_known_beforehand(empty: Data
     async with empty.read(deadline_s=30) as session:
         assert not await is_empty(session)
         assert (await reconcile(session)).different == 0
-        rounds = {each.kind: each.id for each in (await list_rounds(session, COORDINATOR, PageRequest())).items}
+        rounds = {
+            each.kind: each.id for each in (await list_rounds(session, COORDINATOR, PageRequest())).items
+        }
         assert list(rounds) == ["endline", "midline", "baseline"]
         for kind in ("baseline", "midline"):
             for subject in ("language", "math"):
@@ -192,7 +194,9 @@ async def _by_province(session: Session, round_id: int, kind: str, subject: str)
     countries = await figures_below(session, COORDINATOR, FigureQuery(round_id, subject), PageRequest())
     country = countries.items[0].id
     provinces = (
-        await figures_below(session, COORDINATOR, FigureQuery(round_id, subject, place_id=country), PageRequest())
+        await figures_below(
+            session, COORDINATOR, FigureQuery(round_id, subject, place_id=country), PageRequest()
+        )
     ).items
     for state, province in zip(states(), provinces, strict=True):
         assert [level.count for level in province.figures.levels][:5] == expected_counts(kind, subject, state)  # type: ignore[arg-type]

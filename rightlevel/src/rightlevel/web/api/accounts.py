@@ -6,8 +6,8 @@ from datetime import date
 
 import msgspec
 
-from flatwater.contract import Created, Everyone, Registry, Streamed
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created, Everyone, Streamed
+from flatwater.paging import Page, PageRequest
 from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
@@ -46,19 +46,17 @@ from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
     READ_S,
-    READS,
     SIGN_IN,
-    SMALL_BODY,
     WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
     actor_of,
 )
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import language_of
 
-routes = Registry()
+routes = Routes("people")
 
 HASHING_S = 30.0
 RESET = May("reset", "person")
@@ -115,60 +113,27 @@ class AuditWanted(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/join",
-    who=Everyone(),
-    rate=JOINS,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/join", Everyone(), rate=JOINS)
 async def send_join_request(call: Ask, *, body: NewJoinRequest) -> None:
     """Asks to join as teacher or mentor; a coordinator decides."""
     language = language_of(call).code
     await ask_to_join(call.session, body, language=language, address=call.address, clock=call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/join-requests",
-    who=May("read", "join_request"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/join-requests", May("read", "join_request"))
 async def list_join_requests(call: Ask, *, query: StateWanted, page: PageRequest) -> Page[JoinRequest]:
     """Requests to join in one state, those that wait longest first."""
     return await list_requests(call.session, actor_of(call), page, state=query.state)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/join-requests/{id}",
-    who=May("read", "join_request"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("people",),
-)
+@routes.get("/api/v1/join-requests/{id}", May("read", "join_request"))
 async def read_join_request(call: Ask, *, path: ById) -> JoinRequest:
     """One request to join."""
     return await read_request(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/join-requests/{id}/approve",
-    who=May("decide", "join_request"),
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
+@routes.post(
+    "/api/v1/join-requests/{id}/approve", May("decide", "join_request"), **SIGNING_IN, deadline_s=HASHING_S
 )
 async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created[CodeMade]:
     """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
@@ -188,30 +153,13 @@ async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Crea
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/join-requests/{id}/decline",
-    who=May("decide", "join_request"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/join-requests/{id}/decline", May("decide", "join_request"))
 async def decline_join_request(call: Ask, *, path: ById, body: Declined) -> None:
     """Declines a request, with a reason."""
     await decline_request(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/people/{id}/password",
-    who=RESET,
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    tags=("people",),
-)
+@routes.post("/api/v1/people/{id}/password", RESET, **SIGNING_IN, deadline_s=HASHING_S)
 async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
     """Takes the password of somebody below, ends sessions and tokens, and gives a one-time code, shown this once."""
     code = generate_code()
@@ -225,15 +173,7 @@ async def reset_one_password(call: Ask, *, path: ById) -> CodeMade:
     return await write_as(call, reset, deadline_s=WRITE_S, answer=lambda made: made)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/people/{id}/pin",
-    who=RESET,
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    tags=("people",),
-)
+@routes.post("/api/v1/people/{id}/pin", RESET, **SIGNING_IN, deadline_s=HASHING_S)
 async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
     """Gives a teacher or mentor below a new PIN, shown this once."""
     pin = generate_pin()
@@ -245,145 +185,67 @@ async def reset_one_pin(call: Ask, *, path: ById) -> PinMade:
     return await write_as(call, reset, deadline_s=WRITE_S, answer=lambda person: PinMade(person, pin))
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/people/{id}/pin",
-    who=RESET,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/people/{id}/pin", RESET)
 async def remove_one_pin(call: Ask, *, path: ById) -> None:
     """Takes somebody's PIN away and ends what it opened."""
     await remove_pin(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/people/{id}/second-factor",
-    who=RESET,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/people/{id}/second-factor", RESET)
 async def reset_one_second_factor(call: Ask, *, path: ById) -> None:
     """Takes the second factor of somebody below away and ends all their sessions."""
     await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/people/{id}/tokens",
-    who=May("manage", "token_of_others"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/people/{id}/tokens", May("manage", "token_of_others"))
 async def list_tokens_of_one(call: Ask, *, path: ById, page: PageRequest) -> Page[TokenRow]:
     """Somebody's API tokens, for admins."""
     return await list_tokens_of(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/people/{id}/tokens/{token}",
-    who=May("manage", "token_of_others"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/people/{id}/tokens/{token}", May("manage", "token_of_others"))
 async def revoke_token_of_one(call: Ask, *, path: TokenOfPerson) -> None:
     """Ends somebody's API token at once, for admins."""
     await revoke_token_of(call.session, actor_of(call), path.id, path.token, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/me/sessions/end-others",
-    who=May("manage", "self"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.post("/api/v1/me/sessions/end-others", May("manage", "self"))
 async def end_my_other_sessions(call: Ask) -> Ended:
     """Signs the asker out everywhere but in this session."""
     return Ended(await end_other_sessions(call.session, actor_of(call)))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/settings/second-factor",
-    who=May("change", "setting"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/settings/second-factor", May("change", "setting"))
 async def set_second_factor_rule(call: Ask, *, body: SecondFactorRule) -> None:
     """Whether admins need a second factor."""
     await set_admins_need_second_factor(call.session, actor_of(call), is_needed=body.admins_need_it)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/devices",
-    who=May("read", "device"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/schools/{id}/devices", May("read", "device"))
 async def list_school_devices(call: Ask, *, path: ById, page: PageRequest) -> Page[DeviceRow]:
     """The devices that are linked to a school, newest first."""
     return await list_devices(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/devices",
-    who=May("link", "device"),
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.post("/api/v1/schools/{id}/devices", May("link", "device"), rate=SIGN_IN)
 async def make_device_code(call: Ask, *, path: ById) -> LinkCode:
     """A code for linking one device to a school, good for a quarter of an hour, shown this once."""
     return await make_link_code(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/devices/{id}",
-    who=May("revoke", "device"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/devices/{id}", May("revoke", "device"))
 async def revoke_one_device(call: Ask, *, path: ByUuid) -> None:
     """Takes a device's link away; what PINs opened on it ends at once."""
     await revoke_device(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/audit/export",
-    who=May("export", "audit"),
-    rate=SIGN_IN,
+    May("export", "audit"),
+    **SIGNING_IN,
     deadline_s=READ_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    media=("text/csv; charset=utf-8",),
     tags=("audit",),
+    media=("text/csv; charset=utf-8",),
 )
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
     """Who did what, as CSV, newest first; at most 50,000 rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.assignments import (
     Assignment,
@@ -19,9 +19,10 @@ from rightlevel.programme.assignments import (
     schools_without,
 )
 from rightlevel.programme.permissions import May, Subject, require
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("assignments")
 
 MANY_S = 30.0
 """Five hundred assignments take about two seconds."""
@@ -39,16 +40,7 @@ class AssignmentSearch(msgspec.Struct, frozen=True):
     state: str | None = None
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/assignments",
-    who=May("read", "assignment"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("assignments",),
-)
+@routes.get("/api/v1/assignments", May("read", "assignment"))
 async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: PageRequest) -> Page[Assignment]:
     """Who works where, in the order made."""
     return await list_assignments(
@@ -62,32 +54,14 @@ async def list_all_assignments(call: Ask, *, query: AssignmentSearch, page: Page
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/assignments",
-    who=May("create", "assignment"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("assignments",),
-    statuses={201: "made"},
-)
+@routes.post("/api/v1/assignments", May("create", "assignment"))
 async def create_one_assignment(call: Ask, *, body: NewAssignment) -> Created[Assignment]:
     """Assigns a mentor or teacher to a school and subject."""
     made = await create_assignment(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/assignments/{made.id}")
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/assignments/{id}/end",
-    who=May("end", "assignment"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("assignments",),
-)
+@routes.post("/api/v1/assignments/{id}/end", May("end", "assignment"))
 async def end_one_assignment(call: Ask, *, path: ById) -> Assignment:
     """Ends an assignment, on the very next request everywhere."""
     return await end_assignment(call.session, actor_of(call), path.id, call.clock)
@@ -107,15 +81,7 @@ class AssignedSchools(msgspec.Struct, frozen=True):
     school_ids: list[int]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/assigned-schools",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("assignments",),
-)
+@routes.get("/api/v1/assigned-schools", May("manage", "self"))
 async def list_assigned_schools(call: Ask, *, query: AssignedSearch) -> AssignedSchools:
     """The schools assigned to oneself or, for whoever may read assignments, to somebody; at most 10,000."""
     actor = actor_of(call)
@@ -154,15 +120,8 @@ class GapSearch(msgspec.Struct, frozen=True):
     place_id: int | None = None
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/assignments/batch",
-    who=May("create", "assignment"),
-    rate=WRITES,
-    deadline_s=MANY_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("assignments",),
+@routes.post(
+    "/api/v1/assignments/batch", May("create", "assignment"), deadline_s=MANY_S, body_bytes=CLASS_BODY
 )
 async def create_many_assignments(call: Ask, *, body: NewAssignments) -> MadeAssignments:
     """Makes up to 500 assignments in one transaction, all or none; the faults name their rows."""
@@ -171,31 +130,13 @@ async def create_many_assignments(call: Ask, *, body: NewAssignments) -> MadeAss
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/assignments/end",
-    who=May("end", "assignment"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("assignments",),
-)
+@routes.post("/api/v1/assignments/end", May("end", "assignment"))
 async def end_many_assignments(call: Ask, *, body: AssignmentIds) -> AssignmentIds:
     """Ends up to 500 assignments at once; the answer names those that ran."""
     return AssignmentIds(await end_assignments(call.session, actor_of(call), body.assignment_ids, call.clock))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools-without",
-    who=May("read", "assignment"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("assignments",),
-)
+@routes.get("/api/v1/schools-without", May("read", "assignment"), page=PageLimit(50))
 async def list_schools_without(call: Ask, *, query: GapSearch, page: PageRequest) -> Page[SchoolWithout]:
     """Open schools that lack a mentor or a teacher of a subject today."""
     return await schools_without(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.boundaries import (
     BoundaryChange,
     BoundaryPlan,
@@ -31,19 +30,15 @@ from rightlevel.programme.places import Place, close_place, reopen_place
 from rightlevel.programme.schools import MovePreview, Stay, list_stays, preview_school_move
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
     ROLL_S,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("schools")
 
 CHANGES = May("change", "place")
 CHANGES_SCHOOLS = May("change", "school")
@@ -67,61 +62,27 @@ class Stays(msgspec.Struct, frozen=True):
     stays: list[Stay]
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/boundary-changes/preview",
-    who=CHANGES,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=CLASS_BODY,
-    tags=("places",),
+@routes.post(
+    "/api/v1/boundary-changes/preview", CHANGES, work="read", body_bytes=CLASS_BODY, tags=("places",)
 )
 async def preview_one_boundary_change(call: Ask, *, body: BoundaryPlan) -> BoundaryPreview:
     """What moving, splitting or merging places would do; nothing is written."""
     return await preview_boundary_change(call.session, actor_of(call), body)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/boundary-changes",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("places",),
-)
+@routes.post("/api/v1/boundary-changes", CHANGES, deadline_s=ROLL_S, body_bytes=CLASS_BODY, tags=("places",))
 async def make_boundary_change(call: Ask, *, body: BoundaryPlan) -> BoundaryChange:
     """Moves, splits or merges places; the same id again gets the same answer."""
     return await change_boundaries(call.session, actor_of(call), body, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/boundary-changes",
-    who=May("read", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("places",),
-)
+@routes.get("/api/v1/boundary-changes", May("read", "place"), tags=("places",))
 async def list_all_boundary_changes(call: Ask, *, page: PageRequest) -> Page[BoundaryChange]:
     """Changes of places, the latest first."""
     return await list_boundary_changes(call.session, actor_of(call), page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/boundary-changes/{id}/undo",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("places",),
-)
+@routes.post("/api/v1/boundary-changes/{id}/undo", CHANGES, deadline_s=ROLL_S, tags=("places",))
 async def undo_one_boundary_change(call: Ask, *, path: ByUuid, body: Reason) -> BoundaryChange:
     """Takes a change of places back."""
     return await undo_boundary_change(
@@ -129,149 +90,61 @@ async def undo_one_boundary_change(call: Ask, *, path: ByUuid, body: Reason) -> 
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/places/{id}/close",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("places",),
-)
+@routes.post("/api/v1/places/{id}/close", CHANGES, tags=("places",))
 async def close_one_place(call: Ask, *, path: ById, body: Reason) -> Place:
     """Closes a place on which nothing hangs any more."""
     return await close_place(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/places/{id}/reopen",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("places",),
-)
+@routes.post("/api/v1/places/{id}/reopen", CHANGES, tags=("places",))
 async def reopen_one_place(call: Ask, *, path: ById) -> Place:
     """Opens a closed place again."""
     return await reopen_place(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/places",
-    who=May("read", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("schools",),
-)
+@routes.get("/api/v1/schools/{id}/places", May("read", "school"))
 async def list_places_of_school(call: Ask, *, path: ById) -> Stays:
     """Where a school stood and stands."""
     return Stays(await list_stays(call.session, actor_of(call), path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/move/preview",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/schools/{id}/move/preview", CHANGES_SCHOOLS, work="read")
 async def preview_one_move(call: Ask, *, path: ById, body: Destination) -> MovePreview:
     """What moving a school would do to each round; the move itself is a change of its place, with a reason."""
     return await preview_school_move(call.session, actor_of(call), path.id, body.place_id)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/merge/preview",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/schools/{id}/merge/preview", CHANGES_SCHOOLS, work="read")
 async def preview_one_merge(call: Ask, *, path: ById, body: SchoolMerge) -> SchoolPreview:
     """What merging a school into another would do."""
     return await preview_school_merge(call.session, actor_of(call), path.id, body)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/merge",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/schools/{id}/merge", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def merge_one_school(call: Ask, *, path: ById, body: SchoolMerge) -> SchoolChanged:
     """All children go to another school, and this one closes; the same id again gets the same answer."""
     return await merge_school(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/split/preview",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/schools/{id}/split/preview", CHANGES_SCHOOLS, work="read")
 async def preview_one_split(call: Ask, *, path: ById, body: SchoolSplit) -> SchoolPreview:
     """What splitting a school would do."""
     return await preview_school_split(call.session, actor_of(call), path.id, body)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/split",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/schools/{id}/split", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def split_one_school(call: Ask, *, path: ById, body: SchoolSplit) -> SchoolChanged:
     """The children of some classes go to a new school; the same id again gets the same answer."""
     return await split_school(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/changes",
-    who=May("read", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("schools",),
-)
+@routes.get("/api/v1/schools/{id}/changes", May("read", "school"))
 async def list_changes_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[SchoolChanged]:
     """Merges and splits that a school had part in."""
     return await list_school_changes(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/school-changes/{id}/undo",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("schools",),
-)
+@routes.post("/api/v1/school-changes/{id}/undo", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def undo_one_school_change(call: Ask, *, path: ByUuid, body: Reason) -> SchoolUndone:
     """Takes a merge or split back, for the children who are still where it took them."""
     return await undo_school_change(

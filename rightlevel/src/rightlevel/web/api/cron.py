@@ -6,14 +6,15 @@ import hmac
 from hashlib import sha256
 
 from flatwater.asgi import NotSignedIn
-from flatwater.contract import Everyone, Registry
+from flatwater.contract import Everyone
 from flatwater.rate_limit import RateClass
 from flatwater.rate_limit_postgres import Swept
 from rightlevel.programme.errors import NotFound
 from rightlevel.web.call import SMALL_BODY, Ask
 from rightlevel.web.house import bearer_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("service")
 
 CRON = RateClass("cron", per_s=0.2, burst=10)
 CRON_S = 300.0
@@ -25,15 +26,13 @@ class WrongSecret(NotSignedIn):
     code = "wrong_secret"
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/cron/cleanup-rate-limits",
-    who=Everyone(),
+    Everyone(),
     rate=CRON,
-    deadline_s=CRON_S,
     work="none",
+    deadline_s=CRON_S,
     body_bytes=SMALL_BODY,
-    tags=("service",),
 )
 async def clean_up_rate_limits(call: Ask) -> Swept:
     """Sweeps the rate limits at once, for who shows the cron secret (RIGHTLEVEL_CRON_SECRET) in `x-cron-secret` or as a bearer token.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.figures import (
     BehindQuery,
@@ -22,9 +21,10 @@ from rightlevel.programme.figures import (
 )
 from rightlevel.programme.figures.actions import By
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("figures")
 
 
 class BreakdownQuery(FigureQuery, frozen=True, kw_only=True):
@@ -39,73 +39,31 @@ class Breakdown(msgspec.Struct, frozen=True):
     slices: list[Slice]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/figures",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("figures",),
-)
+@routes.get("/api/v1/figures", May("read", "figure"))
 async def read_all_figures(call: Ask, *, query: FigureQuery) -> Figures:
     """Level distribution, indicators and coverage of one choice of children."""
     return await read_figures(call.session, actor_of(call), query)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/figures/breakdown",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("figures",),
-)
+@routes.get("/api/v1/figures/breakdown", May("read", "figure"))
 async def read_figures_apart(call: Ask, *, query: BreakdownQuery) -> Breakdown:
     """The same apart by rounds, grades or sexes."""
     return Breakdown(await read_breakdown(call.session, actor_of(call), query, by=query.by))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/figures/below",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("figures",),
-)
+@routes.get("/api/v1/figures/below", May("read", "figure"), page=PageLimit(50))
 async def list_figures_below(call: Ask, *, query: FigureQuery, page: PageRequest) -> Page[UnitFigures]:
     """The same for each place and school below a place."""
     return await figures_below(call.session, actor_of(call), query, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/figures/moved",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("figures",),
-)
+@routes.get("/api/v1/figures/moved", May("read", "figure"))
 async def list_moved_schools(call: Ask, *, query: FigureQuery) -> MovedSchools:
     """The schools that a round counts elsewhere than where they stand today: how many, and the first twenty."""
     return await moved_schools(call.session, actor_of(call), query)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/figures/children",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("figures",),
-)
+@routes.get("/api/v1/figures/children", May("read", "student"), page=PageLimit(50))
 async def list_children_behind(call: Ask, *, query: BehindQuery, page: PageRequest) -> Page[ChildBehind]:
     """The children of a school behind a figure."""
     return await children_behind(call.session, actor_of(call), query, page)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.forms import (
     Form,
     FormPage,
@@ -22,9 +22,10 @@ from rightlevel.programme.forms import (
     start_form,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("forms")
 
 
 class ByCode(msgspec.Struct, frozen=True):
@@ -60,30 +61,14 @@ class OfVersion(msgspec.Struct, frozen=True):
     version: int
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/forms",
-    who=May("read", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("forms",),
-)
+@routes.get("/api/v1/forms", May("read", "form"))
 async def list_all_forms(call: Ask) -> Forms:
     """The forms, with the version in use."""
     return Forms(await list_forms(call.session, actor_of(call)))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/forms",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("forms",),
-    statuses={201: "begun, as a draft"},
+@routes.post(
+    "/api/v1/forms", May("change", "form"), body_bytes=CLASS_BODY, statuses={201: "begun, as a draft"}
 )
 async def begin_form(call: Ask, *, body: NewForm) -> Created[FormRow]:
     """Begins a form; it is asked nobody before it is published."""
@@ -93,59 +78,25 @@ async def begin_form(call: Ask, *, body: NewForm) -> Created[FormRow]:
     return Created(made, f"/api/v1/forms/{made.code}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/forms/{code}",
-    who=May("read", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("forms",),
-)
+@routes.get("/api/v1/forms/{code}", May("read", "form"))
 async def read_one_form(call: Ask, *, path: ByCode) -> FormPage:
     """A form: the version in use, and for who may change it the draft."""
     return await read_form(call.session, actor_of(call), path.code)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/forms/{code}/versions",
-    who=May("read", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("forms",),
-)
+@routes.get("/api/v1/forms/{code}/versions", May("read", "form"))
 async def list_form_versions(call: Ask, *, path: ByCode, page: PageRequest) -> Page[VersionRow]:
     """The versions of a form, the latest first."""
     return await list_versions(call.session, actor_of(call), path.code, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/form-versions/{id}",
-    who=May("read", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("forms",),
-)
+@routes.get("/api/v1/form-versions/{id}", May("read", "form"))
 async def read_one_form_version(call: Ask, *, path: ById) -> FormVersion:
     """One version, as it was published: what a device needs to ask it."""
     return await read_form_version(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/forms/{code}/draft",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("forms",),
-)
+@routes.put("/api/v1/forms/{code}/draft", May("change", "form"), body_bytes=CLASS_BODY)
 async def put_draft(call: Ask, *, path: ByCode, body: Draft) -> FormRow:
     """Keeps what is being written; it may be unfinished."""
     return await change_draft(
@@ -158,15 +109,7 @@ async def put_draft(call: Ask, *, path: ByCode, body: Draft) -> FormRow:
     )
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/forms/{code}/draft",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("forms",),
-)
+@routes.delete("/api/v1/forms/{code}/draft", May("change", "form"))
 async def throw_draft_away(call: Ask, *, path: ByCode, query: OfVersion) -> FormRow:
     """Throws away what was being written; what was published stays."""
     return await drop_draft(
@@ -174,16 +117,7 @@ async def throw_draft_away(call: Ask, *, path: ByCode, query: OfVersion) -> Form
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/forms/{code}/publish",
-    who=May("publish", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("forms",),
-)
+@routes.post("/api/v1/forms/{code}/publish", May("publish", "form"))
 async def publish_one_form(call: Ask, *, path: ByCode, body: OfVersion) -> FormVersion:
     """The draft becomes the next version; visits begun before keep theirs."""
     return await publish_form(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.groups import (
     CheckAnswer,
@@ -38,18 +38,14 @@ from rightlevel.programme.groups import (
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("groups")
 
 
 class SchoolSubject(msgspec.Struct, frozen=True):
@@ -128,61 +124,26 @@ class MyGroups(msgspec.Struct, frozen=True):
     groups: list[GroupRow]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/groups",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("groups",),
-)
+@routes.get("/api/v1/groups", May("read", "group"))
 async def read_school_groups(call: Ask, *, query: SchoolSubject) -> SchoolGroups:
     """The groups of a school and subject: those in use, the proposal, and who may lead."""
     return await read_groups(call.session, actor_of(call), query.school_id, query.subject, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/me/groups",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("groups",),
-)
+@routes.get("/api/v1/me/groups", May("read", "group"))
 async def read_my_groups(call: Ask) -> MyGroups:
     """The groups that the caller leads."""
     return MyGroups(await groups_led_by(call.session, actor_of(call)))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/groupings",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-    statuses={201: "proposed"},
-)
+@routes.post("/api/v1/groupings", May("change", "group"), statuses={201: "proposed"})
 async def propose_school_groups(call: Ask, *, body: NewGrouping) -> Created[Grouping]:
     """Proposes groups from every child's latest valid level, in place of an earlier proposal."""
     made = await propose_groups(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/groups?school_id={made.school_id}&subject={made.subject}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/groupings",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("groups",),
-)
+@routes.get("/api/v1/groupings", May("read", "group"))
 async def list_all_groupings(call: Ask, *, query: SchoolOrSubject, page: PageRequest) -> Page[Grouping]:
     """Every division of a school's children within reach, also those that were replaced, the newest first."""
     return await list_groupings(
@@ -190,74 +151,31 @@ async def list_all_groupings(call: Ask, *, query: SchoolOrSubject, page: PageReq
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/groupings/{id}/accept",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-)
+@routes.post("/api/v1/groupings/{id}/accept", May("change", "group"))
 async def accept_school_groups(call: Ask, *, path: ById, body: Version) -> Grouping:
     """Puts a proposal into use, in place of the groups of the same grades."""
     return await accept_groups(call.session, actor_of(call), path.id, body.version, call.clock)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/groupings/{id}",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("groups",),
-)
+@routes.delete("/api/v1/groupings/{id}", May("change", "group"))
 async def drop_school_proposal(call: Ask, *, path: ById) -> None:
     """Takes a proposal away."""
     await drop_proposal(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/groupings/{id}/ungrouped",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("groups",),
-)
+@routes.get("/api/v1/groupings/{id}/ungrouped", May("read", "group"), page=PageLimit(50))
 async def list_ungrouped_children(call: Ask, *, path: ById, page: PageRequest) -> Page[Ungrouped]:
     """Children of the grades in none of the groups: not tested yet, or come since."""
     return await list_ungrouped(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/groups/{id}",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("groups",),
-)
+@routes.get("/api/v1/groups/{id}", May("read", "group"))
 async def read_one_group(call: Ask, *, path: ById) -> GroupPage:
     """A group with those of its children whom the caller may see."""
     return await read_group(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/groups/{id}",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-)
+@routes.patch("/api/v1/groups/{id}", May("change", "group"))
 async def set_one_group_teacher(call: Ask, *, path: ById, body: TeacherChange) -> GroupRow:
     """Gives a group to a teacher; a stale version gets 409 with both."""
     return await set_group_teacher(
@@ -270,16 +188,7 @@ async def set_one_group_teacher(call: Ask, *, path: ById, body: TeacherChange) -
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/group-moves",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-)
+@routes.post("/api/v1/group-moves", May("change", "group"))
 async def move_one_child(call: Ask, *, body: Move) -> GroupRow:
     """Moves one child into another group of its school, or into its first one."""
     return await move_child(
@@ -293,30 +202,13 @@ async def move_one_child(call: Ask, *, body: Move) -> GroupRow:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/group-suggestions",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("groups",),
-)
+@routes.get("/api/v1/group-suggestions", May("read", "group"))
 async def read_suggestions(call: Ask, *, query: SchoolSubject) -> Suggestions:
     """The children of a school's groups for whom a change or a re-check is suggested."""
     return Suggestions(await suggestions(call.session, actor_of(call), query.school_id, query.subject))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/group-suggestions/accept",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-)
+@routes.post("/api/v1/group-suggestions/accept", May("change", "group"))
 async def accept_one_suggestion(call: Ask, *, body: Acceptance) -> GroupRow:
     """Moves one child as suggested; what is out of date by now gets 409."""
     return await accept_suggestion(
@@ -330,31 +222,13 @@ async def accept_one_suggestion(call: Ask, *, body: Acceptance) -> GroupRow:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/level-checks",
-    who=May("check", "level"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("groups",),
-)
+@routes.post("/api/v1/level-checks", May("check", "level"), body_bytes=CLASS_BODY)
 async def enter_level_checks(call: Ask, *, body: Checks) -> CheckAnswers:
     """Saves up to 200 quick re-tests between rounds; they are no round's results and in no figure."""
     return CheckAnswers(await enter_checks(call.session, actor_of(call), body.writes, call.clock))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/level-checks",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("groups",),
-)
+@routes.get("/api/v1/level-checks", May("read", "group"))
 async def list_all_level_checks(call: Ask, *, query: SchoolOrSubject, page: PageRequest) -> Page[LevelCheck]:
     """Every quick re-test of the children within reach, child by child."""
     return await list_all_checks(
@@ -362,45 +236,19 @@ async def list_all_level_checks(call: Ask, *, query: SchoolOrSubject, page: Page
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/students/{id}/level-checks",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("groups",),
-)
+@routes.get("/api/v1/students/{id}/level-checks", May("read", "group"))
 async def list_level_checks(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[LevelCheck]:
     """A child's quick re-tests, newest first."""
     return await list_checks(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/settings/group-split",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("groups",),
-)
+@routes.get("/api/v1/settings/group-split", May("read", "group"))
 async def read_group_split(call: Ask) -> Split:
     """The levels that learn together."""
     return Split(**await read_split(call.session, actor_of(call)))
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/settings/group-split",
-    who=May("change", "setting"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("groups",),
-)
+@routes.put("/api/v1/settings/group-split", May("change", "setting"))
 async def change_group_split(call: Ask, *, body: Split) -> Split:
     """Another split, for groups proposed from now on."""
     return Split(**await change_split(call.session, actor_of(call), msgspec.structs.asdict(body), call.clock))

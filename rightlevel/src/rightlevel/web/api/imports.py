@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from flatwater.contract import Accepted, Registry, Upload
+from flatwater.contract import Accepted, Upload
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
@@ -21,10 +21,11 @@ from rightlevel.programme.exchange import (
     read_run,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import IMPORTS, READ_S, READS, Ask, ByUuid, actor_of
+from rightlevel.web.call import IMPORTS, Ask, ByUuid, actor_of
 from rightlevel.web.importing import said_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("imports")
 
 UPLOAD_BYTES = 256 * 1024 * 1024
 """A million children are about 80 MB as CSV."""
@@ -44,17 +45,15 @@ class ImportForm(msgspec.Struct, frozen=True):
     """Whose file this is: the mapping is kept for the source's next file, and used where none is sent."""
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/imports",
-    who=May("run", "import"),
+    May("run", "import"),
     rate=IMPORTS,
-    deadline_s=SUBMIT_S,
     work="none",
-    priority="first",
+    deadline_s=SUBMIT_S,
     body_bytes=UPLOAD_BYTES,
-    tags=("imports",),
     statuses={202: "The file waits for its turn; the run is at the address in `location`."},
+    priority="first",
 )
 async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
     """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
@@ -69,60 +68,25 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
     return Accepted(run, f"/api/v1/imports/{run.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/imports",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("imports",),
-)
+@routes.get("/api/v1/imports", May("run", "import"))
 async def list_imports(call: Ask, *, page: PageRequest) -> Page[ImportRun]:
     """Imports, newest first."""
     return await list_runs(call.session, actor_of(call), page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/imports/{id}",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("imports",),
-)
+@routes.get("/api/v1/imports/{id}", May("run", "import"))
 async def read_import(call: Ask, *, path: ByUuid) -> ImportRun:
     """One import: how far it is, or how it ended."""
     return await read_run(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/imports/{id}/faults",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=MANY_FAULTS,
-    tags=("imports",),
-)
+@routes.get("/api/v1/imports/{id}/faults", May("run", "import"), page=MANY_FAULTS)
 async def list_import_faults(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ImportFault]:
     """What is wrong in the file, by row and column; the first 100,000 are kept for 30 days."""
     return await list_faults(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/imports/{id}/left-rows",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=MANY_FAULTS,
-    tags=("imports",),
-)
+@routes.get("/api/v1/imports/{id}/left-rows", May("run", "import"), page=MANY_FAULTS)
 async def list_import_left_rows(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[LeftRow]:
     """The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days."""
     return await list_left_rows(call.session, actor_of(call), path.id, page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.interventions import (
     Enrolment,
@@ -29,19 +29,15 @@ from rightlevel.programme.interventions import (
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
     Deletion,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("interventions")
 
 
 class InterventionSearch(msgspec.Struct, frozen=True):
@@ -68,16 +64,7 @@ class EnrolmentAnswers(msgspec.Struct, frozen=True):
     answers: list[EnrolmentAnswer]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/interventions",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("interventions",),
-)
+@routes.get("/api/v1/interventions", May("read", "intervention"), page=PageLimit(50))
 async def list_all_interventions(
     call: Ask, *, query: InterventionSearch, page: PageRequest
 ) -> Page[Intervention]:
@@ -85,90 +72,38 @@ async def list_all_interventions(
     return await list_interventions(call.session, actor_of(call), page, deleted=query.deleted)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/interventions",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("interventions",),
-    statuses={201: "made"},
-)
+@routes.post("/api/v1/interventions", May("change", "intervention"))
 async def create_one_intervention(call: Ask, *, body: InterventionWrite) -> Created[Intervention]:
     """Adds a programme."""
     made = await create_intervention(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/interventions/{made.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/interventions/{id}",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("interventions",),
-)
+@routes.get("/api/v1/interventions/{id}", May("read", "intervention"))
 async def read_one_intervention(call: Ask, *, path: ById) -> Intervention:
     """One programme."""
     return await read_intervention(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/interventions/{id}",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("interventions",),
-)
+@routes.put("/api/v1/interventions/{id}", May("change", "intervention"))
 async def change_one_intervention(call: Ask, *, path: ById, body: InterventionWrite) -> Intervention:
     """Changes a programme; a stale version gets 409 with both."""
     return await change_intervention(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/interventions/{id}",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("interventions",),
-)
+@routes.delete("/api/v1/interventions/{id}", May("change", "intervention"))
 async def delete_one_intervention(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a programme out of use; its enrolments stay readable."""
     await delete_intervention(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/interventions/{id}/restore",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("interventions",),
-)
+@routes.post("/api/v1/interventions/{id}/restore", May("change", "intervention"))
 async def restore_one_intervention(call: Ask, *, path: ById) -> Intervention:
     """Brings a programme back."""
     return await restore_intervention(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/interventions/{id}/enrolments",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("interventions",),
-)
+@routes.get("/api/v1/interventions/{id}/enrolments", May("read", "intervention"), page=PageLimit(50))
 async def list_intervention_enrolments(
     call: Ask, *, path: ById, query: EnrolmentSearch, page: PageRequest
 ) -> Page[Enrolment]:
@@ -178,16 +113,7 @@ async def list_intervention_enrolments(
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/interventions/{id}/enrolments",
-    who=May("enrol", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("interventions",),
-)
+@routes.post("/api/v1/interventions/{id}/enrolments", May("enrol", "intervention"), body_bytes=CLASS_BODY)
 async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> EnrolmentAnswers:
     """Enrols up to 200 children; each is answered by itself."""
     return EnrolmentAnswers(
@@ -195,60 +121,25 @@ async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> Enro
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/students/{id}/interventions",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("interventions",),
-)
+@routes.get("/api/v1/students/{id}/interventions", May("read", "intervention"))
 async def list_student_interventions(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[Enrolment]:
     """The programmes that a child is or was in."""
     return await list_enrolments(call.session, actor_of(call), page, student_id=path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/enrolments/{id}",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("interventions",),
-)
+@routes.get("/api/v1/enrolments/{id}", May("read", "intervention"))
 async def read_one_enrolment(call: Ask, *, path: ByUuid) -> Enrolment:
     """One child in one programme."""
     return await read_enrolment(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/enrolments/{id}",
-    who=May("enrol", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("interventions",),
-)
+@routes.patch("/api/v1/enrolments/{id}", May("enrol", "intervention"))
 async def change_one_enrolment(call: Ask, *, path: ByUuid, body: EnrolmentChange) -> Enrolment:
     """Changes or ends an enrolment; a stale version gets 409 with both."""
     return await change_enrolment(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/enrolments/{id}/changes",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("interventions",),
-)
+@routes.get("/api/v1/enrolments/{id}/changes", May("read", "intervention"))
 async def list_one_enrolments_changes(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[EnrolmentPast]:
     """Every later change of an enrolment, in order."""
     return await list_enrolment_changes(call.session, actor_of(call), path.id, page)

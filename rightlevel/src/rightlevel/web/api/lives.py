@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.lives import (
     Consent,
     PastAmended,
@@ -31,19 +30,15 @@ from rightlevel.programme.students import Student
 from rightlevel.web.call import (
     CLASS_BODY,
     ERASE_S,
-    READ_S,
-    READS,
     ROLL_S,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("lives")
 
 
 class Erasure(msgspec.Struct, frozen=True):
@@ -66,61 +61,25 @@ class Undoing(msgspec.Struct, frozen=True):
     reason: str
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/students/{id}/transfer",
-    who=May("transfer", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.post("/api/v1/students/{id}/transfer", May("transfer", "student"))
 async def transfer_one_student(call: Ask, *, path: ByUuid, body: Transfer) -> Student:
     """Moves a child to another school, class or grade; where it was is kept."""
     return await transfer_student(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/students/{id}/consent",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.put("/api/v1/students/{id}/consent", May("change", "student"))
 async def give_guardian_consent(call: Ask, *, path: ByUuid, body: Consent) -> Student:
     """Keeps a guardian's contact with the day of the consent."""
     return await give_consent(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/students/{id}/consent/withdraw",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.post("/api/v1/students/{id}/consent/withdraw", May("change", "student"))
 async def withdraw_guardian_consent(call: Ask, *, path: ByUuid, body: Withdrawal) -> Student:
     """Takes the contact away with the consent to it."""
     return await withdraw_consent(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/students/{id}/erase",
-    who=May("erase", "student"),
-    rate=WRITES,
-    deadline_s=ERASE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.post("/api/v1/students/{id}/erase", May("erase", "student"), deadline_s=ERASE_S)
 async def erase_one_identity(call: Ask, *, path: ByUuid, body: Erasure) -> None:
     """Erases who a child was; what figures count by stays. It is not undone."""
     await erase_identity(
@@ -133,76 +92,39 @@ async def erase_one_identity(call: Ask, *, path: ByUuid, body: Erasure) -> None:
     )
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/schools/{id}/roll-over/preview",
-    who=May("roll_over", "school"),
-    rate=READS,
-    deadline_s=ROLL_S,
+    May("roll_over", "school"),
     work="read",
+    deadline_s=ROLL_S,
     body_bytes=CLASS_BODY,
-    tags=("lives",),
 )
 async def preview_one_roll_over(call: Ask, *, path: ById, body: RollOverPlan) -> RollOverPreview:
     """What a roll-over would do to each class; nothing is written."""
     return await preview_roll_over(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/schools/{id}/roll-over",
-    who=May("roll_over", "school"),
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("lives",),
+@routes.post(
+    "/api/v1/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S, body_bytes=CLASS_BODY
 )
 async def roll_one_school_over(call: Ask, *, path: ById, body: RollOverPlan) -> RollOver:
     """Takes a school into the next year in one step; the same write again changes nothing more."""
     return await roll_over_school(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/roll-overs",
-    who=May("roll_over", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("lives",),
-)
+@routes.get("/api/v1/schools/{id}/roll-overs", May("roll_over", "school"))
 async def list_roll_overs_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[RollOver]:
     """The roll-overs of a school, the latest first."""
     return await list_roll_overs(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/roll-overs/{id}/undo",
-    who=May("roll_over", "school"),
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.post("/api/v1/roll-overs/{id}/undo", May("roll_over", "school"), deadline_s=ROLL_S)
 async def undo_one_roll_over(call: Ask, *, path: ByUuid, body: Undoing) -> Undone:
     """Takes a school back into the year it left, as long as the new one has no result."""
     return await undo_roll_over(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/students/{id}/past-enrolments/{enrolment_id}",
-    who=May("amend", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("lives",),
-)
+@routes.patch("/api/v1/students/{id}/past-enrolments/{enrolment_id}", May("amend", "student"))
 async def amend_one_past_enrolment(call: Ask, *, path: ByPast, body: PastAmendment) -> PastAmended:
     """Says otherwise in which class, grade or sex a child was, with a reason; results of that year follow."""
     return await amend_past_enrolment(

@@ -6,7 +6,7 @@ from datetime import date
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts import (
@@ -35,12 +35,7 @@ from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audi
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
-    READ_S,
-    READS,
-    SIGN_IN,
-    SMALL_BODY,
     WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
@@ -48,8 +43,9 @@ from rightlevel.web.call import (
     actor_of,
 )
 from rightlevel.web.house import device_of
+from rightlevel.web.routes import SIGNING_IN, Routes
 
-routes = Registry()
+routes = Routes("people")
 
 
 class PeopleSearch(msgspec.Struct, frozen=True):
@@ -115,15 +111,7 @@ class AuditSearch(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/me",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("people",),
-)
+@routes.get("/api/v1/me", May("manage", "self"))
 async def read_me(call: Ask) -> Me:
     """Who is asking, with what role and reach."""
     actor = actor_of(call)
@@ -138,16 +126,7 @@ async def read_me(call: Ask) -> Me:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/me/password",
-    who=May("manage", "self"),
-    rate=SIGN_IN,
-    deadline_s=30.0,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/me/password", May("manage", "self"), **SIGNING_IN, deadline_s=30.0)
 async def change_my_password(call: Ask, *, body: NewPassword) -> None:
     """Sets a new password and ends the other sessions, tokens, the PIN and calendar links; in a session that a password opened."""
     await change_password(
@@ -161,60 +140,25 @@ async def change_my_password(call: Ask, *, body: NewPassword) -> None:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/me/sessions",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/me/sessions", May("manage", "self"))
 async def list_my_sessions(call: Ask, *, page: PageRequest) -> Page[OpenSession]:
     """Where the asker is signed in, newest first."""
     return await list_sessions(call.session, actor_of(call), page)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/me/sessions/{id}",
-    who=May("manage", "self"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/me/sessions/{id}", May("manage", "self"))
 async def revoke_my_session(call: Ask, *, path: ByUuid) -> None:
     """Ends one of the asker's sessions, at once everywhere."""
     await revoke_session(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/me/tokens",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/me/tokens", May("manage", "self"))
 async def list_my_tokens(call: Ask, *, page: PageRequest) -> Page[TokenRow]:
     """The asker's API tokens, newest first, without the tokens themselves."""
     return await list_tokens(call.session, actor_of(call), page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/me/tokens",
-    who=May("manage", "self"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/me/tokens", May("manage", "self"))
 async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
     """A new API token with the asker's own rights or less, shown this once."""
     return await create_token(
@@ -228,30 +172,13 @@ async def create_my_token(call: Ask, *, body: NewToken) -> TokenMade:
     )
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/me/tokens/{id}",
-    who=May("manage", "self"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/me/tokens/{id}", May("manage", "self"))
 async def revoke_my_token(call: Ask, *, path: ByUuid) -> None:
     """Ends one of the asker's API tokens."""
     await revoke_token(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/people",
-    who=May("read", "person"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("people",),
-)
+@routes.get("/api/v1/people", May("read", "person"))
 async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> Page[Person]:
     """People by name."""
     return await list_people(
@@ -259,16 +186,7 @@ async def list_persons(call: Ask, *, query: PeopleSearch, page: PageRequest) -> 
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/people",
-    who=May("create", "person"),
-    rate=SIGN_IN,
-    deadline_s=30.0,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/people", May("create", "person"), **SIGNING_IN, deadline_s=30.0)
 async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     """Makes an account; without a password one is generated and shown this once."""
     password = body.password or generate_password()
@@ -283,88 +201,37 @@ async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/people/{id}",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("people",),
-)
+@routes.get("/api/v1/people/{id}", May("manage", "self"))
 async def read_one_person(call: Ask, *, path: ById) -> Person:
     """One account; anybody may read their own."""
     return await read_person(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/people/{id}",
-    who=May("change", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.patch("/api/v1/people/{id}", May("change", "person"))
 async def change_one_person(call: Ask, *, path: ById, body: PersonChange) -> Person:
     """Changes name, e-mail, language or role; a new role ends keys (with a higher one also the password, where somebody below gave it)."""
     return await change_person(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/people/{id}/active",
-    who=May("change", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("people",),
-)
+@routes.post("/api/v1/people/{id}/active", May("change", "person"))
 async def switch_person(call: Ask, *, path: ById, body: Switch) -> Person:
     """Switches an account on or off; off ends all its sessions."""
     return await set_active(call.session, actor_of(call), path.id, is_active=body.is_active, clock=call.clock)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/people/{id}",
-    who=May("delete", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.delete("/api/v1/people/{id}", May("delete", "person"))
 async def delete_one_person(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes an account out of use, restorably, and ends its sessions."""
     await delete_person(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/people/{id}/restore",
-    who=May("restore", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("people",),
-)
+@routes.post("/api/v1/people/{id}/restore", May("restore", "person"))
 async def restore_one_person(call: Ask, *, path: ById) -> Person:
     """Brings a deleted account back."""
     return await restore_person(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/audit",
-    who=May("read", "audit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("audit",),
-)
+@routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50), tags=("audit",))
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
     """Who did what, newest first; denied attempts included."""
     return await list_audit(

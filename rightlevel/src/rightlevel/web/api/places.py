@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.places import (
     NewPlace,
@@ -19,9 +19,10 @@ from rightlevel.programme.places import (
     read_place,
     restore_place,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, Deletion, actor_of
+from rightlevel.web.call import Ask, ById, Deletion, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("places")
 
 
 class PlaceSearch(msgspec.Struct, frozen=True):
@@ -34,16 +35,7 @@ class PlaceSearch(msgspec.Struct, frozen=True):
     closed: bool = False
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/places",
-    who=May("read", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("places",),
-)
+@routes.get("/api/v1/places", May("read", "place"))
 async def list_all_places(call: Ask, *, query: PlaceSearch, page: PageRequest) -> Page[PlaceRow]:
     """Places by name."""
     return await list_places(
@@ -58,75 +50,32 @@ async def list_all_places(call: Ask, *, query: PlaceSearch, page: PageRequest) -
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/places",
-    who=May("create", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("places",),
-    statuses={201: "made"},
-)
+@routes.post("/api/v1/places", May("create", "place"))
 async def create_one_place(call: Ask, *, body: NewPlace) -> Created[Place]:
     """Makes a place."""
     made = await create_place(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/places/{made.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/places/{id}",
-    who=May("read", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("places",),
-)
+@routes.get("/api/v1/places/{id}", May("read", "place"))
 async def read_one_place(call: Ask, *, path: ById) -> Place:
     """One place."""
     return await read_place(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/places/{id}",
-    who=May("change", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("places",),
-)
+@routes.patch("/api/v1/places/{id}", May("change", "place"))
 async def change_one_place(call: Ask, *, path: ById, body: PlaceChange) -> Place:
     """Changes a place; a stale version gets 409 with both."""
     return await change_place(call.session, actor_of(call), path.id, body)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/places/{id}",
-    who=May("delete", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("places",),
-)
+@routes.delete("/api/v1/places/{id}", May("delete", "place"))
 async def delete_one_place(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a place out of use, restorably."""
     await delete_place(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/places/{id}/restore",
-    who=May("restore", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("places",),
-)
+@routes.post("/api/v1/places/{id}/restore", May("restore", "place"))
 async def restore_one_place(call: Ask, *, path: ById) -> Place:
     """Brings a place back."""
     return await restore_place(call.session, actor_of(call), path.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry, Streamed, Upload
+from flatwater.contract import Created, Streamed, Upload
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, NotFound
@@ -28,18 +28,16 @@ from rightlevel.programme.resources import (
 )
 from rightlevel.web.call import (
     READ_S,
-    READS,
     SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     Deletion,
     actor_of,
 )
 from rightlevel.web.files import file_headers, files_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("resources")
 
 SEND_S = 120.0
 """25 MB over a village's telephone network, at 2 Mbit/s."""
@@ -55,48 +53,24 @@ class FileForm(msgspec.Struct, frozen=True):
     level_to: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/resources",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("resources",),
-)
+@routes.get("/api/v1/resources", May("read", "resource"), page=PageLimit(50))
 async def list_all_resources(call: Ask, *, query: ResourceSearch, page: PageRequest) -> Page[Resource]:
     """Activities, files and links for a subject and level, the newest first."""
     return await list_resources(call.session, actor_of(call), page, query, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/resources",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("resources",),
-    statuses={201: "made"},
-)
+@routes.post("/api/v1/resources", May("change", "resource"))
 async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resource]:
     """Adds an activity or a link."""
     made = await create_resource(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/resources/{made.id}")
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/resource-files",
-    who=May("change", "resource"),
-    rate=WRITES,
+    May("change", "resource"),
     deadline_s=SEND_S,
-    work="write",
     body_bytes=MAX_FILE_BYTES + SMALL_BODY,
-    tags=("resources",),
-    statuses={201: "made"},
 )
 async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created[Resource]:
     """Adds a PDF, picture, sound or video of up to 25 MB; its kind is told from its content."""
@@ -117,86 +91,38 @@ async def keep_upload(call: Ask, form: FileForm, upload: Upload | None) -> Resou
     return await create_resource(call.session, actor, new, call.clock, kept)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/resources/{id}",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("resources",),
-)
+@routes.get("/api/v1/resources/{id}", May("read", "resource"))
 async def read_one_resource(call: Ask, *, path: ById) -> Resource:
     """One activity, file or link."""
     return await read_resource(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/resources/{id}",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("resources",),
-)
+@routes.patch("/api/v1/resources/{id}", May("change", "resource"))
 async def change_one_resource(call: Ask, *, path: ById, body: ResourceChange) -> Resource:
     """Changes what a resource says; a stale version gets 409 with both."""
     return await change_resource(call.session, actor_of(call), path.id, body, call.clock)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/resources/{id}",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("resources",),
-)
+@routes.delete("/api/v1/resources/{id}", May("change", "resource"))
 async def delete_one_resource(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a resource out of use, restorably."""
     await delete_resource(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/resources/{id}/restore",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("resources",),
-)
+@routes.post("/api/v1/resources/{id}/restore", May("change", "resource"))
 async def restore_one_resource(call: Ask, *, path: ById) -> Resource:
     """Brings a resource back."""
     return await restore_resource(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/resources/{id}/views",
-    who=May("read", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("resources",),
-)
+@routes.post("/api/v1/resources/{id}/views", May("read", "resource"))
 async def count_one_view(call: Ask, *, path: ById) -> None:
     """Counts that an activity or link was opened; opening a file counts by itself."""
     await count_view(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/resources/{id}/file",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=SEND_S,
-    work="none",
-    media=MEDIA_TYPES,
-    tags=("resources",),
+@routes.get(
+    "/api/v1/resources/{id}/file", May("read", "resource"), work="none", deadline_s=SEND_S, media=MEDIA_TYPES
 )
 async def send_resource_file(call: Ask, *, path: ById) -> Streamed:
     """A resource's file, to be kept and not shown in the page; counts as a view."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from flatwater.contract import Created, Declined, Registry
+from flatwater.contract import Created, Declined
 from flatwater.openapi import Problem
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May, Subject
@@ -36,10 +36,11 @@ from rightlevel.programme.results import (
     unlock_results,
 )
 from rightlevel.programme.results.model import FORBIDDING, REFUSALS, CurrentResult
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ByUuid, actor_of
 from rightlevel.web.house import PRECONDITION_FAILED
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("results")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -164,15 +165,9 @@ def _status(code: str) -> int:
     return 409 if code in _CONFLICTS else 422
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/results",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("results",),
+    May("enter", "result"),
     statuses={
         201: "saved",
         409: "refused, with what is there",
@@ -205,31 +200,13 @@ async def enter_one_result(
     return Declined(told, status)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/results/batch",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("results",),
-)
+@routes.post("/api/v1/results/batch", May("enter", "result"), body_bytes=CLASS_BODY)
 async def enter_many_results(call: Ask, *, body: Batch) -> Answers:
     """Saves up to 200 results; each is answered by itself, and one that is refused holds up no other."""
     return Answers(await enter_results(call.session, actor_of(call), body.writes, call.clock))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/results",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("results",),
-)
+@routes.get("/api/v1/results", May("read", "result"))
 async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest) -> Page[StudentResult]:
     """Every result within reach, in an order that stays; of one school (where it was made), round or subject if told."""
     return await list_results(
@@ -242,29 +219,13 @@ async def list_all_results(call: Ask, *, query: ResultSearch, page: PageRequest)
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/results/{id}",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("results",),
-)
+@routes.get("/api/v1/results/{id}", May("read", "result"))
 async def read_one_result(call: Ask, *, path: ByUuid) -> StudentResult:
     """One result."""
     return await read_result(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/results/{id}",
-    who=May("delete", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("results",),
-)
+@routes.delete("/api/v1/results/{id}", May("delete", "result"))
 async def delete_one_result(call: Ask, *, path: ByUuid, query: ResultRemoval) -> None:
     """Takes a result out of the figures; what it was is kept."""
     await delete_result(
@@ -272,16 +233,7 @@ async def delete_one_result(call: Ask, *, path: ByUuid, query: ResultRemoval) ->
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/class-sheet",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("results",),
-)
+@routes.get("/api/v1/class-sheet", May("read", "result"), page=PageLimit(50))
 async def read_class_sheet(call: Ask, *, query: SheetQuery, page: PageRequest) -> Page[SheetRow]:
     """The children of a class, grade or school by name, each with its result of a round and subject."""
     return await class_sheet(
@@ -296,75 +248,31 @@ async def read_class_sheet(call: Ask, *, query: SheetQuery, page: PageRequest) -
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/students/{id}/results",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("results",),
-)
+@routes.get("/api/v1/students/{id}/results", May("read", "result"))
 async def list_student_results(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[StudentResult]:
     """Every result of a child in the order of its rounds."""
     return await results_of_student(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/students/{id}/history",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("results",),
-)
+@routes.get("/api/v1/students/{id}/history", May("read", "result"))
 async def list_student_history(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ResultChange]:
     """Every later change of a child's results, newest first."""
     return await history_of_student(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/guided-tests/next",
-    who=May("enter", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=SMALL_BODY,
-    tags=("results",),
-)
+@routes.post("/api/v1/guided-tests/next", May("enter", "result"), work="read")
 async def next_guided_task(call: Ask, *, body: GuidedSoFar) -> Standing:
     """What to ask next in a guided test, or the level reached. Nothing is kept: send the steps again with the result."""
     return await next_in_guided_test(call.session, actor_of(call), body.subject, body.steps)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/results/{id}/guided-tests",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("results",),
-)
+@routes.get("/api/v1/results/{id}/guided-tests", May("read", "result"))
 async def list_guided_tests(call: Ask, *, path: ByUuid) -> GuidedTests:
     """What the guided tests of a result consisted of."""
     return GuidedTests(await read_guided_tests(call.session, actor_of(call), path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/result-locks",
-    who=May("lock", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("results",),
-)
+@routes.post("/api/v1/result-locks", May("lock", "result"), body_bytes=CLASS_BODY)
 async def lock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     """Locks up to 1,000 results, with a reason; each is answered by itself."""
     return LockAnswers(
@@ -374,16 +282,7 @@ async def lock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/result-unlocks",
-    who=May("lock", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("results",),
-)
+@routes.post("/api/v1/result-unlocks", May("lock", "result"), body_bytes=CLASS_BODY)
 async def unlock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     """Unlocks up to 1,000 results, with a reason; each is answered by itself."""
     return LockAnswers(
@@ -393,16 +292,7 @@ async def unlock_many_results(call: Ask, *, body: Locking) -> LockAnswers:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/school-result-locks",
-    who=May("lock", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("results",),
-)
+@routes.post("/api/v1/school-result-locks", May("lock", "result"))
 async def lock_results_of_one_school(call: Ask, *, body: SchoolLocking) -> Locked:
     """Locks or unlocks all results of a school in a round, of one subject or class if told."""
     changed = await lock_results_of_school(
@@ -419,16 +309,7 @@ async def lock_results_of_one_school(call: Ask, *, body: SchoolLocking) -> Locke
     return Locked(changed)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/data-quality/without-baseline",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("results",),
-)
+@routes.get("/api/v1/data-quality/without-baseline", May("read", "result"), page=PageLimit(50))
 async def list_results_without_baseline(
     call: Ask, *, query: BaselineSearch, page: PageRequest
 ) -> Page[WithoutBaseline]:

@@ -6,8 +6,8 @@ from datetime import date
 
 import msgspec
 
-from flatwater.contract import Created, Raw, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created, Raw
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.rounds import (
     Amendment,
@@ -41,18 +41,14 @@ from rightlevel.programme.rounds import (
 )
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     Deletion,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("rounds")
 
 CHECK_S = 120.0
 """A check reads a whole round: a country's takes about a minute."""
@@ -118,16 +114,7 @@ class Reason(msgspec.Struct, frozen=True):
     reason: str
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds",
-    who=May("read", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds", May("read", "round"))
 async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -> Page[Round]:
     """Rounds, the latest first."""
     return await list_rounds(
@@ -140,62 +127,26 @@ async def list_all_rounds(call: Ask, *, query: RoundSearch, page: PageRequest) -
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/rounds",
-    who=May("create", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-    statuses={201: "made"},
-)
+@routes.post("/api/v1/rounds", May("create", "round"))
 async def create_one_round(call: Ask, *, body: NewRound) -> Created[Round]:
     """Plans a round."""
     made = await create_round(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/rounds/{made.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}",
-    who=May("read", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}", May("read", "round"))
 async def read_one_round(call: Ask, *, path: ById) -> Round:
     """One round."""
     return await read_round(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PATCH",
-    "/api/v1/rounds/{id}",
-    who=May("change", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-)
+@routes.patch("/api/v1/rounds/{id}", May("change", "round"))
 async def change_one_round(call: Ask, *, path: ById, body: RoundChange) -> Round:
     """Changes a round's days; a stale version gets 409 with both."""
     return await change_round(call.session, actor_of(call), path.id, body)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/rounds/{id}/state",
-    who=May("change", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-)
+@routes.post("/api/v1/rounds/{id}/state", May("change", "round"))
 async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
     """Opens, closes or reopens a round."""
     return await set_round_state(
@@ -210,73 +161,31 @@ async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Ro
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}/open-retests",
-    who=May("freeze", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}/open-retests", May("freeze", "round"))
 async def read_open_retests_of_round(call: Ask, *, path: ById) -> OpenRetests:
     """How many re-tests of a round are not settled: what is told before it is frozen."""
     return await read_open_retests(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/rounds/{id}",
-    who=May("delete", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("rounds",),
-)
+@routes.delete("/api/v1/rounds/{id}", May("delete", "round"))
 async def delete_one_round(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a round without results out of use, restorably."""
     await delete_round(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/rounds/{id}/restore",
-    who=May("restore", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("rounds",),
-)
+@routes.post("/api/v1/rounds/{id}/restore", May("restore", "round"))
 async def restore_one_round(call: Ask, *, path: ById) -> Round:
     """Brings a round back."""
     return await restore_round(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}/schools",
-    who=May("lock", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}/schools", May("lock", "round"))
 async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> Page[RoundSchool]:
     """The schools that have their own days or are locked in a round."""
     return await list_round_schools(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/rounds/{id}/schools/{school_id}",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-)
+@routes.put("/api/v1/rounds/{id}/schools/{school_id}", May("lock", "round"))
 async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
     """Gives a school its own days in a round."""
     return await set_school_dates(
@@ -290,16 +199,7 @@ async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDa
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/rounds/{id}/schools/{school_id}/lock",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-)
+@routes.post("/api/v1/rounds/{id}/schools/{school_id}/lock", May("lock", "round"))
 async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
     """Locks a school in a round."""
     return await lock_school(
@@ -307,31 +207,13 @@ async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> R
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/rounds/{id}/schools/{school_id}/unlock",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("rounds",),
-)
+@routes.post("/api/v1/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"))
 async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: Reason) -> RoundSchool:
     """Unlocks a school in a round."""
     return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/rounds/{id}/schools",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("rounds",),
-)
+@routes.put("/api/v1/rounds/{id}/schools", May("lock", "round"), body_bytes=CLASS_BODY)
 async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -> DatesAnswers:
     """Gives many schools their own days at once, each answered for itself; what is left out stays as it is."""
     if body.place_id is not None:
@@ -351,43 +233,22 @@ async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}/snapshot",
-    who=May("read", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}/snapshot", May("read", "round"))
 async def read_one_snapshot(call: Ask, *, path: ById) -> Snapshot:
     """A frozen round's snapshot: when, how many results, their hash."""
     return await read_snapshot(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}/snapshot/check",
-    who=May("freeze", "round"),
-    rate=READS,
-    deadline_s=CHECK_S,
-    work="read",
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}/snapshot/check", May("freeze", "round"), deadline_s=CHECK_S)
 async def check_one_snapshot(call: Ask, *, path: ById) -> SnapshotCheck:
     """Whether a snapshot is whole, and comes out of the live rows and their amendments bit for bit."""
     return await check_snapshot_of(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "GET",
+@routes.get(
     "/api/v1/rounds/{id}/snapshot/schools/{school_id}",
-    who=May("freeze", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
+    May("freeze", "round"),
     media=("text/plain; charset=utf-8",),
-    tags=("rounds",),
 )
 async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
     """One school's results as they were frozen, a line each."""
@@ -395,16 +256,7 @@ async def read_one_part(call: Ask, *, path: RoundAndSchool) -> Raw:
     return Raw(content.encode(), "text/plain; charset=utf-8")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/rounds/{id}/amendments",
-    who=May("freeze", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("rounds",),
-)
+@routes.get("/api/v1/rounds/{id}/amendments", May("freeze", "round"))
 async def list_all_amendments(
     call: Ask, *, path: ById, query: AmendmentSearch, page: PageRequest
 ) -> Page[Amendment]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Registry
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.teaching import (
@@ -23,9 +22,10 @@ from rightlevel.programme.teaching import (
     read_session,
     record_session,
 )
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("teaching")
 
 
 class SessionSearch(msgspec.Struct, frozen=True):
@@ -78,15 +78,10 @@ class OfGroups(msgspec.Struct, frozen=True):
     attendance: float | None
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/teaching-sessions",
-    who=May("record", "teaching"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
+    May("record", "teaching"),
     body_bytes=CLASS_BODY,
-    tags=("teaching",),
     statuses={409: "there is one, or a newer version: with both"},
 )
 async def record_one_session(call: Ask, *, body: SessionWrite) -> SessionAnswer:
@@ -94,16 +89,7 @@ async def record_one_session(call: Ask, *, body: SessionWrite) -> SessionAnswer:
     return await record_session(call.session, actor_of(call), body, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/teaching-sessions",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("teaching",),
-)
+@routes.get("/api/v1/teaching-sessions", May("read", "teaching"))
 async def list_teaching_sessions(call: Ask, *, query: SessionSearch, page: PageRequest) -> Page[SessionRow]:
     """The sessions of a school (and group) in a subject, newest first."""
     return await list_sessions(
@@ -116,31 +102,14 @@ async def list_teaching_sessions(call: Ask, *, query: SessionSearch, page: PageR
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/teaching-sessions/{id}",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("teaching",),
-)
+@routes.get("/api/v1/teaching-sessions/{id}", May("read", "teaching"))
 async def read_teaching_session(call: Ask, *, path: ByUuid) -> OneSession:
     """A session with its attendance."""
     row, marks = await read_session(call.session, actor_of(call), path.id)
     return OneSession(row, marks)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/groups/{id}/dose",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("teaching",),
-)
+@routes.get("/api/v1/groups/{id}/dose", May("read", "teaching"), page=PageLimit(50))
 async def list_dose_of_children(
     call: Ask, *, path: ById, query: YearWanted, page: PageRequest
 ) -> Page[ChildDose]:
@@ -150,15 +119,7 @@ async def list_dose_of_children(
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/dose/groups",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("teaching",),
-)
+@routes.get("/api/v1/dose/groups", May("read", "teaching"))
 async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
     """What each group of a school was taught in a year beside how its children moved."""
     rows = await dose_of_groups(
@@ -168,16 +129,7 @@ async def read_dose_of_groups(call: Ask, *, query: DoseSearch) -> OfGroups:
     return OfGroups([OfGroup(row, row.attendance) for row in rows], whole)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/dose/schools",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("teaching",),
-)
+@routes.get("/api/v1/dose/schools", May("read", "teaching"), page=PageLimit(50))
 async def list_dose_of_schools(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Page[SchoolDose]:
     """What the caller's schools taught in a subject in a year, by name; practice schools are left out."""
     return await dose_of_schools(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import Student
 from rightlevel.programme.twins import (
@@ -22,9 +22,10 @@ from rightlevel.programme.twins import (
     say_same_child,
     unmerge_twins,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import Ask, ById, ByUuid, actor_of
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("twins")
 
 
 class TwoChildren(msgspec.Struct, frozen=True):
@@ -53,121 +54,50 @@ class PuttingBack(msgspec.Struct, frozen=True):
     reason: str
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/twins",
-    who=May("merge", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("twins",),
-)
+@routes.get("/api/v1/schools/{id}/twins", May("merge", "student"))
 async def find_twins_of_school(call: Ask, *, path: ById) -> TwinsOfSchool:
     """At most a hundred pairs that may be one child, the likeliest first, with the reasons."""
     return await find_twins(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/schools/{id}/merges",
-    who=May("merge", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("twins",),
-)
+@routes.get("/api/v1/schools/{id}/merges", May("merge", "student"))
 async def list_merges_of_school(call: Ask, *, path: ById, page: PageRequest) -> Page[Merged]:
     """The merges of a school's children, the latest first."""
     return await list_merges(call.session, actor_of(call), path.id, page)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/merges",
-    who=May("merge", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("twins",),
-    statuses={201: "merged"},
-)
+@routes.post("/api/v1/merges", May("merge", "student"), statuses={201: "merged"})
 async def merge_two_records(call: Ask, *, body: Merge) -> Created[Merged]:
     """Makes two records one; both histories are kept."""
     made = await merge_twins(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/students/{made.kept_id}")
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/merges/{id}/undo",
-    who=May("merge", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("twins",),
-)
+@routes.post("/api/v1/merges/{id}/undo", May("merge", "student"))
 async def undo_one_merge(call: Ask, *, path: ByUuid, body: Why) -> Merged:
     """Makes two of one again."""
     return await unmerge_twins(call.session, actor_of(call), path.id, reason=body.reason, clock=call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/not-twins",
-    who=May("merge", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("twins",),
-)
+@routes.post("/api/v1/not-twins", May("merge", "student"))
 async def say_two_are_two(call: Ask, *, body: TwoChildren) -> None:
     """Remembers that two records are two children."""
     await say_not_twins(call.session, actor_of(call), body.student_id, body.other_id, call.clock)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/renames",
-    who=May("settle", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("twins",),
-)
+@routes.get("/api/v1/renames", May("settle", "student"))
 async def list_all_renames(call: Ask, *, query: RenamesWanted, page: PageRequest) -> Page[Rename]:
     """Children whose name became another one: perhaps another child. A page may be short and still have a next one."""
     return await list_renames(call.session, actor_of(call), page, call.clock, school_id=query.school_id)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/renames/{id}/same",
-    who=May("settle", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("twins",),
-)
+@routes.post("/api/v1/renames/{id}/same", May("settle", "student"))
 async def say_renamed_child_is_the_same(call: Ask, *, path: ById) -> None:
     """Remembers that it is the same child under its new name."""
     await say_same_child(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/renames/{id}/put-back",
-    who=May("settle", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("twins",),
-)
+@routes.post("/api/v1/renames/{id}/put-back", May("settle", "student"))
 async def put_one_name_back(call: Ask, *, path: ById, body: PuttingBack) -> Student:
     """Gives a child its former name back, with what else the same change took."""
     return await put_back_name(

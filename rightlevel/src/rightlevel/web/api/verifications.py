@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created, Registry
+from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.verification import (
@@ -35,17 +35,13 @@ from rightlevel.programme.verification import (
 )
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ByUuid,
     actor_of,
 )
+from rightlevel.web.routes import Routes
 
-routes = Registry()
+routes = Routes("verification")
 
 DRAW_S = 60.0
 """A draw reads the results of a whole country."""
@@ -122,16 +118,7 @@ class Groups(msgspec.Struct, frozen=True):
     groups: list[AgreementOf]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/verifications",
-    who=May("read", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("verification",),
-)
+@routes.get("/api/v1/verifications", May("read", "verification"), page=PageLimit(50))
 async def list_verifications(call: Ask, *, query: QueueSearch, page: PageRequest) -> Page[QueueRow]:
     """The re-tests of a round to do, to decide, returned or settled. A pending one tells no level."""
     return await verification_queue(
@@ -147,75 +134,31 @@ async def list_verifications(call: Ask, *, query: QueueSearch, page: PageRequest
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/retests",
-    who=May("verify", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/retests", May("verify", "result"), body_bytes=CLASS_BODY)
 async def save_many_retests(call: Ask, *, body: Retests) -> RetestAnswers:
     """Saves up to 200 re-tests; each is answered by itself, and the first level is told only then."""
     return RetestAnswers(await save_retests(call.session, actor_of(call), body.retests, call.clock))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/verifications/returned",
-    who=May("read", "returned"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("verification",),
-)
+@routes.get("/api/v1/verifications/returned", May("read", "returned"))
 async def list_returned_results(call: Ask, *, page: PageRequest) -> Page[Returned]:
     """Results that were returned to their teacher."""
     return await list_returned(call.session, actor_of(call), page, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/decisions",
-    who=May("settle", "verification"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/decisions", May("settle", "verification"), body_bytes=CLASS_BODY)
 async def decide_many(call: Ask, *, body: Decisions) -> DecisionAnswers:
     """Decides up to 200 re-tests whose levels differ; each is answered by itself."""
     return DecisionAnswers(await resolve_many(call.session, actor_of(call), body.decisions, call.clock))
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/verifications/{id}",
-    who=May("read", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("verification",),
-)
+@routes.get("/api/v1/verifications/{id}", May("read", "verification"))
 async def read_one_verification(call: Ask, *, path: ByUuid) -> Verification:
     """One re-test; a pending one tells no level."""
     return await read_verification(call.session, actor_of(call), path.id, call.clock)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/{id}/resolve",
-    who=May("settle", "verification"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/{id}/resolve", May("settle", "verification"))
 async def resolve_one(call: Ask, *, path: ByUuid, body: Which) -> Verification:
     """Decides which of two levels stands."""
     return await resolve(
@@ -229,16 +172,7 @@ async def resolve_one(call: Ask, *, path: ByUuid, body: Which) -> Verification:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/{id}/return",
-    who=May("verify", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/{id}/return", May("verify", "result"))
 async def return_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     """Returns a result whose re-test differs to its teacher."""
     return await return_to_teacher(
@@ -246,16 +180,7 @@ async def return_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/{id}/answer",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/{id}/answer", May("enter", "result"))
 async def answer_one(call: Ask, *, path: ByUuid, body: Why) -> None:
     """The teacher stands by a returned result, which is then tested again."""
     await answer_returned(
@@ -263,16 +188,7 @@ async def answer_one(call: Ask, *, path: ByUuid, body: Why) -> None:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verifications/{id}/withdraw",
-    who=May("settle", "verification"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verifications/{id}/withdraw", May("settle", "verification"))
 async def withdraw_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     """Takes a re-test back; its result is no longer verified."""
     return await withdraw(
@@ -280,31 +196,14 @@ async def withdraw_one(call: Ask, *, path: ByUuid, body: Why) -> Verification:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verification-draws/plan",
-    who=May("draw", "verification"),
-    rate=READS,
-    deadline_s=DRAW_S,
-    work="read",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-)
+@routes.post("/api/v1/verification-draws/plan", May("draw", "verification"), work="read", deadline_s=DRAW_S)
 async def plan_one_draw(call: Ask, *, body: NewDraw) -> Plan:
     """How many results a draw would take, of how many. Nothing is drawn."""
     return await plan_draw(call.session, actor_of(call), body)
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/verification-draws",
-    who=May("draw", "verification"),
-    rate=WRITES,
-    deadline_s=DRAW_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("verification",),
-    statuses={201: "drawn"},
+@routes.post(
+    "/api/v1/verification-draws", May("draw", "verification"), deadline_s=DRAW_S, statuses={201: "drawn"}
 )
 async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created[Draw]:
     """Draws a sample to test again, by school and level; the same seed draws the same children."""
@@ -312,30 +211,13 @@ async def draw_one_sample(call: Ask, *, body: NewDraw) -> Created[Draw]:
     return Created(made, f"/api/v1/verifications?round_id={made.round_id}&draw_id={made.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/verification-draws",
-    who=May("draw", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("verification",),
-)
+@routes.get("/api/v1/verification-draws", May("draw", "verification"))
 async def list_all_draws(call: Ask, *, query: DrawSearch, page: PageRequest) -> Page[Draw]:
     """The samples of a round, the latest first."""
     return await list_draws(call.session, actor_of(call), query.round_id, page)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/agreement",
-    who=May("read", "agreement"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("verification",),
-)
+@routes.get("/api/v1/agreement", May("read", "agreement"))
 async def read_all_agreement(call: Ask, *, query: AgreementSearch) -> Groups:
     """How re-tests agree with first tests: exact, within one level, weighted kappa with its interval, and bias."""
     return Groups(

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Created, Raw, Registry, Streamed, Upload
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Created, Raw, Streamed, Upload
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.photos import Photo, list_photos, remove_photo
 from rightlevel.programme.visits import (
@@ -45,10 +45,11 @@ from rightlevel.programme.visits import (
     visits_per_school_month,
 )
 from rightlevel.web.authority import write_as
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import CLASS_BODY, READ_S, SMALL_BODY, WRITE_S, Ask, ByUuid, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
 
-routes = Registry()
+routes = Routes("visits")
 
 VISIT_BODY = 4 * SMALL_BODY
 """Answers of 60,000 characters, written out in JSON."""
@@ -176,45 +177,19 @@ class Photos(msgspec.Struct, frozen=True):
     photos: list[Photo]
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/visits",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("visits",),
-)
+@routes.get("/api/v1/visits", May("read", "visit"))
 async def list_all_visits(call: Ask, *, query: VisitSearch, page: PageRequest) -> Page[VisitRow]:
     """Visits that the caller may look at, the latest first."""
     return await list_visits(call.session, actor_of(call), page, call.clock, query)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/visits/{id}",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("visits",),
-)
+@routes.get("/api/v1/visits/{id}", May("read", "visit"))
 async def read_one_visit(call: Ask, *, path: ByUuid) -> Visit:
     """One visit, whole."""
     return await read_visit(call.session, actor_of(call), path.id)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/visits/{id}",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=VISIT_BODY,
-    tags=("visits",),
-)
+@routes.put("/api/v1/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
 async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVisit:
     """Saves a draft, sends a visit, or corrects one that was sent; the same write again gets the same answer."""
     write = VisitWrite(
@@ -232,15 +207,7 @@ async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVi
     return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/visits/{id}",
-    who=May("delete", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("visits",),
-)
+@routes.delete("/api/v1/visits/{id}", May("delete", "visit"))
 async def delete_one_visit(call: Ask, *, path: ByUuid, query: VisitDeletion) -> None:
     """Takes a visit away: mentors their own drafts, leaders any, with a reason."""
     await delete_visit(
@@ -248,16 +215,7 @@ async def delete_one_visit(call: Ask, *, path: ByUuid, query: VisitDeletion) -> 
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/visits/locks",
-    who=May("lock", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("visits",),
-)
+@routes.post("/api/v1/visits/locks", May("lock", "visit"), body_bytes=CLASS_BODY)
 async def lock_many_visits(call: Ask, *, body: Locks) -> LockAnswers:
     """Locks or unlocks up to 1,000 submitted visits; each is answered by itself."""
     return LockAnswers(
@@ -272,16 +230,7 @@ async def lock_many_visits(call: Ask, *, body: Locks) -> LockAnswers:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/visits/locks-of-school",
-    who=May("lock", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-)
+@routes.post("/api/v1/visits/locks-of-school", May("lock", "visit"))
 async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
     """Locks or unlocks a school's submitted visits of a time."""
     return Changed(
@@ -298,16 +247,12 @@ async def lock_school_visits(call: Ask, *, body: SchoolLock) -> Changed:
     )
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/visits-export",
-    who=May("export", "visit"),
-    rate=WRITES,
-    deadline_s=READ_S,
+    May("export", "visit"),
     work="none",
-    body_bytes=SMALL_BODY,
+    deadline_s=READ_S,
     media=("text/csv; charset=utf-8",),
-    tags=("visits",),
 )
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
@@ -321,15 +266,7 @@ async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
     return Streamed(visits_csv(call.database, actor_of(call), body, forms), "text/csv; charset=utf-8")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/visits-per-school-month",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("visits",),
-)
+@routes.get("/api/v1/visits-per-school-month", May("read", "figure"))
 async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
     """Submitted visits by month beside the schools there are, and the mean fidelity. Practice schools count nowhere."""
     return Months(
@@ -339,33 +276,14 @@ async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/visits/{id}/follow-ups",
-    who=May("raise", "follow_up"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-    statuses={201: "raised"},
-)
+@routes.post("/api/v1/visits/{id}/follow-ups", May("raise", "follow_up"), statuses={201: "raised"})
 async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> Created[FollowUp]:
     """Keeps what was agreed at a visit: who does what until when."""
     made = await raise_follow_up(call.session, actor_of(call), path.id, body, call.clock)
     return Created(made, f"/api/v1/follow-ups?visit_id={made.visit_id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/follow-ups",
-    who=May("read", "follow_up"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("visits",),
-)
+@routes.get("/api/v1/follow-ups", May("read", "follow_up"))
 async def list_all_follow_ups(call: Ask, *, query: FollowUpSearch, page: PageRequest) -> Page[FollowUp]:
     """What was agreed, the most urgent first."""
     return await list_follow_ups(
@@ -380,16 +298,7 @@ async def list_all_follow_ups(call: Ask, *, query: FollowUpSearch, page: PageReq
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/follow-ups/{id}/close",
-    who=May("settle", "follow_up"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-)
+@routes.post("/api/v1/follow-ups/{id}/close", May("settle", "follow_up"))
 async def close_one_follow_up(call: Ask, *, path: ByUuid, body: Ending) -> FollowUp:
     """Ends what was agreed, `done` or `cancelled`, in words."""
     return await close_follow_up(
@@ -403,33 +312,14 @@ async def close_one_follow_up(call: Ask, *, path: ByUuid, body: Ending) -> Follo
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/planned-visits",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-    statuses={201: "planned"},
-)
+@routes.post("/api/v1/planned-visits", May("plan", "visit"), statuses={201: "planned"})
 async def plan_one_visit(call: Ask, *, body: NewPlannedVisit) -> Created[PlannedVisit]:
     """Plans a visit; mentors their own, leaders anybody's."""
     made = await plan_visit(call.session, actor_of(call), body, call.clock)
     return Created(made, f"/api/v1/planned-visits?school_id={made.school_id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/planned-visits",
-    who=May("read", "planned_visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("visits",),
-)
+@routes.get("/api/v1/planned-visits", May("read", "planned_visit"))
 async def list_all_planned(call: Ask, *, query: PlanSearch, page: PageRequest) -> Page[PlannedVisit]:
     """Planned visits in scope by day."""
     return await list_planned_visits(
@@ -443,16 +333,7 @@ async def list_all_planned(call: Ask, *, query: PlanSearch, page: PageRequest) -
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/planned-visits/{id}/move",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-)
+@routes.post("/api/v1/planned-visits/{id}/move", May("plan", "visit"))
 async def move_one_planned(call: Ask, *, path: ByUuid, body: NewDay) -> PlannedVisit:
     """Gives a planned visit another day."""
     return await move_planned_visit(
@@ -465,16 +346,7 @@ async def move_one_planned(call: Ask, *, path: ByUuid, body: NewDay) -> PlannedV
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/api/v1/planned-visits/{id}/cancel",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-)
+@routes.post("/api/v1/planned-visits/{id}/cancel", May("plan", "visit"))
 async def cancel_one_planned(call: Ask, *, path: ByUuid, body: WhyNot) -> PlannedVisit:
     """Cancels a planned visit, and says why."""
     return await cancel_planned_visit(
@@ -482,88 +354,45 @@ async def cancel_one_planned(call: Ask, *, path: ByUuid, body: WhyNot) -> Planne
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/next-week",
-    who=May("read", "planned_visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("visits",),
-)
+@routes.get("/api/v1/next-week", May("read", "planned_visit"))
 async def read_next_week(call: Ask, *, query: WeekSearch) -> NextWeek:
     """A mentor's schools by how much a visit is called for, with what the rank was made of."""
     return await rank_next_week(call.session, actor_of(call), call.clock, mentor_id=query.mentor_id)
 
 
-@routes.endpoint(
-    "PUT",
-    "/api/v1/next-week/rules",
-    who=May("change", "week_rules"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("visits",),
-)
+@routes.put("/api/v1/next-week/rules", May("change", "week_rules"))
 async def set_next_week_rules(call: Ask, *, body: WeekRules) -> WeekRules:
     """Sets the weights of the reasons, and what each is measured against."""
     return await set_week_rules(call.session, actor_of(call), body)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/visits/{id}/photos",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("visits",),
-)
+@routes.get("/api/v1/visits/{id}/photos", May("read", "visit"))
 async def list_visit_photos(call: Ask, *, path: ByUuid) -> Photos:
     """The photos of a visit."""
     return Photos(await list_photos(call.session, actor_of(call), path.id))
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/api/v1/visits/{id}/photos",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=PHOTO_S,
+    May("change", "visit"),
     work="none",
+    deadline_s=PHOTO_S,
     body_bytes=PHOTO_BODY,
-    tags=("visits",),
 )
 async def add_visit_photo(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Photo:
     """Adds a photo to a visit: JPEG, PNG or WebP, made small here; where it was taken is forgotten unless it is to be kept."""
     return await add_photo(call, path.id, form, upload)
 
 
-@routes.endpoint(
-    "GET",
-    "/api/v1/photos/{id}",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=PHOTO_S,
-    work="none",
-    media=("image/jpeg",),
-    tags=("visits",),
+@routes.get(
+    "/api/v1/photos/{id}", May("read", "visit"), work="none", deadline_s=PHOTO_S, media=("image/jpeg",)
 )
 async def read_one_photo(call: Ask, *, path: ByUuid) -> Raw:
     """A photo's JPEG."""
     return Raw(await call.app.album.content(actor_of(call), path.id), "image/jpeg")
 
 
-@routes.endpoint(
-    "DELETE",
-    "/api/v1/photos/{id}",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    tags=("visits",),
-)
+@routes.delete("/api/v1/photos/{id}", May("change", "visit"))
 async def remove_one_photo(call: Ask, *, path: ByUuid) -> None:
     """Takes a photo off its visit."""
     await remove_photo(call.session, actor_of(call), path.id, call.clock)

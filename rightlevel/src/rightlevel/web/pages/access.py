@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     CodeMade,
@@ -22,11 +22,12 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.web.authority import write_as
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import WRITE_S, Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, render, render_once
 
-routes = Registry()
+routes = Routes("pages")
 
 RESET = May("reset", "person")
 HASHING_S = 30.0
@@ -39,16 +40,7 @@ class TokenOf(msgspec.Struct, frozen=True):
     token: str
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/password",
-    who=RESET,
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/password", RESET, **SIGNING_IN, deadline_s=HASHING_S)
 async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives somebody a one-time code, shown this once, and signs them out everywhere."""
     code = generate_code()
@@ -67,16 +59,7 @@ async def reset_password_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/pin",
-    who=RESET,
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/pin", RESET, **SIGNING_IN, deadline_s=HASHING_S)
 async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     """Gives a teacher or mentor a new PIN, shown this once."""
     pin = generate_pin()
@@ -93,16 +76,7 @@ async def reset_pin_here(call: Ask, *, path: ById, form: NoFields) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/pin/remove",
-    who=RESET,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/pin/remove", RESET)
 async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's PIN away."""
     await remove_pin(call.session, actor_of(call), path.id)
@@ -110,16 +84,7 @@ async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     return done(call, f"/people/{path.id}", _("The PIN is taken away."))
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/second-factor",
-    who=RESET,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/second-factor", RESET)
 async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes somebody's second step at sign-in away and signs them out everywhere."""
     await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
@@ -127,16 +92,7 @@ async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> 
     return done(call, f"/people/{path.id}", _("The second step is reset."))
 
 
-@routes.endpoint(
-    "GET",
-    "/people/{id}/tokens",
-    who=May("manage", "token_of_others"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/people/{id}/tokens", May("manage", "token_of_others"))
 async def tokens_of_person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """Somebody's API tokens, for admins."""
     actor = actor_of(call)
@@ -145,16 +101,7 @@ async def tokens_of_person_page(call: Ask, *, path: ById, page: PageRequest) -> 
     return render(call, "people/tokens.html", person=person, tokens=tokens, now=call.clock.now())
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/tokens/{token}/revoke",
-    who=May("manage", "token_of_others"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/tokens/{token}/revoke", May("manage", "token_of_others"))
 async def revoke_token_here(call: Ask, *, path: TokenOf, form: NoFields) -> Redirect:
     """Ends somebody's API token at once, for admins."""
     await revoke_token_of(call.session, actor_of(call), path.id, path.token, call.clock)

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     RESOURCES,
@@ -30,20 +30,16 @@ from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import (
     READ_S,
-    READS,
-    SIGN_IN,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ByUuid,
     Secret,
     actor_of,
 )
 from rightlevel.web.house import device_of
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 OWN = May("manage", "self")
 SESSIONS = PageRequest(limit=20)
@@ -76,7 +72,7 @@ class Nothing(msgspec.Struct, frozen=True):
     """A form that is only a button."""
 
 
-@routes.endpoint("GET", "/account", who=OWN, rate=READS, deadline_s=READ_S, work="read", tags=("pages",))
+@routes.get("/account", OWN)
 async def account_page(call: Ask) -> Html:
     """One's own account."""
     return render(call, "account/account.html", **await _account(call, call.session))
@@ -96,16 +92,7 @@ async def _account(call: Ask, session: Session) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/account/password",
-    who=OWN,
-    rate=SIGN_IN,
-    deadline_s=30.0,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/password", OWN, **SIGNING_IN, deadline_s=30.0)
 async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
     actor = actor_of(call)
@@ -133,16 +120,7 @@ async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/account/sessions/{id}/end",
-    who=OWN,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/sessions/{id}/end", OWN)
 async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
     """Signs out one other device at once."""
     await revoke_session(call.session, actor_of(call), path.id)
@@ -150,16 +128,7 @@ async def end_own_session(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect
     return done(call, "/account", _("That device is signed out."))
 
 
-@routes.endpoint(
-    "POST",
-    "/account/sessions/end-others",
-    who=OWN,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/sessions/end-others", OWN)
 async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
     """Signs out everywhere but here."""
     await end_other_sessions(call.session, actor_of(call))
@@ -167,16 +136,7 @@ async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
     return done(call, "/account", _("All other devices are signed out."))
 
 
-@routes.endpoint(
-    "POST",
-    "/account/pin",
-    who=OWN,
-    rate=SIGN_IN,
-    deadline_s=30.0,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/pin", OWN, **SIGNING_IN, deadline_s=30.0)
 async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
     """Sets one's own PIN for the devices of one's schools."""
     actor = actor_of(call)
@@ -190,16 +150,7 @@ async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
     return done(call, "/account", _("Your PIN is set."))
 
 
-@routes.endpoint(
-    "POST",
-    "/account/pin/remove",
-    who=OWN,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/pin/remove", OWN)
 async def remove_own_pin(call: Ask, *, form: Nothing) -> Redirect:
     """Takes one's own PIN away."""
     actor = actor_of(call)
@@ -208,16 +159,7 @@ async def remove_own_pin(call: Ask, *, form: Nothing) -> Redirect:
     return done(call, "/account", _("Your PIN is taken away."))
 
 
-@routes.endpoint(
-    "GET",
-    "/account/tokens",
-    who=OWN,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/account/tokens", OWN)
 async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
     """One's own API tokens, and the form for a new one."""
     tokens = await list_tokens(call.session, actor_of(call), page)
@@ -232,16 +174,7 @@ async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/account/tokens",
-    who=OWN,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/tokens", OWN)
 async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
     """A new API token, shown this once."""
     actor, now = actor_of(call), call.clock.now()
@@ -276,16 +209,7 @@ async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/account/tokens/{id}/revoke",
-    who=OWN,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/tokens/{id}/revoke", OWN)
 async def revoke_own_token(call: Ask, *, path: ByUuid, form: Nothing) -> Redirect:
     """Ends one API token at once."""
     await revoke_token(call.session, actor_of(call), path.id, call.clock)

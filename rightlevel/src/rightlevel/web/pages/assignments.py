@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.accounts import list_people, read_person
 from rightlevel.programme.assignments import (
@@ -21,10 +21,11 @@ from rightlevel.programme.assignments import (
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 MANY_S = 30.0
 PEOPLE = PageRequest(limit=500)
@@ -66,16 +67,7 @@ class OnlyButton(msgspec.Struct, frozen=True):
     """A form that is only a button."""
 
 
-@routes.endpoint(
-    "GET",
-    "/people/{id}/assign",
-    who=May("create", "assignment"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/people/{id}/assign", May("create", "assignment"))
 async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools from which to choose one for somebody."""
     actor = actor_of(call)
@@ -85,15 +77,7 @@ async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page
     return render(call, "people/choose_school.html", person=person, schools=schools, query=query)
 
 
-@routes.endpoint(
-    "GET",
-    "/people/{id}/assign/{school}",
-    who=May("create", "assignment"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/people/{id}/assign/{school}", May("create", "assignment"))
 async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
     """The form that assigns a school to somebody."""
     form = AssignmentForm(subject=["language", "math"], from_on=today(call.clock).isoformat())
@@ -110,16 +94,7 @@ async def _around(call: Ask, path: PersonAndSchool) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/assign/{school}",
-    who=May("create", "assignment"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/assign/{school}", May("create", "assignment"))
 async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
     """Assigns a school to somebody, in one subject or both."""
     try:
@@ -154,16 +129,7 @@ def _day(field: str, text: str, faults: list[Fault]) -> date | None:
         return None
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/assignments/{assignment}/end",
-    who=May("end", "assignment"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/assignments/{assignment}/end", May("end", "assignment"))
 async def end_assignment_here(call: Ask, *, path: PersonAndAssignment, form: OnlyButton) -> Redirect:
     """Ends an assignment from the very next request on."""
     await end_assignment(call.session, actor_of(call), path.assignment, call.clock)
@@ -187,16 +153,7 @@ class GapsForm(msgspec.Struct, frozen=True):
     school: list[str] = []
 
 
-@routes.endpoint(
-    "GET",
-    "/assignments/gaps",
-    who=May("create", "assignment"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/assignments/gaps", May("create", "assignment"), page=PageLimit(50))
 async def gaps_page(call: Ask, *, query: GapsWanted, page: PageRequest) -> Html:
     """The schools that lack a mentor or a teacher, and the form that gives some of them to somebody."""
     form = GapsForm(query.role, query.subject)
@@ -216,16 +173,7 @@ async def _gaps(call: Ask, form: GapsForm, page: PageRequest) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/assignments/gaps",
-    who=May("create", "assignment"),
-    rate=WRITES,
-    deadline_s=MANY_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/assignments/gaps", May("create", "assignment"), deadline_s=MANY_S)
 async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
     """Gives the chosen schools to somebody, all or none."""
     faults = [Fault("person", "Please choose one")] if not _number(form.person) else []

@@ -5,17 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from flatwater.clock import Clock, today
-from flatwater.contract import Html, Registry, Streamed
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Html, Streamed
+from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.audit import AuditEntry, AuditFilter, audit_csv, dated, list_audit, write_audit
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, Ask, actor_of
+from rightlevel.web.call import READ_S, WRITE_S, Ask, actor_of
 from rightlevel.web.pages.forms import Typed
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import render
 
-routes = Registry()
+routes = Routes("pages")
 
 OUTCOMES = ("done", "denied", "failed")
 RESOURCES = (
@@ -62,16 +63,7 @@ class Changed(msgspec.Struct, frozen=True):
     after: str
 
 
-@routes.endpoint(
-    "GET",
-    "/audit",
-    who=May("read", "audit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/audit", May("read", "audit"))
 async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Html:
     """Who did what, newest first."""
     try:
@@ -92,16 +84,12 @@ async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Htm
     )
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/audit/export",
-    who=May("export", "audit"),
-    rate=SIGN_IN,
+    May("export", "audit"),
+    **SIGNING_IN,
     deadline_s=READ_S,
-    work="none",
-    body_bytes=SMALL_BODY,
     media=("text/csv; charset=utf-8",),
-    tags=("pages",),
 )
 async def export_audit_here(call: Ask, *, form: AuditWanted) -> Streamed:
     """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.boundaries import (
     BoundaryPlan,
@@ -40,12 +40,7 @@ from rightlevel.programme.schools import (
 )
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
     ROLL_S,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
@@ -53,9 +48,10 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
 from rightlevel.web.pages.places import place_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 ALL = PageRequest(CEILING_ROWS)
 CHANGES = May("change", "place")
@@ -242,85 +238,43 @@ async def _do(call: Ask, kind: str, place_id: int, form: Any) -> Html | Redirect
     return done(call, f"/places?below={below}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET", "/places/{id}/move", who=CHANGES, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)
+@routes.get("/places/{id}/move", CHANGES)
 async def move_place_page(call: Ask, *, path: ById) -> Html:
     """The form that hangs a place on another."""
     return await _show(call, "move", path.id, MoveForm(time_ordered_id()))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/move",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/move", CHANGES, deadline_s=ROLL_S)
 async def move_place_here(call: Ask, *, path: ById, form: MoveForm) -> Html | Redirect:
     """Shows what moving a place would do, or moves it."""
     return await _do(call, "move", path.id, form)
 
 
-@routes.endpoint(
-    "GET", "/places/{id}/merge", who=CHANGES, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)
+@routes.get("/places/{id}/merge", CHANGES)
 async def merge_place_page(call: Ask, *, path: ById) -> Html:
     """The form that merges a place into another."""
     return await _show(call, "merge", path.id, MergeForm(time_ordered_id()))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/merge",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/merge", CHANGES, deadline_s=ROLL_S)
 async def merge_place_here(call: Ask, *, path: ById, form: MergeForm) -> Html | Redirect:
     """Shows what merging a place would do, or merges it."""
     return await _do(call, "merge", path.id, form)
 
 
-@routes.endpoint(
-    "GET", "/places/{id}/split", who=CHANGES, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)
+@routes.get("/places/{id}/split", CHANGES)
 async def split_place_page(call: Ask, *, path: ById) -> Html:
     """The form that splits a place in two."""
     return await _show(call, "split", path.id, SplitForm(time_ordered_id(), goes_on=True))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/split",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/split", CHANGES, deadline_s=ROLL_S, body_bytes=CLASS_BODY)
 async def split_place_here(call: Ask, *, path: ById, form: SplitForm) -> Html | Redirect:
     """Shows what splitting a place would do, or splits it."""
     return await _do(call, "split", path.id, form)
 
 
-@routes.endpoint(
-    "GET",
-    "/boundary-changes",
-    who=May("read", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(20),
-    tags=("pages",),
-)
+@routes.get("/boundary-changes", May("read", "place"), page=PageLimit(20))
 async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
     """Changes of places, the latest first."""
     return render(
@@ -328,16 +282,7 @@ async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/boundary-changes/{id}/undo",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/boundary-changes/{id}/undo", CHANGES, deadline_s=ROLL_S)
 async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a change of places back."""
     try:
@@ -351,16 +296,7 @@ async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) ->
     return done(call, "/boundary-changes", language_of(call).gettext("Taken back."))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/close",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/close", CHANGES)
 async def close_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Closes a place on which nothing hangs any more."""
     try:
@@ -375,16 +311,7 @@ async def close_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     return done(call, f"/places?below={path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/reopen",
-    who=CHANGES,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/reopen", CHANGES)
 async def reopen_place_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Opens a closed place again."""
     await reopen_place(call.session, actor_of(call), path.id)
@@ -413,31 +340,14 @@ async def _school_move(
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/move",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/move", CHANGES_SCHOOLS)
 async def move_school_page(call: Ask, *, path: ById, query: Where) -> Html:
     """Down the tree to the place a school goes to, and what that does to each round."""
     form = SchoolMoveForm(query.place or 0)
     return render(call, "boundaries/school_move.html", **await _school_move(call, path.id, query.place, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/move",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/move", CHANGES_SCHOOLS)
 async def move_school_here(call: Ask, *, path: ById, form: SchoolMoveForm) -> Redirect:
     """Moves a school to another place, with a reason."""
     try:
@@ -450,16 +360,7 @@ async def move_school_here(call: Ask, *, path: ById, form: SchoolMoveForm) -> Re
     return done(call, f"/schools/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/merge",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(20),
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/merge", CHANGES_SCHOOLS, page=PageLimit(20))
 async def choose_merge_page(call: Ask, *, path: ById, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools that another may be merged into."""
     actor = actor_of(call)
@@ -512,31 +413,14 @@ def _blank(call: Ask) -> SchoolForm:
     return SchoolForm(time_ordered_id(), today(call.clock).isoformat())
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/merge/{school}",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/merge/{school}", CHANGES_SCHOOLS)
 async def merge_school_page(call: Ask, *, path: TwoSchools) -> Html:
     """The form that merges a school into another."""
     values = await _school_page(call, "merge", path.id, _blank(call), into_id=path.school)
     return render(call, "boundaries/school.html", **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/merge/{school}",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/merge/{school}", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def merge_school_here(call: Ask, *, path: TwoSchools, form: SchoolForm) -> Html | Redirect:
     """Shows what merging a school would do, or merges it."""
     try:
@@ -567,30 +451,13 @@ async def _school_again(
     show_again(call, "boundaries/school.html", error, **values)
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/split",
-    who=CHANGES_SCHOOLS,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/split", CHANGES_SCHOOLS)
 async def split_school_page(call: Ask, *, path: ById) -> Html:
     """The form that makes a new school of some classes."""
     return render(call, "boundaries/school.html", **await _school_page(call, "split", path.id, _blank(call)))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/split",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/split", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def split_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Html | Redirect:
     """Shows what splitting a school would do, or splits it."""
     try:
@@ -606,16 +473,7 @@ async def split_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Html 
     return done(call, f"/schools/{made.to_school_id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/school-changes/{id}/undo",
-    who=CHANGES_SCHOOLS,
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/school-changes/{id}/undo", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def undo_school_change_here(call: Ask, *, path: ByUuid, form: UndoForm) -> Redirect:
     """Takes a merge or split of schools back."""
     undone = await undo_school_change(

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import Page, PageRequest
 from rightlevel.programme.accounts import list_people
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import Actor, May, allowed
@@ -16,13 +16,14 @@ from rightlevel.programme.places import list_places, restore_place
 from rightlevel.programme.rounds import list_rounds, restore_round
 from rightlevel.programme.schools import SchoolSearch, list_schools, list_years, restore_year
 from rightlevel.programme.students import StudentSearch, list_students
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import N_, Language
 from rightlevel.web.pages.forms import NoFields
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 
 class KindWanted(msgspec.Struct, frozen=True):
@@ -110,16 +111,7 @@ READERS: dict[str, Callable[[Ask, Actor, PageRequest], Awaitable[Page[DeletedRow
 }
 
 
-@routes.endpoint(
-    "GET",
-    "/deleted",
-    who=May("restore", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/deleted", May("restore", "student"))
 async def deleted_page(call: Ask, *, query: KindWanted, page: PageRequest) -> Html:
     """Deleted things of one kind, with the button that brings each back."""
     return render(call, "deleted/list.html", **await _list(call, query.kind, page))
@@ -143,46 +135,19 @@ async def _restored(call: Ask, kind: str, deed: Awaitable[object]) -> Redirect:
     return done(call, f"/deleted?kind={kind}", _("It is back."))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/restore",
-    who=May("restore", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/restore", May("restore", "place"))
 async def restore_place_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a place back."""
     return await _restored(call, "places", restore_place(call.session, actor_of(call), path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/years/{id}/restore",
-    who=May("restore", "school_year"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/years/{id}/restore", May("restore", "school_year"))
 async def restore_year_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a school year back."""
     return await _restored(call, "years", restore_year(call.session, actor_of(call), path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/restore",
-    who=May("restore", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/restore", May("restore", "round"))
 async def restore_round_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a round back."""
     return await _restored(call, "rounds", restore_round(call.session, actor_of(call), path.id))

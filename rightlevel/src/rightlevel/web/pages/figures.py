@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flatwater.contract import Html, Registry
+from flatwater.contract import Html
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.figures import (
     BehindQuery,
@@ -27,13 +27,14 @@ from rightlevel.programme.permissions import May, Subject, allowed, sees_small_c
 from rightlevel.programme.places import list_places, read_place
 from rightlevel.programme.rounds import list_rounds, read_round
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import READ_S, READS, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.work import grade_choices, round_of_today
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 BELOW = PageLimit(50)
 SOME_ROUNDS = PageRequest(24)
@@ -85,16 +86,7 @@ def address(query: FiguresWanted, **changes: Any) -> str:
     return "/figures" + (f"?{urlencode(kept)}" if kept else "")
 
 
-@routes.endpoint(
-    "GET",
-    "/figures",
-    who=May("read", "figure"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=BELOW,
-    tags=("pages",),
-)
+@routes.get("/figures", May("read", "figure"), page=BELOW)
 async def figures_page(call: Ask, *, query: FiguresWanted, page: PageRequest) -> Html:
     """The levels of a choice of children in each round, the indicators, and what lies below."""
     return render(call, "figures/page.html", **await figures_values(call, query, page))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.forms import (
@@ -36,11 +36,12 @@ from rightlevel.programme.forms import (
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import SMALL_BODY, Ask, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 PREVIEW_BODY = 4 * SMALL_BODY
 EMPTY = Field("", "yes_no", {})
@@ -127,9 +128,7 @@ class QuestionForm(msgspec.Struct, frozen=True):
     repeat: int = 1
 
 
-@routes.endpoint(
-    "GET", "/forms", who=May("read", "form"), rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)
+@routes.get("/forms", May("read", "form"))
 async def forms_page(call: Ask) -> Html:
     """The forms there are."""
     return render(
@@ -137,16 +136,7 @@ async def forms_page(call: Ask) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/forms",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms", May("change", "form"))
 async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
     """Begins a form with nothing in it."""
     empty = Form(
@@ -164,15 +154,7 @@ async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
     return done(call, f"/forms/{made.code}")
 
 
-@routes.endpoint(
-    "GET",
-    "/forms/{code}",
-    who=May("read", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/forms/{code}", May("read", "form"))
 async def form_page(call: Ask, *, path: OfForm) -> Html:
     """One form: its questions, as they are being written or as they are asked."""
     return render(call, "forms/one.html", **await _one(call, path.code))
@@ -236,15 +218,7 @@ def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any
     return named.get(value[0], str(value[0]))
 
 
-@routes.endpoint(
-    "GET",
-    "/forms/{code}/question",
-    who=May("change", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/forms/{code}/question", May("change", "form"))
 async def question_page(call: Ask, *, path: OfForm, query: Question) -> Html:
     """One question to change, or a new one."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -318,16 +292,7 @@ def _last(fields: Mapping[str, list[str]], name: str) -> str:
     return fields.get(name, [""])[-1].strip()
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/question",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=PREVIEW_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/question", May("change", "form"), body_bytes=PREVIEW_BODY)
 async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> Redirect:
     """Keeps a question in the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -406,16 +371,7 @@ def _check(changed: Form, at: str) -> None:
         raise Invalid(faults=tuple(faults))
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/move",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/move", May("change", "form"))
 async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redirect:
     """Puts a question up or down, or takes it out of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -431,16 +387,7 @@ async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redire
     return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/section",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/section", May("change", "form"))
 async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Redirect:
     """Adds, names or removes a section of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
@@ -459,30 +406,13 @@ async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Re
     return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
 
 
-@routes.endpoint(
-    "GET",
-    "/forms/{code}/preview",
-    who=May("change", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/forms/{code}/preview", May("change", "form"))
 async def preview_page(call: Ask, *, path: OfForm) -> Html:
     """The form as a mentor will see it, to be tried out."""
     return await _tried(call, path.code, {"subject": ["math"]})
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/preview",
-    who=May("change", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    body_bytes=PREVIEW_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/preview", May("change", "form"), work="read", body_bytes=PREVIEW_BODY)
 async def try_form_here(call: Ask, *, path: OfForm, form: Question) -> Html:
     """What the form makes of some answers. Nothing is kept."""
     return await _tried(call, path.code, call.sent.fields)
@@ -515,16 +445,7 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/publish",
-    who=May("publish", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/publish", May("publish", "form"))
 async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
     """Publishes the draft as the next version."""
     try:
@@ -541,16 +462,7 @@ async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redi
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/drop",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/drop", May("change", "form"))
 async def drop_draft_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
     """Throws the draft away."""
     await drop_draft(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry, Upload
+from flatwater.contract import Html, Redirect, Upload
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.forms import (
     Converted,
@@ -23,10 +23,11 @@ from rightlevel.programme.forms import (
     start_form,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 WORKBOOK_BODY = 2 * 1024 * 1024
 LONGEST_CODES = 500
@@ -41,15 +42,7 @@ class SentForm(msgspec.Struct, frozen=True):
     languages: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/forms/import",
-    who=May("change", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/forms/import", May("change", "form"))
 async def form_import_page(call: Ask) -> Html:
     """The form that sends a workbook."""
     return render(call, "form_import/page.html", **await _page(call, SentForm("visit")))
@@ -67,16 +60,7 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/import",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=WORKBOOK_BODY + 65_536,
-    tags=("pages",),
-)
+@routes.post("/forms/import", May("change", "form"), body_bytes=WORKBOOK_BODY + 65_536)
 async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
     """Shows what a workbook gives, or keeps it as a draft."""
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from rightlevel.programme.errors import Invalid, ProgrammeError
 from rightlevel.programme.forms import (
     FIDELITY_PARTS,
@@ -19,10 +19,11 @@ from rightlevel.programme.forms import (
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 TRUTHS = ("yes_no", "yes_no_unknown")
 
@@ -40,15 +41,7 @@ class Settings(msgspec.Struct, frozen=True):
     languages: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/forms/{code}/about",
-    who=May("change", "form"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/forms/{code}/about", May("change", "form"))
 async def form_settings_page(call: Ask, *, path: OfForm) -> Html:
     """The form's languages and score."""
     return render(call, "forms/about.html", **await _page(call, path.code))
@@ -89,16 +82,7 @@ def _chosen(call: Ask) -> dict[str, str]:
     return {part: key for part, key in found.items() if key}
 
 
-@routes.endpoint(
-    "POST",
-    "/forms/{code}/about",
-    who=May("change", "form"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/forms/{code}/about", May("change", "form"))
 async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) -> Redirect:
     """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
     page = await read_form(call.session, actor_of(call), path.code)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
 from rightlevel.programme.ids import time_ordered_id
@@ -27,14 +27,15 @@ from rightlevel.programme.results import (
 from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.work import class_name, group_of, round_of_today
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 CHILDREN = PageLimit(60, 100)
 SOME_ROUNDS = PageRequest(12)
@@ -210,32 +211,14 @@ def _day(call: Ask, round_: Round) -> date:
     return min(max(today(call.clock), round_.starts_on), round_.ends_on)
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/grid",
-    who=May("enter", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=CHILDREN,
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/grid", May("enter", "result"), page=CHILDREN)
 async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
     grid = await _grid(call, path.id, query)
     return render(call, "results/grid.html", **await _page(call, grid, page, query))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/grid/row",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/grid/row", May("enter", "result"), body_bytes=CLASS_BODY)
 async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
     """Saves the tapped level of one child and answers with what its row now says about itself.
 
@@ -262,17 +245,7 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/grid",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    page=CHILDREN,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/grid", May("enter", "result"), body_bytes=CLASS_BODY, page=CHILDREN)
 async def save_grid(
     call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
 ) -> Html | Redirect:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from flatwater.contract import Html, Raw, Redirect, Registry
+from flatwater.contract import Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.groups import (
@@ -28,13 +28,14 @@ from rightlevel.programme.groups import (
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import Language
 from rightlevel.web.pages.forms import NoFields, Typed
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 UNGROUPED = PageLimit(50)
 
@@ -103,16 +104,7 @@ def _names(call: Ask, groups: list[GroupRow]) -> dict[int, str]:
     return {group.id: group_name(language, group) for group in groups}
 
 
-@routes.endpoint(
-    "GET",
-    "/groups",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/groups", May("read", "group"), page=PageLimit(50))
 async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> Html:
     """The groups that one leads, and one's schools with what they taught."""
     actor = actor_of(call)
@@ -148,30 +140,13 @@ async def _school(call: Ask, school_id: int, subject: str) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/groups",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/groups", May("read", "group"))
 async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> Html:
     """A school's groups in a subject: in use, proposed, and what re-tests suggest."""
     return render(call, "groups/school.html", **await _school(call, path.id, query.subject))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/groups",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/groups", May("change", "group"))
 async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
     """Proposes groups for a school."""
     typed = Typed()
@@ -198,16 +173,7 @@ async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, fo
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/groupings/{id}/accept",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/groupings/{id}/accept", May("change", "group"))
 async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirect:
     """Puts a proposal into use."""
     found = await accept_groups(call.session, actor_of(call), path.id, form.version, call.clock)
@@ -217,32 +183,14 @@ async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirec
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/groupings/{id}/drop",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/groupings/{id}/drop", May("change", "group"))
 async def drop_proposal_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Takes a proposal away."""
     await drop_proposal(call.session, actor_of(call), path.id)
     return done(call, "/groups", language_of(call).gettext("The proposal is gone."))
 
 
-@routes.endpoint(
-    "GET",
-    "/groupings/{id}/ungrouped",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=UNGROUPED,
-    tags=("pages",),
-)
+@routes.get("/groupings/{id}/ungrouped", May("read", "group"), page=UNGROUPED)
 async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
     """The children of the grades that are in no group: not tested, or come since."""
     actor, subject = actor_of(call), query.subject
@@ -273,44 +221,19 @@ async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/groups/{id}", May("read", "group"))
 async def group_page(call: Ask, *, path: ById) -> Html:
     """A group: its children with their levels, who leads it."""
     return render(call, "groups/one.html", **await group_values(call, path.id))
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}/print",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/groups/{id}/print", May("read", "group"))
 async def printed_group_page(call: Ask, *, path: ById) -> Html:
     """A group on one sheet of paper, with room for a week's attendance."""
     return render(call, "groups/print.html", **await group_values(call, path.id))
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}/text",
-    who=May("read", "group"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    media=("text/plain; charset=utf-8",),
-    tags=("pages",),
-)
+@routes.get("/groups/{id}/text", May("read", "group"), media=("text/plain; charset=utf-8",))
 async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""
     values, language = await group_values(call, path.id), language_of(call)
@@ -325,16 +248,7 @@ async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     return Raw("\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8")
 
 
-@routes.endpoint(
-    "POST",
-    "/groups/{id}/teacher",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/groups/{id}/teacher", May("change", "group"))
 async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
     """Gives a group to a teacher."""
     try:
@@ -355,16 +269,7 @@ async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
     return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/groups/{id}/move",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/groups/{id}/move", May("change", "group"))
 async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
     """Moves one child of a group into another."""
     try:
@@ -382,16 +287,7 @@ async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
     return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/groups/{id}/suggestion",
-    who=May("change", "group"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/groups/{id}/suggestion", May("change", "group"))
 async def accept_suggestion_here(call: Ask, *, path: ById, form: Accepting) -> Redirect:
     """Moves one child as its re-tests suggest."""
     group = await accept_suggestion(

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from rightlevel.programme.accounts import held_form
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.house import HELD_COOKIE, own_cookie, saved_before, set_cookie
+from rightlevel.web.routes import Routes
 from rightlevel.web.showing_again import HeldForm, HeldPost
 from rightlevel.web.templating import done, language_of
 
-routes = Registry()
+routes = Routes("pages")
 
 
-@routes.endpoint(
-    "GET",
-    "/held-form",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/held-form", May("manage", "self"))
 async def held_form_page(call: Ask) -> Html | Redirect:
     """The form as it was sent, to look over and to send; for anybody else, or after half an hour, the start."""
     kept = await held_form(call.session, actor_of(call), own_cookie(call, HELD_COOKIE), call.clock)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from flatwater.clock import today
-from flatwater.contract import Html, Registry
+from flatwater.contract import Html
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.permissions import May, Subject
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
 from rightlevel.programme.verification import list_returned
-from rightlevel.web.call import READ_S, READS, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.figures import FiguresWanted, figures_values
 from rightlevel.web.pages.work import Work, round_of_today, waiting_of, work_of_schools
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 
-routes = Registry()
+routes = Routes("pages")
 
 SCHOOLS = PageLimit(20, 50)
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
@@ -32,16 +33,7 @@ TILES = (
 )
 
 
-@routes.endpoint(
-    "GET",
-    "/",
-    who=May("manage", "self"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=SCHOOLS,
-    tags=("pages",),
-)
+@routes.get("/", May("manage", "self"), page=SCHOOLS)
 async def home_page(call: Ask, *, page: PageRequest) -> Html:
     """The start page of whoever is signed in: their classes, the programme today, or the figures."""
     role = actor_of(call).role

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry, Streamed, Upload
+from flatwater.contract import Html, Redirect, Streamed, Upload
 from flatwater.paging import Page, PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.operations.import_runner import ImportRequest
@@ -29,12 +29,13 @@ from rightlevel.programme.exchange import (
     said_of_file,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import IMPORTS, READ_S, READS, Ask, ByUuid, actor_of
+from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
 from rightlevel.web.language import N_
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 UPLOAD_BYTES = 256 * 1024 * 1024
 SUBMIT_S = 60.0
@@ -97,16 +98,7 @@ class SendAgain(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/imports",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=RUNS,
-    tags=("pages",),
-)
+@routes.get("/imports", May("run", "import"), page=RUNS)
 async def imports_page(call: Ask, *, query: SendAgain, page: PageRequest) -> Html:
     """The form for a file, and earlier imports, newest first."""
     actor = actor_of(call)
@@ -142,16 +134,14 @@ async def _begun(call: Ask, query: SendAgain) -> SentImport:
     return SentImport()
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/imports",
-    who=May("run", "import"),
+    May("run", "import"),
     rate=IMPORTS,
-    deadline_s=SUBMIT_S,
     work="none",
-    priority="first",
+    deadline_s=SUBMIT_S,
     body_bytes=UPLOAD_BYTES,
-    tags=("pages",),
+    priority="first",
 )
 async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
     """Takes the file; it is imported when its turn comes."""
@@ -206,16 +196,7 @@ def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
     return kind, upload
 
 
-@routes.endpoint(
-    "GET",
-    "/imports/{id}",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=FAULTS,
-    tags=("pages",),
-)
+@routes.get("/imports/{id}", May("run", "import"), page=FAULTS)
 async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """One import: how far it is, how it ended, and what is wrong in the file."""
     run = await read_run(call.session, actor_of(call), path.id)
@@ -223,15 +204,7 @@ async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     return render(call, "imports/one.html", **_run(call, run), page=faults, is_fragment=False)
 
 
-@routes.endpoint(
-    "GET",
-    "/imports/{id}/progress",
-    who=May("run", "import"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/imports/{id}/progress", May("run", "import"))
 async def import_progress(call: Ask, *, path: ByUuid) -> Html:
     """How far an import is: the part of its page that asks for itself every second."""
     run = await read_run(call.session, actor_of(call), path.id)
@@ -244,15 +217,13 @@ def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
     return {"run": run, "is_running": run.state in RUNNING, "rule": language_of(call).rule}
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/imports/{id}/left-rows",
-    who=May("run", "import"),
+    May("run", "import"),
     rate=IMPORTS,
-    deadline_s=READ_S,
     work="none",
+    deadline_s=READ_S,
     media=("text/csv; charset=utf-8",),
-    tags=("pages",),
 )
 async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
     """The rows that an import left out, as a file to mend and send again."""

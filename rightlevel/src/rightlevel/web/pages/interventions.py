@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import Invalid, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
@@ -33,11 +33,6 @@ from rightlevel.programme.permissions import May
 from rightlevel.programme.students import StudentSearch, list_students, read_student
 from rightlevel.web.call import (
     CLASS_BODY,
-    READ_S,
-    READS,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
@@ -45,9 +40,10 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, reason_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, render_partly, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 FOUND = PageRequest(40)
 ALL = PageRequest(CEILING_ROWS)
@@ -87,16 +83,7 @@ class EnrolmentForm(msgspec.Struct, frozen=True):
     words: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/interventions",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/interventions", May("read", "intervention"), page=PageLimit(50))
 async def interventions_page(call: Ask, *, page: PageRequest) -> Html:
     """Programmes, the latest first."""
     return render(
@@ -104,15 +91,7 @@ async def interventions_page(call: Ask, *, page: PageRequest) -> Html:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/interventions/new",
-    who=May("change", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/interventions/new", May("change", "intervention"))
 async def new_intervention_page(call: Ask) -> Html:
     """The form for a programme."""
     form = InterventionForm(starts_on=today(call.clock).isoformat())
@@ -126,16 +105,7 @@ def _write(form: InterventionForm) -> InterventionWrite:
     return InterventionWrite(form.name, starts_on, ends_on, form.words, form.subject or None, form.version)
 
 
-@routes.endpoint(
-    "POST",
-    "/interventions/new",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/interventions/new", May("change", "intervention"))
 async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redirect:
     """Adds a programme."""
     try:
@@ -146,15 +116,7 @@ async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redi
     return done(call, f"/interventions/{made.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/interventions/{id}/edit",
-    who=May("change", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/interventions/{id}/edit", May("change", "intervention"))
 async def edit_intervention_page(call: Ask, *, path: ById) -> Html:
     """The form for a programme that is there."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -169,16 +131,7 @@ async def edit_intervention_page(call: Ask, *, path: ById) -> Html:
     return render(call, "interventions/form.html", intervention=found, form=form)
 
 
-@routes.endpoint(
-    "POST",
-    "/interventions/{id}/edit",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/interventions/{id}/edit", May("change", "intervention"))
 async def change_intervention_here(call: Ask, *, path: ById, form: InterventionForm) -> Redirect:
     """Changes a programme."""
     try:
@@ -205,32 +158,14 @@ async def _one(call: Ask, found: Intervention, page: PageRequest, search: str = 
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/interventions/{id}",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/interventions/{id}", May("read", "intervention"), page=PageLimit(50))
 async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
     """A programme with the children in it."""
     found = await read_intervention(call.session, actor_of(call), path.id)
     return render(call, "interventions/one.html", **await _one(call, found, page, query.search))
 
 
-@routes.endpoint(
-    "POST",
-    "/interventions/{id}/enrol",
-    who=May("enrol", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/interventions/{id}/enrol", May("enrol", "intervention"), body_bytes=CLASS_BODY)
 async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
     """Enrols the children that were ticked."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -282,16 +217,7 @@ async def _refused(
     return refused
 
 
-@routes.endpoint(
-    "POST",
-    "/interventions/{id}/delete",
-    who=May("change", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/interventions/{id}/delete", May("change", "intervention"))
 async def delete_intervention_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a programme out of use."""
     found = await read_intervention(call.session, actor_of(call), path.id)
@@ -318,30 +244,13 @@ async def _enrolment(call: Ask, enrolment_id: str) -> dict[str, Any]:
     return {"enrolment": found, "form": form, "past": past.items, "outcomes": OUTCOMES}
 
 
-@routes.endpoint(
-    "GET",
-    "/enrolments/{id}",
-    who=May("read", "intervention"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/enrolments/{id}", May("read", "intervention"))
 async def enrolment_page(call: Ask, *, path: ByUuid) -> Html:
     """One child in one programme, with its history."""
     return render(call, "interventions/enrolment.html", **await _enrolment(call, path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/enrolments/{id}",
-    who=May("enrol", "intervention"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/enrolments/{id}", May("enrol", "intervention"))
 async def change_enrolment_here(call: Ask, *, path: ByUuid, form: EnrolmentForm) -> Redirect:
     """Changes or ends an enrolment."""
     typed = Typed()

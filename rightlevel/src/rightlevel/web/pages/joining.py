@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Everyone, Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Everyone, Html, Redirect
+from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import CodeMade, choose_password_with_code, generate_code
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
@@ -28,11 +28,7 @@ from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
     READ_S,
-    READS,
-    SIGN_IN,
-    SMALL_BODY,
     WRITE_S,
-    WRITES,
     Ask,
     ById,
     Secret,
@@ -41,9 +37,10 @@ from rightlevel.web.call import (
 from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.forms import Reason
 from rightlevel.web.pages.sign_in import SIGN_IN_S
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 SCHOOLS_SHOWN = 50
 """What a search offers to choose from; a better search word finds the rest."""
@@ -85,22 +82,13 @@ class ApprovalForm(msgspec.Struct, frozen=True):
     search: str | None = None
 
 
-@routes.endpoint("GET", "/join", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("pages",))
+@routes.get("/join", Everyone(), work="none")
 async def join_page(call: Ask) -> Html:
     """The form with which anybody asks to join."""
     return render(call, "join.html", form=JoinForm())
 
 
-@routes.endpoint(
-    "POST",
-    "/join",
-    who=Everyone(),
-    rate=JOINS,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/join", Everyone(), rate=JOINS)
 async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
     """Keeps a request to join."""
     new = NewJoinRequest(form.name, form.contact, form.role, form.school_wished, form.words)
@@ -113,22 +101,13 @@ async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
     return done(call, "/sign-in", _("Your request is on its way. A coordinator will get in touch with you."))
 
 
-@routes.endpoint("GET", "/code", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("pages",))
+@routes.get("/code", Everyone(), work="none")
 async def code_page(call: Ask) -> Html:
     """The form for a one-time code and a new password."""
     return render(call, "one_time_code.html", form=CodeForm())
 
 
-@routes.endpoint(
-    "POST",
-    "/code",
-    who=Everyone(),
-    rate=SIGN_IN,
-    deadline_s=SIGN_IN_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/code", Everyone(), **SIGNING_IN, deadline_s=SIGN_IN_S)
 async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
     """Sets the password that its owner chose, for a code that works once."""
     try:
@@ -152,31 +131,14 @@ async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
     return done(call, "/sign-in", _("Your password is set. Sign in with it now."))
 
 
-@routes.endpoint(
-    "GET",
-    "/requests",
-    who=May("read", "join_request"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/requests", May("read", "join_request"))
 async def requests_page(call: Ask, *, query: RequestsWanted, page: PageRequest) -> Html:
     """Requests to join in one state."""
     requests = await list_requests(call.session, actor_of(call), page, state=query.state)
     return render(call, "people/requests.html", requests=requests, query=query)
 
 
-@routes.endpoint(
-    "GET",
-    "/requests/{id}",
-    who=May("read", "join_request"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/requests/{id}", May("read", "join_request"))
 async def request_page(call: Ask, *, path: ById, query: ApprovalForm) -> Html:
     """One request, and the account that it could become."""
     request = await read_request(call.session, actor_of(call), path.id)
@@ -205,16 +167,7 @@ async def _request(call: Ask, session: Session, request: JoinRequest, form: Appr
     return {"request": request, "form": form, "schools": found}
 
 
-@routes.endpoint(
-    "POST",
-    "/requests/{id}/approve",
-    who=May("decide", "join_request"),
-    rate=SIGN_IN,
-    deadline_s=SIGN_IN_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/requests/{id}/approve", May("decide", "join_request"), **SIGNING_IN, deadline_s=SIGN_IN_S)
 async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
     """Makes the account, assigns it and shows its one-time code this once."""
     code = generate_code()
@@ -249,16 +202,7 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
         show_again(call, "people/request.html", error, **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/requests/{id}/decline",
-    who=May("decide", "join_request"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/requests/{id}/decline", May("decide", "join_request"))
 async def decline_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Declines a request, with a reason."""
     actor = actor_of(call)

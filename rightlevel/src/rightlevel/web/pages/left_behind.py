@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, ProgrammeError
 from rightlevel.programme.permissions import May
@@ -18,10 +18,11 @@ from rightlevel.programme.visits import (
     mentors_of_school,
 )
 from rightlevel.programme.visits.planning import LEADERS
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 SHOWN = PageLimit(20)
 
 
@@ -39,16 +40,7 @@ class HandOverForm(msgspec.Struct, frozen=True):
     mentor_id: int | None = None
 
 
-@routes.endpoint(
-    "GET",
-    "/left-behind",
-    who=May("plan", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=SHOWN,
-    tags=("pages",),
-)
+@routes.get("/left-behind", May("plan", "visit"), page=SHOWN)
 async def left_behind_page(call: Ask, *, page: PageRequest) -> Html:
     """Drafts and plans whose mentor lost the school or left."""
     return render(call, "visits/left_behind.html", **await _left(call, page))
@@ -69,16 +61,7 @@ async def _left(call: Ask, page: PageRequest) -> dict[str, Any]:
     return {"page": found, "mentors": mentors, "is_leader": is_leader}
 
 
-@routes.endpoint(
-    "POST",
-    "/left-behind/{kind}/{id}",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/left-behind/{kind}/{id}", May("plan", "visit"))
 async def hand_over_here(call: Ask, *, path: WhatAndWhich, form: HandOverForm) -> Redirect:
     """Hands a draft or a plan over, or takes it over."""
     deed = {"visit": hand_over_visit, "planned_visit": hand_over_planned_visit}.get(path.kind)

@@ -6,20 +6,21 @@ from datetime import date
 from typing import Any
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.groups import CheckWrite, GroupRow, enter_checks, read_group
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.groups import group_values
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, render_partly
 
-routes = Registry()
+routes = Routes("pages")
 
 REFUSALS = {
     "conflict": N_("This child was tested on that day already."),
@@ -42,30 +43,13 @@ async def _checks(call: Ask, group_id: int) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}/checks",
-    who=May("check", "level"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/groups/{id}/checks", May("check", "level"))
 async def checks_page(call: Ask, *, path: ById) -> Html:
     """Quick re-tests of a group: every child with its levels to tap."""
     return render(call, "groups/checks.html", **await _checks(call, path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/groups/{id}/checks",
-    who=May("check", "level"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/groups/{id}/checks", May("check", "level"), body_bytes=CLASS_BODY)
 async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
     """Saves the quick re-tests that were tapped; what was refused stays marked."""
     language = language_of(call)

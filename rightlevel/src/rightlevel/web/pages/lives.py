@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.lives import (
@@ -36,12 +36,7 @@ from rightlevel.programme.students import Student, read_student
 from rightlevel.web.call import (
     CLASS_BODY,
     ERASE_S,
-    READ_S,
-    READS,
     ROLL_S,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
@@ -49,9 +44,10 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.work import grade_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 CLASSES = PageRequest(limit=200)
 PAST = PageRequest(limit=20)
@@ -115,16 +111,7 @@ class UndoForm(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/move",
-    who=May("transfer", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/students/{id}/move", May("transfer", "student"))
 async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted, page: PageRequest) -> Html:
     """The schools that a child can go to; its own, for another class, comes first."""
     actor = actor_of(call)
@@ -137,15 +124,7 @@ async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted
     return render(call, "lives/choose_school.html", student=student, own=own, schools=schools, query=query)
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/move/{school}",
-    who=May("transfer", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/move/{school}", May("transfer", "student"))
 async def move_student_page(call: Ask, *, path: ChildAndSchool) -> Html:
     """The form that moves a child: class or grade, since when, why."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -173,16 +152,7 @@ async def _move(call: Ask, path: ChildAndSchool, form: MoveForm) -> dict[str, An
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/move/{school}",
-    who=May("transfer", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/move/{school}", May("transfer", "student"))
 async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) -> Redirect:
     """Moves a child."""
     try:
@@ -214,15 +184,7 @@ async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) 
     return done(call, f"/students/{student.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/consent",
-    who=May("change", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/consent", May("change", "student"))
 async def consent_page(call: Ask, *, path: ByUuid) -> Html:
     """Whether a guardian may be contacted, and how."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -231,16 +193,7 @@ async def consent_page(call: Ask, *, path: ByUuid) -> Html:
     return render(call, "lives/consent.html", student=student, form=form)
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/consent",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/consent", May("change", "student"))
 async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
     """Keeps a guardian's contact with their consent."""
     typed = Typed()
@@ -260,16 +213,7 @@ async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Re
     return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/consent/withdraw",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/consent/withdraw", May("change", "student"))
 async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
     """Takes a guardian's contact away, with the consent to it."""
     typed = Typed()
@@ -290,31 +234,14 @@ async def _consent_again(call: Ask, student_id: str, form: ConsentForm, error: P
     show_again(call, "lives/consent.html", error, student=student, form=form)
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/erase",
-    who=May("erase", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/erase", May("erase", "student"))
 async def erase_page(call: Ask, *, path: ByUuid) -> Html:
     """What erasing takes and what stays, before it is done."""
     student = await read_student(call.session, actor_of(call), path.id)
     return render(call, "lives/erase.html", student=student, form=EraseForm())
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/erase",
-    who=May("erase", "student"),
-    rate=WRITES,
-    deadline_s=ERASE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/erase", May("erase", "student"), deadline_s=ERASE_S)
 async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
     """Erases who a child was."""
     try:
@@ -333,15 +260,7 @@ async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
     return done(call, "/students", language_of(call).gettext("Who this child was is erased."))
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/roll-over",
-    who=May("roll_over", "school"),
-    rate=READS,
-    deadline_s=ROLL_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S)
 async def roll_over_page(call: Ask, *, path: ById) -> Html:
     """What taking the school into the next year would do, class by class."""
     form = RollForm(time_ordered_id(), today(call.clock).isoformat())
@@ -392,16 +311,7 @@ async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/roll-over",
-    who=May("roll_over", "school"),
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S, body_bytes=CLASS_BODY)
 async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Redirect:
     """Shows what a choice of those who stay would do, or does it."""
     try:
@@ -420,16 +330,7 @@ async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Red
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/roll-overs/{id}/undo",
-    who=May("roll_over", "school"),
-    rate=WRITES,
-    deadline_s=ROLL_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/roll-overs/{id}/undo", May("roll_over", "school"), deadline_s=ROLL_S)
 async def undo_roll_over_here(call: Ask, *, path: ByUuid, form: UndoForm) -> Redirect:
     """Takes a school back into the year it left."""
     undone = await undo_roll_over(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from flatwater.asgi import NotAllowed, NotSignedIn
-from flatwater.contract import Html, Redirect, Registry, Streamed
+from flatwater.contract import Html, Redirect, Streamed
 from flatwater.load_shedding import Overloaded
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
@@ -22,12 +22,13 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.exchange import list_runs
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import actor_again
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITES, Ask, actor_of
+from rightlevel.web.call import READ_S, Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import NoFields
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
-routes = Registry()
+routes = Routes("pages")
 
 EVERY_S: Final = 2.0
 STREAM_S: Final = 60.0
@@ -78,16 +79,7 @@ async def _view(call: Ask) -> OperatorView:
     return await gather(parts_of(call), sessions, backup)
 
 
-@routes.endpoint(
-    "GET",
-    "/operations",
-    who=May("read", "metric"),
-    rate=READS,
-    deadline_s=PAGE_S,
-    work="none",
-    page=PageLimit(5, 20),
-    tags=("pages",),
-)
+@routes.get("/operations", May("read", "metric"), work="none", deadline_s=PAGE_S, page=PageLimit(5, 20))
 async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html:
     """How the platform is, as it is now; kept up to date where the browser can."""
     days = query.days if query.days in DAYS else 1
@@ -110,15 +102,8 @@ async def operations_page(call: Ask, *, query: Since, page: PageRequest) -> Html
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/operations/live",
-    who=May("read", "metric"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="none",
-    media=("text/event-stream",),
-    tags=("service",),
+@routes.get(
+    "/operations/live", May("read", "metric"), work="none", tags=("service",), media=("text/event-stream",)
 )
 async def operations_live(call: Ask) -> Streamed:
     """The live part of the page, again every two seconds, as server-sent events."""
@@ -154,16 +139,7 @@ async def _may_still_look(call: Ask) -> bool:
     return True
 
 
-@routes.endpoint(
-    "POST",
-    "/operations/cure",
-    who=May("change", "setting"),
-    rate=WRITES,
-    deadline_s=CURE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/operations/cure", May("change", "setting"), work="none", deadline_s=CURE_S)
 async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
     """Applies one safe cure of the doctor's, if what it cures is still there; written down with what came of it."""
     actor = actor_of(call)
@@ -179,16 +155,7 @@ async def cure_here(call: Ask, *, form: CureForm) -> Redirect:
     return done(call, "/operations#doctor", text.format(said=deed.said))
 
 
-@routes.endpoint(
-    "POST",
-    "/operations/look",
-    who=May("read", "metric"),
-    rate=WRITES,
-    deadline_s=CURE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/operations/look", May("read", "metric"), work="none", deadline_s=CURE_S)
 async def look_again(call: Ask, *, form: NoFields) -> Redirect:
     """Has the doctor look again, now."""
     await call.app.desk.examine(afresh=True)

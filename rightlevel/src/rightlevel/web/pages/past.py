@@ -6,18 +6,19 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.lives import PastAmendment, amend_past_enrolment, read_past_enrolment
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import list_classes
 from rightlevel.programme.students import PastEnrolment, Student, list_past_enrolments, read_student
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.pages.work import class_name, grade_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 CLASSES = PageRequest(limit=200)
 
@@ -39,16 +40,7 @@ class AmendForm(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/past",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/students/{id}/past", May("read", "student"))
 async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """Where a child was before, in order."""
     actor = actor_of(call)
@@ -57,15 +49,7 @@ async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     return render(call, "lives/past.html", student=student, page=found)
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/past/{enrolment_id}",
-    who=May("amend", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/past/{enrolment_id}", May("amend", "student"))
 async def amend_page(call: Ask, *, path: ByPast) -> Html:
     """One past enrolment, to say otherwise what it says."""
     student, past = await read_past_enrolment(call.session, actor_of(call), path.id, path.enrolment_id)
@@ -90,16 +74,7 @@ async def _amend(call: Ask, student: Student, past: PastEnrolment, form: AmendFo
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/past/{enrolment_id}",
-    who=May("amend", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/past/{enrolment_id}", May("amend", "student"))
 async def amend_here(call: Ask, *, path: ByPast, form: AmendForm) -> Redirect:
     """Says otherwise what a child was; its results of that year follow."""
     unset = msgspec.UNSET

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.accounts import (
     NewPerson,
     Person,
@@ -29,20 +29,16 @@ from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
 from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
-    READ_S,
-    READS,
-    SIGN_IN,
-    SMALL_BODY,
     WRITE_S,
-    WRITES,
     Ask,
     ById,
     Deletion,
     actor_of,
 )
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, render, render_once, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 BY_COMMONNESS: tuple[Role, ...] = ("teacher", "mentor", "viewer", "coordinator", "admin")
 
@@ -82,16 +78,7 @@ def roles_below(call: Ask) -> list[Role]:
     return [role for role in BY_COMMONNESS if may_manage(actor, role)]
 
 
-@routes.endpoint(
-    "GET",
-    "/people",
-    who=May("read", "person"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/people", May("read", "person"))
 async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> Html:
     """People by name, with filters."""
     role = query.role if query.role in ROLES else None
@@ -107,31 +94,14 @@ async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> H
     return render(call, "people/list.html", people=people, query=query, roles=ROLES, waiting=waiting)
 
 
-@routes.endpoint(
-    "GET",
-    "/people/new",
-    who=May("create", "person"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/people/new", May("create", "person"))
 async def new_person_page(call: Ask) -> Html:
     """The form for a new account."""
     form = PersonForm(role="teacher", language=language_of(call).code)
     return render(call, "people/new.html", form=form, roles=roles_below(call))
 
 
-@routes.endpoint(
-    "POST",
-    "/people",
-    who=May("create", "person"),
-    rate=SIGN_IN,
-    deadline_s=30.0,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people", May("create", "person"), **SIGNING_IN, deadline_s=30.0)
 async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
     """Makes an account with a generated password, which is shown this once."""
     password = generate_password()
@@ -150,16 +120,7 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
         show_again(call, "people/new.html", error, form=form, roles=roles_below(call))
 
 
-@routes.endpoint(
-    "GET",
-    "/people/{id}",
-    who=May("read", "person"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/people/{id}", May("read", "person"))
 async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """One account: what it is, and what can be done with it."""
     person = await read_person(call.session, actor_of(call), path.id)
@@ -194,16 +155,7 @@ async def _person(
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}",
-    who=May("change", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}", May("change", "person"))
 async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redirect:
     """Changes name, e-mail, language or role."""
     change = PersonChange(
@@ -228,16 +180,7 @@ async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/active",
-    who=May("change", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/active", May("change", "person"))
 async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redirect:
     """Switches an account on or off; off signs it out everywhere at once."""
     await set_active(call.session, actor_of(call), path.id, is_active=form.is_active, clock=call.clock)
@@ -246,16 +189,7 @@ async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redi
     return done(call, f"/people/{path.id}", text)
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/delete",
-    who=May("delete", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/delete", May("delete", "person"))
 async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redirect:
     """Removes an account, restorably, with a reason."""
     try:
@@ -271,16 +205,7 @@ async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redire
     return done(call, "/people", _("The account is deleted. It can be brought back."))
 
 
-@routes.endpoint(
-    "POST",
-    "/people/{id}/restore",
-    who=May("restore", "person"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/people/{id}/restore", May("restore", "person"))
 async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a deleted account back."""
     try:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import May
@@ -22,13 +22,14 @@ from rightlevel.programme.places import (
     list_places,
     read_place,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import Language
 from rightlevel.web.pages.forms import Reason, now_there, reason_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 ALL = PageRequest(CEILING_ROWS)
 CHOICE_KINDS = ("country", "province", "district")
@@ -76,16 +77,7 @@ def _kinds(language: Language, kind: str) -> list[tuple[str, str]]:
     return [(each, language.gettext(word("place", each))) for each in kinds_below(kind)]
 
 
-@routes.endpoint(
-    "GET",
-    "/places",
-    who=May("read", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/places", May("read", "place"), page=PageLimit(50))
 async def places_page(call: Ask, *, query: Below, page: PageRequest) -> Html:
     """One place and the places below it; without one, the countries."""
     return render(call, "schools/places.html", **await _tree(call, query.below, page))
@@ -106,15 +98,7 @@ async def _tree(call: Ask, place_id: int | None, page: PageRequest) -> dict[str,
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/places/new",
-    who=May("create", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/places/new", May("create", "place"))
 async def new_place_page(call: Ask, *, query: Below) -> Html:
     """The form for a place below another, or for a country."""
     return render(call, "schools/place_form.html", **await _new_place(call, query.below, PlaceForm()))
@@ -126,16 +110,7 @@ async def _new_place(call: Ask, below: int | None, form: PlaceForm) -> dict[str,
     return {"place": None, "parent": parent, "form": form, "kinds": kinds, "now": []}
 
 
-@routes.endpoint(
-    "POST",
-    "/places/new",
-    who=May("create", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/new", May("create", "place"))
 async def create_place_here(call: Ask, *, query: Below, form: PlaceForm) -> Redirect:
     """Adds a place."""
     kind = form.kind if query.below is not None else "country"
@@ -149,15 +124,7 @@ async def create_place_here(call: Ask, *, query: Below, form: PlaceForm) -> Redi
     return done(call, f"/places?below={place.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/places/{id}/edit",
-    who=May("change", "place"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/places/{id}/edit", May("change", "place"))
 async def edit_place_page(call: Ask, *, path: ById) -> Html:
     """The form that renames a place."""
     place = await read_place(call.session, actor_of(call), path.id)
@@ -172,16 +139,7 @@ def _form_of(place: Place) -> PlaceForm:
     return PlaceForm(place.kind, place.code, place.name_local, place.name_latin, place.version)
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/edit",
-    who=May("change", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/edit", May("change", "place"))
 async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redirect:
     """Renames a place or gives it another code."""
     change = PlaceChange(form.version, form.code, form.name_local, form.name_latin)
@@ -198,16 +156,7 @@ async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redire
     return done(call, f"/places?below={path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/places/{id}/delete",
-    who=May("delete", "place"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/places/{id}/delete", May("delete", "place"))
 async def delete_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a place away, restorably, with a reason."""
     place = await read_place(call.session, actor_of(call), path.id)

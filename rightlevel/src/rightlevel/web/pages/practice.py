@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.practice import PRACTICE_CHILDREN, NotPractice, reset_practice
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import StudentSearch, count_students
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 RESET_S: Final = 30.0
 """As the API has it."""
@@ -29,30 +30,13 @@ async def _page(call: Ask, school_id: int) -> dict[str, Any]:
     return {"school": school, "there": there, "children": len(PRACTICE_CHILDREN)}
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/reset-practice",
-    who=May("reset", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/reset-practice", May("reset", "school"))
 async def reset_practice_page(call: Ask, *, path: ById) -> Html:
     """What a reset takes away and what stays, with the button."""
     return render(call, "practice/reset.html", **await _page(call, path.id))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/reset-practice",
-    who=May("reset", "school"),
-    rate=WRITES,
-    deadline_s=RESET_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/reset-practice", May("reset", "school"), deadline_s=RESET_S)
 async def reset_practice_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Empties a practice school and puts its class back."""
     try:

@@ -7,19 +7,20 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import RecordChange, list_record_changes, read_student
 from rightlevel.programme.twins import list_renames, put_back_name, say_same_child
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
 from rightlevel.web.pages.forms import NoFields, Typed
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 NAMED = {"school_id": "school", "school_year_id": "school_year", "class_id": "section"}
 """Fields that hold an id, and where the name stands that goes with it."""
@@ -95,16 +96,7 @@ async def latest_changes(call: Ask, student_id: str) -> dict[str, Any]:
     return {"changes": lines_of(language_of(call), page.items), "has_more_changes": page.next is not None}
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/changes",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/students/{id}/changes", May("read", "student"))
 async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """Everything that was changed of a child's record, the latest first."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -113,16 +105,7 @@ async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     return render(call, "students/changes.html", student=student, changes=lines, page=found)
 
 
-@routes.endpoint(
-    "GET",
-    "/renames",
-    who=May("settle", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/renames", May("settle", "student"))
 async def renames_page(call: Ask, *, page: PageRequest) -> Html:
     """Children whose name became another one, of whom nobody has decided."""
     return render(call, "twins/renames.html", **await _renames(call, page))
@@ -132,16 +115,7 @@ async def _renames(call: Ask, page: PageRequest) -> dict[str, Any]:
     return {"page": await list_renames(call.session, actor_of(call), page, call.clock)}
 
 
-@routes.endpoint(
-    "POST",
-    "/renames/{id}/same",
-    who=May("settle", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/renames/{id}/same", May("settle", "student"))
 async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Says that it is the same child."""
     try:
@@ -152,16 +126,7 @@ async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     return done(call, "/renames", language_of(call).gettext("Noted: this is the same child."))
 
 
-@routes.endpoint(
-    "POST",
-    "/renames/{id}/put-back",
-    who=May("settle", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/renames/{id}/put-back", May("settle", "student"))
 async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirect:
     """Gives a child its former name back."""
     try:

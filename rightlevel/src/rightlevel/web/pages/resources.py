@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry, Upload
+from flatwater.contract import Html, Redirect, Upload
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
@@ -26,12 +26,13 @@ from rightlevel.programme.resources import (
     list_resources,
     read_resource,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import READ_S, SMALL_BODY, Ask, ById, actor_of
 from rightlevel.web.files import files_of
 from rightlevel.web.pages.forms import Reason, reason_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 SEND_S = 120.0
 
@@ -62,16 +63,7 @@ def _levels(call: Ask) -> list[tuple[str, str]]:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/resources",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/resources", May("read", "resource"), page=PageLimit(50))
 async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html:
     """Activities, files and links, the newest first."""
     asked = ResourceSearch(subject=query.subject or None)
@@ -79,15 +71,7 @@ async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html
     return render(call, "resources/list.html", page=found, subject=query.subject)
 
 
-@routes.endpoint(
-    "GET",
-    "/resources/new",
-    who=May("change", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/resources/new", May("change", "resource"))
 async def new_resource_page(call: Ask) -> Html:
     """The form for a resource."""
     return render(call, "resources/form.html", **_form(call, None, ResourceForm()))
@@ -97,15 +81,8 @@ def _form(call: Ask, resource: Resource | None, form: ResourceForm) -> dict[str,
     return {"resource": resource, "form": form, "levels": _levels(call)}
 
 
-@routes.endpoint(
-    "POST",
-    "/resources/new",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=SEND_S,
-    work="write",
-    body_bytes=MAX_FILE_BYTES + SMALL_BODY,
-    tags=("pages",),
+@routes.post(
+    "/resources/new", May("change", "resource"), deadline_s=SEND_S, body_bytes=MAX_FILE_BYTES + SMALL_BODY
 )
 async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload | None) -> Redirect:
     """Adds an activity, a link or a file."""
@@ -133,30 +110,14 @@ async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload 
     return done(call, f"/resources/{made.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/resources/{id}",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/resources/{id}", May("read", "resource"))
 async def resource_page(call: Ask, *, path: ById) -> Html:
     """One activity, file or link."""
     found = await read_resource(call.session, actor_of(call), path.id, call.clock)
     return render(call, "resources/one.html", resource=found)
 
 
-@routes.endpoint(
-    "GET",
-    "/resources/{id}/edit",
-    who=May("change", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/resources/{id}/edit", May("change", "resource"))
 async def edit_resource_page(call: Ask, *, path: ById) -> Html:
     """The form for what a resource says."""
     found = await read_resource(call.session, actor_of(call), path.id, call.clock)
@@ -173,16 +134,7 @@ async def edit_resource_page(call: Ask, *, path: ById) -> Html:
     return render(call, "resources/form.html", **_form(call, found, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/resources/{id}/edit",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/resources/{id}/edit", May("change", "resource"))
 async def change_resource_here(call: Ask, *, path: ById, form: ResourceForm) -> Redirect:
     """Changes what a resource says."""
     change = ResourceChange(
@@ -203,16 +155,7 @@ async def change_resource_here(call: Ask, *, path: ById, form: ResourceForm) -> 
     return done(call, f"/resources/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/resources/{id}/delete",
-    who=May("change", "resource"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/resources/{id}/delete", May("change", "resource"))
 async def delete_resource_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a resource out of use."""
     try:
@@ -226,15 +169,7 @@ async def delete_resource_here(call: Ask, *, path: ById, form: Reason) -> Redire
     return done(call, "/resources", language_of(call).gettext("Deleted."))
 
 
-@routes.endpoint(
-    "GET",
-    "/resources/{id}/open",
-    who=May("read", "resource"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="none",
-    tags=("pages",),
-)
+@routes.get("/resources/{id}/open", May("read", "resource"), work="none")
 async def open_link(call: Ask, *, path: ById) -> Html | Redirect:
     """Counts that a link was opened, and goes there."""
     actor = actor_of(call)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, ProgrammeError, Stale
 from rightlevel.programme.ids import time_ordered_id
@@ -25,12 +25,13 @@ from rightlevel.programme.results import (
 from rightlevel.programme.rounds import Round, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, reason_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 OTHERS = ("absent", "refused", "left")
 ASSENTS = {"yes": True, "no": False}
@@ -123,31 +124,14 @@ def _address(entry: Entry) -> str:
     return f"/students/{entry.student.id}/results/{entry.round.id}/{entry.subject}"
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/results/{round_id}/{subject}",
-    who=May("enter", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
 async def result_page(call: Ask, *, path: ResultPath) -> Html:
     """The levels of a subject as buttons, with what is saved."""
     entry = await _entry(call, path)
     return render(call, "results/entry.html", **await _values(call, entry))
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/results/{round_id}/{subject}",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
 async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) -> Redirect:
     """Saves the level that was tapped."""
     entry = await _entry(call, path)
@@ -221,16 +205,7 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
     show_again(call, "results/entry.html", error, **await _values(call, entry, **more))
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/results/{round_id}/{subject}/delete",
-    who=May("delete", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/results/{round_id}/{subject}/delete", May("delete", "result"))
 async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Redirect:
     """Takes a result away, with a reason; the child then counts as not tested."""
     entry = await _entry(call, path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
@@ -19,11 +19,12 @@ from rightlevel.programme.results import (
 )
 from rightlevel.programme.rounds import read_round
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 
 class SchoolOfRound(msgspec.Struct, frozen=True):
@@ -54,16 +55,7 @@ class OfSchool(msgspec.Struct, frozen=True):
     school_id: int | None = None
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/{id}/schools/{school_id}/results",
-    who=May("lock", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(100),
-    tags=("pages",),
-)
+@routes.get("/rounds/{id}/schools/{school_id}/results", May("lock", "result"), page=PageLimit(100))
 async def results_to_lock_page(
     call: Ask, *, path: SchoolOfRound, query: SubjectWanted, page: PageRequest
 ) -> Html:
@@ -84,16 +76,7 @@ async def _sheet(call: Ask, path: SchoolOfRound, subject: str, page: PageRequest
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/schools/{school_id}/results",
-    who=May("lock", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/schools/{school_id}/results", May("lock", "result"), body_bytes=CLASS_BODY)
 async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm) -> Redirect:
     """Locks or unlocks the chosen results, or all of the school's in the subject."""
     actor, language = actor_of(call), language_of(call)
@@ -129,16 +112,7 @@ async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm
     return done(call, to, told, is_partly=not changed)
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/{id}/without-baseline",
-    who=May("read", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/rounds/{id}/without-baseline", May("read", "result"), page=PageLimit(50))
 async def without_baseline_page(call: Ask, *, path: ById, query: OfSchool, page: PageRequest) -> Html:
     """Results of a later round whose child was not assessed at the baseline."""
     actor = actor_of(call)

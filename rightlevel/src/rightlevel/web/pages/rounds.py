@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import May, allowed
@@ -31,13 +31,14 @@ from rightlevel.programme.rounds import (
     unlock_school,
 )
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools, list_years, read_school
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
 from rightlevel.web.pages.work import place_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 ALL = PageRequest(CEILING_ROWS)
 FOUND = PageRequest(20)
@@ -110,30 +111,13 @@ class DaysForm(msgspec.Struct, frozen=True):
     confirm: bool = False
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds",
-    who=May("read", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/rounds", May("read", "round"))
 async def rounds_page(call: Ask, *, page: PageRequest) -> Html:
     """Rounds, the latest first."""
     return render(call, "rounds/list.html", page=await list_rounds(call.session, actor_of(call), page))
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/new",
-    who=May("create", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/rounds/new", May("create", "round"))
 async def new_round_page(call: Ask) -> Html:
     """The form for a round."""
     year = await current_year(call.session)
@@ -146,16 +130,7 @@ async def _new_form(call: Ask, form: RoundForm) -> dict[str, Any]:
     return {"round": None, "form": form, "years": [(each.id, each.name) for each in years.items], "now": []}
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/new",
-    who=May("create", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/new", May("create", "round"))
 async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
     """Plans a round."""
     typed = Typed()
@@ -171,16 +146,7 @@ async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
     return done(call, f"/rounds/{round_.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/{id}",
-    who=May("read", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/rounds/{id}", May("read", "round"), page=PageLimit(50))
 async def round_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
     """One round: its days, what can be done next, and which schools are locked in it."""
     return render(call, "rounds/one.html", **await _one(call, path.id, query.search.strip(), page))
@@ -227,15 +193,7 @@ async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoRetur
     show_again(call, "rounds/one.html", error, **await _one(call, round_id, "", PageRequest(50)))
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/{id}/edit",
-    who=May("change", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/rounds/{id}/edit", May("change", "round"))
 async def edit_round_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a round's days."""
     round_ = await read_round(call.session, actor_of(call), path.id)
@@ -251,16 +209,7 @@ def _form_of(round_: Round) -> RoundForm:
     return RoundForm(round_.school_year_id, round_.kind, *days, round_.version)
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/edit",
-    who=May("change", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/edit", May("change", "round"))
 async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redirect:
     """Changes a round's days."""
     typed = Typed()
@@ -282,16 +231,7 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
     return done(call, f"/rounds/{path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/state/{state}",
-    who=May("change", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/state/{state}", May("change", "round"))
 async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
     """Opens, closes or reopens a round."""
     try:
@@ -312,16 +252,7 @@ async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) ->
     return done(call, f"/rounds/{path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/delete",
-    who=May("delete", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/delete", May("delete", "round"))
 async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a round away, restorably, with a reason."""
     try:
@@ -335,15 +266,7 @@ async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     return done(call, "/rounds", _("Deleted. It can be brought back under “Deleted things”."))
 
 
-@routes.endpoint(
-    "GET",
-    "/rounds/{id}/schools/{school_id}",
-    who=May("lock", "round"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/rounds/{id}/schools/{school_id}", May("lock", "round"))
 async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
     """One school in one round: its own days, and its lock."""
     return render(call, "rounds/school.html", **await _school(call, path))
@@ -372,16 +295,7 @@ async def _school_again(
     show_again(call, "rounds/school.html", error, **await _school(call, path, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/schools/{school_id}/days",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"))
 async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
     """Gives a school its own days in a round."""
     typed = Typed()
@@ -407,16 +321,7 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
     return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/schools/{school_id}/lock",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/schools/{school_id}/lock", May("lock", "round"))
 async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Locks a school in a round, with a reason."""
     try:
@@ -435,16 +340,7 @@ async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> R
     return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is locked in this round."))
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/schools/{school_id}/unlock",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"))
 async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Unlocks a school in a round, with a reason."""
     try:
@@ -476,16 +372,7 @@ class PlaceDaysForm(msgspec.Struct, frozen=True):
     confirm: bool = False
 
 
-@routes.endpoint(
-    "POST",
-    "/rounds/{id}/places/days",
-    who=May("lock", "round"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/rounds/{id}/places/days", May("lock", "round"))
 async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
     """Gives all schools below a place their own days; what is left empty stays as it is."""
     typed = Typed()

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from flatwater.contract import Everyone, Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Everyone, Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.accounts import (
     NameHere,
     SchoolDevice,
@@ -25,11 +25,7 @@ from rightlevel.programme.schools import read_school
 from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.web.call import (
     READ_S,
-    READS,
     SIGN_IN,
-    SMALL_BODY,
-    WRITE_S,
-    WRITES,
     Ask,
     ById,
     ByUuid,
@@ -49,9 +45,10 @@ from rightlevel.web.house import (
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.pages.sign_in import SIGN_IN_S, set_session
 from rightlevel.web.qr import qr_svg
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import device_name, done, language_of, render, render_once
 
-routes = Registry()
+routes = Routes("pages")
 
 
 class PinForm(msgspec.Struct, frozen=True):
@@ -67,16 +64,7 @@ class LinkForm(msgspec.Struct, frozen=True):
     code: Secret = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/sign-in/school",
-    who=Everyone(),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    priority="never",
-    tags=("pages",),
-)
+@routes.get("/sign-in/school", Everyone(), priority="never")
 async def school_sign_in_page(call: Ask, *, query: PinForm) -> Html | Redirect:
     """The names of a school on a device that is linked to it; the way to link it on any other."""
     device = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
@@ -93,17 +81,7 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
     return next((each for each in names if each.id == person_id), None)
 
 
-@routes.endpoint(
-    "POST",
-    "/sign-in/school",
-    who=Everyone(),
-    rate=SIGN_IN,
-    deadline_s=SIGN_IN_S,
-    work="none",
-    priority="never",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/sign-in/school", Everyone(), **SIGNING_IN, deadline_s=SIGN_IN_S, priority="never")
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
     """Signs in with a name and a PIN on a linked device."""
     secret = own_cookie(call, SCHOOL_DEVICE_COOKIE)
@@ -142,24 +120,13 @@ def _refused(
     )
 
 
-@routes.endpoint(
-    "GET", "/link-device", who=Everyone(), rate=READS, deadline_s=READ_S, work="none", tags=("pages",)
-)
+@routes.get("/link-device", Everyone(), work="none")
 async def link_device_page(call: Ask) -> Html:
     """The form for a code that links this device to a school."""
     return render(call, "link_device.html")
 
 
-@routes.endpoint(
-    "POST",
-    "/link-device",
-    who=Everyone(),
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/link-device", Everyone(), **SIGNING_IN)
 async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
     """Links this device to the school of the code."""
     label = device_name(call.headers.get("user-agent", ""))
@@ -178,16 +145,7 @@ async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
     return Redirect("/sign-in/school")
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/devices",
-    who=May("read", "device"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/devices", May("read", "device"))
 async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """The devices that are linked to a school."""
     actor = actor_of(call)
@@ -196,16 +154,7 @@ async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     return render(call, "schools/devices.html", school=school, devices=devices, made=None, qr=None)
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/devices",
-    who=May("link", "device"),
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/devices", May("link", "device"), rate=SIGN_IN)
 async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     """A code, as text and as QR, for linking one device to a school; shown this once."""
     actor, _ = actor_of(call), language_of(call).gettext
@@ -223,16 +172,7 @@ def _origin(call: Ask) -> str:
     return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"
 
 
-@routes.endpoint(
-    "POST",
-    "/devices/{id}/revoke",
-    who=May("revoke", "device"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/devices/{id}/revoke", May("revoke", "device"))
 async def revoke_device_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Takes a device's link away at once."""
     school_id = await revoke_device(call.session, actor_of(call), path.id)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.boundaries import SchoolChanged, list_school_changes
 from rightlevel.programme.errors import ProgrammeError, Stale
@@ -35,13 +35,14 @@ from rightlevel.programme.schools import (
     restore_school,
 )
 from rightlevel.programme.students import StudentSearch, count_students
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
 from rightlevel.web.pages.places import place_choices
 from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 ALL = PageRequest(CEILING_ROWS)
 
@@ -84,16 +85,7 @@ class ClassOfSchool(msgspec.Struct, frozen=True):
     class_id: int
 
 
-@routes.endpoint(
-    "GET",
-    "/schools",
-    who=May("read", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/schools", May("read", "school"), page=PageLimit(50))
 async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
     """Schools by name, with their exact number."""
     actor = actor_of(call)
@@ -108,15 +100,7 @@ async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) ->
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/new",
-    who=May("create", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/new", May("create", "school"))
 async def new_school_page(call: Ask, *, query: SchoolsWanted) -> Html:
     """The form for a school."""
     form = SchoolForm(place_id=query.place_id)
@@ -149,16 +133,7 @@ def _fields(form: SchoolForm) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/new",
-    who=May("create", "school"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/new", May("create", "school"))
 async def create_school_here(call: Ask, *, form: SchoolForm) -> Redirect:
     """Adds a school."""
     try:
@@ -176,15 +151,7 @@ class YearShown(msgspec.Struct, frozen=True):
     year: int | None = None
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}",
-    who=May("read", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}", May("read", "school"))
 async def school_page(call: Ask, *, path: ById, query: YearShown) -> Html:
     """One school: what is tested there, its children and its classes of a year."""
     return render(call, "schools/one.html", **await _one(call, path.id, year_id=query.year))
@@ -243,15 +210,7 @@ async def _one_again(call: Ask, school_id: int, error: ProgrammeError, **more: A
     show_again(call, "schools/one.html", error, **await _one(call, school_id) | more)
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/edit",
-    who=May("change", "school"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/edit", May("change", "school"))
 async def edit_school_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school."""
     school = await read_school(call.session, actor_of(call), path.id)
@@ -274,16 +233,7 @@ def _form_of(school: School) -> SchoolForm:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/edit",
-    who=May("change", "school"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/edit", May("change", "school"))
 async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redirect:
     """Changes a school."""
     try:
@@ -302,16 +252,7 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
     return done(call, f"/schools/{path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/delete",
-    who=May("delete", "school"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/delete", May("delete", "school"))
 async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school away, restorably, with a reason."""
     try:
@@ -325,16 +266,7 @@ async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect
     return done(call, "/schools", _("Deleted. It can be brought back under “Deleted things”."))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/restore",
-    who=May("restore", "school"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/restore", May("restore", "school"))
 async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a school back."""
     try:
@@ -346,16 +278,7 @@ async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redir
     return done(call, f"/schools/{path.id}", _("It is back."))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/classes",
-    who=May("create", "class"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/classes", May("create", "class"))
 async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redirect:
     """Adds a class to a school."""
     new = NewClass(path.id, form.grade, form.section, form.school_year_id)
@@ -368,16 +291,7 @@ async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redire
     return done(call, f"/schools/{path.id}#classes", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/classes/{class_id}/delete",
-    who=May("delete", "class"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/classes/{class_id}/delete", May("delete", "class"))
 async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> Redirect:
     """Takes a class away, restorably, with a reason."""
     try:
@@ -393,16 +307,7 @@ async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> 
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/classes/{class_id}/restore",
-    who=May("restore", "class"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/classes/{class_id}/restore", May("restore", "class"))
 async def restore_class_here(call: Ask, *, path: ClassOfSchool, form: NoFields) -> Redirect:
     """Brings a class back."""
     try:

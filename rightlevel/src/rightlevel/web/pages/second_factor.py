@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     Enrolment,
@@ -22,13 +22,14 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, Secret, actor_of
+from rightlevel.web.call import READ_S, WRITE_S, Ask, Secret, actor_of
 from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.sign_in import device_name_of, set_session
 from rightlevel.web.qr import qr_svg
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, local_path, render, render_once, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 HASHING_S = 30.0
 SETTLING = May("finish", "sign_in")
@@ -54,16 +55,7 @@ class RuleForm(msgspec.Struct, frozen=True):
     is_needed: bool = False
 
 
-@routes.endpoint(
-    "GET",
-    "/sign-in/step",
-    who=SETTLING,
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    priority="never",
-    tags=("pages",),
-)
+@routes.get("/sign-in/step", SETTLING, priority="never")
 async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
     """What a sign-in still lacks."""
     actor = actor_of(call)
@@ -74,17 +66,7 @@ async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
     return render(call, "sign_in_step.html", form=StepForm(next=local_path(query.next)))
 
 
-@routes.endpoint(
-    "POST",
-    "/sign-in/step",
-    who=SETTLING,
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="none",
-    priority="never",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/sign-in/step", SETTLING, **SIGNING_IN, priority="never")
 async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Finishes the sign-in with a code."""
     actor = actor_of(call)
@@ -107,9 +89,7 @@ async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
     return Redirect(local_path(form.next))
 
 
-@routes.endpoint(
-    "GET", "/account/second-factor", who=SETTLING, rate=READS, deadline_s=READ_S, work="read", tags=("pages",)
-)
+@routes.get("/account/second-factor", SETTLING)
 async def second_factor_page(call: Ask) -> Html | Redirect:
     """One's own second step: on or off, and what can be done about it."""
     if actor_of(call).pending == "second_factor":
@@ -123,16 +103,7 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
     return {"factor": await factor_state(session, actor_of(call)), "begun": begun, "qr": qr}
 
 
-@routes.endpoint(
-    "POST",
-    "/account/second-factor",
-    who=SETTLING,
-    rate=SIGN_IN,
-    deadline_s=HASHING_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/second-factor", SETTLING, **SIGNING_IN, deadline_s=HASHING_S)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
     begun: Enrolment | None = None
@@ -150,16 +121,7 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     return render_once(call, "account/second_factor.html", **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/account/second-factor/confirm",
-    who=SETTLING,
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN)
 async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
     """Puts the second step in force, and shows the recovery codes this once."""
     actor = actor_of(call)
@@ -186,16 +148,7 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
     return render_once(call, "account/recovery_codes.html", codes=confirmed.recovery_codes)
 
 
-@routes.endpoint(
-    "POST",
-    "/account/second-factor/remove",
-    who=OWN,
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/second-factor/remove", OWN, **SIGNING_IN)
 async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Takes one's own second step away, with one of its codes."""
     try:
@@ -206,16 +159,7 @@ async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
     return done(call, "/account", _("The second step is taken away."))
 
 
-@routes.endpoint(
-    "POST",
-    "/account/second-factor/codes",
-    who=OWN,
-    rate=SIGN_IN,
-    deadline_s=WRITE_S,
-    work="none",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/second-factor/codes", OWN, **SIGNING_IN)
 async def renew_codes(call: Ask, *, form: StepForm) -> Html:
     """New recovery codes in place of the old ones, shown this once."""
     try:
@@ -231,16 +175,7 @@ async def _again(call: Ask, error: ProgrammeError) -> Html:
     return render(call, "account/second_factor.html", status=STATUSES[error.kind], error=error, **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/account/second-factor/rule",
-    who=May("change", "setting"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/account/second-factor/rule", May("change", "setting"))
 async def set_factor_rule(call: Ask, *, form: RuleForm) -> Redirect:
     """Whether admins need a second step."""
     try:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.time_zone import TimeZone, change_time_zone, read_time_zone
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 
 class ZoneForm(msgspec.Struct, frozen=True):
@@ -20,31 +21,14 @@ class ZoneForm(msgspec.Struct, frozen=True):
     time_zone: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/settings",
-    who=May("change", "time_zone"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/settings", May("change", "time_zone"))
 async def settings_page(call: Ask) -> Html:
     """The settings of the programme."""
     zone = await _zone(call)
     return render(call, "settings/page.html", zone=zone, form=ZoneForm(zone.chosen or ""))
 
 
-@routes.endpoint(
-    "POST",
-    "/settings/time-zone",
-    who=May("change", "time_zone"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/settings/time-zone", May("change", "time_zone"))
 async def change_time_zone_here(call: Ask, *, form: ZoneForm) -> Redirect:
     """Chooses the time zone in which the programme's days are."""
     try:

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flatwater.contract import Everyone, Html, Redirect, Registry
+from flatwater.contract import Everyone, Html, Redirect
 from rightlevel.programme.accounts import SignedIn, choose_language, known_device, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import READ_S, READS, SIGN_IN, SMALL_BODY, WRITE_S, WRITES, Ask, Secret, actor_of
+from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.house import (
     DEVICE_COOKIE,
     DEVICE_LIFE_S,
@@ -23,9 +23,10 @@ from rightlevel.web.house import (
     set_cookie,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
+from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import local_path, render
 
-routes = Registry()
+routes = Routes("pages")
 
 SIGN_IN_S = 30.0
 """Argon2 on a busy small server takes its turn; everybody signs in at eight in the morning."""
@@ -53,16 +54,7 @@ class LanguageForm(msgspec.Struct, frozen=True):
     next: str = "/"
 
 
-@routes.endpoint(
-    "GET",
-    "/sign-in",
-    who=Everyone(),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    priority="never",
-    tags=("pages",),
-)
+@routes.get("/sign-in", Everyone(), priority="never")
 async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
     if call.actor is not None:
@@ -71,17 +63,7 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     return render(call, "sign_in.html", form=SignInForm(next=local_path(query.next)), here=here)
 
 
-@routes.endpoint(
-    "POST",
-    "/sign-in",
-    who=Everyone(),
-    rate=SIGN_IN,
-    deadline_s=SIGN_IN_S,
-    work="none",
-    priority="never",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/sign-in", Everyone(), **SIGNING_IN, deadline_s=SIGN_IN_S, priority="never")
 async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
     """Signs in, or says why not."""
     settings = call.app.settings
@@ -138,16 +120,7 @@ def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
     return render(call, "sign_in.html", status=STATUSES[error.kind], error=error, form=again, here=None)
 
 
-@routes.endpoint(
-    "POST",
-    "/sign-out",
-    who=May("finish", "sign_in"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/sign-out", May("finish", "sign_in"))
 async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
     """Ends the session on this device."""
     await sign_out(call.session, actor_of(call))
@@ -156,16 +129,7 @@ async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
     return Redirect("/sign-in", headers={"clear-site-data": '"cache"'})
 
 
-@routes.endpoint(
-    "POST",
-    "/language",
-    who=Everyone(),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/language", Everyone())
 async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
     if form.code in LANGUAGES:

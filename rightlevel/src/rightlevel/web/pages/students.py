@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import May, allowed
@@ -30,14 +30,15 @@ from rightlevel.programme.students import (
     read_student,
     restore_student,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
 from rightlevel.web.pages.history import history_lines
 from rightlevel.web.pages.record_changes import latest_changes
 from rightlevel.web.pages.work import grade_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 ALL = PageRequest(CEILING_ROWS)
 MANY = PageLimit(50)
@@ -82,31 +83,13 @@ class VersionForm(msgspec.Struct, frozen=True):
     version: int = 0
 
 
-@routes.endpoint(
-    "GET",
-    "/students",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=MANY,
-    tags=("pages",),
-)
+@routes.get("/students", May("read", "student"), page=MANY)
 async def students_page(call: Ask, *, query: ChildrenWanted, page: PageRequest) -> Html:
     """Every child within reach, by name."""
     return render(call, "students/list.html", school=None, **await _children(call, query, page, None))
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/students",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=MANY,
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/students", May("read", "student"), page=MANY)
 async def students_of_school_page(call: Ask, *, path: ById, query: ChildrenWanted, page: PageRequest) -> Html:
     """Every child of a school, by name."""
     school = await read_school(call.session, actor_of(call), path.id)
@@ -139,15 +122,7 @@ async def _names(call: Ask, school_ids: set[int], shown: int | None) -> dict[int
     return await school_names(call.session, actor_of(call), sorted(school_ids - {shown}))
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/students/new",
-    who=May("create", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/students/new", May("create", "student"))
 async def new_student_page(call: Ask, *, path: ById, query: ChildForm) -> Html:
     """The everyday form: code, name, sex, grade."""
     return render(call, "students/form.html", **await _form(call, path.id, None, query))
@@ -177,16 +152,7 @@ async def _form(call: Ask, school_id: int, student: Student | None, form: ChildF
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/students/new",
-    who=May("create", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/students/new", May("create", "student"))
 async def create_student_here(call: Ask, *, path: ById, form: ChildForm) -> Redirect:
     """Adds a child, and asks for the next one where that was wished."""
     try:
@@ -214,15 +180,7 @@ def _new(school_id: int, form: ChildForm) -> NewStudent:
     return NewStudent(school_id, form.code, form.name, form.sex or 0, form.grade or 0, form.class_id)
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}",
-    who=May("read", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}", May("read", "student"))
 async def student_page(call: Ask, *, path: ByUuid) -> Html:
     """One child: who it is, and its levels, one line a subject. Of one that only sat where the reader works, what belongs there."""
     try:
@@ -262,15 +220,7 @@ async def _one_again(call: Ask, student_id: str, error: ProgrammeError) -> NoRet
     show_again(call, "students/one.html", error, **await _one(call, student_id))
 
 
-@routes.endpoint(
-    "GET",
-    "/students/{id}/edit",
-    who=May("change", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/students/{id}/edit", May("change", "student"))
 async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
     """The form that changes a child's record."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -295,16 +245,7 @@ def _form_of(student: Student) -> ChildForm:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/edit",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/edit", May("change", "student"))
 async def change_student_here(call: Ask, *, path: ByUuid, form: ChildForm) -> Redirect:
     """Changes a child's record."""
     try:
@@ -340,16 +281,7 @@ def _change(form: ChildForm) -> StudentChange:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/left",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/left", May("change", "student"))
 async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Redirect:
     """Marks a child as having left school."""
     typed = Typed()
@@ -372,16 +304,7 @@ async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Re
     return done(call, f"/students/{path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/returned",
-    who=May("change", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/returned", May("change", "student"))
 async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -> Redirect:
     """Marks a child as back at school."""
     try:
@@ -393,16 +316,7 @@ async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -
     return done(call, f"/students/{path.id}", _("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/delete",
-    who=May("delete", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/delete", May("delete", "student"))
 async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a child's record away, restorably, with a reason."""
     student = await read_student(call.session, actor_of(call), path.id)
@@ -421,16 +335,7 @@ async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/students/{id}/restore",
-    who=May("restore", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/students/{id}/restore", May("restore", "student"))
 async def restore_student_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Brings a child's record back."""
     try:

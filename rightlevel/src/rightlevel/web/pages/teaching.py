@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.groups import GroupPage, read_group
@@ -26,12 +26,13 @@ from rightlevel.programme.teaching import (
     read_session,
     record_session,
 )
-from rightlevel.web.call import CLASS_BODY, READ_S, READS, WRITE_S, WRITES, Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.pages.groups import group_name
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 LATEST = PageRequest(10)
 ACTIVITIES = PageRequest(100)
@@ -73,15 +74,7 @@ async def _page(call: Ask, group: GroupPage, form: Form) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}/session",
-    who=May("record", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/groups/{id}/session", May("record", "teaching"))
 async def session_page(call: Ask, *, path: ById) -> Html:
     """Today's session of a group: everybody is marked present, tap who is not, and save."""
     group = await read_group(call.session, actor_of(call), path.id)
@@ -89,15 +82,7 @@ async def session_page(call: Ask, *, path: ById) -> Html:
     return render(call, "teaching/session.html", **await _page(call, group, form))
 
 
-@routes.endpoint(
-    "GET",
-    "/teaching-sessions/{id}",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/teaching-sessions/{id}", May("read", "teaching"))
 async def held_session_page(call: Ask, *, path: ByUuid) -> Html:
     """A session that was held, to look at and correct."""
     row, marks = await read_session(call.session, actor_of(call), path.id)
@@ -115,16 +100,7 @@ async def held_session_page(call: Ask, *, path: ByUuid) -> Html:
     return render(call, "teaching/session.html", **await _page(call, group, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/groups/{id}/session",
-    who=May("record", "teaching"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=CLASS_BODY,
-    tags=("pages",),
-)
+@routes.post("/groups/{id}/session", May("record", "teaching"), body_bytes=CLASS_BODY)
 async def record_session_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Redirect:
     """Saves a session with the attendance of the whole group."""
     sent = {name: values[-1] for name, values in form.items()}
@@ -190,16 +166,7 @@ def _write(form: Form, group_id: int) -> SessionWrite:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/groups/{id}/dose",
-    who=May("read", "teaching"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/groups/{id}/dose", May("read", "teaching"), page=PageLimit(50))
 async def dose_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """What each child of a group was taught this year, beside how it moved."""
     actor = actor_of(call)

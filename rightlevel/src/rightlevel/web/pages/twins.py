@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
@@ -19,11 +19,12 @@ from rightlevel.programme.twins import (
     say_not_twins,
     unmerge_twins,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import Typed
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 PAST = PageRequest(20)
 
@@ -46,15 +47,7 @@ class UndoMerge(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/schools/{id}/twins",
-    who=May("merge", "student"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/schools/{id}/twins", May("merge", "student"))
 async def twins_page(call: Ask, *, path: ById) -> Html:
     """The likely twins of a school."""
     return render(call, "twins/list.html", **await _twins(call, path.id))
@@ -69,16 +62,7 @@ async def _twins(call: Ask, school_id: int) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/twins",
-    who=May("merge", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/twins", May("merge", "student"))
 async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
     """Makes two records one, or remembers that they are two."""
     language = language_of(call)
@@ -104,16 +88,7 @@ async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/schools/{id}/twins/undo",
-    who=May("merge", "student"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/schools/{id}/twins/undo", May("merge", "student"))
 async def unmerge_here(call: Ask, *, path: ById, form: UndoMerge) -> Redirect:
     """Makes two of one again."""
     try:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Redirect, Registry
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
@@ -34,13 +34,14 @@ from rightlevel.programme.verification import (
     verification_queue,
     withdraw,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed
 from rightlevel.web.pages.work import place_choices
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 DRAW_S = 60.0
 ROUNDS = PageRequest(20)
@@ -123,16 +124,7 @@ async def _rounds(call: Ask) -> list[Round]:
     return (await list_rounds(call.session, actor_of(call), ROUNDS)).items
 
 
-@routes.endpoint(
-    "GET",
-    "/verification",
-    who=May("read", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/verification", May("read", "verification"), page=PageLimit(50))
 async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest) -> Html:
     """The re-tests of a round: to do, to decide, returned, settled."""
     round_ = await _round(call, query.round)
@@ -162,16 +154,7 @@ async def verification_page(call: Ask, *, query: QueueWanted, page: PageRequest)
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/verification/returned",
-    who=May("read", "returned"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(50),
-    tags=("pages",),
-)
+@routes.get("/verification/returned", May("read", "returned"), page=PageLimit(50))
 async def returned_page(call: Ask, *, page: PageRequest) -> Html:
     """Results that their teacher is asked to look at again."""
     return render(
@@ -181,16 +164,7 @@ async def returned_page(call: Ask, *, page: PageRequest) -> Html:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/verification/{id}/answer",
-    who=May("enter", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification/{id}/answer", May("enter", "result"))
 async def answer_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """The teacher stands by a result."""
     try:
@@ -248,15 +222,7 @@ def _retest_values(call: Ask, child: _Child, form: RetestForm, **more: Any) -> d
     } | more
 
 
-@routes.endpoint(
-    "GET",
-    "/verification/results/{id}",
-    who=May("verify", "result"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/verification/results/{id}", May("verify", "result"))
 async def retest_page(call: Ask, *, path: ByUuid) -> Html:
     """The form for a re-test; it says nothing of the first level."""
     child = await _child(call, path.id)
@@ -264,16 +230,7 @@ async def retest_page(call: Ask, *, path: ByUuid) -> Html:
     return render(call, "verification/retest.html", **_retest_values(call, child, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/verification/results/{id}",
-    who=May("verify", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification/results/{id}", May("verify", "result"))
 async def retest_here(call: Ask, *, path: ByUuid, form: RetestForm) -> Html:
     """Saves a re-test, and shows both levels now that the second is saved."""
     child = await _child(call, path.id)
@@ -319,15 +276,7 @@ def _require_saved(answer: RetestAnswer) -> None:
     raise Conflict(answer.message)
 
 
-@routes.endpoint(
-    "GET",
-    "/verification/{id}",
-    who=May("read", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/verification/{id}", May("read", "verification"))
 async def one_verification_page(call: Ask, *, path: ByUuid) -> Html:
     """One re-test: both levels once it is saved, and what can be done next."""
     return render(call, "verification/one.html", **await _one(call, path.id))
@@ -351,16 +300,7 @@ async def _one_again(call: Ask, verification_id: str, error: ProgrammeError, for
     show_again(call, "verification/one.html", error, **await _one(call, verification_id, form))
 
 
-@routes.endpoint(
-    "POST",
-    "/verification/{id}/resolve",
-    who=May("settle", "verification"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification/{id}/resolve", May("settle", "verification"))
 async def resolve_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Decides which level stands."""
     try:
@@ -383,16 +323,7 @@ def _done(call: Ask, text: str) -> Redirect:
     return done(call, "/verification?state=disputed", language_of(call).gettext(text))
 
 
-@routes.endpoint(
-    "POST",
-    "/verification/{id}/return",
-    who=May("verify", "result"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification/{id}/return", May("verify", "result"))
 async def return_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Returns a result to its teacher."""
     try:
@@ -410,16 +341,7 @@ async def return_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirec
     return _done(call, N_("Returned to the teacher."))
 
 
-@routes.endpoint(
-    "POST",
-    "/verification/{id}/withdraw",
-    who=May("settle", "verification"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification/{id}/withdraw", May("settle", "verification"))
 async def withdraw_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Takes a re-test back."""
     try:
@@ -437,16 +359,7 @@ async def withdraw_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redir
     return _done(call, N_("The re-test is taken back."))
 
 
-@routes.endpoint(
-    "GET",
-    "/verification-samples",
-    who=May("draw", "verification"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(20),
-    tags=("pages",),
-)
+@routes.get("/verification-samples", May("draw", "verification"), page=PageLimit(20))
 async def samples_page(call: Ask, *, query: DrawWanted, page: PageRequest) -> Html:
     """The form for a sample, and the samples of the round."""
     round_ = await _round(call, query.round)
@@ -474,16 +387,7 @@ async def _samples(call: Ask, form: DrawForm, page: PageRequest, **more: Any) ->
     } | more
 
 
-@routes.endpoint(
-    "POST",
-    "/verification-samples",
-    who=May("draw", "verification"),
-    rate=WRITES,
-    deadline_s=DRAW_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/verification-samples", May("draw", "verification"), deadline_s=DRAW_S)
 async def sample_here(call: Ask, *, form: DrawForm) -> Html | Redirect:
     """Says how many children a sample would take, or draws it."""
     page = PageRequest(20)
@@ -534,15 +438,7 @@ def _new_draw(form: DrawForm) -> NewDraw:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/agreement",
-    who=May("read", "agreement"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/agreement", May("read", "agreement"))
 async def agreement_page(call: Ask, *, query: AgreementWanted) -> Html:
     """How re-tests agree with first tests; nothing is shown below ten."""
     round_ = await _round(call, query.round)

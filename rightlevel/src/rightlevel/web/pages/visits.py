@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Raw, Redirect, Registry, Streamed, Upload
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Raw, Redirect, Streamed, Upload
+from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, NotFound, ProgrammeError, Stale
 from rightlevel.programme.forms import AskedForm
 from rightlevel.programme.ids import time_ordered_id
@@ -39,13 +39,14 @@ from rightlevel.programme.visits import (
     visits_csv,
 )
 from rightlevel.web.authority import write_as
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import READ_S, SMALL_BODY, WRITE_S, Ask, ByUuid, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there
+from rightlevel.web.routes import Routes
 from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
 from rightlevel.web.templating import Shown, done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 VISIT_BODY = 4 * SMALL_BODY
 SCHOOLS = PageRequest(200)
@@ -98,16 +99,7 @@ class PhotoMark(msgspec.Struct, frozen=True):
     mark: str = ""
 
 
-@routes.endpoint(
-    "GET",
-    "/visits",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/visits", May("read", "visit"))
 async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Html:
     """Visits, the latest first."""
     state = query.which if query.which in ("draft", "submitted") else None
@@ -116,15 +108,7 @@ async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Htm
     return render(call, "visits/list.html", page=found, query=query)
 
 
-@routes.endpoint(
-    "GET",
-    "/visits/new",
-    who=May("create", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/visits/new", May("create", "visit"))
 async def new_visit_page(call: Ask, *, query: NewWanted) -> Html:
     """The form that begins a visit: where, for which subject, whose lesson."""
     form = NewForm(query.school_id, visited_on=today(call.clock).isoformat())
@@ -147,16 +131,7 @@ async def _new(call: Ask, form: NewForm) -> dict[str, Any]:
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/new",
-    who=May("create", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/visits/new", May("create", "visit"))
 async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
     """Begins a draft."""
     typed = Typed()
@@ -181,15 +156,7 @@ async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
     return done(call, f"/visits/{saved.visit.id}")
 
 
-@routes.endpoint(
-    "GET",
-    "/visits/{id}",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/visits/{id}", May("read", "visit"))
 async def visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit: its form, what was agreed, its photos."""
     return render(call, "visits/one.html", **await _one(call, path.id))
@@ -231,16 +198,7 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/{id}",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=VISIT_BODY,
-    tags=("pages",),
-)
+@routes.post("/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
 async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
     """Saves what is typed: by itself after every change, or with a button; the other button sends it."""
     is_by_itself = "hx-request" in call.headers and not form.submit
@@ -321,16 +279,7 @@ async def _again(
     show_again(call, "visits/one.html", error, **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/{id}/delete",
-    who=May("delete", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/visits/{id}/delete", May("delete", "visit"))
 async def delete_visit_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a visit away."""
     await delete_visit(
@@ -339,16 +288,7 @@ async def delete_visit_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirec
     return done(call, "/visits", language_of(call).gettext("Deleted."))
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/{id}/lock",
-    who=May("lock", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/visits/{id}/lock", May("lock", "visit"))
 async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirect:
     """Locks or unlocks a visit."""
     answers = await lock_visits(
@@ -359,30 +299,18 @@ async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirec
     return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/visits/{id}/print",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/visits/{id}/print", May("read", "visit"))
 async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit as a sheet of paper."""
     return render(call, "visits/print.html", **await _one(call, path.id))
 
 
-@routes.endpoint(
-    "POST",
+@routes.post(
     "/visits/export",
-    who=May("export", "visit"),
-    rate=WRITES,
-    deadline_s=READ_S,
+    May("export", "visit"),
     work="none",
-    body_bytes=SMALL_BODY,
+    deadline_s=READ_S,
     media=("text/csv; charset=utf-8",),
-    tags=("pages",),
 )
 async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
@@ -400,15 +328,8 @@ async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     )
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/{id}/photos",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=PHOTO_S,
-    work="none",
-    body_bytes=PHOTO_BODY,
-    tags=("pages",),
+@routes.post(
+    "/visits/{id}/photos", May("change", "visit"), work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY
 )
 async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Redirect:
     """Adds a photo."""
@@ -416,16 +337,7 @@ async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Up
     return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/photos/{id}/remove",
-    who=May("change", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/photos/{id}/remove", May("change", "visit"))
 async def remove_photo_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Takes a photo off its visit."""
     visit_id = await remove_photo(call.session, actor_of(call), path.id, call.clock)
@@ -439,15 +351,13 @@ class LinkEnded(ProgrammeError):
     code = "link_ended"
 
 
-@routes.endpoint(
-    "GET",
+@routes.get(
     "/photos/{id}",
-    who=May("read", "visit"),
-    rate=READS,
-    deadline_s=PHOTO_S,
+    May("read", "visit"),
     work="none",
-    media=("image/jpeg",),
+    deadline_s=PHOTO_S,
     tags=("service",),
+    media=("image/jpeg",),
 )
 async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
     """A photo, by a link that was made for this person a short while ago."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Everyone, Html, Raw, Redirect, Registry
+from flatwater.contract import Everyone, Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.accounts import list_people
@@ -32,13 +32,14 @@ from rightlevel.programme.visits import (
     read_calendar,
     revoke_calendar_link,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ByUuid, actor_of
+from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, render_once, show_again
 from rightlevel.web.words import word
 
-routes = Registry()
+routes = Routes("pages")
 
 CALENDARS = RateClass("calendars", per_s=1, burst=60)
 """Calendar programs ask a few times a day; a school's shared address holds many phones."""
@@ -90,16 +91,7 @@ class BySecret(msgspec.Struct, frozen=True):
     secret: str
 
 
-@routes.endpoint(
-    "GET",
-    "/next-week",
-    who=May("read", "planned_visit"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PLANNED,
-    tags=("pages",),
-)
+@routes.get("/next-week", May("read", "planned_visit"), page=PLANNED)
 async def next_week_page(call: Ask, *, query: WeekWanted, page: PageRequest) -> Html:
     """Where to go next and why, what is planned, and the calendar."""
     return render(call, "visits/week.html", **await _week(call, query, page))
@@ -137,16 +129,7 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
     }
 
 
-@routes.endpoint(
-    "POST",
-    "/next-week/plan",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/next-week/plan", May("plan", "visit"))
 async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
     """Plans a visit."""
     typed = Typed()
@@ -162,16 +145,7 @@ async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
     return done(call, "/next-week", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/planned-visits/{id}/cancel",
-    who=May("plan", "visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/planned-visits/{id}/cancel", May("plan", "visit"))
 async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Cancels a planned visit."""
     await cancel_planned_visit(
@@ -180,16 +154,7 @@ async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
     return done(call, "/next-week", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/follow-ups",
-    who=May("read", "follow_up"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/follow-ups", May("read", "follow_up"))
 async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
     """What was agreed at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
@@ -197,16 +162,7 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
     return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
 
 
-@routes.endpoint(
-    "POST",
-    "/visits/{id}/follow-ups",
-    who=May("raise", "follow_up"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/visits/{id}/follow-ups", May("raise", "follow_up"))
 async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
     """Keeps what was agreed at a visit."""
     typed = Typed()
@@ -217,16 +173,7 @@ async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> 
     return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/follow-ups/{id}/close",
-    who=May("settle", "follow_up"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/follow-ups/{id}/close", May("settle", "follow_up"))
 async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Redirect:
     """Ends what was agreed."""
     await close_follow_up(
@@ -241,16 +188,7 @@ async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Red
     return done(call, "/follow-ups", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "POST",
-    "/next-week/calendar",
-    who=May("read", "planned_visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/next-week/calendar", May("read", "planned_visit"))
 async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     """Makes a calendar link, and shows it this once."""
     values = await _week(call, WeekWanted(), PageRequest(50))
@@ -258,31 +196,19 @@ async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     return render_once(call, "visits/week.html", **values)
 
 
-@routes.endpoint(
-    "POST",
-    "/calendar-links/{id}/revoke",
-    who=May("read", "planned_visit"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/calendar-links/{id}/revoke", May("read", "planned_visit"))
 async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Ends a calendar link."""
     await revoke_calendar_link(call.session, actor_of(call), path.id, call.clock)
     return done(call, "/next-week", language_of(call).gettext("Saved."))
 
 
-@routes.endpoint(
-    "GET",
+@routes.get(
     "/calendar/{secret}",
-    who=Everyone(),
+    Everyone(),
     rate=CALENDARS,
-    deadline_s=READ_S,
-    work="read",
-    media=("text/calendar; charset=utf-8",),
     tags=("service",),
+    media=("text/calendar; charset=utf-8",),
 )
 async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect, Registry
-from flatwater.paging import PageLimit, PageRequest
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
 from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import (
@@ -20,11 +20,12 @@ from rightlevel.programme.schools import (
     list_years,
     read_year,
 )
-from rightlevel.web.call import READ_S, READS, SMALL_BODY, WRITE_S, WRITES, Ask, ById, actor_of
+from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, show_again
 
-routes = Registry()
+routes = Routes("pages")
 
 
 class YearForm(msgspec.Struct, frozen=True):
@@ -44,45 +45,19 @@ def _form_of(year: SchoolYear) -> YearForm:
     )
 
 
-@routes.endpoint(
-    "GET",
-    "/years",
-    who=May("read", "school_year"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    page=PageLimit(),
-    tags=("pages",),
-)
+@routes.get("/years", May("read", "school_year"))
 async def years_page(call: Ask, *, page: PageRequest) -> Html:
     """School years, newest first."""
     return render(call, "years/list.html", page=await list_years(call.session, actor_of(call), page))
 
 
-@routes.endpoint(
-    "GET",
-    "/years/new",
-    who=May("create", "school_year"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/years/new", May("create", "school_year"))
 async def new_year_page(call: Ask) -> Html:
     """The form for a school year."""
     return render(call, "years/form.html", year=None, form=YearForm(), now=[])
 
 
-@routes.endpoint(
-    "POST",
-    "/years/new",
-    who=May("create", "school_year"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/years/new", May("create", "school_year"))
 async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
     """Adds a school year."""
     typed = Typed()
@@ -99,31 +74,14 @@ async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
     return done(call, "/years", _("Saved."))
 
 
-@routes.endpoint(
-    "GET",
-    "/years/{id}",
-    who=May("change", "school_year"),
-    rate=READS,
-    deadline_s=READ_S,
-    work="read",
-    tags=("pages",),
-)
+@routes.get("/years/{id}", May("change", "school_year"))
 async def year_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school year."""
     year = await read_year(call.session, actor_of(call), path.id)
     return render(call, "years/form.html", year=year, form=_form_of(year), now=[])
 
 
-@routes.endpoint(
-    "POST",
-    "/years/{id}",
-    who=May("change", "school_year"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/years/{id}", May("change", "school_year"))
 async def change_year_here(call: Ask, *, path: ById, form: YearForm) -> Redirect:
     """Changes name, days, or which year we are in."""
     typed = Typed()
@@ -145,16 +103,7 @@ async def _again(call: Ask, year_id: int, form: YearForm, error: ProgrammeError)
     return {"year": year, "form": typed, "now": now_there(error, form)}
 
 
-@routes.endpoint(
-    "POST",
-    "/years/{id}/delete",
-    who=May("delete", "school_year"),
-    rate=WRITES,
-    deadline_s=WRITE_S,
-    work="write",
-    body_bytes=SMALL_BODY,
-    tags=("pages",),
-)
+@routes.post("/years/{id}/delete", May("delete", "school_year"))
 async def delete_year_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school year away, restorably, with a reason."""
     try:
