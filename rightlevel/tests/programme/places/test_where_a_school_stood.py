@@ -114,7 +114,7 @@ async def test_what_moved_is_told(session: Session, cast: Cast, clock: StandingC
     assert (await moved_schools(session, cast.viewer, asked)).total == 0
     await move(session, cast, clock, cast.school_a, cast.district_2)
     for place_id in (None, cast.country, cast.district_1, cast.district_2):
-        told = await moved_schools(session, cast.viewer, FigureQuery(cast.round, "math", place_id))
+        told = await moved_schools(session, cast.coordinator, FigureQuery(cast.round, "math", place_id))
         assert told.total == 1
         only = told.schools[0]
         assert (only.school_id, only.then_id, only.now_id) == (

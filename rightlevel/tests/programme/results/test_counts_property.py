@@ -134,7 +134,7 @@ class Tally:
         assert (found.different, found.differences) == (0, [])
         for subject in SUBJECTS:
             figures = await read_figures(
-                self.session, self.cast.viewer, FigureQuery(self.cast.round, subject)
+                self.session, self.cast.coordinator, FigureQuery(self.cast.round, subject)
             )
             counted = Counter(
                 rank
@@ -197,7 +197,7 @@ async def test_changing_a_level_moves_a_child_from_one_count_to_the_other(
     tally = Tally(session, cast, clock)
 
     async def counts() -> list[int]:
-        figures = await read_figures(session, cast.viewer, FigureQuery(cast.round, "math"))
+        figures = await read_figures(session, cast.coordinator, FigureQuery(cast.round, "math"))
         return [level.count for level in figures.levels]
 
     await tally.enter(0, True, 4)

@@ -196,7 +196,7 @@ async def test_a_fixed_roll_keeps_the_seat_of_a_record_that_went_into_a_later_on
 
     async def enrolled() -> int:
         query = FigureQuery(cast.round, "math", school_id=cast.school_a)
-        return (await read_figures(session, cast.viewer, query)).enrolled
+        return (await read_figures(session, cast.coordinator, query)).enrolled
 
     async def is_exact() -> bool:
         found = await reconcile(session)
