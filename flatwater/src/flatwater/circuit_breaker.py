@@ -128,5 +128,11 @@ class CircuitBreaker:
 
     def statistics(self) -> BreakerStatistics:
         return BreakerStatistics(
-            self.name, self.state, self._admitted, self._refused, self._failed, self._opened, self._probes
+            name=self.name,
+            state=self.state,
+            admitted=self._admitted,
+            refused=self._refused,
+            failed=self._failed,
+            opened=self._opened,
+            probes=self._probes,
         )

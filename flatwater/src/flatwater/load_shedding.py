@@ -254,16 +254,16 @@ class LoadShedder:
 
     def standing(self) -> SheddingStanding:
         return SheddingStanding(
-            dict(self._causes),
-            {priority: dict(counts) for priority, counts in self._shed.items()},
-            self.in_flight,
-            self._memory_share,
-            self._queue_share,
-            self._lag_s,
-            self.reliefs,
-            self.turning_away_s,
-            self.memory_short_s,
-            self._let_in_anyway,
+            shedding=dict(self._causes),
+            shed={priority: dict(counts) for priority, counts in self._shed.items()},
+            in_flight=self.in_flight,
+            memory_share=self._memory_share,
+            queue_share=self._queue_share,
+            lag_s=self._lag_s,
+            reliefs=self.reliefs,
+            turning_away_s=self.turning_away_s,
+            memory_short_s=self.memory_short_s,
+            let_in_anyway=self._let_in_anyway,
         )
 
 

@@ -74,7 +74,14 @@ def openapi(
     """
     kinds = _schema_kinds(registry)
     schemas, components = _plain_names(*msgspec.json.schema_components(kinds, ref_template=_REF))
-    document = _Document(kinds, schemas, components, list(security), problems, in_pages)
+    document = _Document(
+        kinds=kinds,
+        schemas=schemas,
+        components=components,
+        security=list(security),
+        problems=problems,
+        in_pages=in_pages,
+    )
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in registry:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = document.operation(endpoint)

@@ -209,4 +209,12 @@ def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) 
     text = "\n".join(_terse(lines)).strip()
     # The one place where text becomes literal: it came from a file of this code base and nothing was put into it.
     vouched = cast("LiteralString", text.removesuffix(";"))
-    return Query(name, sentence, vouched, frozenset(_PARAMETER.findall(text)), chosen, source, set())
+    return Query(
+        name=name,
+        sentence=sentence,
+        text=vouched,
+        parameters=frozenset(_PARAMETER.findall(text)),
+        chosen=chosen,
+        source=source,
+        shapes=set(),
+    )

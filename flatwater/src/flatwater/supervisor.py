@@ -168,18 +168,18 @@ class Loop:
         if not is_alive:
             state = "ended" if self._has_ended else "dead"
         return LoopStanding(
-            self.name,
-            self.kind,
-            self.period_s,
-            state,
-            self._turns,
-            self._failures,
-            self._in_a_row,
-            missed,
-            self._last_turn_at,
-            self._last_success_at,
-            self._last_failure_at,
-            self._last_error,
+            name=self.name,
+            kind=self.kind,
+            period_s=self.period_s,
+            state=state,
+            turns=self._turns,
+            failures=self._failures,
+            failures_in_a_row=self._in_a_row,
+            missed_turns=missed,
+            last_turn_at=self._last_turn_at,
+            last_success_at=self._last_success_at,
+            last_failure_at=self._last_failure_at,
+            last_error=self._last_error,
         )
 
     @property

@@ -277,7 +277,12 @@ class SharedCache(Generic[ValueT]):
 
     def statistics(self) -> SharedStatistics:
         return SharedStatistics(
-            self._hits, self._misses, self._gone, self._damaged, self._too_big, not self._owes_everything
+            hits=self._hits,
+            misses=self._misses,
+            gone=self._gone,
+            damaged=self._damaged,
+            too_big=self._too_big,
+            is_usable=not self._owes_everything,
         )
 
 

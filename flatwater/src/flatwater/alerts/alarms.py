@@ -152,4 +152,11 @@ class Alarms:
 
     def _alert(self, judgement: Judgement, alarm: _Alarm, kind: Kind) -> Alert:
         verdict = judgement.verdict if alarm.level is None else alarm.level
-        return Alert(judgement.name, kind, verdict, judgement.sentence, self._clock.now(), alarm.since_at)
+        return Alert(
+            name=judgement.name,
+            kind=kind,
+            verdict=verdict,
+            sentence=judgement.sentence,
+            at=self._clock.now(),
+            since_at=alarm.since_at,
+        )

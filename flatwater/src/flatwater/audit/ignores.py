@@ -111,12 +111,12 @@ def _about(
             yield _finding(
                 module,
                 each,
-                number,
-                WITHOUT_REASON,
-                "P2",
-                "An ignore says no reason, so what it names is told all the same.",
-                "Whoever meets it later can't judge whether it still holds.",
-                "Write `# flatwater: ignore[rule] because …`, or mend what it hides.",
+                number=number,
+                rule=WITHOUT_REASON,
+                priority="P2",
+                saw="An ignore says no reason, so what it names is told all the same.",
+                why="Whoever meets it later can't judge whether it still holds.",
+                change="Write `# flatwater: ignore[rule] because …`, or mend what it hides.",
             )
         elif strange or each not in used:
             saw = (
@@ -127,12 +127,12 @@ def _about(
             yield _finding(
                 module,
                 each,
-                number,
-                OF_NOTHING,
-                "P3",
-                saw,
-                "It would hide the next finding there, which nobody has judged.",
-                "Delete it, or correct the rule's name.",
+                number=number,
+                rule=OF_NOTHING,
+                priority="P3",
+                saw=saw,
+                why="It would hide the next finding there, which nobody has judged.",
+                change="Delete it, or correct the rule's name.",
             )
 
 

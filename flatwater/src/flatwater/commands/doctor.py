@@ -91,7 +91,16 @@ def doctor(
     require_address(healthz)
     if fix and application is None:
         raise click.UsageError("Name the application whose sessions may be cured: --application NAME.")
-    asked = _Asked(snapshot or place_of(dsn), is_json, shows_all, fix, yes, key, reason, strict)
+    asked = _Asked(
+        path=snapshot or place_of(dsn),
+        is_json=is_json,
+        shows_all=shows_all,
+        fixes=fix,
+        says_yes=yes,
+        key=key,
+        reason=reason,
+        is_strict=strict,
+    )
     try:
         code = _look_and_tell(dsn, application, asked, every_s=watch, looks=looks, health_page=healthz)
     except (CouldNotLook, SnapshotBroken, TooManyAcknowledged) as error:

@@ -36,7 +36,15 @@ def graded(
 
 def well(check: Check, saw: str, **numbers: float | int | str) -> Finding:
     """The finding of a check that found nothing wrong; `saw` tells what it looked at, with numbers."""
-    return Finding(check.name, f"{check.name}/all", "ok", saw, check.why, (), dict(numbers))
+    return Finding(
+        check=check.name,
+        key=f"{check.name}/all",
+        severity="ok",
+        saw=saw,
+        why=check.why,
+        cures=(),
+        numbers=dict(numbers),
+    )
 
 
 def owners(look: Look) -> frozenset[str]:

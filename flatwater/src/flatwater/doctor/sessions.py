@@ -65,19 +65,19 @@ def hidden(look: Look, check: str, sessions: list[Session]) -> list[Finding]:
     role = identifier(look.role)
     return [
         Finding(
-            check,
-            f"{check}/hidden",
-            "not_examined",
-            f"{len(unseen)} sessions of other roles do not show their state to this role.",
-            "What can't be seen can't be called healthy.",
-            (
+            check=check,
+            key=f"{check}/hidden",
+            severity="not_examined",
+            saw=f"{len(unseen)} sessions of other roles do not show their state to this role.",
+            why="What can't be seen can't be called healthy.",
+            cures=(
                 Cure(
                     sql=f"grant pg_read_all_stats to {role};",
                     undo=f"revoke pg_read_all_stats from {role};",
                     explanation="As a superuser.",
                 ),
             ),
-            {"sessions": len(unseen)},
+            numbers={"sessions": len(unseen)},
         )
     ]
 

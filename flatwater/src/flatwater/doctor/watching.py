@@ -87,19 +87,19 @@ class Watch:
             (s for s in sessions if s.state not in {"idle", "hidden"}), key=lambda s: -s.statement_s
         )
         return Reading(
-            look.at,
-            look.database,
-            look.version,
-            now,
-            tuple(active[:MAX_STATEMENTS]),
-            tuple(waits[:MAX_WAITS]),
-            pss_bytes,
-            transactions_each_s,
-            hit_share,
-            theil_sen(list(self._connections)),
-            theil_sen(list(self._memory)),
-            dict(list((pool or {}).items())[:MAX_POOL_WORDS]),
-            tuple(not_seen),
+            at=look.at,
+            database=look.database,
+            server_version=look.version,
+            now=now,
+            statements=tuple(active[:MAX_STATEMENTS]),
+            waits=tuple(waits[:MAX_WAITS]),
+            pss_bytes=pss_bytes,
+            transactions_each_s=transactions_each_s,
+            hit_share=hit_share,
+            connections_slope=theil_sen(list(self._connections)),
+            memory_slope=theil_sen(list(self._memory)),
+            pool=dict(list((pool or {}).items())[:MAX_POOL_WORDS]),
+            not_seen=tuple(not_seen),
         )
 
     def _rates(self, at: datetime, now: Now) -> tuple[float | None, float | None]:

@@ -140,12 +140,12 @@ class EndpointGrowth:
         """Every endpoint, the one that grew most first; never more than `names` and the others together."""
         standings = [
             EndpointStanding(
-                name,
-                each.requests,
-                each.followed,
-                each.growth_per_request,
-                each.largest_bytes,
-                each.over_budget,
+                name=name,
+                requests=each.requests,
+                followed=each.followed,
+                growth_per_request=each.growth_per_request,
+                largest_bytes=each.largest_bytes,
+                over_budget=each.over_budget,
             )
             for name, each in self._tallies.items()
         ]

@@ -112,13 +112,13 @@ class GarbageMonitor:
 
     def standing(self) -> GarbageStanding:
         return GarbageStanding(
-            (self._collections[0], self._collections[1], self._collections[2]),
-            tuple(self._pauses),
-            self._pause_s_total,
-            self._pause_s_max,
-            self._collected,
-            self._uncollectable,
-            self._long_pauses,
+            collections=(self._collections[0], self._collections[1], self._collections[2]),
+            pauses=tuple(self._pauses),
+            pause_s_total=self._pause_s_total,
+            pause_s_max=self._pause_s_max,
+            collected=self._collected,
+            uncollectable=self._uncollectable,
+            long_pauses=self._long_pauses,
         )
 
 

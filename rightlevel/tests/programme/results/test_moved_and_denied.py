@@ -115,7 +115,9 @@ async def test_the_children_behind_a_figure_are_as_many_as_it_says_after_one_mov
     stayed = a_write(cast, cast.students_a[1])
     assert await codes(session, cast.teacher, clock, stayed) == ["saved"]
     for school, expected in ((cast.school_a, 2), (cast.school_b, 0)):
-        figures = await read_figures(session, cast.coordinator, FigureQuery(cast.round, "math", school_id=school))
+        figures = await read_figures(
+            session, cast.coordinator, FigureQuery(cast.round, "math", school_id=school)
+        )
         asked = BehindQuery(cast.round, "math", school, rank=4)
         listed = (await children_behind(session, cast.coordinator, asked, PageRequest())).items
         assert (figures.levels[3].count, len(listed)) == (expected, expected)

@@ -123,7 +123,9 @@ async def enter(session: Session, actor: Actor, round_id: int, *students: str, *
 
 
 async def at(session: Session, cast: Cast, round_id: int, school: int, **more: Any) -> Figures:
-    return await read_figures(session, cast.coordinator, FigureQuery(round_id, "math", school_id=school, **more))
+    return await read_figures(
+        session, cast.coordinator, FigureQuery(round_id, "math", school_id=school, **more)
+    )
 
 
 async def sheet(session: Session, actor: Actor, round_id: int, school: int, **more: Any) -> list[SheetRow]:

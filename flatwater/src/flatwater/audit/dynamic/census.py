@@ -111,13 +111,13 @@ def _container(name: str, each: Any, owner: str, is_bounded: bool) -> Container 
         )
     newest = _newest(each)
     return Container(
-        name,
-        kind,
-        len(each),
-        type(newest).__name__ if newest is not None else "",
-        issubclass(type(newest), BaseException),
-        owner or _owner(newest),
-        is_bounded or (issubclass(type(each), deque) and each.maxlen is not None),
+        name=name,
+        kind=kind,
+        size=len(each),
+        holds=type(newest).__name__ if newest is not None else "",
+        is_exception=issubclass(type(newest), BaseException),
+        owner=owner or _owner(newest),
+        is_bounded=is_bounded or (issubclass(type(each), deque) and each.maxlen is not None),
     )
 
 

@@ -196,15 +196,15 @@ class AppClient:
             ending, raised = "raised", _raised(error)
             error = None
         return Answer(
-            exchange.status,
-            ending,
-            self._clock.monotonic() - began,
-            exchange.body_bytes,
-            exchange.largest_piece_bytes,
-            exchange.taken_bytes,
-            bytes(exchange.kept),
-            raised,
-            exchange.is_stream,
+            status=exchange.status,
+            ending=ending,
+            seconds=self._clock.monotonic() - began,
+            body_bytes=exchange.body_bytes,
+            largest_piece_bytes=exchange.largest_piece_bytes,
+            taken_bytes=exchange.taken_bytes,
+            kept=bytes(exchange.kept),
+            raised=raised,
+            is_stream=exchange.is_stream,
         )
 
     async def _serve(self, call: Call, exchange: _Exchange) -> None:

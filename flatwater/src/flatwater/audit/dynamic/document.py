@@ -135,12 +135,12 @@ def _operation(
     media_type = "application/json" if "application/json" in content else next(iter(content), "")
     body = resolved(document, content.get(media_type, {}).get("schema")) if media_type else {}
     return Operation(
-        method,
-        path,
-        tuple(parameters.values()),
-        media_type,
-        body,
-        tuple(
+        method=method,
+        path=path,
+        parameters=tuple(parameters.values()),
+        media_type=media_type,
+        body=body,
+        answers=tuple(
             kind
             for answer in operation.get("responses", {}).values()
             for kind in resolved(document, answer).get("content", {})

@@ -87,7 +87,7 @@ async def drive_application(
         ids = KnownIds()
         probe, readings = Probe(clock, only=database), list[EndpointReading]()
         with probe.in_place():
-            drive = _Drive(app, client, ids, source, calls, seed)
+            drive = _Drive(app=app, client=client, ids=ids, source=source, calls=calls, seed=seed)
             for operation in operations_of(document):
                 why_not = _why_not(operation, writes, probe, database)
                 readings.append(

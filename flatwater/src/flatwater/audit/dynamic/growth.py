@@ -88,7 +88,13 @@ async def growth_of(run: Run, wanted: int, seed: int, app: AsgiApp, source: Sour
     else:
         containers = [each for each in containers if not each.container.is_bounded]
     return Growth(
-        verdict, slope, run.calls - before, traced_bytes, None, tuple(lines), tuple(containers[:MOST_NAMED])
+        verdict=verdict,
+        slope=slope,
+        calls=run.calls - before,
+        bytes_per_request=traced_bytes,
+        settled_after=None,
+        lines=tuple(lines),
+        containers=tuple(containers[:MOST_NAMED]),
     )
 
 

@@ -74,7 +74,14 @@ async def _big(client: AppClient, call: Call, patience_s: float) -> HostileReadi
     await settle(tally, patience_s)
     await tally.take_back()
     return HostileReading(
-        "big_body", call.says, answer.status, 0, peak, answer.taken_bytes, len(call.body), answer.raised
+        kind="big_body",
+        says=call.says,
+        status=answer.status,
+        rows=0,
+        peak_bytes=peak,
+        taken_bytes=answer.taken_bytes,
+        sent_bytes=len(call.body),
+        raised=answer.raised,
     )
 
 

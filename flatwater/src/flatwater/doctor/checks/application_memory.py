@@ -83,13 +83,13 @@ class ApplicationMemory(Struct, frozen=True):
             explanation="Let the process drain and start it anew, one at a time; then find what grows (flatwater audit)."
         )
         return Finding(
-            NAME,
-            f"{NAME}/{look.application}",
-            severity,
-            f"{len(held)} processes of {look.application} take {in_words(total)} (PSS): {each}.",
-            self.why,
-            (cure,) if severity != "ok" else (),
-            {"pss_bytes": total, "processes": len(held)},
+            check=NAME,
+            key=f"{NAME}/{look.application}",
+            severity=severity,
+            saw=f"{len(held)} processes of {look.application} take {in_words(total)} (PSS): {each}.",
+            why=self.why,
+            cures=(cure,) if severity != "ok" else (),
+            numbers={"pss_bytes": total, "processes": len(held)},
         )
 
 

@@ -105,13 +105,13 @@ class BackendMemory(Struct, frozen=True):
             )
             name = process.application_name or process.role
             yield Finding(
-                NAME,
-                f"{NAME}/{name}",
-                severity,
-                f"{name} (pid {process.pid}, {spent(process.age_s)} old) holds {in_words(memory.own_bytes)} of its own.",
-                self.why,
-                (end, tell),
-                {"own_bytes": memory.own_bytes, "pss_bytes": memory.pss_bytes},
+                check=NAME,
+                key=f"{NAME}/{name}",
+                severity=severity,
+                saw=f"{name} (pid {process.pid}, {spent(process.age_s)} old) holds {in_words(memory.own_bytes)} of its own.",
+                why=self.why,
+                cures=(end, tell),
+                numbers={"own_bytes": memory.own_bytes, "pss_bytes": memory.pss_bytes},
             )
 
     def _own_session(self, look: Look) -> Iterator[Finding]:

@@ -92,13 +92,13 @@ class Bloat(Struct, frozen=True):
         rows = table.dead_rows + table.live_rows
         if table.dead_rows >= self.least_dead_rows and table.dead_rows >= rows * self.dead_share:
             yield Finding(
-                NAME,
-                f"{NAME}/dead rows of {table.schema}.{table.name}",
-                "warning",
-                f"{table.dead_rows} of {rows} rows of {table.schema}.{table.name} are dead ({table.dead_rows / rows:.0%}).",
-                "They are stepped over by every scan until a vacuum takes them out.",
-                (vacuum,),
-                {"dead_rows": table.dead_rows, "live_rows": table.live_rows},
+                check=NAME,
+                key=f"{NAME}/dead rows of {table.schema}.{table.name}",
+                severity="warning",
+                saw=f"{table.dead_rows} of {rows} rows of {table.schema}.{table.name} are dead ({table.dead_rows / rows:.0%}).",
+                why="They are stepped over by every scan until a vacuum takes them out.",
+                cures=(vacuum,),
+                numbers={"dead_rows": table.dead_rows, "live_rows": table.live_rows},
             )
         severity = graded(table.wasted_bytes, warning=self.warning_bytes, critical=self.critical_bytes)
         if severity == "ok" and table.wasted_bytes >= self.least_bytes and table.ratio >= self.ratio:
@@ -113,14 +113,14 @@ class Bloat(Struct, frozen=True):
             "the long lock.",
         )
         yield Finding(
-            NAME,
-            f"{NAME}/{table.schema}.{table.name}",
-            severity,
-            f"{table.schema}.{table.name} takes {in_words(table.size_bytes)}; its rows would fill about "
+            check=NAME,
+            key=f"{NAME}/{table.schema}.{table.name}",
+            severity=severity,
+            saw=f"{table.schema}.{table.name} takes {in_words(table.size_bytes)}; its rows would fill about "
             f"{in_words(table.needed_bytes or 0)}, {table.ratio:.1f} times less.",
-            self.why,
-            (full, vacuum),
-            {"wasted_bytes": table.wasted_bytes, "ratio": round(table.ratio, 1)},
+            why=self.why,
+            cures=(full, vacuum),
+            numbers={"wasted_bytes": table.wasted_bytes, "ratio": round(table.ratio, 1)},
         )
 
     def _index(self, index: _Relation) -> Iterator[Finding]:
@@ -128,13 +128,15 @@ class Bloat(Struct, frozen=True):
         if index.wasted_bytes < self.index_bytes and not is_swollen:
             return
         yield Finding(
-            NAME,
-            f"{NAME}/index {index.schema}.{index.name}",
-            graded(index.wasted_bytes, notice=0, warning=self.warning_bytes, critical=self.critical_bytes),
-            f"Index {index.schema}.{index.name} takes {in_words(index.size_bytes)}; its entries would fill about "
+            check=NAME,
+            key=f"{NAME}/index {index.schema}.{index.name}",
+            severity=graded(
+                index.wasted_bytes, notice=0, warning=self.warning_bytes, critical=self.critical_bytes
+            ),
+            saw=f"Index {index.schema}.{index.name} takes {in_words(index.size_bytes)}; its entries would fill about "
             f"{in_words(index.needed_bytes or 0)}.",
-            "A sparse index keeps more pages in memory for the same keys.",
-            (
+            why="A sparse index keeps more pages in memory for the same keys.",
+            cures=(
                 Cure(
                     sql=f"reindex index concurrently {identifier(index.schema, index.name)};",
                     undo="none is needed; it is the same index",
@@ -142,7 +144,7 @@ class Bloat(Struct, frozen=True):
                     "interrupted it leaves an invalid index whose name ends in _ccnew (see invalid_indexes).",
                 ),
             ),
-            {"wasted_bytes": index.wasted_bytes, "ratio": round(index.ratio, 1)},
+            numbers={"wasted_bytes": index.wasted_bytes, "ratio": round(index.ratio, 1)},
         )
 
 

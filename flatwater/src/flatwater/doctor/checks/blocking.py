@@ -130,13 +130,13 @@ class Blocking(Struct, frozen=True):
             f"{statement_shape(first.blocker_statement)}"
         )
         return Finding(
-            NAME,
-            f"{NAME}/{name}",
-            severity,
-            "\n".join([head, *shown]),
-            self.why,
-            (self._cure(look, root, first),),
-            {
+            check=NAME,
+            key=f"{NAME}/{name}",
+            severity=severity,
+            saw="\n".join([head, *shown]),
+            why=self.why,
+            cures=(self._cure(look, root, first),),
+            numbers={
                 "waiting": len(lines),
                 "longest_s": round(longest_s, 1),
                 "blocker_pid": root,

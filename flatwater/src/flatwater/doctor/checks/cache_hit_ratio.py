@@ -59,22 +59,30 @@ class CacheHitRatio(Struct, frozen=True):
         numbers: dict[str, float | int | str] = {"ratio": round(ratio, 4), "hits": found, "reads": read}
         saw = f"{ratio:.1%} of {found + read} blocks of {kind} were in the server's memory"
         if ratio >= self.least:
-            return Finding(NAME, f"{NAME}/{kind}", "ok", f"{saw}.", self.why, (), numbers)
+            return Finding(
+                check=NAME,
+                key=f"{NAME}/{kind}",
+                severity="ok",
+                saw=f"{saw}.",
+                why=self.why,
+                cures=(),
+                numbers=numbers,
+            )
         worst = look.rows(queries["most_read_tables"], into=_Table)
         most = ", ".join(f"{each.schema}.{each.table_name} ({each.reads} blocks)" for each in worst)
         return Finding(
-            NAME,
-            f"{NAME}/{kind}",
-            "notice",
-            f"{saw}; {self.least:.1%} is usual. Most was read of {most or 'no table'}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{kind}",
+            severity="notice",
+            saw=f"{saw}; {self.least:.1%} is usual. Most was read of {most or 'no table'}.",
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="Look first at missing_indexes and unused_indexes: scans of whole tables push everything else out. "
                     "Then at shared_buffers (settings_for_memory). The system's own cache is not counted here."
                 ),
             ),
-            numbers,
+            numbers=numbers,
         )
 
 

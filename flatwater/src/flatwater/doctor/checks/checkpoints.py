@@ -50,12 +50,12 @@ class Checkpoints(Struct, frozen=True):
         # The default's next sizes up are doublings; past 64 GiB the disk should be asked first.
         larger_mb = min(counted.max_wal_bytes * 2, 64 << 30) >> 20
         yield Finding(
-            NAME,
-            f"{NAME}/all",
-            "warning",
-            f"{saw}; max_wal_size is {in_words(counted.max_wal_bytes)}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/all",
+            severity="warning",
+            saw=f"{saw}; max_wal_size is {in_words(counted.max_wal_bytes)}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"alter system set max_wal_size = '{larger_mb}MB';",
                     undo="alter system reset max_wal_size;",
@@ -66,7 +66,7 @@ class Checkpoints(Struct, frozen=True):
                     explanation="Makes the setting hold; no restart is needed.",
                 ),
             ),
-            numbers,
+            numbers=numbers,
         )
 
 

@@ -80,13 +80,13 @@ class Connections(Struct, frozen=True):
             "raising max_connections makes each one dearer."
         )
         return Finding(
-            NAME,
-            f"{NAME}/room",
-            severity,
-            f"{room.taken} of {usable} connections are taken ({share:.0%}); most by {holders}.",
-            self.why,
-            (cure,) if severity != "ok" else (),
-            {"taken": room.taken, "usable": usable, "max_connections": room.allowed},
+            check=NAME,
+            key=f"{NAME}/room",
+            severity=severity,
+            saw=f"{room.taken} of {usable} connections are taken ({share:.0%}); most by {holders}.",
+            why=self.why,
+            cures=(cure,) if severity != "ok" else (),
+            numbers={"taken": room.taken, "usable": usable, "max_connections": room.allowed},
         )
 
     def _application(self, look: Look, groups: list[_Group], sessions: list[Session]) -> Finding:
@@ -106,14 +106,14 @@ class Connections(Struct, frozen=True):
             # As many as bring it down to its target; a pool that needs one opens it again.
             cures = tuple(terminate(look, each) for each in idle[: min(count - self.target, MAX_CURES)])
         return Finding(
-            NAME,
-            f"{NAME}/{look.application}",
-            severity,
-            f"{look.application} holds {count} connections ({states}), the oldest for {spent(oldest_s)}; "
+            check=NAME,
+            key=f"{NAME}/{look.application}",
+            severity=severity,
+            saw=f"{look.application} holds {count} connections ({states}), the oldest for {spent(oldest_s)}; "
             f"3 to {self.target} are its target.",
-            "An application that holds more than it uses at once leaks them, or its pool is too big.",
-            cures,
-            {"connections": count, "target": self.target},
+            why="An application that holds more than it uses at once leaks them, or its pool is too big.",
+            cures=cures,
+            numbers={"connections": count, "target": self.target},
         )
 
     def _idle(self, look: Look, sessions: list[Session]) -> Iterator[Finding]:
@@ -126,14 +126,14 @@ class Connections(Struct, frozen=True):
             severity: Severity = "warning" if len(idle) > self.target else "notice"
             cures = tuple(terminate(look, each) for each in idle[:MAX_CURES])
             yield Finding(
-                NAME,
-                f"{NAME}/idle/{application}",
-                severity,
-                f"{len(idle)} connections of {application} did nothing for over {spent(self.idle_s)}, "
+                check=NAME,
+                key=f"{NAME}/idle/{application}",
+                severity=severity,
+                saw=f"{len(idle)} connections of {application} did nothing for over {spent(self.idle_s)}, "
                 f"the longest for {spent(idle[0].in_state_s)}.",
-                "Idle connections keep their memory and their place; eleven of them began the 2.29 GiB that this tool exists for.",
-                cures,
-                {"idle": len(idle), "longest_s": round(idle[0].in_state_s, 1)},
+                why="Idle connections keep their memory and their place; eleven of them began the 2.29 GiB that this tool exists for.",
+                cures=cures,
+                numbers={"idle": len(idle), "longest_s": round(idle[0].in_state_s, 1)},
             )
 
     def _idle_in_transaction(self, look: Look, sessions: list[Session]) -> Iterator[Finding]:
@@ -147,19 +147,23 @@ class Connections(Struct, frozen=True):
             severity: Severity = "critical" if longest.in_state_s >= 30 else "warning"
             route = f" in route {longest.route}" if longest.route else ""
             yield Finding(
-                NAME,
-                f"{NAME}/idle in transaction/{name}",
-                severity,
-                f"{len(waiting)} sessions of {longest.application or longest.role}{route} opened a transaction and wait; "
+                check=NAME,
+                key=f"{NAME}/idle in transaction/{name}",
+                severity=severity,
+                saw=f"{len(waiting)} sessions of {longest.application or longest.role}{route} opened a transaction and wait; "
                 f"{who(longest)} for {spent(longest.in_state_s)}.",
-                "It keeps its locks and holds back vacuum while the application does something else, or forgot it.",
-                (
+                why="It keeps its locks and holds back vacuum while the application does something else, or forgot it.",
+                cures=(
                     *(terminate(look, each) for each in waiting[:MAX_CURES]),
                     Cure(
                         explanation="Do the slow work before or after the transaction, and give it a deadline."
                     ),
                 ),
-                {"sessions": len(waiting), "longest_s": round(longest.in_state_s, 1), "pid": longest.pid},
+                numbers={
+                    "sessions": len(waiting),
+                    "longest_s": round(longest.in_state_s, 1),
+                    "pid": longest.pid,
+                },
             )
 
 

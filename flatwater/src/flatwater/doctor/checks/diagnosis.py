@@ -76,21 +76,21 @@ class Diagnosis(Struct, frozen=True):
                 else first.blocker_application_name or first.blocker_role
             )
             yield Finding(
-                NAME,
-                f"{NAME}/pile-up/{held_by}",
-                severity,
-                f"{len(behind)} of {len(mine)} connections of {look.application} wait for one that {held_by} (pid {root}) holds "
+                check=NAME,
+                key=f"{NAME}/pile-up/{held_by}",
+                severity=severity,
+                saw=f"{len(behind)} of {len(mine)} connections of {look.application} wait for one that {held_by} (pid {root}) holds "
                 f"on {first.subject or first.kind}, {first.blocker_state} for {spent(first.blocker_in_state_s)}"
                 f"{_routes(route_of(each.application_name) for each in behind)}. It last ran: "
                 f"{statement_shape(first.blocker_statement)}",
-                "The pool is not too small: its connections stand in one line. A bigger one only makes the line longer.",
-                (
+                why="The pool is not too small: its connections stand in one line. A bigger one only makes the line longer.",
+                cures=(
                     Cure(
                         explanation=f"Cure blocking/{first.blocker_application_name or first.blocker_role}; "
                         "then shorten that transaction."
                     ),
                 ),
-                {"waiting": len(behind), "connections": len(mine), "blocker_pid": root},
+                numbers={"waiting": len(behind), "connections": len(mine), "blocker_pid": root},
             )
 
     def _forgotten(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
@@ -106,14 +106,14 @@ class Diagnosis(Struct, frozen=True):
             "critical" if len(forgotten) >= self.pool or first.in_state_s >= 30 else "warning"
         )
         yield Finding(
-            NAME,
-            f"{NAME}/forgotten/{first.route or look.application}",
-            severity,
-            f"{len(forgotten)} of {len(mine)} connections of {look.application} sit in an open transaction, the longest for "
+            check=NAME,
+            key=f"{NAME}/forgotten/{first.route or look.application}",
+            severity=severity,
+            saw=f"{len(forgotten)} of {len(mine)} connections of {look.application} sit in an open transaction, the longest for "
             f"{spent(first.in_state_s)}{_routes(each.route for each in forgotten)}. It last ran: {statement_shape(first.statement)}",
-            "The code waits for something else (a call, a file, a person) inside a transaction, or lost its way out.",
-            tuple(terminate(look, each) for each in forgotten[:MAX_CURES]),
-            {"forgotten": len(forgotten), "connections": len(mine)},
+            why="The code waits for something else (a call, a file, a person) inside a transaction, or lost its way out.",
+            cures=tuple(terminate(look, each) for each in forgotten[:MAX_CURES]),
+            numbers={"forgotten": len(forgotten), "connections": len(mine)},
         )
 
     def _leak(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
@@ -123,20 +123,20 @@ class Diagnosis(Struct, frozen=True):
         statements = Counter(statement_shape(each.statement) for each in idle)
         most, count = statements.most_common(1)[0]
         yield Finding(
-            NAME,
-            f"{NAME}/leak/{look.application}",
-            "critical" if len(mine) > 15 else "warning",
-            f"{look.application} holds {len(idle)} connections that do nothing, of {len(mine)}"
+            check=NAME,
+            key=f"{NAME}/leak/{look.application}",
+            severity="critical" if len(mine) > 15 else "warning",
+            saw=f"{look.application} holds {len(idle)} connections that do nothing, of {len(mine)}"
             f"{_routes(each.route for each in idle)}; {count} of them last ran: {most}",
-            "Connections are taken and not given back, made for each module or request, or there are more processes than the "
+            why="Connections are taken and not given back, made for each module or request, or there are more processes than the "
             "pools were sized for.",
-            (
+            cures=(
                 *(terminate(look, each) for each in idle[: min(len(mine) - self.pool, MAX_CURES)]),
                 Cure(
                     explanation="Make one pool for each process, in the application's lifespan, and give its connections back."
                 ),
             ),
-            {"idle": len(idle), "connections": len(mine)},
+            numbers={"idle": len(idle), "connections": len(mine)},
         )
 
 

@@ -53,17 +53,17 @@ class DiskSpace(Struct, frozen=True):
             if severity != "ok":
                 found.append(
                     Finding(
-                        NAME,
-                        f"{NAME}/{name}",
-                        severity,
-                        f"{seen[-1][0].upper()}{seen[-1][1:]}.",
-                        self.why,
-                        (
+                        check=NAME,
+                        key=f"{NAME}/{name}",
+                        severity=severity,
+                        saw=f"{seen[-1][0].upper()}{seen[-1][1:]}.",
+                        why=self.why,
+                        cures=(
                             Cure(
                                 explanation="See wal_and_slots, largest_tables, bloat and temp_files for what takes it. Never delete in the server's folder by hand."
                             ),
                         ),
-                        {"share": round(share, 3), "free_bytes": room.free},
+                        numbers={"share": round(share, 3), "free_bytes": room.free},
                     )
                 )
         yield from found

@@ -49,19 +49,19 @@ class DuplicateIndexes(Struct, frozen=True):
     def _finding(self, key: str, pair: _Pair) -> Finding:
         how = "is the same as" if pair.is_same else "is the beginning of"
         return Finding(
-            NAME,
-            key,
-            "notice",
-            f"Index {pair.name} of {pair.schema}.{pair.table_name} ({in_words(pair.size_bytes)}) {how} {pair.covered_by}.",
-            self.why,
-            (
+            check=NAME,
+            key=key,
+            severity="notice",
+            saw=f"Index {pair.name} of {pair.schema}.{pair.table_name} ({in_words(pair.size_bytes)}) {how} {pair.covered_by}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=drop_index(pair.schema, pair.name),
                     undo=create_again(pair.definition),
                     explanation="A narrower index can be a little faster for the few that need only its columns; measure when in doubt.",
                 ),
             ),
-            {"size_bytes": pair.size_bytes, "covered_by": pair.covered_by},
+            numbers={"size_bytes": pair.size_bytes, "covered_by": pair.covered_by},
         )
 
 

@@ -44,13 +44,13 @@ class EndpointGrowth(Struct, frozen=True):
         if not found:
             followed = sum(each.followed for each in judged)
             yield Finding(
-                NAME,
-                f"{NAME}/all",
-                "ok",
-                f"{len(judged)} endpoints looked at over {followed} followed requests; none leaves {in_words(self.notice_bytes)} behind.",
-                self.why,
-                (),
-                {"endpoints": len(judged), "followed": followed},
+                check=NAME,
+                key=f"{NAME}/all",
+                severity="ok",
+                saw=f"{len(judged)} endpoints looked at over {followed} followed requests; none leaves {in_words(self.notice_bytes)} behind.",
+                why=self.why,
+                cures=(),
+                numbers={"endpoints": len(judged), "followed": followed},
             )
 
     def _finding(self, endpoint: EndpointStanding) -> Finding | None:
@@ -58,19 +58,21 @@ class EndpointGrowth(Struct, frozen=True):
         if grown < self.notice_bytes:
             return None
         return Finding(
-            NAME,
-            f"{NAME}/{endpoint.name}",
-            graded(grown, notice=self.notice_bytes, warning=self.warning_bytes, critical=self.critical_bytes),
-            f"{endpoint.name} left about {in_words(grown)} behind in {endpoint.requests:,} requests "
+            check=NAME,
+            key=f"{NAME}/{endpoint.name}",
+            severity=graded(
+                grown, notice=self.notice_bytes, warning=self.warning_bytes, critical=self.critical_bytes
+            ),
+            saw=f"{endpoint.name} left about {in_words(grown)} behind in {endpoint.requests:,} requests "
             f"({endpoint.growth_per_request:.0f} blocks each, by {endpoint.followed} that were followed).",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="Replace the process for now (let it drain and start a fresh one). Then find what keeps it: `flatwater audit` reads the "
                     "route's code for containers that only grow, and drives it until a slope can be told."
                 ),
             ),
-            {"growth_bytes": grown, "requests": endpoint.requests, "followed": endpoint.followed},
+            numbers={"growth_bytes": grown, "requests": endpoint.requests, "followed": endpoint.followed},
         )
 
 

@@ -57,14 +57,14 @@ class HotUpdates(Struct, frozen=True):
         target = identifier(table.schema, table.table_name)
         severity: Severity = "notice"
         return Finding(
-            NAME,
-            f"{NAME}/{table.schema}.{table.table_name}",
-            severity,
-            f"Of {table.updates} updates of {table.schema}.{table.table_name}, {beside:.0%} stayed beside their row"
+            check=NAME,
+            key=f"{NAME}/{table.schema}.{table.table_name}",
+            severity=severity,
+            saw=f"Of {table.updates} updates of {table.schema}.{table.table_name}, {beside:.0%} stayed beside their row"
             + ("" if table.elsewhere is None else f" and {elsewhere:.0%} went to a new page")
             + ".",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"alter table {target} set (fillfactor = {max(table.fill - 20, 60)});",
                     undo=f"alter table {target} "
@@ -73,7 +73,7 @@ class HotUpdates(Struct, frozen=True):
                     "change are in no index: see unused_indexes for one that can go. Counts don't tell today from last year: compare two looks.",
                 ),
             ),
-            {"updates": table.updates, "beside": round(beside, 3), "elsewhere": round(elsewhere, 3)},
+            numbers={"updates": table.updates, "beside": round(beside, 3), "elsewhere": round(elsewhere, 3)},
         )
 
 

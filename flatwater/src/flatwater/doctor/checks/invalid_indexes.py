@@ -64,12 +64,12 @@ class InvalidIndexes(Struct, frozen=True):
         )
         if index.is_partitioned:
             return Finding(
-                NAME,
-                key,
-                "warning",
-                f"{saw}: not every partition has its part.",
-                self.why,
-                (
+                check=NAME,
+                key=key,
+                severity="warning",
+                saw=f"{saw}: not every partition has its part.",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation="Build the same index on each partition and attach it: alter index … attach partition …."
                     ),
@@ -81,7 +81,12 @@ class InvalidIndexes(Struct, frozen=True):
         )
         if _LEFT_BY_REINDEX.search(index.name):
             return Finding(
-                NAME, key, "warning", f"{saw}: a reindex that was interrupted left it.", self.why, (drop,)
+                check=NAME,
+                key=key,
+                severity="warning",
+                saw=f"{saw}: a reindex that was interrupted left it.",
+                why=self.why,
+                cures=(drop,),
             )
         duplicates = (
             " Rows that are there twice make it fail again: take those out first." if index.is_unique else ""
@@ -92,22 +97,22 @@ class InvalidIndexes(Struct, frozen=True):
             explanation=f"After the drop. With set lock_timeout = '5s' and set statement_timeout = 0 before it, outside a transaction.{duplicates}",
         )
         return Finding(
-            NAME,
-            key,
-            "warning",
-            f"{saw}: its build failed or was stopped.{duplicates}",
-            self.why,
-            (drop, build),
+            check=NAME,
+            key=key,
+            severity="warning",
+            saw=f"{saw}: its build failed or was stopped.{duplicates}",
+            why=self.why,
+            cures=(drop, build),
         )
 
     def _rule(self, rule: _Rule) -> Finding:
         return Finding(
-            NAME,
-            f"{NAME}/rule {rule.schema}.{rule.table_name}.{rule.name}",
-            "notice",
-            f"Constraint {rule.name} of {rule.schema}.{rule.table_name} is NOT VALID: older rows were never looked at.",
-            "Nobody can rely on it, the planner included.",
-            (
+            check=NAME,
+            key=f"{NAME}/rule {rule.schema}.{rule.table_name}.{rule.name}",
+            severity="notice",
+            saw=f"Constraint {rule.name} of {rule.schema}.{rule.table_name} is NOT VALID: older rows were never looked at.",
+            why="Nobody can rely on it, the planner included.",
+            cures=(
                 Cure(
                     sql=f"alter table {identifier(rule.schema, rule.table_name)} validate constraint {identifier(rule.name)};",
                     undo="none; drop the constraint and add it again as not valid",

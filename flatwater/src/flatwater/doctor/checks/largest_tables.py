@@ -60,13 +60,13 @@ class LargestTables(Struct, frozen=True):
         )
         left_out = f" {locked} locked relations were left out." if locked else ""
         yield Finding(
-            NAME,
-            f"{NAME}/all",
-            "ok",
-            f"The {len(tables)} largest tables take {in_words(total)}: {shown}. Largest indexes: {shown_indexes}.{left_out}",
-            self.why,
-            (),
-            {"tables": len(tables), "size_bytes": total, "locked": locked},
+            check=NAME,
+            key=f"{NAME}/all",
+            severity="ok",
+            saw=f"The {len(tables)} largest tables take {in_words(total)}: {shown}. Largest indexes: {shown_indexes}.{left_out}",
+            why=self.why,
+            cures=(),
+            numbers={"tables": len(tables), "size_bytes": total, "locked": locked},
         )
         for each in tables:
             if each.indexes_bytes >= max(self.least_bytes, each.table_bytes * self.index_ratio):
@@ -74,17 +74,17 @@ class LargestTables(Struct, frozen=True):
 
     def _heavy(self, table: Sized) -> Finding:
         return Finding(
-            NAME,
-            f"{NAME}/indexes of {table.schema}.{table.table_name}",
-            "notice",
-            f"The indexes of {table.schema}.{table.table_name} take {in_words(table.indexes_bytes)}, its rows {in_words(table.table_bytes)}.",
-            "Every write of the table writes each of its indexes, and they compete with the rows for memory.",
-            (
+            check=NAME,
+            key=f"{NAME}/indexes of {table.schema}.{table.table_name}",
+            severity="notice",
+            saw=f"The indexes of {table.schema}.{table.table_name} take {in_words(table.indexes_bytes)}, its rows {in_words(table.table_bytes)}.",
+            why="Every write of the table writes each of its indexes, and they compete with the rows for memory.",
+            cures=(
                 Cure(
                     explanation="See unused_indexes, duplicate_indexes and bloat for which of them can go or shrink."
                 ),
             ),
-            {"indexes_bytes": table.indexes_bytes, "table_bytes": table.table_bytes},
+            numbers={"indexes_bytes": table.indexes_bytes, "table_bytes": table.table_bytes},
         )
 
 

@@ -71,14 +71,14 @@ class LockQueues(Struct, frozen=True):
             explanation="Before the change, in its session: it gives up by itself and is tried again later.",
         )
         return Finding(
-            NAME,
-            f"{NAME}/{queue.subject}",
-            severity,
-            f"{queue.application_name or 'A nameless session'} (pid {queue.pid}) waits for {queue.mode} on {queue.subject} "
+            check=NAME,
+            key=f"{NAME}/{queue.subject}",
+            severity=severity,
+            saw=f"{queue.application_name or 'A nameless session'} (pid {queue.pid}) waits for {queue.mode} on {queue.subject} "
             f"for {spent(queue.waited_s)} with {queue.behind} behind it: {statement_shape(queue.statement)}",
-            self.why,
-            (cancel, again),
-            {"behind": queue.behind, "waited_s": round(queue.waited_s, 1), "pid": queue.pid},
+            why=self.why,
+            cures=(cancel, again),
+            numbers={"behind": queue.behind, "waited_s": round(queue.waited_s, 1), "pid": queue.pid},
         )
 
 

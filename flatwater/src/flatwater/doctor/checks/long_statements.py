@@ -60,18 +60,18 @@ class LongStatements(Struct, frozen=True):
         )
         role = first.role
         return Finding(
-            NAME,
-            f"{NAME}/{name}",
-            severity,
-            f"{who(first)} has been running for {spent(first.statement_s)}: {statement_shape(first.statement)}.{waits}",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{name}",
+            severity=severity,
+            saw=f"{who(first)} has been running for {spent(first.statement_s)}: {statement_shape(first.statement)}.{waits}",
+            why=self.why,
+            cures=(
                 *(cancel(look, each) for each in group[:MAX_CURES]),
                 Cure(
                     explanation=f"Give the operation a time-out of its own, and the role {role} one for all (see timeouts_unset)."
                 ),
             ),
-            {"statements": len(group), "longest_s": round(first.statement_s, 1), "pid": first.pid},
+            numbers={"statements": len(group), "longest_s": round(first.statement_s, 1), "pid": first.pid},
         )
 
 

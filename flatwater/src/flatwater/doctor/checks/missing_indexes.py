@@ -102,14 +102,14 @@ class MissingIndexes(Struct, frozen=True):
         named = ", ".join(f"{name} ({count})" for name, count in tables.most_common(MOST_NAMED))
         more = f" and {len(tables) - MOST_NAMED} more tables" if len(tables) > MOST_NAMED else ""
         return Finding(
-            NAME,
-            f"{NAME}/at rest",
-            "ok",
-            f"{len(keys)} foreign keys have no index and need none as long as no row of {named}{more} is deleted; none was since the "
+            check=NAME,
+            key=f"{NAME}/at rest",
+            severity="ok",
+            saw=f"{len(keys)} foreign keys have no index and need none as long as no row of {named}{more} is deleted; none was since the "
             "statistics began.",
-            self.why,
-            (),
-            {"keys": len(keys)},
+            why=self.why,
+            cures=(),
+            numbers={"keys": len(keys)},
         )
 
     def _key(self, key: _Key) -> Finding:
@@ -133,20 +133,20 @@ class MissingIndexes(Struct, frozen=True):
             else ""
         )
         return Finding(
-            NAME,
-            f"{NAME}/{key.schema}.{key.table_name}.{key.name}",
-            graded(key.rows, notice=0, warning=self.least_rows),
-            f"Foreign key {key.name} of {key.schema}.{key.table_name} (about {key.rows} rows) has no index on ({', '.join(key.columns)}), "
+            check=NAME,
+            key=f"{NAME}/{key.schema}.{key.table_name}.{key.name}",
+            severity=graded(key.rows, notice=0, warning=self.least_rows),
+            saw=f"Foreign key {key.name} of {key.schema}.{key.table_name} (about {key.rows} rows) has no index on ({', '.join(key.columns)}), "
             f"and {reason}.{partly}",
-            f"Deleting or changing one row of {key.refers_to} reads all of {key.table_name}, and holds its locks while it does.",
-            (
+            why=f"Deleting or changing one row of {key.refers_to} reads all of {key.table_name}, and holds its locks while it does.",
+            cures=(
                 Cure(
                     sql=f"create index {beside}{identifier(name)} on {identifier(key.schema, key.table_name)} ({columns});",
                     undo=drop_index(key.schema, name),
                     explanation=ADVICE + parted,
                 ),
             ),
-            {"rows": key.rows},
+            numbers={"rows": key.rows},
         )
 
     def _scanned(self, table: _Scanned, statements: list[_Statement]) -> Finding:
@@ -169,14 +169,19 @@ class MissingIndexes(Struct, frozen=True):
                 ),
             )
         return Finding(
-            NAME,
-            f"{NAME}/{table.schema}.{table.table_name}",
-            graded(each_read, notice=0, warning=self.warning_rows),
-            f"{table.schema}.{table.table_name} (about {table.rows} rows) was read whole {table.scans} times, {each_read} rows each; "
+            check=NAME,
+            key=f"{NAME}/{table.schema}.{table.table_name}",
+            severity=graded(each_read, notice=0, warning=self.warning_rows),
+            saw=f"{table.schema}.{table.table_name} (about {table.rows} rows) was read whole {table.scans} times, {each_read} rows each; "
             f"by an index {table.index_scans} times.",
-            self.why,
-            cures,
-            {"rows": table.rows, "scans": table.scans, "rows_each": each_read, "column": column or ""},
+            why=self.why,
+            cures=cures,
+            numbers={
+                "rows": table.rows,
+                "scans": table.scans,
+                "rows_each": each_read,
+                "column": column or "",
+            },
         )
 
 

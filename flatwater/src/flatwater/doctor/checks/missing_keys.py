@@ -68,25 +68,25 @@ class MissingKeys(Struct, frozen=True):
                 explanation="Its unique index serves as it is; a short lock. It takes the key's name.",
             )
         return Finding(
-            NAME,
-            f"{NAME}/{table.schema}.{table.table_name}",
-            "notice",
-            f"{table.schema}.{table.table_name} (about {table.rows} rows) has no primary key.",
-            self.why,
-            (cure,),
-            {"rows": table.rows},
+            check=NAME,
+            key=f"{NAME}/{table.schema}.{table.table_name}",
+            severity="notice",
+            saw=f"{table.schema}.{table.table_name} (about {table.rows} rows) has no primary key.",
+            why=self.why,
+            cures=(cure,),
+            numbers={"rows": table.rows},
         )
 
     def _column(self, column: _Column) -> Finding:
         target = identifier(column.schema, column.table_name)
         name = f"{column.table_name}_{column.column_name}"[: LONGEST_NAME - 5] + "_fkey"
         return Finding(
-            NAME,
-            f"{NAME}/{column.schema}.{column.table_name}.{column.column_name}",
-            "notice",
-            f"{column.schema}.{column.table_name}.{column.column_name} looks as if it referred to {column.refers_to}, and no rule says so.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{column.schema}.{column.table_name}.{column.column_name}",
+            severity="notice",
+            saw=f"{column.schema}.{column.table_name}.{column.column_name} looks as if it referred to {column.refers_to}, and no rule says so.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"alter table {target} add constraint {identifier(name)} foreign key ({identifier(column.column_name)}) "
                     f"references {identifier(column.schema, column.refers_to)} ({identifier(column.key_column)}) not valid;",
@@ -95,7 +95,7 @@ class MissingKeys(Struct, frozen=True):
                     "something else, acknowledge it.",
                 ),
             ),
-            {"rows": column.rows},
+            numbers={"rows": column.rows},
         )
 
 

@@ -54,12 +54,12 @@ class MissingTls(Struct, frozen=True):
         }
         if listens_far and not settings.is_on:
             yield Finding(
-                NAME,
-                f"{NAME}/off",
-                "warning",
-                f"The server listens on {settings.listens} and offers no encryption (ssl is off).",
-                self.why,
-                self._turn_on(),
+                check=NAME,
+                key=f"{NAME}/off",
+                severity="warning",
+                saw=f"The server listens on {settings.listens} and offers no encryption (ssl is off).",
+                why=self.why,
+                cures=self._turn_on(),
             )
         elif not bare:
             if not look.sees_others:
@@ -77,19 +77,19 @@ class MissingTls(Struct, frozen=True):
         sessions = sum(each.sessions for each in groups)
         names = ", ".join(sorted({each.application or each.role for each in groups})[:5])
         return Finding(
-            NAME,
-            f"{NAME}/{address}",
-            "warning",
-            f"{sessions} sessions from {address} ({names}) are not encrypted.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{address}",
+            severity="warning",
+            saw=f"{sessions} sessions from {address} ({names}) are not encrypted.",
+            why=self.why,
+            cures=(
                 *(() if settings.is_on else self._turn_on()),
                 Cure(
                     explanation="Give the application sslmode=verify-full and the authority's certificate, then let the server insist: hostssl in place of host in its "
                     "entrance file. A private network between two machines of one rack may do; acknowledge it then."
                 ),
             ),
-            {"sessions": sessions},
+            numbers={"sessions": sessions},
         )
 
     def _turn_on(self) -> tuple[Cure, ...]:

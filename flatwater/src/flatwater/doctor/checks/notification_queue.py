@@ -37,17 +37,17 @@ class NotificationQueue(Struct, frozen=True):
             yield well(self, f"{saw}.", used=round(queue.used, 4))
             return
         yield Finding(
-            NAME,
-            f"{NAME}/all",
-            severity,
-            f"{saw}; the oldest transaction is that of {queue.oldest or 'nobody here'}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/all",
+            severity=severity,
+            saw=f"{saw}; the oldest transaction is that of {queue.oldest or 'nobody here'}.",
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="End that session's transaction (see connections for the statement that ends it), and listen on a connection in autocommit."
                 ),
             ),
-            {"used": round(queue.used, 4)},
+            numbers={"used": round(queue.used, 4)},
         )
 
 

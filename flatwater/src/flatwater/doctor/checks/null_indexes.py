@@ -58,13 +58,13 @@ class NullIndexes(Struct, frozen=True):
         smaller = create_again(index.definition.replace(written, f" {identifier(name)} ON ", 1))
         smaller = f"{smaller.removesuffix(';')} WHERE {identifier(index.column_name)} IS NOT NULL;"
         return Finding(
-            NAME,
-            f"{NAME}/{index.schema}.{index.name}",
-            "notice",
-            f"Index {index.name} of {index.schema}.{index.table_name} takes {in_words(index.size_bytes)}; its column "
+            check=NAME,
+            key=f"{NAME}/{index.schema}.{index.name}",
+            severity="notice",
+            saw=f"Index {index.name} of {index.schema}.{index.table_name} takes {in_words(index.size_bytes)}; its column "
             f"{index.column_name} is empty in {index.empty_share:.0%} of the rows.",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     sql=smaller,
                     undo=drop_index(index.schema, name),
@@ -76,7 +76,7 @@ class NullIndexes(Struct, frozen=True):
                     explanation="After the smaller one is valid.",
                 ),
             ),
-            {"size_bytes": index.size_bytes, "empty_share": round(index.empty_share, 3)},
+            numbers={"size_bytes": index.size_bytes, "empty_share": round(index.empty_share, 3)},
         )
 
 

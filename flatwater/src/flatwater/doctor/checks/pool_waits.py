@@ -60,13 +60,13 @@ class PoolWaits(Struct, frozen=True):
             (),
         )
         yield Finding(
-            NAME,
-            f"{NAME}/{look.application}",
-            severity,
-            head + text,
-            self.why,
-            cures,
-            numbers | {"connections": len(mine)},
+            check=NAME,
+            key=f"{NAME}/{look.application}",
+            severity=severity,
+            saw=head + text,
+            why=self.why,
+            cures=cures,
+            numbers=numbers | {"connections": len(mine)},
         )
 
 

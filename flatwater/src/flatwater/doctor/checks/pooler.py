@@ -71,19 +71,19 @@ class Pooler(Struct, frozen=True):
     def _finding(self, pool: _Pool) -> Finding:
         severity = graded(pool.waits_s, notice=0, warning=self.warning_s, critical=self.critical_s)
         return Finding(
-            NAME,
-            f"{NAME}/{pool.database}/{pool.user}",
-            severity,
-            f"{pool.cl_waiting} clients of {pool.user} wait for {pool.database} in the pooler, the first for {pool.waits_s:.1f} s; "
+            check=NAME,
+            key=f"{NAME}/{pool.database}/{pool.user}",
+            severity=severity,
+            saw=f"{pool.cl_waiting} clients of {pool.user} wait for {pool.database} in the pooler, the first for {pool.waits_s:.1f} s; "
             f"{pool.sv_active} of its connections work, {pool.sv_idle} are idle ({pool.pool_mode} pooling).",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="First look what holds its connections: idle in transaction (connections), long_statements, blocking. "
                     "Only then make default_pool_size larger, within what the server allows."
                 ),
             ),
-            {
+            numbers={
                 "waiting": pool.cl_waiting,
                 "waits_s": round(pool.waits_s, 1),
                 "working": pool.sv_active,

@@ -52,12 +52,12 @@ class PreparedTransactions(Struct, frozen=True):
         statement = f"rollback prepared {literal(each.name)};"
         here = each.database == look.database
         return Finding(
-            NAME,
-            f"{NAME}/{each.name}",
-            graded(each.age_s, warning=self.warning_s, critical=self.critical_s),
-            f"Transaction {each.name} of {each.role} in {each.database} was prepared {spent(each.age_s)} ago and holds {each.locks} locks.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{each.name}",
+            severity=graded(each.age_s, warning=self.warning_s, critical=self.critical_s),
+            saw=f"Transaction {each.name} of {each.role} in {each.database} was prepared {spent(each.age_s)} ago and holds {each.locks} locks.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=statement if here else f"-- in database {identifier(each.database)}:\n{statement}",
                     undo="none",
@@ -65,7 +65,7 @@ class PreparedTransactions(Struct, frozen=True):
                     f"As {each.role} or a superuser.",
                 ),
             ),
-            {"age_s": round(each.age_s, 1), "locks": each.locks},
+            numbers={"age_s": round(each.age_s, 1), "locks": each.locks},
         )
 
 

@@ -50,30 +50,30 @@ class PublicWriteRights(Struct, frozen=True):
     def _table(self, right: _Right) -> Finding:
         target = identifier(right.schema, right.name)
         return Finding(
-            NAME,
-            f"{NAME}/{right.schema}.{right.name}",
-            "warning",
-            f"Everybody (PUBLIC) may {right.rights} on {right.schema}.{right.name}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{right.schema}.{right.name}",
+            severity="warning",
+            saw=f"Everybody (PUBLIC) may {right.rights} on {right.schema}.{right.name}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"revoke {right.rights} on {target} from public;",
                     undo=f"grant {right.rights} on {target} to public;",
                     explanation="Grant it to the role that writes first, where that is not the owner.",
                 ),
             ),
-            {"rights": right.rights},
+            numbers={"rights": right.rights},
         )
 
     def _schema(self, right: _Right) -> Finding:
         target = identifier(right.schema)
         return Finding(
-            NAME,
-            f"{NAME}/schema {right.schema}",
-            "warning",
-            f"Everybody (PUBLIC) may create in schema {right.schema}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/schema {right.schema}",
+            severity="warning",
+            saw=f"Everybody (PUBLIC) may create in schema {right.schema}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"revoke create on schema {target} from public;",
                     undo=f"grant create on schema {target} to public;",

@@ -77,55 +77,55 @@ class ReplicasLag(Struct, frozen=True):
         if severity == "ok":
             return None
         return Finding(
-            NAME,
-            f"{NAME}/{replica.name}",
-            severity,
-            f"Replica {replica.name} ({replica.address}, {replica.state}) is {in_words(replica.behind_bytes)} and {spent(replica.behind_s)} behind.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{replica.name}",
+            severity=severity,
+            saw=f"Replica {replica.name} ({replica.address}, {replica.state}) is {in_words(replica.behind_bytes)} and {spent(replica.behind_s)} behind.",
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="Look at the replica: its disk, a replay that waits for a long statement there (max_standby_streaming_delay), or a paused replay; run this there too."
                 ),
             ),
-            {"behind_bytes": replica.behind_bytes, "behind_s": round(replica.behind_s, 1)},
+            numbers={"behind_bytes": replica.behind_bytes, "behind_s": round(replica.behind_s, 1)},
         )
 
     def _here(self, look: Look) -> Iterator[Finding]:
         here = look.rows(queries["replica_here"], into=_Here)[0]
         if here.is_paused:
             yield Finding(
-                NAME,
-                f"{NAME}/paused",
-                "warning",
-                f"This replica's replay is paused; {in_words(here.behind_bytes)} wait.",
-                self.why,
-                (Cure(sql="select pg_wal_replay_resume();", undo="select pg_wal_replay_pause();"),),
-                {"behind_bytes": here.behind_bytes},
+                check=NAME,
+                key=f"{NAME}/paused",
+                severity="warning",
+                saw=f"This replica's replay is paused; {in_words(here.behind_bytes)} wait.",
+                why=self.why,
+                cures=(Cure(sql="select pg_wal_replay_resume();", undo="select pg_wal_replay_pause();"),),
+                numbers={"behind_bytes": here.behind_bytes},
             )
         elif here.behind_bytes:
             severity = graded(here.behind_s, warning=self.warning_s, critical=self.critical_s)
             if severity != "ok":
                 yield Finding(
-                    NAME,
-                    f"{NAME}/here",
-                    severity,
-                    f"This replica is {spent(here.behind_s)} behind; {in_words(here.behind_bytes)} are here and not replayed.",
-                    self.why,
-                    (
+                    check=NAME,
+                    key=f"{NAME}/here",
+                    severity=severity,
+                    saw=f"This replica is {spent(here.behind_s)} behind; {in_words(here.behind_bytes)} are here and not replayed.",
+                    why=self.why,
+                    cures=(
                         Cure(
                             explanation="Look for a long statement here that the replay waits for (long_statements), then at the disk."
                         ),
                     ),
-                    {"behind_s": round(here.behind_s, 1), "behind_bytes": here.behind_bytes},
+                    numbers={"behind_s": round(here.behind_s, 1), "behind_bytes": here.behind_bytes},
                 )
         if not here.is_fed:
             yield Finding(
-                NAME,
-                f"{NAME}/unfed",
-                "warning",
-                "This replica gets nothing from its primary now (0 receivers).",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/unfed",
+                severity="warning",
+                saw="This replica gets nothing from its primary now (0 receivers).",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation="Fine where it reads the archive only. Else see its log: address, password, or a slot that was dropped."
                     ),
@@ -136,12 +136,12 @@ class ReplicasLag(Struct, frozen=True):
         wanted = look.rows(queries["synchronous_wanted"], into=_Wanted)[0]
         if wanted.names and wanted.commit_waits not in {"off", "local"} and wanted.present == 0:
             yield Finding(
-                NAME,
-                f"{NAME}/synchronous",
-                "critical",
-                f"Every commit waits for a replica ({wanted.names}) and 0 of them are connected.",
-                "Writes hang until one comes back; each keeps its connection meanwhile.",
-                (
+                check=NAME,
+                key=f"{NAME}/synchronous",
+                severity="critical",
+                saw=f"Every commit waits for a replica ({wanted.names}) and 0 of them are connected.",
+                why="Writes hang until one comes back; each keeps its connection meanwhile.",
+                cures=(
                     Cure(
                         sql="alter system set synchronous_standby_names = '';",
                         undo=f"alter system set synchronous_standby_names = '{wanted.names.replace(chr(39), chr(39) * 2)}';",

@@ -87,20 +87,20 @@ class RiskySettings(Struct, frozen=True):
                 explanation="With the server stopped; it reads every page once.",
             )
             return Finding(
-                NAME,
-                f"{NAME}/{setting.name}",
-                risk.severity,
-                f"{setting.name} is {setting.value}.",
-                risk.why,
-                (cure,),
+                check=NAME,
+                key=f"{NAME}/{setting.name}",
+                severity=risk.severity,
+                saw=f"{setting.name} is {setting.value}.",
+                why=risk.why,
+                cures=(cure,),
             )
         return Finding(
-            NAME,
-            f"{NAME}/{setting.name}",
-            risk.severity,
-            f"{setting.name} is {setting.value}; {wanted} is right for nearly everybody.",
-            risk.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{setting.name}",
+            severity=risk.severity,
+            saw=f"{setting.name} is {setting.value}; {wanted} is right for nearly everybody.",
+            why=risk.why,
+            cures=(
                 Cure(
                     sql=f"alter system set {setting.name} = {wanted};",
                     undo=f"alter system set {setting.name} = {setting.value};",
@@ -111,7 +111,7 @@ class RiskySettings(Struct, frozen=True):
                     explanation="Makes the setting hold; no restart is needed.",
                 ),
             ),
-            {"value": setting.value},
+            numbers={"value": setting.value},
         )
 
 

@@ -56,48 +56,48 @@ class RollbacksAndDeadlocks(Struct, frozen=True):
         share = numbers["rollbacks"] / max(total, 1)
         if total >= self.least_transactions and share >= self.rollback_share:
             yield Finding(
-                NAME,
-                f"{NAME}/rollbacks",
-                "warning",
-                f"{share:.0%} of {total} transactions {window} were rolled back.",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/rollbacks",
+                severity="warning",
+                saw=f"{share:.0%} of {total} transactions {window} were rolled back.",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation="The server's log has their errors (log_min_error_statement = error). Looking for a conflict by letting an insert fail is the usual one: use on conflict."
                     ),
                 ),
-                {"share": round(share, 3), "transactions": total},
+                numbers={"share": round(share, 3), "transactions": total},
             )
         rate = numbers["deadlocks"] / minutes
         if rate >= self.deadlocks_a_minute:
             yield Finding(
-                NAME,
-                f"{NAME}/deadlocks",
-                "warning",
-                f"{numbers['deadlocks']} deadlocks {window}, {rate:.1f} a minute.",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/deadlocks",
+                severity="warning",
+                saw=f"{numbers['deadlocks']} deadlocks {window}, {rate:.1f} a minute.",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation="Take locks in one order everywhere (by key), and all rows of a batch in one statement sorted by it; the log tells both sides of each deadlock."
                     ),
                 ),
-                {"deadlocks": numbers["deadlocks"], "a_minute": round(rate, 2)},
+                numbers={"deadlocks": numbers["deadlocks"], "a_minute": round(rate, 2)},
             )
 
     def _broken(self, now: Counts) -> Iterator[Finding]:
         if now.broken_pages:
             yield Finding(
-                NAME,
-                f"{NAME}/broken pages",
-                "critical",
-                f"{now.broken_pages} pages did not hold their checksum.",
-                "The disk, its controller or memory changed what was written; rows may be lost.",
-                (
+                check=NAME,
+                key=f"{NAME}/broken pages",
+                severity="critical",
+                saw=f"{now.broken_pages} pages did not hold their checksum.",
+                why="The disk, its controller or memory changed what was written; rows may be lost.",
+                cures=(
                     Cure(
                         explanation="Take a backup now beside the last good one, not over it. Find the table in the server's log; look at the disk; then restore, or move the database to another machine."
                     ),
                 ),
-                {"broken_pages": now.broken_pages},
+                numbers={"broken_pages": now.broken_pages},
             )
 
 

@@ -53,12 +53,12 @@ class SequencesNearEnd(Struct, frozen=True):
             grant = f"grant select on sequence {one} to {reader};"
             revoke = f"revoke select on sequence {one} from {reader};"  # noqa: S608  a text to show; names are quoted
             yield Finding(
-                NAME,
-                f"{NAME}/unreadable",
-                "not_examined",
-                f"This role may not read {len(hidden)} sequences, {hidden[0].schema}.{hidden[0].name} among them.",
-                self.why,
-                (Cure(sql=grant, undo=revoke),),
+                check=NAME,
+                key=f"{NAME}/unreadable",
+                severity="not_examined",
+                saw=f"This role may not read {len(hidden)} sequences, {hidden[0].schema}.{hidden[0].name} among them.",
+                why=self.why,
+                cures=(Cure(sql=grant, undo=revoke),),
             )
         read = [each for each in sequences if each.is_readable]
         near = [each for each in read if each.used >= self.warning]
@@ -78,14 +78,14 @@ class SequencesNearEnd(Struct, frozen=True):
             else ""
         )
         return Finding(
-            NAME,
-            f"{NAME}/{sequence.schema}.{sequence.name}",
-            graded(sequence.used, warning=self.warning, critical=self.critical),
-            f"Sequence {sequence.schema}.{sequence.name}{where} stands at {sequence.last_value} of {sequence.ends_at} ({sequence.used:.1%}); "
+            check=NAME,
+            key=f"{NAME}/{sequence.schema}.{sequence.name}",
+            severity=graded(sequence.used, warning=self.warning, critical=self.critical),
+            saw=f"Sequence {sequence.schema}.{sequence.name}{where} stands at {sequence.last_value} of {sequence.ends_at} ({sequence.used:.1%}); "
             f"{sequence.ends_at - sequence.last_value} numbers are left.",
-            self.why,
-            tuple(_cures(sequence)),
-            {"used": round(sequence.used, 4), "left": sequence.ends_at - sequence.last_value},
+            why=self.why,
+            cures=tuple(_cures(sequence)),
+            numbers={"used": round(sequence.used, 4), "left": sequence.ends_at - sequence.last_value},
         )
 
 

@@ -54,13 +54,13 @@ class SettingsForMemory(Struct, frozen=True):
             return
         severity: Severity = "critical" if share > 0.8 else "warning"
         yield Finding(
-            NAME,
-            f"{NAME}/shared_buffers",
-            severity,
-            f"shared_buffers is {in_words(amounts['shared_buffers'])}, {share:.0%} of the machine's {in_words(has)}.",
-            self.why,
-            (_set("shared_buffers", has * 0.25, restart=True),),
-            {"share": round(share, 3)},
+            check=NAME,
+            key=f"{NAME}/shared_buffers",
+            severity=severity,
+            saw=f"shared_buffers is {in_words(amounts['shared_buffers'])}, {share:.0%} of the machine's {in_words(has)}.",
+            why=self.why,
+            cures=(_set("shared_buffers", has * 0.25, restart=True),),
+            numbers={"share": round(share, 3)},
         )
 
     def _work(self, amounts: dict[str, float], has: int) -> Iterator[Finding]:
@@ -72,17 +72,17 @@ class SettingsForMemory(Struct, frozen=True):
         severity: Severity = "critical" if most > 4 * left else "warning"
         fits = left / 2 / amounts["max_connections"] / amounts.get("hash_mem_multiplier", 1.0)
         yield Finding(
-            NAME,
-            f"{NAME}/work_mem",
-            severity,
-            f"If every one of {amounts['max_connections']:.0f} connections hashes once, they take {in_words(most)}; "
+            check=NAME,
+            key=f"{NAME}/work_mem",
+            severity=severity,
+            saw=f"If every one of {amounts['max_connections']:.0f} connections hashes once, they take {in_words(most)}; "
             f"{in_words(left)} are left beside shared_buffers.",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 _set("work_mem", fits),
                 Cure(explanation="Or lower max_connections to what the pools together can open."),
             ),
-            {"most_bytes": most, "left_bytes": left},
+            numbers={"most_bytes": most, "left_bytes": left},
         )
 
     def _maintenance(self, amounts: dict[str, float], has: int) -> Iterator[Finding]:
@@ -93,18 +93,18 @@ class SettingsForMemory(Struct, frozen=True):
         if most <= self.maintenance_share * has:
             return
         yield Finding(
-            NAME,
-            f"{NAME}/maintenance_work_mem",
-            "warning",
-            f"{amounts['autovacuum_max_workers']:.0f} vacuum workers may take {in_words(most)} of {in_words(has)}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/maintenance_work_mem",
+            severity="warning",
+            saw=f"{amounts['autovacuum_max_workers']:.0f} vacuum workers may take {in_words(most)} of {in_words(has)}.",
+            why=self.why,
+            cures=(
                 _set(
                     "autovacuum_work_mem",
                     self.maintenance_share * has / 2 / amounts["autovacuum_max_workers"],
                 ),
             ),
-            {"most_bytes": most},
+            numbers={"most_bytes": most},
         )
 
 

@@ -107,13 +107,17 @@ class SlowStatements(Struct, frozen=True):
         if severity == "ok":
             return None
         return Finding(
-            NAME,
-            f"{NAME}/{each.name}",
-            severity,
-            f"{mean_ms:.0f} ms on average (longest {each.longest_s * 1000:.0f} ms) in {each.calls} calls, as the application itself timed it: {each.name}",
-            self.why,
-            (Cure(explanation=EXPLAIN),),
-            {"mean_ms": round(mean_ms, 1), "calls": each.calls, "total_ms": round(each.total_s * 1000)},
+            check=NAME,
+            key=f"{NAME}/{each.name}",
+            severity=severity,
+            saw=f"{mean_ms:.0f} ms on average (longest {each.longest_s * 1000:.0f} ms) in {each.calls} calls, as the application itself timed it: {each.name}",
+            why=self.why,
+            cures=(Cure(explanation=EXPLAIN),),
+            numbers={
+                "mean_ms": round(mean_ms, 1),
+                "calls": each.calls,
+                "total_ms": round(each.total_s * 1000),
+            },
         )
 
     def _kept(self, look: Look) -> Iterator[Finding]:
@@ -152,19 +156,19 @@ class SlowStatements(Struct, frozen=True):
             return None
         most = f", {each.share:.0%} of all time" if takes_most else ""
         return Finding(
-            NAME,
-            f"{NAME}/{each.id}",
-            "notice" if severity == "ok" else severity,
-            f"{each.mean_ms:.0f} ms on average (longest {each.longest_ms:.0f} ms) in {each.calls} calls{most}, "
+            check=NAME,
+            key=f"{NAME}/{each.id}",
+            severity="notice" if severity == "ok" else severity,
+            saw=f"{each.mean_ms:.0f} ms on average (longest {each.longest_ms:.0f} ms) in {each.calls} calls{most}, "
             f"{each.rows / max(each.calls, 1):.0f} rows each: {statement_shape(each.statement)}",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     explanation=f"{EXPLAIN} Means are since the counts began: after a cure, forget the old ones with "
                     "select pg_stat_statements_reset(), and look again."
                 ),
             ),
-            {
+            numbers={
                 "mean_ms": round(each.mean_ms, 1),
                 "calls": each.calls,
                 "share": round(each.share, 3),
@@ -197,13 +201,15 @@ class SlowStatements(Struct, frozen=True):
             longest = max(each.age_ms for each in runs)
             names = ", ".join(sorted({each.application_name or "a nameless program" for each in runs})[:5])
             yield Finding(
-                NAME,
-                f"{NAME}/sampled {shape[:60]}",
-                graded(longest, notice=self.notice_ms, warning=self.warning_ms, critical=self.critical_ms),
-                f"{len(runs)} sessions ({names}) run this at the moment, the longest for {longest:.0f} ms: {shape}",
-                self.why,
-                cures,
-                {"sessions": len(runs), "longest_ms": round(longest)},
+                check=NAME,
+                key=f"{NAME}/sampled {shape[:60]}",
+                severity=graded(
+                    longest, notice=self.notice_ms, warning=self.warning_ms, critical=self.critical_ms
+                ),
+                saw=f"{len(runs)} sessions ({names}) run this at the moment, the longest for {longest:.0f} ms: {shape}",
+                why=self.why,
+                cures=cures,
+                numbers={"sessions": len(runs), "longest_ms": round(longest)},
             )
 
     def _sampled(self, look: Look) -> Iterator[Finding]:

@@ -63,12 +63,12 @@ class StaleStatistics(Struct, frozen=True):
             else f"last analyzed {table.last_at:%Y-%m-%d %H:%M}"
         )
         yield Finding(
-            NAME,
-            f"{NAME}/{name}",
-            "warning" if table.changed_rows >= table.live_rows / 2 else "notice",
-            f"{table.changed_rows} rows of {name} changed (it has {table.live_rows}) and {last}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/{name}",
+            severity="warning" if table.changed_rows >= table.live_rows / 2 else "notice",
+            saw=f"{table.changed_rows} rows of {name} changed (it has {table.live_rows}) and {last}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"analyze {identifier(table.schema, table.table_name)};",
                     is_safe=table.owner in owned,
@@ -76,7 +76,7 @@ class StaleStatistics(Struct, frozen=True):
                     explanation="Reads a sample of the table beside readers and writers.",
                 ),
             ),
-            {"changed_rows": table.changed_rows, "live_rows": table.live_rows},
+            numbers={"changed_rows": table.changed_rows, "live_rows": table.live_rows},
         )
 
 

@@ -58,13 +58,13 @@ class StatementsForgotten(Struct, frozen=True):
             )
             return
         yield Finding(
-            NAME,
-            f"{NAME}/all",
-            "notice",
-            f"pg_stat_statements made room {counted.forgotten} times in {window:.1f} days, each time forgetting a twentieth of its "
+            check=NAME,
+            key=f"{NAME}/all",
+            severity="notice",
+            saw=f"pg_stat_statements made room {counted.forgotten} times in {window:.1f} days, each time forgetting a twentieth of its "
             f"{counted.most} statements.",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"alter system set pg_stat_statements.max = {counted.most * 2};",
                     undo="alter system reset pg_stat_statements.max;",
@@ -75,7 +75,7 @@ class StatementsForgotten(Struct, frozen=True):
                     "temporary tables by name. Use parameters, and = any(array) for lists."
                 ),
             ),
-            numbers,
+            numbers=numbers,
         )
 
 

@@ -63,13 +63,13 @@ class SuperuserUse(Struct, frozen=True):
             explanation="Holds for sessions that begin after it. First see that it owns, or was granted, what it uses.",
         )
         return Finding(
-            NAME,
-            f"{NAME}/{who}/{group.role}",
-            severity,
-            f"{who} is connected {group.sessions} times as superuser {group.role}; {group.superusers} roles that may log in are superusers.",
-            self.why,
-            (own,) if group.is_first else (lower, own),
-            {"sessions": group.sessions, "superusers": group.superusers},
+            check=NAME,
+            key=f"{NAME}/{who}/{group.role}",
+            severity=severity,
+            saw=f"{who} is connected {group.sessions} times as superuser {group.role}; {group.superusers} roles that may log in are superusers.",
+            why=self.why,
+            cures=(own,) if group.is_first else (lower, own),
+            numbers={"sessions": group.sessions, "superusers": group.superusers},
         )
 
 

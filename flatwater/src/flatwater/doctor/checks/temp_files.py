@@ -83,13 +83,13 @@ class TempFiles(Struct, frozen=True):
                 )
             )
         yield Finding(
-            NAME,
-            f"{NAME}/all",
-            severity,
-            f"{saw}{'; nothing limits them' if no_limit else ''}.",
-            self.why,
-            tuple(cures),
-            numbers,
+            check=NAME,
+            key=f"{NAME}/all",
+            severity=severity,
+            saw=f"{saw}{'; nothing limits them' if no_limit else ''}.",
+            why=self.why,
+            cures=tuple(cures),
+            numbers=numbers,
         )
 
 

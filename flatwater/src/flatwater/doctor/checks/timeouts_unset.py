@@ -81,14 +81,14 @@ class TimeoutsUnset(Struct, frozen=True):
             for setting in missing
         )
         return Finding(
-            NAME,
-            f"{NAME}/{role}/{database}",
-            "notice",
-            f"{role} in {database} ({settings[0].sessions} sessions of {settings[0].applications or 'nameless programs'}) begins "
+            check=NAME,
+            key=f"{NAME}/{role}/{database}",
+            severity="notice",
+            saw=f"{role} in {database} ({settings[0].sessions} sessions of {settings[0].applications or 'nameless programs'}) begins "
             f"without {', '.join(missing)}{unseen}. An application may set them itself as flatwater's pool does; that can't be seen from here.",
-            self.why,
-            cures,
-            {"unset": len(missing), "sessions": settings[0].sessions},
+            why=self.why,
+            cures=cures,
+            numbers={"unset": len(missing), "sessions": settings[0].sessions},
         )
 
 

@@ -68,20 +68,20 @@ class Trend(Struct, frozen=True):
             )
         severity = _severity(slope, follow)
         return Finding(
-            NAME,
-            key,
-            severity,
-            f"{follow.what}: {shown} now, {_a_day(slope.slope, follow)} a day (95 % between {_a_day(slope.low, follow)} and "
+            check=NAME,
+            key=key,
+            severity=severity,
+            saw=f"{follow.what}: {shown} now, {_a_day(slope.slope, follow)} a day (95 % between {_a_day(slope.low, follow)} and "
             f"{_a_day(slope.high, follow)}) over {slope.points} looks.",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="Find what grows: largest tables (growth), backend_memory, application_memory."
                 ),
             )
             if severity != "ok"
             else (),
-            {
+            numbers={
                 "now": now,
                 "daily": slope.slope * DAY_S,
                 "daily_low": slope.low * DAY_S,

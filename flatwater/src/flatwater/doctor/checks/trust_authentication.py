@@ -66,13 +66,15 @@ class TrustAuthentication(Struct, frozen=True):
         numbers: dict[str, float | int | str] = {"line": rule.line}
         if rule.error:
             return Finding(
-                NAME,
-                f"{NAME}/broken line {rule.line}",
-                "warning",
-                f"Line {rule.line} of the entrance file can't be read: {rule.error}.",
-                "The server goes on with the old rules, and does not start again with these.",
-                (Cure(explanation=f"Mend line {rule.line} of {rule.file}, then select pg_reload_conf();"),),
-                numbers,
+                check=NAME,
+                key=f"{NAME}/broken line {rule.line}",
+                severity="warning",
+                saw=f"Line {rule.line} of the entrance file can't be read: {rule.error}.",
+                why="The server goes on with the old rules, and does not start again with these.",
+                cures=(
+                    Cure(explanation=f"Mend line {rule.line} of {rule.file}, then select pg_reload_conf();"),
+                ),
+                numbers=numbers,
             )
         if rule.method not in {"trust", "password", "md5"}:
             return None
@@ -87,7 +89,13 @@ class TrustAuthentication(Struct, frozen=True):
         else:
             saw = f"{saw}, which is deprecated since PostgreSQL 18"
         return Finding(
-            NAME, f"{NAME}/{subject} {rule.method}", severity, f"{saw}.", self.why, (_cure(rule),), numbers
+            check=NAME,
+            key=f"{NAME}/{subject} {rule.method}",
+            severity=severity,
+            saw=f"{saw}.",
+            why=self.why,
+            cures=(_cure(rule),),
+            numbers=numbers,
         )
 
 

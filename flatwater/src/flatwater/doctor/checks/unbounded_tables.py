@@ -163,19 +163,19 @@ class UnboundedTables(Struct, frozen=True):
         elif table.is_unlogged:
             target = identifier(table.schema, table.table_name)
             yield Finding(
-                NAME,
-                f"{NAME}/unlogged {table.full_name}",
-                "notice",
-                f"{table.full_name} is unlogged (about {table.rows} rows, {in_words(table.size_bytes)}).",
-                "After a crash it is empty, and replicas and backups don't have it.",
-                (
+                check=NAME,
+                key=f"{NAME}/unlogged {table.full_name}",
+                severity="notice",
+                saw=f"{table.full_name} is unlogged (about {table.rows} rows, {in_words(table.size_bytes)}).",
+                why="After a crash it is empty, and replicas and backups don't have it.",
+                cures=(
                     Cure(
                         sql=f"alter table {target} set logged;",
                         undo=f"alter table {target} set unlogged;",
                         explanation="Where its rows matter. Writes the table anew and locks it meanwhile.",
                     ),
                 ),
-                {"rows": table.rows},
+                numbers={"rows": table.rows},
             )
         yield from self._growing(look, table)
 
@@ -219,14 +219,14 @@ class UnboundedTables(Struct, frozen=True):
         if past is not None:
             numbers["past"] = past
         yield Finding(
-            NAME,
-            f"{NAME}/{table.full_name}",
-            severity,
-            f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}, "
+            check=NAME,
+            key=f"{NAME}/{table.full_name}",
+            severity=severity,
+            saw=f"{table.full_name} has {told}; its target is under {budget.notice:,}{' rows past their end' if budget.of_past else ''}, "
             f"critical over {budget.critical:,}.{ended}",
-            "Rows that have run out are kept and searched with every request.",
-            tuple(_sweeps(look, table, ending)),
-            numbers,
+            why="Rows that have run out are kept and searched with every request.",
+            cures=tuple(_sweeps(look, table, ending)),
+            numbers=numbers,
         )
 
     def _growing(self, look: Look, table: _Table) -> Iterator[Finding]:
@@ -244,18 +244,22 @@ class UnboundedTables(Struct, frozen=True):
         if doubles_days > self.doubles_within_days:
             return
         yield Finding(
-            NAME,
-            f"{NAME}/growing {table.full_name}",
-            "notice",
-            f"{table.full_name} grew by {in_words(grown)} in {passed_s / 3600:.1f} h, to {in_words(table.size_bytes)}; at that rate it doubles in "
+            check=NAME,
+            key=f"{NAME}/growing {table.full_name}",
+            severity="notice",
+            saw=f"{table.full_name} grew by {in_words(grown)} in {passed_s / 3600:.1f} h, to {in_words(table.size_bytes)}; at that rate it doubles in "
             f"{doubles_days:.1f} days.",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     explanation="Say what may be deleted and when, and do it in batches on a schedule; or partition it by time. An import is no leak: look again later."
                 ),
             ),
-            {"grown_bytes": grown, "bytes_a_day": round(a_day), "doubles_days": round(doubles_days, 2)},
+            numbers={
+                "grown_bytes": grown,
+                "bytes_a_day": round(a_day),
+                "doubles_days": round(doubles_days, 2),
+            },
         )
 
 

@@ -80,13 +80,13 @@ class UnusedIndexes(Struct, frozen=True):
         last = "" if index.last_used_at is None else f", the last on {index.last_used_at:%Y-%m-%d}"
         elsewhere = f" {replicas} replicas count their own uses: ask each of them first." if replicas else ""
         return Finding(
-            NAME,
-            f"{NAME}/{index.schema}.{index.name}",
-            "notice",
-            f"Index {index.name} of {index.schema}.{index.table_name} ({in_words(index.size_bytes)}) was read {index.scans} times in "
+            check=NAME,
+            key=f"{NAME}/{index.schema}.{index.name}",
+            severity="notice",
+            saw=f"Index {index.name} of {index.schema}.{index.table_name} ({in_words(index.size_bytes)}) was read {index.scans} times in "
             f"{window:.0f} days{last}.{elsewhere}",
-            self.why,
-            (
+            why=self.why,
+            cures=(
                 Cure(
                     sql=drop_index(index.schema, index.name),
                     undo=create_again(index.definition),
@@ -94,7 +94,7 @@ class UnusedIndexes(Struct, frozen=True):
                     "full read of the table.",
                 ),
             ),
-            {"size_bytes": index.size_bytes, "scans": index.scans, "days": round(window, 1)},
+            numbers={"size_bytes": index.size_bytes, "scans": index.scans, "days": round(window, 1)},
         )
 
 

@@ -81,12 +81,12 @@ class Vacuum(Struct, frozen=True):
         for name, is_on in {"autovacuum": settings.is_on, "track_counts": settings.counts}.items():
             if not is_on:
                 yield Finding(
-                    NAME,
-                    f"{NAME}/{name}",
-                    "critical",
-                    f"{name} is off for the whole server.",
-                    self.why,
-                    (
+                    check=NAME,
+                    key=f"{NAME}/{name}",
+                    severity="critical",
+                    saw=f"{name} is off for the whole server.",
+                    why=self.why,
+                    cures=(
                         Cure(sql=f"alter system set {name} = on;", undo=f"alter system set {name} = off;"),
                         Cure(
                             sql="select pg_reload_conf();",
@@ -99,31 +99,31 @@ class Vacuum(Struct, frozen=True):
         name, target = f"{table.schema}.{table.table_name}", identifier(table.schema, table.table_name)
         if table.is_off:
             yield Finding(
-                NAME,
-                f"{NAME}/off {name}",
-                "warning" if table.live_rows >= self.least_dead_rows else "notice",
-                f"Autovacuum is off for {name} ({table.live_rows} rows, {table.dead_rows} dead).",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/off {name}",
+                severity="warning" if table.live_rows >= self.least_dead_rows else "notice",
+                saw=f"Autovacuum is off for {name} ({table.live_rows} rows, {table.dead_rows} dead).",
+                why=self.why,
+                cures=(
                     Cure(
                         sql=f"alter table {target} reset (autovacuum_enabled);",
                         undo=f"alter table {target} set (autovacuum_enabled = false);",
                         explanation="Takes a short lock that waits for running vacuums only.",
                     ),
                 ),
-                {"dead_rows": table.dead_rows, "live_rows": table.live_rows},
+                numbers={"dead_rows": table.dead_rows, "live_rows": table.live_rows},
             )
         late = max(self.least_dead_rows, table.trigger_rows * self.late)
         if table.dead_rows < late or table.is_running:
             return
         last = "never" if table.last_at is None else f"at {table.last_at:%Y-%m-%d %H:%M}"
         yield Finding(
-            NAME,
-            f"{NAME}/late {name}",
-            "warning",
-            f"{name} has {table.dead_rows} dead rows; vacuum was due at {table.trigger_rows:.0f} and was last done {last}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/late {name}",
+            severity="warning",
+            saw=f"{name} has {table.dead_rows} dead rows; vacuum was due at {table.trigger_rows:.0f} and was last done {last}.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"vacuum (analyze) {target};",
                     undo="none is needed; it changes no row",
@@ -131,7 +131,7 @@ class Vacuum(Struct, frozen=True):
                     explanation="Beside readers and writers. Then ask why it was late: workers busy, cost limits, or an old transaction.",
                 ),
             ),
-            {"dead_rows": table.dead_rows, "due_at_rows": round(table.trigger_rows)},
+            numbers={"dead_rows": table.dead_rows, "due_at_rows": round(table.trigger_rows)},
         )
 
     def _horizon(self, horizons: list[_Horizon], *, is_late: bool) -> Iterator[Finding]:
@@ -144,14 +144,14 @@ class Vacuum(Struct, frozen=True):
             "prepared transaction": "See prepared_transactions.",
         }
         yield Finding(
-            NAME,
-            f"{NAME}/held back",
-            graded(oldest.age, notice=0, warning=self.horizon_warning),
-            f"Vacuum can't take out what died in the last {oldest.age} transactions: {oldest.kind} {oldest.who} ({oldest.target}) "
+            check=NAME,
+            key=f"{NAME}/held back",
+            severity=graded(oldest.age, notice=0, warning=self.horizon_warning),
+            saw=f"Vacuum can't take out what died in the last {oldest.age} transactions: {oldest.kind} {oldest.who} ({oldest.target}) "
             "may still need it.",
-            "Every row that changes meanwhile is kept twice, in every table.",
-            (Cure(explanation=explanations[oldest.kind]),),
-            {"age": oldest.age, "kind": oldest.kind},
+            why="Every row that changes meanwhile is kept twice, in every table.",
+            cures=(Cure(explanation=explanations[oldest.kind]),),
+            numbers={"age": oldest.age, "kind": oldest.kind},
         )
 
 

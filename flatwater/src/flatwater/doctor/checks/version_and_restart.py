@@ -72,54 +72,56 @@ class VersionAndRestart(Struct, frozen=True):
         behind = releases_since(began, min(today, ends)) - minor
         if behind > 0:
             yield Finding(
-                NAME,
-                f"{NAME}/minor",
-                "warning" if behind >= self.late_releases else "notice",
-                f"PostgreSQL {major}.{minor} is at least {behind} releases behind: {major}.{minor + behind} is out.",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/minor",
+                severity="warning" if behind >= self.late_releases else "notice",
+                saw=f"PostgreSQL {major}.{minor} is at least {behind} releases behind: {major}.{minor + behind} is out.",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation=f"Install the newest {major} from where this one came from and restart; files stay as they are. Read the notes of each for a reindex."
                     ),
                 ),
-                {"behind": behind, "version": number},
+                numbers={"behind": behind, "version": number},
             )
         if timedelta() < ends - today <= timedelta(days=180):
             yield Finding(
-                NAME,
-                f"{NAME}/ending",
-                "notice",
-                f"PostgreSQL {major} gets its last release on {ends:%Y-%m-%d}, in {(ends - today).days} days.",
-                self.why,
-                (Cure(explanation="Plan the move to a newer version: pg_upgrade, or a logical replica."),),
-                {"days": (ends - today).days},
+                check=NAME,
+                key=f"{NAME}/ending",
+                severity="notice",
+                saw=f"PostgreSQL {major} gets its last release on {ends:%Y-%m-%d}, in {(ends - today).days} days.",
+                why=self.why,
+                cures=(
+                    Cure(explanation="Plan the move to a newer version: pg_upgrade, or a logical replica."),
+                ),
+                numbers={"days": (ends - today).days},
             )
 
     def _ended(self, major: int, ended: date | None, newest: int) -> Finding:
         since = "" if ended is None else f" since {ended:%Y-%m-%d}"
         return Finding(
-            NAME,
-            f"{NAME}/ended",
-            "warning",
-            f"PostgreSQL {major} gets no more releases{since}.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/ended",
+            severity="warning",
+            saw=f"PostgreSQL {major} gets no more releases{since}.",
+            why=self.why,
+            cures=(
                 Cure(
                     explanation=f"Move to a newer version (up to {newest} is known here): pg_upgrade with a backup and a trial, or a logical replica for a short stop."
                 ),
             ),
-            {"major": major},
+            numbers={"major": major},
         )
 
     def _pending(self, setting: _Pending) -> Finding:
         unit = f" {setting.unit}" if setting.unit else ""
         return Finding(
-            NAME,
-            f"{NAME}/{setting.name}",
-            "notice",
-            f"{setting.name} was changed and waits for a restart; it is still {setting.value}{unit}.",
-            "What the file says is not what runs, and the next restart, which may be a crash, changes it unlooked for.",
-            (
+            check=NAME,
+            key=f"{NAME}/{setting.name}",
+            severity="notice",
+            saw=f"{setting.name} was changed and waits for a restart; it is still {setting.value}{unit}.",
+            why="What the file says is not what runs, and the next restart, which may be a crash, changes it unlooked for.",
+            cures=(
                 Cure(
                     command="pg_ctl restart -m fast",
                     undo=f"alter system set {setting.name} = {literal(setting.value)};",

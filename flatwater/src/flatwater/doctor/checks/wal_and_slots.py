@@ -88,29 +88,33 @@ class WalAndSlots(Struct, frozen=True):
             + ".",
         )
         yield Finding(
-            NAME,
-            f"{NAME}/slot {slot.name}",
-            severity,
-            f"Slot {slot.name} ({slot.kind}) {state} and keeps {in_words(slot.held_bytes)} of the log; its state is {slot.status or 'reserved from its first use'}.",
-            self.why,
-            (Cure(explanation="Bring its reader up to date."),) if slot.is_active else (drop,),
-            {"held_bytes": slot.held_bytes, "status": slot.status, "inactive_s": round(slot.inactive_s)},
+            check=NAME,
+            key=f"{NAME}/slot {slot.name}",
+            severity=severity,
+            saw=f"Slot {slot.name} ({slot.kind}) {state} and keeps {in_words(slot.held_bytes)} of the log; its state is {slot.status or 'reserved from its first use'}.",
+            why=self.why,
+            cures=(Cure(explanation="Bring its reader up to date."),) if slot.is_active else (drop,),
+            numbers={
+                "held_bytes": slot.held_bytes,
+                "status": slot.status,
+                "inactive_s": round(slot.inactive_s),
+            },
         )
 
     def _archiver(self, archiver: _Archiver) -> Iterator[Finding]:
         if archiver.is_on and archiver.is_failing:
             yield Finding(
-                NAME,
-                f"{NAME}/archive",
-                "critical",
-                f"The archive refuses {archiver.last_failed}; {archiver.failed} attempts failed, the last success was {spent(archiver.since_archived_s)} ago.",
-                "The log is kept until it is archived, so the disk fills; and backups end where the archive ends.",
-                (
+                check=NAME,
+                key=f"{NAME}/archive",
+                severity="critical",
+                saw=f"The archive refuses {archiver.last_failed}; {archiver.failed} attempts failed, the last success was {spent(archiver.since_archived_s)} ago.",
+                why="The log is kept until it is archived, so the disk fills; and backups end where the archive ends.",
+                cures=(
                     Cure(
                         explanation="Run archive_command by hand as the server's user with that file; the server's log has what it said."
                     ),
                 ),
-                {"failed": archiver.failed},
+                numbers={"failed": archiver.failed},
             )
 
     def _kept(self, kept: _Kept, slots: list[_Slot], *, is_quiet: bool) -> Iterator[Finding]:
@@ -118,12 +122,12 @@ class WalAndSlots(Struct, frozen=True):
         if slots and kept.slots_are_unbounded:
             is_quiet = False
             yield Finding(
-                NAME,
-                f"{NAME}/unbounded",
-                "notice",
-                f"{len(slots)} slots may each make the server keep the log without bound.",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/unbounded",
+                severity="notice",
+                saw=f"{len(slots)} slots may each make the server keep the log without bound.",
+                why=self.why,
+                cures=(
                     Cure(
                         sql="alter system set max_slot_wal_keep_size = '10GB';",
                         undo="alter system reset max_slot_wal_keep_size;",
@@ -134,22 +138,22 @@ class WalAndSlots(Struct, frozen=True):
                         explanation="Makes the setting hold; no restart is needed.",
                     ),
                 ),
-                numbers,
+                numbers=numbers,
             )
         if kept.size_bytes > kept.max_wal_bytes * self.times_max_wal:
             is_quiet = False
             yield Finding(
-                NAME,
-                f"{NAME}/size",
-                "warning",
-                f"The log takes {in_words(kept.size_bytes)}; max_wal_size is {in_words(kept.max_wal_bytes)}.",
-                self.why,
-                (
+                check=NAME,
+                key=f"{NAME}/size",
+                severity="warning",
+                saw=f"The log takes {in_words(kept.size_bytes)}; max_wal_size is {in_words(kept.max_wal_bytes)}.",
+                why=self.why,
+                cures=(
                     Cure(
                         explanation="Look who holds it: a slot, the archive, wal_keep_size, or a checkpoint that can't keep up."
                     ),
                 ),
-                numbers,
+                numbers=numbers,
             )
         if is_quiet:
             yield Finding(

@@ -80,14 +80,18 @@ class Wraparound(Struct, frozen=True):
             "tables first. Never in single-user mode unless the server itself asks for it.",
         )
         yield Finding(
-            NAME,
-            f"{NAME}/{age.name}",
-            severity,
-            f"Database {age.name} is {age.transactions} transactions and {age.multixacts} multixacts old; a forced vacuum was due at "
+            check=NAME,
+            key=f"{NAME}/{age.name}",
+            severity=severity,
+            saw=f"Database {age.name} is {age.transactions} transactions and {age.multixacts} multixacts old; a forced vacuum was due at "
             f"{age.freeze_at} and {age.multixact_freeze_at}; {STOPS_AT - max(age.transactions, age.multixacts)} are left.",
-            self.why,
-            (cure,),
-            {"transactions": age.transactions, "multixacts": age.multixacts, "freeze_at": age.freeze_at},
+            why=self.why,
+            cures=(cure,),
+            numbers={
+                "transactions": age.transactions,
+                "multixacts": age.multixacts,
+                "freeze_at": age.freeze_at,
+            },
         )
 
     def _table(self, age: _Age, owned: frozenset[str]) -> Iterator[Finding]:
@@ -96,19 +100,19 @@ class Wraparound(Struct, frozen=True):
             return
         name = f"{age.schema}.{age.name}"
         yield Finding(
-            NAME,
-            f"{NAME}/table {name}",
-            severity,
-            f"{name} is among the oldest: {age.transactions} transactions, {age.multixacts} multixacts.",
-            self.why,
-            (
+            check=NAME,
+            key=f"{NAME}/table {name}",
+            severity=severity,
+            saw=f"{name} is among the oldest: {age.transactions} transactions, {age.multixacts} multixacts.",
+            why=self.why,
+            cures=(
                 Cure(
                     sql=f"vacuum (freeze) {identifier(age.schema, age.name)};",
                     is_safe=age.owner in owned,
                     undo="none is needed; it changes no row that can be seen",
                 ),
             ),
-            {"transactions": age.transactions, "multixacts": age.multixacts},
+            numbers={"transactions": age.transactions, "multixacts": age.multixacts},
         )
 
 
