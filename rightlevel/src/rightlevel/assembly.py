@@ -153,7 +153,14 @@ async def open_platform(
         readings = Readings(database, server, caches, vitals.memory, lambda: vitals.shedder.turning_away_s)
         delivery = Delivery(channels_of(settings), supervisor=supervisor)
         declare_metrics(
-            vitals.metrics, database, vitals, readings, delivery, caches, supervisor, second_levels
+            vitals.metrics,
+            database,
+            vitals=vitals,
+            readings=readings,
+            delivery=delivery,
+            caches=caches,
+            supervisor=supervisor,
+            second_levels=second_levels,
         )
         own = Telling(settings.data_folder, database, vitals.budgets.growth.standing, clock)
         if is_service:
@@ -194,28 +201,28 @@ async def open_platform(
         )
         opened.push_async_callback(desk.close)
         yield Platform(
-            settings,
-            server,
-            database,
-            clock,
-            passwords,
-            seen_sessions,
-            imports,
-            scopes,
-            invalidation,
-            clean_up,
-            device_names,
-            vitals,
-            readings,
-            delivery,
-            caches,
-            second_levels,
-            desk,
-            album,
-            await open_photo_links(database),
-            await open_form_owners(database),
-            supervisor,
-            TrustedProxies(settings.trusted_proxies),
+            settings=settings,
+            server=server,
+            database=database,
+            clock=clock,
+            passwords=passwords,
+            seen_sessions=seen_sessions,
+            imports=imports,
+            scopes=scopes,
+            invalidation=invalidation,
+            clean_up=clean_up,
+            device_names=device_names,
+            vitals=vitals,
+            readings=readings,
+            delivery=delivery,
+            caches=caches,
+            second_levels=second_levels,
+            desk=desk,
+            album=album,
+            photo_links=await open_photo_links(database),
+            form_owners=await open_form_owners(database),
+            supervisor=supervisor,
+            proxies=TrustedProxies(settings.trusted_proxies),
         )
 
 

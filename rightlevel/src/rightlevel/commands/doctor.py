@@ -78,7 +78,7 @@ def doctor_command(
         if not no_reconcile:
             async with platform.database.snapshot(deadline_s=RECONCILE_S) as session:
                 more.append(finding_of(await reconcile(session)))
-        asked = _Asked(as_json, fix, yes, shows_all, key, reason)
+        asked = _Asked(as_json=as_json, fix=fix, yes=yes, shows_all=shows_all, key=key, reason=reason)
         return await asyncio.to_thread(_examine, platform, more, pool_numbers, asked)
 
     try:

@@ -101,7 +101,14 @@ def import_command(
     kind = cast("Kind", kind)
     mapping, said = _mapping(mapping_file, kind)
     leaves_bad_rows = leave_bad_rows is not None
-    new = NewRun(kind, file.name, dry_run, file.stat().st_size, leaves_bad_rows, said)
+    new = NewRun(
+        kind=kind,
+        filename=file.name,
+        is_dry_run=dry_run,
+        bytes_total=file.stat().st_size,
+        leaves_bad_rows=leaves_bad_rows,
+        mapping=said,
+    )
     began = time.monotonic()
 
     async def work(platform: Platform) -> tuple[ImportOutcome, list[ImportFault]]:
@@ -211,13 +218,13 @@ def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, 
 
 def _report(outcome: ImportOutcome, seconds: float) -> Report:
     return Report(
-        outcome.added,
-        outcome.changed,
-        outcome.unchanged,
-        outcome.faults,
-        outcome.rows,
-        outcome.is_dry_run,
-        round(seconds, 3),
-        outcome.left_out,
-        outcome.skipped,
+        added=outcome.added,
+        changed=outcome.changed,
+        unchanged=outcome.unchanged,
+        faults=outcome.faults,
+        rows=outcome.rows,
+        dry_run=outcome.is_dry_run,
+        seconds=round(seconds, 3),
+        left_out=outcome.left_out,
+        skipped=outcome.skipped,
     )

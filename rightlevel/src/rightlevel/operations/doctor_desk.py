@@ -115,7 +115,14 @@ class DoctorDesk:
         pool = PoolNumbers({"waiting": now.waiting, "wait_s": now.wait_s}, now.waiting_routes)
         own = None if self._own_numbers is None else self._own_numbers()
         asked = Asked(
-            self._conninfo, self._looks, self._resting, pool, key, sql, own=own, is_private=self._is_private
+            conninfo=self._conninfo,
+            history=self._looks,
+            resting=self._resting,
+            pool=pool,
+            key=key,
+            sql=sql,
+            own=own,
+            is_private=self._is_private,
         )
         async with self._turn:
             try:

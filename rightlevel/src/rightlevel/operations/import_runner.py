@@ -106,7 +106,15 @@ async def perform_import(
             message = str(error) if isinstance(error, ProgrammeError | Refused) else UNEXPECTED
 
             async def fail(session: Session) -> None:
-                await fail_run(session, request.actor, run_id, request.new, progress.rows, message, clock)
+                await fail_run(
+                    session,
+                    request.actor,
+                    run_id=run_id,
+                    new=request.new,
+                    rows=progress.rows,
+                    message=message,
+                    clock=clock,
+                )
 
             try:
                 await database.run(fail, deadline_s=SHORT_S, idempotent=True)
@@ -125,7 +133,7 @@ async def _import(
         sheet = await asyncio.to_thread(open_table, request.path, new.kind, mapping)
     except SheetFault as fault:
         async with database.transaction(deadline_s=SHORT_S) as session:
-            return await refuse_file(session, request.actor, run_id, new, fault, clock)
+            return await refuse_file(session, request.actor, run_id=run_id, new=new, fault=fault, clock=clock)
     # What a backend has kept of everything that was asked before is 6 MB each, which the import's own needs.
     await database.renew()
     with sheet:
@@ -134,12 +142,12 @@ async def _import(
             return await import_sheet(
                 session,
                 request.actor,
-                run_id,
-                new,
-                sheet,
-                mapping,
-                progress,
-                clock,
+                run_id=run_id,
+                new=new,
+                sheet=sheet,
+                mapping=mapping,
+                progress=progress,
+                clock=clock,
                 reopen=lambda: open_table(request.path, new.kind, mapping),
             )
 

@@ -60,21 +60,21 @@ def memory_line(
     largest = sorted(caches, key=lambda each: -each.size_bytes)[:MOST_CACHES]
     grown = [each for each in endpoints if each.growth_bytes > 0][:MOST_GROWN]
     line = MemoryLine(
-        "memory",
-        budget_bytes,
-        sample.pss_bytes if sample else None,
-        sample.rss_bytes if sample else None,
-        sample.private_bytes if sample else None,
-        sample.heap_bytes if sample else None,
-        database_bytes,
-        connections,
-        shedding.in_flight,
-        sample.threads if sample else None,
-        sample.file_descriptors if sample else None,
-        list(garbage.collections),
-        round(garbage.pause_s_max, 4),
-        {each.name[:NAME_CHARACTERS]: each.size_bytes for each in largest},
-        {each.name[:NAME_CHARACTERS]: each.growth_bytes for each in grown},
+        event="memory",
+        budget=budget_bytes,
+        program_pss=sample.pss_bytes if sample else None,
+        program_rss=sample.rss_bytes if sample else None,
+        program_private=sample.private_bytes if sample else None,
+        program_heap=sample.heap_bytes if sample else None,
+        database_pss=database_bytes,
+        connections=connections,
+        in_flight=shedding.in_flight,
+        threads=sample.threads if sample else None,
+        files=sample.file_descriptors if sample else None,
+        collections=list(garbage.collections),
+        longest_pause_s=round(garbage.pause_s_max, 4),
+        caches={each.name[:NAME_CHARACTERS]: each.size_bytes for each in largest},
+        grew={each.name[:NAME_CHARACTERS]: each.growth_bytes for each in grown},
     )
     return msgspec.json.encode(line).decode()
 

@@ -110,13 +110,13 @@ class SchemaUpToDate:
             command="rightlevel serve", explanation="Starting the newer program brings the schema to it."
         )
         yield Finding(
-            self.name,
-            f"{self.name}/schema",
-            "critical",
-            saw,
-            self.why,
-            (cure,),
-            {"there": there, "known": known},
+            check=self.name,
+            key=f"{self.name}/schema",
+            severity="critical",
+            saw=saw,
+            why=self.why,
+            cures=(cure,),
+            numbers={"there": there, "known": known},
         )
 
 
@@ -135,7 +135,12 @@ class AdminsSecondFactor:
                 explanation="Makes one; its password is shown once.",
             )
             yield Finding(
-                self.name, f"{self.name}/none", "warning", "There is no admin in use.", self.why, (cure,)
+                check=self.name,
+                key=f"{self.name}/none",
+                severity="warning",
+                saw="There is no admin in use.",
+                why=self.why,
+                cures=(cure,),
             )
             return
         numbers: dict[str, float | int | str] = {"admins": found.admins, "without": found.without_factor}
@@ -148,13 +153,29 @@ class AdminsSecondFactor:
             cure = Cure(
                 explanation="An admin with a second factor switches the rule on under Account → Second factor; the others enrol when they next sign in."
             )
-            yield Finding(self.name, f"{self.name}/rule", severity, saw, self.why, (cure,), numbers)
+            yield Finding(
+                check=self.name,
+                key=f"{self.name}/rule",
+                severity=severity,
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
+                numbers=numbers,
+            )
         elif found.without_factor:
             saw = f"{lacking}; they must enrol when they next sign in, and until then their password alone leads that far."
             cure = Cure(
                 explanation="Ask them to sign in and enrol, or deactivate those who no longer work here."
             )
-            yield Finding(self.name, f"{self.name}/missing", "notice", saw, self.why, (cure,), numbers)
+            yield Finding(
+                check=self.name,
+                key=f"{self.name}/missing",
+                severity="notice",
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
+                numbers=numbers,
+            )
         else:
             yield Finding(
                 self.name,
@@ -185,7 +206,12 @@ class RoundsOverlap:
                 explanation=f"Change the school's dates on the round's page, under school {each.school_id}."
             )
             yield Finding(
-                self.name, f"{self.name}/{each.school_id}/{each.kind}", "warning", saw, self.why, (cure,)
+                check=self.name,
+                key=f"{self.name}/{each.school_id}/{each.kind}",
+                severity="warning",
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
             )
 
 
@@ -210,11 +236,25 @@ class CleanUpLate:
                 if found
                 else f"There was no clean-up in {hours:.0f} hours."
             )
-            yield Finding(self.name, f"{self.name}/late", "warning", saw, self.why, (cure,), {"age_s": age_s})
+            yield Finding(
+                check=self.name,
+                key=f"{self.name}/late",
+                severity="warning",
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
+                numbers={"age_s": age_s},
+            )
         elif found and not found[0].is_ended and age_s > 3_600:
             saw = f"A clean-up began {hours:.1f} hours ago and did not end."
             yield Finding(
-                self.name, f"{self.name}/unfinished", "warning", saw, self.why, (cure,), {"age_s": age_s}
+                check=self.name,
+                key=f"{self.name}/unfinished",
+                severity="warning",
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
+                numbers={"age_s": age_s},
             )
         else:
             saw = (
@@ -266,13 +306,13 @@ class BackgroundLoops:
             explanation="Start it again if it has ended; if it runs, its log says why it can't tell.",
         )
         return Finding(
-            self.name,
-            f"{self.name}/silent {each.host}",
-            "warning",
-            f"Process {each.process_id} on {each.host} has told nothing of its loops for {minutes:.0f} minutes, and did not say that it ends.",
-            self.why,
-            (cure,),
-            {"silent_s": round(each.silent_s)},
+            check=self.name,
+            key=f"{self.name}/silent {each.host}",
+            severity="warning",
+            saw=f"Process {each.process_id} on {each.host} has told nothing of its loops for {minutes:.0f} minutes, and did not say that it ends.",
+            why=self.why,
+            cures=(cure,),
+            numbers={"silent_s": round(each.silent_s)},
         )
 
     def _ailing(self, each: _Loop) -> Finding:
@@ -294,13 +334,13 @@ class BackgroundLoops:
             explanation="It tries again by itself: mend what the error names. The log has the whole of it; restart the service where a loop stands still."
         )
         return Finding(
-            self.name,
-            f"{self.name}/{each.name}",
-            "warning",
-            f"“{each.name}” of process {each.process_id} on {each.host} {how}.{cause}",
-            self.why,
-            (cure,),
-            {"missed_turns": each.missed_turns, "failures_in_a_row": each.failures_in_a_row},
+            check=self.name,
+            key=f"{self.name}/{each.name}",
+            severity="warning",
+            saw=f"“{each.name}” of process {each.process_id} on {each.host} {how}.{cause}",
+            why=self.why,
+            cures=(cure,),
+            numbers={"missed_turns": each.missed_turns, "failures_in_a_row": each.failures_in_a_row},
         )
 
 
@@ -330,13 +370,13 @@ class TableBudgets:
                 explanation="See whether what takes its rows away runs (background_loops, clean_up_late); a programme larger than a country of a million children over five years needs more: acknowledge it then."
             )
             yield Finding(
-                self.name,
-                f"{self.name}/{each.table_name}",
-                "warning",
-                saw,
-                self.why,
-                (cure,),
-                {"size_bytes": each.size_bytes},
+                check=self.name,
+                key=f"{self.name}/{each.table_name}",
+                severity="warning",
+                saw=saw,
+                why=self.why,
+                cures=(cure,),
+                numbers={"size_bytes": each.size_bytes},
             )
         unknown = sorted(each.table_name for each in found if each.table_name not in bounds)
         if unknown:
@@ -373,12 +413,12 @@ class ImportsStuck:
                 explanation="Restart the service: what was not finished is given up whole and can be sent again."
             )
             yield Finding(
-                self.name,
-                f"{self.name}/stuck",
-                "warning",
-                f"{stuck} imports began over an hour ago and have not ended.",
-                self.why,
-                (cure,),
+                check=self.name,
+                key=f"{self.name}/stuck",
+                severity="warning",
+                saw=f"{stuck} imports began over an hour ago and have not ended.",
+                why=self.why,
+                cures=(cure,),
             )
         else:
             yield Finding(
@@ -415,7 +455,15 @@ class BackupsFresh:
             else f"There was no backup in {days:.1f} days."
         )
         severity: Severity = "critical" if age_s > LOST_S else "warning"
-        yield Finding(self.name, f"{self.name}/old", severity, saw, self.why, (cure,), {"age_s": age_s})
+        yield Finding(
+            check=self.name,
+            key=f"{self.name}/old",
+            severity=severity,
+            saw=saw,
+            why=self.why,
+            cures=(cure,),
+            numbers={"age_s": age_s},
+        )
 
 
 PLATFORM_CHECKS: Final[tuple[Check, ...]] = (
@@ -446,5 +494,11 @@ def finding_of(reconciliation: Reconciliation) -> Finding:
     )
     saw = f"{reconciliation.different:,} of {reconciliation.compared:,} kept counts differ: {'; '.join(reconciliation.differences[:3])}"
     return Finding(
-        name, f"{name}/different", "critical", saw, why, (cure,), {"different": reconciliation.different}
+        check=name,
+        key=f"{name}/different",
+        severity="critical",
+        saw=saw,
+        why=why,
+        cures=(cure,),
+        numbers={"different": reconciliation.different},
     )

@@ -115,7 +115,15 @@ class Readings:
         program_bytes = self._memory.owned_bytes()
         database_bytes = pss_of(self._server.process_ids()) if self._server.is_private else None
         levels = self._levels(activity, program_bytes, database_bytes)
-        self.latest = Reading(activity, is_away, refusal, answers_s, program_bytes, database_bytes, levels)
+        self.latest = Reading(
+            activity=activity,
+            is_away=is_away,
+            refusal=refusal,
+            answers_s=answers_s,
+            program_bytes=program_bytes,
+            database_bytes=database_bytes,
+            levels=levels,
+        )
         return self.latest
 
     async def _count_rates(self) -> None:

@@ -90,7 +90,18 @@ async def watching(
     rates, metrics = rate_limits(store), Metrics()
     requests = RequestMetrics(metrics)
     guards = Guards(shedder, budgets, requests.observe, rates)
-    vitals = Vitals(memory, process, garbage, budgets, shedder, recycler, rates, metrics, requests, guards)
+    vitals = Vitals(
+        memory=memory,
+        process=process,
+        garbage=garbage,
+        budgets=budgets,
+        shedder=shedder,
+        recycler=recycler,
+        rates=rates,
+        metrics=metrics,
+        requests=requests,
+        guards=guards,
+    )
     if not is_service:  # a command takes what its work takes, and turns nobody away
         yield vitals
         return

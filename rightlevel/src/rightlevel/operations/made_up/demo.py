@@ -128,13 +128,18 @@ async def build_demo(
     rounds = await _add_rounds(session, year_id, day)
     people = await _add_people(session, hashes, school_ids, day, random.Random(SEED + 1))  # noqa: S311  apart from the figures' chance
     say("children")
-    groups, lines = await _draw_children(session, year_id, school_ids, practice_id, chance, clock)
+    groups, lines = await _draw_children(
+        session, year_id, school_ids=school_ids, practice_id=practice_id, chance=chance, clock=clock
+    )
     children = await copy_students(session, lines)
     for kind, (_, _, state) in ROUNDS.items():
         await turn_round(session, rounds[kind][0], state)
     say("results of three rounds")
     results = await copy_results(
-        session, _results(groups, rounds, people["teacher"], school_ids, chance, clock)
+        session,
+        _results(
+            groups, rounds, assessor_id=people["teacher"], school_ids=school_ids, chance=chance, clock=clock
+        ),
     )
     say("groups, sessions and re-tests")
     cast = _cast(people, school_ids, province_id)
@@ -142,7 +147,14 @@ async def build_demo(
     say("visits")
     visited = school_ids[: DISTRICTS * SCHOOLS]
     visiting = random.Random(SEED + 2)  # noqa: S311  apart from the figures' chance
-    await add_visits(session, cast.mentor, visited, (cast.school_id, people["teacher"]), visiting, clock)
+    await add_visits(
+        session,
+        cast.mentor,
+        school_ids=visited,
+        taught=(cast.school_id, people["teacher"]),
+        chance=visiting,
+        clock=clock,
+    )
     shown = [DemoPerson(username, role, hashes[username][0]) for username, _, role in PEOPLE]
     return Demo(len(school_ids) + 1, children, results, shown)
 
@@ -159,7 +171,15 @@ def _cast(people: dict[str, int], school_ids: list[int], province_id: int) -> Ca
 
     def actor(username: str, scope: Scope) -> Actor:
         role = known.get(username, "teacher")
-        return Actor(people[username], role, username, username, "en", scope, "demonstration")
+        return Actor(
+            person_id=people[username],
+            role=role,
+            username=username,
+            display_name=username,
+            language="en",
+            scope=scope,
+            address="demonstration",
+        )
 
     def held(at: list[int]) -> Scope:
         return Scope(held=tuple(Held(school_id, subject) for school_id in at for subject in SUBJECTS))
@@ -205,7 +225,12 @@ async def _add_rounds(session: Session, year_id: int, day: date) -> dict[str, tu
     made: dict[str, tuple[int, date]] = {}
     for kind, (first, last, _) in ROUNDS.items():
         round_id = await add_round(
-            session, year_id, kind, day + timedelta(first), day + timedelta(last), "planned"
+            session,
+            year_id,
+            kind=kind,
+            starts_on=day + timedelta(first),
+            ends_on=day + timedelta(last),
+            state="planned",
         )
         made[kind] = (round_id, day + timedelta(first + 5))
     return made
@@ -283,6 +308,12 @@ def _results(
                 for child, rank in [*zip(present, ranks, strict=True), *((child, None) for child in absent)]:
                     if kind != "endline" or child.school_id in tested_at_end:
                         yield result_line(
-                            child, a_uuid(at, chance), round_id, assessor_id, tested_on, subject, rank
+                            child,
+                            a_uuid(at, chance),
+                            round_id=round_id,
+                            assessor_id=assessor_id,
+                            tested_on=tested_on,
+                            subject=subject,
+                            rank=rank,
                         )
                 ranks = move(ranks, chance)

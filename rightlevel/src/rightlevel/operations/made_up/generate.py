@@ -77,7 +77,14 @@ async def generate(session: Session, size: Size, clock: Clock, say: Callable[[st
     say(f"{size.schools:,} schools in {PROVINCES * DISTRICTS} districts")
     school_ids = await _add_schools(session, size, chance)
     year_id = await add_year(session, "Generated year", day - timedelta(150), day + timedelta(200))
-    round_id = await add_round(session, year_id, "baseline", day - timedelta(10), day + timedelta(20), "open")
+    round_id = await add_round(
+        session,
+        year_id,
+        kind="baseline",
+        starts_on=day - timedelta(10),
+        ends_on=day + timedelta(20),
+        state="open",
+    )
     class_ids: list[int] = []
     for at in range(0, len(school_ids), SCHOOLS_PER_STATEMENT):
         class_ids += await add_classes(session, year_id, school_ids[at : at + SCHOOLS_PER_STATEMENT])
@@ -94,7 +101,10 @@ async def generate(session: Session, size: Size, clock: Clock, say: Callable[[st
     if size.with_results:
         say("a result in both subjects for each")
         results = await copy_results(
-            session, _results(size, school_ids, class_ids, round_id, assessor.id, clock)
+            session,
+            _results(
+                size, school_ids, class_ids=class_ids, round_id=round_id, assessor_id=assessor.id, clock=clock
+            ),
         )
     return Generated(len(school_ids), children, results)
 
@@ -163,4 +173,12 @@ def _results(
     for _, child in _children(size, school_ids, class_ids, clock):
         for subject in subjects:
             rank = chance.choice(tables[subject, child.grade])
-            yield result_line(child, a_uuid(at, chance), round_id, assessor_id, day, subject, rank)
+            yield result_line(
+                child,
+                a_uuid(at, chance),
+                round_id=round_id,
+                assessor_id=assessor_id,
+                tested_on=day,
+                subject=subject,
+                rank=rank,
+            )

@@ -72,13 +72,13 @@ async def add_visits(
             school_id, teacher_id = taught if number == 0 else (chance.choice(school_ids), None)
             at = _at(visited_on)
             write = VisitWrite(
-                _uuid(at, chance),
-                _uuid(at, chance),
-                school_id,
-                subject,
-                visited_on,
-                _answers(subject, week / WEEKS, chance),
-                teacher_id,
+                id=_uuid(at, chance),
+                write_id=_uuid(at, chance),
+                school_id=school_id,
+                subject=subject,
+                visited_on=visited_on,
+                answers=_answers(subject, week / WEEKS, chance),
+                teacher_id=teacher_id,
             )
             visit = (await save_visit(session, mentor, write, at, is_submitting=True)).visit
             if number == 0:
@@ -113,7 +113,15 @@ async def _draft(
 ) -> None:
     at = _at(visited_on)
     begun = {"session_ran": True, "full_session": True, "grades": ["4"], "enrolled": 24}
-    write = VisitWrite(_uuid(at, chance), _uuid(at, chance), taught[0], "math", visited_on, begun, taught[1])
+    write = VisitWrite(
+        id=_uuid(at, chance),
+        write_id=_uuid(at, chance),
+        school_id=taught[0],
+        subject="math",
+        visited_on=visited_on,
+        answers=begun,
+        teacher_id=taught[1],
+    )
     await save_visit(session, mentor, write, at)
 
 

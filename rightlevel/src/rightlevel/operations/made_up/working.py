@@ -152,7 +152,12 @@ async def add_work(
 async def _fill_library(session: Session, coordinator: Actor, clock: Clock) -> None:
     for title, subject, first, last, words in LIBRARY:
         await create_resource(
-            session, coordinator, NewResource("activity", title, words, subject, first, last), clock
+            session,
+            coordinator,
+            NewResource(
+                kind="activity", title=title, words=words, subject=subject, level_from=first, level_to=last
+            ),
+            clock,
         )
 
 
@@ -186,10 +191,10 @@ async def _teach(session: Session, cast: Cast, subject: Subject, chance: random.
         await _check(
             session,
             teacher,
-            subject,
-            [each for each in page.members if chance.random() < 0.25],
-            chance,
-            day,
+            subject=subject,
+            children=[each for each in page.members if chance.random() < 0.25],
+            chance=chance,
+            day=day,
         )
 
 

@@ -132,9 +132,24 @@ async def open_session(
     if device_name and not pending:
         await keys_store.do(session, "know_device", person_id=key.id, device=device_name, now=now)
         await keys_store.do(session, "forget_oldest_devices", person_id=key.id, kept=MAX_KNOWN_DEVICES)
-    actor = Actor(key.id, key.role, "", "", key.language, store.NOTHING, address)
+    actor = Actor(
+        person_id=key.id,
+        role=key.role,
+        username="",
+        display_name="",
+        language=key.language,
+        scope=store.NOTHING,
+        address=address,
+    )
     after = {"way": "school_device"} if school_device_id else None
     await write_audit(
         session, actor, "begin_sign_in" if pending else "sign_in", "session", key.id, after=after
     )
-    return SignedIn(token, key.id, key.language, pending, life_s, device_name)
+    return SignedIn(
+        token=token,
+        person_id=key.id,
+        language=key.language,
+        pending=pending,
+        life_s=life_s,
+        device_name=device_name,
+    )

@@ -81,7 +81,7 @@ async def choose_pin(
 
     async def settle(session: Session) -> None:
         person = await find_person(session, actor.person_id, for_update=True)
-        await _keep(session, actor, person, pin_hash, clock, "choose")
+        await _keep(session, actor, person=person, pin_hash=pin_hash, clock=clock, deed="choose")
 
     await database.run(settle, deadline_s=DEADLINE_S)
 
@@ -91,7 +91,7 @@ async def reset_pin(session: Session, actor: Actor, person_id: int, *, pin_hash:
     person = await manageable(session, actor, "reset", person_id)
     if person.id == actor.person_id:
         raise Forbidden("Nobody resets their own account.")
-    await _keep(session, actor, person, pin_hash, clock, "reset")
+    await _keep(session, actor, person=person, pin_hash=pin_hash, clock=clock, deed="reset")
     return person
 
 

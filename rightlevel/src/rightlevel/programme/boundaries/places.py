@@ -72,12 +72,12 @@ async def preview_boundary_change(session: Session, actor: Actor, plan: Boundary
     going = [each for each in found.schools if _goes(found, each)]
     closes = [each.name_local for each in found.places] if found.closes else []
     return BoundaryPreview(
-        plan.kind,
-        closes,
-        [each.name_local for each in found.successors],
-        len(found.below) + len(closes),
-        len(going),
-        await store.counted_in_rounds(session, found.tops),
+        kind=plan.kind,
+        closes=closes,
+        makes=[each.name_local for each in found.successors],
+        places=len(found.below) + len(closes),
+        schools=len(going),
+        rounds=await store.counted_in_rounds(session, found.tops),
     )
 
 
@@ -259,7 +259,15 @@ async def _moved(session: Session, actor: Actor, plan: BoundaryPlan, places: lis
     faults = move_faults(place, parent) + new_place_faults(code, place.name_local, place.name_latin)
     if faults:
         raise Invalid(faults=tuple(faults))
-    return Successor(None, parent.id, place.kind, code, place.name_local, place.name_latin, (place.id,))
+    return Successor(
+        place_id=None,
+        parent_id=parent.id,
+        kind=place.kind,
+        code=code,
+        name_local=place.name_local,
+        name_latin=place.name_latin,
+        of=(place.id,),
+    )
 
 
 async def _merged(session: Session, actor: Actor, plan: BoundaryPlan, places: list[Place]) -> Successor:
@@ -272,7 +280,13 @@ async def _merged(session: Session, actor: Actor, plan: BoundaryPlan, places: li
         if into.kind != first.kind or into.id in of:
             raise Invalid(faults=(Fault("into_place_id", "Another place of the same kind", str(into.id)),))
         return Successor(
-            into.id, into.parent_id or 0, into.kind, into.code, into.name_local, into.name_latin, of
+            place_id=into.id,
+            parent_id=into.parent_id or 0,
+            kind=into.kind,
+            code=into.code,
+            name_local=into.name_local,
+            name_latin=into.name_latin,
+            of=of,
         )
     if len(places) < 2 or len(plan.parts) != 1:
         raise Invalid(
@@ -287,13 +301,13 @@ async def _merged(session: Session, actor: Actor, plan: BoundaryPlan, places: li
 
 def _new(part: Part, old: Place, of: tuple[int, ...], **only: frozenset[int]) -> Successor:
     return Successor(
-        None,
-        old.parent_id or 0,
-        old.kind,
-        part.code.strip(),
-        part.name_local.strip(),
-        part.name_latin.strip(),
-        of,
+        place_id=None,
+        parent_id=old.parent_id or 0,
+        kind=old.kind,
+        code=part.code.strip(),
+        name_local=part.name_local.strip(),
+        name_latin=part.name_latin.strip(),
+        of=of,
         **only,
     )
 

@@ -124,14 +124,14 @@ async def _preview(
         await store.codes_there(session, to_id, [each.code for each in moving]) if to_id is not None else 0
     )
     return SchoolPreview(
-        school.name_local,
-        to_name,
-        len(moving),
-        len(children) - len(moving),
-        codes,
-        await store.people_at(session, school.id),
-        _classes(moving, _Going(there)),
-        await store.counted_at_school(session, school.id),
+        from_school=school.name_local,
+        to_school=to_name,
+        children=len(moving),
+        erased=len(children) - len(moving),
+        codes=codes,
+        people=await store.people_at(session, school.id),
+        classes=_classes(moving, _Going(there)),
+        rounds=await store.counted_at_school(session, school.id),
     )
 
 
@@ -149,7 +149,15 @@ async def merge_school(
     school, into = await _both(session, actor, school_id, merge, hold=True)
     children = [each for each in await _children(session, school_id, None, hold=True) if not each.is_erased]
     await _take(
-        session, actor, merge.id, (school, into), children, merge.moved_on, merge.reason, clock, "merge"
+        session,
+        actor,
+        change_id=merge.id,
+        schools=(school, into),
+        children=children,
+        moved_on=merge.moved_on,
+        reason=merge.reason,
+        clock=clock,
+        kind="merge",
     )
     await store.mark_merged(session, school_id, into.id)
     return await _done(session, actor, merge.id, "merge")
@@ -171,25 +179,25 @@ async def split_school(
     children = [each for each in found if not each.is_erased]
     place_id = school.place_id if split.place_id is None else split.place_id
     new = NewSchool(
-        place_id,
-        split.code,
-        split.name_local,
-        split.name_latin,
-        school.ownership,
-        school.area,
+        place_id=place_id,
+        code=split.code,
+        name_local=split.name_local,
+        name_latin=split.name_latin,
+        ownership=school.ownership,
+        area=school.area,
         is_practice=False,
     )
     made_school = await create_school(session, actor, new)
     await _take(
         session,
         actor,
-        split.id,
-        (school, made_school),
-        children,
-        split.moved_on,
-        split.reason,
-        clock,
-        "split",
+        change_id=split.id,
+        schools=(school, made_school),
+        children=children,
+        moved_on=split.moved_on,
+        reason=split.reason,
+        clock=clock,
+        kind="split",
     )
     return await _done(session, actor, split.id, "split")
 
@@ -297,7 +305,14 @@ async def _take(
                     session, into.id, school_year_id=key[0], grade=key[1], section=key[2]
                 )
             class_id = made[key]
-        to = Transfer(child.version, into.id, child.grade, moved_on, reason.strip(), class_id)
+        to = Transfer(
+            version=child.version,
+            school_id=into.id,
+            grade=child.grade,
+            moved_on=moved_on,
+            reason=reason.strip(),
+            class_id=class_id,
+        )
         await _transfer(session, actor, child.id, to, clock)
         await store.keep_child(session, change_id, child, class_id)
 
@@ -309,7 +324,15 @@ async def _transfer(session: Session, actor: Actor, student_id: str, to: Transfe
             await transfer_student(session, actor, student_id, to, clock)
     except CodeTaken as error:
         code = str(error.values["free_code"])
-        again = Transfer(to.version, to.school_id, to.grade, to.moved_on, to.reason, to.class_id, code)
+        again = Transfer(
+            version=to.version,
+            school_id=to.school_id,
+            grade=to.grade,
+            moved_on=to.moved_on,
+            reason=to.reason,
+            class_id=to.class_id,
+            code=code,
+        )
         await transfer_student(session, actor, student_id, again, clock)
 
 
@@ -350,13 +373,13 @@ async def undo_school_change(
         if child.is_there:
             day = max(made.moved_on, today(clock))
             to = Transfer(
-                child.version,
-                made.from_school_id,
-                child.grade,
-                day,
-                reason.strip(),
-                child.from_class_id,
-                child.from_code,
+                version=child.version,
+                school_id=made.from_school_id,
+                grade=child.grade,
+                moved_on=day,
+                reason=reason.strip(),
+                class_id=child.from_class_id,
+                code=child.from_code,
             )
             await _transfer(session, actor, child.id, to, clock)
             back += 1

@@ -211,7 +211,12 @@ class _Binder:
         indexes += self._indexes(source)
         label = " + ".join(source.columns) or name
         return Part(
-            label, name, start, len(indexes), source, with_source(source, field.make(self._terms), field)
+            label=label,
+            field=name,
+            start=start,
+            end=len(indexes),
+            source=source,
+            convert=with_source(source, field.make(self._terms), field),
         )
 
     def _put_country_first(self, steps: list[Step]) -> None:
@@ -222,7 +227,14 @@ class _Binder:
             self.faults.append((self._sheet.header_row, "place.country", "", rule, cure))
             return
         code, name = (Source(constant=text) for text in only)
-        steps.insert(0, Step("country", Part("", "", 0, 0, name, escaped), Part("", "", 0, 0, code, escaped)))
+        steps.insert(
+            0,
+            Step(
+                "country",
+                Part(label="", field="", start=0, end=0, source=name, convert=escaped),
+                Part(label="", field="", start=0, end=0, source=code, convert=escaped),
+            ),
+        )
 
     def _constant_path(self, steps: list[Step]) -> str:
         faults = path_faults(steps, ()) if steps else []

@@ -87,4 +87,4 @@ def path_faults(steps: list[Step], cells: tuple[str, ...]) -> Explained:
     return faults
 
 
-_NO_PART: Final = Part("", "", 0, 0, Source(), escaped)
+_NO_PART: Final = Part(label="", field="", start=0, end=0, source=Source(), convert=escaped)

@@ -54,44 +54,44 @@ class IndicatorDefinition(msgspec.Struct, frozen=True):
 
 INDICATORS: tuple[IndicatorDefinition, ...] = (
     IndicatorDefinition(
-        "reads_story",
-        "language",
-        "Reads a story",
-        "Children at the level story or above ÷ children assessed",
-        5,
-        9,
+        code="reads_story",
+        subject="language",
+        name="Reads a story",
+        definition="Children at the level story or above ÷ children assessed",
+        from_rank=5,
+        to_rank=9,
     ),
     IndicatorDefinition(
-        "paragraph_up",
-        "language",
-        "Paragraph and up",
-        "Children at the level paragraph or above ÷ children assessed",
-        4,
-        9,
+        code="paragraph_up",
+        subject="language",
+        name="Paragraph and up",
+        definition="Children at the level paragraph or above ÷ children assessed",
+        from_rank=4,
+        to_rank=9,
     ),
     IndicatorDefinition(
-        "cannot_read_words",
-        "language",
-        "Can't read words",
-        "Children at the levels beginner and letters ÷ children assessed",
-        1,
-        2,
+        code="cannot_read_words",
+        subject="language",
+        name="Can't read words",
+        definition="Children at the levels beginner and letters ÷ children assessed",
+        from_rank=1,
+        to_rank=2,
     ),
     IndicatorDefinition(
-        "does_division",
-        "math",
-        "Does division",
-        "Children at the level division or above ÷ children assessed",
-        5,
-        9,
+        code="does_division",
+        subject="math",
+        name="Does division",
+        definition="Children at the level division or above ÷ children assessed",
+        from_rank=5,
+        to_rank=9,
     ),
     IndicatorDefinition(
-        "subtraction_up",
-        "math",
-        "Subtraction and up",
-        "Children at the level subtraction or above ÷ children assessed",
-        4,
-        9,
+        code="subtraction_up",
+        subject="math",
+        name="Subtraction and up",
+        definition="Children at the level subtraction or above ÷ children assessed",
+        from_rank=4,
+        to_rank=9,
     ),
 )
 """*Source*: product.md section 7; `reads_story`, `does_division` and `subtraction_up` are ASER's headlines."""
@@ -257,12 +257,12 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
     assessed = counts.assessed
     levels = [
         LevelCount(
-            level.rank,
-            level.code,
-            level.name,
-            level.colour,
-            counts.ranks[level.rank - 1],
-            share_of(counts.ranks[level.rank - 1], assessed),
+            rank=level.rank,
+            code=level.code,
+            name=level.name,
+            colour=level.colour,
+            count=counts.ranks[level.rank - 1],
+            share=share_of(counts.ranks[level.rank - 1], assessed),
         )
         for level in SCALES[subject]
     ]
@@ -272,17 +272,22 @@ def figures_of(counts: Counts, subject: Subject) -> Figures:
             numerator = sum(counts.ranks[each.from_rank - 1 : each.to_rank])
             indicators.append(
                 Indicator(
-                    each.code, each.name, each.definition, numerator, assessed, share_of(numerator, assessed)
+                    code=each.code,
+                    name=each.name,
+                    definition=each.definition,
+                    numerator=numerator,
+                    denominator=assessed,
+                    share=share_of(numerator, assessed),
                 )
             )
     return Figures(
-        assessed,
-        counts.absent,
-        counts.refused,
-        counts.went,
-        counts.enrolled - assessed - counts.absent - counts.refused - counts.went,
-        counts.enrolled,
-        share_of(assessed, counts.enrolled),
-        levels,
-        indicators,
+        assessed=assessed,
+        absent=counts.absent,
+        refused=counts.refused,
+        left=counts.went,
+        to_do=counts.enrolled - assessed - counts.absent - counts.refused - counts.went,
+        enrolled=counts.enrolled,
+        coverage=share_of(assessed, counts.enrolled),
+        levels=levels,
+        indicators=indicators,
     )

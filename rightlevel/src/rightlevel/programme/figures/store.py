@@ -190,13 +190,13 @@ async def page_below(
     )
     units = [
         UnitFigures(
-            row.is_school,
-            row.id,
-            row.code,
-            row.name_local,
-            row.name_latin,
-            row.is_closed,
-            figures_of(_counts(row), subject),
+            is_school=row.is_school,
+            id=row.id,
+            code=row.code,
+            name_local=row.name_local,
+            name_latin=row.name_latin,
+            is_closed=row.is_closed,
+            figures=figures_of(_counts(row), subject),
         )
         for row in found.items
     ]

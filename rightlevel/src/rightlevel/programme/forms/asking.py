@@ -144,20 +144,20 @@ class _Page:
         )
         is_bounded = field.type == "number" or field.type in OF_MANY
         return Asked(
-            path,
-            field.type,
-            label(field.labels, language, field.key),
-            path in found.shown,
-            label(field.hints, language),
-            value,
-            tuple((each.value, label(each.labels, language, each.value)) for each in offered),
-            hidden,
-            field.required_when is not None,
-            bound_of(field.min, known) if is_bounded else None,
-            bound_of(field.max, known) if is_bounded else None,
-            field.digits,
-            field.longest,
-            label(field.valid_texts, language) if is_told(field) else None,
+            path=path,
+            type=field.type,
+            label=label(field.labels, language, field.key),
+            is_shown=path in found.shown,
+            hint=label(field.hints, language),
+            value=value,
+            options=tuple((each.value, label(each.labels, language, each.value)) for each in offered),
+            hidden=hidden,
+            is_required=field.required_when is not None,
+            least=bound_of(field.min, known) if is_bounded else None,
+            most=bound_of(field.max, known) if is_bounded else None,
+            digits=field.digits,
+            longest=field.longest,
+            invalid=label(field.valid_texts, language) if is_told(field) else None,
         )
 
     def _is_settled(self, option: Option) -> bool:

@@ -59,13 +59,13 @@ def examine(
     whole = 1.0 if not walk.required else 1 - len(walk.missing) / len(walk.required)
     own = {key: value for key, value in kept.items() if key not in given}
     return Examination(
-        own,
-        frozenset(walk.shown),
-        frozenset(walk.required),
-        tuple(faults),
-        tuple(walk.missing),
-        whole,
-        tuple(walk.dropped),
+        answers=own,
+        shown=frozenset(walk.shown),
+        required=frozenset(walk.required),
+        faults=tuple(faults),
+        missing=tuple(walk.missing),
+        completeness=whole,
+        dropped=tuple(walk.dropped),
     )
 
 

@@ -69,12 +69,12 @@ async def _version(session: Session, part: str, values: dict[str, Any]) -> FormV
     if found is None:
         return None
     return FormVersion(
-        found.id,
-        found.code,
-        found.number,
-        from_json(found.definition),
-        found.published_at,
-        found.published_by,
+        id=found.id,
+        code=found.code,
+        number=found.number,
+        definition=from_json(found.definition),
+        published_at=found.published_at,
+        published_by=found.published_by,
     )
 
 

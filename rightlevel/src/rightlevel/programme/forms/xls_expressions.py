@@ -54,7 +54,9 @@ def condition(
 
     `keep` puts a calculation that stands in the condition before the question and gives its name. *Errors*: NotExact.
     """
-    reader = _Reader(text, fields, values or {}, own, calculated or {}, keep)
+    reader = _Reader(
+        text=text, fields=fields, values=values or {}, own=own, calculated=calculated or {}, keep=keep
+    )
     found = reader.either()
     reader.end()
     return found
@@ -62,7 +64,7 @@ def condition(
 
 def calculation(text: str, fields: Mapping[str, Field], values: Values | None = None) -> Any:
     """A calculation of ours out of + - * div, if(), concat(), numbers, texts and answers. *Errors*: NotExact."""
-    reader = _Reader(text, fields, values or {}, "", {}, None)
+    reader = _Reader(text=text, fields=fields, values=values or {}, own="", calculated={}, keep=None)
     found = reader.sum()
     reader.end()
     if not is_calculation(found):

@@ -79,7 +79,9 @@ async def _enter(
     if not actor.scope.covers(place.school_id, subject=subject, class_id=place.class_id):
         return CheckAnswer(write.id, "out_of_scope")
     rank = rank_of(subject, write.level)
-    if await store.write_check(session, write, rank, place.school_id, actor.person_id, clock.now()):
+    if await store.write_check(
+        session, write, rank=rank, school_id=place.school_id, person_id=actor.person_id, now=clock.now()
+    ):
         code: CheckCode = "saved" if write.version is None else "changed"
         return CheckAnswer(write.id, code, (write.version or 0) + 1)
     own = await store.find_check(session, write, by="by_id")
@@ -177,19 +179,19 @@ def _suggested(subject: Subject, row: store.Rechecked) -> Suggested | None:
     if found is None:
         return None
     return Suggested(
-        row.student_id,
-        row.code,
-        row.name,
-        row.grade,
-        row.group_id,
-        row.band,
-        row.number,
-        found.kind,
-        found.to_band,
-        level_of(subject, row.ranks[-1]).code,
-        row.last_on,
-        row.check_id,
-        row.check_version,
+        student_id=row.student_id,
+        code=row.code,
+        name=row.name,
+        grade=row.grade,
+        group_id=row.group_id,
+        band=row.band,
+        number=row.number,
+        kind=found.kind,
+        to_band=found.to_band,
+        level=level_of(subject, row.ranks[-1]).code,
+        checked_on=row.last_on,
+        check_id=row.check_id,
+        check_version=row.check_version,
     )
 
 

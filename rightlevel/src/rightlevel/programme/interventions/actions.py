@@ -152,7 +152,12 @@ async def enrol_children(
             answers[write.id] = EnrolmentAnswer(write.id, "invalid", faulty[write.id])
         else:
             answers[write.id] = await _enrol(
-                session, actor, programme, write, places.get(write.student_id.lower()), clock
+                session,
+                actor,
+                programme=programme,
+                write=write,
+                place=places.get(write.student_id.lower()),
+                clock=clock,
             )
     settled = [answers[each.id] for each in writes]
     done = [each.id for each in settled if each.code == "saved"]
@@ -186,7 +191,14 @@ async def _enrol(
     if not _covers(actor, programme.subject, place.school_id, place.class_id):
         return EnrolmentAnswer(write.id, "out_of_scope")
     now = clock.now()
-    if await store.insert_enrolment(session, write, programme.id, place.school_id, actor.person_id, now):
+    if await store.insert_enrolment(
+        session,
+        write,
+        intervention_id=programme.id,
+        school_id=place.school_id,
+        person_id=actor.person_id,
+        now=now,
+    ):
         return EnrolmentAnswer(write.id, "saved")
     own = await store.find_enrolment(session, write.id)
     if own is None:

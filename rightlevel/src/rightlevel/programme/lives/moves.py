@@ -141,7 +141,9 @@ async def give_consent(
         now=clock.now(),
     )
     more = {"guardian_consent_on": consent.given_on, "guardian_withdrawn_on": None}
-    return await _agreed(session, actor, student, done, "consent", consent.version, more)
+    return await _agreed(
+        session, actor, student=student, done=done, deed="consent", version=consent.version, after=more
+    )
 
 
 async def withdraw_consent(
@@ -168,7 +170,9 @@ async def withdraw_consent(
     if done:
         await store.forget_answers(session, [student_id], answer_instead(), narrow=True)
     more = {"guardian_consent_on": None, "guardian_withdrawn_on": taken.withdrawn_on}
-    return await _agreed(session, actor, student, done, "withdraw_consent", taken.version, more)
+    return await _agreed(
+        session, actor, student=student, done=done, deed="withdraw_consent", version=taken.version, after=more
+    )
 
 
 async def _agreed(

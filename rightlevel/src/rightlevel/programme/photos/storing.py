@@ -125,7 +125,9 @@ class BucketStore:
         }
         signed = {
             **headers,
-            "authorization": authorization(self._keys, method, path, {}, headers, payload, now),
+            "authorization": authorization(
+                self._keys, method, path=path, query={}, headers=headers, payload_sha256=payload, now=now
+            ),
         }
         kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
         connection = kind(self._address.hostname or "", self._address.port, timeout=STORE_S)

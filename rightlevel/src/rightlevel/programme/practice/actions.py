@@ -88,7 +88,14 @@ async def _empty(session: Session, school_id: int, clock: Clock) -> PracticeRese
     await store.empty_teaching(session, school_id, children)
     photos = await store.empty_visits(session, school_id, visits, clock.now())
     gone, removed = await store.empty_results(session, school_id, children, results)
-    return PracticeReset(school_id, removed, gone, len(visits), photos, 0)
+    return PracticeReset(
+        school_id=school_id,
+        removed_children=removed,
+        removed_results=gone,
+        removed_visits=len(visits),
+        removed_photos=photos,
+        children=0,
+    )
 
 
 async def _held(

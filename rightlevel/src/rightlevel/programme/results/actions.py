@@ -94,10 +94,10 @@ async def enter_results(
         numbers = await _look_and_write(
             session,
             actor,
-            writes,
-            numbers,
-            answers,
-            clock,
+            writes=writes,
+            numbers=numbers,
+            answers=answers,
+            clock=clock,
             is_first=look == 0,
             is_last=is_last,
             keeps_details=keeps_details,
@@ -162,7 +162,9 @@ async def _look_and_write(
         else:
             answers[number] = _answer(actor, code, writes[number], fact)
     if judged:
-        again += await _save(session, actor, writes, judged, answers, clock, day)
+        again += await _save(
+            session, actor, writes=writes, judged=judged, answers=answers, clock=clock, day=day
+        )
     if is_last and again:
         raise Stale  # others write the same over and over; the whole request is tried again by its sender
     return sorted(again)

@@ -209,7 +209,14 @@ async def preview_school_move(session: Session, actor: Actor, school_id: int, pl
     here = await read_place(session, actor, school.place_id)
     there = await read_place(session, actor, place_id)
     rounds = [each for each in await store.preview_move(session, school_id) if each.results]
-    return MovePreview(school_id, here.id, there.id, here.name_local, there.name_local, rounds)
+    return MovePreview(
+        school_id=school_id,
+        from_place_id=here.id,
+        to_place_id=there.id,
+        from_place=here.name_local,
+        to_place=there.name_local,
+        rounds=rounds,
+    )
 
 
 async def list_stays(session: Session, actor: Actor, school_id: int) -> list[Stay]:

@@ -208,7 +208,7 @@ async def change_student(
     require_scope(actor, merged.school_id, class_id=merged.class_id)
     columns = columns_of(merged)
     changed = {name for name in given if columns[name] != getattr(student, name)}
-    await _check_change(session, student, merged, changed, change.reason, clock)
+    await _check_change(session, student, merged=merged, changed=changed, reason=change.reason, clock=clock)
     await changing(session, actor, deed, change.reason)
     if changed.intersection(COUNTED_BY):
         await store.tell_today(session, today(clock))
@@ -317,14 +317,32 @@ async def mark_left(
         faults.append(Fault("reason", "Between 1 and 200 characters", reason[:60]))
     if faults:
         raise Invalid(faults=tuple(faults))
-    return await _set_status(session, actor, student_id, version, "left", left_on, reason.strip(), clock)
+    return await _set_status(
+        session,
+        actor,
+        student_id=student_id,
+        version=version,
+        status="left",
+        left_on=left_on,
+        reason=reason.strip(),
+        clock=clock,
+    )
 
 
 async def mark_returned(
     session: Session, actor: Actor, student_id: str, *, version: int, clock: Clock
 ) -> Student:
     """Marks a child as back. *Errors*: NotFound, OutOfScope, Stale."""
-    return await _set_status(session, actor, student_id, version, "active", None, None, clock)
+    return await _set_status(
+        session,
+        actor,
+        student_id=student_id,
+        version=version,
+        status="active",
+        left_on=None,
+        reason=None,
+        clock=clock,
+    )
 
 
 async def _set_status(

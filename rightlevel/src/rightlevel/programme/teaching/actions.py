@@ -58,7 +58,7 @@ async def record_session(session: Session, actor: Actor, write: SessionWrite, cl
     if group.group.state != "accepted":
         raise GroupNotInUse
     is_late = await _check_day(session, actor, write, clock)
-    row, is_new = await _keep(session, actor, write, group, before, clock)
+    row, is_new = await _keep(session, actor, write=write, group=group, before=before, clock=clock)
     known = await _known(session, actor, group, None if is_new else row)
     marks = [
         mark
@@ -131,7 +131,7 @@ async def _keep(
                     return before, False
                 raise SessionThere(current=store.as_shown(before), yours=msgspec.to_builtins(write))
             if before.version != write.version or not await store.change_session(
-                session, before.id, write, group.group, actor.person_id, clock.now()
+                session, before.id, write=write, group=group.group, person_id=actor.person_id, now=clock.now()
             ):
                 raise Stale(current=store.as_shown(before), yours=msgspec.to_builtins(write))
     except ConstraintViolated as error:

@@ -121,7 +121,15 @@ async def find_twins(session: Session, actor: Actor, school_id: int, clock: Cloc
 
 def _found(records: list[Record], apart: set[tuple[str, str]], clock: Clock) -> Found:
     compared = [
-        Child(each.id, read_name(each.name), each.sex, each.grade, each.school_id, each.birth_on, each.age)
+        Child(
+            id=each.id,
+            name=read_name(each.name),
+            sex=each.sex,
+            grade=each.grade,
+            school_id=each.school_id,
+            birth_on=each.birth_on,
+            age=each.age,
+        )
         for each in records
     ]
     return find_pairs(compared, today=today(clock), apart=apart, most=MOST_PAIRS)

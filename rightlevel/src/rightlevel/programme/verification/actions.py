@@ -75,7 +75,9 @@ async def save_retests(
     numbers = [number for number in range(len(writes)) if number not in answers]
     for _ in range(LOOKS):
         if numbers:
-            numbers = await _look_and_save(session, actor, writes, numbers, answers, clock)
+            numbers = await _look_and_save(
+                session, actor, writes=writes, numbers=numbers, answers=answers, clock=clock
+            )
     if numbers:
         raise Stale
     settled = [answers[number] for number in range(len(writes))]
@@ -129,7 +131,12 @@ async def _look_and_save(
             again.append(number)
             continue
         answers[number] = RetestAnswer(
-            write.id, code, done.verification_id, done.version, _code(fact.subject, fact.rank), write.level
+            id=write.id,
+            code=code,
+            verification_id=done.verification_id,
+            version=done.version,
+            first_level=_code(fact.subject, fact.rank),
+            level=write.level,
         )
     return again
 
@@ -142,12 +149,12 @@ def _answer(code: str, write: Retest, facts: RetestFacts) -> RetestAnswer:
     if code == "repeated":
         did = "agreed" if facts.done_first_rank == facts.done_rank else "disagreed"
         return RetestAnswer(
-            write.id,
-            did,
-            facts.done_verification_id,
-            facts.done_version,
-            _code(facts.subject, facts.done_first_rank),
-            _code(facts.subject, facts.done_rank),
+            id=write.id,
+            code=did,
+            verification_id=facts.done_verification_id,
+            version=facts.done_version,
+            first_level=_code(facts.subject, facts.done_first_rank),
+            level=_code(facts.subject, facts.done_rank),
         )
     faults = level_faults(write, facts) if code == "invalid" else []
     return RetestAnswer(write.id, code, message=REFUSALS[code], faults=faults)
@@ -239,22 +246,22 @@ async def _found(
 def _shown(held: store.StoredVerification, **changed: object) -> Verification:
     is_told = "pending" not in (held.state, held.ended_from)
     shown = Verification(
-        held.id,
-        held.result_id,
-        held.round_id,
-        held.subject,
-        held.school_id,
-        held.state,
-        held.version,
-        held.verifier_id,
-        held.assessor_id,
-        _code(held.subject, held.first_rank) if is_told else None,
-        _code(held.subject, held.rank) if is_told else None,
-        held.stands,
-        held.reason,
-        held.ended_from,
-        held.ended_at,
-        held.ended_why,
+        id=held.id,
+        result_id=held.result_id,
+        round_id=held.round_id,
+        subject=held.subject,
+        school_id=held.school_id,
+        state=held.state,
+        version=held.version,
+        verifier_id=held.verifier_id,
+        first_assessor_id=held.assessor_id,
+        first_level=_code(held.subject, held.first_rank) if is_told else None,
+        level=_code(held.subject, held.rank) if is_told else None,
+        stands=held.stands,
+        reason=held.reason,
+        ended_from=held.ended_from,
+        ended_at=held.ended_at,
+        ended_why=held.ended_why,
     )
     return msgspec.structs.replace(shown, **changed)
 

@@ -310,14 +310,14 @@ def subjects_of(actor: Actor, school_id: int) -> list[Subject]:
 def as_written(visit: Visit, **changes: Any) -> VisitWrite:
     """What would be written to leave a visit as it is, with these changes."""
     kept = VisitWrite(
-        visit.id,
-        "",
-        visit.school_id,
-        visit.subject,
-        visit.visited_on,
-        visit.answers,
-        visit.teacher_id,
-        visit.version,
-        visit.form_version_id,
+        id=visit.id,
+        write_id="",
+        school_id=visit.school_id,
+        subject=visit.subject,
+        visited_on=visit.visited_on,
+        answers=visit.answers,
+        teacher_id=visit.teacher_id,
+        version=visit.version,
+        form_version_id=visit.form_version_id,
     )
     return msgspec.structs.replace(kept, **changes)

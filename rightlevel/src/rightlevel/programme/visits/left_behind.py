@@ -102,11 +102,13 @@ async def hand_over_visit(session: Session, actor: Actor, visit_id: str, to: Han
     held = await store.hold_visit(session, visit_id) if is_uuid(visit_id) else None
     if held is None or held.state != "draft":
         raise NotFound
-    mentor_id = await _receiver(session, actor, held.id, held.school_id, held.subject, to, clock)
+    mentor_id = await _receiver(
+        session, actor, which=held.id, school_id=held.school_id, subject=held.subject, to=to, clock=clock
+    )
     values = {"id": held.id, "mentor_id": mentor_id, "version": to.version, "now": clock.now()}
     if not await session.execute(_queries["hand_over_visit"], values):
         raise Stale(current={"version": held.version, "mentor_id": held.mentor_id})
-    await _audit(session, actor, "visit", held.id, held.mentor_id, mentor_id)
+    await _audit(session, actor, kind="visit", which=held.id, before=held.mentor_id, after=mentor_id)
     return await store.find_visit(session, held.id)
 
 
@@ -117,7 +119,9 @@ async def hand_over_planned_visit(
     if not is_uuid(planned_id):
         raise NotFound
     held = await plan_store.find_planned(session, planned_id, is_held=True)
-    mentor_id = await _receiver(session, actor, held.id, held.school_id, held.subject, to, clock)
+    mentor_id = await _receiver(
+        session, actor, which=held.id, school_id=held.school_id, subject=held.subject, to=to, clock=clock
+    )
     if held.state != "planned":
         raise NotPlannedAnyMore(current=msgspec.to_builtins(held))
     values = {"id": held.id, "mentor_id": mentor_id, "version": to.version, "now": clock.now()}
@@ -128,7 +132,7 @@ async def hand_over_planned_visit(
         raise AlreadyPlanned from error
     if not moved:
         raise Stale(current=msgspec.to_builtins(held))
-    await _audit(session, actor, "planned_visit", held.id, held.mentor_id, mentor_id)
+    await _audit(session, actor, kind="planned_visit", which=held.id, before=held.mentor_id, after=mentor_id)
     return await plan_store.find_planned(session, held.id)
 
 
