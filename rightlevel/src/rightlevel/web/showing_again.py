@@ -47,6 +47,7 @@ from rightlevel.web.templating import (
     listed,
     local_path,
     part,
+    refused,
     repeated,
 )
 
@@ -107,7 +108,7 @@ class FormsAgain:
             held = await self._hold(call)
             return status, error_page(call, status, error, held=held)
         told = _as_programme_error(error, call)
-        if told is not None and (page := await self._opened(call, _page_of(call))) is not None:
+        if told is not None and (page := await self._opened(call, _page_of(call), told)) is not None:
             write_id = sent_write_id(call) if isinstance(error, CrossSite) else ""
             return status, filled(call, page, told, write_id=write_id)
         return status, error_page(call, status, error, again=_sent_along(call, status))
@@ -128,7 +129,7 @@ class FormsAgain:
         )
         return HTTPStatus.OK, again.text(block)
 
-    async def _opened(self, call: Ask, address: str) -> str | None:
+    async def _opened(self, call: Ask, address: str, error: ProgrammeError | None = None) -> str | None:
         """A page as this person sees it now; None where there is none, or where it belongs to somebody else than the form did."""
         parts = urlsplit(address)
         if self._app is None or not address or parts.path == HELD_PAGE:  # that page would open itself
@@ -174,14 +175,18 @@ class FormsAgain:
             "http_version": "1.1",
             "root_path": "",
         }
-        await self._app(scope, receive, send)
+        mark = refused.set(error)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            refused.reset(mark)
         start = sent[0]
         kinds = [value for name, value in start["headers"] if name == b"content-type"]
         if start["status"] != HTTPStatus.OK or not kinds or not kinds[0].startswith(b"text/html"):
             return None
         page = b"".join(each.get("body", b"") for each in sent[1:]).decode()
-        mark = sent_field(call, FORM_OWNER)
-        return page if not mark or f'name="{FORM_OWNER}" value="{mark}"' in page else None
+        owner = sent_field(call, FORM_OWNER)
+        return page if not owner or f'name="{FORM_OWNER}" value="{owner}"' in page else None
 
     async def _hold(self, call: Ask) -> bool:
         """Keeps what came without a session for the person for whom the form was made; whether it is kept."""

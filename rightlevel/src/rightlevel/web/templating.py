@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, tzinfo
 from functools import partial
 from hashlib import sha256
@@ -132,6 +133,10 @@ def compile_templates() -> int:
     for name in names:
         _environment.get_template(name)
     return len(names)
+
+
+refused: ContextVar[ProgrammeError | None] = ContextVar("refused", default=None)
+"""While a page is opened once more for a form that was refused: why it was. The page may ask now what it does not ask at first."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -306,8 +311,9 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
     by_field: dict[str, str] = {}
     for each in shown:
         by_field[each.field] = f"{by_field[each.field]}. {each.text}" if each.field in by_field else each.text
+    reason = error or refused.get()
     return {
-        "error_code": error.code if error is not None else "",
+        "error_code": reason.code if reason is not None else "",
         "error_text": language.error(error) if error is not None else None,
         "fault_list": shown,
         "faults": by_field,

@@ -26,10 +26,9 @@ from rightlevel.programme.accounts import (
     revoke_token,
 )
 from rightlevel.programme.accounts.model import PIN_ROLES
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.call import (
-    READ_S,
     Ask,
     ByUuid,
     Secret,
@@ -37,7 +36,7 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.house import device_of
 from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import done, language_of, render, render_once, show_again
+from rightlevel.web.templating import done, language_of, render, render_once
 
 routes = Routes("pages")
 
@@ -96,20 +95,15 @@ async def _account(call: Ask, session: Session) -> dict[str, Any]:
 async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
     actor = actor_of(call)
-    try:
-        await change_password(
-            call.database,
-            call.app.passwords,
-            call.clock,
-            actor,
-            old=form.old,
-            new=form.password,
-            device_name=device_of(call) or "",
-        )
-    except ProgrammeError as error:
-        async with call.database.read(deadline_s=READ_S) as session:
-            values = await _account(call, session)
-        show_again(call, "account/account.html", error, **values)
+    await change_password(
+        call.database,
+        call.app.passwords,
+        call.clock,
+        actor,
+        old=form.old,
+        new=form.password,
+        device_name=device_of(call) or "",
+    )
     _ = language_of(call).gettext
     return done(
         call,
@@ -140,12 +134,7 @@ async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
 async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
     """Sets one's own PIN for the devices of one's schools."""
     actor = actor_of(call)
-    try:
-        await choose_pin(call.database, call.app.passwords, call.clock, actor, pin=form.pin)
-    except ProgrammeError as error:
-        async with call.database.read(deadline_s=READ_S) as session:
-            values = await _account(call, session)
-        show_again(call, "account/account.html", error, **values)
+    await choose_pin(call.database, call.app.passwords, call.clock, actor, pin=form.pin)
     _ = language_of(call).gettext
     return done(call, "/account", _("Your PIN is set."))
 
@@ -178,31 +167,18 @@ async def tokens_page(call: Ask, *, page: PageRequest) -> Html:
 async def create_own_token(call: Ask, *, form: TokenForm) -> Html:
     """A new API token, shown this once."""
     actor, now = actor_of(call), call.clock.now()
-    try:
-        days = int(form.days) if form.days.isascii() and form.days.isdigit() and len(form.days) < 6 else 0
-        if not form.label.strip():
-            raise Invalid(faults=(Fault("label", "Please fill this in"),))
-        made = await create_token(
-            call.session,
-            actor,
-            None,
-            label=form.label.strip(),
-            days=days,
-            clock=call.clock,
-            reach=TokenReach(not form.reads_only, form.resources or None),
-        )
-    except ProgrammeError as error:
-        tokens = await list_tokens(call.session, actor, PageRequest())
-        show_again(
-            call,
-            "account/tokens.html",
-            error,
-            tokens=tokens,
-            form=form,
-            made=None,
-            now=now,
-            resources=RESOURCES,
-        )
+    days = int(form.days) if form.days.isascii() and form.days.isdigit() and len(form.days) < 6 else 0
+    if not form.label.strip():
+        raise Invalid(faults=(Fault("label", "Please fill this in"),))
+    made = await create_token(
+        call.session,
+        actor,
+        None,
+        label=form.label.strip(),
+        days=days,
+        clock=call.clock,
+        reach=TokenReach(not form.reads_only, form.resources or None),
+    )
     tokens = await list_tokens(call.session, actor, PageRequest())
     return render_once(
         call, "account/tokens.html", tokens=tokens, form=TokenForm(), made=made, now=now, resources=RESOURCES

@@ -18,12 +18,12 @@ from rightlevel.programme.assignments import (
     end_assignment,
     schools_without,
 )
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -97,12 +97,8 @@ async def _around(call: Ask, path: PersonAndSchool) -> dict[str, Any]:
 @routes.post("/people/{id}/assign/{school}", May("create", "assignment"))
 async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm) -> Redirect:
     """Assigns a school to somebody, in one subject or both."""
-    try:
-        async with call.session.savepoint():
-            for new in _new_assignments(path, form):
-                await create_assignment(call.session, actor_of(call), new, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "people/assign.html", error, form=form, **await _around(call, path))
+    for new in _new_assignments(path, form):
+        await create_assignment(call.session, actor_of(call), new, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The school is assigned."))
 
@@ -181,13 +177,9 @@ async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
     wanted = [
         NewAssignment(_number(form.person), _number(school), form.subject) for school in form.school[:100]
     ]
-    try:
-        if faults:
-            raise Invalid(faults=tuple(faults))
-        async with call.session.savepoint():
-            await create_assignments(call.session, actor_of(call), wanted, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "people/gaps.html", error, **await _gaps(call, form, PageRequest(50)))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    await create_assignments(call.session, actor_of(call), wanted, call.clock)
     _ = language_of(call).gettext
     return done(
         call,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -24,7 +24,7 @@ from rightlevel.programme.boundaries import (
     undo_boundary_change,
     undo_school_change,
 )
-from rightlevel.programme.errors import NotFound, ProgrammeError
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
 from rightlevel.programme.places import Place, close_place, list_places, read_place, reopen_place
@@ -49,7 +49,7 @@ from rightlevel.web.call import (
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
 from rightlevel.web.pages.places import place_choices
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -225,15 +225,11 @@ async def _show(call: Ask, kind: str, place_id: int, form: Any) -> Html:
 async def _do(call: Ask, kind: str, place_id: int, form: Any) -> Html | Redirect:
     """Shows what a change would do, or does it."""
     place = await _open(call, place_id)
-    try:
-        async with call.session.savepoint():
-            plan = await _plan(call, kind, place, form)
-            if form.do != "yes":
-                preview = await preview_boundary_change(call.session, actor_of(call), plan)
-                return render(call, "boundaries/place.html", **await _page(call, kind, place, form, preview))
-            made = await change_boundaries(call.session, actor_of(call), plan, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "boundaries/place.html", error, **await _page(call, kind, place, form))
+    plan = await _plan(call, kind, place, form)
+    if form.do != "yes":
+        preview = await preview_boundary_change(call.session, actor_of(call), plan)
+        return render(call, "boundaries/place.html", **await _page(call, kind, place, form, preview))
+    made = await change_boundaries(call.session, actor_of(call), plan, call.clock)
     below = made.followed[0].successor_id if made.followed else place_id
     return done(call, f"/places?below={below}", language_of(call).gettext("Saved."))
 
@@ -285,29 +281,14 @@ async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
 @routes.post("/boundary-changes/{id}/undo", CHANGES, deadline_s=ROLL_S)
 async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a change of places back."""
-    try:
-        async with call.session.savepoint():
-            await undo_boundary_change(
-                call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock
-            )
-    except ProgrammeError as error:
-        page = await list_boundary_changes(call.session, actor_of(call), PageRequest(20))
-        show_again(call, "boundaries/list.html", error, page=page)
+    await undo_boundary_change(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)
     return done(call, "/boundary-changes", language_of(call).gettext("Taken back."))
 
 
 @routes.post("/places/{id}/close", CHANGES)
 async def close_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Closes a place on which nothing hangs any more."""
-    try:
-        async with call.session.savepoint():
-            await close_place(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)
-    except ProgrammeError as error:
-        place = await read_place(call.session, actor_of(call), path.id)
-        page = await list_places(call.session, actor_of(call), PageRequest(50), parent_id=path.id)
-        show_again(
-            call, "schools/places.html", error, place=place, above=place.lineage[:-1], page=page, closed=[]
-        )
+    await close_place(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)
     return done(call, f"/places?below={path.id}", language_of(call).gettext("Saved."))
 
 
@@ -350,13 +331,8 @@ async def move_school_page(call: Ask, *, path: ById, query: Where) -> Html:
 @routes.post("/schools/{id}/move", CHANGES_SCHOOLS)
 async def move_school_here(call: Ask, *, path: ById, form: SchoolMoveForm) -> Redirect:
     """Moves a school to another place, with a reason."""
-    try:
-        async with call.session.savepoint():
-            change = SchoolChange(form.version, place_id=form.place, reason=form.reason)
-            await change_school(call.session, actor_of(call), path.id, change, call.clock)
-    except ProgrammeError as error:
-        values = await _school_move(call, path.id, form.place, msgspec.structs.replace(form, version=0))
-        show_again(call, "boundaries/school_move.html", error, **values)
+    change = SchoolChange(form.version, place_id=form.place, reason=form.reason)
+    await change_school(call.session, actor_of(call), path.id, change, call.clock)
     return done(call, f"/schools/{path.id}", language_of(call).gettext("Saved."))
 
 
@@ -423,32 +399,13 @@ async def merge_school_page(call: Ask, *, path: TwoSchools) -> Html:
 @routes.post("/schools/{id}/merge/{school}", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def merge_school_here(call: Ask, *, path: TwoSchools, form: SchoolForm) -> Html | Redirect:
     """Shows what merging a school would do, or merges it."""
-    try:
-        async with call.session.savepoint():
-            merge = _merge(form, path.school)
-            if form.do != "yes":
-                preview = await preview_school_merge(call.session, actor_of(call), path.id, merge)
-                values = await _school_page(
-                    call, "merge", path.id, form, into_id=path.school, preview=preview
-                )
-                return render(call, "boundaries/school.html", **values)
-            await merge_school(call.session, actor_of(call), path.id, merge, call.clock)
-    except ProgrammeError as error:
-        await _school_again(call, "merge", path.id, form, error, into_id=path.school)
+    merge = _merge(form, path.school)
+    if form.do != "yes":
+        preview = await preview_school_merge(call.session, actor_of(call), path.id, merge)
+        values = await _school_page(call, "merge", path.id, form, into_id=path.school, preview=preview)
+        return render(call, "boundaries/school.html", **values)
+    await merge_school(call.session, actor_of(call), path.id, merge, call.clock)
     return done(call, f"/schools/{path.school}", language_of(call).gettext("Saved."))
-
-
-async def _school_again(
-    call: Ask,
-    kind: str,
-    school_id: int,
-    form: SchoolForm,
-    error: ProgrammeError,
-    *,
-    into_id: int | None = None,
-) -> NoReturn:
-    values = await _school_page(call, kind, school_id, form, into_id=into_id)
-    show_again(call, "boundaries/school.html", error, **values)
 
 
 @routes.get("/schools/{id}/split", CHANGES_SCHOOLS)
@@ -460,16 +417,12 @@ async def split_school_page(call: Ask, *, path: ById) -> Html:
 @routes.post("/schools/{id}/split", CHANGES_SCHOOLS, deadline_s=ROLL_S)
 async def split_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Html | Redirect:
     """Shows what splitting a school would do, or splits it."""
-    try:
-        async with call.session.savepoint():
-            split = _split(form)
-            if form.do != "yes":
-                preview = await preview_school_split(call.session, actor_of(call), path.id, split)
-                values = await _school_page(call, "split", path.id, form, preview=preview)
-                return render(call, "boundaries/school.html", **values)
-            made = await split_school(call.session, actor_of(call), path.id, split, call.clock)
-    except ProgrammeError as error:
-        await _school_again(call, "split", path.id, form, error)
+    split = _split(form)
+    if form.do != "yes":
+        preview = await preview_school_split(call.session, actor_of(call), path.id, split)
+        values = await _school_page(call, "split", path.id, form, preview=preview)
+        return render(call, "boundaries/school.html", **values)
+    made = await split_school(call.session, actor_of(call), path.id, split, call.clock)
     return done(call, f"/schools/{made.to_school_id}", language_of(call).gettext("Saved."))
 
 

@@ -10,7 +10,6 @@ import msgspec
 from flatwater.contract import Html, Redirect
 from flatwater.paging import Page, PageRequest
 from rightlevel.programme.accounts import list_people
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import Actor, May, allowed
 from rightlevel.programme.places import list_places, restore_place
 from rightlevel.programme.rounds import list_rounds, restore_round
@@ -20,7 +19,7 @@ from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import N_, Language
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -126,11 +125,7 @@ async def _list(call: Ask, asked: str, page: PageRequest) -> dict[str, Any]:
 
 
 async def _restored(call: Ask, kind: str, deed: Awaitable[object]) -> Redirect:
-    try:
-        async with call.session.savepoint():
-            await deed
-    except ProgrammeError as error:
-        show_again(call, "deleted/list.html", error, **await _list(call, kind, PageRequest()))
+    await deed
     _ = language_of(call).gettext
     return done(call, f"/deleted?kind={kind}", _("It is back."))
 

@@ -10,7 +10,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.forms import (
     FIELD_TYPES,
     Field,
@@ -39,7 +39,7 @@ from rightlevel.programme.permissions import May
 from rightlevel.web.call import SMALL_BODY, Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -142,15 +142,7 @@ async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
     empty = Form(
         form.name or form.code, 1, ("en", "km"), (Section("questions", {"en": "Questions", "km": "សំណួរ"}),)
     )
-    try:
-        async with call.session.savepoint():
-            made = await start_form(
-                call.session, actor_of(call), form.code, form.name, empty, at=call.clock.now()
-            )
-    except ProgrammeError as error:
-        show_again(
-            call, "forms/list.html", error, forms=await list_forms(call.session, actor_of(call)), form=form
-        )
+    made = await start_form(call.session, actor_of(call), form.code, form.name, empty, at=call.clock.now())
     return done(call, f"/forms/{made.code}")
 
 
@@ -296,30 +288,25 @@ def _last(fields: Mapping[str, list[str]], name: str) -> str:
 async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> Redirect:
     """Keeps a question in the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
-    query = Question(form.at, form.section, form.group)
-    try:
-        async with call.session.savepoint():
-            written = written_of(page)
-            field = _field(call, written, form)
-            changed = (
-                editing.replaced(written, form.at, field)
-                if form.at
-                else editing.with_question(written, form.section, form.group, field)
-            )
-            _check(
-                changed,
-                ".".join(each for each in (form.group or form.at.rpartition(".")[0], field.key) if each),
-            )
-            await change_draft(
-                call.session,
-                actor_of(call),
-                path.code,
-                changed,
-                expected_version=form.version,
-                at=call.clock.now(),
-            )
-    except ProgrammeError as error:
-        show_again(call, "forms/question.html", error, **_question(call, page, query, form))
+    written = written_of(page)
+    field = _field(call, written, form)
+    changed = (
+        editing.replaced(written, form.at, field)
+        if form.at
+        else editing.with_question(written, form.section, form.group, field)
+    )
+    _check(
+        changed,
+        ".".join(each for each in (form.group or form.at.rpartition(".")[0], field.key) if each),
+    )
+    await change_draft(
+        call.session,
+        actor_of(call),
+        path.code,
+        changed,
+        expected_version=form.version,
+        at=call.clock.now(),
+    )
     return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
 
 
@@ -448,13 +435,9 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
 @routes.post("/forms/{code}/publish", May("publish", "form"))
 async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
     """Publishes the draft as the next version."""
-    try:
-        async with call.session.savepoint():
-            await publish_form(
-                call.session, actor_of(call), path.code, expected_version=form.version, at=call.clock.now()
-            )
-    except ProgrammeError as error:
-        show_again(call, "forms/one.html", error, **await _one(call, path.code))
+    await publish_form(
+        call.session, actor_of(call), path.code, expected_version=form.version, at=call.clock.now()
+    )
     return done(
         call,
         f"/forms/{path.code}",

@@ -10,7 +10,7 @@ import msgspec
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect, Upload
-from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.forms import (
     Converted,
     Said,
@@ -25,7 +25,7 @@ from rightlevel.programme.forms import (
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -63,14 +63,10 @@ async def _page(call: Ask, form: SentForm, converted: Converted | None = None) -
 @routes.post("/forms/import", May("change", "form"), body_bytes=WORKBOOK_BODY + 65_536)
 async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) -> Html | Redirect:
     """Shows what a workbook gives, or keeps it as a draft."""
-    try:
-        converted = await _converted(form, upload)
-        if form.keep != "yes" or converted.form is None:
-            return render(call, "form_import/page.html", **await _page(call, form, converted))
-        async with call.session.savepoint():
-            code = await _keep(call, form, converted)
-    except ProgrammeError as error:
-        show_again(call, "form_import/page.html", error, **await _page(call, form))
+    converted = await _converted(form, upload)
+    if form.keep != "yes" or converted.form is None:
+        return render(call, "form_import/page.html", **await _page(call, form, converted))
+    code = await _keep(call, form, converted)
     return done(call, f"/forms/{code}", language_of(call).gettext("Saved as a draft."))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from flatwater.contract import Html, Redirect
-from rightlevel.programme.errors import Invalid, ProgrammeError
+from rightlevel.programme.errors import Invalid
 from rightlevel.programme.forms import (
     FIDELITY_PARTS,
     Field,
@@ -21,7 +21,7 @@ from rightlevel.programme.forms import (
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -86,21 +86,17 @@ def _chosen(call: Ask) -> dict[str, str]:
 async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) -> Redirect:
     """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
     page = await read_form(call.session, actor_of(call), path.code)
-    try:
-        async with call.session.savepoint():
-            languages = tuple(form.languages.replace(",", " ").lower().split())
-            changed = msgspec.structs.replace(written_of(page), languages=languages, fidelity=_chosen(call))
-            faults = [each for each in form_faults(changed) if each.field in ("languages", "fidelity")]
-            if faults:
-                raise Invalid(faults=tuple(faults))
-            await change_draft(
-                call.session,
-                actor_of(call),
-                path.code,
-                changed,
-                expected_version=form.version,
-                at=call.clock.now(),
-            )
-    except ProgrammeError as error:
-        show_again(call, "forms/about.html", error, **await _page(call, path.code, form))
+    languages = tuple(form.languages.replace(",", " ").lower().split())
+    changed = msgspec.structs.replace(written_of(page), languages=languages, fidelity=_chosen(call))
+    faults = [each for each in form_faults(changed) if each.field in ("languages", "fidelity")]
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    await change_draft(
+        call.session,
+        actor_of(call),
+        path.code,
+        changed,
+        expected_version=form.version,
+        at=call.clock.now(),
+    )
     return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))

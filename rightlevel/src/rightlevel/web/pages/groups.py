@@ -8,7 +8,6 @@ import msgspec
 
 from flatwater.contract import Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.groups import (
     USUAL_TARGET,
     GroupRow,
@@ -32,7 +31,7 @@ from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import Language
 from rightlevel.web.pages.forms import NoFields, Typed
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -155,16 +154,12 @@ async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, fo
         typed.whole_or_none("grade_to", form.grade_to),
     )
     size = typed.whole_or_none("target_size", form.target_size)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            teachers = [
-                int(each) for each in form.teacher_ids if each.isascii() and each.isdigit() and len(each) < 15
-            ]
-            new = NewGrouping(path.id, query.subject, first or 0, last or 0, size or 0, teachers)
-            await propose_groups(call.session, actor_of(call), new, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "groups/school.html", error, **await _school(call, path.id, query.subject))
+    typed.check()
+    teachers = [
+        int(each) for each in form.teacher_ids if each.isascii() and each.isdigit() and len(each) < 15
+    ]
+    new = NewGrouping(path.id, query.subject, first or 0, last or 0, size or 0, teachers)
+    await propose_groups(call.session, actor_of(call), new, call.clock)
     _ = language_of(call).gettext
     return done(
         call,
@@ -251,39 +246,31 @@ async def group_text(call: Ask, *, path: ById) -> Html | Raw:
 @routes.post("/groups/{id}/teacher", May("change", "group"))
 async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
     """Gives a group to a teacher."""
-    try:
-        async with call.session.savepoint():
-            typed = Typed()
-            teacher_id = typed.whole_or_none("teacher_id", form.teacher_id)
-            typed.check()
-            await set_group_teacher(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                teacher_id=teacher_id,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        show_again(call, "groups/one.html", error, **await group_values(call, path.id))
+    typed = Typed()
+    teacher_id = typed.whole_or_none("teacher_id", form.teacher_id)
+    typed.check()
+    await set_group_teacher(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        teacher_id=teacher_id,
+        clock=call.clock,
+    )
     return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))
 
 
 @routes.post("/groups/{id}/move", May("change", "group"))
 async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
     """Moves one child of a group into another."""
-    try:
-        async with call.session.savepoint():
-            await move_child(
-                call.session,
-                actor_of(call),
-                form.student_id,
-                from_group=None if form.is_new else path.id,
-                to_group=form.to_group,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        show_again(call, "groups/one.html", error, **await group_values(call, path.id))
+    await move_child(
+        call.session,
+        actor_of(call),
+        form.student_id,
+        from_group=None if form.is_new else path.id,
+        to_group=form.to_group,
+        clock=call.clock,
+    )
     return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
 
 

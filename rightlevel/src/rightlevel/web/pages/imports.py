@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 
 from flatwater.contract import Html, Redirect, Streamed, Upload
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.exchange import (
     FIELDS,
     KINDS,
@@ -33,7 +33,7 @@ from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -146,44 +146,18 @@ async def _begun(call: Ask, query: SendAgain) -> SentImport:
 async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> Html | Redirect:
     """Takes the file; it is imported when its turn comes."""
     actor = actor_of(call)
+    kind, file = _checked(form, upload)
+    fields = msgspec.convert(form, SaidInFields, from_attributes=True)
+    source = form.source.strip()
     try:
-        kind, file = _checked(form, upload)
-        fields = msgspec.convert(form, SaidInFields, from_attributes=True)
-        source = form.source.strip()
         mapping, said = await said_of(call.database, actor, kind, with_fields(form.mapping, fields), source)
-        new = NewRun(
-            kind, file.filename[:200], form.is_dry_run, file.size_bytes, form.leaves_bad_rows, said, source
-        )
-        run = await call.app.imports.submit(ImportRequest(new, file.path, mapping, actor))
-    except ProgrammeError as error:
-        nothing: Page[ImportRun] = Page([])
-        show_again(
-            call,
-            "imports/list.html",
-            _said_here(error),
-            form=form,
-            page=nothing,
-            columns=COLUMNS,
-            sources=[],
-            encodings=ENCODINGS,
-        )
-    return done(call, f"/imports/{run.id}")
-
-
-def _said_here(error: ProgrammeError) -> ProgrammeError:
-    """The same error with what is wrong in the mapping said at its one field."""
-    if not isinstance(error, MappingInvalid):
-        return error
-    own = ("kind", "file", "source", "encoding", "sheet", "header_row")
-    faults = tuple(
-        fault
-        if fault.field in own
-        else Fault(
-            "mapping", f"{fault.field}: {fault.rule}" if fault.field != "mapping" else fault.rule, fault.value
-        )
-        for fault in error.faults
+    except MappingInvalid as error:
+        raise _said_here(error) from error
+    new = NewRun(
+        kind, file.filename[:200], form.is_dry_run, file.size_bytes, form.leaves_bad_rows, said, source
     )
-    return MappingInvalid(faults=faults)
+    run = await call.app.imports.submit(ImportRequest(new, file.path, mapping, actor))
+    return done(call, f"/imports/{run.id}")
 
 
 def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
@@ -238,3 +212,17 @@ async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
     headers = {"content-disposition": f'attachment; filename="to-mend-{path.id[:8]}.csv"'}
     rows = left_rows_csv(call.database, actor, path.id, keeps_place="header_row" in said.mapping)
     return Streamed(rows, "text/csv; charset=utf-8", headers)
+
+
+def _said_here(error: MappingInvalid) -> MappingInvalid:
+    """The same error with what is wrong in the mapping said at its one field."""
+    own = ("kind", "file", "source", "encoding", "sheet", "header_row")
+    faults = tuple(
+        fault
+        if fault.field in own
+        else Fault(
+            "mapping", f"{fault.field}: {fault.rule}" if fault.field != "mapping" else fault.rule, fault.value
+        )
+        for fault in error.faults
+    )
+    return MappingInvalid(faults=faults)

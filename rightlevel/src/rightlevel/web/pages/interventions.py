@@ -41,7 +41,7 @@ from rightlevel.web.call import (
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed, reason_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, render_partly, show_again
+from rightlevel.web.templating import done, language_of, render, render_partly
 
 routes = Routes("pages")
 
@@ -108,11 +108,7 @@ def _write(form: InterventionForm) -> InterventionWrite:
 @routes.post("/interventions/new", May("change", "intervention"))
 async def create_intervention_here(call: Ask, *, form: InterventionForm) -> Redirect:
     """Adds a programme."""
-    try:
-        async with call.session.savepoint():
-            made = await create_intervention(call.session, actor_of(call), _write(form), call.clock)
-    except ProgrammeError as error:
-        show_again(call, "interventions/form.html", error, intervention=None, form=form)
+    made = await create_intervention(call.session, actor_of(call), _write(form), call.clock)
     return done(call, f"/interventions/{made.id}", language_of(call).gettext("Saved."))
 
 
@@ -134,12 +130,7 @@ async def edit_intervention_page(call: Ask, *, path: ById) -> Html:
 @routes.post("/interventions/{id}/edit", May("change", "intervention"))
 async def change_intervention_here(call: Ask, *, path: ById, form: InterventionForm) -> Redirect:
     """Changes a programme."""
-    try:
-        async with call.session.savepoint():
-            await change_intervention(call.session, actor_of(call), path.id, _write(form), call.clock)
-    except ProgrammeError as error:
-        found = await read_intervention(call.session, actor_of(call), path.id)
-        show_again(call, "interventions/form.html", error, intervention=found, form=form)
+    await change_intervention(call.session, actor_of(call), path.id, _write(form), call.clock)
     return done(call, f"/interventions/{path.id}", language_of(call).gettext("Saved."))
 
 
@@ -172,16 +163,12 @@ async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str
     typed = Typed()
     from_on = typed.day("from_on", form.get("from_on", [""])[-1])
     ids = list(dict.fromkeys(form.get("student_id", [])))
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
-            answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
-            if all(each.code == "invalid" for each in answers):
-                # The day is one for all: what is wrong with it is said once, at its field.
-                raise Invalid(faults=tuple(answers[0].faults))
-    except ProgrammeError as error:
-        show_again(call, "interventions/one.html", error, **await _one(call, found, FOUND))
+    typed.check()
+    writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
+    answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
+    if all(each.code == "invalid" for each in answers):
+        # The day is one for all: what is wrong with it is said once, at its field.
+        raise Invalid(faults=tuple(answers[0].faults))
     saved = sum(1 for each in answers if each.code == "saved")
     language = language_of(call)
     text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
@@ -220,14 +207,7 @@ async def _refused(
 @routes.post("/interventions/{id}/delete", May("change", "intervention"))
 async def delete_intervention_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a programme out of use."""
-    found = await read_intervention(call.session, actor_of(call), path.id)
-    try:
-        async with call.session.savepoint():
-            await delete_intervention(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "interventions/one.html", error, **await _one(call, found, FOUND))
+    await delete_intervention(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     return done(call, "/interventions", language_of(call).gettext("Deleted."))
 
 
@@ -255,13 +235,7 @@ async def change_enrolment_here(call: Ask, *, path: ByUuid, form: EnrolmentForm)
     """Changes or ends an enrolment."""
     typed = Typed()
     from_on, to_on = typed.day("from_on", form.from_on), typed.day_or_none("to_on", form.to_on)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            change = EnrolmentChange(form.version, from_on, to_on, form.outcome or None, form.words)
-            found = await change_enrolment(call.session, actor_of(call), path.id, change, call.clock)
-    except ProgrammeError as error:
-        show_again(
-            call, "interventions/enrolment.html", error, **{**await _enrolment(call, path.id), "form": form}
-        )
+    typed.check()
+    change = EnrolmentChange(form.version, from_on, to_on, form.outcome or None, form.words)
+    found = await change_enrolment(call.session, actor_of(call), path.id, change, call.clock)
     return done(call, f"/interventions/{found.intervention_id}", language_of(call).gettext("Saved."))

@@ -11,7 +11,7 @@ from flatwater.contract import Everyone, Html, Redirect
 from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import CodeMade, choose_password_with_code, generate_code
-from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
+from rightlevel.programme.errors import Fault, Forbidden, Invalid
 from rightlevel.programme.joining import (
     Approval,
     JoinRequest,
@@ -27,7 +27,6 @@ from rightlevel.programme.schools import SchoolSearch, list_schools
 from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
-    READ_S,
     WRITE_S,
     Ask,
     ById,
@@ -38,7 +37,7 @@ from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.forms import Reason
 from rightlevel.web.pages.sign_in import SIGN_IN_S
 from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import done, language_of, render, render_once, show_again
+from rightlevel.web.templating import done, language_of, render, render_once
 
 routes = Routes("pages")
 
@@ -93,10 +92,7 @@ async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
     """Keeps a request to join."""
     new = NewJoinRequest(form.name, form.contact, form.role, form.school_wished, form.words)
     language = language_of(call)
-    try:
-        await ask_to_join(call.session, new, language=language.code, address=call.address, clock=call.clock)
-    except ProgrammeError as error:
-        show_again(call, "join.html", error, form=form)
+    await ask_to_join(call.session, new, language=language.code, address=call.address, clock=call.clock)
     _ = language.gettext
     return done(call, "/sign-in", _("Your request is on its way. A coordinator will get in touch with you."))
 
@@ -188,30 +184,18 @@ async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
             session, actor, path.id, approval, code=code, code_hash=code_hash, clock=call.clock
         )
 
-    try:
-        return await write_as(
-            call,
-            approve,
-            deadline_s=WRITE_S,
-            answer=lambda made: render_once(call, "people/code.html", made=made, is_new=True),
-        )
-    except ProgrammeError as error:
-        async with call.database.read(deadline_s=READ_S) as session:
-            request = await read_request(session, actor_of(call), path.id)
-            values = await _request(call, session, request, form)
-        show_again(call, "people/request.html", error, **values)
+    return await write_as(
+        call,
+        approve,
+        deadline_s=WRITE_S,
+        answer=lambda made: render_once(call, "people/code.html", made=made, is_new=True),
+    )
 
 
 @routes.post("/requests/{id}/decline", May("decide", "join_request"))
 async def decline_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Declines a request, with a reason."""
     actor = actor_of(call)
-    try:
-        async with call.session.savepoint():
-            await decline_request(call.session, actor, path.id, reason=form.reason, clock=call.clock)
-    except ProgrammeError as error:
-        request = await read_request(call.session, actor, path.id)
-        asked = ApprovalForm(display_name=request.name, role=request.role_wished)
-        show_again(call, "people/request.html", error, **await _request(call, call.session, request, asked))
+    await decline_request(call.session, actor, path.id, reason=form.reason, clock=call.clock)
     _ = language_of(call).gettext
     return done(call, "/requests", _("The request is declined."))

@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May
 from rightlevel.programme.visits import (
     HandOver,
@@ -20,7 +20,7 @@ from rightlevel.programme.visits import (
 from rightlevel.programme.visits.planning import LEADERS
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 SHOWN = PageLimit(20)
@@ -67,11 +67,5 @@ async def hand_over_here(call: Ask, *, path: WhatAndWhich, form: HandOverForm) -
     deed = {"visit": hand_over_visit, "planned_visit": hand_over_planned_visit}.get(path.kind)
     if deed is None:
         raise NotFound
-    try:
-        async with call.session.savepoint():
-            await deed(
-                call.session, actor_of(call), path.id, HandOver(form.version, form.mentor_id), call.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "visits/left_behind.html", error, **await _left(call, PageRequest(20)))
+    await deed(call.session, actor_of(call), path.id, HandOver(form.version, form.mentor_id), call.clock)
     return done(call, "/left-behind", language_of(call).gettext("Saved."))

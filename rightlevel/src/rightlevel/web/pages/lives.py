@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -32,7 +32,7 @@ from rightlevel.programme.lives import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
-from rightlevel.programme.students import Student, read_student
+from rightlevel.programme.students import read_student
 from rightlevel.web.call import (
     CLASS_BODY,
     ERASE_S,
@@ -198,18 +198,14 @@ async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Re
     """Keeps a guardian's contact with their consent."""
     typed = Typed()
     given_on = typed.day("given_on", form.given_on)
-    try:
-        async with call.session.savepoint():
-            typed.check()
-            await give_consent(
-                call.session,
-                actor_of(call),
-                path.id,
-                Consent(form.version, form.contact, given_on),
-                call.clock,
-            )
-    except ProgrammeError as error:
-        await _consent_again(call, path.id, form, error)
+    typed.check()
+    await give_consent(
+        call.session,
+        actor_of(call),
+        path.id,
+        Consent(form.version, form.contact, given_on),
+        call.clock,
+    )
     return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
 
 
@@ -218,20 +214,11 @@ async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -
     """Takes a guardian's contact away, with the consent to it."""
     typed = Typed()
     withdrawn_on = typed.day("withdrawn_on", form.withdrawn_on)
-    try:
-        async with call.session.savepoint():
-            typed.check()
-            await withdraw_consent(
-                call.session, actor_of(call), path.id, Withdrawal(form.version, withdrawn_on), call.clock
-            )
-    except ProgrammeError as error:
-        await _consent_again(call, path.id, form, error)
+    typed.check()
+    await withdraw_consent(
+        call.session, actor_of(call), path.id, Withdrawal(form.version, withdrawn_on), call.clock
+    )
     return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
-
-
-async def _consent_again(call: Ask, student_id: str, form: ConsentForm, error: ProgrammeError) -> NoReturn:
-    student: Student = await read_student(call.session, actor_of(call), student_id)
-    show_again(call, "lives/consent.html", error, student=student, form=form)
 
 
 @routes.get("/students/{id}/erase", May("erase", "student"))
@@ -244,19 +231,14 @@ async def erase_page(call: Ask, *, path: ByUuid) -> Html:
 @routes.post("/students/{id}/erase", May("erase", "student"), deadline_s=ERASE_S)
 async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
     """Erases who a child was."""
-    try:
-        async with call.session.savepoint():
-            await erase_identity(
-                call.session,
-                actor_of(call),
-                path.id,
-                confirmation=form.confirmation,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        student = await read_student(call.session, actor_of(call), path.id)
-        show_again(call, "lives/erase.html", error, student=student, form=form)
+    await erase_identity(
+        call.session,
+        actor_of(call),
+        path.id,
+        confirmation=form.confirmation,
+        reason=form.reason,
+        clock=call.clock,
+    )
     return done(call, "/students", language_of(call).gettext("Who this child was is erased."))
 
 
@@ -314,17 +296,13 @@ async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
 @routes.post("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S, body_bytes=CLASS_BODY)
 async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Redirect:
     """Shows what a choice of those who stay would do, or does it."""
-    try:
-        async with call.session.savepoint():
-            if form.do != "yes":
-                return render(call, "lives/roll_over.html", **await _roll(call, path.id, form))
-            if form.children is None:
-                raise Invalid(faults=(Fault("children", "Please fill this in"),))
-            await roll_over_school(
-                call.session, actor_of(call), path.id, _plan(form, children=form.children), call.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "lives/roll_over.html", error, **await _roll(call, path.id, form))
+    if form.do != "yes":
+        return render(call, "lives/roll_over.html", **await _roll(call, path.id, form))
+    if form.children is None:
+        raise Invalid(faults=(Fault("children", "Please fill this in"),))
+    await roll_over_school(
+        call.session, actor_of(call), path.id, _plan(form, children=form.children), call.clock
+    )
     return done(
         call, f"/schools/{path.id}/roll-over", language_of(call).gettext("The school is in the new year.")
     )

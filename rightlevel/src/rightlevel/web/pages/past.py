@@ -8,7 +8,6 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.lives import PastAmendment, amend_past_enrolment, read_past_enrolment
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import list_classes
@@ -16,7 +15,7 @@ from rightlevel.programme.students import PastEnrolment, Student, list_past_enro
 from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.pages.work import class_name, grade_choices
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -78,21 +77,16 @@ async def _amend(call: Ask, student: Student, past: PastEnrolment, form: AmendFo
 async def amend_here(call: Ask, *, path: ByPast, form: AmendForm) -> Redirect:
     """Says otherwise what a child was; its results of that year follow."""
     unset = msgspec.UNSET
-    try:
-        async with call.session.savepoint():
-            amendment = PastAmendment(
-                form.version,
-                form.reason,
-                grade=unset if form.grade is None else form.grade,
-                sex=unset if form.sex is None else form.sex,
-                class_id=form.class_id,
-            )
-            amended = await amend_past_enrolment(
-                call.session, actor_of(call), path.id, path.enrolment_id, amendment, call.clock
-            )
-    except ProgrammeError as error:
-        student, past = await read_past_enrolment(call.session, actor_of(call), path.id, path.enrolment_id)
-        show_again(call, "lives/amend.html", error, **await _amend(call, student, past, form))
+    amendment = PastAmendment(
+        form.version,
+        form.reason,
+        grade=unset if form.grade is None else form.grade,
+        sex=unset if form.sex is None else form.sex,
+        class_id=form.class_id,
+    )
+    amended = await amend_past_enrolment(
+        call.session, actor_of(call), path.id, path.enrolment_id, amendment, call.clock
+    )
     told = language_of(call).ngettext(
         "Saved. {n} result of that year followed.",
         "Saved. {n} results of that year followed.",

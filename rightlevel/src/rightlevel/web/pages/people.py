@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
@@ -24,7 +24,7 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.model import PIN_ROLES, may_manage
 from rightlevel.programme.assignments import list_assignments
 from rightlevel.programme.assignments.model import ASSIGNABLE
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
 from rightlevel.web.authority import write_as
@@ -36,7 +36,7 @@ from rightlevel.web.call import (
     actor_of,
 )
 from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import done, language_of, render, render_once, show_again
+from rightlevel.web.templating import done, language_of, render, render_once
 
 routes = Routes("pages")
 
@@ -109,15 +109,12 @@ async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
         form.username.strip().lower(), form.display_name, form.role, form.email.strip() or None, form.language
     )
     password_hash = await call.app.passwords.hash(password)
-    try:
-        return await write_as(
-            call,
-            lambda session, actor: create_person(session, actor, new, password_hash=password_hash),
-            deadline_s=WRITE_S,
-            answer=lambda person: render_once(call, "people/password.html", person=person, password=password),
-        )
-    except ProgrammeError as error:
-        show_again(call, "people/new.html", error, form=form, roles=roles_below(call))
+    return await write_as(
+        call,
+        lambda session, actor: create_person(session, actor, new, password_hash=password_hash),
+        deadline_s=WRITE_S,
+        answer=lambda person: render_once(call, "people/password.html", person=person, password=password),
+    )
 
 
 @routes.get("/people/{id}", May("read", "person"))
@@ -149,7 +146,6 @@ async def _person(
         "roles": roles_below(call),
         "is_self": is_self,
         "is_below": not is_self and may_manage(actor, person.role),
-        "is_stale": False,
         "assignments": assignments,
         "takes_pin": person.role in PIN_ROLES,
     }
@@ -161,23 +157,9 @@ async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redi
     change = PersonChange(
         form.version, form.display_name, form.email.strip(), form.role or None, form.language or None
     )
-    try:
-        async with call.session.savepoint():
-            await change_person(call.session, actor_of(call), path.id, change, call.clock)
-    except ProgrammeError as error:
-        await _show_person_again(call, path.id, form, error)
+    await change_person(call.session, actor_of(call), path.id, change, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("Saved."))
-
-
-async def _show_person_again(call: Ask, person_id: int, form: PersonForm, error: ProgrammeError) -> NoReturn:
-    """The form with what was typed; of a stale one, over the version that is there now, so that a person decides."""
-    person = await read_person(call.session, actor_of(call), person_id)
-    is_stale = isinstance(error, Stale)
-    typed = msgspec.structs.replace(form, version=person.version) if is_stale else form
-    show_again(
-        call, "people/person.html", error, **await _person(call, person, typed) | {"is_stale": is_stale}
-    )
 
 
 @routes.post("/people/{id}/active", May("change", "person"))
@@ -192,15 +174,9 @@ async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redi
 @routes.post("/people/{id}/delete", May("delete", "person"))
 async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redirect:
     """Removes an account, restorably, with a reason."""
-    try:
-        if not form.reason.strip():
-            raise Invalid(faults=(Fault("reason", "Please fill this in"),))
-        await delete_person(
-            call.session, actor_of(call), path.id, reason=form.reason.strip(), clock=call.clock
-        )
-    except ProgrammeError as error:
-        person = await read_person(call.session, actor_of(call), path.id)
-        show_again(call, "people/person.html", error, **await _person(call, person, _form_of(person)))
+    if not form.reason.strip():
+        raise Invalid(faults=(Fault("reason", "Please fill this in"),))
+    await delete_person(call.session, actor_of(call), path.id, reason=form.reason.strip(), clock=call.clock)
     _ = language_of(call).gettext
     return done(call, "/people", _("The account is deleted. It can be brought back."))
 
@@ -208,11 +184,6 @@ async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redire
 @routes.post("/people/{id}/restore", May("restore", "person"))
 async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a deleted account back."""
-    try:
-        async with call.session.savepoint():
-            await restore_person(call.session, actor_of(call), path.id)
-    except ProgrammeError as error:
-        person = await read_person(call.session, actor_of(call), path.id)
-        show_again(call, "people/person.html", error, **await _person(call, person, _form_of(person)))
+    await restore_person(call.session, actor_of(call), path.id)
     _ = language_of(call).gettext
     return done(call, f"/people/{path.id}", _("The account is back."))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May
 from rightlevel.programme.places import (
     NewPlace,
@@ -24,9 +24,9 @@ from rightlevel.programme.places import (
 )
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import Language
-from rightlevel.web.pages.forms import Reason, now_there, reason_of
+from rightlevel.web.pages.forms import Reason, reason_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -107,7 +107,7 @@ async def new_place_page(call: Ask, *, query: Below) -> Html:
 async def _new_place(call: Ask, below: int | None, form: PlaceForm) -> dict[str, Any]:
     parent = await read_place(call.session, actor_of(call), below) if below is not None else None
     kinds = _kinds(language_of(call), parent.kind) if parent else []
-    return {"place": None, "parent": parent, "form": form, "kinds": kinds, "now": []}
+    return {"place": None, "parent": parent, "form": form, "kinds": kinds}
 
 
 @routes.post("/places/new", May("create", "place"))
@@ -115,11 +115,7 @@ async def create_place_here(call: Ask, *, query: Below, form: PlaceForm) -> Redi
     """Adds a place."""
     kind = form.kind if query.below is not None else "country"
     new = NewPlace(kind, form.code, form.name_local, form.name_latin, query.below)
-    try:
-        async with call.session.savepoint():
-            place = await create_place(call.session, actor_of(call), new)
-    except ProgrammeError as error:
-        show_again(call, "schools/place_form.html", error, **await _new_place(call, query.below, form))
+    place = await create_place(call.session, actor_of(call), new)
     _ = language_of(call).gettext
     return done(call, f"/places?below={place.id}", _("Saved."))
 
@@ -132,7 +128,7 @@ async def edit_place_page(call: Ask, *, path: ById) -> Html:
 
 
 def _edit(place: Place, form: PlaceForm) -> dict[str, Any]:
-    return {"place": place, "parent": None, "form": form, "kinds": [], "now": []}
+    return {"place": place, "parent": None, "form": form, "kinds": []}
 
 
 def _form_of(place: Place) -> PlaceForm:
@@ -143,15 +139,7 @@ def _form_of(place: Place) -> PlaceForm:
 async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redirect:
     """Renames a place or gives it another code."""
     change = PlaceChange(form.version, form.code, form.name_local, form.name_latin)
-    try:
-        async with call.session.savepoint():
-            await change_place(call.session, actor_of(call), path.id, change)
-    except ProgrammeError as error:
-        place = await read_place(call.session, actor_of(call), path.id)
-        typed = msgspec.structs.replace(form, version=place.version) if isinstance(error, Stale) else form
-        show_again(
-            call, "schools/place_form.html", error, **_edit(place, typed) | {"now": now_there(error, form)}
-        )
+    await change_place(call.session, actor_of(call), path.id, change)
     _ = language_of(call).gettext
     return done(call, f"/places?below={path.id}", _("Saved."))
 
@@ -160,17 +148,7 @@ async def change_place_here(call: Ask, *, path: ById, form: PlaceForm) -> Redire
 async def delete_place_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a place away, restorably, with a reason."""
     place = await read_place(call.session, actor_of(call), path.id)
-    try:
-        async with call.session.savepoint():
-            await delete_place(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        await _tree_again(call, path.id, error)
+    await delete_place(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     above = f"?below={place.parent_id}" if place.parent_id is not None else ""
     return done(call, f"/places{above}", _("Deleted. It can be brought back under “Deleted things”."))
-
-
-async def _tree_again(call: Ask, place_id: int, error: ProgrammeError) -> NoReturn:
-    show_again(call, "schools/places.html", error, **await _tree(call, place_id, PageRequest(50)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from flatwater.contract import Html, Redirect
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.practice import PRACTICE_CHILDREN, NotPractice, reset_practice
 from rightlevel.programme.schools import read_school
@@ -13,7 +12,7 @@ from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -39,10 +38,6 @@ async def reset_practice_page(call: Ask, *, path: ById) -> Html:
 @routes.post("/schools/{id}/reset-practice", May("reset", "school"), deadline_s=RESET_S)
 async def reset_practice_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Empties a practice school and puts its class back."""
-    try:
-        async with call.session.savepoint():
-            await reset_practice(call.session, actor_of(call), path.id, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "practice/reset.html", error, **await _page(call, path.id))
+    await reset_practice(call.session, actor_of(call), path.id, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/schools/{path.id}", _("The practice school starts again."))

@@ -9,7 +9,6 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import RecordChange, list_record_changes, read_student
 from rightlevel.programme.twins import list_renames, put_back_name, say_same_child
@@ -17,7 +16,7 @@ from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
 from rightlevel.web.pages.forms import NoFields, Typed
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -118,27 +117,19 @@ async def _renames(call: Ask, page: PageRequest) -> dict[str, Any]:
 @routes.post("/renames/{id}/same", May("settle", "student"))
 async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Says that it is the same child."""
-    try:
-        async with call.session.savepoint():
-            await say_same_child(call.session, actor_of(call), path.id, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "twins/renames.html", error, **await _renames(call, FIRST_RENAMES))
+    await say_same_child(call.session, actor_of(call), path.id, call.clock)
     return done(call, "/renames", language_of(call).gettext("Noted: this is the same child."))
 
 
 @routes.post("/renames/{id}/put-back", May("settle", "student"))
 async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirect:
     """Gives a child its former name back."""
-    try:
-        async with call.session.savepoint():
-            typed = Typed()
-            reason = typed.reason(form.reason)
-            typed.check()
-            student = await put_back_name(
-                call.session, actor_of(call), path.id, version=form.version, reason=reason, clock=call.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "twins/renames.html", error, **await _renames(call, FIRST_RENAMES))
+    typed = Typed()
+    reason = typed.reason(form.reason)
+    typed.check()
+    student = await put_back_name(
+        call.session, actor_of(call), path.id, version=form.version, reason=reason, clock=call.clock
+    )
     return done(
         call, "/renames", language_of(call).gettext("{name} has its former name again.", name=student.name)
     )

@@ -9,7 +9,7 @@ import msgspec
 from flatwater.contract import Html, Redirect, Upload
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
-from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid, NotFound
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
 from rightlevel.programme.resources import (
@@ -30,7 +30,7 @@ from rightlevel.web.call import READ_S, SMALL_BODY, Ask, ById, actor_of
 from rightlevel.web.files import files_of
 from rightlevel.web.pages.forms import Reason, reason_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -96,17 +96,13 @@ async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload 
         form.level_to or None,
         form.url or None,
     )
-    try:
-        async with session.savepoint():
-            kept = None
-            if form.kind == "file":
-                if upload is None:
-                    raise Invalid(faults=(Fault("file", "A file is needed"),))
-                await files_of(call).remove(await begin_upload(session, actor, call.clock))
-                kept = await files_of(call).keep(upload.path, upload.filename)
-            made = await create_resource(session, actor, new, call.clock, kept)
-    except ProgrammeError as error:
-        show_again(call, "resources/form.html", error, **_form(call, None, form))
+    kept = None
+    if form.kind == "file":
+        if upload is None:
+            raise Invalid(faults=(Fault("file", "A file is needed"),))
+        await files_of(call).remove(await begin_upload(session, actor, call.clock))
+        kept = await files_of(call).keep(upload.path, upload.filename)
+    made = await create_resource(session, actor, new, call.clock, kept)
     return done(call, f"/resources/{made.id}", language_of(call).gettext("Saved."))
 
 
@@ -146,26 +142,14 @@ async def change_resource_here(call: Ask, *, path: ById, form: ResourceForm) -> 
         form.level_to or None,
         form.url or None,
     )
-    try:
-        async with call.session.savepoint():
-            await change_resource(call.session, actor_of(call), path.id, change, call.clock)
-    except ProgrammeError as error:
-        found = await read_resource(call.session, actor_of(call), path.id, call.clock)
-        show_again(call, "resources/form.html", error, **_form(call, found, form))
+    await change_resource(call.session, actor_of(call), path.id, change, call.clock)
     return done(call, f"/resources/{path.id}", language_of(call).gettext("Saved."))
 
 
 @routes.post("/resources/{id}/delete", May("change", "resource"))
 async def delete_resource_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a resource out of use."""
-    try:
-        async with call.session.savepoint():
-            await delete_resource(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        found = await read_resource(call.session, actor_of(call), path.id, call.clock)
-        show_again(call, "resources/one.html", error, resource=found)
+    await delete_resource(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     return done(call, "/resources", language_of(call).gettext("Deleted."))
 
 

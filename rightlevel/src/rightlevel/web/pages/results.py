@@ -211,17 +211,13 @@ async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Re
     entry = await _entry(call, path)
     if entry.result is None:
         raise NotFound
-    try:
-        async with call.session.savepoint():
-            await delete_result(
-                call.session,
-                actor_of(call),
-                entry.result.id,
-                version=form.version,
-                reason=reason_of(form),
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        show_again(call, "results/entry.html", error, **await _values(call, entry))
+    await delete_result(
+        call.session,
+        actor_of(call),
+        entry.result.id,
+        version=form.version,
+        reason=reason_of(form),
+        clock=call.clock,
+    )
     _ = language_of(call).gettext
     return done(call, f"/students/{path.id}", _("The result is removed."))

@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results import (
     class_sheet,
@@ -22,7 +22,7 @@ from rightlevel.programme.schools import read_school
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -80,31 +80,23 @@ async def _sheet(call: Ask, path: SchoolOfRound, subject: str, page: PageRequest
 async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm) -> Redirect:
     """Locks or unlocks the chosen results, or all of the school's in the subject."""
     actor, language = actor_of(call), language_of(call)
-    try:
-        async with call.session.savepoint():
-            if form.how in ("lock_all", "unlock_all"):
-                changed = await lock_results_of_school(
-                    call.session,
-                    actor,
-                    school_id=path.school_id,
-                    round_id=path.id,
-                    subject=form.subject,
-                    reason=form.reason,
-                    clock=call.clock,
-                    is_lock=form.how == "lock_all",
-                )
-            else:
-                deed = lock_results if form.how == "lock" else unlock_results
-                answers = await deed(
-                    call.session, actor, form.result_ids, reason=form.reason, clock=call.clock
-                )
-                changed = sum(each.code in ("locked", "unlocked") for each in answers)
-                if not answers:
-                    raise Invalid(faults=(Fault("result_ids", N_("Please choose at least one")),))
-    except ProgrammeError as error:
-        show_again(
-            call, "rounds/results.html", error, **await _sheet(call, path, form.subject, PageRequest(100))
+    if form.how in ("lock_all", "unlock_all"):
+        changed = await lock_results_of_school(
+            call.session,
+            actor,
+            school_id=path.school_id,
+            round_id=path.id,
+            subject=form.subject,
+            reason=form.reason,
+            clock=call.clock,
+            is_lock=form.how == "lock_all",
         )
+    else:
+        deed = lock_results if form.how == "lock" else unlock_results
+        answers = await deed(call.session, actor, form.result_ids, reason=form.reason, clock=call.clock)
+        changed = sum(each.code in ("locked", "unlocked") for each in answers)
+        if not answers:
+            raise Invalid(faults=(Fault("result_ids", N_("Please choose at least one")),))
     told = language.ngettext("{n} result is changed.", "{n} results are changed.", changed)
     if not changed:
         told = language.gettext("No result is changed: they were so already, or are not here any more.")

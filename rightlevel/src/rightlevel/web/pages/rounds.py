@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.rounds import (
     NewRound,
@@ -33,10 +33,10 @@ from rightlevel.programme.rounds import (
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools, list_years, read_school
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.forms import Reason, Typed, reason_of
 from rightlevel.web.pages.work import place_choices
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -127,7 +127,7 @@ async def new_round_page(call: Ask) -> Html:
 
 async def _new_form(call: Ask, form: RoundForm) -> dict[str, Any]:
     years = await list_years(call.session, actor_of(call), ALL)
-    return {"round": None, "form": form, "years": [(each.id, each.name) for each in years.items], "now": []}
+    return {"round": None, "form": form, "years": [(each.id, each.name) for each in years.items]}
 
 
 @routes.post("/rounds/new", May("create", "round"))
@@ -135,13 +135,9 @@ async def create_round_here(call: Ask, *, form: RoundForm) -> Redirect:
     """Plans a round."""
     typed = Typed()
     starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            new = NewRound(form.kind, starts_on, ends_on, form.school_year_id)
-            round_ = await create_round(call.session, actor_of(call), new)
-    except ProgrammeError as error:
-        show_again(call, "rounds/form.html", error, **await _new_form(call, form))
+    typed.check()
+    new = NewRound(form.kind, starts_on, ends_on, form.school_year_id)
+    round_ = await create_round(call.session, actor_of(call), new)
     _ = language_of(call).gettext
     return done(call, f"/rounds/{round_.id}", _("Saved."))
 
@@ -189,10 +185,6 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
     }
 
 
-async def _one_again(call: Ask, round_id: int, error: ProgrammeError) -> NoReturn:
-    show_again(call, "rounds/one.html", error, **await _one(call, round_id, "", PageRequest(50)))
-
-
 @routes.get("/rounds/{id}/edit", May("change", "round"))
 async def edit_round_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a round's days."""
@@ -201,7 +193,7 @@ async def edit_round_page(call: Ask, *, path: ById) -> Html:
 
 
 def _edit(round_: Round, form: RoundForm) -> dict[str, Any]:
-    return {"round": round_, "form": form, "years": [], "now": []}
+    return {"round": round_, "form": form, "years": []}
 
 
 def _form_of(round_: Round) -> RoundForm:
@@ -214,19 +206,13 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
     """Changes a round's days."""
     typed = Typed()
     starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            await change_round(
-                call.session,
-                actor_of(call),
-                path.id,
-                RoundChange(form.version, starts_on, ends_on, form.confirm),
-            )
-    except ProgrammeError as error:
-        round_ = await read_round(call.session, actor_of(call), path.id)
-        again = msgspec.structs.replace(form, version=round_.version) if isinstance(error, Stale) else form
-        show_again(call, "rounds/form.html", error, **_edit(round_, again) | {"now": now_there(error, form)})
+    typed.check()
+    await change_round(
+        call.session,
+        actor_of(call),
+        path.id,
+        RoundChange(form.version, starts_on, ends_on, form.confirm),
+    )
     _ = language_of(call).gettext
     return done(call, f"/rounds/{path.id}", _("Saved."))
 
@@ -234,20 +220,16 @@ async def change_round_here(call: Ask, *, path: ById, form: RoundForm) -> Redire
 @routes.post("/rounds/{id}/state/{state}", May("change", "round"))
 async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
     """Opens, closes or reopens a round."""
-    try:
-        async with call.session.savepoint():
-            await set_round_state(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                state=path.state,
-                reason=form.reason,
-                clock=call.clock,
-                with_open_retests=form.with_open_retests,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await set_round_state(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        state=path.state,
+        reason=form.reason,
+        clock=call.clock,
+        with_open_retests=form.with_open_retests,
+    )
     _ = language_of(call).gettext
     return done(call, f"/rounds/{path.id}", _("Saved."))
 
@@ -255,13 +237,7 @@ async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) ->
 @routes.post("/rounds/{id}/delete", May("delete", "round"))
 async def delete_round_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a round away, restorably, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await delete_round(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await delete_round(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     return done(call, "/rounds", _("Deleted. It can be brought back under “Deleted things”."))
 
@@ -289,12 +265,6 @@ async def _school(call: Ask, path: SchoolInRound, form: DaysForm | None = None) 
     }
 
 
-async def _school_again(
-    call: Ask, path: SchoolInRound, error: ProgrammeError, form: DaysForm | None = None
-) -> NoReturn:
-    show_again(call, "rounds/school.html", error, **await _school(call, path, form))
-
-
 @routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"))
 async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
     """Gives a school its own days in a round."""
@@ -303,20 +273,16 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
         typed.day_or_none("starts_on", form.starts_on),
         typed.day_or_none("ends_on", form.ends_on),
     )
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            await set_school_dates(
-                call.session,
-                actor_of(call),
-                path.id,
-                path.school_id,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                confirm=form.confirm,
-            )
-    except ProgrammeError as error:
-        await _school_again(call, path, error, form)
+    typed.check()
+    await set_school_dates(
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        confirm=form.confirm,
+    )
     _ = language_of(call).gettext
     return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("Saved."))
 
@@ -324,18 +290,14 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
 @routes.post("/rounds/{id}/schools/{school_id}/lock", May("lock", "round"))
 async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Locks a school in a round, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await lock_school(
-                call.session,
-                actor_of(call),
-                path.id,
-                path.school_id,
-                reason=reason_of(form),
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        await _school_again(call, path, error)
+    await lock_school(
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        reason=reason_of(form),
+        clock=call.clock,
+    )
     _ = language_of(call).gettext
     return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is locked in this round."))
 
@@ -343,11 +305,7 @@ async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> R
 @routes.post("/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"))
 async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
     """Unlocks a school in a round, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
-    except ProgrammeError as error:
-        await _school_again(call, path, error)
+    await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
     _ = language_of(call).gettext
     return done(
         call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is unlocked in this round.")
@@ -381,20 +339,16 @@ async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) ->
     ends_on = typed.day_or_none("ends_on", form.ends_on)
     if place is None and not typed.faults:
         typed.needed("place")
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            answers = await set_dates_of_place(
-                call.session,
-                actor_of(call),
-                path.id,
-                place or 0,
-                starts_on=starts_on,
-                ends_on=ends_on,
-                confirm=form.confirm,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    typed.check()
+    answers = await set_dates_of_place(
+        call.session,
+        actor_of(call),
+        path.id,
+        place or 0,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        confirm=form.confirm,
+    )
     _ = language_of(call).gettext
     saved = sum(1 for each in answers if each.code == "saved")
     refused = sum(1 for each in answers if each.code == "ends_before_start")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.boundaries import SchoolChanged, list_school_changes
-from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.places import read_place
 from rightlevel.programme.schools import (
@@ -36,11 +35,11 @@ from rightlevel.programme.schools import (
 )
 from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
-from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.forms import NoFields, Reason, Typed, reason_of
 from rightlevel.web.pages.places import place_choices
 from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -108,7 +107,7 @@ async def new_school_page(call: Ask, *, query: SchoolsWanted) -> Html:
 
 
 async def _form(call: Ask, school: School | None, form: SchoolForm) -> dict[str, Any]:
-    return {"school": school, "form": form, "places": await place_choices(call, form.place_id), "now": []}
+    return {"school": school, "form": form, "places": await place_choices(call, form.place_id)}
 
 
 def _fields(form: SchoolForm) -> dict[str, Any]:
@@ -136,11 +135,7 @@ def _fields(form: SchoolForm) -> dict[str, Any]:
 @routes.post("/schools/new", May("create", "school"))
 async def create_school_here(call: Ask, *, form: SchoolForm) -> Redirect:
     """Adds a school."""
-    try:
-        async with call.session.savepoint():
-            school = await create_school(call.session, actor_of(call), NewSchool(**_fields(form)))
-    except ProgrammeError as error:
-        show_again(call, "schools/form.html", error, **await _form(call, None, form))
+    school = await create_school(call.session, actor_of(call), NewSchool(**_fields(form)))
     _ = language_of(call).gettext
     return done(call, f"/schools/{school.id}", _("Saved."))
 
@@ -206,10 +201,6 @@ async def _deleted_classes(call: Ask, school_id: int) -> list[ClassRow]:
     return (await list_classes(call.session, actor, ALL, school_id=school_id, deleted=True)).items
 
 
-async def _one_again(call: Ask, school_id: int, error: ProgrammeError, **more: Any) -> NoReturn:
-    show_again(call, "schools/one.html", error, **await _one(call, school_id) | more)
-
-
 @routes.get("/schools/{id}/edit", May("change", "school"))
 async def edit_school_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school."""
@@ -236,18 +227,10 @@ def _form_of(school: School) -> SchoolForm:
 @routes.post("/schools/{id}/edit", May("change", "school"))
 async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redirect:
     """Changes a school."""
-    try:
-        async with call.session.savepoint():
-            school = await read_school(call.session, actor_of(call), path.id)
-            # Where it stands is changed on a page of its own, with a reason.
-            typed = msgspec.structs.replace(form, place_id=school.place_id)
-            change = SchoolChange(form.version, status=form.status or None, **_fields(typed))
-            await change_school(call.session, actor_of(call), path.id, change, call.clock)
-    except ProgrammeError as error:
-        school = await read_school(call.session, actor_of(call), path.id)
-        typed = msgspec.structs.replace(form, version=school.version) if isinstance(error, Stale) else form
-        more = await _form(call, school, typed) | {"now": now_there(error, form)}
-        show_again(call, "schools/form.html", error, **more)
+    school = await read_school(call.session, actor_of(call), path.id)
+    typed = msgspec.structs.replace(form, place_id=school.place_id)
+    change = SchoolChange(form.version, status=form.status or None, **_fields(typed))
+    await change_school(call.session, actor_of(call), path.id, change, call.clock)
     _ = language_of(call).gettext
     return done(call, f"/schools/{path.id}", _("Saved."))
 
@@ -255,13 +238,7 @@ async def change_school_here(call: Ask, *, path: ById, form: SchoolForm) -> Redi
 @routes.post("/schools/{id}/delete", May("delete", "school"))
 async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school away, restorably, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await delete_school(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await delete_school(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     return done(call, "/schools", _("Deleted. It can be brought back under “Deleted things”."))
 
@@ -269,11 +246,7 @@ async def delete_school_here(call: Ask, *, path: ById, form: Reason) -> Redirect
 @routes.post("/schools/{id}/restore", May("restore", "school"))
 async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
     """Brings a school back."""
-    try:
-        async with call.session.savepoint():
-            await restore_school(call.session, actor_of(call), path.id)
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await restore_school(call.session, actor_of(call), path.id)
     _ = language_of(call).gettext
     return done(call, f"/schools/{path.id}", _("It is back."))
 
@@ -282,11 +255,7 @@ async def restore_school_here(call: Ask, *, path: ById, form: NoFields) -> Redir
 async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redirect:
     """Adds a class to a school."""
     new = NewClass(path.id, form.grade, form.section, form.school_year_id)
-    try:
-        async with call.session.savepoint():
-            await create_class(call.session, actor_of(call), new)
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error, class_form=form)
+    await create_class(call.session, actor_of(call), new)
     _ = language_of(call).gettext
     return done(call, f"/schools/{path.id}#classes", _("Saved."))
 
@@ -294,13 +263,7 @@ async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redire
 @routes.post("/schools/{id}/classes/{class_id}/delete", May("delete", "class"))
 async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> Redirect:
     """Takes a class away, restorably, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await delete_class(
-                call.session, actor_of(call), path.class_id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await delete_class(call.session, actor_of(call), path.class_id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     return done(
         call, f"/schools/{path.id}#classes", _("Deleted. It can be brought back under “Deleted things”.")
@@ -310,10 +273,6 @@ async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> 
 @routes.post("/schools/{id}/classes/{class_id}/restore", May("restore", "class"))
 async def restore_class_here(call: Ask, *, path: ClassOfSchool, form: NoFields) -> Redirect:
     """Brings a class back."""
-    try:
-        async with call.session.savepoint():
-            await restore_class(call.session, actor_of(call), path.class_id)
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await restore_class(call.session, actor_of(call), path.class_id)
     _ = language_of(call).gettext
     return done(call, f"/schools/{path.id}#classes", _("It is back."))

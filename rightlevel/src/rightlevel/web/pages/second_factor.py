@@ -178,10 +178,6 @@ async def _again(call: Ask, error: ProgrammeError) -> Html:
 @routes.post("/account/second-factor/rule", May("change", "setting"))
 async def set_factor_rule(call: Ask, *, form: RuleForm) -> Redirect:
     """Whether admins need a second step."""
-    try:
-        async with call.session.savepoint():
-            await set_admins_need_second_factor(call.session, actor_of(call), is_needed=form.is_needed)
-    except Conflict as error:
-        show_again(call, "account/second_factor.html", error, **await _factor(call, call.session))
+    await set_admins_need_second_factor(call.session, actor_of(call), is_needed=form.is_needed)
     _ = language_of(call).gettext
     return done(call, "/account/second-factor", _("Saved."))

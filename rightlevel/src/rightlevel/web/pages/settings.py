@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from flatwater.contract import Html, Redirect
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.time_zone import TimeZone, change_time_zone, read_time_zone
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -31,13 +30,7 @@ async def settings_page(call: Ask) -> Html:
 @routes.post("/settings/time-zone", May("change", "time_zone"))
 async def change_time_zone_here(call: Ask, *, form: ZoneForm) -> Redirect:
     """Chooses the time zone in which the programme's days are."""
-    try:
-        async with call.session.savepoint():
-            await change_time_zone(
-                call.session, actor_of(call), form.time_zone.strip() or None, call.app.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "settings/page.html", error, zone=await _zone(call), form=form)
+    await change_time_zone(call.session, actor_of(call), form.time_zone.strip() or None, call.app.clock)
     return done(call, "/settings", language_of(call).gettext("Saved."))
 
 

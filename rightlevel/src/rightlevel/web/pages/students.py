@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
-from rightlevel.programme.errors import NotFound, ProgrammeError, Stale
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.results import read_moved_child, results_of_student
 from rightlevel.programme.schools import list_classes, read_class, read_school, school_names
@@ -31,12 +31,12 @@ from rightlevel.programme.students import (
     restore_student,
 )
 from rightlevel.web.call import Ask, ById, ByUuid, actor_of
-from rightlevel.web.pages.forms import NoFields, Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.forms import NoFields, Reason, Typed, reason_of
 from rightlevel.web.pages.history import history_lines
 from rightlevel.web.pages.record_changes import latest_changes
 from rightlevel.web.pages.work import grade_choices
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -143,7 +143,6 @@ async def _form(call: Ask, school_id: int, student: Student | None, form: ChildF
         "student": student,
         "form": form,
         "grades": grades,
-        "now": [],
         "classes": [
             (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
             for each in classes.items
@@ -155,11 +154,7 @@ async def _form(call: Ask, school_id: int, student: Student | None, form: ChildF
 @routes.post("/schools/{id}/students/new", May("create", "student"))
 async def create_student_here(call: Ask, *, path: ById, form: ChildForm) -> Redirect:
     """Adds a child, and asks for the next one where that was wished."""
-    try:
-        async with call.session.savepoint():
-            student = await create_student(call.session, actor_of(call), _new(path.id, form), call.clock)
-    except ProgrammeError as error:
-        show_again(call, "students/form.html", error, **await _form(call, path.id, None, form))
+    student = await create_student(call.session, actor_of(call), _new(path.id, form), call.clock)
     _ = language_of(call).gettext
     text = _("{name} is saved.", name=student.name)
     if form.another:
@@ -216,10 +211,6 @@ async def _one(call: Ask, student_id: str) -> dict[str, Any]:
     }
 
 
-async def _one_again(call: Ask, student_id: str, error: ProgrammeError) -> NoReturn:
-    show_again(call, "students/one.html", error, **await _one(call, student_id))
-
-
 @routes.get("/students/{id}/edit", May("change", "student"))
 async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
     """The form that changes a child's record."""
@@ -248,14 +239,7 @@ def _form_of(student: Student) -> ChildForm:
 @routes.post("/students/{id}/edit", May("change", "student"))
 async def change_student_here(call: Ask, *, path: ByUuid, form: ChildForm) -> Redirect:
     """Changes a child's record."""
-    try:
-        async with call.session.savepoint():
-            await change_student(call.session, actor_of(call), path.id, _change(form), call.clock)
-    except ProgrammeError as error:
-        student = await read_student(call.session, actor_of(call), path.id)
-        typed = msgspec.structs.replace(form, version=student.version) if isinstance(error, Stale) else form
-        more = await _form(call, student.school_id, student, typed) | {"now": now_there(error, form)}
-        show_again(call, "students/form.html", error, **more)
+    await change_student(call.session, actor_of(call), path.id, _change(form), call.clock)
     _ = language_of(call).gettext
     return done(call, f"/students/{path.id}", _("Saved."))
 
@@ -286,20 +270,16 @@ async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Re
     """Marks a child as having left school."""
     typed = Typed()
     left_on = typed.day("left_on", form.left_on)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            await mark_left(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                left_on=left_on,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    typed.check()
+    await mark_left(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        left_on=left_on,
+        reason=form.reason,
+        clock=call.clock,
+    )
     _ = language_of(call).gettext
     return done(call, f"/students/{path.id}", _("Saved."))
 
@@ -307,11 +287,7 @@ async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Re
 @routes.post("/students/{id}/returned", May("change", "student"))
 async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -> Redirect:
     """Marks a child as back at school."""
-    try:
-        async with call.session.savepoint():
-            await mark_returned(call.session, actor_of(call), path.id, version=form.version, clock=call.clock)
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await mark_returned(call.session, actor_of(call), path.id, version=form.version, clock=call.clock)
     _ = language_of(call).gettext
     return done(call, f"/students/{path.id}", _("Saved."))
 
@@ -320,13 +296,7 @@ async def student_returned_here(call: Ask, *, path: ByUuid, form: VersionForm) -
 async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a child's record away, restorably, with a reason."""
     student = await read_student(call.session, actor_of(call), path.id)
-    try:
-        async with call.session.savepoint():
-            await delete_student(
-                call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await delete_student(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     return done(
         call,
@@ -338,10 +308,6 @@ async def delete_student_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
 @routes.post("/students/{id}/restore", May("restore", "student"))
 async def restore_student_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
     """Brings a child's record back."""
-    try:
-        async with call.session.savepoint():
-            await restore_student(call.session, actor_of(call), path.id)
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error)
+    await restore_student(call.session, actor_of(call), path.id)
     _ = language_of(call).gettext
     return done(call, f"/students/{path.id}", _("It is back."))

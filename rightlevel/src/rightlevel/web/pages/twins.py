@@ -8,7 +8,6 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.twins import (
@@ -22,7 +21,7 @@ from rightlevel.programme.twins import (
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -68,19 +67,13 @@ async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
     language = language_of(call)
     first, second = (form.first_id, form.first_version), (form.second_id, form.second_version)
     kept, gone = (first, second) if form.keep == "first" else (second, first)
-    try:
-        async with call.session.savepoint():
-            if form.keep == "apart":
-                await say_not_twins(call.session, actor_of(call), form.first_id, form.second_id, call.clock)
-                return done(
-                    call, f"/schools/{path.id}/twins", language.gettext("Noted: these are two children.")
-                )
-            typed = Typed()
-            reason = typed.reason(form.reason)
-            typed.check()
-            await merge_twins(call.session, actor_of(call), Merge(*kept, *gone, reason), call.clock)
-    except ProgrammeError as error:
-        show_again(call, "twins/list.html", error, **await _twins(call, path.id))
+    if form.keep == "apart":
+        await say_not_twins(call.session, actor_of(call), form.first_id, form.second_id, call.clock)
+        return done(call, f"/schools/{path.id}/twins", language.gettext("Noted: these are two children."))
+    typed = Typed()
+    reason = typed.reason(form.reason)
+    typed.check()
+    await merge_twins(call.session, actor_of(call), Merge(*kept, *gone, reason), call.clock)
     return done(
         call,
         f"/schools/{path.id}/twins",
@@ -91,11 +84,5 @@ async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
 @routes.post("/schools/{id}/twins/undo", May("merge", "student"))
 async def unmerge_here(call: Ask, *, path: ById, form: UndoMerge) -> Redirect:
     """Makes two of one again."""
-    try:
-        async with call.session.savepoint():
-            await unmerge_twins(
-                call.session, actor_of(call), form.merge_id, reason=form.reason, clock=call.clock
-            )
-    except ProgrammeError as error:
-        show_again(call, "twins/list.html", error, **await _twins(call, path.id))
+    await unmerge_twins(call.session, actor_of(call), form.merge_id, reason=form.reason, clock=call.clock)
     return done(call, f"/schools/{path.id}/twins", language_of(call).gettext("They are two again."))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import Conflict, Forbidden, Invalid, NotFound, ProgrammeError
+from rightlevel.programme.errors import Conflict, Invalid, NotFound
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May, Subject, allowed
@@ -39,7 +39,7 @@ from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import Reason, Typed
 from rightlevel.web.pages.work import place_choices
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -167,27 +167,16 @@ async def returned_page(call: Ask, *, page: PageRequest) -> Html:
 @routes.post("/verification/{id}/answer", May("enter", "result"))
 async def answer_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """The teacher stands by a result."""
-    try:
-        async with call.session.savepoint():
-            await answer_returned(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        _pass_on(error)
-        page = await list_returned(call.session, actor_of(call), PageRequest(50), call.clock)
-        show_again(call, "verification/returned.html", error, page=page)
+    await answer_returned(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        reason=form.reason,
+        clock=call.clock,
+    )
     _ = language_of(call).gettext
     return done(call, "/verification/returned", _("Noted. The child will be tested again."))
-
-
-def _pass_on(error: ProgrammeError) -> None:
-    if isinstance(error, (NotFound, Forbidden)):
-        raise error
 
 
 class _Child(msgspec.Struct, frozen=True):
@@ -217,7 +206,6 @@ def _retest_values(call: Ask, child: _Child, form: RetestForm, **more: Any) -> d
         "form": form,
         "tools": tools,
         "answer": None,
-        "needs_reason": False,
         "may_override": allowed(actor_of(call).role, "override", "result"),
     } | more
 
@@ -240,29 +228,19 @@ async def retest_here(call: Ask, *, path: ByUuid, form: RetestForm) -> Html:
     if not form.choice:
         typed.needed("choice")
     is_other = form.choice in ("absent", "refused")
-    try:
-        typed.check()
-        write = Retest(
-            form.write_id or time_ordered_id(),
-            path.id,
-            tested_on,
-            outcome=form.choice if is_other else "assessed",
-            level=None if is_other else form.choice,
-            tool=tool,
-            notes=form.notes.strip() or None,
-            reason=form.reason.strip() or None,
-        )
-        (answer,) = await save_retests(call.session, actor_of(call), [write], call.clock)
-        _require_saved(answer)
-    except ProgrammeError as error:
-        _pass_on(error)
-        needs_reason = error.text == "This school is locked in this round."
-        show_again(
-            call,
-            "verification/retest.html",
-            error,
-            **_retest_values(call, child, form, needs_reason=needs_reason),
-        )
+    typed.check()
+    write = Retest(
+        form.write_id or time_ordered_id(),
+        path.id,
+        tested_on,
+        outcome=form.choice if is_other else "assessed",
+        level=None if is_other else form.choice,
+        tool=tool,
+        notes=form.notes.strip() or None,
+        reason=form.reason.strip() or None,
+    )
+    (answer,) = await save_retests(call.session, actor_of(call), [write], call.clock)
+    _require_saved(answer)
     return render(call, "verification/retest.html", **_retest_values(call, child, form, answer=answer))
 
 
@@ -295,27 +273,18 @@ async def _one(call: Ask, verification_id: str, form: DecisionForm | None = None
     }
 
 
-async def _one_again(call: Ask, verification_id: str, error: ProgrammeError, form: DecisionForm) -> NoReturn:
-    _pass_on(error)
-    show_again(call, "verification/one.html", error, **await _one(call, verification_id, form))
-
-
 @routes.post("/verification/{id}/resolve", May("settle", "verification"))
 async def resolve_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Decides which level stands."""
-    try:
-        async with call.session.savepoint():
-            await resolve(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                stands=form.stands,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error, form)
+    await resolve(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        stands=form.stands,
+        reason=form.reason,
+        clock=call.clock,
+    )
     return _done(call, N_("Decided. The result is verified."))
 
 
@@ -326,36 +295,28 @@ def _done(call: Ask, text: str) -> Redirect:
 @routes.post("/verification/{id}/return", May("verify", "result"))
 async def return_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Returns a result to its teacher."""
-    try:
-        async with call.session.savepoint():
-            await return_to_teacher(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error, form)
+    await return_to_teacher(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        reason=form.reason,
+        clock=call.clock,
+    )
     return _done(call, N_("Returned to the teacher."))
 
 
 @routes.post("/verification/{id}/withdraw", May("settle", "verification"))
 async def withdraw_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redirect:
     """Takes a re-test back."""
-    try:
-        async with call.session.savepoint():
-            await withdraw(
-                call.session,
-                actor_of(call),
-                path.id,
-                version=form.version,
-                reason=form.reason,
-                clock=call.clock,
-            )
-    except ProgrammeError as error:
-        await _one_again(call, path.id, error, form)
+    await withdraw(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        reason=form.reason,
+        clock=call.clock,
+    )
     return _done(call, N_("The re-test is taken back."))
 
 
@@ -391,18 +352,11 @@ async def _samples(call: Ask, form: DrawForm, page: PageRequest, **more: Any) ->
 async def sample_here(call: Ask, *, form: DrawForm) -> Html | Redirect:
     """Says how many children a sample would take, or draws it."""
     page = PageRequest(20)
-    try:
-        new = _new_draw(form)
-        async with call.session.savepoint():
-            if form.act != "draw":
-                plan = await plan_draw(call.session, actor_of(call), new)
-                return render(
-                    call, "verification/samples.html", **await _samples(call, form, page, plan=plan)
-                )
-            drawn = await draw_sample(call.session, actor_of(call), new, call.clock)
-    except ProgrammeError as error:
-        _pass_on(error)
-        show_again(call, "verification/samples.html", error, **await _samples(call, form, page))
+    new = _new_draw(form)
+    if form.act != "draw":
+        plan = await plan_draw(call.session, actor_of(call), new)
+        return render(call, "verification/samples.html", **await _samples(call, form, page, plan=plan))
+    drawn = await draw_sample(call.session, actor_of(call), new, call.clock)
     _ = language_of(call).gettext
     return done(
         call,

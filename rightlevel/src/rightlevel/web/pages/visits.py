@@ -136,23 +136,19 @@ async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
     """Begins a draft."""
     typed = Typed()
     visited_on = typed.day("visited_on", form.visited_on)
-    try:
-        if form.school_id is None:
-            typed.needed("school_id")
-        typed.check()
-        write = VisitWrite(
-            time_ordered_id(),
-            time_ordered_id(),
-            form.school_id or 0,
-            form.subject,
-            visited_on,
-            {},
-            form.teacher_id,
-        )
-        async with call.session.savepoint():
-            saved = await save_visit(call.session, actor_of(call), write, call.clock)
-    except ProgrammeError as error:
-        show_again(call, "visits/new.html", error, **await _new(call, form))
+    if form.school_id is None:
+        typed.needed("school_id")
+    typed.check()
+    write = VisitWrite(
+        time_ordered_id(),
+        time_ordered_id(),
+        form.school_id or 0,
+        form.subject,
+        visited_on,
+        {},
+        form.teacher_id,
+    )
+    saved = await save_visit(call.session, actor_of(call), write, call.clock)
     return done(call, f"/visits/{saved.visit.id}")
 
 

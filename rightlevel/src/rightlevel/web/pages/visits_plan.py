@@ -11,7 +11,6 @@ from flatwater.contract import Everyone, Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.accounts import list_people
-from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
 from rightlevel.programme.time_zone import learn_time_zone
@@ -36,7 +35,7 @@ from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, render_once, show_again
+from rightlevel.web.templating import done, language_of, render, render_once
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -134,14 +133,9 @@ async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
     """Plans a visit."""
     typed = Typed()
     planned_on = typed.day("planned_on", form.planned_on)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, planned_on, form.mentor_id)
-            await plan_visit(call.session, actor_of(call), new, call.clock)
-    except ProgrammeError as error:
-        values = await _week(call, WeekWanted(form.mentor_id), PageRequest(50))
-        show_again(call, "visits/week.html", error, **values)
+    typed.check()
+    new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, planned_on, form.mentor_id)
+    await plan_visit(call.session, actor_of(call), new, call.clock)
     return done(call, "/next-week", language_of(call).gettext("Saved."))
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import ProgrammeError, Stale
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import (
     NewYear,
@@ -21,9 +18,9 @@ from rightlevel.programme.schools import (
     read_year,
 )
 from rightlevel.web.call import Ask, ById, actor_of
-from rightlevel.web.pages.forms import Reason, Typed, now_there, reason_of
+from rightlevel.web.pages.forms import Reason, Typed, reason_of
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
 
@@ -54,7 +51,7 @@ async def years_page(call: Ask, *, page: PageRequest) -> Html:
 @routes.get("/years/new", May("create", "school_year"))
 async def new_year_page(call: Ask) -> Html:
     """The form for a school year."""
-    return render(call, "years/form.html", year=None, form=YearForm(), now=[])
+    return render(call, "years/form.html", year=None, form=YearForm())
 
 
 @routes.post("/years/new", May("create", "school_year"))
@@ -64,12 +61,8 @@ async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
     new = NewYear(
         form.name, typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on), form.is_current
     )
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            await create_year(call.session, actor_of(call), new)
-    except ProgrammeError as error:
-        show_again(call, "years/form.html", error, year=None, form=form, now=[])
+    typed.check()
+    await create_year(call.session, actor_of(call), new)
     _ = language_of(call).gettext
     return done(call, "/years", _("Saved."))
 
@@ -78,7 +71,7 @@ async def create_year_here(call: Ask, *, form: YearForm) -> Redirect:
 async def year_page(call: Ask, *, path: ById) -> Html:
     """The form that changes a school year."""
     year = await read_year(call.session, actor_of(call), path.id)
-    return render(call, "years/form.html", year=year, form=_form_of(year), now=[])
+    return render(call, "years/form.html", year=year, form=_form_of(year))
 
 
 @routes.post("/years/{id}", May("change", "school_year"))
@@ -87,30 +80,15 @@ async def change_year_here(call: Ask, *, path: ById, form: YearForm) -> Redirect
     typed = Typed()
     starts_on, ends_on = typed.day("starts_on", form.starts_on), typed.day("ends_on", form.ends_on)
     change = YearChange(form.version, form.name, starts_on, ends_on, form.is_current, form.confirm)
-    try:
-        typed.check()
-        async with call.session.savepoint():
-            await change_year(call.session, actor_of(call), path.id, change)
-    except ProgrammeError as error:
-        show_again(call, "years/form.html", error, **await _again(call, path.id, form, error))
+    typed.check()
+    await change_year(call.session, actor_of(call), path.id, change)
     _ = language_of(call).gettext
     return done(call, "/years", _("Saved."))
-
-
-async def _again(call: Ask, year_id: int, form: YearForm, error: ProgrammeError) -> dict[str, Any]:
-    year = await read_year(call.session, actor_of(call), year_id)
-    typed = msgspec.structs.replace(form, version=year.version) if isinstance(error, Stale) else form
-    return {"year": year, "form": typed, "now": now_there(error, form)}
 
 
 @routes.post("/years/{id}/delete", May("delete", "school_year"))
 async def delete_year_here(call: Ask, *, path: ById, form: Reason) -> Redirect:
     """Takes a school year away, restorably, with a reason."""
-    try:
-        async with call.session.savepoint():
-            await delete_year(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
-    except ProgrammeError as error:
-        year = await read_year(call.session, actor_of(call), path.id)
-        show_again(call, "years/form.html", error, year=year, form=_form_of(year), now=[])
+    await delete_year(call.session, actor_of(call), path.id, reason=reason_of(form), clock=call.clock)
     _ = language_of(call).gettext
     return done(call, "/years", _("Deleted. It can be brought back under “Deleted things”."))
