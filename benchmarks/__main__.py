@@ -38,6 +38,7 @@ BENCHES = (
     "next_week",
     "twins",
     "verification_queue",
+    "roads",
 )
 HERE = Path(__file__).parent
 

@@ -56,7 +56,7 @@ Trip = Callable[[], Awaitable[Callable[[], Awaitable[httpx.Response]]]]
 
 GOALS: Final = {
     "one tap": Goal(28, 350, 4),
-    "the country's figures": Goal(30, 1_500, 6),
+    "the country's page": Goal(30, 1_500, 6),
     "a visit's page": Goal(35, 2_000, 5),
     "a visit's autosave": Goal(35, 2_000, 5),
 }

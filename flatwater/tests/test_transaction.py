@@ -20,6 +20,7 @@ from flatwater.errors import (
 )
 from flatwater.pool import Database, Limits
 from flatwater.transaction import (
+    MOST_ONCE,
     ConstraintViolated,
     Serialization,
     Session,
@@ -104,6 +105,32 @@ async def test_columns_that_are_not_the_types_fields_are_refused(writing: Sessio
     with pytest.raises(ShapeMismatch):
         async for _ in writing.stream(asked, {}, into=Note):
             pass
+
+
+async def test_what_never_changes_is_read_once_for_a_session_and_kept_within_a_bound(
+    writing: Session, database: Database
+) -> None:
+    read: list[int] = []
+
+    async def number(last: int) -> int:
+        read.append(last)
+        return await writing.fetch_value(NUMBERS, {"last": last})
+
+    assert [await writing.once(("number", 1), lambda: number(1)) for _ in range(3)] == [1, 1, 1]
+    assert read == [1]
+    with pytest.raises(LookupError):
+        await writing.once(("number", 0), lambda: number(0))
+    with pytest.raises(LookupError):
+        await writing.once(("number", 0), lambda: number(0))
+    assert read == [1, 0, 0]
+    read.clear()
+    for _ in range(2):
+        for each in range(10 * MOST_ONCE):
+            await writing.once(("other", each), lambda: number(1))
+    assert len(read) == 20 * MOST_ONCE - (MOST_ONCE - 1)
+    async with database.read(deadline_s=DEADLINE_S) as other:
+        assert await other.once(("number", 1), lambda: number(7)) == 1
+    assert read[-1] == 7
 
 
 async def test_one_query_may_serve_two_types(writing: Session) -> None:

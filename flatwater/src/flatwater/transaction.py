@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
 from typing import Any, Literal, LiteralString, TypeVar, cast
@@ -38,6 +38,7 @@ from flatwater.supervisor import beside
 log = logging.getLogger("flatwater.transaction")
 
 RowT = TypeVar("RowT")
+ValueT = TypeVar("ValueT")
 Connection = AsyncConnection[tuple[Any, ...]]
 Parameters = Mapping[str, Any]
 
@@ -45,6 +46,7 @@ CANCEL_S = 0.5
 """How long the server may take to end a cancelled query before the socket is shut."""
 SETTLE_S = 0.25
 ROWS_PER_BATCH = 1_000
+MOST_ONCE = 32
 
 ACTIVE = pq.TransactionStatus.ACTIVE
 IDLE = pq.TransactionStatus.IDLE
@@ -128,11 +130,24 @@ class Session:
         self._savepoints = 0
         self._streams: list[AsyncGenerator[Any, None]] = []
         self._streams_begun = 0
+        self._once: dict[object, object] = {}
 
     @property
     def connection(self) -> Connection:
         """The driver's connection, for this package."""
         return self._connection
+
+    async def once(self, key: object, read: Callable[[], Awaitable[ValueT]]) -> ValueT:
+        """What `read` gives, read once for this session however often it is asked. For what never changes, as a published version.
+
+        `key` names the reader and what it reads. *Cost*: a look-up; at most `MOST_ONCE` are kept, what comes after is read each time.
+        """
+        if key in self._once:
+            return cast("ValueT", self._once[key])
+        value = await read()
+        if len(self._once) < MOST_ONCE:
+            self._once[key] = value
+        return value
 
     async def fetch_all(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> list[RowT]:
         """Every row, as values of a type whose fields are the query's columns in order. *Cost*: all rows in memory."""

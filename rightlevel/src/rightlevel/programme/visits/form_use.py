@@ -75,8 +75,8 @@ async def form_for_new(session: Session, version_id: int | None) -> FormVersion:
 
 
 async def form_of(session: Session, version_id: int) -> FormVersion:
-    """The form that a visit was made with."""
-    return await form_version(session, version_id)
+    """The form that a visit was made with. *Cost*: one statement, once for a session."""
+    return await session.once(("form_version", version_id), lambda: form_version(session, version_id))
 
 
 def judge(
