@@ -270,7 +270,7 @@ def _context(
         "may": may,
         "path": path,
         "with_query": with_query,
-        "ways": ways_of(actor),
+        "find_ways": partial(ways_of, actor),
         "here": path + (f"?{query}" if query else ""),
         "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", time_ordered_id()),

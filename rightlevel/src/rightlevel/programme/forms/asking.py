@@ -135,13 +135,15 @@ class _Page:
 
     def _asked(self, field: Field, path: str, known: Mapping[str, Any]) -> Asked:
         language, found = self._language, self._found
-        offered = [
-            each for each in field.options if is_true(each.shown_when, known) or not self._is_settled(each)
+        away = [
+            each
+            for each in field.options
+            if each.shown_when is not None and not is_true(each.shown_when, known)
         ]
+        never = {each.value for each in away if self._is_settled(each)}
+        offered = [each for each in field.options if each.value not in never]
         value = _typed(field, known.get(field.key))
-        hidden = tuple(
-            each.value for each in offered if not is_true(each.shown_when, known) and each.value not in value
-        )
+        hidden = tuple(each.value for each in away if each.value not in never and each.value not in value)
         is_bounded = field.type == "number" or field.type in OF_MANY
         return Asked(
             path=path,

@@ -140,7 +140,11 @@ def broken(field: Field, answer: Any, known: Mapping[str, Any]) -> list[str]:
     """The rules that an answer of the right type breaks, given the other answers."""
     if field.type in OF_MANY or field.type == "choice":
         chosen: list[Any] = cast("list[Any]", answer) if isinstance(answer, list) else [answer]
-        hidden = {each.value for each in field.options if not is_true(each.shown_when, known)}
+        hidden = {
+            each.value
+            for each in field.options
+            if each.shown_when is not None and not is_true(each.shown_when, known)
+        }
         if hidden.intersection(chosen):
             return ["One of the choices offered"]
     rules: list[str] = []

@@ -158,7 +158,9 @@ async def visit_page(call: Ask, *, path: ByUuid) -> Html:
     return render(call, "visits/one.html", **await _one(call, path.id))
 
 
-async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[str, Any]:
+async def _one(
+    call: Ask, visit_id: str, form: VisitForm | None = None, *, is_printed: bool = False
+) -> dict[str, Any]:
     actor = actor_of(call)
     visit = await read_visit(call.session, actor, visit_id)
     is_own = visit.mentor_id == actor.person_id and may(actor, "change", "visit")
@@ -176,10 +178,12 @@ async def _one(call: Ask, visit_id: str, form: VisitForm | None = None) -> dict[
         await answers_as_typed(call.session, visit, call.sent.fields) if form is not None else visit.answers
     )
     asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
-    lines = await visit_in_print(call.session, visit, language)
+    may_write = is_own and not visit.is_locked
+    is_read = is_printed or not may_write
+    lines = await visit_in_print(call.session, visit, language) if is_read else []
     return {
         "visit": visit,
-        "may_write": is_own and not visit.is_locked,
+        "may_write": may_write,
         "form": form,
         "asked": asked,
         "lines": lines,
@@ -213,13 +217,15 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
         await _again(call, path.id, form, error, is_by_itself=is_by_itself)
     _ = language_of(call).gettext
     if is_by_itself:
-        asked = await questions_of_visit(
-            call.session, saved.visit, saved.visit.answers, language_of(call).code, call.clock
-        )
-        told, faults = _("Saved."), _faults(call, asked, saved.faults)
-        if faults:
-            told = _("Saved, but for this:") + " " + "; ".join(f"{each.name}: {each.text}" for each in faults)
-        return render(call, "visits/saved.html", version=saved.visit.version, told=told, is_saved=not faults)
+        told = _("Saved.")
+        if saved.faults:
+            asked = await questions_of_visit(
+                call.session, saved.visit, saved.visit.answers, language_of(call).code, call.clock
+            )
+            told = "; ".join(f"{each.name}: {each.text}" for each in _faults(call, asked, saved.faults))
+            told = f"{_('Saved, but for this:')} {told}"
+        version = saved.visit.version
+        return render(call, "visits/saved.html", version=version, told=told, is_saved=not saved.faults)
     return done(call, f"/visits/{path.id}", _("The visit is sent.") if form.submit else _("Saved."))
 
 
@@ -298,7 +304,7 @@ async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirec
 @routes.get("/visits/{id}/print", May("read", "visit"))
 async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit as a sheet of paper."""
-    return render(call, "visits/print.html", **await _one(call, path.id))
+    return render(call, "visits/print.html", **await _one(call, path.id, is_printed=True))
 
 
 @routes.post(
