@@ -121,11 +121,16 @@ def test_fix_wants_the_name_of_the_application(server: RunningServer, place: Pat
 def test_an_accepted_finding_is_quiet_until_it_gets_worse(others, server: RunningServer, place: Path) -> None:
     for _ in range(10):
         others.open("shop").execute("select 1")
-    report = json.loads(run(server, place, "--application", "shop", "--json").stdout)
-    loud = [each["key"] for each in report["findings"] if each["severity"] in {"warning", "critical"}]
-    assert "connections/shop" in loud
-    for key in loud:
-        run(server, place, "--application", "shop", "--acknowledge", key, "--reason", "a night of imports")
+    seen: list[str] = []
+    for _ in range(3):  # on a busy machine another finding may come while the first are accepted
+        report = json.loads(run(server, place, "--application", "shop", "--json").stdout)
+        loud = [each["key"] for each in report["findings"] if each["severity"] in {"warning", "critical"}]
+        seen += loud
+        for key in loud:
+            run(
+                server, place, "--application", "shop", "--acknowledge", key, "--reason", "a night of imports"
+            )
+    assert seen.count("connections/shop") == 1
     accepted = run(server, place, "--application", "shop")
     assert accepted.exit_code == 0
     assert "connections/shop\n" not in accepted.output
