@@ -672,7 +672,8 @@ class Player:
                     f"accepted although {verdict}: {deed.kind}", f"refused: {verdict}", "done", deed=deed
                 )
             kind.apply(self.world, deed, told.data)
-            self.acknowledged.append(deed)
+            if not self.world.keys_made.pop("was done already", False):
+                self.acknowledged.append(deed)
             for name, why, saved, code in self.world.keys_made.pop("verdicts", []):
                 self.counts["comparisons"] += 1
                 if saved and why and not why.endswith("?"):

@@ -629,6 +629,9 @@ class RollOver:
     def apply(w: World, d: Deed, answer: Any) -> None:
         g = d.given
         if answer["id"] != d.uuid():
+            # This school has left this year already: the roll-over of then is told, and nothing is done.
+            w.keys_made["was done already"] = True
+            w.keys_made.pop("classes", None)
             return
         for child in w.p.rolling(g["school"], g["year"]):
             child.version = None

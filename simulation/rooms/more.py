@@ -251,14 +251,19 @@ class ResetPractice:
             p.rolled.pop(word)
         for each in gone:
             p.children.pop(each)
-        for word in [each.id for each in p.classes.values() if each.school == school]:
-            p.classes.pop(word)
-        for word, number in w.keys_made.pop("classes", {}).items():
+        # Its classes are put away, and can be restored; the practice class stands there, and those to which somebody is assigned.
+        there = w.keys_made.pop("classes", {})
+        for each in p.classes.values():
+            if each.school == school:
+                each.is_deleted = each.id not in there
+        for word, number in there.items():
             w.call(word, "class", number)
+            w.versions[word] = None
         for row in answer:
             klass = w.word("class", row["class_id"])
             if klass is not None and klass not in p.classes:
-                p.classes[klass] = Class(klass, school, year, row["grade"], "")
+                section = klass.removeprefix(p.class_id(school, year, row["grade"], ""))
+                p.classes[klass] = Class(klass, school, year, row["grade"], section)
             word = f"practice {d.key} {row['code']}"
             w.call(word, "child", row["id"])
             p.children[word] = Child(
