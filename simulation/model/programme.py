@@ -70,6 +70,7 @@ class Programme:
         self.live: dict[tuple[str, str, str], str] = {}
         self.rolled: dict[str, dict[str, Stint]] = {}
         self.rolled_into: dict[str, str] = {}
+        self.made_by_roll_over: dict[str, set[str]] = {}
         self.merges: dict[str, dict[str, object]] = {}
         self.retests: list[tuple[str, Retest]] = []
         self.frozen: dict[str, dict[str, list[str]]] = {}
@@ -341,6 +342,11 @@ class Programme:
             if (result.school, result.klass, result.grade) == (before.school, before.klass, before.grade):
                 result.grade, result.klass = grade, klass
 
+    def go_on(self, child: Child, year: str, *, sex: int, grade: int) -> None:
+        """The roster of another year has the child: into a later one it goes on as with its school, and keeps its seat in the year it leaves."""
+        is_later = self.years[year].starts_on > self.years[child.record.year].starts_on
+        self.move(child, "rolled" if is_later else "moved", year=year, sex=sex, grade=grade, klass=None)
+
     def amend_past(
         self,
         child: Child,
@@ -353,7 +359,13 @@ class Programme:
         self.tick()
         past = [each for each in child.stints if each.year == year and each.until is not None]
         same = [each for each in past if (each.school, each.klass, each.grade, each.sex) == was[1:]]
-        for each in same[nth : nth + 1]:
+        named = same[nth : nth + 1]
+        for stint in past:
+            if stint in named or (stint.sex == sex and now[2] != sex):
+                self._amend_set_aside(
+                    child.id, stint, was, now, is_named=any(stint is each for each in named)
+                )
+        for each in named:
             each.klass, each.grade = now[0], now[1]
         for each in past:
             each.sex = now[2] if each.sex == sex else each.sex
@@ -364,6 +376,35 @@ class Programme:
             if (result.school, result.klass, result.grade) == (school, klass, grade):
                 result.klass, result.grade = now[0], now[1]
             result.sex = now[2] if result.sex == sex else result.sex
+
+    def _amend_set_aside(
+        self,
+        child_id: str,
+        stint: Stint,
+        was: tuple[str, str, str | None, int, int],
+        now: tuple[str | None, int, int],
+        *,
+        is_named: bool,
+    ) -> None:
+        """What merges set aside follows too, where it lies with the record that the stint is of: it is right when the merge is undone."""
+        year, school, klass, grade, sex = was
+        for known in [each for each in self.merges.values() if each["kept"] == child_id]:
+            past: list[Stint] = known["past"]  # type: ignore[assignment]
+            before: dict[tuple[str, str, str], str] = known["before"]  # type: ignore[assignment]
+            came_along = any(each is stint for each in past)
+            owner = known["gone"] if came_along else child_id
+            for (holder, round_id, _), word in before.items():
+                result = self.results.get(word)
+                if result is None or result.is_deleted or result.child != known["gone"]:
+                    continue
+                if holder != owner or self.rounds[round_id].year != year:
+                    continue
+                result.version = None
+                if is_named and (result.school, result.klass, result.grade) == (school, klass, grade):
+                    result.klass, result.grade = now[0], now[1]
+                result.sex = now[2] if result.sex == sex else result.sex
+            if came_along:
+                self._amend_set_aside(str(known["gone"]), stint, was, now, is_named=is_named)
 
     def results_of(self, child_id: str) -> list[Result]:
         """The live results of one child."""
@@ -469,11 +510,20 @@ class Programme:
             if before.klass is not None:
                 section = self.classes[before.klass].section
                 klass = self.class_id(school, into, grade, section)
+                if klass not in self.classes:
+                    self.made_by_roll_over.setdefault(roll_id, set()).add(klass)
                 known = self.classes.setdefault(klass, Class(klass, school, into, grade, section))
                 known.is_deleted = False
             child.stints.append(Stint(into, school, klass, grade, before.sex, now))
         self.rolled[roll_id] = moved
         self.rolled_into[roll_id] = into
+
+    def was_used(self, klass: str) -> bool:
+        """Whether a child ever stood in a class, or somebody was assigned to it."""
+        stood = any(
+            each.klass == klass for child in self.children.values() for each in (*child.stints, child.record)
+        )
+        return stood or any(each.klass == klass for each in self.assignments.values())
 
     def undo_roll_over(self, roll_id: str) -> None:
         """Takes a school back into the year that it left, as it is written there; who has gone on from it since stays."""

@@ -540,24 +540,46 @@ CSV = "school code,code,name,sex,grade\n"
 
 @kind("import_children", "POST /api/v1/imports", weight=0.1)
 class ImportChildren:
-    """A file with a child that is there and has another sex now, and a new one: all of it or nothing."""
+    """A file with a child that is there and has another sex now, and a new one: all of it or nothing.
+
+    The roster of the current year takes a child of an earlier one on into it, as a roll-over does.
+    """
 
     @staticmethod
     def make(w: World) -> Any:
         child = w.child(active=True)
-        if child is None or child.is_erased or child.record.year != w.p.current_year():
+        year = w.p.current_year()
+        if child is None or child.is_erased or year is None:
             return None
+        if w.chance(0.5):
+            # Rather one of an earlier year: it goes on into the current one.
+            behind = [
+                each
+                for each in w.p.children.values()
+                if each.is_live
+                and each.status == "active"
+                and not each.is_erased
+                and w.p.years[each.record.year].starts_on < w.p.years[year].starts_on
+            ]
+            child = w.pick(behind) or child
         who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
         return who, {"child": child.id, "sex": w.pick((1, 2))}
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = w.p.children[d.given["child"]]
-        # A file puts children into the current year: of others the model says nothing here.
-        is_here = child.record.year == w.p.current_year()
-        if not child.is_live or child.is_erased or child.status != "active" or not is_here:
+        year = w.p.current_year()
+        if not child.is_live or child.is_erased or child.status != "active" or year is None:
             raise KeyError(child.id)
-        return leaders_only(w, d) or "?"
+        if why := leaders_only(w, d):
+            return why
+        if w.p.schools[child.record.school].is_deleted:
+            return "import faulty?"
+        # A closed school takes no new child, and the file has one.
+        if not w.p.schools[child.record.school].is_open:
+            return "import faulty"
+        # Back into an earlier year goes nobody of whom a later one has something.
+        return "?" if w.p.years[year].starts_on < w.p.years[child.record.year].starts_on else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -590,14 +612,19 @@ class ImportChildren:
     def apply(w: World, d: Deed, answer: Any) -> None:
         child, row = w.p.children[d.given["child"]], answer["row"]
         here = child.record
-        is_changed = here.sex != d.given["sex"]
+        year = w.p.current_year() or ""
+        goes_on = here.year != year
+        is_changed = here.sex != d.given["sex"] or goes_on
         counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
         if counted != (1, int(is_changed), int(not is_changed), 0):
             w.keys_made.setdefault("verdicts", []).append(
                 ("counts of an import", f"added 1, changed {int(is_changed)}", True, str(counted))
             )
         child.version = None
-        w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
+        if goes_on:
+            w.p.go_on(child, year, sex=d.given["sex"], grade=here.grade)
+        else:
+            w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
         w.call(d.uuid(), "child", row["id"])
         year = w.word("year", row["school_year_id"]) or ""
         stint = Stint(year, here.school, w.word("class", row["class_id"]), row["grade"], row["sex"], 0)
