@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import re
 import struct
+import zipfile
 from datetime import date
 from typing import Any
 
@@ -636,6 +638,51 @@ class ImportChildren:
         return [EVERYTHING]
 
 
+def a_workbook() -> bytes:
+    """An XLSForm with one question, as small as a workbook can be."""
+    sheets = {
+        "survey": (
+            ("type", "name", "label::English (en)", "label::Khmer (km)"),
+            ("text", "why", "Why?", "ហេតុអ្វី?"),
+        ),
+        "choices": (("list_name", "name", "label::English (en)", "label::Khmer (km)"),),
+        "settings": (("form_title", "form_id"), ("Sheet", "sheet")),
+    }
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    linked = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packed = "http://schemas.openxmlformats.org/package/2006"
+    made = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    kept, names, links, types = io.BytesIO(), "", "", ""
+    with zipfile.ZipFile(kept, "w") as book:
+        for number, (name, rows) in enumerate(sheets.items(), 1):
+            cells = "".join(
+                "<row>" + "".join(f'<c t="inlineStr"><is><t>{each}</t></is></c>' for each in row) + "</row>"
+                for row in rows
+            )
+            sheet = f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
+            book.writestr(f"xl/worksheets/sheet{number}.xml", sheet)
+            names += f'<sheet name="{name}" sheetId="{number}" r:id="rId{number}"/>'
+            links += f'<Relationship Id="rId{number}" Type="{linked}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+            types += (
+                f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{made}.worksheet+xml"/>'
+            )
+        book.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{linked}"><sheets>{names}</sheets></workbook>',
+        )
+        relations = f'<Relationships xmlns="{packed}/relationships">'
+        book.writestr("xl/_rels/workbook.xml.rels", f"{relations}{links}</Relationships>")
+        top = f'<Relationship Id="rId1" Type="{linked}/officeDocument" Target="xl/workbook.xml"/>'
+        book.writestr("_rels/.rels", f"{relations}{top}</Relationships>")
+        book.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{packed}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Default Extension="xml" ContentType="application/xml"/>'
+            f'<Override PartName="/xl/workbook.xml" ContentType="{made}.sheet.main+xml"/>{types}</Types>',
+        )
+    return kept.getvalue()
+
+
 # Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
 
 
@@ -666,14 +713,17 @@ _with_file(
     ("a.pdf", TEXT_FILE, "application/pdf"),
     lambda _w, d: {"kind": "file", "title": f"Paper {d.key}", "subject": "math"},
 )
-_with_file(
-    "form_import_here",
-    "POST /forms/import",
-    lambda *_: "/forms/import",
-    lambda *_: "/forms/import",
-    ("form.xlsx", b"PK\x03\x04", "application/octet-stream"),
-    lambda *_: {},
-)
+plain("form_import_here", "POST /forms/import", weight=0.03)
+
+
+async def _form_import_here(go: Any, _w: World, d: Deed) -> Any:
+    """A workbook with one question, kept as the draft of a new form."""
+    file = ("form.xlsx", a_workbook(), "application/octet-stream")
+    typed = {"new_code": f"sheet{d.key}", "keep": "yes"}
+    return await go.form_with_file("/forms/import", "/forms/import", file, **typed)
+
+
+KINDS["form_import_here"].send = _form_import_here
 _with_file(
     "photo_here",
     "POST /visits/{id}/photos",
@@ -731,13 +781,15 @@ _button(
 plain("take_left_rows", "POST /imports/{id}/left-rows", weight=0.02)
 
 
-async def _take_left_rows(go: Any, _w: World, _d: Deed) -> Any:
-    """The rows that the newest import left out, where it left any."""
-    listed = await go.read("GET", "/api/v1/imports?limit=1")
-    rows = listed.data["items"] if listed.is_done else []
-    if not rows:
-        return listed
-    page = f"/imports/{rows[0]['id']}"
+async def _take_left_rows(go: Any, _w: World, d: Deed) -> Any:
+    """A file whose only row names a school that is not there is imported without it, and the row is taken away as a file."""
+    text = CSV + f"NOWHERE,C{d.key},{name_of(d.key)},1,3\n"
+    fields = {"kind": "students", "dry_run": "false", "leaves_bad_rows": "true"}
+    told = await go.upload("/api/v1/imports", fields, "children.csv", text.encode(), "text/csv")
+    if not told.is_done:
+        return told
+    run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+    page = f"/imports/{run['id']}"
     return await go.form(page, f"{page}/left-rows")
 
 
