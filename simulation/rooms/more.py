@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
-from simulation.model.things import Child, Class, Round, Stint
+from simulation.model.things import Child, Class, Round, School, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
 from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, one_where, plain, thing
@@ -632,6 +632,90 @@ class ImportChildren:
         stint = Stint(year, here.school, w.word("class", row["class_id"]), row["grade"], row["sex"], 0)
         w.p.enrol(d.uuid(), row["code"], row["name"], stint)
         w.p.children[d.uuid()].version = row["version"]
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+# Schools by a file ------------------------------------------------------------------------------------------------------------
+
+
+@kind("import_schools", "POST /api/v1/imports", weight=0.08)
+class ImportSchools:
+    """A file with a school that is there, in the same district or another, and a new one: all of it or nothing."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        school = w.school()
+        place = w.pick(
+            each.id
+            for each in w.p.places.values()
+            if each.kind == "district" and not each.is_deleted and not each.is_closed
+        )
+        if school is None or place is None:
+            return None
+        if w.chance(0.4):
+            place = w.p.schools[school].stood[-1][1]
+        who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
+        return who, {"school": school, "place": place}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        if why := leaders_only(w, d):
+            return why
+        if w.p.schools[d.given["school"]].is_deleted:
+            return "import faulty"
+        over = [w.p.places[each] for each in w.p.lineage(d.given["place"])]
+        return "?" if any(each.is_deleted or each.is_closed for each in over) else ""
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[d.given['school']]}")
+        columns, path = [], []
+        for word in reversed(list(w.p.lineage(d.given["place"]))):
+            place = await go.read("GET", f"/api/v1/places/{w.ids[word]}")
+            if not place.is_done:
+                return place
+            columns += [place.data["kind"], f"{place.data['kind']}_code"]
+            path += [place.data["name_local"], place.data["code"]]
+        if not school.is_done:
+            return school
+        rows = (
+            ("code", "name_local", "reason", *columns),
+            (school.data["code"], school.data["name_local"], "the registry says so", *path),
+            (f"S{d.key}", f"School {d.key}", "", *path),
+        )
+        text = "".join(",".join(map(str, row)) + "\n" for row in rows)
+        fields = {"kind": "schools", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "schools.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        found = await go.read("GET", f"/api/v1/schools?search=S{d.key}&limit=1000")
+        made = next(each for each in found.data["items"] if each["code"] == f"S{d.key}")
+        told.data = {**run, "made": made}
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        school, place, made = w.p.schools[d.given["school"]], d.given["place"], answer["made"]
+        has_moved = school.stood[-1][1] != place
+        counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
+        if counted != (1, int(has_moved), int(not has_moved), 0):
+            w.keys_made.setdefault("verdicts", []).append(
+                ("counts of an import of schools", f"added 1, changed {int(has_moved)}", True, str(counted))
+            )
+        if has_moved:
+            school.stood.append((w.p.tick(), place))
+        w.versions[school.id] = None
+        word = f"school {d.key}"
+        w.call(word, "school", made["id"])
+        w.versions[word] = made["version"]
+        w.p.schools[word] = School(word, f"School {d.key}", [(w.p.tick(), place)])
 
     @staticmethod
     def touches(_w: World, _d: Deed) -> Any:
