@@ -530,13 +530,15 @@ class Programme:
         now = self.tick()
         for child_id, stint in self.rolled.pop(roll_id).items():
             child = self.children[child_id]
+            if not child.is_live:
+                continue
             here, into = child.record, self.rolled_into[roll_id]
             is_there = (
                 child.present is stint and child.status == "left"
                 if stint.ended == "finished"
                 else child.status == "active" and (here.school, here.year) == (stint.school, into)
             )
-            if not child.is_live or not is_there:
+            if not is_there:
                 continue
             child.status, child.left_on, child.left_as = "active", None, None
             if child.present is not stint:
