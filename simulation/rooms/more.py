@@ -851,7 +851,7 @@ _button(
     "POST /calendar-links/{id}/revoke",
     lambda *_: "/next-week",
     r"/calendar-links/[^/]+/revoke",
-    roles=("mentor",),
+    roles=MENTORS,
 )
 _button(
     "form_move",

@@ -792,7 +792,7 @@ plain(
         lambda _w, d: {"code": f"page{d.key}", "name": f"Form {d.key}"},
     ),
 )
-PAGES_OF_FORM = {"/about": "/about", "/question": "/question?at=s1.q1", "/preview": "/preview"}
+PAGES_OF_FORM = {"/about": "/about", "/question": "/question?at=q1", "/preview": "/preview"}
 """Where what is posted there is filled in; elsewhere the form's own page."""
 for name, tail in (
     ("section", "/section"),
