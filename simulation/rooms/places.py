@@ -708,6 +708,20 @@ class EndAssignment:
     @staticmethod
     def make(w: World) -> Any:
         word = w.pick(each.id for each in w.p.assignments.values() if not each.is_ended)
+        if w.chance(0.25):
+            # Rather somebody's who has a draft or a plan there: it is left behind.
+            own = {
+                (each.get("who"), each.get("school"), each.get("subject"))
+                for sort in ("visit", "planned")
+                for each in w.things.get(sort, {}).values()
+                if sort == "planned" or each.get("state") == "draft"
+            }
+            busy = [
+                each.id
+                for each in w.p.assignments.values()
+                if not each.is_ended and (each.person, each.school, each.subject) in own
+            ]
+            word = w.pick(busy) or word
         return None if word is None else (w.leader(), {"assignment": word, "many": w.chance(0.3)})
 
     @staticmethod
