@@ -741,13 +741,10 @@ def _a_round(w: World) -> dict[str, Any] | None:
 
 
 def _locked_all(w: World, d: Deed, _answer: Any) -> None:
-    for word in w.p.live.values():
-        result = w.p.results[word]
-        if (
-            result.school == d.given["school"]
-            and result.round == d.given["round"]
-            and w.p.children[result.child].is_live
-        ):
+    """Every result of the school in the round: of removed children too, and what merges set aside."""
+    for result in w.p.results.values():
+        is_there = (result.school, result.round) == (d.given["school"], d.given["round"])
+        if is_there and not result.is_deleted:
             result.is_locked, result.version = d.given["lock"], None
 
 
