@@ -128,7 +128,9 @@ class Test:
             day = min(max(w.today, held.starts_on), held.ends_on)
             given = {**given, "stale": False, "tested_on": day.isoformat()}
         why = _why(w, d, given, has_reason=bool(d.given["reason"]))
-        if d.way == "page" and why in ("", "date_in_future", "date_outside_round"):
+        if d.way == "page" and why == "date_in_future":
+            return "?"
+        if d.way == "page" and not why:
             present = w.p.live_result(d.given["child"], d.given["round"], d.given["subject"])
             return "?" if present or w.p.rounds[d.given["round"]].state != "open" else ""
         return why
