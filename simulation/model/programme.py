@@ -13,6 +13,7 @@ from simulation.model.things import (
     KINDS,
     LEADERS,
     LEVELS,
+    RETURNED,
     ROLLED,
     Assignment,
     Child,
@@ -421,14 +422,10 @@ class Programme:
         child.status, child.left_on = "active", None
         record, child.left_as = child.record, None
         before = child.present
-        is_same = (before.klass, before.grade, before.sex) == (record.klass, record.grade, record.sex)
-        if before.ended == "finished" and is_same:
-            before.until, before.ended = None, ""
-        elif before.ended == "finished":
-            # Its past was amended meanwhile: it sat there as that says until now, and comes back as its record says.
-            before.until, before.ended = self.tick(), "corrected"
-            after = replace(record, since=self.instant, until=None, ended="")
-            child.stints.append(after)
+        if before.ended == "finished":
+            # It kept its seat of that year until now, where it is told that it finished, and comes back as its record says.
+            before.until, before.ended = self.tick(), RETURNED
+            child.stints.append(replace(record, since=self.instant, until=None, ended=""))
         elif child.present.until is not None:
             self.move(child, "", klass=record.klass, grade=record.grade, sex=record.sex)
 
@@ -755,11 +752,12 @@ def _last_of(child: Child, of_year: list[Stint]) -> Stint:
 
 def _past_to_pass_on(gone: Child, kept: Child) -> list[Stint]:
     """Where one child was, that goes over to the other: all but a year that both have gone out of with their school."""
-    closed = {each.year for each in kept.stints if each.ended in ROLLED}
+    closing = (*ROLLED, RETURNED)
+    closed = {each.year for each in kept.stints if each.ended in closing}
     return [
         each
         for each in gone.stints
-        if each.until is not None and not (each.ended in ROLLED and each.year in closed)
+        if each.until is not None and not (each.ended in closing and each.year in closed)
     ]
 
 
