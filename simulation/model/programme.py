@@ -691,11 +691,14 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
-        moved = _pass_on(gone, kept, _past_to_pass_on(gone, kept))
+        past = _past_to_pass_on(gone, kept)
+        aside = [each for each in past if each.is_aside]
+        moved = _pass_on(gone, kept, past)
         told = self.last_stint_to_tell(gone, kept)
         kept.stints = [*sorted([*kept.stints[:-1], *told], key=lambda each: each.since), kept.stints[-1]]
         self.merges[merge_id] = {
             "past": moved,
+            "aside": aside,
             "told": told,
             "kept": kept.id,
             "gone": gone.id,
@@ -740,7 +743,12 @@ class Programme:
         gone.merged_into = None
         told: list[Stint] = known["told"]  # type: ignore[assignment]
         kept.stints = [each for each in kept.stints if not any(each is one for one in told)]
-        _pass_on(kept, gone, [each for each in known["past"] if each in kept.stints])  # type: ignore[attr-defined]
+        back: list[Stint] = [each for each in known["past"] if each in kept.stints]  # type: ignore[attr-defined]
+        _pass_on(kept, gone, back)
+        aside: list[Stint] = known["aside"]  # type: ignore[assignment]
+        for stint in back:
+            # Each has what it had: also what an earlier merge had set aside, and no more.
+            stint.is_aside = any(stint is each for each in aside)
 
 
 def _last_of(child: Child, of_year: list[Stint]) -> Stint:
@@ -765,7 +773,7 @@ def _pass_on(giver: Child, taker: Child, past: list[Stint]) -> list[Stint]:
     """Gives former stints to another child; what lies beside one that it has of the same year is set aside: one child sits once."""
     own = [each for each in taker.stints if not each.is_aside]
     for stint in past:
-        stint.is_aside = any(
+        stint.is_aside = stint.is_aside or any(
             each.year == stint.year and _begins_within(each, stint) and _begins_within(stint, each)
             for each in own
         )

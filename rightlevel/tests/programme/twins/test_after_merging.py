@@ -51,12 +51,19 @@ select count(*) from verification where state in ('pending', 'disagreed', 'retur
 -- name: grade
 -- The grade that a child's result of a round counts in.
 select grade from result where student_id = %(id)s::uuid and round_id = %(round)s and deleted_at is null
+-- name: aside
+-- Which past enrolments are set aside, whoever has them now.
+select p.is_aside from past_enrolment p where p.until_number > 0 order by p.id
 -- name: enrolled
 -- How many children of a school are counted as enrolled.
 select coalesce(sum(children), 0)::int from school_enrolled where school_id = %(school)s
 """,
     origin="test_after_merging.py",
 )
+
+
+class Aside(msgspec.Struct, frozen=True):
+    is_aside: bool
 
 
 def a_write(cast: Cast, student: str, **more: Any) -> ResultWrite:
@@ -266,6 +273,36 @@ async def test_an_amended_past_is_followed_by_what_was_set_aside_with_the_record
         for student in (gone, kept)
     }
     assert grades == {gone: 4, kept: 5}, "each followed what was said of where its own child stood"
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+
+
+async def test_what_one_merge_set_aside_stays_so_through_another_and_back(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a record of two went into a third and came out again; then its child stood at two places at once."""
+    one, other, third = cast.students_a[:3]
+    for student in (one, other):
+        left = await mark_left(
+            session, cast.coordinator, student, version=1, left_on=TODAY, reason="moved", clock=CLOCK
+        )
+        await mark_returned(session, cast.coordinator, student, version=left.version, clock=CLOCK)
+
+    async def aside() -> list[bool]:
+        rows = await session.fetch_all(QUERIES["aside"], {}, into=Aside)
+        return [each.is_aside for each in rows]
+
+    assert await aside() == [False, False]
+    first = await merge(session, cast, one, other)
+    was = await aside()
+    assert sorted(was) == [False, True], "two who sat there at once sit there once"
+    second = await merge(session, cast, third, one)
+    await undo(session, cast, second)
+    assert await aside() == was
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+    await undo(session, cast, first)
+    assert await aside() == [False, False]
     found = await reconcile(session)
     assert (found.different, found.differences) == (0, [])
 
