@@ -281,12 +281,18 @@ async def test_what_one_merge_set_aside_stays_so_through_another_and_back(
     session: Session, cast: Cast
 ) -> None:
     """Seen: a record of two went into a third and came out again; then its child stood at two places at once."""
-    one, other, third = cast.students_a[:3]
-    for student in (one, other):
-        left = await mark_left(
-            session, cast.coordinator, student, version=1, left_on=TODAY, reason="moved", clock=CLOCK
+    one, other = cast.students_a[:2]
+    away = [
+        await mark_left(
+            session, cast.coordinator, each, version=1, left_on=TODAY, reason="moved", clock=CLOCK
         )
-        await mark_returned(session, cast.coordinator, student, version=left.version, clock=CLOCK)
+        for each in (one, other)
+    ]
+    for left in away:
+        await mark_returned(session, cast.coordinator, left.id, version=left.version, clock=CLOCK)
+    # A record that never stood anywhere while those two did.
+    new = NewStudent(cast.school_a, "LATER", "Entered Later", 2, 3)
+    third = (await create_student(session, cast.coordinator, new, CLOCK)).id
 
     async def aside() -> list[bool]:
         rows = await session.fetch_all(QUERIES["aside"], {}, into=Aside)
@@ -297,6 +303,9 @@ async def test_what_one_merge_set_aside_stays_so_through_another_and_back(
     was = await aside()
     assert sorted(was) == [False, True], "two who sat there at once sit there once"
     second = await merge(session, cast, third, one)
+    assert await aside() == was
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
     await undo(session, cast, second)
     assert await aside() == was
     found = await reconcile(session)
