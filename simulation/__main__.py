@@ -126,7 +126,7 @@ async def simulate(asked: argparse.Namespace) -> int:
     finally:
         stage.close()
     print(report.words(first, seed))
-    return 1 if report.differences else 0
+    return 0 if report.is_clean else 1
 
 
 def culprits_of(script: list[Step]) -> frozenset[str]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from simulation.client import Answer, Lost
 from simulation.deeds import KINDS
+from simulation.model.agreement import of_pairs
 from simulation.model.programme import Counts
-from simulation.model.things import FIELD, SUBJECTS, Round
+from simulation.model.things import FIELD, LEVELS, SUBJECTS, Round
 
 if TYPE_CHECKING:
     from simulation.player import Player
@@ -35,6 +36,7 @@ class Looker:
         self.w = player.world
         self.p = player.world.p
         self.run = player.run
+        self.doses: dict[str, dict[int, dict[str, Any]]] = {}
 
     async def ask(self, path: str, who: str = "admin") -> Any:
         """The answer to a question. *Errors*: Unanswered when it is refused."""
@@ -393,15 +395,12 @@ class Looker:
                 groups = (await self.ask(path))["groups"]
                 told = groups[0]["agreement"] if groups else {"n": 0, "exact": None}
                 where = f"{held.id}, {subject}"
-                self.same("how many re-tests are compared", len(pairs), told["n"], where)
-                if told["exact"] is not None and len(pairs) == told["n"]:
-                    exact = sum(1 for first, second in pairs if first == second) / len(pairs)
-                    self.same(
-                        "the share of re-tests that agree",
-                        round(exact, 6),
-                        round(told["exact"]["value"], 6),
-                        where,
-                    )
+                if not self.same("how many re-tests are compared", len(pairs), told["n"], where):
+                    continue
+                for name, value in of_pairs(pairs, len(LEVELS[subject])).items():
+                    got = told.get(name)
+                    shown = None if got is None else round(got["value"], 6)
+                    self.same(f"{name} of re-tests", None if value is None else round(value, 6), shown, where)
 
     async def visits(self) -> None:
         """Every visit that was sent is in the list once, and in the file that is taken away, but for those at practice schools."""
@@ -441,13 +440,55 @@ class Looker:
             twice = sorted(each for each, count in seen.items() if count > 1)
             self.same("a child in two groups of a subject", [], twice, where)
             rows = await self.all(f"/api/v1/teaching-sessions?{query}", rows=PAGE)
-            told = sorted((row["id"], row["minutes"]) for row in rows)
+            told = sorted(
+                (row["id"], row["held_on"], row["minutes"], row["present"] + row["late"], _marked(row))
+                for row in rows
+            )
             known = sorted(
-                (number, 45)
+                (number, there["held_on"], there["minutes"], there["there"], there["marked"])
                 for number, there in self.w.things.get("session", {}).items()
                 if (there["school"], there["subject"]) == (school, subject)
             )
-            self.same("recorded sessions", known, [each for each in told if each in known], where)
+            numbers = {each[0] for each in known}
+            self.same("recorded sessions", known, [each for each in told if each[0] in numbers], where)
+            await self._doses(school, subject, rows)
+
+    async def _doses(self, school: str, subject: str, rows: list[dict[str, Any]]) -> None:
+        """What a school was taught in each year: the sum of its sessions of that year's days; of a practice school nothing."""
+        for year in self.p.years.values():
+            if year.is_deleted or year.starts_on.year >= 2030:
+                continue
+            days = (year.starts_on.isoformat(), year.ends_on.isoformat())
+            held = [row for row in rows if days[0] <= row["held_on"] <= days[1]]
+            there = [row["present"] + row["late"] for row in held]
+            expected = {
+                "sessions": len(held),
+                "minutes": sum(row["minutes"] for row in held),
+                "child_minutes": sum(row["minutes"] * each for row, each in zip(held, there, strict=True)),
+                "attended": sum(there),
+                "marked": sum(_marked(row) for row in held),
+                "sessions_in_other_years": len(rows) - len(held),
+            }
+            path = f"/api/v1/dose/schools?subject={subject}&school_year_id={self.w.ids[year.id]}"
+            if path not in self.doses:
+                self.doses[path] = {row["school_id"]: row for row in await self.all(path, rows=50)}
+            row = self.doses[path].get(self.w.ids[school])
+            where = f"{school}, {year.id}, {subject}"
+            if self.p.schools[school].is_practice:
+                self.same("dose of a practice school", None, row, where)
+            else:
+                self.same("dose of a school", expected, row and {name: row[name] for name in expected}, where)
+
+    async def exports(self) -> None:
+        """The activity as a file has every row that the list has."""
+        answer = await self.told("admin", "/api/v1/audit/export", {})
+        table = csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff")))
+        names = ("action", "resource", "resource_id", "outcome")
+        in_file = Counter(tuple(row[name] for name in names) for row in table)
+        listed = Counter(tuple(row[name] or "" for name in names) for row in await self.all("/api/v1/audit"))
+        # The export writes its own row before the file is made: it is in both.
+        self.same("rows of the activity that its file lacks", [], sorted((listed - in_file).elements())[:20])
+        self.same("rows of the activity's file too many", [], sorted((in_file - listed).elements())[:20])
 
     async def _sealed(self, held: Round) -> dict[str, Any]:
         """The snapshot of a frozen round; sealing is done in the background and may take a moment."""
@@ -513,6 +554,11 @@ def flat_figures(figures: dict[str, Any]) -> dict[str, int]:
     return flat | {f"rank {each['rank']}": each["count"] for each in figures["levels"] if each["count"]}
 
 
+def _marked(row: dict[str, Any]) -> int:
+    """Of how many children somebody said whether they came."""
+    return row["present"] + row["late"] + row["absent"]
+
+
 def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["grade"], row["sex"], row["outcome"], row["level"], row["is_verified"], row["is_locked"]
 
@@ -535,7 +581,7 @@ LOOKS = (
 async def look(player: Player, *, is_last: bool, only: str = "", narrow: str = "") -> None:
     """Compares everything, in the order in which a difference is easiest to understand; with `only` just one thing."""
     looker = Looker(player, narrow if only else "")
-    names = (only,) if only else (*LOOKS, *(("reconcile",) if is_last else ()))
+    names = (only,) if only else (*LOOKS, *(("exports", "reconcile") if is_last else ()))
     for name in names:
         await getattr(looker, name)()
         if player.differences:

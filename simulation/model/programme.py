@@ -13,6 +13,7 @@ from simulation.model.things import (
     KINDS,
     LEADERS,
     LEVELS,
+    RETURNED,
     ROLLED,
     Assignment,
     Child,
@@ -70,6 +71,7 @@ class Programme:
         self.live: dict[tuple[str, str, str], str] = {}
         self.rolled: dict[str, dict[str, Stint]] = {}
         self.rolled_into: dict[str, str] = {}
+        self.made_by_roll_over: dict[str, set[str]] = {}
         self.merges: dict[str, dict[str, object]] = {}
         self.retests: list[tuple[str, Retest]] = []
         self.frozen: dict[str, dict[str, list[str]]] = {}
@@ -341,6 +343,11 @@ class Programme:
             if (result.school, result.klass, result.grade) == (before.school, before.klass, before.grade):
                 result.grade, result.klass = grade, klass
 
+    def go_on(self, child: Child, year: str, *, sex: int, grade: int) -> None:
+        """The roster of another year has the child: into a later one it goes on as with its school, and keeps its seat in the year it leaves."""
+        is_later = self.years[year].starts_on > self.years[child.record.year].starts_on
+        self.move(child, "rolled" if is_later else "moved", year=year, sex=sex, grade=grade, klass=None)
+
     def amend_past(
         self,
         child: Child,
@@ -353,7 +360,13 @@ class Programme:
         self.tick()
         past = [each for each in child.stints if each.year == year and each.until is not None]
         same = [each for each in past if (each.school, each.klass, each.grade, each.sex) == was[1:]]
-        for each in same[nth : nth + 1]:
+        named = same[nth : nth + 1]
+        for stint in past:
+            if stint in named or (stint.sex == sex and now[2] != sex):
+                self._amend_set_aside(
+                    child.id, stint, was, now, is_named=any(stint is each for each in named)
+                )
+        for each in named:
             each.klass, each.grade = now[0], now[1]
         for each in past:
             each.sex = now[2] if each.sex == sex else each.sex
@@ -364,6 +377,35 @@ class Programme:
             if (result.school, result.klass, result.grade) == (school, klass, grade):
                 result.klass, result.grade = now[0], now[1]
             result.sex = now[2] if result.sex == sex else result.sex
+
+    def _amend_set_aside(
+        self,
+        child_id: str,
+        stint: Stint,
+        was: tuple[str, str, str | None, int, int],
+        now: tuple[str | None, int, int],
+        *,
+        is_named: bool,
+    ) -> None:
+        """What merges set aside follows too, where it lies with the record that the stint is of: it is right when the merge is undone."""
+        year, school, klass, grade, sex = was
+        for known in [each for each in self.merges.values() if each["kept"] == child_id]:
+            past: list[Stint] = known["past"]  # type: ignore[assignment]
+            before: dict[tuple[str, str, str], str] = known["before"]  # type: ignore[assignment]
+            came_along = any(each is stint for each in past)
+            owner = known["gone"] if came_along else child_id
+            for (holder, round_id, _), word in before.items():
+                result = self.results.get(word)
+                if result is None or result.is_deleted or result.child != known["gone"]:
+                    continue
+                if holder != owner or self.rounds[round_id].year != year:
+                    continue
+                result.version = None
+                if is_named and (result.school, result.klass, result.grade) == (school, klass, grade):
+                    result.klass, result.grade = now[0], now[1]
+                result.sex = now[2] if result.sex == sex else result.sex
+            if came_along:
+                self._amend_set_aside(str(known["gone"]), stint, was, now, is_named=is_named)
 
     def results_of(self, child_id: str) -> list[Result]:
         """The live results of one child."""
@@ -380,14 +422,10 @@ class Programme:
         child.status, child.left_on = "active", None
         record, child.left_as = child.record, None
         before = child.present
-        is_same = (before.klass, before.grade, before.sex) == (record.klass, record.grade, record.sex)
-        if before.ended == "finished" and is_same:
-            before.until, before.ended = None, ""
-        elif before.ended == "finished":
-            # Its past was amended meanwhile: it sat there as that says until now, and comes back as its record says.
-            before.until, before.ended = self.tick(), "corrected"
-            after = replace(record, since=self.instant, until=None, ended="")
-            child.stints.append(after)
+        if before.ended == "finished":
+            # It kept its seat of that year until now, where it is told that it finished, and comes back as its record says.
+            before.until, before.ended = self.tick(), RETURNED
+            child.stints.append(replace(record, since=self.instant, until=None, ended=""))
         elif child.present.until is not None:
             self.move(child, "", klass=record.klass, grade=record.grade, sex=record.sex)
 
@@ -469,24 +507,35 @@ class Programme:
             if before.klass is not None:
                 section = self.classes[before.klass].section
                 klass = self.class_id(school, into, grade, section)
+                if klass not in self.classes:
+                    self.made_by_roll_over.setdefault(roll_id, set()).add(klass)
                 known = self.classes.setdefault(klass, Class(klass, school, into, grade, section))
                 known.is_deleted = False
             child.stints.append(Stint(into, school, klass, grade, before.sex, now))
         self.rolled[roll_id] = moved
         self.rolled_into[roll_id] = into
 
+    def was_used(self, klass: str) -> bool:
+        """Whether a child ever stood in a class, or somebody was assigned to it."""
+        stood = any(
+            each.klass == klass for child in self.children.values() for each in (*child.stints, child.record)
+        )
+        return stood or any(each.klass == klass for each in self.assignments.values())
+
     def undo_roll_over(self, roll_id: str) -> None:
         """Takes a school back into the year that it left, as it is written there; who has gone on from it since stays."""
         now = self.tick()
         for child_id, stint in self.rolled.pop(roll_id).items():
             child = self.children[child_id]
+            if not child.is_live:
+                continue
             here, into = child.record, self.rolled_into[roll_id]
             is_there = (
                 child.present is stint and child.status == "left"
                 if stint.ended == "finished"
                 else child.status == "active" and (here.school, here.year) == (stint.school, into)
             )
-            if not child.is_live or not is_there:
+            if not is_there:
                 continue
             child.status, child.left_on, child.left_as = "active", None, None
             if child.present is not stint:
@@ -642,11 +691,14 @@ class Programme:
                 self.results[result_id].child, self.results[result_id].version = kept.id, None
         gone.is_deleted = True
         gone.merged_into = kept.id
-        moved = _pass_on(gone, kept, _past_to_pass_on(gone, kept))
+        past = _past_to_pass_on(gone, kept)
+        aside = [each for each in past if each.is_aside]
+        moved = _pass_on(gone, kept, past)
         told = self.last_stint_to_tell(gone, kept)
         kept.stints = [*sorted([*kept.stints[:-1], *told], key=lambda each: each.since), kept.stints[-1]]
         self.merges[merge_id] = {
             "past": moved,
+            "aside": aside,
             "told": told,
             "kept": kept.id,
             "gone": gone.id,
@@ -691,7 +743,12 @@ class Programme:
         gone.merged_into = None
         told: list[Stint] = known["told"]  # type: ignore[assignment]
         kept.stints = [each for each in kept.stints if not any(each is one for one in told)]
-        _pass_on(kept, gone, [each for each in known["past"] if each in kept.stints])  # type: ignore[attr-defined]
+        back: list[Stint] = [each for each in known["past"] if each in kept.stints]  # type: ignore[attr-defined]
+        _pass_on(kept, gone, back)
+        aside: list[Stint] = known["aside"]  # type: ignore[assignment]
+        for stint in back:
+            # Each has what it had: also what an earlier merge had set aside, and no more.
+            stint.is_aside = any(stint is each for each in aside)
 
 
 def _last_of(child: Child, of_year: list[Stint]) -> Stint:
@@ -703,11 +760,12 @@ def _last_of(child: Child, of_year: list[Stint]) -> Stint:
 
 def _past_to_pass_on(gone: Child, kept: Child) -> list[Stint]:
     """Where one child was, that goes over to the other: all but a year that both have gone out of with their school."""
-    closed = {each.year for each in kept.stints if each.ended in ROLLED}
+    closing = (*ROLLED, RETURNED)
+    closed = {each.year for each in kept.stints if each.ended in closing}
     return [
         each
         for each in gone.stints
-        if each.until is not None and not (each.ended in ROLLED and each.year in closed)
+        if each.until is not None and not (each.ended in closing and each.year in closed)
     ]
 
 
@@ -715,7 +773,7 @@ def _pass_on(giver: Child, taker: Child, past: list[Stint]) -> list[Stint]:
     """Gives former stints to another child; what lies beside one that it has of the same year is set aside: one child sits once."""
     own = [each for each in taker.stints if not each.is_aside]
     for stint in past:
-        stint.is_aside = any(
+        stint.is_aside = stint.is_aside or any(
             each.year == stint.year and _begins_within(each, stint) and _begins_within(stint, each)
             for each in own
         )

@@ -17,6 +17,8 @@ LEADERS = ("admin", "coordinator")
 FIELD = ("admin", "coordinator", "mentor", "teacher")
 ROLLED = ("rolled", "finished")
 """How a stint ends when the whole school goes on to the next year: the seat in the year that is left stays."""
+RETURNED = "returned"
+"""How the stint of a child that had finished ends when it is back: until then it kept its seat."""
 
 
 @dataclass

@@ -781,12 +781,34 @@ for name, sort, path in (
             "mentor_id": go.person_id(_a_mentor(w, d)),
         },
     )
-plain("hand_over_here", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1)
+
+
+def _left_behind(w: World) -> dict[str, Any] | None:
+    """A draft or plan of a mentor who does not work there any more, at a school where another does."""
+    open_ones = [
+        *(each for each in w.things.get("visit", {}).values() if each.get("state") == "draft"),
+        *w.things.get("planned", {}).values(),
+    ]
+    mentors: dict[tuple[str, str], set[str]] = {}
+    for each in w.p.assignments.values():
+        if each.holds_on(w.today) and w.p.people[each.person].role == "mentor":
+            mentors.setdefault((each.school, each.subject), set()).add(each.person)
+    left = [
+        {"school": each["school"], "subject": each["subject"]}
+        for each in open_ones
+        if each.get("school") in w.ids
+        and w.p.people[each["who"]].role == "mentor"
+        and each["who"] not in mentors.get((each["school"], each["subject"]), {each["who"]})
+    ]
+    return w.pick(left)
+
+
+plain("hand_over_here", "POST /left-behind/{kind}/{id}", roles=MENTORS, weight=0.1, given=_left_behind)
 
 
 async def _hand_over_here(go: Any, _w: World, _d: Deed) -> Any:
     pattern = r"/left-behind/(visit|planned_visit)/[^/]+"
-    return await go.form_like("/left-behind?limit=20", pattern, choose=("mentor_id",))
+    return await go.form_like("/left-behind?limit=50", pattern, choose=("mentor_id",))
 
 
 KINDS["hand_over_here"].send = _hand_over_here

@@ -629,6 +629,9 @@ class RollOver:
     def apply(w: World, d: Deed, answer: Any) -> None:
         g = d.given
         if answer["id"] != d.uuid():
+            # This school has left this year already: the roll-over of then is told, and nothing is done.
+            w.keys_made["was done already"] = True
+            w.keys_made.pop("classes", None)
             return
         for child in w.p.rolling(g["school"], g["year"]):
             child.version = None
@@ -677,11 +680,14 @@ class UndoRollOver:
             w.p.children[child_id].version = None
         w.p.undo_roll_over(d.given["roll"])
         school = w.things["roll"].pop(d.given["roll"])["school"]
-        # Classes that it made and that nothing stands in are gone again.
+        # Classes that it made and that nothing ever stood in are gone again; those that it brought back are put away again.
         there = w.keys_made.pop("classes", None)
-        for each in w.p.classes.values():
-            if there is not None and each.school == school and each.id not in there:
+        made = w.p.made_by_roll_over.pop(d.given["roll"], set())
+        for each in [each for each in w.p.classes.values() if each.school == school]:
+            if there is not None and each.id not in there:
                 each.is_deleted = True
+                if each.id in made and not w.p.was_used(each.id):
+                    del w.p.classes[each.id]
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:

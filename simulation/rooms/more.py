@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import re
 import struct
+import zipfile
 from datetime import date
 from typing import Any
 
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
-from simulation.model.things import Child, Class, Round, Stint
+from simulation.model.things import Child, Class, Round, School, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
 from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, one_where, plain, thing
@@ -251,14 +253,19 @@ class ResetPractice:
             p.rolled.pop(word)
         for each in gone:
             p.children.pop(each)
-        for word in [each.id for each in p.classes.values() if each.school == school]:
-            p.classes.pop(word)
-        for word, number in w.keys_made.pop("classes", {}).items():
+        # Its classes are put away, and can be restored; the practice class stands there, and those to which somebody is assigned.
+        there = w.keys_made.pop("classes", {})
+        for each in p.classes.values():
+            if each.school == school:
+                each.is_deleted = each.id not in there
+        for word, number in there.items():
             w.call(word, "class", number)
+            w.versions[word] = None
         for row in answer:
             klass = w.word("class", row["class_id"])
             if klass is not None and klass not in p.classes:
-                p.classes[klass] = Class(klass, school, year, row["grade"], "")
+                section = klass.removeprefix(p.class_id(school, year, row["grade"], ""))
+                p.classes[klass] = Class(klass, school, year, row["grade"], section)
             word = f"practice {d.key} {row['code']}"
             w.call(word, "child", row["id"])
             p.children[word] = Child(
@@ -535,24 +542,46 @@ CSV = "school code,code,name,sex,grade\n"
 
 @kind("import_children", "POST /api/v1/imports", weight=0.1)
 class ImportChildren:
-    """A file with a child that is there and has another sex now, and a new one: all of it or nothing."""
+    """A file with a child that is there and has another sex now, and a new one: all of it or nothing.
+
+    The roster of the current year takes a child of an earlier one on into it, as a roll-over does.
+    """
 
     @staticmethod
     def make(w: World) -> Any:
         child = w.child(active=True)
-        if child is None or child.is_erased or child.record.year != w.p.current_year():
+        year = w.p.current_year()
+        if child is None or child.is_erased or year is None:
             return None
+        if w.chance(0.5):
+            # Rather one of an earlier year: it goes on into the current one.
+            behind = [
+                each
+                for each in w.p.children.values()
+                if each.is_live
+                and each.status == "active"
+                and not each.is_erased
+                and w.p.years[each.record.year].starts_on < w.p.years[year].starts_on
+            ]
+            child = w.pick(behind) or child
         who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
         return who, {"child": child.id, "sex": w.pick((1, 2))}
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
         child = w.p.children[d.given["child"]]
-        # A file puts children into the current year: of others the model says nothing here.
-        is_here = child.record.year == w.p.current_year()
-        if not child.is_live or child.is_erased or child.status != "active" or not is_here:
+        year = w.p.current_year()
+        if not child.is_live or child.is_erased or child.status != "active" or year is None:
             raise KeyError(child.id)
-        return leaders_only(w, d) or "?"
+        if why := leaders_only(w, d):
+            return why
+        if w.p.schools[child.record.school].is_deleted:
+            return "import faulty?"
+        # A closed school takes no new child, and the file has one.
+        if not w.p.schools[child.record.school].is_open:
+            return "import faulty"
+        # Back into an earlier year goes nobody of whom a later one has something.
+        return "?" if w.p.years[year].starts_on < w.p.years[child.record.year].starts_on else ""
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
@@ -585,14 +614,19 @@ class ImportChildren:
     def apply(w: World, d: Deed, answer: Any) -> None:
         child, row = w.p.children[d.given["child"]], answer["row"]
         here = child.record
-        is_changed = here.sex != d.given["sex"]
+        year = w.p.current_year() or ""
+        goes_on = here.year != year
+        is_changed = here.sex != d.given["sex"] or goes_on
         counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
         if counted != (1, int(is_changed), int(not is_changed), 0):
             w.keys_made.setdefault("verdicts", []).append(
                 ("counts of an import", f"added 1, changed {int(is_changed)}", True, str(counted))
             )
         child.version = None
-        w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
+        if goes_on:
+            w.p.go_on(child, year, sex=d.given["sex"], grade=here.grade)
+        else:
+            w.p.correct(child, sex=d.given["sex"], grade=here.grade, klass=here.klass)
         w.call(d.uuid(), "child", row["id"])
         year = w.word("year", row["school_year_id"]) or ""
         stint = Stint(year, here.school, w.word("class", row["class_id"]), row["grade"], row["sex"], 0)
@@ -602,6 +636,135 @@ class ImportChildren:
     @staticmethod
     def touches(_w: World, _d: Deed) -> Any:
         return [EVERYTHING]
+
+
+# Schools by a file ------------------------------------------------------------------------------------------------------------
+
+
+@kind("import_schools", "POST /api/v1/imports", weight=0.08)
+class ImportSchools:
+    """A file with a school that is there, in the same district or another, and a new one: all of it or nothing."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        school = w.school()
+        place = w.pick(
+            each.id
+            for each in w.p.places.values()
+            if each.kind == "district" and not each.is_deleted and not each.is_closed
+        )
+        if school is None or place is None:
+            return None
+        if w.chance(0.4):
+            place = w.p.schools[school].stood[-1][1]
+        who = w.person("teacher", "mentor") if w.chance(0.1) else w.leader()
+        return who, {"school": school, "place": place}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        if why := leaders_only(w, d):
+            return why
+        if w.p.schools[d.given["school"]].is_deleted:
+            return "import faulty"
+        over = [w.p.places[each] for each in w.p.lineage(d.given["place"])]
+        return "?" if any(each.is_deleted or each.is_closed for each in over) else ""
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        school = await go.read("GET", f"/api/v1/schools/{w.ids[d.given['school']]}")
+        columns, path = [], []
+        for word in reversed(list(w.p.lineage(d.given["place"]))):
+            place = await go.read("GET", f"/api/v1/places/{w.ids[word]}")
+            if not place.is_done:
+                return place
+            columns += [place.data["kind"], f"{place.data['kind']}_code"]
+            path += [place.data["name_local"], place.data["code"]]
+        if not school.is_done:
+            return school
+        rows = (
+            ("code", "name_local", "reason", *columns),
+            (school.data["code"], school.data["name_local"], "the registry says so", *path),
+            (f"S{d.key}", f"School {d.key}", "", *path),
+        )
+        text = "".join(",".join(map(str, row)) + "\n" for row in rows)
+        fields = {"kind": "schools", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "schools.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        found = await go.read("GET", f"/api/v1/schools?search=S{d.key}&limit=1000")
+        made = next(each for each in found.data["items"] if each["code"] == f"S{d.key}")
+        told.data = {**run, "made": made}
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        school, place, made = w.p.schools[d.given["school"]], d.given["place"], answer["made"]
+        has_moved = school.stood[-1][1] != place
+        counted = (answer["added"], answer["changed"], answer["unchanged"], answer["faults"])
+        if counted != (1, int(has_moved), int(not has_moved), 0):
+            w.keys_made.setdefault("verdicts", []).append(
+                ("counts of an import of schools", f"added 1, changed {int(has_moved)}", True, str(counted))
+            )
+        if has_moved:
+            school.stood.append((w.p.tick(), place))
+        w.versions[school.id] = None
+        word = f"school {d.key}"
+        w.call(word, "school", made["id"])
+        w.versions[word] = made["version"]
+        w.p.schools[word] = School(word, f"School {d.key}", [(w.p.tick(), place)])
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
+def a_workbook() -> bytes:
+    """An XLSForm with one question, as small as a workbook can be."""
+    sheets = {
+        "survey": (
+            ("type", "name", "label::English (en)", "label::Khmer (km)"),
+            ("text", "why", "Why?", "ហេតុអ្វី?"),
+        ),
+        "choices": (("list_name", "name", "label::English (en)", "label::Khmer (km)"),),
+        "settings": (("form_title", "form_id"), ("Sheet", "sheet")),
+    }
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    linked = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packed = "http://schemas.openxmlformats.org/package/2006"
+    made = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    kept, names, links, types = io.BytesIO(), "", "", ""
+    with zipfile.ZipFile(kept, "w") as book:
+        for number, (name, rows) in enumerate(sheets.items(), 1):
+            cells = "".join(
+                "<row>" + "".join(f'<c t="inlineStr"><is><t>{each}</t></is></c>' for each in row) + "</row>"
+                for row in rows
+            )
+            sheet = f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
+            book.writestr(f"xl/worksheets/sheet{number}.xml", sheet)
+            names += f'<sheet name="{name}" sheetId="{number}" r:id="rId{number}"/>'
+            links += f'<Relationship Id="rId{number}" Type="{linked}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+            types += (
+                f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{made}.worksheet+xml"/>'
+            )
+        book.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{linked}"><sheets>{names}</sheets></workbook>',
+        )
+        relations = f'<Relationships xmlns="{packed}/relationships">'
+        book.writestr("xl/_rels/workbook.xml.rels", f"{relations}{links}</Relationships>")
+        top = f'<Relationship Id="rId1" Type="{linked}/officeDocument" Target="xl/workbook.xml"/>'
+        book.writestr("_rels/.rels", f"{relations}{top}</Relationships>")
+        book.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{packed}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Default Extension="xml" ContentType="application/xml"/>'
+            f'<Override PartName="/xl/workbook.xml" ContentType="{made}.sheet.main+xml"/>{types}</Types>',
+        )
+    return kept.getvalue()
 
 
 # Forms that come with a file, and buttons found on the page ---------------------------------------------------------------------
@@ -634,14 +797,17 @@ _with_file(
     ("a.pdf", TEXT_FILE, "application/pdf"),
     lambda _w, d: {"kind": "file", "title": f"Paper {d.key}", "subject": "math"},
 )
-_with_file(
-    "form_import_here",
-    "POST /forms/import",
-    lambda *_: "/forms/import",
-    lambda *_: "/forms/import",
-    ("form.xlsx", b"PK\x03\x04", "application/octet-stream"),
-    lambda *_: {},
-)
+plain("form_import_here", "POST /forms/import", weight=0.03)
+
+
+async def _form_import_here(go: Any, _w: World, d: Deed) -> Any:
+    """A workbook with one question, kept as the draft of a new form."""
+    file = ("form.xlsx", a_workbook(), "application/octet-stream")
+    typed = {"new_code": f"sheet{d.key}", "keep": "yes"}
+    return await go.form_with_file("/forms/import", "/forms/import", file, **typed)
+
+
+KINDS["form_import_here"].send = _form_import_here
 _with_file(
     "photo_here",
     "POST /visits/{id}/photos",
@@ -685,7 +851,7 @@ _button(
     "POST /calendar-links/{id}/revoke",
     lambda *_: "/next-week",
     r"/calendar-links/[^/]+/revoke",
-    roles=("mentor",),
+    roles=MENTORS,
 )
 _button(
     "form_move",
@@ -699,13 +865,15 @@ _button(
 plain("take_left_rows", "POST /imports/{id}/left-rows", weight=0.02)
 
 
-async def _take_left_rows(go: Any, _w: World, _d: Deed) -> Any:
-    """The rows that the newest import left out, where it left any."""
-    listed = await go.read("GET", "/api/v1/imports?limit=1")
-    rows = listed.data["items"] if listed.is_done else []
-    if not rows:
-        return listed
-    page = f"/imports/{rows[0]['id']}"
+async def _take_left_rows(go: Any, _w: World, d: Deed) -> Any:
+    """A file whose only row names a school that is not there is imported without it, and the row is taken away as a file."""
+    text = CSV + f"NOWHERE,C{d.key},{name_of(d.key)},1,3\n"
+    fields = {"kind": "students", "dry_run": "false", "leaves_bad_rows": "true"}
+    told = await go.upload("/api/v1/imports", fields, "children.csv", text.encode(), "text/csv")
+    if not told.is_done:
+        return told
+    run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+    page = f"/imports/{run['id']}"
     return await go.form(page, f"{page}/left-rows")
 
 

@@ -19,6 +19,7 @@ from simulation.rooms.plain import (
     plain,
     school_and_subject,
     thing,
+    with_suggestion,
 )
 from simulation.stage import PASSWORD
 
@@ -467,16 +468,6 @@ plain(
     ),
 )
 plain(
-    "fill_gaps",
-    "POST /assignments/gaps",
-    weight=0.03,
-    form=(
-        lambda *_: "/assignments/gaps?role=mentor&subject=math",
-        lambda *_: "/assignments/gaps",
-        lambda *_: {},
-    ),
-)
-plain(
     "export_audit_here",
     "POST /audit/export",
     weight=0.03,
@@ -606,7 +597,8 @@ def in_group(
         if not told.is_done:
             return told
         rows = told.data["groups"]
-        number = rows[d.key % len(rows)]["id"] if rows else 0
+        full = [each for each in rows if each["state"] == "accepted" and each["children"]] or rows
+        number = full[d.key % len(full)]["id"] if full else 0
         return await go.form(
             f"/groups/{number}{page_tail}",
             f"/groups/{number}{tail}",
@@ -800,6 +792,8 @@ plain(
         lambda _w, d: {"code": f"page{d.key}", "name": f"Form {d.key}"},
     ),
 )
+PAGES_OF_FORM = {"/about": "/about", "/question": "/question?at=q1", "/preview": "/preview"}
+"""Where what is posted there is filled in; elsewhere the form's own page."""
 for name, tail in (
     ("section", "/section"),
     ("publish", "/publish"),
@@ -815,9 +809,7 @@ for name, tail in (
         weight=0.03,
         roles=LEAD,
         form=(
-            lambda w, d, end=tail: (
-                f"/forms/{thing(w, d)['code']}{end if end in ('/about', '/question', '/preview') else ''}"
-            ),
+            lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{PAGES_OF_FORM.get(end, '')}",
             lambda w, d, end=tail: f"/forms/{thing(w, d)['code']}{end}",
             no_fields,
         ),
@@ -857,6 +849,7 @@ _choosing(
 
 
 async def _suggestion_here(go: Any, w: World, d: Deed) -> Any:
+    await with_suggestion(go, w, d)
     page = f"/schools/{_id(w, d, 'school')}/groups?subject={d.given['subject']}"
     return await go.form_like(page, r"/groups/[^/]+/suggestion")
 

@@ -601,6 +601,58 @@ class Assign:
         return [d.given["person"], d.given["school"]]
 
 
+@kind("fill_gaps", "POST /assignments/gaps", weight=0.05)
+class FillGaps:
+    """A school that lacks a mentor or a teacher is given to somebody, by the page that lists such schools."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        role, subject = w.pick(("mentor", "teacher")), w.pick(("language", "math"))
+        roles = {each.id: each.role for each in w.p.people.values()}
+        served = {
+            each.school
+            for each in w.p.assignments.values()
+            if each.subject == subject and each.holds_on(w.today) and roles.get(each.person) == role
+        }
+        school = w.pick(
+            each.id
+            for each in w.p.schools.values()
+            if not each.is_deleted and each.is_open and not each.is_practice and each.id not in served
+        )
+        person = w.person(role)
+        if school is None or person is None:
+            return None
+        return w.leader(), {"school": school, "person": person, "role": role, "subject": subject}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        return leaders_only(w, d) or "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        g = d.given
+        person, school = w.ids[f"person {g['person']}"], w.ids[g["school"]]
+        page = f"/assignments/gaps?role={g['role']}&subject={g['subject']}&limit=50"
+        told = await go.form(page, "/assignments/gaps", person=person, school=[school])
+        if told.is_done:
+            listed = f"/api/v1/assignments?person_id={person}&school_id={school}&active=true&limit=100"
+            rows = (await go.read("GET", listed)).data["items"]
+            told.data = next(
+                row for row in rows if row["subject"] == g["subject"] and row["class_id"] is None
+            )
+        return told
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        g, word = d.given, f"assignment {d.key}"
+        w.call(word, "assignment", answer["id"])
+        w.p.assignments[word] = Assignment(word, g["person"], g["school"], g["subject"], None, w.today, None)
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
 @kind("assign_many", "POST /api/v1/assignments/batch", weight=0.1)
 class AssignMany:
     """Somebody gets several schools in one step, all or none."""
@@ -656,6 +708,20 @@ class EndAssignment:
     @staticmethod
     def make(w: World) -> Any:
         word = w.pick(each.id for each in w.p.assignments.values() if not each.is_ended)
+        if w.chance(0.25):
+            # Rather somebody's who has a draft or a plan there: it is left behind.
+            own = {
+                (each.get("who"), each.get("school"), each.get("subject"))
+                for sort in ("visit", "planned")
+                for each in w.things.get(sort, {}).values()
+                if sort == "planned" or each.get("state") == "draft"
+            }
+            busy = [
+                each.id
+                for each in w.p.assignments.values()
+                if not each.is_ended and (each.person, each.school, each.subject) in own
+            ]
+            word = w.pick(busy) or word
         return None if word is None else (w.leader(), {"assignment": word, "many": w.chance(0.3)})
 
     @staticmethod

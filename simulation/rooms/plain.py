@@ -320,6 +320,21 @@ plain(
     school_of=_of_school,
     path=lambda _go, w, d: f"/api/v1/schools/{w.ids[d.given['school']]}/devices",
 )
+
+
+async def _my_token(go: Any, _w: World, _d: Deed) -> Any:
+    """A token makes no tokens: whoever is signed in does."""
+    return await go.by_session("POST", "/api/v1/me/tokens", {"label": "second", "days": 3})
+
+
+KINDS["my_token"].send = _my_token
+
+
+async def _revoke_my_token(go: Any, w: World, d: Deed) -> Any:
+    return await go.by_session("DELETE", f"/api/v1/me/tokens/{thing(w, d)['id']}", None)
+
+
+KINDS["revoke_my_token"].send = _revoke_my_token
 plain("export_audit", "POST /api/v1/audit/export", body=lambda *_: {}, weight=0.04)
 
 # Groups, checks, sessions --------------------------------------------------------------------------------------------------
@@ -458,11 +473,42 @@ plain(
 )
 
 
+async def with_suggestion(go: Any, w: World, d: Deed) -> list[dict[str, Any]]:
+    """The suggestions of a school and subject; where there are none, a child is tested again and found one band further."""
+    school, subject = w.ids[d.given["school"]], d.given["subject"]
+    address = f"/api/v1/group-suggestions?school_id={school}&subject={subject}"
+    told = await go.read("GET", address)
+    if not told.is_done:
+        return []
+    ready = [each for each in told.data["suggestions"] if each["kind"] != "recheck"]
+    if ready:
+        return ready
+    groups = (await go.read("GET", f"/api/v1/groups?school_id={school}&subject={subject}")).data["groups"]
+    used = [each for each in groups if each["state"] == "accepted"]
+    for lower in used:
+        above = [each for each in used if each["band"] == lower["band"] + 1]
+        if not above or not lower["children"]:
+            continue
+        page = await go.read("GET", f"/api/v1/groups/{lower['id']}")
+        if not page.is_done or not page.data["members"]:
+            continue
+        member = page.data["members"][d.key % len(page.data["members"])]
+        write = {
+            "id": d.uuid("check"),
+            "student_id": member["student_id"],
+            "subject": subject,
+            "level": above[0]["levels"][0],
+            "checked_on": w.day(),
+        }
+        await go.write("POST", "/api/v1/level-checks", {"writes": [write]})
+        told = await go.read("GET", address)
+        break
+    return [each for each in told.data["suggestions"] if each["kind"] != "recheck"]
+
+
 async def _accept_suggestion(go: Any, w: World, d: Deed) -> Any:
     """The first that the program makes, as it makes it; one that nobody made where there is none."""
-    address = f"school_id={w.ids[d.given['school']]}&subject={d.given['subject']}"
-    told = await go.read("GET", f"/api/v1/group-suggestions?{address}")
-    rows = told.data["suggestions"] if told.is_done else []
+    rows = await with_suggestion(go, w, d)
     row = (
         rows[0]
         if rows
@@ -695,13 +741,10 @@ def _a_round(w: World) -> dict[str, Any] | None:
 
 
 def _locked_all(w: World, d: Deed, _answer: Any) -> None:
-    for word in w.p.live.values():
-        result = w.p.results[word]
-        if (
-            result.school == d.given["school"]
-            and result.round == d.given["round"]
-            and w.p.children[result.child].is_live
-        ):
+    """Every result of the school in the round: of removed children too, and what merges set aside."""
+    for result in w.p.results.values():
+        is_there = (result.school, result.round) == (d.given["school"], d.given["round"])
+        if is_there and not result.is_deleted:
             result.is_locked, result.version = d.given["lock"], None
 
 
@@ -1088,8 +1131,17 @@ _on_form("drop_draft", "DELETE", "draft", lambda *_: None)
 _on_form("publish_form", "POST", "publish", lambda version, _d: {"version": version})
 
 
-def _held(w: World, d: Deed, _answer: Any) -> None:
-    known = {"school": d.given["school"], "subject": d.given["subject"]}
+def _held(w: World, d: Deed, answer: Any) -> None:
+    """A session as it was sent: of three children one comes, one comes late, one is absent."""
+    marked = len(answer["marks"])
+    known = {
+        "school": d.given["school"],
+        "subject": d.given["subject"],
+        "held_on": w.day(),
+        "minutes": 45,
+        "there": marked - marked // 3,
+        "marked": marked,
+    }
     w.things.setdefault("session", {})[d.uuid()] = known
 
 

@@ -121,9 +121,16 @@ class Test:
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
-        given = d.given if d.way == "api" else {**d.given, "stale": False}
+        given = d.given
+        if d.way == "page":
+            # The page proposes the day itself: today, or the round's nearest day.
+            held = w.p.rounds[given["round"]]
+            day = min(max(w.today, held.starts_on), held.ends_on)
+            given = {**given, "stale": False, "tested_on": day.isoformat()}
         why = _why(w, d, given, has_reason=bool(d.given["reason"]))
-        if d.way == "page" and why in ("", "date_in_future", "date_outside_round"):
+        if d.way == "page" and why == "date_in_future":
+            return "?"
+        if d.way == "page" and not why:
             present = w.p.live_result(d.given["child"], d.given["round"], d.given["subject"])
             return "?" if present or w.p.rounds[d.given["round"]].state != "open" else ""
         return why

@@ -67,6 +67,18 @@ def test_every_route_says_who_may_call_it() -> None:
             assert endpoint.path in OPEN_TO_ALL, f"{named(endpoint)} is open to strangers; was that decided?"
 
 
+def test_every_page_that_writes_reads_the_form_that_carries_the_sessions_token() -> None:
+    """Seen: a page without a form of its own read no body, so that no browser's token ever reached it, and every button got 403."""
+    deaf = [
+        named(endpoint)
+        for endpoint in REGISTRY
+        if "pages" in endpoint.tags
+        and endpoint.method == "POST"
+        and not {"form", "body", "upload"} & endpoint.inputs.keys()
+    ]
+    assert not deaf
+
+
 def test_every_pair_of_the_table_names_known_roles() -> None:
     for pair, roles in TABLE.items():
         assert roles <= set(ROLES), pair

@@ -1015,6 +1015,7 @@ $$;
 
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
 -- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
+-- Who goes into a later year at the same school, whether by a roll-over or by that year's roster, keeps its seat in the year it leaves.
 create function keep_student_counts() returns trigger language plpgsql as $$
 declare
     enrolled enrolled_delta[];
@@ -1060,12 +1061,16 @@ begin
                     when n.status = 'left' then coalesce($1->>'reason', 'left')
                     when $1 is not null then $1->>'reason'
                     when o.school_id <> n.school_id then 'transfer'
-                    when o.school_year_id <> n.school_year_id then 'change'
+                    when o.school_year_id <> n.school_year_id then
+                        case when z.starts_on < y.starts_on then 'change' when n.grade > o.grade then 'promotion' when n.grade = o.grade then 'repeat'
+                            else 'change' end
                     else 'correction' end,
-                coalesce($1->>'words', ''), $1->>'roll_over_id' is not null, ($1->>'roll_over_id')::uuid, o.stint_number, n.stint_number
+                coalesce($1->>'words', ''), $1->>'roll_over_id' is not null or ($1 is null and n.status = 'active' and o.school_id = n.school_id
+                    and z.starts_on > y.starts_on), ($1->>'roll_over_id')::uuid, o.stint_number, n.stint_number
             from old_rows o
             join new_rows n on n.id = o.id
             join school_year y on y.id = o.school_year_id
+            join school_year z on z.id = n.school_year_id
             where o.status = 'active' and n.stint_number > o.stint_number
         $move$ using said;
         execute $correct$
@@ -2350,7 +2355,7 @@ create table roll_over_class (
 );
 create index roll_over_class_by_class on roll_over_class (class_id);
 
--- closes_year: the child stood there when its school went on to the next year. It counts as enrolled in that year for ever, so that the
+-- closes_year: the child stood there when it went on to a later year, with its school or by that year's roster. It counts as enrolled in that year for ever, so that the
 -- coverage of a year that is over keeps its denominator. is_hidden: its child was removed (a trigger on student keeps this).
 alter table past_enrolment add column words text not null default '' constraint past_enrolment_words_are_short check (length(words) <= 200);
 alter table past_enrolment add column sex smallint not null;

@@ -32,6 +32,7 @@ from rightlevel.programme.students import (
     delete_student,
     list_past_enrolments,
     list_record_changes,
+    mark_left,
     read_student,
     restore_student,
 )
@@ -52,6 +53,17 @@ update student set code = 'a0', code_is_shared = true where id = %(id)s::uuid
 -- name: new_year
 -- A year after the cast's.
 insert into school_year (name, starts_on, ends_on) values ('2027', '2027-01-01', '2027-12-31') returning id
+-- name: seats
+-- Who sits at a school in a round, and where.
+select student_id::text as student_id, class_id, grade, sex from seats_of_school(%(round)s, 'math', %(school)s)
+-- name: round_of
+-- A round of a year.
+insert into round (school_year_id, kind, starts_on, ends_on) values (%(year)s, 'baseline', '2027-02-01', '2027-02-09') returning id
+-- name: tested
+-- A child was found absent in a round.
+insert into result (id, student_id, round_id, school_id, grade, sex, subject, outcome, method, tested_on, assessor_id, created_at, changed_at)
+select gen_random_uuid(), st.id, %(round)s, %(school)s, st.grade, st.sex, 'math', 'absent', 'direct', '2027-02-02', %(person)s, now(), now()
+from student st where st.id = %(child)s::uuid
 -- name: made
 -- Children that a file brought.
 select id::text as id from student where code like 'N%%'
@@ -65,6 +77,13 @@ select resource_id, before, after, reason from audit_entry where resource = 'stu
 
 class Made(msgspec.Struct, frozen=True):
     id: str
+
+
+class Seat(msgspec.Struct, frozen=True):
+    student_id: str
+    class_id: int | None
+    grade: int
+    sex: int
 
 
 class Audited(msgspec.Struct, frozen=True):
@@ -192,12 +211,14 @@ async def test_what_a_file_changes_is_kept_as_single_deeds_keep_it(importing: Im
     assert (outcome.added, outcome.changed, outcome.unchanged) == (1, 4, 1)
     assert outcome.message == (
         "Of the changed children 3 have another school year, grade, class or sex; what they had is kept."
+        " 1 go on into a later school year, and keep their place in the rounds of the year they leave."
+        " 1 rounds of that year are open, and go on with them."
     )
     kept: list[tuple[int | None, int, str]] = []
     for student in cast.students_a:
         past = await list_past_enrolments(session, cast.coordinator, student, PageRequest())
         kept += [(each.class_id, each.grade, each.reason) for each in past.items]
-    assert kept == [(None, 3, "change")], (
+    assert kept == [(None, 3, "repeat")], (
         "another year is a move; the others are corrections, and no roll is fixed"
     )
     audited = await session.fetch_all(QUERIES["audited"], {}, into=Audited)
@@ -210,6 +231,75 @@ async def test_what_a_file_changes_is_kept_as_single_deeds_keep_it(importing: Im
         change = (await list_record_changes(session, cast.coordinator, student, PageRequest())).items[0]
         assert (change.deed, change.reason, change.by) == ("import", "in.csv", cast.coordinator.display_name)
         assert change.before[field] != change.after[field]
+
+
+YEAR = ("school_year",)
+
+
+async def test_a_roster_of_a_later_year_takes_children_on_as_their_school_goes_on(
+    importing: Importing,
+) -> None:
+    """Seen: the roster of the new year took its children out of the open round of the old one, without a word."""
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    await session.fetch_value(QUERIES["new_year"], {})
+    before = await session.fetch_all(
+        QUERIES["seats"], {"round": cast.round, "school": cast.school_a}, into=Seat
+    )
+    assert child in {each.student_id for each in before}
+    outcome, _ = await importing(["A", "A0", "Bopha", "m", 4, "2027"], more=YEAR)
+    assert (outcome.changed, outcome.faults) == (1, 0)
+    after = await session.fetch_all(
+        QUERIES["seats"], {"round": cast.round, "school": cast.school_a}, into=Seat
+    )
+    assert sorted(after, key=str) == sorted(before, key=str), "the open round of the old year goes on with it"
+    past = (await list_past_enrolments(session, cast.coordinator, child, PageRequest())).items
+    assert [(each.grade, each.reason) for each in past] == [(3, "promotion")]
+    assert (await read_student(session, cast.coordinator, child)).grade == 4
+    assert (await importing(["A", "A0", "Bopha", "m", 4, "2027"], more=YEAR))[0].unchanged == 1
+
+
+async def test_a_file_takes_a_child_back_to_an_earlier_year_only_until_the_later_has_a_result(
+    importing: Importing,
+) -> None:
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    year = await session.fetch_value(QUERIES["new_year"], {})
+    there, back = ["A", "A0", "Bopha", "m", 4, "2027"], ["A", "A0", "Bopha", "m", 3, "2026"]
+    await importing(there, more=YEAR)
+    outcome, _ = await importing(back, more=YEAR)
+    assert outcome.changed == 1
+    assert str(outcome.message).endswith("1 go back into an earlier school year.")
+    seats = await session.fetch_all(
+        QUERIES["seats"], {"round": cast.round, "school": cast.school_a}, into=Seat
+    )
+    assert [each.grade for each in seats if each.student_id == child] == [3], "it sits there once"
+    await importing(there, more=YEAR)
+    held = await session.fetch_value(QUERIES["round_of"], {"year": year})
+    values = {"child": child, "round": held, "school": cast.school_a, "person": cast.coordinator.person_id}
+    await session.execute(QUERIES["tested"], values)
+    _, faults = await importing(back, more=YEAR)
+    rule = (
+        "This child stands in a later school year and has results or a closed round there: leave this row out"
+    )
+    assert faults == [(2, "school_year", rule)]
+    assert (await read_student(session, cast.coordinator, child)).school_year_id == year
+
+
+async def test_a_file_takes_nobody_who_left_and_nobody_of_a_closed_school_into_another_year(
+    importing: Importing,
+) -> None:
+    session, cast, child = importing.session, importing.cast, importing.cast.students_a[0]
+    await session.fetch_value(QUERIES["new_year"], {})
+    await mark_left(
+        session, cast.coordinator, child, version=1, left_on=TODAY, reason="moved away", clock=importing.clock
+    )
+    row = ["A", "A0", "Bopha", "m", 4, "2027"]
+    _, faults = await importing(row, more=YEAR)
+    assert faults == [
+        (2, "school_year", "This child left: say that it came back first, or leave this row out")
+    ]
+    await session.execute(QUERIES["close"], {"code": "A"})
+    _, faults = await importing(["A", "A1", "Chan", "f", 4, "2027"], more=YEAR)
+    assert faults == [(2, "school_code", "This school is closed: open it first, or leave this row out")]
 
 
 async def test_added_children_are_audited_by_their_ids_in_rows_of_a_bounded_size(

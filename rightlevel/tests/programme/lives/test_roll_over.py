@@ -44,6 +44,7 @@ from rightlevel.programme.students import (
     read_student,
     restore_student,
 )
+from rightlevel.programme.twins import Merge, merge_twins, unmerge_twins
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()
@@ -209,6 +210,26 @@ async def test_it_is_undone_exactly_until_the_first_result_of_the_new_year(
     with pytest.raises(RollOverStands) as stands:
         await undo_roll_over(session, cast.coordinator, second.id, reason="too late", clock=clock)
     assert "2027" in str(stands.value)
+
+
+async def test_who_was_entered_in_the_new_year_stays_there_whatever_record_was_made_one_with_it(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    """Seen: undoing took a child into the old year that had never been there, and the merge could not be taken back any more."""
+    done = await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
+    new = NewStudent(cast.school_a, "AGAIN", "Entered Again", 2, 4, school_year_id=next_year)
+    kept = await create_student(session, cast.coordinator, new, clock)
+    gone = await read_student(session, cast.coordinator, cast.students_a[0])
+    both = Merge(kept.id, kept.version, gone.id, gone.version, "the same child")
+    merged = await merge_twins(session, cast.coordinator, both, clock)
+    undone = await undo_roll_over(session, cast.coordinator, done.id, reason="too early", clock=clock)
+    assert undone.back == 4
+    now = await read_student(session, cast.coordinator, kept.id)
+    assert (now.school_year_id, now.grade) == (next_year, 4)
+    await assert_exact(session)
+    await unmerge_twins(session, cast.coordinator, merged.id, reason="two after all", clock=clock)
+    assert (await read_student(session, cast.coordinator, gone.id)).school_year_id == next_year
+    await assert_exact(session)
 
 
 async def test_who_has_moved_on_since_stays_there_when_it_is_undone(

@@ -22,6 +22,7 @@ from rightlevel.programme.results import (
     class_sheet,
     delete_result,
     enter_results,
+    lock_results_of_school,
     read_moved_child,
     read_result,
     results_of_student,
@@ -220,3 +221,26 @@ async def test_whose_right_at_the_school_ended_sees_no_name_of_its_past(
         more = () if ask is read_moved_child else (PageRequest(),)
         with pytest.raises(NotFound):
             await ask(session, former, moved.student_id, *more)  # type: ignore[operator]
+
+
+async def test_a_schools_lock_holds_the_results_of_removed_children_too(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """Whoever comes back comes back into a round that is locked: nothing of it may be written since."""
+    child = cast.students_a[0]
+    write = a_write(cast, child)
+    assert await codes(session, cast.teacher, clock, write) == ["saved"]
+    await delete_student(session, cast.coordinator, child, reason="twice", clock=clock)
+    locked = await lock_results_of_school(
+        session,
+        cast.coordinator,
+        school_id=cast.school_a,
+        round_id=cast.round,
+        reason="the week is over",
+        clock=clock,
+    )
+    assert locked == 1
+    await restore_student(session, cast.coordinator, child)
+    assert (await read_result(session, cast.coordinator, write.id)).is_locked
+    again = a_write(cast, child, level="division", version=2)
+    assert await codes(session, cast.teacher, clock, again) == ["result_locked"]

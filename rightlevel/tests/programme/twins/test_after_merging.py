@@ -20,7 +20,7 @@ from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.groups import CheckAnswer, CheckWrite, enter_checks
-from rightlevel.programme.lives import erase_identity
+from rightlevel.programme.lives import PastAmendment, amend_past_enrolment, erase_identity
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultAnswer, ResultWrite, enter_results
 from rightlevel.programme.rounds import read_round, set_round_state
@@ -30,6 +30,9 @@ from rightlevel.programme.students import (
     StudentChange,
     change_student,
     create_student,
+    list_past_enrolments,
+    mark_left,
+    mark_returned,
     read_student,
 )
 from rightlevel.programme.twins import Merge, Merged, merge_twins, unmerge_twins
@@ -45,12 +48,22 @@ QUERIES = read_queries(
 -- name: under_way
 -- How many re-tests are under way.
 select count(*) from verification where state in ('pending', 'disagreed', 'returned')
+-- name: grade
+-- The grade that a child's result of a round counts in.
+select grade from result where student_id = %(id)s::uuid and round_id = %(round)s and deleted_at is null
+-- name: aside
+-- Which past enrolments are set aside, whoever has them now.
+select p.is_aside from past_enrolment p where p.until_number > 0 order by p.id
 -- name: enrolled
 -- How many children of a school are counted as enrolled.
 select coalesce(sum(children), 0)::int from school_enrolled where school_id = %(school)s
 """,
     origin="test_after_merging.py",
 )
+
+
+class Aside(msgspec.Struct, frozen=True):
+    is_aside: bool
 
 
 def a_write(cast: Cast, student: str, **more: Any) -> ResultWrite:
@@ -225,6 +238,82 @@ async def test_a_fixed_roll_keeps_the_seat_of_a_record_that_went_into_a_later_on
     await merge(session, cast, cast.students_a[1], gone)
     assert await enrolled() == there - 1
     assert await is_exact()
+
+
+async def test_an_amended_past_is_followed_by_what_was_set_aside_with_the_record_that_had_it(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a past enrolment was amended while two records were one; taken apart again, a result counted where its child never stood."""
+    gone, kept = cast.students_a[0], cast.students_a[1]
+    absent = a_write(cast, gone, level=None, outcome="absent")
+    for write in (absent, a_write(cast, kept)):
+        answers = await enter_results(session, cast.coordinator, [write], CLOCK)
+        assert [each.code for each in answers] == ["saved"]
+    for student in (gone, kept):
+        version = (await read_student(session, cast.coordinator, student)).version
+        left = await mark_left(
+            session, cast.coordinator, student, version=version, left_on=TODAY, reason="moved", clock=CLOCK
+        )
+        await mark_returned(session, cast.coordinator, student, version=left.version, clock=CLOCK)
+    own = (await list_past_enrolments(session, cast.coordinator, kept, PageRequest())).items[0].id
+    merged = await merge(session, cast, kept, gone)
+    came = [
+        each.id
+        for each in (await list_past_enrolments(session, cast.coordinator, kept, PageRequest())).items
+        if each.id != own
+    ]
+    assert len(came) == 1
+    for enrolment, grade in ((own, 5), (came[0], 4)):
+        version = (await read_student(session, cast.coordinator, kept)).version
+        amendment = PastAmendment(version, "was written down wrongly", grade=grade, class_id=None)
+        await amend_past_enrolment(session, cast.coordinator, kept, enrolment, amendment, CLOCK)
+    await undo(session, cast, merged)
+    grades = {
+        student: await session.fetch_value(QUERIES["grade"], {"id": student, "round": cast.round})
+        for student in (gone, kept)
+    }
+    assert grades == {gone: 4, kept: 5}, "each followed what was said of where its own child stood"
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+
+
+async def test_what_one_merge_set_aside_stays_so_through_another_and_back(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a record of two went into a third and came out again; then its child stood at two places at once."""
+    one, other = cast.students_a[:2]
+    away = [
+        await mark_left(
+            session, cast.coordinator, each, version=1, left_on=TODAY, reason="moved", clock=CLOCK
+        )
+        for each in (one, other)
+    ]
+    for left in away:
+        await mark_returned(session, cast.coordinator, left.id, version=left.version, clock=CLOCK)
+    # A record that never stood anywhere while those two did.
+    new = NewStudent(cast.school_a, "LATER", "Entered Later", 2, 3)
+    third = (await create_student(session, cast.coordinator, new, CLOCK)).id
+
+    async def aside() -> list[bool]:
+        rows = await session.fetch_all(QUERIES["aside"], {}, into=Aside)
+        return [each.is_aside for each in rows]
+
+    assert await aside() == [False, False]
+    first = await merge(session, cast, one, other)
+    was = await aside()
+    assert sorted(was) == [False, True], "two who sat there at once sit there once"
+    second = await merge(session, cast, third, one)
+    assert await aside() == was
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+    await undo(session, cast, second)
+    assert await aside() == was
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+    await undo(session, cast, first)
+    assert await aside() == [False, False]
+    found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
 
 
 HANGS_ON_A_CHILD = {

@@ -294,6 +294,14 @@ def _told(saving: _Saving, saved: store.Saved) -> str | None:
         said.append(
             f"Of the changed children {saved.moved} have another school year, grade, class or sex; what they had is kept."
         )
+    if saved.went_on:
+        said.append(
+            f"{saved.went_on} go on into a later school year, and keep their place in the rounds of the year they leave."
+        )
+        if saved.open_rounds:
+            said.append(f"{saved.open_rounds} rounds of that year are open, and go on with them.")
+    if saved.went_back:
+        said.append(f"{saved.went_back} go back into an earlier school year.")
     if plan.ignored:
         more = f" and {len(plan.ignored) - SHOWN_IGNORED} more" if len(plan.ignored) > SHOWN_IGNORED else ""
         said.append(f"Columns not used: {', '.join(plan.ignored[:SHOWN_IGNORED])}{more}.")

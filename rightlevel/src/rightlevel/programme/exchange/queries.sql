@@ -131,8 +131,8 @@ kept as (
 select count(*) as faults from found
 
 -- name: find_children_new_at_closed_schools
--- Notes rows that would add a child to a school that the one judge says is closed. Years need no look: a file names none that is deleted, and they
--- are held. Children who are there already may be corrected. Served by student_code_is_unique_in_its_school.
+-- Notes rows that would add a child to a school that the one judge says is closed, or take one of it into another year. Years need no look: a file
+-- names none that is deleted, and they are held. Children who are there already may be corrected. Served by student_code_is_unique_in_its_school.
 with refused as materialized (
     select sc.id, sc.code
     from school sc
@@ -143,10 +143,35 @@ found as (
     from staged_student s
     join refused r on r.code = s.school_code
     left join student st on st.school_id = r.id and lower(st.code) = lower(s.code) and st.deleted_at is null
-    where st.id is null),
+    where st.id is null or st.school_year_id <> s.school_year_id),
 kept as (
     insert into found_fault (row_number, column_name, value, rule)
     select row_number, %(column)s, left(school_code, 200), 'This school is closed: open it first, or leave this row out'
+    from found order by row_number limit %(most)s)
+select count(*) as faults from found
+
+-- name: find_other_years
+-- Notes rows that would take a child who left into another year, or a child back to an earlier one in spite of results, or of a round that holds it,
+-- in a later. Served by student_code_is_unique_in_its_school and result_by_student.
+with found as (
+    select s.row_number, y.name,
+        case when st.status = 'left' then 'This child left: say that it came back first, or leave this row out'
+            else 'This child stands in a later school year and has results or a closed round there: leave this row out' end as rule
+    from staged_student s
+    join school sc on sc.code = s.school_code
+    join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null and st.school_year_id <> s.school_year_id
+    join school_year y on y.id = s.school_year_id
+    join school_year o on o.id = st.school_year_id
+    where st.erased_at is null and (st.status = 'left' or (y.starts_on < o.starts_on and exists (
+        select 1
+        from round rd
+        join school_year later on later.id = rd.school_year_id and later.starts_on > y.starts_on
+        where rd.deleted_at is null and (
+            (rd.school_year_id = o.id and rd.roll_number >= st.stint_number)
+            or exists (select 1 from result r where r.student_id = st.id and r.round_id = rd.id and r.deleted_at is null)))))),
+kept as (
+    insert into found_fault (row_number, column_name, value, rule)
+    select row_number, %(column)s, name, rule
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
@@ -282,8 +307,24 @@ from (
 analyze matched_student
 
 -- name: count_moves
--- Of how many children the file changes the year, class, grade or sex. What they had is kept by triggers.
-select count(*) as moves from matched_student where is_moved
+-- Of how many children the file changes the year, class, grade or sex, how many of them go into a later year or back into an earlier one, and how
+-- many rounds that are open go on with them in the year they leave. What they had is kept by triggers.
+with years as materialized (
+    select o.id, z.starts_on > o.starts_on as is_later, count(*) as children
+    from matched_student m
+    join staged_student s on s.row_number = m.row_number
+    join student st on st.id = m.student_id and st.status = 'active'
+    join school_year o on o.id = st.school_year_id
+    join school_year z on z.id = s.school_year_id
+    where m.is_moved and o.id <> z.id
+    group by o.id, z.starts_on > o.starts_on
+)
+select (select count(*) from matched_student where is_moved) as moved,
+    coalesce(sum(y.children) filter (where y.is_later), 0)::bigint as went_on,
+    coalesce(sum(y.children) filter (where not y.is_later), 0)::bigint as went_back,
+    (select count(*) from round rd where rd.state = 'open' and rd.deleted_at is null
+        and rd.school_year_id in (select id from years where is_later)) as open_rounds
+from years y
 
 -- name: audit_changes
 -- Writes into the audit which children the file changes, and how: everything but names.

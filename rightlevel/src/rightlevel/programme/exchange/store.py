@@ -107,6 +107,7 @@ async def find_faults(
             ("find_erased_children", "code"),
             ("find_codes_of_erased_children", "code"),
             ("find_other_grades", "grade"),
+            ("find_other_years", "school_year"),
         ]
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []
@@ -209,11 +210,18 @@ def _resolve(level: int) -> Any:
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What an import saved. `moved`: of the changed ones, children whose year, class, grade or sex changed, schools whose place did."""
+    """What an import saved. `moved`: of the changed ones, children whose year, class, grade or sex changed, schools whose place did.
+
+    `went_on`, `went_back`: of the moved children those who went into a later school year, or back into an earlier one; `open_rounds`: how many
+    rounds of the years that they leave are open and go on with them.
+    """
 
     added: int
     changed: int
     moved: int = 0
+    went_on: int = 0
+    went_back: int = 0
+    open_rounds: int = 0
 
 
 async def apply_schools(
@@ -252,7 +260,7 @@ async def apply_students(
     matched = await session.execute(_queries["match_students"].plus(*matching), {})
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
-    moved = await session.fetch_value(_queries["count_moves"], {}) if matched else 0
+    moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves) if matched else None
     added = changed = 0
     for after in range(0, last, ROWS_PER_STATEMENT):
         some = audited | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
@@ -260,7 +268,16 @@ async def apply_students(
             await session.execute(_queries["audit_changes"].plus(*parts), some)
             changed += await session.execute(_queries["change_students"].plus(*parts), some)
         added += await session.fetch_value(_queries["add_students"], some)
-    return Saved(added, changed, moved)
+    if moves is None:
+        return Saved(added, changed)
+    return Saved(added, changed, moves.moved, moves.went_on, moves.went_back, moves.open_rounds)
+
+
+class _Moves(msgspec.Struct, frozen=True):
+    moved: int
+    went_on: int
+    went_back: int
+    open_rounds: int
 
 
 async def start_run(

@@ -53,7 +53,7 @@ async def amend_past_enrolment(
     """The past enrolment in another class, grade or sex, with the results of its year: those of frozen rounds follow as amendments.
 
     Seats and figures of the year's rounds follow at once, fixed ones too; the child's present is not touched. The sex is that of all
-    its past enrolments of the year. *Errors*: Forbidden, NotFound, Stale, Invalid with every fault, RoundSealing. *Cost*: eight statements.
+    its past enrolments of the year. What a merge set aside follows too, and is right when the merge is undone. *Errors*: Forbidden, NotFound, Stale, Invalid with every fault, RoundSealing. *Cost*: nine statements.
     """
     require(actor, "amend", "student")
     student = await student_for_write(session, actor, student_id)
@@ -80,6 +80,7 @@ async def amend_past_enrolment(
         raise Stale(current=msgspec.to_builtins(student), yours=msgspec.to_builtins(amendment))
     await amending(session, actor, amendment.reason.strip())
     try:
+        await session.execute(_queries["amend_results_set_aside"], values)
         await session.execute(_queries["amend_past"], values)
         results = await session.execute(_queries["amend_results"], values)
     except ConstraintViolated as error:

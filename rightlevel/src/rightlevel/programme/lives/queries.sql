@@ -64,6 +64,44 @@ set class_id = case when id = %(enrolment_id)s then %(class_id)s else class_id e
 where student_id = %(student_id)s::uuid and school_year_id = %(school_year_id)s
     and (id = %(enrolment_id)s or (sex = %(old_sex)s and sex <> %(sex)s))
 
+-- name: amend_results_set_aside
+-- What was set aside when records were made one follows like what stands, before the past enrolment itself: a result that lies with the record from
+-- which the past enrolment came (or that this child had, where it is its own) goes back to it when the merge is undone. How many. Served by
+-- past_enrolment_by_student, student_merge_by_kept and result_by_student.
+with recursive changed as (
+    select p.id, p.id = %(enrolment_id)s as is_named
+    from past_enrolment p
+    where p.student_id = %(student_id)s::uuid and p.school_year_id = %(school_year_id)s
+        and (p.id = %(enrolment_id)s or (p.sex = %(old_sex)s and %(sex)s <> %(old_sex)s))
+), lying as (
+    select c.id, c.is_named, m.gone_id, m.moved, coalesce(m.moved->'past' @> to_jsonb(c.id), false) as came_along
+    from changed c
+    join student_merge m on m.kept_id = %(student_id)s::uuid and m.undone_at is null
+    union all
+    select l.id, l.is_named, m.gone_id, m.moved, coalesce(m.moved->'past' @> to_jsonb(l.id), false)
+    from lying l
+    join student_merge m on m.kept_id = l.gone_id and m.undone_at is null
+    where l.came_along
+), found as materialized (
+    select r.id, bool_or(l.is_named) as is_named
+    from lying l
+    join result r on r.student_id = l.gone_id and r.deleted_at is null
+    join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
+    where l.came_along <> exists (
+        select 1 from jsonb_array_elements(l.moved->'swapped') w where w->>'aside' = r.id::text)
+    group by r.id
+), following as materialized (
+    select r.id, f.is_named and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_here
+    from found f
+    join result r on r.id = f.id
+)
+update result r
+set class_id = case when f.is_here then %(class_id)s else r.class_id end, grade = case when f.is_here then %(grade)s else r.grade end,
+    sex = case when r.sex = %(old_sex)s then %(sex)s else r.sex end
+from following f
+where r.id = f.id and ((r.sex = %(old_sex)s and %(sex)s <> %(old_sex)s)
+    or (f.is_here and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))
+
 -- name: amend_results
 -- The results of that year follow: those made there in class and grade, all in sex. How many. Served by result_is_unique.
 update result r

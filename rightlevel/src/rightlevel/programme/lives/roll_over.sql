@@ -241,7 +241,8 @@ where c.deleted_at is not null and c.id in (select p.class_id from past_enrolmen
 
 -- name: move_back
 -- Takes the children of a roll-over back to where they were, those who have not moved on since; how many. Each goes back to its former stint,
--- as if nothing had been; one whose sex was corrected meanwhile begins another, for a fixed roll may hold it as it was.
+-- as if nothing had been; one whose sex was corrected meanwhile begins another, for a fixed roll may hold it as it was. Nobody goes back for where a
+-- record was that was made one with it: it went on by itself. Served by student_merge_by_kept.
 with back as materialized (
     select p.id, p.student_id, p.school_year_id, p.class_id, p.grade,
         case when st.sex = p.sex then p.from_number else nextval('stint_number') end as stint_number, st.sex = p.sex as is_same
@@ -251,6 +252,9 @@ with back as materialized (
             when 'finished' then st.status = 'left' and st.school_year_id = p.school_year_id and st.left_reason = 'finished'
             else st.status = 'active' and st.school_year_id = %(to_year_id)s end
     where p.roll_over_id = %(id)s::uuid and p.superseded_by is null
+        and not exists (
+            select 1 from student_merge m
+            where m.kept_id = p.student_id and m.undone_at is null and m.moved->'past' @> to_jsonb(p.id))
 ), moved as (
     update student st
     set school_year_id = b.school_year_id, class_id = b.class_id, grade = b.grade, status = 'active', left_on = null, left_reason = null,

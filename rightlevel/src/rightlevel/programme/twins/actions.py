@@ -226,9 +226,11 @@ async def _carry(
             gone_id=gone_id,
             now=clock.now(),
         )
+    was_aside = await store.aside_past(session, gone_id)
     carried = {what: await store.carry(session, what, gone_id, kept_id) for what in store.CARRIED}
     told = await store.tell_last_stint(session, gone_id, kept_id, clock.now())
-    return Moved(plain, swapped, set_aside, **carried, told=told)
+    aside = [each for each in was_aside if each in carried["past"]]
+    return Moved(plain, swapped, set_aside, **carried, told=told, aside=aside)
 
 
 async def unmerge_twins(
@@ -311,8 +313,13 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
         raise MergeStands
     for what in store.CARRIED:
         ids = getattr(moved, what)
-        if ids and len(await store.carry(session, what, kept_id, gone_id, ids)) < len(ids):
+        if not ids:
+            continue
+        back = await store.carry(session, what, kept_id, gone_id, ids, keeps_aside=moved.aside is not None)
+        if len(back) < len(ids):
             raise MergeStands
+    if moved.past and moved.aside is not None:
+        await store.set_aside_as_before(session, gone_id, moved.past, moved.aside)
 
 
 async def say_not_twins(session: Session, actor: Actor, one: str, other: str, clock: Clock) -> None:

@@ -132,6 +132,8 @@ class Moved(msgspec.Struct, frozen=True):
     enrolments: list[str] = []
     told: list[int] = []
     """Former stints that were made for the child that stays, of where the record that went stood to the last."""
+    aside: list[int] | None = None
+    """Of `past`, what an earlier merge had set aside already; None where a merge of before this was kept does not tell."""
 
 
 def standing(one: HeldResult, other: HeldResult) -> tuple[HeldResult, HeldResult]:

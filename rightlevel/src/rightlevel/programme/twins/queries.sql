@@ -57,10 +57,11 @@ where id = any(%(result_ids)s::uuid[])
 
 -- name: move_past
 -- The years that one record was at school, to the other, but for a closed year that both have. What lies beside a stint that the other has of
--- the same year is told there, and holds no seat: one child sits once.
+-- the same year is told there, and holds no seat: one child sits once. What was set aside before stays so when it goes on to another record
+-- (keeps_aside): it lies beside a stint that goes along.
 update past_enrolment p
 set student_id = %(to_id)s::uuid, is_hidden = (select deleted_at is not null from student where id = %(to_id)s::uuid),
-    is_aside = exists (
+    is_aside = (%(keeps_aside)s::boolean and p.is_aside) or exists (
         select 1
         from base_seat o
         where o.student_id = %(to_id)s::uuid and o.school_year_id = p.school_year_id
@@ -71,6 +72,20 @@ where p.student_id = %(from_id)s::uuid
         where o.student_id = %(to_id)s::uuid and o.closes_year and o.school_year_id = p.school_year_id))
     --? only: and p.id = any(%(ids)s::bigint[])
 returning p.id
+
+-- name: aside_past
+-- The past enrolments of a record that were set aside by an earlier merge. Served by past_enrolment_by_student.
+select p.id
+from past_enrolment p
+where p.student_id = %(student_id)s::uuid and p.is_aside
+order by p.id
+limit 1000
+
+-- name: set_aside_as_before
+-- Past enrolments that came back are set aside exactly as they were before they went.
+update past_enrolment p
+set is_aside = p.id = any(%(aside)s::bigint[])
+where p.id = any(%(ids)s::bigint[]) and p.student_id = %(student_id)s::uuid and p.is_aside <> (p.id = any(%(aside)s::bigint[]))
 
 -- name: tell_last_stint
 -- Where the record that goes stands to this moment, told of the child that stays for as long as that one had no seat of that year itself and a fixed

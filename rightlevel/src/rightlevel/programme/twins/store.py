@@ -82,12 +82,32 @@ async def swap_results(
 
 
 async def carry(
-    session: Session, what: str, from_id: str, to_id: str, ids: Sequence[Any] | None = None
+    session: Session,
+    what: str,
+    from_id: str,
+    to_id: str,
+    ids: Sequence[Any] | None = None,
+    *,
+    keeps_aside: bool = True,
 ) -> list[Any]:
-    """Moves what can be moved of one kind; its ids."""
+    """Moves what can be moved of one kind; its ids. `keeps_aside`: past enrolments that are set aside stay so."""
     query = _queries[f"move_{what}"] if ids is None else _queries[f"move_{what}"].plus("only")
-    values = {"from_id": from_id, "to_id": to_id, "ids": list(ids or ())}
+    values = {"from_id": from_id, "to_id": to_id, "ids": list(ids or ()), "keeps_aside": keeps_aside}
     return [row.id for row in await session.fetch_all(query, values, into=_Id)]
+
+
+async def aside_past(session: Session, student_id: str) -> list[int]:
+    """The past enrolments of a record that an earlier merge set aside."""
+    rows = await session.fetch_all(_queries["aside_past"], {"student_id": student_id}, into=_Id)
+    return [int(row.id) for row in rows]
+
+
+async def set_aside_as_before(
+    session: Session, student_id: str, ids: Sequence[int], aside: Sequence[int]
+) -> None:
+    """Sets past enrolments that came back aside exactly as they were before they went."""
+    values = {"student_id": student_id, "ids": list(ids), "aside": list(aside)}
+    await session.execute(_queries["set_aside_as_before"], values)
 
 
 async def tell_last_stint(session: Session, gone_id: str, kept_id: str, now: datetime) -> list[int]:

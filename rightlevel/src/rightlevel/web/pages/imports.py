@@ -32,6 +32,7 @@ from rightlevel.programme.permissions import May
 from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
 from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -199,7 +200,7 @@ def _run(call: Ask, run: ImportRun) -> dict[str, Any]:
     deadline_s=READ_S,
     media=("text/csv; charset=utf-8",),
 )
-async def take_left_rows(call: Ask, *, path: ByUuid) -> Streamed:
+async def take_left_rows(call: Ask, *, path: ByUuid, form: NoFields) -> Streamed:
     """The rows that an import left out, as a file to mend and send again."""
     actor = actor_of(call)
 

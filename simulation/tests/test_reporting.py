@@ -1,0 +1,37 @@
+"""A run says which kinds of deeds were never accepted, and a long one is not clean with any."""
+
+from __future__ import annotations
+
+from simulation import rooms
+from simulation.deeds import KINDS
+from simulation.reporting import ENOUGH_DEEDS, REFUSED_ALWAYS, Report
+
+assert rooms
+
+
+def _with_all_accepted(deeds: int) -> Report:
+    report = Report()
+    report.deeds = deeds
+    report.done.update(name for name in KINDS if name not in REFUSED_ALWAYS)
+    return report
+
+
+def test_a_long_run_is_not_clean_while_a_kind_of_deed_was_never_accepted() -> None:
+    report = _with_all_accepted(ENOUGH_DEEDS)
+    assert report.is_clean
+    del report.done["fill_gaps"]
+    report.refused["fill_gaps", "422"] = 3
+    assert report.not_accepted == ["fill_gaps"]
+    assert not report.is_clean
+    assert "never accepted   fill_gaps (422 3)" in report.words(1, 2)
+
+
+def test_a_short_run_names_them_and_is_clean() -> None:
+    report = _with_all_accepted(ENOUGH_DEEDS - 1)
+    del report.done["fill_gaps"]
+    assert report.is_clean
+    assert "never accepted   fill_gaps (never tried)" in report.words(1, 2)
+
+
+def test_what_is_refused_always_is_a_kind_of_deed() -> None:
+    assert REFUSED_ALWAYS.keys() <= KINDS.keys()
