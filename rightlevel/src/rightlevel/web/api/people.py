@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
-from flatwater.shown_once import ShownOnce
+from flatwater.shown_once import Secret, ShownOnce
 from rightlevel.programme.accounts import (
     NewPerson,
     OpenSession,
@@ -71,8 +71,8 @@ class Me(msgspec.Struct, frozen=True):
 class NewPassword(msgspec.Struct, frozen=True):
     """An old and a new password."""
 
-    old: str
-    new: str
+    old: Secret
+    new: Secret
 
 
 class PersonMade(msgspec.Struct, frozen=True):
