@@ -24,6 +24,7 @@ from starlette.types import Message, Receive, Scope
 from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
 from flatwater.errors import SpoolsFull, TooBig, TooSlow
 from flatwater.paging import PageRequest
+from flatwater.unseen import LINE_ENDS, STEERING, any_of
 
 MAX_FIELDS = 2_000
 COPIED_AT_ONCE = 256 * 1024
@@ -274,9 +275,8 @@ def _names_ids(name: str) -> bool:
     return name in ("id", "ids", "after") or name.endswith(("_id", "_ids"))
 
 
-_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-"""Marks that steer a terminal or end a line somewhere, and that nobody types: ESC, NUL, DEL and their like."""
-_ON_ONE_LINE = re.compile("[\t\n\r]")
+_NEVER = any_of(STEERING)
+_ON_ONE_LINE = any_of(LINE_ENDS)
 _MAYBE_MARKS = re.compile(rb"\\[bfnrtu]|[\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
