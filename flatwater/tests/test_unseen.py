@@ -11,7 +11,18 @@ OF_SCRIPTS = {
     for mark in range(sys.maxunicode + 1)
     if unicodedata.category(chr(mark)) == "Cf"
     and unicodedata.name(chr(mark), "").startswith(
-        ("ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN", "MUSICAL", "SHORTHAND", "TAG", "LANGUAGE TAG", "MONGOLIAN")
+        (
+            "ARABIC",
+            "SYRIAC",
+            "KAITHI",
+            "EGYPTIAN",
+            "MUSICAL",
+            "SHORTHAND",
+            "TAG",
+            "LANGUAGE TAG",
+            "CANCEL TAG",
+            "MONGOLIAN",
+        )
     )
 } - {0x061C}
 """Marks that belong to a script (or to flags of regions) and are written."""
