@@ -54,6 +54,7 @@ LONGEST_CODE = 36
 NOT_MARKED = N_("What was entered can’t be right.")
 STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
 MAX_NOTICE_CHARS = 300
+CHOOSE_AGAIN = N_("Please choose the file again: a browser does not keep it")
 HAS_HELD = "has_held"
 """Where a page has found that a form of its reader's is kept for them on this browser."""
 PARTLY = "\u26a0 "
@@ -196,7 +197,14 @@ def filled(
     action = address_of(call)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
-        page, action, repeated(call), faults, is_stale=is_stale, proposed=proposed, write_id=write_id
+        page,
+        action,
+        repeated(call),
+        faults,
+        is_stale=is_stale,
+        proposed=proposed,
+        write_id=write_id,
+        choose_again=language.gettext(CHOOSE_AGAIN) if call.sent.upload is not None else "",
     )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:
