@@ -12,6 +12,7 @@ from serving import Served
 from simulation.forms import form_to
 
 from flatwater.queries import read_queries
+from rightlevel.web.house import RightLevelHouse
 
 pytestmark = pytest.mark.anyio
 
@@ -20,6 +21,9 @@ QUERIES = read_queries(
 -- name: kept
 -- All that is kept of answers, as text.
 select coalesce(string_agg(r::text, ' '), '') from write_receipt r
+-- name: chosen
+-- How often somebody chose a PIN.
+select coalesce(sum(times), 0)::int from audit_entry where action = 'choose' and resource = 'pin' and person_id = %(person)s
 -- name: named
 -- How many accounts have this name.
 select count(*) from person where username = %(username)s
@@ -160,6 +164,34 @@ async def test_a_file_is_part_of_what_was_sent(served: Served) -> None:
     assert (first.status_code, again.status_code) == (202, 202)
     assert again.json()["id"] == first.json()["id"]
     assert (other.status_code, other.json()["code"]) == (409, "write_id_reused")
+
+
+async def test_no_stop_lies_between_a_deed_and_its_receipt(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the route has no transaction of its own: what would be kept after the deed is lost here, as when the program is stopped."""
+
+    async def stopped(*_: object) -> None:
+        """Nothing is kept any more."""
+
+    monkeypatch.setattr(RightLevelHouse, "remember_apart", stopped)
+    file = {"file": ("y.csv", b"School code,Student code,Name,Sex,Grade\nA,Z8,Bopha,F,3\n", "text/csv")}
+    headers = key()
+    async with served.client("coordinator") as client:
+        ends = [
+            await client.post("/api/v1/imports", data={"kind": "students"}, files=file, headers=headers)
+            for _ in range(2)
+        ]
+    assert {each.status_code for each in ends} == {202}, ends[1].text
+    assert len({each.json()["id"] for each in ends}) == 1
+    write_id = str(uuid.uuid4())
+    async with served.client("mentor", by="cookie") as client:
+        fields = {"pin": "604193", "write_id": write_id}
+        first = await client.post("/account/pin", data=fields)
+        again = await client.post("/account/pin", data=fields)
+    assert (first.status_code, again.status_code) == (303, 303), first.text
+    assert write_id in await value(served, "kept")
+    assert await value(served, "chosen", person=served.cast.mentor.person_id) == 1
 
 
 async def test_a_form_gone_back_to_and_changed_is_not_told_that_it_is_saved(served: Served) -> None:

@@ -33,7 +33,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audit
 from rightlevel.programme.permissions import May, TokenReach
-from rightlevel.web.authority import write_as
+from rightlevel.web.authority import keeping, write_as
 from rightlevel.web.call import (
     WRITE_S,
     Ask,
@@ -137,6 +137,7 @@ async def change_my_password(call: Ask, *, body: NewPassword) -> None:
         old=body.old,
         new=body.new,
         device_name=device_of(call) or "",
+        keep=keeping(call, lambda _made: None),
     )
 
 
