@@ -16,7 +16,6 @@ pytestmark = pytest.mark.anyio
 
 KEPT_OF_REQUESTS = frozenset(
     {
-        "audit_entry",
         "write_receipt",
         "person_session",
         "sign_in_failure",
@@ -47,7 +46,9 @@ class Rows:
         found = self._connection.execute(
             "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1"
         ).fetchall()
-        self._tables = [name for (name,) in found if name not in KEPT_OF_REQUESTS]
+        self._tables = [
+            name for (name,) in found if name not in KEPT_OF_REQUESTS and not name.startswith("audit_entry")
+        ]
         counts = " union all ".join(f"select '{name}', count(*) from {name}" for name in self._tables)
         self._query = counts.encode()
 
@@ -81,7 +82,7 @@ async def test_a_form_sent_twice_is_one_deed(full: Served, name: str) -> None:
             let_in(full)
     rows.close()
     assert saved > 5, "a walk that saved nothing is no walk"
-    assert faults == []
+    assert faults == [], "\n".join(faults)
 
 
 async def _again(client: httpx.AsyncClient, page: Page) -> Form | None:
