@@ -67,6 +67,7 @@ class Served(msgspec.Struct, frozen=True):
     database: Database
     server: OneDatabase
     platform: Platform
+    clock: StandingClock
 
     def on_this_machine(self) -> httpx.AsyncClient:
         """A program that asks from the machine on which the service runs."""
@@ -102,13 +103,14 @@ async def serving(database: OneDatabase, folder: Path, **settings: object) -> As
         }
         read = msgspec.convert(chosen, Settings, dec_hook=lambda _kind, value: Path(value))
         platforms: list[Platform] = []
+        clock = StandingClock(NOW)
 
         @asynccontextmanager
         async def platform() -> AsyncIterator[Platform]:
-            async with open_platform(read, server=database, clock=StandingClock(NOW)) as running:
+            async with open_platform(read, server=database, clock=clock) as running:
                 platforms.append(running)
                 yield running
 
         app = build_app(platform)
         async with app.running():
-            yield Served(app, cast, opened, database, platforms[0])
+            yield Served(app, cast, opened, database, platforms[0], clock)

@@ -18,6 +18,13 @@ class NotADsn(ValueError):
     """A connection string that can't be read. Its sentence names no part of the string but an option's name: the rest may be a password."""
 
 
+def said_of(error: Exception, text: str) -> str:
+    """What went wrong with a connection, on one line and without the password that its string (as `read_dsn` gave it) may hold."""
+    hidden = conninfos.conninfo_to_dict(text).get("password")
+    said = " ".join(str(error).split())
+    return said if not hidden else said.replace(str(hidden), "***")
+
+
 def read_dsn(text: str) -> str:
     """The connection string as libpq reads it: `postgresql+asyncpg://…` loses its driver. An empty one means libpq's own environment.
 

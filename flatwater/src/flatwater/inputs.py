@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, cast, get_args, get_origin
@@ -24,8 +24,10 @@ from starlette.types import Message, Receive, Scope
 from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
 from flatwater.errors import SpoolsFull, TooBig, TooSlow
 from flatwater.paging import PageRequest
+from flatwater.unseen import LINE_ENDS, STEERING, any_of
 
 MAX_FIELDS = 2_000
+COPIED_AT_ONCE = 256 * 1024
 BODY_READ_S = 60.0
 """A class of forty results is 8 kB, which 2G carries in seconds; a body that takes a minute is not arriving."""
 
@@ -206,17 +208,21 @@ async def _keep(file: UploadFile, filename: str) -> Upload:
     path = Path(kept.name)
     try:
         with kept:
-            size_bytes = await asyncio.to_thread(_copy, file.file, kept)
+            size_bytes, digest = await asyncio.to_thread(_copy, file.file, kept)
     except BaseException:
         path.unlink(missing_ok=True)  # noqa: ASYNC240  one system call
         raise
-    return Upload(filename=_plain_name(filename), path=path, size_bytes=size_bytes)
+    return Upload(filename=_plain_name(filename), path=path, size_bytes=size_bytes, digest=digest)
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> int:
+def _copy(source: IO[bytes], target: IO[bytes]) -> tuple[int, str]:
+    """How many bytes it copied, and their digest."""
     source.seek(0)
-    shutil.copyfileobj(source, target)
-    return target.tell()
+    seen = blake2b(digest_size=16)
+    while part := source.read(COPIED_AT_ONCE):
+        seen.update(part)
+        target.write(part)
+    return target.tell(), seen.hexdigest()
 
 
 def _plain_name(filename: str) -> str:
@@ -269,9 +275,8 @@ def _names_ids(name: str) -> bool:
     return name in ("id", "ids", "after") or name.endswith(("_id", "_ids"))
 
 
-_NEVER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-"""Marks that steer a terminal or end a line somewhere, and that nobody types: ESC, NUL, DEL and their like."""
-_ON_ONE_LINE = re.compile("[\t\n\r]")
+_NEVER = any_of(STEERING)
+_ON_ONE_LINE = any_of(LINE_ENDS)
 _MAYBE_MARKS = re.compile(rb"\\[bfnrtu]|[\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 

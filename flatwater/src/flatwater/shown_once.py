@@ -1,4 +1,4 @@
-"""What is shown once: a secret that goes to whoever asked, and into nothing that is kept.
+"""Secrets that come in or go out: what is shown once goes to whoever asked, what is declared `Secret` is read, and neither into anything kept.
 
 A field of an answer that is declared `ShownOnce` is blank in the receipt of the write, so that the same write asked for again is answered
 again, without it.
@@ -19,6 +19,24 @@ class _Mark:
 ShownOnce: TypeAlias = Annotated[
     str, msgspec.Meta(description="Shown this once: empty where the same write is asked for again."), _Mark
 ]
+
+
+Secret: TypeAlias = Annotated[str, msgspec.Meta(extra={"is_secret": True})]
+"""What only its owner may know, whatever its field is called: a password, a PIN, a code. It is read, and kept nowhere."""
+
+
+@lru_cache(maxsize=1_024)
+def secret_fields_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that come in as secrets, as they are called when they are sent. *Cost*: resolving annotations, once a type."""
+    return frozenset(each.encode_name for each in msgspec.structs.fields(kind) if _is_secret(each.type))
+
+
+def _is_secret(hint: Any) -> bool:
+    is_itself = any(
+        isinstance(each, msgspec.Meta) and bool((each.extra or {}).get("is_secret"))
+        for each in getattr(hint, "__metadata__", ())
+    )
+    return is_itself or any(_is_secret(each) for each in get_args(hint) if not isinstance(each, msgspec.Meta))
 
 
 def without_shown_once(value: Any) -> Any:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rightlevel.database.server import existing_server
+
 COMMAND = str(Path(sys.executable).parent / "rightlevel")
 SECRET = "topsecret"
 
@@ -38,12 +40,12 @@ WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "another kind of database": (
         (),
         {"DATABASE_URL": f"mysql://u:{SECRET}@h/db"},
-        "it is no address of a PostgreSQL",
+        "DATABASE_URL names no database: This needs PostgreSQL, and the connection string is for mysql",
     ),
     "an address that can't be read": (
         (),
         {"DATABASE_URL": f"postgresql://u:{SECRET}@[::1/db"},
-        "it is no address of a PostgreSQL",
+        "The connection string can't be read",
     ),
     "nobody there": ((), {"DATABASE_URL": f"postgresql://u:{SECRET}@127.0.0.1:1/db"}, "can't be reached"),
     "a proxy that is none": ((), {"RIGHTLEVEL_TRUSTED_PROXIES": "not-a-network"}, "not-a-network"),
@@ -70,3 +72,11 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
         done = start(tmp_path, "--port", str(port))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert f"Port {port} of 127.0.0.1 can't be used: Address already in use" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "RIGHTLEVEL_OWNER_DATABASE_URL"])
+def test_an_address_is_read_as_it_is_written_for_other_programs(name: str) -> None:
+    named = {"DATABASE_URL": "postgres://u@h/service", name: "postgresql+asyncpg://u@h/db"}
+    found = existing_server(named)
+    assert found is not None
+    assert found.conninfo == "postgresql://u@h/db"

@@ -90,3 +90,29 @@ def test_the_keyboard_reaches_the_content_first(device: Device) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("#main$"))
+
+
+@with_and_without_script
+def test_a_sign_in_page_left_open_in_a_second_tab_signs_in(device: Device, script: bool) -> None:
+    first = device.open(script=script)
+    first.goto("/sign-in")
+    second = first.context.new_page()
+    second.goto("/sign-in")
+    sign_in(first, "mentor", PASSWORD)
+    expect(first).to_have_url(re.compile(r"/$"))
+    second.fill("#f-username", "viewer")
+    second.fill("#f-password", PASSWORD)
+    second.get_by_role("button", name="Sign in", exact=True).click()
+    expect(second).to_have_url(re.compile(r"/$"))
+    second.goto("/account")
+    expect(second.locator("main")).to_contain_text("viewer")
+
+
+@with_and_without_script
+def test_after_a_dozen_wrong_passwords_another_account_gets_in_at_once(device: Device, script: bool) -> None:
+    page = device.open(script=script)
+    for _ in range(12):
+        sign_in(page, "teacher", "not the password")
+    expect(page.get_by_role("alert")).to_contain_text(re.compile(r"Please wait \d+ seconds"))
+    sign_in(page, "mentor", PASSWORD)
+    expect(page).to_have_url(re.compile(r"/$"))

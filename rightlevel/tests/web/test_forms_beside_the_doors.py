@@ -86,3 +86,19 @@ def _let_teach(site: Served, change: str) -> None:
         connection.execute(
             f"update assignment set {change} where person_id = %s", [site.cast.teacher.person_id]
         )  # type: ignore[arg-type]
+
+
+async def test_a_file_that_was_sent_with_a_fault_is_to_be_chosen_again(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        page = "/resources/new"
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        sent = dict(form.filled(title_en="", title_km=""))
+        file = {"file": ("plan.pdf", b"%PDF-1.4 a plan", "application/pdf")}
+        with_file = await client.post(page, data=sent, files=file)
+        assert with_file.status_code == 422, with_file.text
+        assert "Please choose the file again" in with_file.text
+        assert 'href="#f-file"' in with_file.text
+        without = await client.post(page, data=sent, files={"file": ("", b"")})
+        assert without.status_code == 422
+        assert "Please choose the file again" not in without.text

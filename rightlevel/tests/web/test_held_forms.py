@@ -24,6 +24,7 @@ from rightlevel.programme.accounts.held_forms import _key
 from rightlevel.web.app import all_routes
 from rightlevel.web.call import secret_fields
 
+TELLS = "Something you typed is kept and not saved yet"
 SECRET_PAGES = {
     "": ("/sign-in", "/code", "/sign-in/school"),
     "teacher": ("/account", "/account/second-factor"),
@@ -111,15 +112,18 @@ async def test_what_was_typed_comes_back_after_signing_in_on_the_spot(site: Serv
         form = form_to(again.text, page)
         assert form is not None, again.text
         assert {("code", "N77"), ("name", "Typed With Care")} <= set(form.fields)
+        assert TELLS in (await client.get("/")).text
         assert dict(form.fields)["sex"] == "2"
         saved = await post(client, form, {})
         assert saved.status_code == 303, saved.text
+        assert TELLS not in (await client.get("/")).text, "it is saved"
 
 
 async def test_somebody_else_gets_nothing_of_it(site: Served) -> None:
     async with site.client("teacher", by="cookie") as client:
         answer = await lapsed(site, client)
         await sign_in(client, answer, "mentor")
+        assert TELLS not in (await client.get("/")).text, "what is kept is another's"
         shown = await client.get("/held-form")
         assert (shown.status_code, shown.headers["location"]) == (303, "/")
         assert "Typed With Care" not in (await client.get("/")).text

@@ -89,6 +89,83 @@ def _literal(node: ast.expr) -> str | None:
     return None
 
 
+SAID_AT = {"Wrong": 0, "SheetFault": 1, "Said": 3, "_note": 2, "_bad_cell": 0}
+"""Where a call in the rooms of imports and forms has what people are told; `_fault` has it after the place it is about."""
+TOLD_IN = ("programme/exchange", "programme/forms")
+
+
+def texts_of_files() -> Iterator[tuple[str, str]]:
+    """What is said of files, mappings and workbooks, wherever it is put together: literals, names given to them, and lists of sentences."""
+    for room in TOLD_IN:
+        for path in sorted((ROOT / room).glob("*.py")):
+            tree = ast.parse(path.read_text("utf-8"))
+            everywhere = _assigned(tree)
+            for scope in ast.walk(tree):
+                if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) or scope.name in SAID_AT:
+                    continue
+                names = {**everywhere, **_assigned(scope)}
+                for call in ast.walk(scope):
+                    node = _told(call) if isinstance(call, ast.Call) else None
+                    for text in _all_of(node, names) if node is not None else ():
+                        is_name = text.replace("1", "") == ""
+                        if text and not is_name:
+                            yield _as_cell(text, call), f"{path.relative_to(ROOT)}:{call.lineno}"  # type: ignore[attr-defined]
+
+
+def _as_cell(text: str, call: ast.AST) -> str:
+    is_of_cell = isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "_bad_cell"
+    return f"Cell A1 {text}." if is_of_cell else text
+
+
+def _assigned(tree: ast.AST) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node.value)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            found.setdefault(node.target.id, []).append(node.value)
+    return found
+
+
+def _told(call: ast.Call) -> ast.expr | None:
+    """The argument of a call that people are told."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    if name == "append" and len(call.args) == 1:
+        row = call.args[0]
+        owner = getattr(getattr(call.func, "value", None), "id", "")
+        if isinstance(row, ast.Tuple):
+            return row.elts[3] if len(row.elts) == 5 else None
+        return row if owner == "said" else None
+    if name == "_fault":
+        return call.args[3] if len(call.args) > 3 else call.args[1] if len(call.args) > 1 else None
+    place = SAID_AT.get(name)
+    return call.args[place] if place is not None and len(call.args) > place else None
+
+
+def _all_of(node: ast.expr, names: dict[str, list[ast.expr]]) -> list[str]:
+    """Every text that an expression may be, what is not known as 1."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.JoinedStr(values=parts):
+            made = [""]
+            for part in parts:
+                if isinstance(part, ast.FormattedValue):
+                    found = _all_of(part.value, names) if isinstance(part.value, ast.Name) else []
+                    sentences = [each for each in found if each.endswith(".") or " " in each]
+                    made = [begun + each for begun in made for each in (sentences or ["1"])]
+                else:
+                    made = [begun + each for begun in made for each in _all_of(part, names)]
+            return made
+        case ast.Name(id=name):
+            others = {each: values for each, values in names.items() if each != name}
+            return [text for value in names.get(name, ()) for text in _all_of(value, others)]
+        case ast.IfExp(body=one, orelse=other):
+            return [*_all_of(one, names), *_all_of(other, names)]
+        case _:
+            return []
+
+
 def texts_of_refusals() -> Iterator[tuple[str, str]]:
     """The sentences by which rows of a batch are refused."""
     for module in pkgutil.walk_packages(rightlevel.programme.__path__, f"{rightlevel.programme.__name__}."):
@@ -102,6 +179,7 @@ SOURCES = {
     "code": texts_of_code,
     "errors": texts_of_errors,
     "faults": texts_of_faults,
+    "files": texts_of_files,
     "refusals": texts_of_refusals,
 }
 
@@ -110,7 +188,7 @@ SOURCES = {
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_text_is_translated(source: str, code: str) -> None:
     language = LANGUAGES[code]
-    knows = language.knows_rule if source == "faults" else language.knows
+    knows = language.knows_rule if source in ("faults", "files") else language.knows
     found = list(SOURCES[source]())
     assert found
     assert sorted({f"{text}   ({where})" for text, where in found if not knows(text)}) == []
@@ -152,6 +230,16 @@ def test_a_faults_rule_is_translated_with_its_numbers_and_names() -> None:
         language.rule("After the baseline, which ends on 2026-11-30") == "ក្រោយតេស្តដើមគ្រា ដែលចប់នៅ 2026-11-30"
     )
     assert language.rule("something new") == "something new"
+
+
+def test_sentences_that_stand_together_are_translated_one_by_one() -> None:
+    khmer = LANGUAGES["km"]
+    said = "No column was found for: name. The file has: school_code, code. Called."
+    assert khmer.rule(said) != said, "a header may end with a dot"
+    assert khmer.rule("No column was found for: name. The file has: A1, B1.") == (
+        "រកមិនឃើញជួរឈរសម្រាប់៖ ឈ្មោះ។ ឯកសារមាន៖ A1, B1។"
+    )
+    assert khmer.rule("Nobody wrote this. Nor that.") == "Nobody wrote this. Nor that."
 
 
 def test_an_error_says_its_own_sentence_with_its_values() -> None:

@@ -7,9 +7,12 @@ import uuid
 from typing import Any
 
 import pytest
+from form_walking import post
 from serving import Served
+from simulation.forms import form_to
 
 from flatwater.queries import read_queries
+from rightlevel.web.house import RightLevelHouse
 
 pytestmark = pytest.mark.anyio
 
@@ -18,6 +21,9 @@ QUERIES = read_queries(
 -- name: kept
 -- All that is kept of answers, as text.
 select coalesce(string_agg(r::text, ' '), '') from write_receipt r
+-- name: chosen
+-- How often somebody chose a PIN.
+select coalesce(sum(times), 0)::int from audit_entry where action = 'choose' and resource = 'pin' and person_id = %(person)s
 -- name: named
 -- How many accounts have this name.
 select count(*) from person where username = %(username)s
@@ -110,8 +116,106 @@ async def test_the_same_person_is_made_once_also_at_the_same_moment(served: Serv
         assert await value(served, "named", username=body["username"]) == 1
         other = await client.post("/api/v1/people", json=somebody(), headers=headers)
         elsewhere = await client.post("/api/v1/me/password", json={"old": "x", "new": "y"}, headers=headers)
-    assert other.status_code == 201, "the first answer, whatever is sent under its key"
+    assert (other.status_code, other.json()["code"]) == (409, "write_id_reused")
     assert elsewhere.status_code in (403, 409)
+
+
+async def test_a_key_is_for_what_was_sent_with_it_and_for_nothing_else(served: Served) -> None:
+    headers, body = key(), {"label": "x", "days": 3}
+    async with served.client("coordinator", by="cookie") as client:
+        path = f"/api/v1/people/{served.cast.mentor_elsewhere.person_id}"
+        person = (await client.get(path)).json()
+        first = await client.patch(
+            path, json={"version": person["version"], "language": "km"}, headers=headers
+        )
+        again = await client.patch(
+            path, json={"language": "km", "version": person["version"]}, headers=headers
+        )
+        other = await client.patch(
+            path, json={"version": person["version"], "language": "en"}, headers=headers
+        )
+        asked = await client.patch(
+            f"{path}?x=1", json={"version": person["version"], "language": "km"}, headers=headers
+        )
+        assert first.status_code == 200, first.text
+        assert (again.status_code, again.json()) == (200, first.json()), (
+            "the order of its fields is no other write"
+        )
+        assert (other.status_code, other.json()["code"]) == (409, "write_id_reused")
+        assert asked.status_code in (409, 422)
+        token = key()
+        assert (await client.post("/api/v1/me/tokens", json=body, headers=token)).status_code == 200
+        refused = await client.post("/api/v1/me/tokens", json={**body, "days": 4}, headers=token)
+        assert refused.json()["code"] == "write_id_reused"
+
+
+async def test_a_file_is_part_of_what_was_sent(served: Served) -> None:
+    headers = key()
+    line = b"School code,Student code,Name,Sex,Grade\nA,Z9,Bopha,F,3\n"
+    async with served.client("coordinator") as client:
+
+        async def sent(content: bytes) -> Any:
+            file = {"file": ("x.csv", content, "text/csv")}
+            return await client.post(
+                "/api/v1/imports", data={"kind": "students"}, files=file, headers=headers
+            )
+
+        first, again, other = await sent(line), await sent(line), await sent(line.replace(b"Bopha", b"Dara"))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
+    assert (other.status_code, other.json()["code"]) == (409, "write_id_reused")
+
+
+async def test_no_stop_lies_between_a_deed_and_its_receipt(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the route has no transaction of its own: what would be kept after the deed is lost here, as when the program is stopped."""
+
+    async def stopped(*_: object) -> None:
+        """Nothing is kept any more."""
+
+    monkeypatch.setattr(RightLevelHouse, "remember_apart", stopped)
+    file = {"file": ("y.csv", b"School code,Student code,Name,Sex,Grade\nA,Z8,Bopha,F,3\n", "text/csv")}
+    headers = key()
+    async with served.client("coordinator") as client:
+        ends = [
+            await client.post("/api/v1/imports", data={"kind": "students"}, files=file, headers=headers)
+            for _ in range(2)
+        ]
+    assert {each.status_code for each in ends} == {202}, ends[1].text
+    assert len({each.json()["id"] for each in ends}) == 1
+    write_id = str(uuid.uuid4())
+    async with served.client("mentor", by="cookie") as client:
+        fields = {"pin": "604193", "write_id": write_id}
+        first = await client.post("/account/pin", data=fields)
+        again = await client.post("/account/pin", data=fields)
+    assert (first.status_code, again.status_code) == (303, 303), first.text
+    assert write_id in await value(served, "kept")
+    assert await value(served, "chosen", person=served.cast.mentor.person_id) == 1
+
+
+async def test_a_form_gone_back_to_and_changed_is_not_told_that_it_is_saved(served: Served) -> None:
+    page = f"/schools/{served.cast.school_a}/students/new"
+    async with served.client("teacher", by="cookie") as client:
+        client.headers.pop("x-csrf-token")
+        form = form_to((await client.get(page)).text, page)
+        assert form is not None
+        code = uuid.uuid4().hex[:8]
+        typed = {"code": code, "name": "Typed First", "sex": "2", "grade": "4"}
+        assert (await post(client, form, typed)).status_code == 303
+        assert (await post(client, form, typed)).status_code == 303, "the same form twice is one child"
+        changed = await post(client, form, typed | {"code": f"{code}b", "name": "Typed Then"})
+        assert changed.status_code == 409
+        assert "saved so. Nothing more is saved yet" in changed.text
+        again = form_to(changed.text, page)
+        assert again is not None
+        assert dict(again.fields)["name"] == "Typed Then"
+        assert (await post(client, again, {})).status_code == 303
+        children = (await client.get("/api/v1/students", params={"school_id": served.cast.school_a})).json()
+    assert [each["name"] for each in children["items"] if each["code"].startswith(code)] == [
+        "Typed First",
+        "Typed Then",
+    ]
 
 
 async def test_what_failed_leaves_no_receipt(served: Served) -> None:

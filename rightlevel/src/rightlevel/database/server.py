@@ -20,8 +20,9 @@ from typing import IO, Protocol
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from flatwater.dsn import NotADsn, read_dsn, said_of
 from flatwater.supervisor import Supervisor, ThreadLoop
 from rightlevel.database.bounded_log import BoundedLog
 from rightlevel.database.errors import FolderInUse, ServerDidNotStart
@@ -117,12 +118,19 @@ def existing_server(environment: Mapping[str, str]) -> ExistingServer | None:
     RIGHTLEVEL_OWNER_DATABASE_URL names the same database as its owner reaches it, where the service is to work as another.
     """
     url = environment.get("DATABASE_URL", "")
-    owner_url = environment.get("RIGHTLEVEL_OWNER_DATABASE_URL", "")
+    owner_url = _read("RIGHTLEVEL_OWNER_DATABASE_URL", environment.get("RIGHTLEVEL_OWNER_DATABASE_URL", ""))
     if url:
-        return ExistingServer(url, owner_url)
+        return ExistingServer(_read("DATABASE_URL", url), owner_url)
     if any(environment.get(name) for name in ("PGHOST", "PGSERVICE", "PGDATABASE")):
         return ExistingServer("", owner_url)  # libpq reads PG* by itself
     return None
+
+
+def _read(name: str, url: str) -> str:
+    try:
+        return read_dsn(url)
+    except NotADsn as error:
+        raise ServerDidNotStart(f"{name} names no database: {error}") from None
 
 
 class ExistingServer:
@@ -552,16 +560,6 @@ def _conninfo_in(folder: Path, socket_folder: str, role: str, database: str = NA
     return make_conninfo(host=socket_folder, user=role, dbname=database, password=password)
 
 
-def _plainly(error: Exception, conninfo: str) -> str:
-    """What went wrong on one line, without the password that the address may hold. What can't be read as an address is not repeated at all."""
-    try:
-        hidden = conninfo_to_dict(conninfo).get("password")
-    except psycopg.Error:
-        return "it is no address of a PostgreSQL, like postgresql://user:password@host/database."
-    said = " ".join(str(error).split())
-    return said if hidden is None else said.replace(str(hidden), "***")
-
-
 def _met(conninfo: str, named: str) -> tuple[str, str]:
     """The role and the database that a connection leads to. *Errors*: ServerDidNotStart when it leads nowhere, or to one that is too old."""
     try:
@@ -571,7 +569,7 @@ def _met(conninfo: str, named: str) -> tuple[str, str]:
             is_replica = connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
     except (psycopg.Error, ValueError) as error:
         raise ServerDidNotStart(
-            f"The database of {named} can't be reached: {_plainly(error, conninfo)}"
+            f"The database of {named} can't be reached: {said_of(error, conninfo)}"
         ) from None
     if is_replica:
         raise ServerDidNotStart(

@@ -74,12 +74,20 @@ class ImportRequest(msgspec.Struct, frozen=True):
 
 
 async def begin_import(
-    database: Database, clock: Clock, request: ImportRequest, *, is_waiting: bool = False
+    database: Database,
+    clock: Clock,
+    request: ImportRequest,
+    *,
+    is_waiting: bool = False,
+    keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None,
 ) -> str:
-    """Writes down that an import begins, in a transaction of its own; its id. *Errors*: Forbidden."""
+    """Writes down that an import begins, in a transaction of its own, in which `keep` comes last; its id. *Errors*: Forbidden."""
 
     async def begin(session: Session) -> str:
-        return await start_run(session, request.actor, request.new, clock, is_waiting=is_waiting)
+        run_id = await start_run(session, request.actor, request.new, clock, is_waiting=is_waiting)
+        if keep is not None and request.actor is not None:
+            await keep(session, await read_run(session, request.actor, run_id))
+        return run_id
 
     return await database.run(begin, deadline_s=SHORT_S)
 
@@ -220,8 +228,10 @@ class ImportRunner:
             await self._mark_left()
         await asyncio.to_thread(_empty, self._folder)
 
-    async def submit(self, request: ImportRequest) -> ImportRun:
-        """Takes over the file (it is moved away) and queues it. *Errors*: ImportsBusy, Forbidden."""
+    async def submit(
+        self, request: ImportRequest, keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None
+    ) -> ImportRun:
+        """Takes over the file (it is moved away) and queues it; `keep` is done where its run is written down. *Errors*: ImportsBusy, Forbidden."""
         if request.actor is not None:
             require(request.actor, "run", "import")
         if self._taken >= MOST_WAITING:
@@ -231,7 +241,7 @@ class ImportRunner:
         try:
             await asyncio.to_thread(shutil.move, request.path, kept)
             own = msgspec.structs.replace(request, path=kept)
-            run_id = await begin_import(self._database, self._clock, own, is_waiting=True)
+            run_id = await begin_import(self._database, self._clock, own, is_waiting=True, keep=keep)
             async with self._database.read(deadline_s=SHORT_S) as session:
                 run = await read_run(session, request.actor, run_id) if request.actor else None
         except BaseException:

@@ -6,10 +6,10 @@ import re
 import unicodedata
 from typing import Final
 
-_UNSEEN: Final = dict.fromkeys(
-    [0xAD, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065)]
-)
-"""Zero-width spaces and joiners, direction marks, soft hyphen: what a code may not differ in."""
+from flatwater.unseen import JOINING, TURNING, WIDTHLESS, without
+
+_UNSEEN: Final = without(JOINING, TURNING, WIDTHLESS)
+"""What a code may not differ in."""
 _AS_TEXT: Final = re.compile(r"""=\s*"([^"]*)"|['\u2018\u2019]([^'\u2018\u2019]+)""")
 """What spreadsheets are told so that they keep zeros: ="001" and '001."""
 _POINT_ZERO: Final = re.compile(r"([0-9]+)\.0+")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
+from flatwater.unseen import LINE_ENDS, STEERING, TURNING, WIDTHLESS, any_of
 from rightlevel.programme.errors import Fault
 
-_UNSEEN: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
-"""Line breaks, control characters, marks that turn the direction of what follows, and letters of no width.
-
-*Source*: Unicode TR36, "Unicode Security Considerations", 3.4. The zero-width space and joiners (U+200B to U+200D) stay: Khmer and Indic
-scripts are written with them, and the key by which names are found leaves them out.
-"""
+_UNSEEN: Final = any_of(STEERING, LINE_ENDS, TURNING, WIDTHLESS)
+"""Of what nobody sees only what joins letters stays: Khmer and Indic scripts are written with it, and the key by which names are found leaves it out."""
 WITHOUT_UNSEEN: Final = "Without line breaks and marks that can’t be seen"
 
 

@@ -31,6 +31,22 @@ async def actor_again(call: Ask, session: Session) -> Actor:
     return actor
 
 
+def keeping(call: Ask, answer: Callable[[T], object]) -> Callable[[Session, T], Awaitable[None]]:
+    """What a deed that opens its own transaction does last in it: keeps what `answer` makes of it, for this very write coming again.
+
+    So no stop of the program lies between the deed and its receipt. *Errors*: AnsweredBefore, which takes the deed back: another was faster.
+    """
+
+    async def keep(session: Session, made: T) -> None:
+        known = await claimed(call, session, call.actor)
+        if known is not None:
+            raise AnsweredBefore(known)
+        result = answer(made)
+        await remember_in(call, session, call.actor, kept_of(result, answer_with(result)))
+
+    return keep
+
+
 async def write_as(
     call: Ask,
     work: Callable[[Session, Actor], Awaitable[T]],

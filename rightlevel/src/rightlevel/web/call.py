@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, TypeAlias, get_args
+from typing import TypeAlias
 
 import msgspec
 
+from flatwater import shown_once
 from flatwater.contract import Call, Endpoint
 from flatwater.rate_limit import RateClass
+from flatwater.shown_once import secret_fields_of
 from rightlevel.assembly import Platform
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.permissions import Actor
 
 Ask: TypeAlias = Call[Actor, Platform]
+Secret: TypeAlias = shown_once.Secret
 
 # A shared school address must not starve forty teachers, so allowances are per session or token where there is one.
 READS = RateClass("reads", per_s=200, burst=2_000)
@@ -33,23 +35,15 @@ SMALL_BODY = 64 * 1024
 CLASS_BODY = 1024 * 1024
 
 
-IS_SECRET = msgspec.Meta(extra={"is_secret": True})
-Secret: TypeAlias = Annotated[str, IS_SECRET]
-"""A field of a form that only its owner may know, whatever it is called: a password, a PIN, a code. It is read, and kept nowhere."""
-
-
 def secret_fields(endpoint: Endpoint) -> frozenset[str]:
-    """The fields of a route's form that hold secrets. *Cost*: resolving annotations, once a form."""
-    kind = endpoint.inputs.get("form")
-    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return frozenset()
-    return _secrets_of(kind)
-
-
-@lru_cache(maxsize=1_024)
-def _secrets_of(kind: type[msgspec.Struct]) -> frozenset[str]:
-    fields = msgspec.structs.fields(kind)
-    return frozenset(each.encode_name for each in fields if IS_SECRET in get_args(each.type))
+    """The fields of a route's form or body that hold secrets. *Cost*: resolving annotations, once a type."""
+    kinds = (endpoint.inputs.get(part) for part in ("form", "body"))
+    found = (
+        secret_fields_of(kind)
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    )
+    return frozenset[str]().union(*found)
 
 
 class ById(msgspec.Struct, frozen=True):

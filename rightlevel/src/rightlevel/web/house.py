@@ -32,7 +32,7 @@ from rightlevel.programme.constraints import translated
 from rightlevel.programme.errors import Conflict, Forbidden, Kind, NotFound, ProgrammeError, Stale
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.receipts import Receipt, WriteIdReused, claim_write, keep_answer, read_receipt
-from rightlevel.web.call import Ask
+from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language
 
 log = logging.getLogger("rightlevel.web")
@@ -211,6 +211,9 @@ class RightLevelHouse(House[Actor, Platform]):
         if actor is not None and cookie is not None:
             if call.endpoint.method in UNSAFE:
                 require_same_site(call)
+                if not call.endpoint.who.needs_actor and not holds_csrf_token(call, actor):
+                    # A page of before signing in, in a second tab or gone back to: its form may do what a stranger's may, and no more.
+                    return None
                 require_csrf_token(call, actor)
             if actor.session_id is not None:
                 call.app.seen_sessions.note(actor.session_id)
@@ -362,8 +365,14 @@ SENDER_MARK = "sender_mark"
 
 
 def operation_of(call: Ask) -> str:
-    """What a request asks for, as its receipt names it."""
-    return f"{call.endpoint.name} {call.path}"
+    """What a request asks for, as its receipt names it: the route, the address, and a mark of all that was sent.
+
+    So an id under which something else comes is refused, and not told that what it asks for was done. Secrets are no part of the mark:
+    a PIN would be found by trying all of them.
+    """
+    sent = call.sent.digest(without=OWN_FIELDS | secret_fields(call.endpoint))
+    asked = f"{address_of(call)} {call.headers.get('if-match', '')} {sent}"
+    return f"{call.endpoint.name} {call.path} {sha256(asked.encode()).hexdigest()[:32]}"
 
 
 def _answer_of(receipt: Receipt | None) -> Answer | None:
@@ -493,10 +502,15 @@ def require_same_site(call: Ask) -> None:
             raise CrossSite
 
 
-def require_csrf_token(call: Ask, actor: Actor) -> None:
-    """Passes when the session's own token came along, in the x-csrf-token header or a form's `csrf_token` field."""
+def holds_csrf_token(call: Ask, actor: Actor) -> bool:
+    """Whether the session's own token came along, in the x-csrf-token header or a form's `csrf_token` field."""
     given = call.headers.get("x-csrf-token") or sent_field(call, "csrf_token")
-    if not hmac.compare_digest(given.encode(), actor.csrf_token.encode()):
+    return hmac.compare_digest(given.encode(), actor.csrf_token.encode())
+
+
+def require_csrf_token(call: Ask, actor: Actor) -> None:
+    """Passes when the session's own token came along. *Errors*: CrossSite."""
+    if not holds_csrf_token(call, actor):
         raise CrossSite
 
 

@@ -69,14 +69,19 @@ class Language:
 
     def knows_rule(self, text: str) -> bool:
         """Whether the catalogue has this rule as it stands or with `#` for its numbers and names."""
+        return self._knows_one(text) or _are_sentences(text, self._knows_one)
+
+    def _knows_one(self, text: str) -> bool:
         return self.knows(text) or any(pattern.fullmatch(text) for pattern, _ in self._rules)
 
     def rule(self, text: str) -> str:
-        """The rule a fault names, translated: as it stands, or by the entry with `#` for its numbers and names."""
+        """The rule a fault names, translated: as it stands, or by the entry with `#` for its numbers and names; several sentences one by one."""
         if isinstance(text, OwnWords):
             return text.said(self.code)
         if text in self._texts:
             return self.gettext(text)
+        if _are_sentences(text, self._knows_one):
+            return " ".join(map(self.rule, _SENTENCES.split(text)))
         for pattern, translated in self._rules:
             if found := pattern.fullmatch(text):
                 first, *rest = translated.split("#")
@@ -122,6 +127,15 @@ class Language:
             return NOTHING
         here = value.astimezone(zone)
         return f"{self.date(here, zone)}, {format_time(here, 'HH:mm', locale=self._locale)}"
+
+
+_SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z])")
+"""Between two sentences of ours: what people wrote may hold such a place too, so that all parts must be known."""
+
+
+def _are_sentences(text: str, knows: Callable[[str], bool]) -> bool:
+    parts = _SENTENCES.split(text)
+    return len(parts) > 1 and all(map(knows, parts))
 
 
 def _rule_pattern(text: str) -> re.Pattern[str]:

@@ -22,6 +22,7 @@ from flatwater.inputs import InputInvalid, UnseenMarks
 from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.names import WITHOUT_UNSEEN
+from rightlevel.programme.receipts import WriteIdReused
 from rightlevel.web.call import Ask
 from rightlevel.web.form_again import FormAgain
 from rightlevel.web.house import (
@@ -58,6 +59,9 @@ HELD_S = 30 * 60
 HELD_PAGE = "/held-form"
 SIGNED_IN_ANEW = N_(
     "You signed in anew since this page was opened. Nothing is saved yet: look it over and send it once more."
+)
+SAVED_OTHERWISE = N_(
+    "This form was sent before, with something else in it, and saved so. Nothing more is saved yet: look it over and send it once more."
 )
 HELD = N_("You are signed in again. Nothing is saved yet: look it over and send it.")
 GONE = N_("What you sent has no place on this page any more. This is what you typed:")
@@ -217,6 +221,8 @@ def _page_of(call: Ask) -> str:
 
 def _as_programme_error(error: Exception, call: Ask) -> ProgrammeError | None:
     """What can be said above a form; None for what the form can do nothing about."""
+    if isinstance(error, WriteIdReused):
+        return ProgrammeError(SAVED_OTHERWISE)
     if isinstance(error, CrossSite):
         return ProgrammeError(SIGNED_IN_ANEW) if form_owner(call) is not None else None
     if isinstance(error, ProgrammeError):

@@ -33,7 +33,6 @@ from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.house import (
     FORM_OWNER,
     FORM_PAGE,
-    HELD_COOKIE,
     OWN_FIELDS,
     PAGE_HEADERS,
     CrossSite,
@@ -41,7 +40,6 @@ from rightlevel.web.house import (
     cookie_of,
     is_secure,
     language_of,
-    own_cookie,
     sent_field,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
@@ -56,6 +54,9 @@ LONGEST_CODE = 36
 NOT_MARKED = N_("What was entered can’t be right.")
 STANDS = N_("Somebody changed this in the meantime. What you see is how it stands now.")
 MAX_NOTICE_CHARS = 300
+CHOOSE_AGAIN = N_("Please choose the file again: a browser does not keep it")
+HAS_HELD = "has_held"
+"""Where a page has found that a form of its reader's is kept for them on this browser."""
 PARTLY = "\u26a0 "
 """Before a notice of which not everything is good news."""
 
@@ -161,7 +162,7 @@ def render(
         notice.startswith(PARTLY),
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
-    context["has_held"] = call.path == "/" and own_cookie(call, HELD_COOKIE) is not None
+    context["has_held"] = bool(call.state.get(HAS_HELD))
     proposed: frozenset[str] = values.pop("proposes", frozenset())
     text = _environment.get_template(template).render(context | values)
     if error is not None and call.sent.fields and "hx-request" not in call.headers:
@@ -196,7 +197,14 @@ def filled(
     action = address_of(call)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
-        page, action, repeated(call), faults, is_stale=is_stale, proposed=proposed, write_id=write_id
+        page,
+        action,
+        repeated(call),
+        faults,
+        is_stale=is_stale,
+        proposed=proposed,
+        write_id=write_id,
+        choose_again=language.gettext(CHOOSE_AGAIN) if call.sent.upload is not None else "",
     )
     text = language.error(error)
     if isinstance(error, Invalid) and error.text == Invalid().text and not faults:

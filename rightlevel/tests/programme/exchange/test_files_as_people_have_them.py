@@ -423,7 +423,7 @@ async def test_a_header_below_titles_is_found_and_told(files: Files, kind: str) 
 async def test_a_header_that_is_nearly_ours_is_named_by_its_row(files: Files) -> None:
     path = files.csv(["Class list"], ["school_code", "code", "Called", "sex", "grade"], ROW, header=None)
     taken = await files.take(path)
-    assert (taken.faults[0].row_number, taken.faults[0].cure) == (2, 'name = "school_code"')
+    assert (taken.faults[0].row_number, taken.faults[0].cure) == (2, 'name = "Called"')
     assert "The file has: school_code, code, Called" in taken.faults[0].rule
 
 
@@ -548,6 +548,53 @@ async def test_values_that_are_not_known_come_with_the_line_that_would_say_them(
     taken = await files.take(path)
     assert taken.faults[0].cure == 'sex = {column = "sex", values = {"W" = "female"}}'
     assert (await files.take(path, taken.faults[0].cure)).counts == (1, 0, 0, 0)
+
+
+async def test_a_line_for_one_value_leaves_our_own_words_as_they_are(files: Files) -> None:
+    path = files.csv(["A", "v1", "Sok Dara", "W", 3], ["A", "v2", "Chan Lina", "M", 3])
+    taken = await files.take(path)
+    assert (await files.take(path, taken.faults[0].cure)).counts == (2, 0, 0, 0)
+
+
+async def test_a_number_that_the_mapping_does_not_name_is_no_word_of_ours(files: Files) -> None:
+    """Whoever numbers the sexes in their own way has not said what the other number is."""
+    path = files.csv(["A", "v1", "Sok Dara", "2", 3])
+    taken = await files.take(path, 'sex = {column = "sex", values = {"1" = "female"}}')
+    assert taken.counts[:3] == (0, 0, 0)
+    assert taken.faults[0].rule.startswith("One of the values in the mapping")
+
+
+CURABLE = [
+    (["code", "name", "sex", "grade"], ["w1", "Sok Dara", "M", 3]),
+    (["ID,N,19,11", "school_code", "name", "sex", "grade"], [1, "A", "Sok Dara", "M", 3]),
+    (["school_code", "Nr", "Pupil", "sex", "grade"], ["A", "w2", "Sok Dara", "M", 3]),
+    (["school_code", "code", "sex", "grade", "Wht", "Nme"], ["A", "w3", "M", 3, "x", "Sok Dara"]),
+    (["school_code", "code", "Called", "sex", "grade"], ["A", "w4", "Sok Dara", "M", 3]),
+    (["school_code", "code", "name", "name", "sex", "grade"], ["A", "w5", "Sok", "Dara", "M", 3]),
+    (["school_code", "code", "name", "sex", "grade"], ["A", "w6", "Sok Dara", "M", "Kindergarten"]),
+    (["school_code", "code", "name", "sex", "grade"], ["A", "w7", "Sok Dara", "M", "\\"]),
+    (["school_code", "code", "name", "sex", "grade", "age"], ["A", "w8", "Sok Dara", "M", 3, "many"]),
+    (["school_code", "code", "name", "sex", "grade"], ["A", "w9", "", "M", 3]),
+    (["school_code", "code", "name", "sex", "grade", "school_year"], ["A", "w10", "Sok", "M", 3, "1066"]),
+]
+
+
+@pytest.mark.parametrize(("header", "row"), CURABLE, ids=lambda each: str(each[0]))
+async def test_a_line_that_is_offered_cures_its_fault(
+    files: Files, header: list[str], row: list[object]
+) -> None:
+    path = files.csv(row, header=header)
+    for fault in (await files.take(path)).faults:
+        if fault.cure:
+            cured = await files.take(path, fault.cure)
+            left = [(each.column_name, each.value) for each in cured.faults if not each.is_left_out]
+            assert (fault.column_name, fault.value) not in left, fault
+
+
+async def test_no_line_is_offered_where_none_would_help(files: Files) -> None:
+    for header, row in CURABLE[:3]:
+        cures = [fault.cure for fault in (await files.take(files.csv(row, header=header))).faults]
+        assert cures == [""], cures
 
 
 async def test_what_was_said_is_kept_for_the_next_file_of_the_source(files: Files) -> None:

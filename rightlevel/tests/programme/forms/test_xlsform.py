@@ -555,3 +555,125 @@ def test_answers_are_compared_as_xpath_does() -> None:
     ):
         answers, _ = read_answers(form, given)
         assert ("t" in examine(form, answers).shown) == is_shown
+
+
+def test_a_loop_over_choices_is_asked_once_for_each_of_them() -> None:
+    found = made(
+        q("begin loop over material", "counted"),
+        {"type": "integer", "name": "number", "label": "How many %(label)s?", "required": "yes"},
+        {"type": "text", "name": "why_%(name)s", "label": "Why no %(name)s?", "relevant": "${number} = 0"},
+        q("end loop", ""),
+        q("text", "words"),
+    )
+    assert found.faults == ()
+    assert found.form is not None
+    fields = {field.key: field for field in found.form.fields()}
+    assert list(fields) == ["number", "why_cards", "number_2", "why_sticks", "words"]
+    assert fields["number_2"].labels["en"] == "How many Sticks?"
+    assert fields["why_sticks"].shown_when == ["eq", "number_2", 0], "its own number"
+    assert fields["why_cards"].shown_when == ["eq", "number", 0]
+    assert [section.labels["en"] for section in found.form.sections][:2] == ["Cards", "Sticks"]
+    assert any("A loop over choices" in note.rule for note in found.notes)
+
+
+def test_a_loop_without_an_end_or_over_no_list_is_named() -> None:
+    for rows in (
+        (q("begin loop over material", "x"), q("integer", "n")),
+        (q("begin loop over nothing", "x"), q("integer", "n"), q("end loop", "")),
+        (
+            q("begin loop over material", "x"),
+            q("begin loop over yn", "y"),
+            q("end loop", ""),
+            q("end loop", ""),
+        ),
+    ):
+        found = made(*rows, q("text", "words"))
+        assert found.form is None
+        assert "A loop over choices is not known here" in [fault.rule for fault in found.faults]
+
+
+COUNTIES = sheet(
+    ("list_name", "name", "label::English (en)", "label::Khmer (km)", "state"),
+    choice("state", "texas"),
+    choice("state", "washington"),
+    choice("county", "king", state="texas"),
+    choice("county", "king", state="washington"),
+    choice("county", "cameron", state="texas"),
+    choice("city", "seattle", county="king"),
+)
+
+
+def test_one_name_of_two_choices_is_either_wherever_it_is_asked_about() -> None:
+    found = made(
+        q("select_one state", "state"),
+        q("select_one county", "county", choice_filter="state = ${state}"),
+        q("text", "which", relevant="${county} = 'king'"),
+        q("text", "not_there", relevant="${county} != 'king'"),
+        lists=COUNTIES,
+    )
+    assert found.faults == ()
+    assert found.form is not None
+    fields = {field.key: field for field in found.form.fields()}
+    assert [option.value for option in fields["county"].options] == ["king", "king_2", "cameron"]
+    assert [option.shown_when for option in fields["county"].options][:2] == [
+        ["eq", "state", "texas"],
+        ["eq", "state", "washington"],
+    ]
+    either = ["or", ["eq", "county", "king"], ["eq", "county", "king_2"]]
+    assert fields["which"].shown_when == either
+    assert fields["not_there"].shown_when == ["not", either]
+
+
+def test_a_name_twice_that_nothing_tells_apart_is_a_fault() -> None:
+    lists = sheet(CHOICES, choice("subject", "math"), choice("subject", "math"))
+    found = made(q("select_one subject", "subject"), lists=lists)
+    assert [(fault.sheet, fault.row, fault.rule) for fault in found.faults] == [
+        ("choices", 3, "This name is used twice")
+    ]
+
+
+def test_choices_that_are_called_otherwise_here_are_not_ordered_by_their_new_names() -> None:
+    """Seen: 1.5 is called 1_5 here, which Python reads as fifteen."""
+    lists = sheet(CHOICES, choice("grade", "1.5"), choice("grade", "3"))
+    found = made(q("select_one grade", "grade"), q("text", "words", relevant="${grade} > 2"), lists=lists)
+    assert [fault.column for fault in found.faults] == ["relevant"]
+
+
+def test_choices_of_the_sheet_for_external_ones_are_found() -> None:
+    external = sheet(
+        ("list_name", "name", "label::English (en)", "label::Khmer (km)", "state"),
+        choice("county", "king", state="texas"),
+        choice("county", "pierce", state="washington"),
+        choice("state", "other"),
+    )
+    survey = sheet(
+        SURVEY,
+        q("select_one state", "state"),
+        q("select_one_external county", "county", choice_filter="state = ${state}"),
+    )
+    lists = sheet(CHOICES, choice("state", "texas"), choice("state", "washington"))
+    found = convert(survey, lists, SETTINGS, external=external)
+    assert found.faults == ()
+    assert found.form is not None
+    fields = {field.key: field for field in found.form.fields()}
+    assert [option.value for option in fields["state"].options] == ["texas", "washington"]
+    assert fields["county"].options[1].shown_when == ["eq", "state", "washington"]
+
+
+def test_a_constraint_may_calculate_with_earlier_answers() -> None:
+    """Seen: a bound out of a calculation that stood in the constraint itself ended the import with an error of ours."""
+    found = made(
+        q("integer", "boys"),
+        q("integer", "girls"),
+        q("integer", "present", constraint="not(. > ${boys} + ${girls})"),
+    )
+    assert found.faults == ()
+    assert found.form is not None
+    answers = {"boys": 3, "girls": 4, "present": 8}
+    assert [fault.field for fault in examine(found.form, answers).faults] == ["present"]
+    assert examine(found.form, answers | {"present": 7}).faults == ()
+
+
+def test_a_constraint_that_calculates_with_its_own_answer_is_named() -> None:
+    found = made(q("integer", "pairs"), q("integer", "single", constraint="${single} * 2 > ${pairs}"))
+    assert [fault.column for fault in found.faults] == ["constraint"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
+import msgspec
 import pytest
 from people import NOW, Cast, make_cast
 
@@ -186,6 +188,22 @@ async def test_two_coordinators_at_once_make_one_account(
         assert len(found.items) == 1
 
 
+async def _ask_as(clock: StandingClock, name: str, session: Session) -> None:
+    await ask(session, clock, msgspec.structs.replace(WISH, name=name))
+
+
+async def test_a_request_sent_twice_is_one_until_it_is_decided(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    for wish in (WISH, WISH, msgspec.structs.replace(WISH, words="I teach grade 4."), WISH):
+        await ask(session, clock, wish)
+    open_ = (await list_requests(session, cast.coordinator, PageRequest())).items
+    assert [each.words for each in open_] == ["I teach grade 3.", "I teach grade 4."]
+    await decline_request(session, cast.coordinator, open_[0].id, reason="Not our school", clock=clock)
+    await ask(session, clock)
+    assert await count_open(session, cast.coordinator) == 2
+
+
 async def test_more_open_requests_than_anybody_reads_are_refused_also_at_once(
     new_database: Callable[[], object], clock: StandingClock
 ) -> None:
@@ -194,7 +212,10 @@ async def test_more_open_requests_than_anybody_reads_are_refused_also_at_once(
             cast = await make_cast(session)
             await session.execute(QUERIES["fill"], {"at": NOW, "many": MAX_OPEN - 2})
         ends = await asyncio.gather(
-            *(database.run(lambda session: ask(session, clock), deadline_s=10) for _ in range(8)),
+            *(
+                database.run(partial(_ask_as, clock, f"Person {number}"), deadline_s=10)
+                for number in range(8)
+            ),
             return_exceptions=True,
         )
         assert sum(isinstance(each, TooManyRequests) for each in ends) == 6

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.shown_once import ShownOnce
+from flatwater.shown_once import Secret, ShownOnce
 from rightlevel.programme.accounts.blocklist import is_guessed_first
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid
 from rightlevel.programme.names import unseen_faults
@@ -70,7 +70,7 @@ class NewPerson(msgspec.Struct, frozen=True):
     role: str
     email: str | None = None
     language: str = "en"
-    password: str | None = None
+    password: Secret | None = None
 
 
 class PersonChange(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Final
 
@@ -69,9 +70,18 @@ def generate_pin() -> str:
 
 
 async def choose_pin(
-    database: Database, passwords: PasswordHasher, clock: Clock, actor: Actor, *, pin: str
+    database: Database,
+    passwords: PasswordHasher,
+    clock: Clock,
+    actor: Actor,
+    *,
+    pin: str,
+    keep: Callable[[Session, None], Awaitable[None]] | None = None,
 ) -> None:
-    """Sets one's own PIN. *Errors*: Invalid for a trivial one, NoPinHere, Forbidden in a session that a PIN opened."""
+    """Sets one's own PIN; `keep` is done last in the same transaction.
+
+    *Errors*: Invalid for a trivial one, NoPinHere, Forbidden in a session that a PIN opened.
+    """
     require(actor, "manage", "self")
     if actor.is_by_pin or actor.session_id is None:
         raise Forbidden("Sign in with your password to do this.")
@@ -82,6 +92,8 @@ async def choose_pin(
     async def settle(session: Session) -> None:
         person = await find_person(session, actor.person_id, for_update=True)
         await _keep(session, actor, person=person, pin_hash=pin_hash, clock=clock, deed="choose")
+        if keep is not None:
+            await keep(session, None)
 
     await database.run(settle, deadline_s=DEADLINE_S)
 

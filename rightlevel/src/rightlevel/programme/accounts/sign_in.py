@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from flatwater.clock import Clock
 from flatwater.pool import Database
 from flatwater.transaction import Session
@@ -117,8 +119,11 @@ async def change_password(
     old: str,
     new: str,
     device_name: str = "",
+    keep: Callable[[Session, None], Awaitable[None]] | None = None,
 ) -> None:
     """Sets a new password and ends everything else that opened the account. *Errors*: Invalid by field, SignInLocked, Forbidden.
+
+    `keep` is done last in the same transaction.
 
     A token changes no password; wrong old ones count, so that whoever finds an open session can't try them all.
     """
@@ -137,6 +142,8 @@ async def change_password(
             session, actor.person_id, clock, kept_session=actor.session_id, kept_device=device_name
         )
         await write_audit(session, actor, "change_password", "person", actor.person_id)
+        if keep is not None:
+            await keep(session, None)
 
     await database.run(settle, deadline_s=DEADLINE_S)
 

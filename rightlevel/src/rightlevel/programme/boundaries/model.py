@@ -48,7 +48,7 @@ class BoundaryPlan(msgspec.Struct, frozen=True):
     id: str
     kind: str
     place_ids: list[int]
-    reason: str = ""
+    reason: str
     to_parent_id: int | None = None
     into_place_id: int | None = None
     code: str = ""
@@ -104,7 +104,7 @@ class SchoolMerge(msgspec.Struct, frozen=True):
     id: str
     into_school_id: int
     moved_on: date
-    reason: str = ""
+    reason: str
 
 
 class SchoolSplit(msgspec.Struct, frozen=True):
@@ -113,11 +113,11 @@ class SchoolSplit(msgspec.Struct, frozen=True):
     id: str
     class_ids: list[int]
     moved_on: date
-    code: str = ""
-    name_local: str = ""
+    code: str
+    name_local: str
+    reason: str
     name_latin: str = ""
     place_id: int | None = None
-    reason: str = ""
 
 
 class ClassGoing(msgspec.Struct, frozen=True):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
 
-from rightlevel.programme.exchange.cures import cure_of, quoted
-from rightlevel.programme.exchange.fields import FIELDS, PLACE_KINDS, Field, Terms
+import msgspec
+
+from rightlevel.programme.exchange.cures import cure_of, is_cured, likely_header, quoted
+from rightlevel.programme.exchange.fields import FIELDS, PLACE_KINDS, Field, Terms, field_named
 from rightlevel.programme.exchange.mapping import ColumnMapping, Source
 from rightlevel.programme.exchange.opening import looks_like_data
 from rightlevel.programme.exchange.place_path import Part, Step, path_faults, path_text
@@ -16,6 +19,8 @@ from rightlevel.programme.exchange.source_text import rule_broken, shown, with_s
 from rightlevel.programme.exchange.values import NULL, Convert, Remembered, Wrong, escaped
 
 SHOWN_HEADERS = 60
+MOST_CURES_TRIED: Final = 1_000
+"""Different values of a column whose line was tried; faults beyond come without one."""
 
 
 class HeadersInvalid(Exception):
@@ -86,11 +91,33 @@ class _Binder:
             said.append(
                 "It seems to have no header row: with the mapping's line its columns are named A, B, C."
             )
-        unused = next((header for header in self._sheet.headers if header and header not in repeated), "")
-        needed = [name for name in missing if " " not in name]
-        cure = "header_row = 0" if is_data else f"{needed[0]} = {quoted(unused)}" if needed and unused else ""
+        cure = "header_row = 0" if is_data else self._line_for(missing)
         named_faults = ", ".join([*self._not_there, *missing])
         self.faults.append((row, named_faults, "", " ".join(said), cure))
+
+    def _line_for(self, missing: list[str]) -> str:
+        """The line that names the one column that is missing, where there is one header that it could be and nothing else is wrong."""
+        if self._not_there or len(missing) != 1:
+            return ""
+        field = field_named(self._mapping.kind, missing[0])
+        header = likely_header(field, self._unused_headers()) if field is not None else ""
+        if field is None or not header:
+            return ""
+        sources = {**self._mapping.sources, field.name: Source((header,))}
+        again = _Binder(msgspec.structs.replace(self._mapping, sources=sources), self._sheet, self._terms)
+        again.columns()
+        return f"{field.name} = {quoted(header)}" if not again.faults else ""
+
+    def _unused_headers(self) -> list[str]:
+        """The headers, each there once, that nothing reads."""
+        used = {index for source in self._mapping.sources.values() for index in self._there(source)}
+        headers = enumerate(self._sheet.headers)
+        return [each for at, each in headers if each and each not in self._sheet.repeated and at not in used]
+
+    def _there(self, source: Source) -> Iterator[int]:
+        for name in source.columns:
+            with suppress(SheetFault):  # one that is not there reads nothing
+                yield self._sheet.column_index(name)
 
     def _column(self, field: Field, source: Source | None) -> Column:
         convert = field.make(self._terms)
@@ -103,12 +130,20 @@ class _Binder:
         whole = with_source(source, convert, field)
         label = " + ".join(source.columns)
 
+        tried: dict[tuple[Any, str], str] = {}
+
+        def cure(key: Any, value: str, rule: str) -> str:
+            if (key, rule) not in tried:
+                if len(tried) >= MOST_CURES_TRIED:
+                    return ""
+                line = cure_of(field.name, source, value, rule)
+                is_cure = line and is_cured(line, self._mapping.kind, field, convert, source, key)
+                tried[key, rule] = line if is_cure else ""
+            return tried[key, rule]
+
         def explain(key: Any) -> Explained:
             value = shown(key, source.joint)
-            return [
-                (label, value, rule, cure_of(field.name, source, value, rule))
-                for rule in rule_broken(whole, key)
-            ]
+            return [(label, value, rule, cure(key, value, rule)) for rule in rule_broken(whole, key)]
 
         remembered = None if field.is_unique else Remembered(whole)
         return Column(indexes, blank, whole, explain, remembered)
@@ -138,14 +173,16 @@ class _Binder:
                 if fault.code == "no_such_column":
                     self._not_there.append(name)
                 else:
-                    cure = f"{self._field_of(name)} = {quoted(name + '#1')}"
+                    cure = self._line_for_first_of(name)
                     self.faults.append((self._sheet.header_row, name, "", fault.message, cure))
                 indexes.append(0)
         return tuple(indexes)
 
-    def _field_of(self, column: str) -> str:
+    def _line_for_first_of(self, column: str) -> str:
+        """The line that reads the first of several columns with one header, where nothing but that column is said of its field."""
         sources = self._mapping.sources.items()
-        return next((name for name, source in sources if column in source.columns), "code")
+        name = next((name for name, source in sources if source == Source((column,))), "")
+        return f"{name} = {quoted(column + '#1')}" if name else ""
 
     def asked(self) -> list[Asked]:
         """What a row must be to be asked for."""

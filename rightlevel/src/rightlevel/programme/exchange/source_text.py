@@ -18,6 +18,8 @@ from rightlevel.programme.exchange.fields import Field
 from rightlevel.programme.exchange.mapping import TRANSFORMS, Source, value_key
 from rightlevel.programme.exchange.values import Convert, Wrong
 
+OWN_WORDS: Final = frozenset({"sex", "ownership", "area", "is_practice", "status"})
+"""Fields of a few values, each of which has words of its own."""
 GUARDED: Final = frozenset("=+-@")
 """What an apostrophe is put before in the files that we write, so that no spreadsheet takes it for a formula."""
 
@@ -66,6 +68,10 @@ def with_source(source: Source, convert: Convert, field: Field) -> Callable[[Any
             raise Wrong(ROUNDED)
         return text
 
+    def is_own_word(text: str) -> bool:
+        """Whether a value that the mapping does not name is one of our own words; a number is one only where nobody numbers them otherwise."""
+        return not value_key(text).isdecimal() and not rule_broken(convert, text)
+
     def plain(key: Any) -> str:
         return convert(text_of_cell(key))
 
@@ -76,6 +82,8 @@ def with_source(source: Source, convert: Convert, field: Field) -> Callable[[Any
             text = _joined([text_of_cell(part) for part in key], source, takes_blanks=takes_blanks)
         if values is not None and text:
             found = values.get(value_key(text))
+            if found is None and field.name in OWN_WORDS and is_own_word(text):
+                return convert(text)
             if found is None:
                 raise Wrong(f"One of the values in the mapping: {', '.join(values)}")
             text = found

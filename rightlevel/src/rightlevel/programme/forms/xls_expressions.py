@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from rightlevel.programme.forms.calculation import ARITHMETIC, MAX_DEPTH, is_calculation
+from rightlevel.programme.forms.calculation import ARITHMETIC, MAX_DEPTH, is_calculation, names_in_calculation
 from rightlevel.programme.forms.definition import OF_MANY, Field
 from rightlevel.programme.forms.expressions import DAY, ORDERS
 
@@ -38,8 +38,8 @@ class NotExact(Exception):
         self.part = part
 
 
-Values = Mapping[str, Mapping[str, str]]
-"""Of questions whose choices are called otherwise here: what a choice of the workbook is called."""
+Values = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Of questions whose choices are called otherwise here: what a choice of the workbook is called; several where it has a name more than once."""
 
 
 def condition(
@@ -262,6 +262,8 @@ class _Reader:
         made = self.sum()
         if not isinstance(made, list) or not is_calculation(made):
             raise NotExact(stopped)
+        if self._own and self._own in names_in_calculation(made):
+            raise NotExact(stopped)  # it is calculated before its own question is asked
         parts = cast("list[Any]", made)
         return _Asked(str(parts[1]) if parts[0] == "answer" else self._keep(parts))
 
@@ -416,7 +418,7 @@ class _Reader:
             raise NotExact(f"selected({_said(operand)}, {_said(value)})")
         key = operand.key
         if self._fields[key].type in OF_MANY:
-            return ["has", key, self._values.get(key, {}).get(str(value), str(value))]
+            return _any_of([["has", key, each] for each in self._called(key, value)])
         return self._compare(key, "=", value)
 
     def _operand(self) -> Any:
@@ -461,6 +463,16 @@ class _Reader:
             return float(word) if "." in word else int(word)
         raise NotExact(word)
 
+    def _require_same_names(self, one: str, other: str) -> None:
+        """Passes when the choices of two questions are called alike here. *Errors*: NotExact."""
+        names = self._values.get(one)
+        if names != self._values.get(other) or any(len(each) > 1 for each in (names or {}).values()):
+            raise NotExact(f"${{{one}}} = ${{{other}}}")
+
+    def _called(self, key: str, value: Any) -> tuple[str, ...]:
+        """What a choice of the workbook is called here."""
+        return self._values.get(key, {}).get(str(value), (str(value),))
+
     def _inlined(self, key: str) -> Any:
         """A calculation that is an answer, a value or one of these by a condition: its words stand in the condition. *Errors*: NotExact."""
         # Others that it names are questions of their own by now, so that no chain of them is read again and again.
@@ -480,6 +492,7 @@ class _Reader:
         if right == "":
             return ["not", ["answered", key]] if sign == "=" else ["answered", key]
         if isinstance(right, _Asked):
+            self._require_same_names(key, right.key)
             if self._fields[right.key].type == "calculated":
                 return self._of_calculated(self._fields[right.key], TURNED[sign], _Asked(key))
             if sign not in ("=", "!="):
@@ -490,13 +503,19 @@ class _Reader:
             blank = ["and", ["not", ["answered", key]], ["not", ["answered", right.key]]]
             same = ["or", ["eq", key, ["answer", right.key]], blank]
             return same if sign == "=" else ["not", same]
+        if sign not in ("=", "!=") and key in self._values:
+            raise NotExact(f"${{{key}}} {sign} {right}")
         if sign not in ("=", "!=") and field.type == "choice":
             return self._ordered(field, sign, right)
         if sign not in ("=", "!=") and (field.type != "number" or isinstance(right, str)):
             raise NotExact(f"{key} {sign} {right}")
         if field.type in OF_MANY:
             raise NotExact(f"{key} {sign} {right}")
-        value: Any = self._values.get(key, {}).get(str(right), right)
+        value: Any = right
+        if key in self._values:
+            same = _any_of([["eq", key, each] for each in self._called(key, right)])
+            # What was not answered is equal to no choice, so that "not equal" holds then too, as in XPath.
+            return same if sign == "=" else ["not", same]
         if field.type in ("yes_no", "yes_no_unknown"):
             if right not in ("yes", "no") and (field.type, right) != ("yes_no_unknown", "unknown"):
                 raise NotExact(f"${{{key}}} {sign} {right}")
@@ -584,6 +603,10 @@ def _kind_of(calculation: Any, fields: Mapping[str, Field], depth: int = 0) -> s
         if field.type in ("text", "long_text", "choice")
         else ""
     )
+
+
+def _any_of(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else ["or", *parts]
 
 
 def _said(operand: Any) -> str:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from rightlevel.programme.forms.checking import RESERVED, VALUE, form_faults
+from rightlevel.programme.forms.checking import RESERVED, form_faults
 from rightlevel.programme.forms.definition import (
     MAX_LABEL,
     MAX_PATTERN,
@@ -68,6 +69,7 @@ LONGEST_KEY: Final = 40
 OTHER: Final = "other"
 _ANSWER: Final = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 _REGEX: Final = re.compile(r"""regex\(\s*\.\s*,\s*(?:'([^']*)'|"([^"]*)")\s*\)""")
+_LOOP: Final = re.compile(r"begin[ _]loop over (\S+)", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 
 
@@ -107,13 +109,21 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 def convert(
-    survey: Sheet, choices: Sheet, settings: Sheet, *, name: str = "", codes: Mapping[str, str] | None = None
+    survey: Sheet,
+    choices: Sheet,
+    settings: Sheet,
+    *,
+    external: Sheet | None = None,
+    name: str = "",
+    codes: Mapping[str, str] | None = None,
 ) -> Converted:
     """The form, with everything that is wrong and everything that was left out.
 
-    `codes`: of languages whose names say none, by the name in small letters. *Cost*: one pass over the rows.
+    `external` has the choices of `select_one_external`. `codes`: of languages whose names say none, by the name in small letters. *Cost*: one pass over the rows.
     """
-    work = _Work(survey, choices, settings, name, codes or {})
+    work = _Work(survey, settings, name, codes or {})
+    work.read_choices("choices", choices)
+    work.read_choices("external_choices", external or Sheet())
     work.read()
     return work.result()
 
@@ -132,9 +142,7 @@ class _Group(msgspec.Struct):
 class _Work:
     """What was read so far."""
 
-    def __init__(
-        self, survey: Sheet, choices: Sheet, settings: Sheet, name: str, codes: Mapping[str, str]
-    ) -> None:
+    def __init__(self, survey: Sheet, settings: Sheet, name: str, codes: Mapping[str, str]) -> None:
         self._codes = codes
         self._survey = list(survey.records())
         self._faults: list[Said] = []
@@ -144,14 +152,14 @@ class _Work:
         self._default = self._code(self._settings.get("default_language", "")) or "en"
         self._languages = self._find_languages(survey)
         self._unread: dict[str, Said] = {}
-        self._renamed: dict[str, dict[str, str]] = {}
-        self._lists = self._read_choices(choices)
+        self._renamed: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._lists: dict[str, list[tuple[Option, dict[str, str]]]] = {}
         self._sections: list[Section] = []
         self._fields: dict[str, Field] = {}
         self._rows: dict[str, int] = {}
         self._keys: dict[str, str] = {}
         self._taken: set[str] = set(RESERVED)
-        self._values: dict[str, dict[str, str]] = {}
+        self._values: dict[str, dict[str, tuple[str, ...]]] = {}
         self._open: list[_Group] = []
         self._section: Section | None = None
         self._inside: list[Field] = []
@@ -239,35 +247,37 @@ class _Work:
             shown = shown[: MAX_LABEL - 1] + "…"
         return shown
 
-    def _read_choices(self, choices: Sheet) -> dict[str, list[tuple[Option, dict[str, str]]]]:
-        lists: dict[str, list[tuple[Option, dict[str, str]]]] = {}
+    def read_choices(self, sheet: str, choices: Sheet) -> None:
+        """Reads the lists of choices of one sheet, before the survey; a list that an earlier sheet has stays as it is there."""
+        known = frozenset(self._lists)
         used: dict[str, set[str]] = {}
-        self._fields, self._keys = {}, {}
+        said: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for row, record in choices.records():
             name, raw = record.get("list_name", ""), record.get("name", "")
-            if not name and not raw:
+            if (not name and not raw) or name in known:
                 continue
             if not name or not raw:
-                self._fault("choices", row, "list_name", "A list and a name for each choice", name or raw)
+                self._fault(sheet, row, "list_name", "A list and a name for each choice", name or raw)
                 continue
             for column, cell in record.items():
                 if cell and not self._is_read(column):
-                    self._unread.setdefault(
-                        column, Said("choices", row, column, "This was left out", cell[:200])
-                    )
+                    self._unread.setdefault(column, Said(sheet, row, column, "This was left out", cell[:200]))
             taken = used.setdefault(name, set())
             value = _free(re.sub(r"[^A-Za-z0-9_-]+", "_", raw)[:60] or "choice", taken, 60)
+            said[name, raw].append(value)
             if value != raw:
-                self._renamed.setdefault(name, {})[raw] = value
-                if not VALUE.fullmatch(raw):
-                    self._notes.append(Said("choices", row, "name", f"Called {value} here", raw))
+                if len(said[name, raw]) > 1 and all(map(self._is_read, record)):
+                    # Nothing tells the two apart, so that one of them is a mistake.
+                    self._fault(sheet, row, "name", "This name is used twice", raw)
                 else:
-                    self._fault("choices", row, "name", "This name is used twice", raw)
+                    self._notes.append(Said(sheet, row, "name", f"Called {value} here", raw))
             taken.add(value)
-            lists.setdefault(name, []).append(
-                (Option(value, self._labels(row, record, raw, "choices")), record)
+            self._lists.setdefault(name, []).append(
+                (Option(value, self._labels(row, record, raw, sheet)), record)
             )
-        return lists
+        for (name, raw), values in said.items():
+            if values != [raw]:
+                self._renamed.setdefault(name, {})[raw] = tuple(values)
 
     def _is_read(self, column: str) -> bool:
         kind, _, rest = column.partition("::")
@@ -276,13 +286,43 @@ class _Work:
 
     def read(self) -> None:
         """Walks the survey."""
-        for row, record in self._survey[:MAX_ROWS]:
+        for row, record in self._unrolled(self._survey[:MAX_ROWS]):
             self._row(row, record)
         if len(self._survey) > MAX_ROWS:
             self._fault("survey", self._survey[MAX_ROWS][0], "type", f"At most {MAX_ROWS} rows")
         for group in self._open:
             self._fault("survey", group.row, "type", "This group has no end")
         self._end_section()
+
+    def _unrolled(self, rows: list[tuple[int, dict[str, str]]]) -> Iterator[tuple[int, dict[str, str]]]:
+        """The rows with each loop over choices written out: a group for every choice, as pyxform makes of it.
+
+        *Source*: pyxform 4.5, `builder.py`, `_create_loop_from_dict`.
+        """
+        at = 0
+        while at < len(rows):
+            row, record = rows[at]
+            listed = _LOOP.fullmatch(" ".join(record.get("type", "").split()))
+            end = _end_of_loop(rows, at) if listed else None
+            if listed is None or end is None or listed[1] not in self._lists:
+                yield row, record
+                at += 1
+                continue
+            inner = rows[at + 1 : end]
+            for option, cells in self._lists[listed[1]]:
+                if cells.get("name") == "none":  # nothing is asked about "none of these"
+                    continue
+                titles = {f"label::{code}": text for code, text in option.labels.items()}
+                yield (
+                    row,
+                    {"type": "begin_group", "name": f"{record.get('name', '')}_{option.value}"} | titles,
+                )
+                for number, each in inner:
+                    yield number, _of_choice(each, option, cells, self._code, self._default)
+                yield rows[end][0], {"type": "end_group"}
+            if self._lists[listed[1]]:
+                self._note(row, "type", "A loop over choices: asked once for each of them", listed[1])
+            at = end + 1
 
     def _row(self, row: int, record: dict[str, str]) -> None:
         words = record.get("type", "")
@@ -493,7 +533,8 @@ class _Work:
                 return msgspec.structs.replace(field, pattern=wanted, valid_texts=texts)
             self._fault("survey", row, "constraint", "This regular expression can’t be read", wanted)
             return field
-        own = {**self._fields, field.key: field}
+        # A view: a calculation that the constraint keeps joins the questions while it is read.
+        own = ChainMap({field.key: field}, self._fields)
         try:
             return msgspec.structs.replace(field, **bounds(text, field, self._fields))
         except NotExact:
@@ -519,7 +560,7 @@ class _Work:
             return field
         return msgspec.structs.replace(field, valid_when=found, valid_texts=texts)
 
-    def _own_values(self, field: Field) -> dict[str, dict[str, str]]:
+    def _own_values(self, field: Field) -> dict[str, dict[str, tuple[str, ...]]]:
         return {field.key: self._values[field.key]} if field.key in self._values else {}
 
     def _place(self, row: int, field: Field) -> None:
@@ -683,6 +724,33 @@ class _Work:
         return Converted(
             None if self._faults else form, tuple(self._faults), (*self._notes, *self._unread.values())
         )
+
+
+def _end_of_loop(rows: list[tuple[int, dict[str, str]]], start: int) -> int | None:
+    """Where the loop ends that begins at `start`; None for one without an end, or with another in it."""
+    for at in range(start + 1, len(rows)):
+        kind = kind_of(rows[at][1].get("type", ""))
+        if kind == "end_loop":
+            return at
+        if kind == "begin_loop":
+            return None
+    return None
+
+
+def _of_choice(
+    record: Mapping[str, str],
+    option: Option,
+    cells: Mapping[str, str],
+    code_of: Callable[[str], str | None],
+    default: str,
+) -> dict[str, str]:
+    """A row of a loop as it is asked about one choice, whose name and label stand where the row says %(name)s and %(label)s."""
+    made: dict[str, str] = {}
+    for header, text in record.items():
+        language = (code_of(header.partition("::")[2]) if "::" in header else default) or default
+        said = option.labels.get(language) or next(iter(option.labels.values()), option.value)
+        made[header] = text.replace("%(name)s", cells.get("name", option.value)).replace("%(label)s", said)
+    return made
 
 
 def _free(wanted: str, taken: set[str], longest: int) -> str:

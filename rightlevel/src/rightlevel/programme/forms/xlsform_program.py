@@ -36,7 +36,7 @@ def main() -> None:
         return
     told: dict[str, Any] = {
         name: _sheet(getattr(found, name), getattr(found, f"{name}_header"))
-        for name in ("survey", "choices", "settings")
+        for name in ("survey", "choices", "settings", "external_choices")
     }
     told["says"] = ""
     try:

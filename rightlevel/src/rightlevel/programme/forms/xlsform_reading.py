@@ -34,11 +34,12 @@ class ReadSheet(msgspec.Struct, frozen=True):
 
 
 class Workbook(msgspec.Struct, frozen=True):
-    """The three sheets of a form, and what pyxform says against it."""
+    """The sheets of a form, and what pyxform says against it."""
 
     survey: ReadSheet = ReadSheet([], [])
     choices: ReadSheet = ReadSheet([], [])
     settings: ReadSheet = ReadSheet([], [])
+    external_choices: ReadSheet = ReadSheet([], [])
     says: str = ""
     error: str = ""
 

@@ -33,12 +33,10 @@ _queries = load_queries(__package__ or "")
 async def ask_to_join(
     session: Session, new: NewJoinRequest, *, language: str, address: str, clock: Clock
 ) -> None:
-    """Keeps a stranger's request; says nothing about who has an account. *Errors*: Invalid, TooManyRequests."""
+    """Keeps a stranger's request, once however often it is sent; says nothing about who has an account. *Errors*: Invalid, TooManyRequests."""
     if faults := request_faults(new):
         raise Invalid(faults=tuple(faults))
     await session.fetch_value(_queries["hold_door"], {})
-    if await _open(session) >= MAX_OPEN:
-        raise TooManyRequests
     values = {
         "name": new.name.strip(),
         "contact": new.contact.strip(),
@@ -46,6 +44,10 @@ async def ask_to_join(
         "role_wished": new.role,
         "words": new.words.strip(),
     }
+    if await session.fetch_value(_queries["is_asked_already"], values):
+        return
+    if await _open(session) >= MAX_OPEN:
+        raise TooManyRequests
     more = {"language": language, "address": address, "now": clock.now()}
     request_id = await session.fetch_value(_queries["insert_request"], {**values, **more})
     await write_audit(session, None, "ask", "join_request", request_id, after=values, address=address)

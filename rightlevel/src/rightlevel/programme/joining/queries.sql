@@ -6,6 +6,14 @@ select pg_advisory_xact_lock(5, 1)::text as held
 -- How many requests are open: at most 200. Served by join_request_by_state.
 select count(*)::int as requests from join_request where state = 'open'
 
+-- name: is_asked_already
+-- Whether this very request waits already: a form sent twice. Of at most 200 open ones. Served by join_request_by_state.
+select exists (
+    select 1
+    from join_request
+    where state = 'open' and name = %(name)s and contact = %(contact)s and school_wished = %(school_wished)s
+        and role_wished = %(role_wished)s::role and words = %(words)s) as is_there
+
 -- name: insert_request
 -- Keeps a request.
 insert into join_request (name, contact, school_wished, role_wished, words, language, address, made_at)

@@ -17,7 +17,7 @@ _keep = _queries["keep_answer"]
 
 
 class WriteIdReused(Conflict):
-    """This write id was already used for something else. Make a new one for every new write."""
+    """This write id was already used for something else. Make a new one for every new write, and whenever what is sent changes."""
 
     code = "write_id_reused"
 

@@ -21,6 +21,7 @@ from rightlevel.programme.exchange import (
     read_run,
 )
 from rightlevel.programme.permissions import May
+from rightlevel.web.authority import keeping
 from rightlevel.web.call import IMPORTS, Ask, ByUuid, actor_of
 from rightlevel.web.importing import said_of
 from rightlevel.web.routes import Routes
@@ -64,7 +65,11 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
     new = NewRun(
         form.kind, upload.filename[:200], form.dry_run, upload.size_bytes, form.leaves_bad_rows, said, source
     )
-    run = await call.app.imports.submit(ImportRequest(new, upload.path, mapping, actor_of(call)))
+    request = ImportRequest(new, upload.path, mapping, actor_of(call))
+    return _accepted(await call.app.imports.submit(request, keeping(call, _accepted)))
+
+
+def _accepted(run: ImportRun) -> Accepted[ImportRun]:
     return Accepted(run, f"/api/v1/imports/{run.id}")
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Created
 from flatwater.paging import Page, PageLimit, PageRequest
-from flatwater.shown_once import ShownOnce
+from flatwater.shown_once import Secret, ShownOnce
 from rightlevel.programme.accounts import (
     NewPerson,
     OpenSession,
@@ -33,7 +33,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audit
 from rightlevel.programme.permissions import May, TokenReach
-from rightlevel.web.authority import write_as
+from rightlevel.web.authority import keeping, write_as
 from rightlevel.web.call import (
     WRITE_S,
     Ask,
@@ -71,8 +71,8 @@ class Me(msgspec.Struct, frozen=True):
 class NewPassword(msgspec.Struct, frozen=True):
     """An old and a new password."""
 
-    old: str
-    new: str
+    old: Secret
+    new: Secret
 
 
 class PersonMade(msgspec.Struct, frozen=True):
@@ -137,6 +137,7 @@ async def change_my_password(call: Ask, *, body: NewPassword) -> None:
         old=body.old,
         new=body.new,
         device_name=device_of(call) or "",
+        keep=keeping(call, lambda _made: None),
     )
 
 

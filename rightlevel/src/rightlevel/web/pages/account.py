@@ -28,6 +28,7 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.web.authority import keeping
 from rightlevel.web.call import (
     Ask,
     ByUuid,
@@ -94,24 +95,25 @@ async def _account(call: Ask, session: Session) -> dict[str, Any]:
 @routes.post("/account/password", OWN, **SIGNING_IN, deadline_s=30.0)
 async def change_own_password(call: Ask, *, form: PasswordForm) -> Redirect:
     """Sets a new password and signs out everywhere else."""
-    actor = actor_of(call)
-    await change_password(
-        call.database,
-        call.app.passwords,
-        call.clock,
-        actor,
-        old=form.old,
-        new=form.password,
-        device_name=device_of(call) or "",
-    )
     _ = language_of(call).gettext
-    return done(
+    to = done(
         call,
         "/account",
         _(
             "Your password is changed. Other devices are signed out; API tokens, calendar links and the PIN ended."
         ),
     )
+    await change_password(
+        call.database,
+        call.app.passwords,
+        call.clock,
+        actor_of(call),
+        old=form.old,
+        new=form.password,
+        device_name=device_of(call) or "",
+        keep=keeping(call, lambda _made: to),
+    )
+    return to
 
 
 @routes.post("/account/sessions/{id}/end", OWN)
@@ -133,10 +135,16 @@ async def end_other_own_sessions(call: Ask, *, form: Nothing) -> Redirect:
 @routes.post("/account/pin", OWN, **SIGNING_IN, deadline_s=30.0)
 async def choose_own_pin(call: Ask, *, form: PinForm) -> Redirect:
     """Sets one's own PIN for the devices of one's schools."""
-    actor = actor_of(call)
-    await choose_pin(call.database, call.app.passwords, call.clock, actor, pin=form.pin)
-    _ = language_of(call).gettext
-    return done(call, "/account", _("Your PIN is set."))
+    to = done(call, "/account", language_of(call).gettext("Your PIN is set."))
+    await choose_pin(
+        call.database,
+        call.app.passwords,
+        call.clock,
+        actor_of(call),
+        pin=form.pin,
+        keep=keeping(call, lambda _made: to),
+    )
+    return to
 
 
 @routes.post("/account/pin/remove", OWN)

@@ -381,7 +381,7 @@ def _split(form: SchoolForm) -> SchoolSplit:
     moved_on = typed.day("moved_on", form.moved_on)
     typed.check()
     return SchoolSplit(
-        form.id, form.classes, moved_on, form.code, form.name_local, form.name_latin, reason=form.reason
+        form.id, form.classes, moved_on, form.code, form.name_local, form.reason, form.name_latin
     )
 
 

@@ -90,6 +90,7 @@ async def _converted(form: SentForm, upload: Upload | None) -> Converted:
         book.survey.as_sheet(),
         book.choices.as_sheet(),
         book.settings.as_sheet(),
+        external=book.external_choices.as_sheet(),
         name=Path(upload.filename).stem[:100],
         codes=codes,
     )

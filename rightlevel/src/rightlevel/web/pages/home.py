@@ -15,6 +15,7 @@ from rightlevel.programme.verification import list_returned
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.figures import FiguresWanted, figures_values
+from rightlevel.web.pages.held_form import look_for_held
 from rightlevel.web.pages.work import Work, round_of_today, waiting_of, work_of_schools
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
@@ -37,6 +38,7 @@ TILES = (
 async def home_page(call: Ask, *, page: PageRequest) -> Html:
     """The start page of whoever is signed in: their classes, the programme today, or the figures."""
     role = actor_of(call).role
+    await look_for_held(call)
     if role == "viewer":
         values = await figures_values(call, FiguresWanted(), PageRequest(50))
         values["page"] = Page[Any]([])  # what lies further down is found under Figures

@@ -29,12 +29,13 @@ from rightlevel.programme.exchange import (
     said_of_file,
 )
 from rightlevel.programme.permissions import May
+from rightlevel.web.authority import keeping
 from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
 from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import language_of, render
 
 routes = Routes("pages")
 
@@ -157,8 +158,12 @@ async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> 
     new = NewRun(
         kind, file.filename[:200], form.is_dry_run, file.size_bytes, form.leaves_bad_rows, said, source
     )
-    run = await call.app.imports.submit(ImportRequest(new, file.path, mapping, actor))
-    return done(call, f"/imports/{run.id}")
+    request = ImportRequest(new, file.path, mapping, actor)
+    return _to(await call.app.imports.submit(request, keeping(call, _to)))
+
+
+def _to(run: ImportRun) -> Redirect:
+    return Redirect(f"/imports/{run.id}")
 
 
 def _checked(form: SentImport, upload: Upload | None) -> tuple[Kind, Upload]:
