@@ -12,44 +12,29 @@ from rightlevel.programme.schools import (
     ClassRow,
     NewClass,
     NewSchool,
-    NewYear,
     School,
     SchoolChange,
     SchoolRow,
     SchoolSearch,
-    SchoolYear,
-    YearChange,
     change_class,
     change_grades,
     change_school,
-    change_year,
     create_class,
     create_school,
-    create_year,
     delete_class,
     delete_school,
-    delete_year,
     list_classes,
     list_schools,
-    list_years,
     read_class,
     read_grades,
     read_school,
-    read_year,
     restore_class,
     restore_school,
-    restore_year,
 )
 from rightlevel.web.call import Ask, ById, Deletion, actor_of
 from rightlevel.web.routes import Routes
 
 routes = Routes("schools")
-
-
-class YearSearch(msgspec.Struct, frozen=True):
-    """Which school years are asked for."""
-
-    deleted: bool = False
 
 
 class ClassSearch(msgspec.Struct, frozen=True):
@@ -95,43 +80,6 @@ async def delete_one_school(call: Ask, *, path: ById, query: Deletion) -> None:
 async def restore_one_school(call: Ask, *, path: ById) -> School:
     """Brings a school back."""
     return await restore_school(call.session, actor_of(call), path.id)
-
-
-@routes.get("/api/v1/school-years", May("read", "school_year"), tags=("school years",))
-async def list_all_years(call: Ask, *, query: YearSearch, page: PageRequest) -> Page[SchoolYear]:
-    """School years, newest first."""
-    return await list_years(call.session, actor_of(call), page, deleted=query.deleted)
-
-
-@routes.post("/api/v1/school-years", May("create", "school_year"), tags=("school years",))
-async def create_one_year(call: Ask, *, body: NewYear) -> Created[SchoolYear]:
-    """Makes a year."""
-    made = await create_year(call.session, actor_of(call), body)
-    return Created(made, f"/api/v1/school-years/{made.id}")
-
-
-@routes.get("/api/v1/school-years/{id}", May("read", "school_year"), tags=("school years",))
-async def read_one_year(call: Ask, *, path: ById) -> SchoolYear:
-    """One year."""
-    return await read_year(call.session, actor_of(call), path.id)
-
-
-@routes.patch("/api/v1/school-years/{id}", May("change", "school_year"), tags=("school years",))
-async def change_one_year(call: Ask, *, path: ById, body: YearChange) -> SchoolYear:
-    """Changes a year; a stale version gets 409 with both."""
-    return await change_year(call.session, actor_of(call), path.id, body)
-
-
-@routes.delete("/api/v1/school-years/{id}", May("delete", "school_year"), tags=("school years",))
-async def delete_one_year(call: Ask, *, path: ById, query: Deletion) -> None:
-    """Takes a year out of use, restorably."""
-    await delete_year(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
-
-
-@routes.post("/api/v1/school-years/{id}/restore", May("restore", "school_year"), tags=("school years",))
-async def restore_one_year(call: Ask, *, path: ById) -> SchoolYear:
-    """Brings a year back."""
-    return await restore_year(call.session, actor_of(call), path.id)
 
 
 @routes.get("/api/v1/classes", May("read", "class"), tags=("classes",))

@@ -1,0 +1,267 @@
+"""A deed declared once, with two faces: JSON under /api/v1 for programs, and a page with its form for people.
+
+Both faces do one action with one input struct under one policy. What the action answers is the JSON, and it is what the template is
+given, so that a page shows nothing that programs can't read. A deed whose action asks for what nobody says does not start.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias, get_type_hints
+
+import msgspec
+
+from flatwater.clock import Clock
+from flatwater.contract import Created, Handler, Html, Redirect
+from flatwater.paging import PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.permissions import Actor, May
+from rightlevel.web.call import Ask, ById, Deletion, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import NoFields, Reason, reason_of
+from rightlevel.web.routes import Deviations, Routes
+from rightlevel.web.templating import done, language_of, render
+
+Action: TypeAlias = Callable[..., Awaitable[Any]]
+Given: TypeAlias = dict[str, Any]
+Run: TypeAlias = Callable[[Ask, Given], Awaitable[Any]]
+Beside: TypeAlias = Callable[[Ask, Any], Awaitable[Given]]
+"""What a page shows beside the answer, such as the choices of a list; given the answer, or None on the page for a new thing."""
+
+SAVED: Final = N_("Saved.")
+DELETED: Final = N_("Deleted. It can be brought back under “Deleted things”.")
+BACK: Final = N_("It is back.")
+IN_PAGES: Final[Deviations] = {"tags": ("pages",)}
+
+
+class DeedBroken(Exception):
+    """An action asks for something that its deed does not say, or for another type than it says."""
+
+
+class Feature(Routes):
+    """The deeds on one noun, and both faces of each. Addresses are relative to `api` and `page`.
+
+    `noun` and `plural` name the operations; `noun` is also the name by which a template is given the thing (a list is `page`).
+    `resource` is what the permission table is asked about, `folder` holds the templates.
+    """
+
+    def __init__(
+        self, noun: str, plural: str, *, resource: str, api: str, page: str, tag: str, folder: str
+    ) -> None:
+        super().__init__(tag)
+        self._noun = noun
+        self._plural = plural
+        self._resource = resource
+        self._api = api
+        self._page = page
+        self._folder = folder
+
+    def lists(self, action: Action, asks: type[Any], template: str) -> None:
+        """Rows: `GET api`, and `GET page`. `asks` are the filters of programs; the page shows what there is without one."""
+        may = May("read", self._resource)
+        gives = bound(action, {"query": asks, "page": PageRequest})
+        face = Face(
+            f"list_all_{self._plural}", action, {"query": asks, "page": PageRequest}, answer_of(action)
+        )
+        self.get(self._api, may)(face.handler(gives))
+
+        async def show(call: Ask, given: Given) -> Html:
+            rows = await gives(call, {"query": asks(), **given})
+            return self._html(call, template, {"page": rows})
+
+        shown = Face(f"{self._plural}_page", action, {"page": PageRequest}, Html)
+        self.get(self._page, may, **IN_PAGES)(shown.handler(show))
+
+    def reads(self, action: Action) -> None:
+        """One thing: `GET api/{id}`."""
+        face = Face(f"read_one_{self._noun}", action, {"path": ById}, answer_of(action))
+        self.get(self._api + "/{id}", May("read", self._resource))(
+            face.handler(bound(action, {"path": ById}))
+        )
+
+    def creates(
+        self, action: Action, new: type[Any], template: str, *, then: str, beside: Beside | None = None
+    ) -> None:
+        """A new thing: `POST api` (201), and its form at `page/new`. `then` may name what was made: `/schools/{made.id}`."""
+        may = May("create", self._resource)
+        gives = bound(action, {"sent": new})
+        made = answer_of(action)
+
+        async def create(call: Ask, given: Given) -> Any:
+            thing = await gives(call, {"sent": given["body"]})
+            return Created(thing, f"{self._api}/{thing.id}")
+
+        face = Face(f"create_one_{self._noun}", action, {"body": new}, Created[made])
+        self.post(self._api, may)(face.handler(create))
+
+        async def show(call: Ask, _: Given) -> Html:
+            return self._html(call, template, {self._noun: None, **await _beside(beside, call, None)})
+
+        page = self._page + "/new"
+        shown = Face(f"new_{self._noun}_page", action, {}, Html, f"The form for a {self._called}.")
+        self.get(page, may, **IN_PAGES)(shown.handler(show))
+        sent = Face(f"create_{self._noun}_here", action, {"form": new}, Redirect)
+        self.post(page, may, **IN_PAGES)(sent.handler(_sends(gives, then, SAVED)))
+
+    def changes(
+        self,
+        action: Action,
+        change: type[Any],
+        template: str,
+        *,
+        read: Action,
+        then: str,
+        at: str = "/{id}",
+        beside: Beside | None = None,
+    ) -> None:
+        """A change: `PATCH api/{id}`, and its form at `page` + `at`, filled with what `read` gives."""
+        may = May("change", self._resource)
+        inputs = {"path": ById}
+        gives, reading = bound(action, {**inputs, "sent": change}), bound(read, inputs)
+
+        async def change_it(call: Ask, given: Given) -> Any:
+            return await gives(call, {"path": given["path"], "sent": given["body"]})
+
+        face = Face(f"change_one_{self._noun}", action, {**inputs, "body": change}, answer_of(action))
+        self.patch(self._api + "/{id}", may)(face.handler(change_it))
+
+        async def show(call: Ask, given: Given) -> Html:
+            thing = await reading(call, given)
+            return self._html(call, template, {self._noun: thing, **await _beside(beside, call, thing)})
+
+        name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
+        shown = Face(name, read, inputs, Html, f"The form that changes a {self._called}.")
+        self.get(self._page + at, may, **IN_PAGES)(shown.handler(show))
+        sent = Face(f"change_{self._noun}_here", action, {**inputs, "form": change}, Redirect)
+        self.post(self._page + at, may, **IN_PAGES)(sent.handler(_sends(gives, then, SAVED)))
+
+    def deletes(self, action: Action, *, then: str) -> None:
+        """Taking a thing away, restorably: `DELETE api/{id}`, and `POST page/{id}/delete`, where a reason is needed."""
+        may = May("delete", self._resource)
+        of_programs = bound(action, {"path": ById, "query": Deletion})
+        of_people = bound(action, {"path": ById, "sent": Reason})
+        face = Face(f"delete_one_{self._noun}", action, {"path": ById, "query": Deletion}, None)
+        self.delete(self._api + "/{id}", may)(face.handler(of_programs))
+
+        async def delete(call: Ask, given: Given) -> Any:
+            reason = msgspec.structs.replace(given["sent"], reason=reason_of(given["sent"]))
+            return await of_people(call, {**given, "sent": reason})
+
+        sent = Face(f"delete_{self._noun}_here", action, {"path": ById, "form": Reason}, Redirect)
+        self.post(self._page + "/{id}/delete", may, **IN_PAGES)(sent.handler(_sends(delete, then, DELETED)))
+
+    def restores(self, action: Action, *, then: str = "") -> None:
+        """Bringing a thing back: `POST api/{id}/restore`, and with `then` also `POST page/{id}/restore`."""
+        may = May("restore", self._resource)
+        gives = bound(action, {"path": ById})
+        face = Face(f"restore_one_{self._noun}", action, {"path": ById}, answer_of(action))
+        self.post(self._api + "/{id}/restore", may)(face.handler(gives))
+        if then:
+            sent = Face(f"restore_{self._noun}_here", action, {"path": ById, "form": NoFields}, Redirect)
+            self.post(self._page + "/{id}/restore", may, **IN_PAGES)(sent.handler(_sends(gives, then, BACK)))
+
+    @property
+    def _called(self) -> str:
+        return self._resource.replace("_", " ")
+
+    def _html(self, call: Ask, template: str, values: Given) -> Html:
+        return render(call, f"{self._folder}/{template}", **values)
+
+
+async def _beside(beside: Beside | None, call: Ask, thing: Any) -> Given:
+    return await beside(call, thing) if beside is not None else {}
+
+
+def _sends(gives: Run, then: str, word: str) -> Run:
+    """A form's deed: done, and on to where it can be seen, with a word."""
+
+    async def send(call: Ask, given: Given) -> Redirect:
+        path = given.get("path")
+        made = await gives(call, {"path": path, "sent": given["form"]})
+        return done(call, then.format(made=made, path=path), language_of(call).gettext(word))
+
+    return send
+
+
+def answer_of(action: Action) -> Any:
+    """The type that an action answers with."""
+    return get_type_hints(action)["return"]
+
+
+class Face(msgspec.Struct, frozen=True):
+    """One face of a deed: how the operation is called, what it takes and what it answers with."""
+
+    name: str
+    action: Action
+    inputs: dict[str, Any]
+    output: Any
+    summary: str = ""
+    """What it does; what the action says of itself, unless it is told."""
+
+    def handler(self, run: Run) -> Handler:
+        """The handler, as a contract reads it: its name, summary, inputs and output; its code is the action's."""
+
+        async def handle(call: Ask, **given: Any) -> Any:
+            return await run(call, given)
+
+        handle.__name__ = handle.__qualname__ = self.name
+        # Of what an action says of itself, its errors and cost are for those who call it from Python.
+        handle.__doc__ = self.summary or (inspect.getdoc(self.action) or "").partition(" *")[0]
+        handle.__annotations__ = {"call": Ask, **self.inputs, "return": self.output}
+        parameters = [
+            inspect.Parameter("call", inspect.Parameter.POSITIONAL_ONLY),
+            *(inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in self.inputs),
+        ]
+        # Whoever reads signatures and code (the contract, the document of refusals, the audit) finds this face's, and the action's.
+        vars(handle).update(__signature__=inspect.Signature(parameters), __wrapped__=self.action)
+        return handle
+
+
+def bound(action: Action, inputs: dict[str, Any]) -> Run:
+    """The action, called with what a request gives: session, actor, clock, the rows asked for, the thing's id, what was sent whole
+    or by its fields' names. *Errors*: DeedBroken, when it is declared, for a parameter that nothing of it fits.
+    """
+    hints = get_type_hints(action)
+    readers: dict[str, Callable[[Ask, Given], Any]] = {}
+    parameters = inspect.signature(action).parameters.values()
+    for parameter in parameters:
+        kind = hints.get(parameter.name)
+        read = _reader(parameter.name, kind, inputs)
+        if read is not None:
+            readers[parameter.name] = read
+        elif parameter.default is inspect.Parameter.empty:
+            raise DeedBroken(f"{action.__name__} asks for {parameter.name}: {kind}, and nothing says it")
+    by_place = [each.name for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+    by_place = [each for each in by_place if each in readers]
+    by_name = [each for each in readers if each not in by_place]
+
+    async def run(call: Ask, given: Given) -> Any:
+        placed = [readers[each](call, given) for each in by_place]
+        return await action(*placed, **{each: readers[each](call, given) for each in by_name})
+
+    return run
+
+
+def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Given], Any] | None:
+    """How one parameter of an action is read off a request; None where nothing fits it."""
+    fixed: dict[Any, Callable[[Ask, Given], Any]] = {
+        Session: lambda call, _: call.session,
+        Actor: lambda call, _: actor_of(call),
+        Clock: lambda call, _: call.clock,
+    }
+    if kind in fixed:
+        return fixed[kind]
+    for source, given in inputs.items():
+        if kind is given:
+            return lambda _, sent, source=source: sent[source]
+    for source, given in inputs.items():
+        types = {each.name: each.type for each in msgspec.structs.fields(given)} if source != "page" else {}
+        if name not in types:
+            continue
+        if types[name] != kind:
+            raise DeedBroken(f"{name} is {types[name]} in {given.__name__}, and {kind} where it goes")
+        return lambda _, sent, source=source: getattr(sent[source], name)
+    if inputs.get("path") is ById and name.endswith("_id") and kind is int:
+        return lambda _, sent: sent["path"].id
+    return None
