@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, get_type_hints
+from typing import Any, Final, TypeAlias, TypedDict, get_type_hints
 
 import msgspec
 
@@ -20,19 +20,29 @@ from rightlevel.programme.permissions import Actor, May
 from rightlevel.web.call import Ask, ById, Deletion, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import NoFields, Reason, reason_of
-from rightlevel.web.routes import Deviations, Routes
+from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
 Action: TypeAlias = Callable[..., Awaitable[Any]]
 Given: TypeAlias = dict[str, Any]
 Run: TypeAlias = Callable[[Ask, Given], Awaitable[Any]]
-Beside: TypeAlias = Callable[[Ask, Any], Awaitable[Given]]
-"""What a page shows beside the answer, such as the choices of a list; given the answer, or None on the page for a new thing."""
+Beside: TypeAlias = Callable[[Ask, Any, Any], Awaitable[Given]]
+"""What a page shows beside the thing, such as the choices of a list: given the thing (None where it is new) and what the address asks."""
+Then: TypeAlias = str | Callable[[Ask, Given], Awaitable[str]]
+"""Where a form leads: an address that may name `{made.…}` and `{path.…}`, or what is asked for one before the deed is done."""
 
 SAVED: Final = N_("Saved.")
 DELETED: Final = N_("Deleted. It can be brought back under “Deleted things”.")
 BACK: Final = N_("It is back.")
-IN_PAGES: Final[Deviations] = {"tags": ("pages",)}
+
+
+class Tags(TypedDict):
+    """Under which heading of the document a route stands."""
+
+    tags: tuple[str, ...]
+
+
+IN_PAGES: Final[Tags] = {"tags": ("pages",)}
 
 
 class DeedBroken(Exception):
@@ -57,14 +67,17 @@ class Feature(Routes):
         self._page = page
         self._folder = folder
 
-    def lists(self, action: Action, asks: type[Any], template: str) -> None:
-        """Rows: `GET api`, and `GET page`. `asks` are the filters of programs; the page shows what there is without one."""
+    def lists(self, action: Action, asks: type[Any], template: str | None) -> None:
+        """Rows: `GET api`, and with a template `GET page`. `asks` are programs' filters; the page shows what there is without one."""
         may = May("read", self._resource)
         gives = bound(action, {"query": asks, "page": PageRequest})
         face = Face(
             f"list_all_{self._plural}", action, {"query": asks, "page": PageRequest}, answer_of(action)
         )
         self.get(self._api, may)(face.handler(gives))
+
+        if template is None:
+            return
 
         async def show(call: Ask, given: Given) -> Html:
             rows = await gives(call, {"query": asks(), **given})
@@ -81,9 +94,16 @@ class Feature(Routes):
         )
 
     def creates(
-        self, action: Action, new: type[Any], template: str, *, then: str, beside: Beside | None = None
+        self,
+        action: Action,
+        new: type[Any],
+        template: str,
+        *,
+        then: Then,
+        asks: type[Any] | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """A new thing: `POST api` (201), and its form at `page/new`. `then` may name what was made: `/schools/{made.id}`."""
+        """A new thing: `POST api` (201), and its form at `page/new`, which may be asked for with a query."""
         may = May("create", self._resource)
         gives = bound(action, {"sent": new})
         made = answer_of(action)
@@ -95,13 +115,20 @@ class Feature(Routes):
         face = Face(f"create_one_{self._noun}", action, {"body": new}, Created[made])
         self.post(self._api, may)(face.handler(create))
 
-        async def show(call: Ask, _: Given) -> Html:
-            return self._html(call, template, {self._noun: None, **await _beside(beside, call, None)})
+        async def show(call: Ask, given: Given) -> Html:
+            more = await _beside(beside, call, None, given.get("query"))
+            return self._html(call, template, {self._noun: None, **more})
 
-        page = self._page + "/new"
-        shown = Face(f"new_{self._noun}_page", action, {}, Html, f"The form for a {self._called}.")
+        page, asked = self._page + "/new", {"query": asks} if asks else {}
+        shown = Face(
+            f"new_{self._noun}_page",
+            action,
+            {"query": asks} if asks else {},
+            Html,
+            f"The form for a {self._called}.",
+        )
         self.get(page, may, **IN_PAGES)(shown.handler(show))
-        sent = Face(f"create_{self._noun}_here", action, {"form": new}, Redirect)
+        sent = Face(f"create_{self._noun}_here", action, {**asked, "form": new}, Redirect)
         self.post(page, may, **IN_PAGES)(sent.handler(_sends(gives, then, SAVED)))
 
     def changes(
@@ -111,7 +138,7 @@ class Feature(Routes):
         template: str,
         *,
         read: Action,
-        then: str,
+        then: Then,
         at: str = "/{id}",
         beside: Beside | None = None,
     ) -> None:
@@ -128,7 +155,7 @@ class Feature(Routes):
 
         async def show(call: Ask, given: Given) -> Html:
             thing = await reading(call, given)
-            return self._html(call, template, {self._noun: thing, **await _beside(beside, call, thing)})
+            return self._html(call, template, {self._noun: thing, **await _beside(beside, call, thing, None)})
 
         name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
         shown = Face(name, read, inputs, Html, f"The form that changes a {self._called}.")
@@ -136,7 +163,7 @@ class Feature(Routes):
         sent = Face(f"change_{self._noun}_here", action, {**inputs, "form": change}, Redirect)
         self.post(self._page + at, may, **IN_PAGES)(sent.handler(_sends(gives, then, SAVED)))
 
-    def deletes(self, action: Action, *, then: str) -> None:
+    def deletes(self, action: Action, *, then: Then) -> None:
         """Taking a thing away, restorably: `DELETE api/{id}`, and `POST page/{id}/delete`, where a reason is needed."""
         may = May("delete", self._resource)
         of_programs = bound(action, {"path": ById, "query": Deletion})
@@ -169,17 +196,18 @@ class Feature(Routes):
         return render(call, f"{self._folder}/{template}", **values)
 
 
-async def _beside(beside: Beside | None, call: Ask, thing: Any) -> Given:
-    return await beside(call, thing) if beside is not None else {}
+async def _beside(beside: Beside | None, call: Ask, thing: Any, query: Any) -> Given:
+    return await beside(call, thing, query) if beside is not None else {}
 
 
-def _sends(gives: Run, then: str, word: str) -> Run:
+def _sends(gives: Run, then: Then, word: str) -> Run:
     """A form's deed: done, and on to where it can be seen, with a word."""
 
     async def send(call: Ask, given: Given) -> Redirect:
         path = given.get("path")
+        to = then if isinstance(then, str) else await then(call, given)
         made = await gives(call, {"path": path, "sent": given["form"]})
-        return done(call, then.format(made=made, path=path), language_of(call).gettext(word))
+        return done(call, to.format(made=made, path=path), language_of(call).gettext(word))
 
     return send
 

@@ -36,8 +36,8 @@ from rightlevel.programme.schools import (
 from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.pages.forms import NoFields, Reason, Typed, reason_of
-from rightlevel.web.pages.places import place_choices
 from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
+from rightlevel.web.places import place_choices
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
