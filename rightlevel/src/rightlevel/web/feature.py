@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, TypedDict, get_type_hints
+from typing import Any, Final, TypeAlias, TypedDict, get_args, get_type_hints
 
 import msgspec
 
@@ -141,8 +141,12 @@ class Feature(Routes):
         then: Then,
         at: str = "/{id}",
         beside: Beside | None = None,
+        stays: tuple[str, ...] = (),
     ) -> None:
-        """A change: `PATCH api/{id}`, and its form at `page` + `at`, filled with what `read` gives."""
+        """A change: `PATCH api/{id}`, and its form at `page` + `at`, filled with what `read` gives.
+
+        Fields in `stays` are choices of which none is no choice: left blank on the page, they stay as they are.
+        """
         may = May("change", self._resource)
         inputs = {"path": ById}
         gives, reading = bound(action, {**inputs, "sent": change}), bound(read, inputs)
@@ -158,10 +162,15 @@ class Feature(Routes):
             return self._html(call, template, {self._noun: thing, **await _beside(beside, call, thing, None)})
 
         name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
+
+        async def change_here(call: Ask, given: Given) -> Any:
+            left = {each: None for each in stays if getattr(given["sent"], each) == ""}
+            return await gives(call, {**given, "sent": msgspec.structs.replace(given["sent"], **left)})
+
         shown = Face(name, read, inputs, Html, f"The form that changes a {self._called}.")
         self.get(self._page + at, may, **IN_PAGES)(shown.handler(show))
         sent = Face(f"change_{self._noun}_here", action, {**inputs, "form": change}, Redirect)
-        self.post(self._page + at, may, **IN_PAGES)(sent.handler(_sends(gives, then, SAVED)))
+        self.post(self._page + at, may, **IN_PAGES)(sent.handler(_sends(change_here, then, SAVED)))
 
     def deletes(self, action: Action, *, then: Then) -> None:
         """Taking a thing away, restorably: `DELETE api/{id}`, and `POST page/{id}/delete`, where a reason is needed."""
@@ -281,7 +290,7 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
     if kind in fixed:
         return fixed[kind]
     for source, given in inputs.items():
-        if kind is given:
+        if kind is given or given in get_args(kind):
             return lambda _, sent, source=source: sent[source]
     for source, given in inputs.items():
         types = {each.name: each.type for each in msgspec.structs.fields(given)} if source != "page" else {}

@@ -1,40 +1,32 @@
-"""Schools, school years and classes over HTTP."""
+"""The classes of a school, and the grades that the programme works with."""
 
 from __future__ import annotations
 
 import msgspec
 
-from flatwater.contract import Created
+from flatwater.contract import Created, Redirect
 from flatwater.paging import Page, PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import (
     ClassChange,
     ClassRow,
     NewClass,
-    NewSchool,
-    School,
-    SchoolChange,
-    SchoolRow,
-    SchoolSearch,
     change_class,
     change_grades,
-    change_school,
     create_class,
-    create_school,
     delete_class,
-    delete_school,
     list_classes,
-    list_schools,
     read_class,
     read_grades,
-    read_school,
     restore_class,
-    restore_school,
 )
 from rightlevel.web.call import Ask, ById, Deletion, actor_of
+from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.pages.forms import NoFields, Reason, reason_of
 from rightlevel.web.routes import Routes
+from rightlevel.web.templating import done, language_of
 
-routes = Routes("schools")
+routes = Routes("classes")
 
 
 class ClassSearch(msgspec.Struct, frozen=True):
@@ -45,44 +37,22 @@ class ClassSearch(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
-@routes.get("/api/v1/schools", May("read", "school"))
-async def list_all_schools(call: Ask, *, query: SchoolSearch, page: PageRequest) -> Page[SchoolRow]:
-    """Schools by name; field staff see those assigned to them."""
-    return await list_schools(call.session, actor_of(call), page, query)
+class ClassForm(msgspec.Struct, frozen=True):
+    """What the form for a class sends."""
+
+    grade: int = 0
+    section: str = ""
+    school_year_id: int | None = None
 
 
-@routes.post("/api/v1/schools", May("create", "school"))
-async def create_one_school(call: Ask, *, body: NewSchool) -> Created[School]:
-    """Makes a school."""
-    made = await create_school(call.session, actor_of(call), body)
-    return Created(made, f"/api/v1/schools/{made.id}")
+class ClassOfSchool(msgspec.Struct, frozen=True):
+    """The way to a class of a school."""
+
+    id: int
+    class_id: int
 
 
-@routes.get("/api/v1/schools/{id}", May("read", "school"))
-async def read_one_school(call: Ask, *, path: ById) -> School:
-    """One school."""
-    return await read_school(call.session, actor_of(call), path.id)
-
-
-@routes.patch("/api/v1/schools/{id}", May("change", "school"))
-async def change_one_school(call: Ask, *, path: ById, body: SchoolChange) -> School:
-    """Changes a school; a stale version gets 409 with both."""
-    return await change_school(call.session, actor_of(call), path.id, body, call.clock)
-
-
-@routes.delete("/api/v1/schools/{id}", May("delete", "school"))
-async def delete_one_school(call: Ask, *, path: ById, query: Deletion) -> None:
-    """Takes a school out of use, restorably."""
-    await delete_school(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
-
-
-@routes.post("/api/v1/schools/{id}/restore", May("restore", "school"))
-async def restore_one_school(call: Ask, *, path: ById) -> School:
-    """Brings a school back."""
-    return await restore_school(call.session, actor_of(call), path.id)
-
-
-@routes.get("/api/v1/classes", May("read", "class"), tags=("classes",))
+@routes.get("/api/v1/classes", May("read", "class"))
 async def list_all_classes(call: Ask, *, query: ClassSearch, page: PageRequest) -> Page[ClassRow]:
     """The classes of a school."""
     return await list_classes(
@@ -95,32 +65,32 @@ async def list_all_classes(call: Ask, *, query: ClassSearch, page: PageRequest) 
     )
 
 
-@routes.post("/api/v1/classes", May("create", "class"), tags=("classes",))
+@routes.post("/api/v1/classes", May("create", "class"))
 async def create_one_class(call: Ask, *, body: NewClass) -> Created[ClassRow]:
     """Makes a class."""
     made = await create_class(call.session, actor_of(call), body)
     return Created(made, f"/api/v1/classes/{made.id}")
 
 
-@routes.get("/api/v1/classes/{id}", May("read", "class"), tags=("classes",))
+@routes.get("/api/v1/classes/{id}", May("read", "class"))
 async def read_one_class(call: Ask, *, path: ById) -> ClassRow:
     """One class."""
     return await read_class(call.session, actor_of(call), path.id)
 
 
-@routes.patch("/api/v1/classes/{id}", May("change", "class"), tags=("classes",))
+@routes.patch("/api/v1/classes/{id}", May("change", "class"))
 async def change_one_class(call: Ask, *, path: ById, body: ClassChange) -> ClassRow:
     """Changes a class; a stale version gets 409 with both."""
     return await change_class(call.session, actor_of(call), path.id, body)
 
 
-@routes.delete("/api/v1/classes/{id}", May("delete", "class"), tags=("classes",))
+@routes.delete("/api/v1/classes/{id}", May("delete", "class"))
 async def delete_one_class(call: Ask, *, path: ById, query: Deletion) -> None:
     """Takes a class out of use, restorably."""
     await delete_class(call.session, actor_of(call), path.id, reason=query.reason, clock=call.clock)
 
 
-@routes.post("/api/v1/classes/{id}/restore", May("restore", "class"), tags=("classes",))
+@routes.post("/api/v1/classes/{id}/restore", May("restore", "class"))
 async def restore_one_class(call: Ask, *, path: ById) -> ClassRow:
     """Brings a class back."""
     return await restore_class(call.session, actor_of(call), path.id)
@@ -142,3 +112,30 @@ async def read_programme_grades(call: Ask) -> Grades:
 async def change_programme_grades(call: Ask, *, body: Grades) -> Grades:
     """Sets the grades of the programme."""
     return Grades(await change_grades(call.session, actor_of(call), body.grades))
+
+
+@routes.post("/schools/{id}/classes", May("create", "class"), **IN_PAGES)
+async def create_class_here(call: Ask, *, path: ById, form: ClassForm) -> Redirect:
+    """Adds a class to a school."""
+    new = NewClass(path.id, form.grade, form.section, form.school_year_id)
+    await create_class(call.session, actor_of(call), new)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}#classes", _("Saved."))
+
+
+@routes.post("/schools/{id}/classes/{class_id}/delete", May("delete", "class"), **IN_PAGES)
+async def delete_class_here(call: Ask, *, path: ClassOfSchool, form: Reason) -> Redirect:
+    """Takes a class away, restorably, with a reason."""
+    await delete_class(call.session, actor_of(call), path.class_id, reason=reason_of(form), clock=call.clock)
+    _ = language_of(call).gettext
+    return done(
+        call, f"/schools/{path.id}#classes", _("Deleted. It can be brought back under “Deleted things”.")
+    )
+
+
+@routes.post("/schools/{id}/classes/{class_id}/restore", May("restore", "class"), **IN_PAGES)
+async def restore_class_here(call: Ask, *, path: ClassOfSchool, form: NoFields) -> Redirect:
+    """Brings a class back."""
+    await restore_class(call.session, actor_of(call), path.class_id)
+    _ = language_of(call).gettext
+    return done(call, f"/schools/{path.id}#classes", _("It is back."))
