@@ -421,7 +421,7 @@ def _from_form(fields: dict[str, list[str]], kind: Any) -> Any:
     """What people typed, in the struct that programs send as JSON. *Errors*: FormInvalid with every field that can't be read.
 
     Numbers may be in any script's digits, with a point or a comma. A field that was left blank is nothing where the type takes nothing;
-    in a change (a struct with a version), where nothing means that it stays, a blank text is empty. A box that was not ticked is not sent:
+    in a change (a struct that needs a version), where nothing means that it stays, a blank text is empty. A box that was not ticked is not sent:
     where a type tells yes, no and nothing apart, that is no.
     """
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
@@ -470,8 +470,9 @@ class _FormField(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=1_024)
 def _form_fields(kind: type[msgspec.Struct]) -> tuple[_FormField, ...]:
     """How each field of a form is read. *Cost*: resolving annotations, once a type."""
-    is_change = "version" in kind.__struct_encode_fields__
-    return tuple(_form_field(each, is_change=is_change) for each in msgspec.structs.fields(kind))
+    fields = msgspec.structs.fields(kind)
+    is_change = any(each.encode_name == "version" and each.required for each in fields)
+    return tuple(_form_field(each, is_change=is_change) for each in fields)
 
 
 def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormField:

@@ -7,17 +7,17 @@ given, so that a page shows nothing that programs can't read. A deed whose actio
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeAlias, TypedDict, get_args, get_type_hints
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args, get_type_hints
 
 import msgspec
 
 from flatwater.clock import Clock
 from flatwater.contract import Created, Handler, Html, Redirect
-from flatwater.paging import PageRequest
+from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor, May
-from rightlevel.web.call import Ask, ById, Deletion, actor_of
+from rightlevel.web.call import Ask, ById, ByUuid, Deletion, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.pages.forms import NoFields, Reason, reason_of
 from rightlevel.web.routes import Routes
@@ -53,13 +53,26 @@ class Feature(Routes):
     """The deeds on one noun, and both faces of each. Addresses are relative to `api` and `page`.
 
     `noun` and `plural` name the operations; `noun` is also the name by which a template is given the thing (a list is `page`).
-    `resource` is what the permission table is asked about, `folder` holds the templates.
+    `resource` is what the permission table is asked about, `folder` holds the templates, `path` is how a thing's id is written; `deeds`
+    says which deeds are allowed to whom another one is (`{"create": "change"}`).
     """
 
     def __init__(
-        self, noun: str, plural: str, *, resource: str, api: str, page: str, tag: str, folder: str
+        self,
+        noun: str,
+        plural: str,
+        *,
+        resource: str,
+        api: str,
+        page: str,
+        tag: str,
+        folder: str,
+        path: type[ById] | type[ByUuid] = ById,
+        deeds: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(tag)
+        self._path = path
+        self._deeds = deeds or {}
         self._noun = noun
         self._plural = plural
         self._resource = resource
@@ -67,14 +80,16 @@ class Feature(Routes):
         self._page = page
         self._folder = folder
 
-    def lists(self, action: Action, asks: type[Any], template: str | None) -> None:
+    def lists(
+        self, action: Action, asks: type[Any], template: str | None, *, rows: PageLimit | None = None
+    ) -> None:
         """Rows: `GET api`, and with a template `GET page`. `asks` are programs' filters; the page shows what there is without one."""
-        may = May("read", self._resource)
+        may, rows = self._may("read"), rows or PageLimit()
         gives = bound(action, {"query": asks, "page": PageRequest})
         face = Face(
             f"list_all_{self._plural}", action, {"query": asks, "page": PageRequest}, answer_of(action)
         )
-        self.get(self._api, may)(face.handler(gives))
+        self.get(self._api, may, page=rows)(face.handler(gives))
 
         if template is None:
             return
@@ -84,14 +99,12 @@ class Feature(Routes):
             return self._html(call, template, {"page": rows})
 
         shown = Face(f"{self._plural}_page", action, {"page": PageRequest}, Html)
-        self.get(self._page, may, **IN_PAGES)(shown.handler(show))
+        self.get(self._page, may, page=rows, **IN_PAGES)(shown.handler(show))
 
     def reads(self, action: Action) -> None:
         """One thing: `GET api/{id}`."""
-        face = Face(f"read_one_{self._noun}", action, {"path": ById}, answer_of(action))
-        self.get(self._api + "/{id}", May("read", self._resource))(
-            face.handler(bound(action, {"path": ById}))
-        )
+        face = Face(f"read_one_{self._noun}", action, {"path": self._path}, answer_of(action))
+        self.get(self._api + "/{id}", self._may("read"))(face.handler(bound(action, {"path": self._path})))
 
     def creates(
         self,
@@ -104,7 +117,7 @@ class Feature(Routes):
         beside: Beside | None = None,
     ) -> None:
         """A new thing: `POST api` (201), and its form at `page/new`, which may be asked for with a query."""
-        may = May("create", self._resource)
+        may = self._may("create")
         gives = bound(action, {"sent": new})
         made = answer_of(action)
 
@@ -140,22 +153,25 @@ class Feature(Routes):
         read: Action,
         then: Then,
         at: str = "/{id}",
+        method: Literal["PATCH", "PUT"] = "PATCH",
         beside: Beside | None = None,
-        stays: tuple[str, ...] = (),
+        none_if_blank: tuple[str, ...] = (),
+        seen_by: str = "change",
     ) -> None:
-        """A change: `PATCH api/{id}`, and its form at `page` + `at`, filled with what `read` gives.
+        """A change: `PATCH api/{id}` (PUT, where the whole is put in its place), and its form at `page` + `at`, filled with what `read` gives.
 
-        Fields in `stays` are choices of which none is no choice: left blank on the page, they stay as they are.
+        Fields in `none_if_blank` are choices, of which an empty text is none: left blank on the page, they are None. Whoever may do `seen_by`
+        sees the page, on which the template shows a form only to whom it is for.
         """
-        may = May("change", self._resource)
-        inputs = {"path": ById}
+        may = self._may("change")
+        inputs = {"path": self._path}
         gives, reading = bound(action, {**inputs, "sent": change}), bound(read, inputs)
 
         async def change_it(call: Ask, given: Given) -> Any:
             return await gives(call, {"path": given["path"], "sent": given["body"]})
 
         face = Face(f"change_one_{self._noun}", action, {**inputs, "body": change}, answer_of(action))
-        self.patch(self._api + "/{id}", may)(face.handler(change_it))
+        self.on(method, self._api + "/{id}", may)(face.handler(change_it))
 
         async def show(call: Ask, given: Given) -> Html:
             thing = await reading(call, given)
@@ -164,38 +180,43 @@ class Feature(Routes):
         name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
 
         async def change_here(call: Ask, given: Given) -> Any:
-            left = {each: None for each in stays if getattr(given["sent"], each) == ""}
+            left = {each: None for each in none_if_blank if getattr(given["sent"], each) == ""}
             return await gives(call, {**given, "sent": msgspec.structs.replace(given["sent"], **left)})
 
         shown = Face(name, read, inputs, Html, f"The form that changes a {self._called}.")
-        self.get(self._page + at, may, **IN_PAGES)(shown.handler(show))
+        self.get(self._page + at, self._may(seen_by), **IN_PAGES)(shown.handler(show))
         sent = Face(f"change_{self._noun}_here", action, {**inputs, "form": change}, Redirect)
         self.post(self._page + at, may, **IN_PAGES)(sent.handler(_sends(change_here, then, SAVED)))
 
-    def deletes(self, action: Action, *, then: Then) -> None:
+    def deletes(self, action: Action, *, then: Then, word: str = DELETED) -> None:
         """Taking a thing away, restorably: `DELETE api/{id}`, and `POST page/{id}/delete`, where a reason is needed."""
-        may = May("delete", self._resource)
-        of_programs = bound(action, {"path": ById, "query": Deletion})
-        of_people = bound(action, {"path": ById, "sent": Reason})
-        face = Face(f"delete_one_{self._noun}", action, {"path": ById, "query": Deletion}, None)
+        may = self._may("delete")
+        of_programs = bound(action, {"path": self._path, "query": Deletion})
+        of_people = bound(action, {"path": self._path, "sent": Reason})
+        face = Face(f"delete_one_{self._noun}", action, {"path": self._path, "query": Deletion}, None)
         self.delete(self._api + "/{id}", may)(face.handler(of_programs))
 
         async def delete(call: Ask, given: Given) -> Any:
             reason = msgspec.structs.replace(given["sent"], reason=reason_of(given["sent"]))
             return await of_people(call, {**given, "sent": reason})
 
-        sent = Face(f"delete_{self._noun}_here", action, {"path": ById, "form": Reason}, Redirect)
-        self.post(self._page + "/{id}/delete", may, **IN_PAGES)(sent.handler(_sends(delete, then, DELETED)))
+        sent = Face(f"delete_{self._noun}_here", action, {"path": self._path, "form": Reason}, Redirect)
+        self.post(self._page + "/{id}/delete", may, **IN_PAGES)(sent.handler(_sends(delete, then, word)))
 
     def restores(self, action: Action, *, then: str = "") -> None:
         """Bringing a thing back: `POST api/{id}/restore`, and with `then` also `POST page/{id}/restore`."""
-        may = May("restore", self._resource)
-        gives = bound(action, {"path": ById})
-        face = Face(f"restore_one_{self._noun}", action, {"path": ById}, answer_of(action))
+        may = self._may("restore")
+        gives = bound(action, {"path": self._path})
+        face = Face(f"restore_one_{self._noun}", action, {"path": self._path}, answer_of(action))
         self.post(self._api + "/{id}/restore", may)(face.handler(gives))
         if then:
-            sent = Face(f"restore_{self._noun}_here", action, {"path": ById, "form": NoFields}, Redirect)
+            sent = Face(
+                f"restore_{self._noun}_here", action, {"path": self._path, "form": NoFields}, Redirect
+            )
             self.post(self._page + "/{id}/restore", may, **IN_PAGES)(sent.handler(_sends(gives, then, BACK)))
+
+    def _may(self, deed: str) -> May:
+        return May(self._deeds.get(deed, deed), self._resource)
 
     @property
     def _called(self) -> str:
@@ -299,6 +320,6 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
         if types[name] != kind:
             raise DeedBroken(f"{name} is {types[name]} in {given.__name__}, and {kind} where it goes")
         return lambda _, sent, source=source: getattr(sent[source], name)
-    if inputs.get("path") is ById and name.endswith("_id") and kind is int:
+    if name.endswith("_id") and kind is {ById: int, ByUuid: str}.get(inputs.get("path")):
         return lambda _, sent: sent["path"].id
     return None

@@ -83,7 +83,7 @@ routes.changes(
     then="/schools/{path.id}",
     at="/{id}/edit",
     beside=_places,
-    stays=("ownership", "area"),
+    none_if_blank=("ownership", "area"),
 )
 routes.deletes(delete_school, then="/schools")
 routes.restores(restore_school, then="/schools/{path.id}")
