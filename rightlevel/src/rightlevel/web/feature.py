@@ -16,6 +16,7 @@ from flatwater.clock import Clock
 from flatwater.contract import Created, Handler, Html, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.web.call import Ask, ById, ByUuid, Deletion, actor_of
 from rightlevel.web.language import N_
@@ -33,6 +34,7 @@ Then: TypeAlias = str | Callable[[Ask, Given], Awaitable[str]]
 
 SAVED: Final = N_("Saved.")
 DELETED: Final = N_("Deleted. It can be brought back under “Deleted things”.")
+NEEDED: Final = N_("Please fill this in")
 BACK: Final = N_("It is back.")
 
 
@@ -156,11 +158,13 @@ class Feature(Routes):
         method: Literal["PATCH", "PUT"] = "PATCH",
         beside: Beside | None = None,
         none_if_blank: tuple[str, ...] = (),
+        needed: tuple[str, ...] = (),
         seen_by: str = "change",
     ) -> None:
         """A change: `PATCH api/{id}` (PUT, where the whole is put in its place), and its form at `page` + `at`, filled with what `read` gives.
 
-        Fields in `none_if_blank` are choices, of which an empty text is none: left blank on the page, they are None. Whoever may do `seen_by`
+        Fields in `none_if_blank` are choices, of which an empty text is none: left blank on the page, they are None. Those in
+        `needed` may not be left blank there, though programs may leave them out. Whoever may do `seen_by`
         sees the page, on which the template shows a form only to whom it is for.
         """
         may = self._may("change")
@@ -180,6 +184,9 @@ class Feature(Routes):
         name = f"{self._noun}_page" if at == "/{id}" else f"edit_{self._noun}_page"
 
         async def change_here(call: Ask, given: Given) -> Any:
+            empty = [each for each in needed if getattr(given["sent"], each) is None]
+            if empty:
+                raise Invalid(faults=tuple(Fault(each, NEEDED) for each in empty))
             left = {each: None for each in none_if_blank if getattr(given["sent"], each) == ""}
             return await gives(call, {**given, "sent": msgspec.structs.replace(given["sent"], **left)})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-
 from rightlevel.programme.schools import (
     NewYear,
     YearChange,
@@ -35,6 +34,8 @@ routes = Feature(
 routes.lists(list_years, YearSearch, "list.html")
 routes.reads(read_year)
 routes.creates(create_year, NewYear, "form.html", then="/years")
-routes.changes(change_year, YearChange, "form.html", read=read_year, then="/years")
+routes.changes(
+    change_year, YearChange, "form.html", read=read_year, then="/years", needed=("starts_on", "ends_on")
+)
 routes.deletes(delete_year, then="/years")
 routes.restores(restore_year)
