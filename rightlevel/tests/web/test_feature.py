@@ -98,6 +98,8 @@ async def test_a_form_and_json_do_the_same_and_what_is_wrong_is_told_at_the_fiel
         assert change is not None
         emptied = await client.post(at, data=change.fields | {"name": ""})
         assert emptied.status_code == 422
+        no_day = await client.post(at, data=change.fields | {"starts_on": ""})
+        assert no_day.status_code == 422  # what programs may leave out, a person may not leave blank
         sent = {"version": made["version"], "name": name + "b"}
         changed = await client.patch(f"/api/v1/school-years/{made['id']}", json=sent)
         assert changed.status_code == 200
