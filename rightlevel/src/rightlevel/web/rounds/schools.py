@@ -32,7 +32,7 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.feature import IN_PAGES
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason, Typed, reason_of
+from rightlevel.web.pages.forms import Reason, reason_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -89,8 +89,8 @@ class SchoolInRound(msgspec.Struct, frozen=True):
 class DaysForm(msgspec.Struct, frozen=True):
     """A school's own days in a round; an empty one is the round's."""
 
-    starts_on: str = ""
-    ends_on: str = ""
+    starts_on: date | None = None
+    ends_on: date | None = None
     confirm: bool = False
 
 
@@ -154,7 +154,7 @@ async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
     return render(call, "rounds/school.html", **await _school(call, path))
 
 
-async def _school(call: Ask, path: SchoolInRound, form: DaysForm | None = None) -> dict[str, Any]:
+async def _school(call: Ask, path: SchoolInRound) -> dict[str, Any]:
     actor = actor_of(call)
     round_ = await read_round(call.session, actor, path.id)
     school = await read_school(call.session, actor, path.school_id)
@@ -162,31 +162,24 @@ async def _school(call: Ask, path: SchoolInRound, form: DaysForm | None = None) 
         raise NotFound
     special = await list_round_schools(call.session, actor, path.id, ALL)
     own = next((each for each in special.items if each.school_id == path.school_id), None)
-    days = [each.isoformat() if each else "" for each in ((own.starts_on, own.ends_on) if own else ())]
     return {
         "round": round_,
         "school": school,
         "own": own,
-        "form": form or (DaysForm(days[0], days[1]) if days else DaysForm()),
+        "form": DaysForm(own.starts_on, own.ends_on) if own else DaysForm(),
     }
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"), **IN_PAGES)
 async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
     """Gives a school its own days in a round."""
-    typed = Typed()
-    starts_on, ends_on = (
-        typed.day_or_none("starts_on", form.starts_on),
-        typed.day_or_none("ends_on", form.ends_on),
-    )
-    typed.check()
     await set_school_dates(
         call.session,
         actor_of(call),
         path.id,
         path.school_id,
-        starts_on=starts_on,
-        ends_on=ends_on,
+        starts_on=form.starts_on,
+        ends_on=form.ends_on,
         confirm=form.confirm,
     )
     _ = language_of(call).gettext
@@ -230,29 +223,22 @@ NOT_SAVED = {
 class PlaceDaysForm(msgspec.Struct, frozen=True):
     """Days for all schools below a place; an empty one leaves each school's as it is."""
 
-    place: str = ""
-    starts_on: str = ""
-    ends_on: str = ""
+    place: int
+    starts_on: date | None = None
+    ends_on: date | None = None
     confirm: bool = False
 
 
 @routes.post("/rounds/{id}/places/days", May("lock", "round"), **IN_PAGES)
 async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
     """Gives all schools below a place their own days; what is left empty stays as it is."""
-    typed = Typed()
-    place = typed.whole_or_none("place", form.place)
-    starts_on = typed.day_or_none("starts_on", form.starts_on)
-    ends_on = typed.day_or_none("ends_on", form.ends_on)
-    if place is None and not typed.faults:
-        typed.needed("place")
-    typed.check()
     answers = await set_dates_of_place(
         call.session,
         actor_of(call),
         path.id,
-        place or 0,
-        starts_on=starts_on,
-        ends_on=ends_on,
+        form.place,
+        starts_on=form.starts_on,
+        ends_on=form.ends_on,
         confirm=form.confirm,
     )
     _ = language_of(call).gettext
