@@ -47,6 +47,10 @@ class Tags(TypedDict):
 IN_PAGES: Final[Tags] = {"tags": ("pages",)}
 
 
+IDS: Final[dict[Any, Any]] = {ById: int, ByUuid: str}
+"""What an action takes for the id in such a path."""
+
+
 class DeedBroken(Exception):
     """An action asks for something that its deed does not say, or for another type than it says."""
 
@@ -327,6 +331,6 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
         if types[name] != kind:
             raise DeedBroken(f"{name} is {types[name]} in {given.__name__}, and {kind} where it goes")
         return lambda _, sent, source=source: getattr(sent[source], name)
-    if name.endswith("_id") and kind is {ById: int, ByUuid: str}.get(inputs.get("path")):
+    if name.endswith("_id") and "path" in inputs and kind is IDS.get(inputs["path"]):
         return lambda _, sent: sent["path"].id
     return None
