@@ -505,6 +505,18 @@ def test_every_field_of_a_form_that_cannot_be_read_is_named_at_once() -> None:
     assert invalid.value.where == "form.name"
 
 
+@pytest.mark.parametrize("text", ["nan", "-inf", "1e3", "1_0", "9" * 30, "0x1f", "1.2.3"])
+def test_what_only_programs_call_a_number_is_none(text: str) -> None:
+    with pytest.raises(FormInvalid) as invalid:
+        typed(NewTerm, f"name=Spring&starts_on=2026-03-01&pupils={text}&share={text}")
+    assert [each.where for each in invalid.value.faults] == ["form.pupils", "form.share"]
+
+
+def test_blanks_around_a_number_or_a_day_are_nothing() -> None:
+    term = typed(NewTerm, "name=Spring&starts_on=+2026-03-01+&pupils=+12+&share=+")
+    assert term == NewTerm("Spring", date(2026, 3, 1), 12, None)
+
+
 def test_a_blank_text_of_a_change_is_empty_and_an_unticked_box_is_no() -> None:
     """In a change nothing means that a field stays, which is not what an emptied field says."""
     assert typed(TermChange, "version=2&name=&starts_on=") == TermChange(2, "", None, False)

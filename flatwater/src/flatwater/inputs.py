@@ -429,14 +429,13 @@ def _from_form(fields: dict[str, list[str]], kind: Any) -> Any:
     values: dict[str, Any] = {}
     faults: list[InputInvalid] = []
     for field in _form_fields(kind):
-        value = field.read(fields.get(field.name))
-        if value is _NOTHING:
-            if field.is_needed:
-                missing = f"Object missing required field `{field.name}`"
-                faults.append(InputInvalid(missing, where=f"form.{field.name}"))
-            continue
+        where = f"form.{field.name}"
         try:
-            values[field.name] = _convert(value, field.kind, where=f"form.{field.name}")
+            value = field.read(fields.get(field.name), where)
+            if value is not _NOTHING:
+                values[field.name] = _convert(value, field.kind, where=where)
+            elif field.is_needed:
+                raise InputInvalid(f"Object missing required field `{field.name}`", where=where)
         except InputInvalid as error:
             faults.append(error)
     if faults:
@@ -454,17 +453,18 @@ class _FormField(msgspec.Struct, frozen=True):
     blank: Any
     if_not_sent: Any
     is_number: bool
+    is_text: bool
 
-    def read(self, given: list[str] | None) -> Any:
-        """The value to be converted; `_NOTHING` for a field that counts as not sent."""
+    def read(self, given: list[str] | None, where: str) -> Any:
+        """The value to be converted; `_NOTHING` for a field that counts as not sent. *Errors*: InputInvalid for no number."""
         if given is None:
             return self.if_not_sent
-        given = [each for each in given if each != ""]
+        given = [each for each in (given if self.is_text else map(str.strip, given)) if each != ""]
         if not given:
             return self.blank
         if self.is_list:
             return _with_plain_ids(given, self.name)
-        return _as_number(given[-1]) if self.is_number else _with_plain_ids(given[-1], self.name)
+        return _as_number(given[-1], where) if self.is_number else _with_plain_ids(given[-1], self.name)
 
 
 @lru_cache(maxsize=1_024)
@@ -491,6 +491,7 @@ def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormFi
         blank,
         False if takes_nothing and bool in types else _NOTHING,
         bool({int, float} & types) and str not in types,
+        str in types,
     )
 
 
@@ -504,10 +505,17 @@ def _plain_types(kind: Any) -> set[Any]:
     return {origin or kind}
 
 
-def _as_number(text: str) -> str:
-    """Digits of any script as ASCII's, a comma as a point; anything else as it is."""
-    digits = (str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text.strip())
-    return "".join(digits).replace(",", ".")
+_A_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
+"""What people mean by a number: neither `nan` nor `1e9`, and no more digits than a database keeps."""
+
+
+def _as_number(text: str, where: str) -> str:
+    """Digits of any script as ASCII's, a comma as a point. *Errors*: InputInvalid for what is no number."""
+    digits = (str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+    number = "".join(digits).replace(",", ".")
+    if _A_NUMBER.fullmatch(number) is None:
+        raise InputInvalid("Expected a number.", where=where)
+    return number
 
 
 @lru_cache(maxsize=1_024)
