@@ -491,7 +491,7 @@ def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormFi
         blank,
         False if takes_nothing and bool in types else _NOTHING,
         bool({int, float} & types) and str not in types,
-        str in types,
+        str in types or _is_list(field.type),
     )
 
 
