@@ -1,6 +1,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable
+from datetime import date
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -15,6 +16,7 @@ from flatwater.errors import TooBig, TooSlow
 from flatwater.inputs import (
     MAX_FIELDS,
     ClientLeft,
+    FormInvalid,
     InputInvalid,
     SentTwice,
     UnknownField,
@@ -466,3 +468,56 @@ def test_a_page_is_asked_for_within_its_ceiling() -> None:
 def test_a_registry_needs_no_input_to_be_decoded() -> None:
     assert len(Registry()) == 0
     assert decoded({}) == {}
+
+
+class NewTerm(msgspec.Struct, frozen=True):
+    """What a form makes."""
+
+    name: str
+    starts_on: date
+    pupils: int | None = None
+    share: float | None = None
+    note: str | None = None
+
+
+class TermChange(msgspec.Struct, frozen=True):
+    """What a form changes; what is None stays."""
+
+    version: int
+    name: str | None = None
+    starts_on: date | None = None
+    is_current: bool | None = None
+
+
+def typed(kind: Any, text: str) -> Any:
+    return decoded({"form": kind}, sent=Sent(fields=parse_fields(text, where="form")))["form"]
+
+
+def test_what_people_type_comes_in_the_types_that_programs_send() -> None:
+    term = typed(NewTerm, "name=Spring&starts_on=2026-03-01&pupils=%E1%9F%A1%E1%9F%A2&share=0%2C5&note=")
+    assert term == NewTerm("Spring", date(2026, 3, 1), 12, 0.5, None)
+
+
+def test_every_field_of_a_form_that_cannot_be_read_is_named_at_once() -> None:
+    with pytest.raises(FormInvalid) as invalid:
+        typed(NewTerm, "name=&starts_on=spring&pupils=many")
+    assert [each.where for each in invalid.value.faults] == ["form.name", "form.starts_on", "form.pupils"]
+    assert invalid.value.where == "form.name"
+
+
+@pytest.mark.parametrize("text", ["nan", "-inf", "1e3", "1_0", "9" * 30, "0x1f", "1.2.3"])
+def test_what_only_programs_call_a_number_is_none(text: str) -> None:
+    with pytest.raises(FormInvalid) as invalid:
+        typed(NewTerm, f"name=Spring&starts_on=2026-03-01&pupils={text}&share={text}")
+    assert [each.where for each in invalid.value.faults] == ["form.pupils", "form.share"]
+
+
+def test_blanks_around_a_number_or_a_day_are_nothing() -> None:
+    term = typed(NewTerm, "name=Spring&starts_on=+2026-03-01+&pupils=+12+&share=+")
+    assert term == NewTerm("Spring", date(2026, 3, 1), 12, None)
+
+
+def test_a_blank_text_of_a_change_is_empty_and_an_unticked_box_is_no() -> None:
+    """In a change nothing means that a field stays, which is not what an emptied field says."""
+    assert typed(TermChange, "version=2&name=&starts_on=") == TermChange(2, "", None, False)
+    assert typed(TermChange, "version=2&is_current=true").is_current is True

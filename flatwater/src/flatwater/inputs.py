@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path, PureWindowsPath
-from typing import IO, Any, cast, get_args, get_origin
+from types import UnionType
+from typing import IO, Annotated, Any, Union, cast, get_args, get_origin
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -73,6 +75,14 @@ class SentTwice(InputInvalid):
     def __init__(self, names: Sequence[str], *, where: str) -> None:
         self.names = list(names)
         super().__init__((type(self).__doc__ or "").format(names=", ".join(names)), where=where)
+
+
+class FormInvalid(InputInvalid):
+    """Fields of a form can't be read: each that can't is in `faults`."""
+
+    def __init__(self, faults: Sequence[InputInvalid]) -> None:
+        super().__init__(str(faults[0]), where=faults[0].where)
+        self.faults = tuple(faults)
 
 
 class ClientLeft(Exception):
@@ -344,7 +354,7 @@ def decode_inputs(
         elif name == "form":
             for field, given in sent.fields.items():
                 _refuse_marks(given, field, f"form.{field}")
-            inputs[name] = _from_fields(sent.fields, kind, where="form")
+            inputs[name] = _from_form(sent.fields, kind)
         elif name == "upload":
             inputs[name] = _upload(sent.upload, kind)
         else:
@@ -406,6 +416,111 @@ def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
         if given:
             values[name] = _with_plain_ids(given if is_list else given[-1], name)
     return _convert(values, kind, where=where)
+
+
+_NOTHING = object()
+"""What stands for a field that counts as not sent."""
+
+
+def _from_form(fields: dict[str, list[str]], kind: Any) -> Any:
+    """What people typed, in the struct that programs send as JSON. *Errors*: FormInvalid with every field that can't be read.
+
+    Numbers may be in any script's digits, with a point or a comma. A field that was left blank is nothing where the type takes nothing;
+    in a change (a struct that needs a version), where nothing means that it stays, a blank text is empty. A box that was not ticked is not sent:
+    where a type tells yes, no and nothing apart, that is no.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return _from_fields(fields, kind, where="form")
+    values: dict[str, Any] = {}
+    faults: list[InputInvalid] = []
+    for field in _form_fields(kind):
+        where = f"form.{field.name}"
+        try:
+            value = field.read(fields.get(field.name), where)
+            if value is not _NOTHING:
+                values[field.name] = _convert(value, field.kind, where=where)
+            elif field.is_needed:
+                raise InputInvalid(f"Object missing required field `{field.name}`", where=where)
+        except InputInvalid as error:
+            faults.append(error)
+    if faults:
+        raise FormInvalid(faults)
+    return _convert(values, kind, where="form")
+
+
+class _FormField(msgspec.Struct, frozen=True):
+    """How one field of a form is read."""
+
+    name: str
+    kind: Any
+    is_needed: bool
+    is_list: bool
+    blank: Any
+    if_not_sent: Any
+    is_number: bool
+    is_text: bool
+
+    def read(self, given: list[str] | None, where: str) -> Any:
+        """The value to be converted; `_NOTHING` for a field that counts as not sent. *Errors*: InputInvalid for no number."""
+        if given is None:
+            return self.if_not_sent
+        given = [each for each in (given if self.is_text else map(str.strip, given)) if each != ""]
+        if not given:
+            return self.blank
+        if self.is_list:
+            return _with_plain_ids(given, self.name)
+        return _as_number(given[-1], where) if self.is_number else _with_plain_ids(given[-1], self.name)
+
+
+@lru_cache(maxsize=1_024)
+def _form_fields(kind: type[msgspec.Struct]) -> tuple[_FormField, ...]:
+    """How each field of a form is read. *Cost*: resolving annotations, once a type."""
+    fields = msgspec.structs.fields(kind)
+    is_change = any(each.encode_name == "version" and each.required for each in fields)
+    return tuple(_form_field(each, is_change=is_change) for each in fields)
+
+
+def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormField:
+    types = _plain_types(field.type)
+    blank: Any = _NOTHING
+    takes_nothing = type(None) in types
+    if str in types and not field.required and (is_change or field.default == ""):
+        blank = ""
+    elif takes_nothing and field.default in (None, msgspec.UNSET, msgspec.NODEFAULT):
+        blank = None
+    return _FormField(
+        field.encode_name,
+        field.type,
+        field.required,
+        _is_list(field.type),
+        blank,
+        False if takes_nothing and bool in types else _NOTHING,
+        bool({int, float} & types) and str not in types,
+        str in types or _is_list(field.type),
+    )
+
+
+def _plain_types(kind: Any) -> set[Any]:
+    """The types of a union, annotations taken off."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _plain_types(get_args(kind)[0])
+    if origin in (Union, UnionType):
+        return {plain for each in get_args(kind) for plain in _plain_types(each)}
+    return {origin or kind}
+
+
+_A_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
+"""What people mean by a number: neither `nan` nor `1e9`, and no more digits than a database keeps."""
+
+
+def _as_number(text: str, where: str) -> str:
+    """Digits of any script as ASCII's, a comma as a point. *Errors*: InputInvalid for what is no number."""
+    digits = (str(unicodedata.decimal(each)) if each.isdecimal() else each for each in text)
+    number = "".join(digits).replace(",", ".")
+    if _A_NUMBER.fullmatch(number) is None:
+        raise InputInvalid("Expected a number.", where=where)
+    return number
 
 
 @lru_cache(maxsize=1_024)

@@ -33,7 +33,7 @@ def key(message: str | tuple[str, ...]) -> str:
 
 
 def texts_of_templates() -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "web/templates").rglob("*.html")):
+    for path in sorted((ROOT / "web").rglob("*.html")):
         with path.open("rb") as file:
             for line, _, message, _ in babel_extract(file, tuple(KEYWORDS), (), {"trimmed": "false"}):
                 for each in [message] if isinstance(message, str) else (message or ())[:1]:

@@ -17,7 +17,7 @@ from rightlevel.web.call import CLASS_BODY, READ_S, READS, SIGN_IN, SMALL_BODY, 
 from rightlevel.web.routes import SIGNING_IN, Routes
 
 ROOM = Path(rightlevel.web.__file__).parent
-MOST_LINES_A_ROUTE = 1.3
+MOST_LINES_A_ROUTE = 1.4
 
 
 class Typed(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ def test_letters_on_a_levels_colour_can_be_read(rank: int) -> None:
     assert contrast(colour[1], letters) >= READABLE
 
 
-TEMPLATES = Path(rightlevel.web.__file__).parent / "templates"
+TEMPLATES = Path(rightlevel.web.__file__).parent
 INLINE = re.compile(
     r"""\sstyle\s*=|<style|<script(?![^>]*(?:\bsrc=|type="application/json"))|\son[a-z]+\s*=\s*["']|javascript:"""
 )
@@ -60,3 +60,18 @@ def test_no_page_holds_styles_or_scripts_of_its_own() -> None:
 def test_every_share_of_a_bar_has_its_width() -> None:
     for number in range(1, 101):
         assert f".grow-{number} {{ flex-grow: {number}; }}" in CSS
+
+
+LONGEST_LINE = 150
+
+
+def test_no_line_of_a_template_runs_out_of_sight() -> None:
+    pages = sorted(TEMPLATES.rglob("*.html"))
+    long = [
+        f"{page.relative_to(TEMPLATES)}:{number}"
+        for page in pages
+        for number, line in enumerate(page.read_text("utf-8").split("\n"), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert len(pages) > 100
+    assert long == []

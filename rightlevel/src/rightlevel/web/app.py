@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from flatwater.asgi import ContractApp
 from flatwater.contract import Registry
+from rightlevel import web
 from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
 from rightlevel.web import api, pages, service
@@ -28,12 +29,14 @@ Opening = Callable[[], AbstractAsyncContextManager[Platform]]
 
 
 def all_routes() -> Registry:
-    """Every route there is: each module of `api` and `pages` that has `routes`, and the service's own."""
+    """Every route there is: each feature's folder and each module of `api` and `pages` that has `routes`, and the service's own."""
     registry = Registry()
     registry.include(service.routes)
     registry.include(service.document_route(registry))
-    for room in (api, pages):
+    for room in (web, api, pages):
         for module in sorted(iter_modules(room.__path__), key=lambda each: each.name):
+            if room is web and not module.ispkg:
+                continue
             found = getattr(import_module(f"{room.__name__}.{module.name}"), "routes", None)
             if found is not None:
                 registry.include(found)

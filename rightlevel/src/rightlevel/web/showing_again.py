@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import date
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message
 
 from flatwater.asgi import NotSignedIn
 from flatwater.contract import UNSAFE, Endpoint
-from flatwater.inputs import InputInvalid, UnseenMarks
+from flatwater.inputs import FormInvalid, InputInvalid, UnseenMarks
 from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.names import WITHOUT_UNSEEN
@@ -252,6 +253,7 @@ def _is_own(call: Ask) -> bool:
     return owner is not None and call.actor is not None and owner == call.actor.person_id
 
 
+A_DAY = N_("A day like 2026-11-30")
 WHOLE = N_("A whole number")
 NUMBER = N_("A number like 11.56")
 CHOICE = N_("Please choose one of these")
@@ -261,6 +263,8 @@ SHORTER = N_("This is too long")
 
 def faults_of_input(error: InputInvalid, endpoint: Endpoint) -> tuple[Fault, ...]:
     """What could not be read of a form, at its field and in people's words."""
+    if isinstance(error, FormInvalid):
+        return tuple(fault for each in error.faults for fault in faults_of_input(each, endpoint))
     text = str(error)
     if text.startswith("Object missing required field `"):
         return (Fault(text.split("`")[1], NEEDED),)
@@ -279,6 +283,8 @@ def faults_of_input(error: InputInvalid, endpoint: Endpoint) -> tuple[Fault, ...
         return (Fault(name, WITHOUT_UNSEEN),)
     if "length <=" in text:
         return (Fault(name, SHORTER),)
+    if date in named:
+        return (Fault(name, A_DAY),)
     if int in named:
         return (Fault(name, WHOLE),)
     return (Fault(name, NUMBER if float in named else CHOICE),)

@@ -109,7 +109,7 @@ def _compiled_kept(folder: Path) -> BytecodeCache | None:
 
 
 _environment = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
+    loader=FileSystemLoader([HERE / "templates", HERE]),
     bytecode_cache=_compiled_kept(HERE / "__pycache__" / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -130,7 +130,8 @@ _environment.filters["device"] = device_name
 
 def compile_templates() -> int:
     """Compiles every template, so that the service finds them compiled; how many there are."""
-    names = _environment.list_templates(extensions=["html"])
+    found = _environment.list_templates(extensions=["html"])
+    names = [each for each in found if not each.startswith("templates/")]
     for name in names:
         _environment.get_template(name)
     return len(names)

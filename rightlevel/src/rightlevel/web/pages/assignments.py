@@ -58,9 +58,9 @@ class AssignmentForm(msgspec.Struct, frozen=True):
     """What the form for an assignment sends; no subject chosen is a fault, both make two assignments."""
 
     subject: list[str] = []
-    class_id: str = ""
-    from_on: str = ""
-    to_on: str = ""
+    class_id: int | None = None
+    from_on: date | None = None
+    to_on: date | None = None
 
 
 class OnlyButton(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ async def choose_school_page(call: Ask, *, path: ById, query: SchoolWanted, page
 @routes.get("/people/{id}/assign/{school}", May("create", "assignment"))
 async def assign_page(call: Ask, *, path: PersonAndSchool) -> Html:
     """The form that assigns a school to somebody."""
-    form = AssignmentForm(subject=["language", "math"], from_on=today(call.clock).isoformat())
+    form = AssignmentForm(subject=["language", "math"], from_on=today(call.clock))
     return render(call, "people/assign.html", form=form, **await _around(call, path))
 
 
@@ -105,24 +105,14 @@ async def assign_here(call: Ask, *, path: PersonAndSchool, form: AssignmentForm)
 
 def _new_assignments(path: PersonAndSchool, form: AssignmentForm) -> list[NewAssignment]:
     """One assignment for each subject. *Errors*: Invalid with every fault of form."""
-    faults: list[Fault] = []
-    from_on, to_on = _day("from_on", form.from_on, faults), _day("to_on", form.to_on, faults)
     if not form.subject:
-        faults.append(Fault("subject", "Please choose one"))
-    class_id = int(form.class_id) if form.class_id.isascii() and form.class_id.isdigit() else None
-    if faults:
-        raise Invalid(faults=tuple(faults))
+        raise Invalid(faults=(Fault("subject", "Please choose one"),))
     return [
-        NewAssignment(path.id, path.school, subject, class_id, from_on, to_on) for subject in form.subject
+        NewAssignment(
+            path.id, path.school, subject, class_id=form.class_id, from_on=form.from_on, to_on=form.to_on
+        )
+        for subject in form.subject
     ]
-
-
-def _day(field: str, text: str, faults: list[Fault]) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        faults.append(Fault(field, "A day, for example 2026-11-23", text[:20]))
-        return None
 
 
 @routes.post("/people/{id}/assignments/{assignment}/end", May("end", "assignment"))
@@ -145,8 +135,8 @@ class GapsForm(msgspec.Struct, frozen=True):
 
     role: str = "teacher"
     subject: str = "language"
-    person: str = ""
-    school: list[str] = []
+    person: int | None = None
+    school: list[int] = []
 
 
 @routes.get("/assignments/gaps", May("create", "assignment"), page=PageLimit(50))
@@ -172,13 +162,10 @@ async def _gaps(call: Ask, form: GapsForm, page: PageRequest) -> dict[str, Any]:
 @routes.post("/assignments/gaps", May("create", "assignment"), deadline_s=MANY_S)
 async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
     """Gives the chosen schools to somebody, all or none."""
-    faults = [Fault("person", "Please choose one")] if not _number(form.person) else []
-    faults += [Fault("school", "Please choose one")] if not form.school else []
-    wanted = [
-        NewAssignment(_number(form.person), _number(school), form.subject) for school in form.school[:100]
-    ]
+    faults = [Fault(each, "Please choose one") for each in ("person", "school") if not getattr(form, each)]
     if faults:
         raise Invalid(faults=tuple(faults))
+    wanted = [NewAssignment(form.person or 0, school, form.subject) for school in form.school[:100]]
     await create_assignments(call.session, actor_of(call), wanted, call.clock)
     _ = language_of(call).gettext
     return done(
@@ -186,7 +173,3 @@ async def fill_gaps_here(call: Ask, *, form: GapsForm) -> Redirect:
         f"/assignments/gaps?role={form.role}&subject={form.subject}",
         _("{count} schools are assigned.", count=len(wanted)),
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0

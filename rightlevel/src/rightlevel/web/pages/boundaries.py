@@ -47,7 +47,7 @@ from rightlevel.web.call import (
     actor_of,
 )
 from rightlevel.web.pages.forms import NoFields, Reason, Typed
-from rightlevel.web.pages.places import place_choices
+from rightlevel.web.places import place_choices
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 

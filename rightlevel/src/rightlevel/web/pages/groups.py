@@ -29,7 +29,7 @@ from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.language import Language
-from rightlevel.web.pages.forms import NoFields, Typed
+from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
@@ -56,10 +56,10 @@ class Ungrouping(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """What the form for groups sends."""
 
-    grade_from: str = ""
-    grade_to: str = ""
-    target_size: str = ""
-    teacher_ids: list[str] = []
+    grade_from: int
+    grade_to: int
+    target_size: int
+    teacher_ids: list[int] = []
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Leading(msgspec.Struct, frozen=True):
     """Who leads a group; empty is nobody."""
 
     version: int = 0
-    teacher_id: str = ""
+    teacher_id: int | None = None
 
 
 class Moving(msgspec.Struct, frozen=True):
@@ -148,17 +148,14 @@ async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> 
 @routes.post("/schools/{id}/groups", May("change", "group"))
 async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
     """Proposes groups for a school."""
-    typed = Typed()
-    first, last = (
-        typed.whole_or_none("grade_from", form.grade_from),
-        typed.whole_or_none("grade_to", form.grade_to),
+    new = NewGrouping(
+        path.id,
+        query.subject,
+        form.grade_from,
+        form.grade_to,
+        target_size=form.target_size,
+        teacher_ids=form.teacher_ids,
     )
-    size = typed.whole_or_none("target_size", form.target_size)
-    typed.check()
-    teachers = [
-        int(each) for each in form.teacher_ids if each.isascii() and each.isdigit() and len(each) < 15
-    ]
-    new = NewGrouping(path.id, query.subject, first or 0, last or 0, size or 0, teachers)
     await propose_groups(call.session, actor_of(call), new, call.clock)
     _ = language_of(call).gettext
     return done(
@@ -246,15 +243,12 @@ async def group_text(call: Ask, *, path: ById) -> Html | Raw:
 @routes.post("/groups/{id}/teacher", May("change", "group"))
 async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
     """Gives a group to a teacher."""
-    typed = Typed()
-    teacher_id = typed.whole_or_none("teacher_id", form.teacher_id)
-    typed.check()
     await set_group_teacher(
         call.session,
         actor_of(call),
         path.id,
         version=form.version,
-        teacher_id=teacher_id,
+        teacher_id=form.teacher_id,
         clock=call.clock,
     )
     return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))

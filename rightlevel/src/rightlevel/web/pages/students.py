@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -60,10 +61,10 @@ class ChildForm(msgspec.Struct, frozen=True):
     sex: int | None = None
     grade: int | None = None
     class_id: int | None = None
-    birth_on: str = ""
-    age: str = ""
+    birth_on: date | None = None
+    age: int | None = None
     guardian_contact: str = ""
-    guardian_consent_on: str = ""
+    guardian_consent_on: date | None = None
     version: int = 0
     another: str = ""
     reason: str = ""
@@ -72,7 +73,7 @@ class ChildForm(msgspec.Struct, frozen=True):
 class LeavingForm(msgspec.Struct, frozen=True):
     """Since when and why a child is not at school any more."""
 
-    left_on: str = ""
+    left_on: date
     reason: str = ""
     version: int = 0
 
@@ -221,17 +222,16 @@ async def edit_student_page(call: Ask, *, path: ByUuid) -> Html:
 
 
 def _form_of(student: Student) -> ChildForm:
-    born, agreed = student.birth_on, student.guardian_consent_on
     return ChildForm(
         student.code,
         student.name,
         student.sex,
         student.grade,
         student.class_id,
-        born.isoformat() if born else "",
-        "" if student.age is None else str(student.age),
+        student.birth_on,
+        student.age,
         student.guardian_contact or "",
-        agreed.isoformat() if agreed else "",
+        student.guardian_consent_on,
         student.version,
     )
 
@@ -245,22 +245,17 @@ async def change_student_here(call: Ask, *, path: ByUuid, form: ChildForm) -> Re
 
 
 def _change(form: ChildForm) -> StudentChange:
-    typed = Typed()
-    born = typed.day_or_none("birth_on", form.birth_on)
-    agreed = typed.day_or_none("guardian_consent_on", form.guardian_consent_on)
-    age = typed.whole_or_none("age", form.age)
-    typed.check()
     return StudentChange(
         form.version,
         code=form.code,
         name=form.name,
         class_id=form.class_id,
-        birth_on=born,
-        age=age,
+        birth_on=form.birth_on,
+        age=form.age,
         sex=msgspec.UNSET if form.sex is None else form.sex,
         grade=msgspec.UNSET if form.grade is None else form.grade,
         guardian_contact=form.guardian_contact.strip() or None,
-        guardian_consent_on=agreed,
+        guardian_consent_on=form.guardian_consent_on,
         reason=form.reason,
     )
 
@@ -268,15 +263,12 @@ def _change(form: ChildForm) -> StudentChange:
 @routes.post("/students/{id}/left", May("change", "student"))
 async def student_left_here(call: Ask, *, path: ByUuid, form: LeavingForm) -> Redirect:
     """Marks a child as having left school."""
-    typed = Typed()
-    left_on = typed.day("left_on", form.left_on)
-    typed.check()
     await mark_left(
         call.session,
         actor_of(call),
         path.id,
         version=form.version,
-        left_on=left_on,
+        left_on=form.left_on,
         reason=form.reason,
         clock=call.clock,
     )

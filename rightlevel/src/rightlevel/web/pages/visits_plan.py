@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from rightlevel.programme.visits import (
 )
 from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import LANGUAGES
-from rightlevel.web.pages.forms import NoFields, Reason, Typed
+from rightlevel.web.pages.forms import NoFields, Reason
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render, render_once
 from rightlevel.web.words import word
@@ -57,16 +58,16 @@ class PlanForm(msgspec.Struct, frozen=True):
     """A visit to plan."""
 
     school_id: int
+    planned_on: date
     subject: str = ""
-    planned_on: str = ""
     mentor_id: int | None = None
 
 
 class AgreedForm(msgspec.Struct, frozen=True):
     """What was agreed."""
 
+    due_on: date
     owner_id: int = 0
-    due_on: str = ""
     words: str = ""
 
 
@@ -131,10 +132,7 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
 @routes.post("/next-week/plan", May("plan", "visit"))
 async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
     """Plans a visit."""
-    typed = Typed()
-    planned_on = typed.day("planned_on", form.planned_on)
-    typed.check()
-    new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, planned_on, form.mentor_id)
+    new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, form.planned_on, form.mentor_id)
     await plan_visit(call.session, actor_of(call), new, call.clock)
     return done(call, "/next-week", language_of(call).gettext("Saved."))
 
@@ -159,10 +157,7 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
 @routes.post("/visits/{id}/follow-ups", May("raise", "follow_up"))
 async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
     """Keeps what was agreed at a visit."""
-    typed = Typed()
-    due_on = typed.day("due_on", form.due_on)
-    typed.check()
-    new = NewFollowUp(time_ordered_id(), form.owner_id, due_on, form.words)
+    new = NewFollowUp(time_ordered_id(), form.owner_id, form.due_on, form.words)
     await raise_follow_up(call.session, actor_of(call), path.id, new, call.clock)
     return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
 

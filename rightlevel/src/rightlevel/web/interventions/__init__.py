@@ -1,0 +1,246 @@
+"""Special programmes, the children in them, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect
+from flatwater.paging import CEILING_ROWS, Page, PageLimit, PageRequest
+from rightlevel.programme.errors import Invalid, ProgrammeError
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.interventions import (
+    OUTCOMES,
+    Enrolment,
+    EnrolmentAnswer,
+    EnrolmentChange,
+    EnrolmentPast,
+    EnrolmentWrite,
+    Intervention,
+    InterventionWrite,
+    change_enrolment,
+    change_intervention,
+    create_intervention,
+    delete_intervention,
+    enrol_children,
+    list_enrolment_changes,
+    list_enrolments,
+    list_interventions,
+    read_enrolment,
+    read_intervention,
+    restore_intervention,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.programme.students import StudentSearch, list_students, read_student
+from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
+from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Typed
+from rightlevel.web.templating import done, language_of, render, render_partly
+
+FOUND = PageRequest(40)
+ALL = PageRequest(CEILING_ROWS)
+NOT_SAVED = N_("This could not be saved")
+REFUSALS = {
+    "enrolled_already": N_("This child is in the programme already."),
+    "not_found": N_("This child is not here any more."),
+    "out_of_scope": N_("This school or subject is not assigned to you."),
+    "conflict": N_("This collides with something that is already there."),
+}
+
+
+class InterventionSearch(msgspec.Struct, frozen=True):
+    """Which programmes are asked for."""
+
+    deleted: bool = False
+
+
+class EnrolmentSearch(msgspec.Struct, frozen=True):
+    """Of which school, if told."""
+
+    school_id: int | None = None
+
+
+class Enrolling(msgspec.Struct, frozen=True):
+    """Up to 200 children; each is answered by itself."""
+
+    writes: list[EnrolmentWrite]
+
+
+class EnrolmentAnswers(msgspec.Struct, frozen=True):
+    """What became of each, in the order sent."""
+
+    answers: list[EnrolmentAnswer]
+
+
+class ChildSought(msgspec.Struct, frozen=True):
+    """Which child is sought, to be enrolled."""
+
+    search: str = ""
+
+
+async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str, Any]:
+    """A new programme is meant to start today."""
+    return {"starts_on": thing.starts_on if thing else today(call.clock)}
+
+
+routes = Feature(
+    "intervention",
+    "interventions",
+    resource="intervention",
+    api="/api/v1/interventions",
+    page="/interventions",
+    tag="interventions",
+    folder="interventions",
+    deeds={"create": "change", "delete": "change", "restore": "change"},
+)
+routes.lists(list_interventions, InterventionSearch, "list.html", rows=PageLimit(50))
+routes.reads(read_intervention)
+routes.creates(
+    create_intervention, InterventionWrite, "form.html", then="/interventions/{made.id}", beside=_first_day
+)
+routes.changes(
+    change_intervention,
+    InterventionWrite,
+    "form.html",
+    read=read_intervention,
+    then="/interventions/{path.id}",
+    at="/{id}/edit",
+    method="PUT",
+    beside=_first_day,
+)
+routes.deletes(delete_intervention, then="/interventions", word=N_("Deleted."))
+routes.restores(restore_intervention)
+
+
+async def _past(call: Ask, enrolment: Enrolment, _: Any) -> dict[str, Any]:
+    """Every later change of an enrolment, and how it may end."""
+    past = await list_enrolment_changes(call.session, actor_of(call), enrolment.id, ALL)
+    return {"past": past.items, "outcomes": OUTCOMES}
+
+
+enrolments = Feature(
+    "enrolment",
+    "enrolments",
+    resource="intervention",
+    api="/api/v1/enrolments",
+    page="/enrolments",
+    tag="interventions",
+    folder="interventions",
+    path=ByUuid,
+    deeds={"change": "enrol"},
+)
+enrolments.reads(read_enrolment)
+enrolments.changes(
+    change_enrolment,
+    EnrolmentChange,
+    "enrolment.html",
+    read=read_enrolment,
+    then="/interventions/{made.intervention_id}",
+    beside=_past,
+    none_if_blank=("outcome",),
+    seen_by="read",
+)
+routes.include(enrolments)
+
+
+async def _one(call: Ask, found: Intervention, page: PageRequest, search: str = "") -> dict[str, Any]:
+    actor = actor_of(call)
+    children = None
+    if search.strip():
+        asked = StudentSearch(search=search.strip(), status="active")
+        children = (await list_students(call.session, actor, FOUND, asked)).items
+    return {
+        "intervention": found,
+        "search": search,
+        "children": children,
+        "on": today(call.clock).isoformat(),
+        "page": await list_enrolments(call.session, actor, page, intervention_id=found.id),
+    }
+
+
+@routes.get("/interventions/{id}", May("read", "intervention"), page=PageLimit(50), **IN_PAGES)
+async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: PageRequest) -> Html:
+    """A programme with the children in it."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    return render(call, "interventions/one.html", **await _one(call, found, page, query.search))
+
+
+@routes.post("/interventions/{id}/enrol", May("enrol", "intervention"), body_bytes=CLASS_BODY, **IN_PAGES)
+async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
+    """Enrols the children that were ticked."""
+    found = await read_intervention(call.session, actor_of(call), path.id)
+    typed = Typed()
+    from_on = typed.day("from_on", form.get("from_on", [""])[-1])
+    ids = list(dict.fromkeys(form.get("student_id", [])))
+    typed.check()
+    writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
+    answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
+    if all(each.code == "invalid" for each in answers):
+        # The day is one for all: what is wrong with it is said once, at its field.
+        raise Invalid(faults=tuple(answers[0].faults))
+    saved = sum(1 for each in answers if each.code == "saved")
+    language = language_of(call)
+    text = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
+    if saved < len(answers):
+        values = await _one(call, found, FOUND)
+        refused = await _refused(call, writes, answers)
+        text = (
+            f"{text} {language.gettext('These could not be saved:')}"
+            if saved
+            else language.gettext("Nothing is saved.")
+        )
+        return render_partly(call, "interventions/one.html", text, refused, **values)
+    return done(call, f"/interventions/{path.id}", text)
+
+
+async def _refused(
+    call: Ask, writes: list[EnrolmentWrite], answers: list[EnrolmentAnswer]
+) -> list[tuple[str, str]]:
+    """Who was not enrolled, by name where they may see that, and why."""
+    language = language_of(call)
+    refused: list[tuple[str, str]] = []
+    for write, answer in zip(writes, answers, strict=True):
+        if answer.code == "saved":
+            continue
+        try:
+            name = (await read_student(call.session, actor_of(call), write.student_id)).name
+        except ProgrammeError:
+            name = ""
+        why = ". ".join(language.rule(each.rule) for each in answer.faults) or language.gettext(
+            REFUSALS.get(answer.code, NOT_SAVED)
+        )
+        refused.append((name, why))
+    return refused
+
+
+@routes.get("/api/v1/interventions/{id}/enrolments", May("read", "intervention"), page=PageLimit(50))
+async def list_intervention_enrolments(
+    call: Ask, *, path: ById, query: EnrolmentSearch, page: PageRequest
+) -> Page[Enrolment]:
+    """The children in a programme whom the caller may see."""
+    return await list_enrolments(
+        call.session, actor_of(call), page, intervention_id=path.id, school_id=query.school_id
+    )
+
+
+@routes.post("/api/v1/interventions/{id}/enrolments", May("enrol", "intervention"), body_bytes=CLASS_BODY)
+async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> EnrolmentAnswers:
+    """Enrols up to 200 children; each is answered by itself."""
+    return EnrolmentAnswers(
+        await enrol_children(call.session, actor_of(call), path.id, body.writes, call.clock)
+    )
+
+
+@routes.get("/api/v1/students/{id}/interventions", May("read", "intervention"))
+async def list_student_interventions(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[Enrolment]:
+    """The programmes that a child is or was in."""
+    return await list_enrolments(call.session, actor_of(call), page, student_id=path.id)
+
+
+@routes.get("/api/v1/enrolments/{id}/changes", May("read", "intervention"))
+async def list_one_enrolments_changes(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[EnrolmentPast]:
+    """Every later change of an enrolment, in order."""
+    return await list_enrolment_changes(call.session, actor_of(call), path.id, page)

@@ -1,0 +1,210 @@
+"""The library: find, open, add, change, take away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Created, Html, Redirect, Streamed, Upload
+from flatwater.paging import PageLimit, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.errors import Fault, Invalid, NotFound
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May
+from rightlevel.programme.resources import (
+    MAX_FILE_BYTES,
+    MEDIA_TYPES,
+    NewResource,
+    Resource,
+    ResourceChange,
+    ResourceSearch,
+    begin_upload,
+    change_resource,
+    count_view,
+    create_resource,
+    delete_resource,
+    list_resources,
+    open_file,
+    read_resource,
+    restore_resource,
+)
+from rightlevel.web.call import (
+    READ_S,
+    SMALL_BODY,
+    Ask,
+    ById,
+    actor_of,
+)
+from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.files import file_headers, files_of
+from rightlevel.web.language import N_
+from rightlevel.web.templating import done, language_of, render
+
+SEND_S = 120.0
+"""25 MB over a village's telephone network, at 2 Mbit/s."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which resources are asked for; levels as `subject.level`."""
+
+    subject: str = ""
+
+
+class FileForm(msgspec.Struct, frozen=True):
+    """What a sent file is about."""
+
+    title: str
+    words: str = ""
+    subject: str | None = None
+    level_from: str | None = None
+    level_to: str | None = None
+
+
+class ResourceForm(FileForm, frozen=True):
+    """What the form for a resource sends."""
+
+    kind: str = "activity"
+    url: str | None = None
+
+
+async def _levels(call: Ask, thing: Resource | None, _: Any) -> dict[str, Any]:
+    """The levels of both subjects, in one list."""
+    say = language_of(call).gettext
+    named = {level.code: say(level.name) for scale in SCALES.values() for level in scale}
+    return {"levels": list(named.items())}
+
+
+routes = Feature(
+    "resource",
+    "resources",
+    resource="resource",
+    api="/api/v1/resources",
+    page="/resources",
+    tag="resources",
+    folder="resources",
+    deeds={"delete": "change", "restore": "change"},
+)
+routes.lists(list_resources, ResourceSearch, None, rows=PageLimit(50))
+routes.reads(read_resource)
+routes.changes(
+    change_resource,
+    ResourceChange,
+    "form.html",
+    read=read_resource,
+    then="/resources/{path.id}",
+    at="/{id}/edit",
+    beside=_levels,
+    none_if_blank=("subject", "level_from", "level_to", "url"),
+)
+routes.deletes(delete_resource, then="/resources", word=N_("Deleted."))
+routes.restores(restore_resource)
+
+
+@routes.post("/api/v1/resources", May("change", "resource"))
+async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resource]:
+    """Adds an activity or a link."""
+    made = await create_resource(call.session, actor_of(call), body, call.clock)
+    return Created(made, f"/api/v1/resources/{made.id}")
+
+
+@routes.post(
+    "/api/v1/resource-files",
+    May("change", "resource"),
+    deadline_s=SEND_S,
+    body_bytes=MAX_FILE_BYTES + SMALL_BODY,
+)
+async def create_file_resource(call: Ask, *, form: FileForm, upload: Upload | None) -> Created[Resource]:
+    """Adds a PDF, picture, sound or video of up to 25 MB; its kind is told from its content."""
+    made = await keep_upload(call, form, upload)
+    return Created(made, f"/api/v1/resources/{made.id}")
+
+
+async def keep_upload(call: Ask, form: FileForm, upload: Upload | None) -> Resource:
+    """The resource made from an uploaded file. *Errors*: Invalid, LibraryFull."""
+    if upload is None:
+        raise Invalid(faults=(Fault("file", "A file is needed"),))
+    files, actor = files_of(call), actor_of(call)
+    await files.remove(await begin_upload(call.session, actor, call.clock))
+    kept = await files.keep(upload.path, upload.filename)
+    new = NewResource("file", form.title, form.words, form.subject, form.level_from, level_to=form.level_to)
+    return await create_resource(call.session, actor, new, call.clock, kept)
+
+
+@routes.post("/api/v1/resources/{id}/views", May("read", "resource"))
+async def count_one_view(call: Ask, *, path: ById) -> None:
+    """Counts that an activity or link was opened; opening a file counts by itself."""
+    await count_view(call.session, actor_of(call), path.id, call.clock)
+
+
+@routes.get(
+    "/api/v1/resources/{id}/file", May("read", "resource"), work="none", deadline_s=SEND_S, media=MEDIA_TYPES
+)
+async def send_resource_file(call: Ask, *, path: ById) -> Streamed:
+    """A resource's file, to be kept and not shown in the page; counts as a view."""
+    actor, files = actor_of(call), files_of(call)
+    async with call.database.read(deadline_s=READ_S) as session:
+        stored = await open_file(session, actor, path.id)
+    if not await files.has(stored.sha256):
+        raise NotFound
+
+    async def count(session: Session) -> None:
+        await count_view(session, actor, path.id, call.clock)
+
+    await call.database.run(count, deadline_s=READ_S)
+    return Streamed(files.read(stored.sha256), stored.media_type, file_headers(stored))
+
+
+@routes.get("/resources", May("read", "resource"), page=PageLimit(50), **IN_PAGES)
+async def resources_page(call: Ask, *, query: Wanted, page: PageRequest) -> Html:
+    """Activities, files and links, the newest first."""
+    asked = ResourceSearch(subject=query.subject or None)
+    found = await list_resources(call.session, actor_of(call), page, asked, call.clock)
+    return render(call, "resources/list.html", page=found, subject=query.subject)
+
+
+@routes.get("/resources/new", May("change", "resource"), **IN_PAGES)
+async def new_resource_page(call: Ask) -> Html:
+    """The form for a resource."""
+    return render(call, "resources/form.html", resource=None, **await _levels(call, None, None))
+
+
+@routes.post(
+    "/resources/new",
+    May("change", "resource"),
+    deadline_s=SEND_S,
+    body_bytes=MAX_FILE_BYTES + SMALL_BODY,
+    **IN_PAGES,
+)
+async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload | None) -> Redirect:
+    """Adds an activity, a link or a file."""
+    if form.kind == "file":
+        made = await keep_upload(call, form, upload)
+    else:
+        new = msgspec.convert(form, NewResource, from_attributes=True)
+        made = await create_resource(call.session, actor_of(call), new, call.clock)
+    return done(call, f"/resources/{made.id}", language_of(call).gettext("Saved."))
+
+
+@routes.get("/resources/{id}", May("read", "resource"), **IN_PAGES)
+async def resource_page(call: Ask, *, path: ById) -> Html:
+    """One activity, file or link."""
+    found = await read_resource(call.session, actor_of(call), path.id, call.clock)
+    return render(call, "resources/one.html", resource=found)
+
+
+@routes.get("/resources/{id}/open", May("read", "resource"), work="none", **IN_PAGES)
+async def open_link(call: Ask, *, path: ById) -> Html | Redirect:
+    """Counts that a link was opened, and goes there."""
+    actor = actor_of(call)
+
+    async def count(session: Session) -> str | None:
+        found = await read_resource(session, actor, path.id, call.clock)
+        if found.url is not None:
+            await count_view(session, actor, path.id, call.clock)
+        return found.url
+
+    url = await call.database.run(count, deadline_s=READ_S)
+    if url is None:
+        raise NotFound
+    return Redirect(url, headers={"referrer-policy": "no-referrer"})

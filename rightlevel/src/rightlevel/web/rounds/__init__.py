@@ -1,0 +1,220 @@
+"""Rounds: plan, open, close, open again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Html, Redirect
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.permissions import May, allowed
+from rightlevel.programme.rounds import (
+    NewRound,
+    OpenRetests,
+    Round,
+    RoundChange,
+    change_round,
+    create_round,
+    delete_round,
+    list_amendments,
+    list_round_schools,
+    list_rounds,
+    read_open_retests,
+    read_round,
+    read_snapshot,
+    restore_round,
+    round_has_results,
+    set_round_state,
+)
+from rightlevel.programme.schools import (
+    SchoolSearch,
+    current_year,
+    list_schools,
+    list_years,
+)
+from rightlevel.web.call import (
+    Ask,
+    ById,
+    actor_of,
+)
+from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Reason
+from rightlevel.web.pages.work import place_choices
+from rightlevel.web.rounds import schools, snapshots
+from rightlevel.web.templating import done, language_of, render
+
+ALL = PageRequest(CEILING_ROWS)
+FOUND = PageRequest(20)
+
+
+STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
+    "planned": [("open", N_("Open this round"), N_("From then on results can be entered."), False)],
+    "open": [
+        (
+            "closed",
+            N_("Close this round"),
+            N_("From then on nobody but a coordinator can change results."),
+            False,
+        )
+    ],
+    "closed": [
+        ("open", N_("Open this round again"), N_("Results can then be entered and changed again."), True),
+        (
+            "frozen",
+            N_("Freeze this round"),
+            N_("It is kept as it is, for ever, with a hash. Later corrections are amendments with a reason."),
+            True,
+        ),
+    ],
+}
+"""State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
+
+
+class RoundSearch(msgspec.Struct, frozen=True):
+    """Which rounds are asked for."""
+
+    school_year_id: int | None = None
+    state: str | None = None
+    deleted: bool = False
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """The state that a round goes to; reopening needs a reason. Frozen with re-tests that are not settled only `with_open_retests`."""
+
+    version: int
+    state: str
+    reason: str = ""
+    with_open_retests: bool = False
+
+
+class SchoolSought(msgspec.Struct, frozen=True):
+    """Which school is sought, to lock it or to give it other days."""
+
+    search: str = ""
+
+
+class StateStep(msgspec.Struct, frozen=True):
+    """The way to a state of a round."""
+
+    id: int
+    state: str
+
+
+class StepForm(Reason, frozen=True):
+    """Why a round goes to another state, and whether it is frozen with re-tests that are not settled."""
+
+    with_open_retests: bool = False
+
+
+async def _years(call: Ask, thing: Round | None, _: Any) -> dict[str, Any]:
+    """The years from which to choose one for a new round, the current one first chosen."""
+    if thing is not None:
+        return {"years": [], "year_id": thing.school_year_id}
+    year = await current_year(call.session)
+    years = await list_years(call.session, actor_of(call), ALL)
+    return {"years": [(each.id, each.name) for each in years.items], "year_id": year.id if year else None}
+
+
+routes = Feature(
+    "round", "rounds", resource="round", api="/api/v1/rounds", page="/rounds", tag="rounds", folder="rounds"
+)
+routes.lists(list_rounds, RoundSearch, "list.html")
+routes.reads(read_round)
+routes.creates(create_round, NewRound, "form.html", then="/rounds/{made.id}", beside=_years)
+routes.changes(
+    change_round,
+    RoundChange,
+    "form.html",
+    read=read_round,
+    then="/rounds/{path.id}",
+    at="/{id}/edit",
+    needed=("starts_on", "ends_on"),
+    beside=_years,
+)
+routes.deletes(delete_round, then="/rounds")
+routes.restores(restore_round)
+routes.include(schools.routes)
+routes.include(snapshots.routes)
+
+
+@routes.post("/api/v1/rounds/{id}/state", May("change", "round"))
+async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
+    """Opens, closes or reopens a round."""
+    return await set_round_state(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=body.version,
+        state=body.state,
+        reason=body.reason,
+        clock=call.clock,
+        with_open_retests=body.with_open_retests,
+    )
+
+
+@routes.get("/api/v1/rounds/{id}/open-retests", May("freeze", "round"))
+async def read_open_retests_of_round(call: Ask, *, path: ById) -> OpenRetests:
+    """How many re-tests of a round are not settled: what is told before it is frozen."""
+    return await read_open_retests(call.session, actor_of(call), path.id)
+
+
+@routes.get("/rounds/{id}", May("read", "round"), page=PageLimit(50), **IN_PAGES)
+async def round_page(call: Ask, *, path: ById, query: SchoolSought, page: PageRequest) -> Html:
+    """One round: its days, what can be done next, and which schools are locked in it."""
+    return render(call, "rounds/one.html", **await _one(call, path.id, query.search.strip(), page))
+
+
+async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict[str, Any]:
+    actor, language = actor_of(call), language_of(call)
+    round_ = await read_round(call.session, actor, round_id)
+    may_lock = allowed(actor.role, "lock", "round")
+    special = await list_round_schools(call.session, actor, round_id, page) if may_lock else None
+    found = (
+        await list_schools(call.session, actor, FOUND, SchoolSearch(search)) if may_lock and search else None
+    )
+    frozen = round_.state == "frozen"
+    snapshot = await read_snapshot(call.session, actor, round_id) if frozen else None
+    amendments = (
+        await list_amendments(call.session, actor, round_id, FOUND)
+        if frozen and allowed(actor.role, "freeze", "round")
+        else None
+    )
+    steps = [
+        (state, language.gettext(name), language.gettext(told), asks)
+        for state, name, told, asks in STEPS.get(round_.state, [])
+    ]
+    places = await place_choices(call) if may_lock and round_.state != "frozen" else []
+    may_freeze = round_.state == "closed" and allowed(actor.role, "freeze", "round")
+    open_retests = await read_open_retests(call.session, actor, round_id) if may_freeze else None
+    can_delete = round_.state != "frozen" and not await round_has_results(call.session, round_id)
+    return {
+        "can_delete": can_delete,
+        "round": round_,
+        "steps": steps,
+        "open_retests": open_retests,
+        "places": places,
+        "special": special,
+        "found": found,
+        "search": search,
+        "snapshot": snapshot,
+        "amendments": amendments,
+    }
+
+
+@routes.post("/rounds/{id}/state/{state}", May("change", "round"), **IN_PAGES)
+async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
+    """Opens, closes or reopens a round."""
+    await set_round_state(
+        call.session,
+        actor_of(call),
+        path.id,
+        version=form.version,
+        state=path.state,
+        reason=form.reason,
+        clock=call.clock,
+        with_open_retests=form.with_open_retests,
+    )
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}", _("Saved."))

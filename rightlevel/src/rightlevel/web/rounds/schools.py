@@ -1,0 +1,255 @@
+"""Other days or a lock for one school in a round, or for all below a place."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from flatwater.contract import Html, Redirect
+from flatwater.paging import CEILING_ROWS, Page, PageRequest
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.permissions import May
+from rightlevel.programme.rounds import (
+    DatesAnswer,
+    RoundSchool,
+    SchoolDates,
+    list_round_schools,
+    lock_school,
+    read_round,
+    set_dates_of_place,
+    set_dates_of_schools,
+    set_school_dates,
+    unlock_school,
+)
+from rightlevel.programme.schools import read_school
+from rightlevel.web.call import (
+    CLASS_BODY,
+    Ask,
+    ById,
+    actor_of,
+)
+from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.language import N_
+from rightlevel.web.pages.forms import Reason, reason_of
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import done, language_of, render
+
+routes = Routes("rounds")
+
+
+ALL = PageRequest(CEILING_ROWS)
+
+
+class RoundAndSchool(msgspec.Struct, frozen=True):
+    """A path with a round and a school in it."""
+
+    id: int
+    school_id: int
+
+
+class SchoolDays(msgspec.Struct, frozen=True):
+    """A school's own days; null means the round's. `confirm`: though results lie outside them, whose number was told."""
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+    confirm: bool = False
+
+
+class ManyDates(msgspec.Struct, frozen=True):
+    """Days for up to 1,000 schools: what a row leaves out stays as it is, null is the round's again. Or one pair of days for a place."""
+
+    schools: list[SchoolDates] = []
+    place_id: int | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+    confirm: bool = False
+
+
+class DatesAnswers(msgspec.Struct, frozen=True):
+    """What became of each school's days."""
+
+    answers: list[DatesAnswer]
+
+
+class WithReason(msgspec.Struct, frozen=True):
+    """Why."""
+
+    reason: str
+
+
+class SchoolInRound(msgspec.Struct, frozen=True):
+    """The way to a school in a round."""
+
+    id: int
+    school_id: int
+
+
+class DaysForm(msgspec.Struct, frozen=True):
+    """A school's own days in a round; an empty one is the round's."""
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+    confirm: bool = False
+
+
+@routes.get("/api/v1/rounds/{id}/schools", May("lock", "round"))
+async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> Page[RoundSchool]:
+    """The schools that have their own days or are locked in a round."""
+    return await list_round_schools(call.session, actor_of(call), path.id, page)
+
+
+@routes.put("/api/v1/rounds/{id}/schools/{school_id}", May("lock", "round"))
+async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
+    """Gives a school its own days in a round."""
+    return await set_school_dates(
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        starts_on=body.starts_on,
+        ends_on=body.ends_on,
+        confirm=body.confirm,
+    )
+
+
+@routes.post("/api/v1/rounds/{id}/schools/{school_id}/lock", May("lock", "round"))
+async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: WithReason) -> RoundSchool:
+    """Locks a school in a round."""
+    return await lock_school(
+        call.session, actor_of(call), path.id, path.school_id, reason=body.reason, clock=call.clock
+    )
+
+
+@routes.post("/api/v1/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"))
+async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: WithReason) -> RoundSchool:
+    """Unlocks a school in a round."""
+    return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
+
+
+@routes.put("/api/v1/rounds/{id}/schools", May("lock", "round"), body_bytes=CLASS_BODY)
+async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -> DatesAnswers:
+    """Gives many schools their own days at once, each answered for itself; what is left out stays as it is."""
+    if body.place_id is not None:
+        return DatesAnswers(
+            await set_dates_of_place(
+                call.session,
+                actor_of(call),
+                path.id,
+                body.place_id,
+                starts_on=body.starts_on,
+                ends_on=body.ends_on,
+                confirm=body.confirm,
+            )
+        )
+    return DatesAnswers(
+        await set_dates_of_schools(call.session, actor_of(call), path.id, body.schools, confirm=body.confirm)
+    )
+
+
+@routes.get("/rounds/{id}/schools/{school_id}", May("lock", "round"), **IN_PAGES)
+async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
+    """One school in one round: its own days, and its lock."""
+    return render(call, "rounds/school.html", **await _school(call, path))
+
+
+async def _school(call: Ask, path: SchoolInRound) -> dict[str, Any]:
+    actor = actor_of(call)
+    round_ = await read_round(call.session, actor, path.id)
+    school = await read_school(call.session, actor, path.school_id)
+    if round_.is_deleted or school.is_deleted:
+        raise NotFound
+    special = await list_round_schools(call.session, actor, path.id, ALL)
+    own = next((each for each in special.items if each.school_id == path.school_id), None)
+    return {
+        "round": round_,
+        "school": school,
+        "own": own,
+        "form": DaysForm(own.starts_on, own.ends_on) if own else DaysForm(),
+    }
+
+
+@routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"), **IN_PAGES)
+async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
+    """Gives a school its own days in a round."""
+    await set_school_dates(
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        starts_on=form.starts_on,
+        ends_on=form.ends_on,
+        confirm=form.confirm,
+    )
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("Saved."))
+
+
+@routes.post("/rounds/{id}/schools/{school_id}/lock", May("lock", "round"), **IN_PAGES)
+async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+    """Locks a school in a round, with a reason."""
+    await lock_school(
+        call.session,
+        actor_of(call),
+        path.id,
+        path.school_id,
+        reason=reason_of(form),
+        clock=call.clock,
+    )
+    _ = language_of(call).gettext
+    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is locked in this round."))
+
+
+@routes.post("/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"), **IN_PAGES)
+async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+    """Unlocks a school in a round, with a reason."""
+    await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
+    _ = language_of(call).gettext
+    return done(
+        call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is unlocked in this round.")
+    )
+
+
+NOT_SAVED = {
+    "outside_year": N_("{count} were left as they are: these days lie outside the school year."),
+    "results_outside": N_(
+        "{count} were left as they are: results of theirs lie outside these days. Change them one by one."
+    ),
+}
+"""Why a school's own days were left as they are."""
+
+
+class PlaceDaysForm(msgspec.Struct, frozen=True):
+    """Days for all schools below a place; an empty one leaves each school's as it is."""
+
+    place: int
+    starts_on: date | None = None
+    ends_on: date | None = None
+    confirm: bool = False
+
+
+@routes.post("/rounds/{id}/places/days", May("lock", "round"), **IN_PAGES)
+async def set_place_dates_here(call: Ask, *, path: ById, form: PlaceDaysForm) -> Redirect:
+    """Gives all schools below a place their own days; what is left empty stays as it is."""
+    answers = await set_dates_of_place(
+        call.session,
+        actor_of(call),
+        path.id,
+        form.place,
+        starts_on=form.starts_on,
+        ends_on=form.ends_on,
+        confirm=form.confirm,
+    )
+    _ = language_of(call).gettext
+    saved = sum(1 for each in answers if each.code == "saved")
+    refused = sum(1 for each in answers if each.code == "ends_before_start")
+    text = _("{count} schools have these days.", count=saved)
+    for code, told in NOT_SAVED.items():
+        if count := sum(1 for each in answers if each.code == code):
+            text += " " + _(told, count=count)
+    if refused:
+        text += " " + _(
+            "{count} were left as they are: their last day would be before the first.", count=refused
+        )
+    return done(call, f"/rounds/{path.id}", text)

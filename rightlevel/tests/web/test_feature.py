@@ -1,0 +1,114 @@
+"""A deed that is declared once has two faces, and they do the same."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import uuid4
+
+import msgspec
+import pytest
+from form_reading import form_at
+from serving import Served
+
+from flatwater.clock import Clock
+from flatwater.paging import PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.permissions import Actor
+from rightlevel.web.app import all_routes
+from rightlevel.web.call import ById
+from rightlevel.web.feature import DeedBroken, bound
+from rightlevel.web.years import routes as years
+
+pytestmark = pytest.mark.anyio
+
+
+class Naming(msgspec.Struct, frozen=True):
+    """A name, and why."""
+
+    name: str
+    reason: str = ""
+
+
+async def by_fields(session: Session, actor: Actor, thing_id: int, *, reason: str, clock: Clock) -> None:
+    """Takes what is sent by its fields' names."""
+
+
+async def whole(session: Session, actor: Actor, page: PageRequest, naming: Naming) -> None:
+    """Takes what is sent whole."""
+
+
+async def asks_too_much(session: Session, actor: Actor, colour: str) -> None:
+    """Takes what nobody says."""
+
+
+async def takes_a_number(session: Session, actor: Actor, *, reason: int) -> None:
+    """Takes a field as another type than it is sent in."""
+
+
+def test_an_action_is_bound_whole_or_by_fields() -> None:
+    assert callable(bound(by_fields, {"path": ById, "query": Naming}))
+    assert callable(bound(whole, {"page": PageRequest, "query": Naming}))
+
+
+def test_an_action_that_asks_for_what_nobody_says_does_not_start() -> None:
+    with pytest.raises(DeedBroken, match="colour"):
+        bound(asks_too_much, {"path": ById, "query": Naming})
+
+
+def test_a_field_of_another_type_does_not_start() -> None:
+    with pytest.raises(DeedBroken, match="reason"):
+        bound(takes_a_number, {"query": Naming})
+
+
+def test_both_faces_of_a_deed_have_one_permission_and_one_input() -> None:
+    made = {each.name: each for each in years}
+    pairs = {
+        ("create_one_year", "create_year_here"): ("body", "form"),
+        ("change_one_year", "change_year_here"): ("body", "form"),
+        ("delete_one_year", "delete_year_here"): (None, None),
+    }
+    for (of_programs, of_people), (body, form) in pairs.items():
+        one, other = made[of_programs], made[of_people]
+        assert one.who.description == other.who.description
+        assert (one.rate, one.deadline_s, one.work) == (other.rate, other.deadline_s, other.work)
+        if body and form:
+            assert one.inputs[body] is other.inputs[form]
+    assert {each.name for each in years} <= {each.name for each in all_routes()}
+
+
+async def test_a_form_and_json_do_the_same_and_what_is_wrong_is_told_at_the_field(served: Served) -> None:
+    name = f"Y{uuid4().hex[:6]}"
+    first, last = date(2071, 1, 1), date(2071, 12, 31)
+    async with served.client("coordinator", by="cookie") as client:
+        form = form_at(await client.get("/years/new"))
+        fields = form.fields
+        wrong = await client.post("/years/new", data=fields | {"name": name, "starts_on": "x", "ends_on": ""})
+        assert wrong.status_code == 422
+        assert "A day like 2026-11-30" in wrong.text
+        assert "Please fill this in" in wrong.text
+        assert f'value="{name}"' in wrong.text
+        days = {"starts_on": first.isoformat(), "ends_on": last.isoformat()}
+        saved = await client.post("/years/new", data=fields | days | {"name": name})
+        assert (saved.status_code, saved.headers["location"]) == (303, "/years")
+        listed = (await client.get("/api/v1/school-years", params={"limit": 1000})).json()["items"]
+        (made,) = [each for each in listed if each["name"] == name]
+        assert (made["starts_on"], made["is_current"]) == (first.isoformat(), False)
+        at = f"/years/{made['id']}"
+        change = form_at(await client.get(at))
+        assert change is not None
+        emptied = await client.post(at, data=change.fields | {"name": ""})
+        assert emptied.status_code == 422
+        no_day = await client.post(at, data=change.fields | {"starts_on": ""})
+        assert no_day.status_code == 422  # what programs may leave out, a person may not leave blank
+        sent = {"version": made["version"], "name": name + "b"}
+        changed = await client.patch(f"/api/v1/school-years/{made['id']}", json=sent)
+        assert changed.status_code == 200
+        stale = await client.post(at, data=change.fields | {"name": name + "c"})
+        assert stale.status_code == 409
+        assert name + "b" in stale.text
+        assert f'value="{name}c"' in stale.text
+        delete = f"{at}/delete"
+        no_reason = await client.post(delete, data={"form_page": at, "reason": " "})
+        assert no_reason.status_code == 422
+        gone = await client.post(delete, data={"form_page": at, "reason": "Typed by mistake"})
+        assert (gone.status_code, gone.headers["location"]) == (303, "/years")
