@@ -45,8 +45,6 @@ class Tags(TypedDict):
 
 
 IN_PAGES: Final[Tags] = {"tags": ("pages",)}
-
-
 IDS: Final[dict[Any, Any]] = {ById: int, ByUuid: str}
 """What an action takes for the id in such a path."""
 
@@ -96,13 +94,12 @@ class Feature(Routes):
             f"list_all_{self._plural}", action, {"query": asks, "page": PageRequest}, answer_of(action)
         )
         self.get(self._api, may, page=rows)(face.handler(gives))
-
         if template is None:
             return
 
         async def show(call: Ask, given: Given) -> Html:
-            rows = await gives(call, {"query": asks(), **given})
-            return self._html(call, template, {"page": rows})
+            found = await gives(call, {"query": asks(), **given})
+            return self._html(call, template, {"page": found})
 
         shown = Face(f"{self._plural}_page", action, {"page": PageRequest}, Html)
         self.get(self._page, may, page=rows, **IN_PAGES)(shown.handler(show))
@@ -142,7 +139,7 @@ class Feature(Routes):
         shown = Face(
             f"new_{self._noun}_page",
             action,
-            {"query": asks} if asks else {},
+            asked,
             Html,
             f"The form for a {self._called}.",
         )

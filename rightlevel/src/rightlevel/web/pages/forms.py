@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Protocol
 
 import msgspec
 
@@ -93,7 +94,14 @@ class Typed:
         self.faults.append(Fault(field, rule, text[:80]))
 
 
-def reason_of(form: Reason) -> str:
+class GivesReason(Protocol):
+    """A form that asks for a reason."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+def reason_of(form: GivesReason) -> str:
     """The reason given. *Errors*: Invalid without one."""
     typed = Typed()
     reason = typed.reason(form.reason)

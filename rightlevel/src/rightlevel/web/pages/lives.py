@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -77,15 +78,6 @@ class MoveForm(msgspec.Struct, frozen=True):
     code: str = ""
 
 
-class ConsentForm(msgspec.Struct, frozen=True):
-    """How a guardian is reached, since when they agree; or since when no more."""
-
-    version: int = 0
-    contact: str = ""
-    given_on: str = ""
-    withdrawn_on: str = ""
-
-
 class EraseForm(msgspec.Struct, frozen=True):
     """The child's code, typed again, and why."""
 
@@ -96,8 +88,8 @@ class EraseForm(msgspec.Struct, frozen=True):
 class RollForm(msgspec.Struct, frozen=True):
     """Who stays in their grade; `do` when the preview was seen."""
 
-    id: str = ""
-    rolled_on: str = ""
+    id: str
+    rolled_on: date
     stay: list[str] = []
     children: int | None = None
     carry_open_rounds: bool = False
@@ -188,36 +180,20 @@ async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) 
 async def consent_page(call: Ask, *, path: ByUuid) -> Html:
     """Whether a guardian may be contacted, and how."""
     student = await read_student(call.session, actor_of(call), path.id)
-    day = today(call.clock).isoformat()
-    form = ConsentForm(student.version, student.guardian_contact or "", day, day)
-    return render(call, "lives/consent.html", student=student, form=form)
+    return render(call, "lives/consent.html", student=student, today=today(call.clock))
 
 
 @routes.post("/students/{id}/consent", May("change", "student"))
-async def give_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
+async def give_consent_here(call: Ask, *, path: ByUuid, form: Consent) -> Redirect:
     """Keeps a guardian's contact with their consent."""
-    typed = Typed()
-    given_on = typed.day("given_on", form.given_on)
-    typed.check()
-    await give_consent(
-        call.session,
-        actor_of(call),
-        path.id,
-        Consent(form.version, form.contact, given_on),
-        call.clock,
-    )
+    await give_consent(call.session, actor_of(call), path.id, form, call.clock)
     return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
 
 
 @routes.post("/students/{id}/consent/withdraw", May("change", "student"))
-async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: ConsentForm) -> Redirect:
+async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: Withdrawal) -> Redirect:
     """Takes a guardian's contact away, with the consent to it."""
-    typed = Typed()
-    withdrawn_on = typed.day("withdrawn_on", form.withdrawn_on)
-    typed.check()
-    await withdraw_consent(
-        call.session, actor_of(call), path.id, Withdrawal(form.version, withdrawn_on), call.clock
-    )
+    await withdraw_consent(call.session, actor_of(call), path.id, form, call.clock)
     return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
 
 
@@ -245,7 +221,7 @@ async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
 @routes.get("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S)
 async def roll_over_page(call: Ask, *, path: ById) -> Html:
     """What taking the school into the next year would do, class by class."""
-    form = RollForm(time_ordered_id(), today(call.clock).isoformat())
+    form = RollForm(time_ordered_id(), today(call.clock))
     try:
         return render(call, "lives/roll_over.html", **await _roll(call, path.id, form))
     except (Invalid, NewYearMissing, NothingToRollOver) as error:
@@ -260,12 +236,9 @@ async def _past(call: Ask, school_id: int) -> dict[str, Any]:
 
 
 def _plan(form: RollForm, *, children: int | None = None) -> RollOverPlan:
-    typed = Typed()
-    rolled_on = typed.day("rolled_on", form.rolled_on)
-    typed.check()
     return RollOverPlan(
         form.id,
-        rolled_on,
+        form.rolled_on,
         repeaters=tuple(form.stay),
         children=children,
         carry_open_rounds=form.carry_open_rounds,

@@ -14,7 +14,7 @@ from rightlevel.programme.students import RecordChange, list_record_changes, rea
 from rightlevel.programme.twins import list_renames, put_back_name, say_same_child
 from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
-from rightlevel.web.pages.forms import NoFields, Typed
+from rightlevel.web.pages.forms import NoFields, reason_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
@@ -124,9 +124,7 @@ async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 @routes.post("/renames/{id}/put-back", May("settle", "student"))
 async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirect:
     """Gives a child its former name back."""
-    typed = Typed()
-    reason = typed.reason(form.reason)
-    typed.check()
+    reason = reason_of(form)
     student = await put_back_name(
         call.session, actor_of(call), path.id, version=form.version, reason=reason, clock=call.clock
     )

@@ -19,7 +19,7 @@ from rightlevel.programme.twins import (
     unmerge_twins,
 )
 from rightlevel.web.call import Ask, ById, actor_of
-from rightlevel.web.pages.forms import Typed
+from rightlevel.web.pages.forms import reason_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -70,10 +70,7 @@ async def merge_here(call: Ask, *, path: ById, form: MergeForm) -> Redirect:
     if form.keep == "apart":
         await say_not_twins(call.session, actor_of(call), form.first_id, form.second_id, call.clock)
         return done(call, f"/schools/{path.id}/twins", language.gettext("Noted: these are two children."))
-    typed = Typed()
-    reason = typed.reason(form.reason)
-    typed.check()
-    await merge_twins(call.session, actor_of(call), Merge(*kept, *gone, reason), call.clock)
+    await merge_twins(call.session, actor_of(call), Merge(*kept, *gone, reason_of(form)), call.clock)
     return done(
         call,
         f"/schools/{path.id}/twins",
