@@ -43,7 +43,9 @@ def _filled(info: Any) -> Any:
             return [_filled(info.item_type)]
         case "UnionType":
             return _filled(next(each for each in info.types if type(each).__name__ != "NoneType"))
-        case "Metadata":  # what is noted of a type, such as that it is a secret, changes nothing of how it is filled
+        case (
+            "Metadata"
+        ):  # what is noted of a type, such as that it is a secret, changes nothing of how it is filled
             return _filled(info.type)
         case "DictType" | "AnyType":
             return {}

@@ -103,13 +103,22 @@ async def import_sheet(
             await store.copy_faults(session, faults)
             outcome = _faulty(new, faults, progress)
         else:
-            await _copy(session, new.kind, plan, sheet, faults, progress)
+            await _copy(session, new.kind, plan=plan, sheet=sheet, faults=faults, progress=progress)
             await _require_importer(session, actor)
-            saving = _Saving(actor, run_id, new, plan, terms.grades, clock, sheet, reopen)
+            saving = _Saving(
+                actor=actor,
+                run_id=run_id,
+                new=new,
+                plan=plan,
+                grades=terms.grades,
+                clock=clock,
+                sheet=sheet,
+                reopen=reopen,
+            )
             outcome = await _judge_and_save(session, saving, mapping, faults, progress)
     finally:
         faults.close()
-    await _end(session, actor, run_id, new, outcome, clock)
+    await _end(session, actor, run_id=run_id, new=new, outcome=outcome, clock=clock)
     await _require_importer(session, actor, hold=True)
     return outcome
 
@@ -136,7 +145,7 @@ async def refuse_file(
         outcome = _faulty(new, faults, Progress())
     finally:
         faults.close()
-    await _end(session, actor, run_id, new, outcome, clock)
+    await _end(session, actor, run_id=run_id, new=new, outcome=outcome, clock=clock)
     return outcome
 
 
@@ -225,13 +234,13 @@ async def _judge_and_save(
         raise ImportCollided from violated
     unchanged = progress.rows - faults.left_out - skipped - saved.added - saved.changed
     return ImportOutcome(
-        progress.rows,
-        saved.added,
-        saved.changed,
-        unchanged,
-        faults.count + found,
-        new.is_dry_run,
-        _told(saving, saved),
+        rows=progress.rows,
+        added=saved.added,
+        changed=saved.changed,
+        unchanged=unchanged,
+        faults=faults.count + found,
+        is_dry_run=new.is_dry_run,
+        message=_told(saving, saved),
         left_out=faults.left_out,
         skipped=skipped,
     )

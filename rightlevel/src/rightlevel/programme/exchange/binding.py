@@ -137,7 +137,9 @@ class _Binder:
                 if len(tried) >= MOST_CURES_TRIED:
                     return ""
                 line = cure_of(field.name, source, value, rule)
-                is_cure = line and is_cured(line, self._mapping.kind, field, convert, source, key)
+                is_cure = line and is_cured(
+                    line, self._mapping.kind, field=field, convert=convert, source=source, key=key
+                )
                 tried[key, rule] = line if is_cure else ""
             return tried[key, rule]
 

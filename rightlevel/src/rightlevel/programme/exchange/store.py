@@ -270,7 +270,14 @@ async def apply_students(
         added += await session.fetch_value(_queries["add_students"], some)
     if moves is None:
         return Saved(added, changed)
-    return Saved(added, changed, moves.moved, moves.went_on, moves.went_back, moves.open_rounds)
+    return Saved(
+        added=added,
+        changed=changed,
+        moved=moves.moved,
+        went_on=moves.went_on,
+        went_back=moves.went_back,
+        open_rounds=moves.open_rounds,
+    )
 
 
 class _Moves(msgspec.Struct, frozen=True):

@@ -543,10 +543,10 @@ class _Work:
             found = condition(
                 text,
                 own,
-                self._values | self._own_values(field),
-                field.key,
-                self._calculated,
-                self._keep(row),
+                values=self._values | self._own_values(field),
+                own=field.key,
+                calculated=self._calculated,
+                keep=self._keep(row),
             )
         except NotExact as problem:
             if not self._is_of_refused(problem.part):
@@ -654,7 +654,12 @@ class _Work:
             said = _with_cells(text, record, columns)
             try:
                 shown = condition(
-                    self._by_key(said), self._fields, self._values, "", self._calculated, self._keep(row)
+                    self._by_key(said),
+                    self._fields,
+                    values=self._values,
+                    own="",
+                    calculated=self._calculated,
+                    keep=self._keep(row),
                 )
             except NotExact as problem:
                 if not self._is_of_refused(problem.part):
@@ -678,7 +683,14 @@ class _Work:
         if not text:
             return None
         try:
-            return condition(text, self._fields, self._values, "", self._calculated, self._keep(row))
+            return condition(
+                text,
+                self._fields,
+                values=self._values,
+                own="",
+                calculated=self._calculated,
+                keep=self._keep(row),
+            )
         except NotExact as problem:
             if not self._is_of_refused(problem.part):
                 self._fault("survey", row, column, "This condition can’t be said exactly here", problem.part)
