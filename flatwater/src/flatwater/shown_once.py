@@ -21,7 +21,11 @@ ShownOnce: TypeAlias = Annotated[
 ]
 
 
-Secret: TypeAlias = Annotated[str, msgspec.Meta(extra={"is_secret": True})]
+class _IsSecret:
+    """Marks a field as a secret that comes in."""
+
+
+Secret: TypeAlias = Annotated[str, _IsSecret]
 """What only its owner may know, whatever its field is called: a password, a PIN, a code. It is read, and kept nowhere."""
 
 
@@ -32,11 +36,7 @@ def secret_fields_of(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 
 def _is_secret(hint: Any) -> bool:
-    is_itself = any(
-        isinstance(each, msgspec.Meta) and bool((each.extra or {}).get("is_secret"))
-        for each in getattr(hint, "__metadata__", ())
-    )
-    return is_itself or any(_is_secret(each) for each in get_args(hint) if not isinstance(each, msgspec.Meta))
+    return _IsSecret in getattr(hint, "__metadata__", ()) or any(map(_is_secret, get_args(hint)))
 
 
 def without_shown_once(value: Any) -> Any:

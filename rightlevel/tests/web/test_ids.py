@@ -73,8 +73,6 @@ def with_ids(info: Any, name: str, given: str, depth: int = 0) -> Any:
             return with_ids(kinds[0], name, given, depth + 1)
         case "NoneType":
             return None
-        case "Metadata":
-            return with_ids(info.type, name, given, depth)
         case _:
             return {}
 

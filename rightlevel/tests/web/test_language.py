@@ -239,6 +239,7 @@ def test_sentences_that_stand_together_are_translated_one_by_one() -> None:
     assert khmer.rule("No column was found for: name. The file has: A1, B1.") == (
         "រកមិនឃើញជួរឈរសម្រាប់៖ ឈ្មោះ។ ឯកសារមាន៖ A1, B1។"
     )
+    assert "go back" not in khmer.rule("Columns not used: x. 3 go back into an earlier school year.")
     assert khmer.rule("Nobody wrote this. Nor that.") == "Nobody wrote this. Nor that."
 
 

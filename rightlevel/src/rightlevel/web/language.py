@@ -129,7 +129,7 @@ class Language:
         return f"{self.date(here, zone)}, {format_time(here, 'HH:mm', locale=self._locale)}"
 
 
-_SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z])")
+_SENTENCES: Final = re.compile(r"(?<=[.?]) (?=[A-Z0-9])")
 """Between two sentences of ours: what people wrote may hold such a place too, so that all parts must be known."""
 
 
