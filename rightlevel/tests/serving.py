@@ -67,7 +67,8 @@ class Served(msgspec.Struct, frozen=True):
     database: Database
     server: OneDatabase
     platform: Platform
-    clock: StandingClock
+    clock: StandingClock = msgspec.field(default_factory=lambda: StandingClock(NOW))
+    """The platform's own, where `serving` made it."""
 
     def on_this_machine(self) -> httpx.AsyncClient:
         """A program that asks from the machine on which the service runs."""
