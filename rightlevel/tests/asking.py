@@ -83,7 +83,10 @@ def query_of(endpoint: Endpoint, ids: dict[str, Any]) -> dict[str, str]:
     return query
 
 
-async def ask(client: httpx.AsyncClient, endpoint: Endpoint, ids: dict[str, Any]) -> httpx.Response:
+async def ask(
+    client: httpx.AsyncClient, endpoint: Endpoint, ids: dict[str, Any], typed: dict[str, Any] | None = None
+) -> httpx.Response:
+    """`typed`: what is typed into a form's fields of these names, where it has them and could be opened without."""
     more: dict[str, Any] = {}
     if "body" in endpoint.inputs:
         more["json"] = with_ids(filled(endpoint.inputs["body"]), ids)
@@ -94,6 +97,9 @@ async def ask(client: httpx.AsyncClient, endpoint: Endpoint, ids: dict[str, Any]
             if isinstance(given, type) and issubclass(given, msgspec.Struct)
             else {"x": "1"}
         )
+        if isinstance(given, type) and issubclass(given, msgspec.Struct):
+            names = {field.encode_name for field in msgspec.structs.fields(given)}
+            more["data"] |= {name: value for name, value in (typed or {}).items() if name in names}
     if "upload" in endpoint.inputs:
         more["files"] = {"file": ("x.csv", b"a,b\n1,2\n", "text/csv")}
         more["data"] = {"kind": "students"}

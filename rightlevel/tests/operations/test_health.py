@@ -102,15 +102,17 @@ class Elsewhere(msgspec.Struct):
 def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
     folder = tmp_path / "data"
     prepare(folder)
+    made: Elsewhere | None = None
     server = PrivateServer(folder, 150_000_000)
     conninfo = server.start()
     try:
         with running(
             folder, free_port(), environment={"DATABASE_URL": conninfo}, is_prepared=True
         ) as service:
-            yield Elsewhere(service, server)
+            made = Elsewhere(service, server)
+            yield made
     finally:
-        server.stop()
+        (made.server if made else server).stop()  # a test may have put another in its place
 
 
 @contextmanager

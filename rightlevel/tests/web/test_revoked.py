@@ -107,6 +107,10 @@ def ids_for(processes: TwoProcesses, endpoint: Endpoint) -> dict[str, Any]:
     return ids
 
 
+TYPED = {"code": "R-1", "name": "Rith", "sex": "1", "grade": "3", "left_on": "2026-11-20", "reason": "moved"}
+"""What the pages of children are sent, for the right is judged after what was typed can be read."""
+
+
 def is_refused(answer: httpx.Response) -> bool:
     """Whether the answer says no to who asks: by its status, on a page, or for each row of a batch."""
     if answer.status_code in (403, 404):
@@ -125,7 +129,7 @@ async def test_a_revoked_assignment_stops_the_very_next_write_in_another_process
         processes.remember_what_was()
         before = rows(processes)
         async with processes.second.client("teacher") as client:
-            after = await ask(client, endpoint, ids)
+            after = await ask(client, endpoint, ids, TYPED)
         assert is_refused(after), f"{after.status_code}: {after.text[:300]}"
         assert rows(processes) == before, "something was written"
     finally:
