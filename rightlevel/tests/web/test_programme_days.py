@@ -13,6 +13,7 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+from form_reading import send
 from people import Cast, make_cast, token_of
 from serving import OneDatabase, Served
 
@@ -236,14 +237,10 @@ async def test_the_settings_page_chooses_the_zone_by_the_form_as_it_was_shown(tw
         page = await client.get("/settings")
         assert "Asia/Phnom_Penh" in page.text
         assert "Nov 23, 2026" in page.text
-        wrong = await client.post(
-            "/settings/time-zone", data={"time_zone": "Mars/Olympus", "csrf_token": "csrf"}
-        )
+        wrong = await send(client, page, "/settings/time-zone", time_zone="Mars/Olympus")
         assert wrong.status_code == 422
         assert "Mars/Olympus" in wrong.text
-        saved = await client.post(
-            "/settings/time-zone", data={"time_zone": "Asia/Tokyo", "csrf_token": "csrf"}
-        )
+        saved = await send(client, wrong, "/settings/time-zone", time_zone="Asia/Tokyo")
         assert (saved.status_code, saved.headers["location"]) == (303, "/settings")
         assert "It was chosen here." in (await client.get("/settings")).text
     assert two.run("select value #>> '{}' from setting where key = 'time_zone'") == [("Asia/Tokyo",)]
