@@ -27,6 +27,7 @@ from rightlevel.commands.running import (
     settings_for,
     with_platform,
 )
+from rightlevel.commands.words import MOST_TEXT_BYTES, RegularFile, shown, tell_faults
 from rightlevel.operations.import_runner import ImportRequest, begin_import, perform_import
 from rightlevel.programme.exchange import (
     KINDS,
@@ -64,11 +65,11 @@ class Report(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.argument("kind", type=click.Choice(KINDS))
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=RegularFile())
 @click.option(
     "--mapping",
     "mapping_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=RegularFile(MOST_TEXT_BYTES),
     default=None,
     help="A TOML file that says which column fills which field (see docs/examples).",
 )
@@ -152,13 +153,10 @@ def _mapping(path: Path | None, kind: Kind) -> tuple[ColumnMapping | None, str]:
         text = path.read_text("utf-8-sig")
         return read_mapping(text, kind), text
     except UnicodeDecodeError:
-        click.echo(f"{path} is not UTF-8 text.", err=True)
+        click.echo(f"{shown(path)} is not UTF-8 text.", err=True)
     except MappingInvalid as invalid:
-        click.echo(f"{path}: {invalid}", err=True)
-        for fault in invalid.faults:
-            click.echo(
-                f"  {fault.field}: {fault.rule}" + (f" (was: {fault.value})" if fault.value else ""), err=True
-            )
+        click.echo(f"{shown(path)}: {invalid}", err=True)
+        tell_faults(invalid.faults)
     sys.exit(EXIT_USAGE)
 
 
@@ -190,7 +188,7 @@ async def _shown(progress: Progress, name: str) -> AsyncIterator[None]:
 
 def _tell(outcome: ImportOutcome, faults: list[ImportFault], seconds: float, *, to_stderr: bool) -> None:
     def say(text: str) -> None:
-        click.echo(text, err=to_stderr)
+        click.echo(shown(text), err=to_stderr)  # a file's own words are in it
 
     if outcome.message:
         say(outcome.message)

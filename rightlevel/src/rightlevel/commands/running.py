@@ -13,6 +13,7 @@ import click
 from flatwater.errors import Refused
 from flatwater.forwarded import TrustedProxies
 from rightlevel.assembly import Platform, attach_or_open
+from rightlevel.commands.words import tell_faults
 from rightlevel.database.errors import DatabaseProblem
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.settings import Settings, read_settings
@@ -60,10 +61,7 @@ def running_steps(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run(work())
     except ProgrammeError as error:
         click.echo(str(error), err=True)
-        for fault in error.faults:
-            click.echo(
-                f"  {fault.field}: {fault.rule}" + (f" (was: {fault.value})" if fault.value else ""), err=True
-            )
+        tell_faults(error.faults)
         sys.exit(EXIT_REFUSED)
     except (Refused, DatabaseProblem) as error:
         click.echo(str(error), err=True)
