@@ -67,9 +67,7 @@ def install_clock(path: Path) -> None:
 
 def compile_templates() -> None:
     """Compiles every template before anything is forked: processes are started hundreds of times here."""
-    environment: Any = import_module("rightlevel.web.templating")._environment
-    for name in environment.list_templates():
-        environment.get_template(name)
+    import_module("rightlevel.web.templating").compile_templates()
 
 
 SEALING_S = 0.4
