@@ -67,10 +67,11 @@ def main() -> int:
         }
         for figure in figures:
             print(line(figure))
-    (HERE / "results.json").write_text(json.dumps(kept_before, indent=1) + "\n")
-    (HERE / "RESULTS.md").write_text(as_page(kept_before))
-    readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text()))
+        # Written after each, so that one that breaks takes none of the others along.
+        (HERE / "results.json").write_text(json.dumps(kept_before, indent=1) + "\n")
+        (HERE / "RESULTS.md").write_text(as_page(kept_before))
+        readme = ROOT / "README.md"
+        readme.write_text(with_table(readme.read_text()))
     missed = [
         figure["name"]
         for each in kept_before.values()
