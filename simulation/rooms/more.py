@@ -175,7 +175,7 @@ plain(
         given("round", "/rounds/"),
         given("round", "/rounds/", "/places/days"),
         lambda w, d: {
-            "place": str(w.ids[next(iter(w.p.places))]),
+            "place": str(w.ids[next(iter(w.p.places), "")]),
             "ends_on": f"{w.p.rounds[d.given['round']].starts_on.year}-02-08",
         },
     ),

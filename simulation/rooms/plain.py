@@ -861,7 +861,10 @@ KINDS["spare_year"].touches = lambda _w, _d: ["everything"]
 
 
 def _year_deleted(w: World, d: Deed, *, is_deleted: bool) -> None:
-    w.p.years[d.given["year"]].is_deleted = is_deleted
+    year = w.p.years[d.given["year"]]
+    year.is_deleted = is_deleted
+    if is_deleted:
+        year.is_current = False  # brought back, it is not the year we are in
     w.versions[d.given["year"]] = None
 
 
