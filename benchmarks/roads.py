@@ -144,20 +144,14 @@ def _title(query: object) -> str:
 @asynccontextmanager
 async def _site(folder: Path) -> AsyncIterator[Any]:
     sys.path.insert(0, str(ROOT / "rightlevel/tests"))
-    from serving import NewDatabase, serving
+    from serving import NewDatabase, make_template, serving
 
-    from rightlevel.database.migrations import migrate
-    from rightlevel.database.roles import OWNER
-    from rightlevel.database.server import PrivateServer, with_database
+    from rightlevel.database.server import PrivateServer
 
     server = PrivateServer(folder / "server", 150_000_000)
     conninfo = server.start()
     try:
-        with psycopg.connect(server.superuser_conninfo(), autocommit=True) as connection:
-            connection.execute(f"alter role {OWNER} createdb")
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute("create database migrated")
-        migrate(with_database(conninfo, "migrated"), server.service_role)
+        make_template(server, conninfo)
         async with serving(NewDatabase(server)(), folder / "data") as site:
             yield site
     finally:

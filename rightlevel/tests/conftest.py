@@ -13,9 +13,8 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.database import server as database_server
-from rightlevel.database.migrations import migrate
 from rightlevel.database.roles import OWNER
-from rightlevel.database.server import PrivateServer, with_database
+from rightlevel.database.server import PrivateServer
 from rightlevel.database.sizing import server_settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,7 +22,7 @@ sys.path.append(str(Path(__file__).parents[2]))  # the reader of rendered forms 
 
 from answer_checks import CheckedApp, require_documented
 from people import NOW, Cast, make_cast
-from serving import DEADLINE_S, NewDatabase, Served, serving
+from serving import DEADLINE_S, NewDatabase, Served, make_template, serving
 
 import rightlevel.web.app
 
@@ -60,12 +59,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServer]:
         patched.setattr(database_server, "server_settings", _with_room_for_several)
         conninfo = running.start()
     with psycopg.connect(running.superuser_conninfo(), autocommit=True) as connection:
-        # Tests make databases of their own, as their owner, and plant rows past the triggers.
-        connection.execute(f"alter role {OWNER} createdb")
+        # Tests plant rows past the triggers.
         connection.execute(f"grant set on parameter session_replication_role to {OWNER}")
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("create database migrated")
-    migrate(with_database(conninfo, "migrated"), running.service_role)
+    make_template(running, conninfo)
     yield running
     running.stop()
 

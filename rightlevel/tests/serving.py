@@ -16,6 +16,8 @@ from starlette.types import ASGIApp
 from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.assembly import Platform, open_platform
+from rightlevel.database.migrations import migrate
+from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer, Server, with_database
 from rightlevel.settings import Settings
 
@@ -43,6 +45,15 @@ class OneDatabase(msgspec.Struct, frozen=True):
 
     def process_ids(self) -> list[int]:
         return self.process_ids_of.process_ids()
+
+
+def make_template(server: PrivateServer, conninfo: str) -> None:
+    """Puts the schema into the template database `migrated` of a server that runs, and lets its owner make databases."""
+    with psycopg.connect(server.superuser_conninfo(), autocommit=True) as connection:
+        connection.execute(f"alter role {OWNER} createdb")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("create database migrated")
+    migrate(with_database(conninfo, "migrated"), server.service_role)
 
 
 class NewDatabase(msgspec.Struct, frozen=True):

@@ -21,17 +21,11 @@ from rightlevel.programme.rounds import read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
+from rightlevel.web.rounds.schools import RoundAndSchool
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("pages")
-
-
-class SchoolOfRound(msgspec.Struct, frozen=True):
-    """The way to a school in a round."""
-
-    id: int
-    school_id: int
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
@@ -57,13 +51,13 @@ class OfSchool(msgspec.Struct, frozen=True):
 
 @routes.get("/rounds/{id}/schools/{school_id}/results", May("lock", "result"), page=PageLimit(100))
 async def results_to_lock_page(
-    call: Ask, *, path: SchoolOfRound, query: SubjectWanted, page: PageRequest
+    call: Ask, *, path: RoundAndSchool, query: SubjectWanted, page: PageRequest
 ) -> Html:
     """The results of a school in a round, with what is locked."""
     return render(call, "rounds/results.html", **await _sheet(call, path, query.subject, page))
 
 
-async def _sheet(call: Ask, path: SchoolOfRound, subject: str, page: PageRequest) -> dict[str, Any]:
+async def _sheet(call: Ask, path: RoundAndSchool, subject: str, page: PageRequest) -> dict[str, Any]:
     actor = actor_of(call)
     rows = await class_sheet(
         call.session, actor, page, school_id=path.school_id, round_id=path.id, subject=subject
@@ -77,7 +71,7 @@ async def _sheet(call: Ask, path: SchoolOfRound, subject: str, page: PageRequest
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/results", May("lock", "result"), body_bytes=CLASS_BODY)
-async def lock_results_here(call: Ask, *, path: SchoolOfRound, form: LockingForm) -> Redirect:
+async def lock_results_here(call: Ask, *, path: RoundAndSchool, form: LockingForm) -> Redirect:
     """Locks or unlocks the chosen results, or all of the school's in the subject."""
     actor, language = actor_of(call), language_of(call)
     if form.how in ("lock_all", "unlock_all"):

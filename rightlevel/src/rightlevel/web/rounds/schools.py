@@ -50,7 +50,7 @@ class RoundAndSchool(msgspec.Struct, frozen=True):
 
 
 class SchoolDays(msgspec.Struct, frozen=True):
-    """A school's own days; null means the round's. `confirm`: though results lie outside them, whose number was told."""
+    """A school's own days; null, or nothing in a form, means the round's. `confirm`: though results lie outside them, whose number was told."""
 
     starts_on: date | None = None
     ends_on: date | None = None
@@ -77,21 +77,6 @@ class WithReason(msgspec.Struct, frozen=True):
     """Why."""
 
     reason: str
-
-
-class SchoolInRound(msgspec.Struct, frozen=True):
-    """The way to a school in a round."""
-
-    id: int
-    school_id: int
-
-
-class DaysForm(msgspec.Struct, frozen=True):
-    """A school's own days in a round; an empty one is the round's."""
-
-    starts_on: date | None = None
-    ends_on: date | None = None
-    confirm: bool = False
 
 
 @routes.get("/api/v1/rounds/{id}/schools", May("lock", "round"))
@@ -149,12 +134,12 @@ async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -
 
 
 @routes.get("/rounds/{id}/schools/{school_id}", May("lock", "round"), **IN_PAGES)
-async def round_school_page(call: Ask, *, path: SchoolInRound) -> Html:
+async def round_school_page(call: Ask, *, path: RoundAndSchool) -> Html:
     """One school in one round: its own days, and its lock."""
     return render(call, "rounds/school.html", **await _school(call, path))
 
 
-async def _school(call: Ask, path: SchoolInRound) -> dict[str, Any]:
+async def _school(call: Ask, path: RoundAndSchool) -> dict[str, Any]:
     actor = actor_of(call)
     round_ = await read_round(call.session, actor, path.id)
     school = await read_school(call.session, actor, path.school_id)
@@ -166,12 +151,12 @@ async def _school(call: Ask, path: SchoolInRound) -> dict[str, Any]:
         "round": round_,
         "school": school,
         "own": own,
-        "form": DaysForm(own.starts_on, own.ends_on) if own else DaysForm(),
+        "form": SchoolDays(own.starts_on, own.ends_on) if own else SchoolDays(),
     }
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"), **IN_PAGES)
-async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysForm) -> Redirect:
+async def set_school_dates_here(call: Ask, *, path: RoundAndSchool, form: SchoolDays) -> Redirect:
     """Gives a school its own days in a round."""
     await set_school_dates(
         call.session,
@@ -187,7 +172,7 @@ async def set_school_dates_here(call: Ask, *, path: SchoolInRound, form: DaysFor
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/lock", May("lock", "round"), **IN_PAGES)
-async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+async def lock_school_here(call: Ask, *, path: RoundAndSchool, form: Reason) -> Redirect:
     """Locks a school in a round, with a reason."""
     await lock_school(
         call.session,
@@ -202,7 +187,7 @@ async def lock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> R
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"), **IN_PAGES)
-async def unlock_school_here(call: Ask, *, path: SchoolInRound, form: Reason) -> Redirect:
+async def unlock_school_here(call: Ask, *, path: RoundAndSchool, form: Reason) -> Redirect:
     """Unlocks a school in a round, with a reason."""
     await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
     _ = language_of(call).gettext
