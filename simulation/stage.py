@@ -31,6 +31,7 @@ MORNING_UTC = 2
 NIGHT_UTC = 18
 """One in the morning of the next day in Phnom Penh."""
 START_S = 40.0
+WHERE_S = 1.0
 ENDING_S = 60.0
 """So long a process may take to end, or a command to be done, before it is killed."""
 LAUNCHER_S = 150.0
@@ -312,6 +313,12 @@ class Run:
             arguments, self.environment, log, self.clock_file, self.plant
         )
 
+    async def _where(self, port: int) -> None:
+        """Has a process write into its log where each of its threads stands."""
+        with suppress(ProcessLookupError):
+            os.kill(self.process_ids[port], signal.SIGUSR1)
+            await asyncio.sleep(WHERE_S)
+
     async def ready(self, port: int) -> None:
         """Waits until the process on this port answers."""
         until = time.monotonic() + START_S
@@ -324,9 +331,9 @@ class Run:
             except Lost:
                 pass
             if time.monotonic() > until:
-                raise RuntimeError(
-                    f"the program does not start: {(self.folder / f'serve-{port}').read_text()[-2000:]}"
-                )
+                await self._where(port)
+                said = (self.folder / f"serve-{port}").read_text("utf-8", "replace")
+                raise RuntimeError(f"the program does not start: {said[-4000:]}")
             await asyncio.sleep(0.02)
 
     def states(self) -> dict[int, str]:
