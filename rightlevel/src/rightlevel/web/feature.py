@@ -20,8 +20,8 @@ from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.web.call import Ask, ById, ByUuid, Deletion, actor_of
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import NoFields, Reason, reason_of
 from rightlevel.web.routes import Routes
+from rightlevel.web.sent import NoFields, Reason, reason_of
 from rightlevel.web.templating import done, language_of, render
 
 Action: TypeAlias = Callable[..., Awaitable[Any]]

@@ -37,7 +37,7 @@ from rightlevel.programme.students import StudentSearch, list_students, read_stu
 from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Typed
+from rightlevel.web.sent import Typed
 from rightlevel.web.templating import done, language_of, render, render_partly
 
 FOUND = PageRequest(40)

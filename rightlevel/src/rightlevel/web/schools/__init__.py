@@ -32,10 +32,10 @@ from rightlevel.programme.schools import (
 from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
-from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
 from rightlevel.web.places import place_choices
 from rightlevel.web.schools import classes
 from rightlevel.web.templating import render
+from rightlevel.web.work import grade_choices, round_of_today, work_at
 
 ALL = PageRequest(CEILING_ROWS)
 
