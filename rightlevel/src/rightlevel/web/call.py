@@ -64,6 +64,31 @@ class Deletion(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class SchoolSought(msgspec.Struct, frozen=True):
+    """Which school is looked for."""
+
+    search: str = ""
+
+
+class WithReason(msgspec.Struct, frozen=True):
+    """Why."""
+
+    reason: str
+
+
+class AtVersion(msgspec.Struct, frozen=True):
+    """The version that the sender saw."""
+
+    version: int
+
+
+class VersionAndReason(msgspec.Struct, frozen=True):
+    """The version that the sender saw, and why."""
+
+    version: int
+    reason: str
+
+
 def actor_of(call: Ask) -> Actor:
     """Who is calling, on a route that only the signed-in may call. *Errors*: Forbidden for a stranger."""
     if call.actor is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
 from rightlevel.web.language import N_
 
+NEEDED: Final = N_("Please fill this in")
 MOST_DIGITS = 18
 """More than any number here has, and few enough for the database."""
 LONGEST_REASON = 200
@@ -41,9 +42,7 @@ class Typed:
         try:
             return date.fromisoformat(text.strip())
         except ValueError:
-            self._refuse(
-                field, N_("A day like 2026-11-30") if text.strip() else N_("Please fill this in"), text
-            )
+            self._refuse(field, N_("A day like 2026-11-30") if text.strip() else NEEDED, text)
             return date.min
 
     def day_or_none(self, field: str, text: str) -> date | None:
@@ -76,14 +75,14 @@ class Typed:
     def reason(self, text: str) -> str:
         """A reason, which may not be left out, and is kept whole or not at all."""
         if not text.strip():
-            self._refuse("reason", N_("Please fill this in"), text)
+            self._refuse("reason", NEEDED, text)
         elif len(text.strip()) > LONGEST_REASON:
             self._refuse("reason", f"At most {LONGEST_REASON} characters", text)
         return text.strip()
 
     def needed(self, field: str) -> None:
         """Marks a field that was left empty."""
-        self._refuse(field, N_("Please fill this in"), "")
+        self._refuse(field, NEEDED, "")
 
     def check(self) -> None:
         """Passes when everything could be read. *Errors*: Invalid with every fault."""
@@ -107,6 +106,13 @@ def reason_of(form: GivesReason) -> str:
     reason = typed.reason(form.reason)
     typed.check()
     return reason
+
+
+def require_filled(form: msgspec.Struct, *fields: str) -> None:
+    """Passes when each of these was filled in. *Errors*: Invalid, naming every one that was not."""
+    blank = [each for each in fields if not str(getattr(form, each) or "").strip()]
+    if blank:
+        raise Invalid(faults=tuple(Fault(each, NEEDED) for each in blank))
 
 
 def now_there(error: ProgrammeError, form: msgspec.Struct) -> list[tuple[str, object]]:

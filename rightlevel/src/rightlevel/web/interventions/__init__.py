@@ -87,14 +87,7 @@ async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str,
 
 
 routes = Feature(
-    "intervention",
-    "interventions",
-    resource="intervention",
-    api="/api/v1/interventions",
-    page="/interventions",
-    tag="interventions",
-    folder="interventions",
-    deeds={"create": "change", "delete": "change", "restore": "change"},
+    "intervention", "interventions", deeds={"create": "change", "delete": "change", "restore": "change"}
 )
 routes.lists(list_interventions, InterventionSearch, "list.html", rows=PageLimit(50))
 routes.reads(read_intervention)
@@ -125,11 +118,8 @@ enrolments = Feature(
     "enrolment",
     "enrolments",
     resource="intervention",
-    api="/api/v1/enrolments",
-    page="/enrolments",
     tag="interventions",
     folder="interventions",
-    path=ByUuid,
     deeds={"change": "enrol"},
 )
 enrolments.reads(read_enrolment)

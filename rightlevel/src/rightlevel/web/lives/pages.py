@@ -1,4 +1,4 @@
-"""Children's lives: to another school or class, a guardian's consent, who it was erased, a school into the next year."""
+"""The pages of a child's life: the school it goes to, a guardian's consent, its past, erasing it; and a school's roll-over."""
 
 from __future__ import annotations
 
@@ -8,56 +8,39 @@ from typing import Any
 
 import msgspec
 
-from flatwater.clock import today
+from flatwater.clock import Clock, today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError
+from flatwater.transaction import Session
+from rightlevel.programme.errors import Invalid
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.lives import (
     CodeTaken,
-    Consent,
     NewYearMissing,
     NothingToRollOver,
     RollOverPlan,
     Transfer,
-    Withdrawal,
     children_to_move,
-    erase_identity,
-    give_consent,
     list_roll_overs,
     preview_roll_over,
+    read_past_enrolment,
     roll_over_school,
     transfer_student,
-    undo_roll_over,
-    withdraw_consent,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import Actor, May
 from rightlevel.programme.schools import SchoolSearch, list_classes, list_schools, read_school
-from rightlevel.programme.students import read_student
-from rightlevel.web.call import (
-    CLASS_BODY,
-    ERASE_S,
-    ROLL_S,
-    Ask,
-    ById,
-    ByUuid,
-    actor_of,
-)
+from rightlevel.programme.students import Student, list_past_enrolments, read_student
+from rightlevel.web.call import CLASS_BODY, ROLL_S, Ask, ById, ByUuid, SchoolSought, actor_of
+from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import Typed
-from rightlevel.web.templating import done, language_of, render, show_again
-from rightlevel.web.work import grade_choices
+from rightlevel.web.sent import require_filled
+from rightlevel.web.templating import done, language_of, refused, render
+from rightlevel.web.work import class_name, grade_choices
 
 routes = Routes("pages")
 
 CLASSES = PageRequest(limit=200)
 PAST = PageRequest(limit=20)
-
-
-class SchoolWanted(msgspec.Struct, frozen=True):
-    """Which school is looked for."""
-
-    search: str = ""
 
 
 class ChildAndSchool(msgspec.Struct, frozen=True):
@@ -67,22 +50,22 @@ class ChildAndSchool(msgspec.Struct, frozen=True):
     school: int
 
 
-class MoveForm(msgspec.Struct, frozen=True):
-    """Where a child goes, when and why."""
+class ByPast(msgspec.Struct, frozen=True):
+    """A path with a child's id and the number of one of its past enrolments in it."""
 
-    version: int = 0
+    id: str
+    enrolment_id: int
+
+
+class MoveForm(msgspec.Struct, frozen=True):
+    """Where a child goes, when and why; a class has its own grade."""
+
+    version: int
+    moved_on: date
+    reason: str
     class_id: int | None = None
     grade: int | None = None
-    moved_on: str = ""
-    reason: str = ""
-    code: str = ""
-
-
-class EraseForm(msgspec.Struct, frozen=True):
-    """The child's code, typed again, and why."""
-
-    confirmation: str = ""
-    reason: str = ""
+    code: str | None = None
 
 
 class RollForm(msgspec.Struct, frozen=True):
@@ -90,21 +73,23 @@ class RollForm(msgspec.Struct, frozen=True):
 
     id: str
     rolled_on: date
-    stay: list[str] = []
+    stay: tuple[str, ...] = ()
     children: int | None = None
     carry_open_rounds: bool = False
     do: str = ""
 
-
-class UndoForm(msgspec.Struct, frozen=True):
-    """Why a school goes back."""
-
-    school_id: int
-    reason: str = ""
+    def plan(self, *, children: int | None = None) -> RollOverPlan:
+        return RollOverPlan(
+            self.id,
+            self.rolled_on,
+            repeaters=self.stay,
+            children=children,
+            carry_open_rounds=self.carry_open_rounds,
+        )
 
 
 @routes.get("/students/{id}/move", May("transfer", "student"))
-async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted, page: PageRequest) -> Html:
+async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolSought, page: PageRequest) -> Html:
     """The schools that a child can go to; its own, for another class, comes first."""
     actor = actor_of(call)
     student = await read_student(call.session, actor, path.id)
@@ -118,62 +103,45 @@ async def choose_new_school_page(call: Ask, *, path: ByUuid, query: SchoolWanted
 
 @routes.get("/students/{id}/move/{school}", May("transfer", "student"))
 async def move_student_page(call: Ask, *, path: ChildAndSchool) -> Html:
-    """The form that moves a child: class or grade, since when, why."""
-    student = await read_student(call.session, actor_of(call), path.id)
-    form = MoveForm(student.version, None, student.grade, today(call.clock).isoformat())
-    return render(call, "lives/move.html", **await _move(call, path, form))
-
-
-async def _move(call: Ask, path: ChildAndSchool, form: MoveForm) -> dict[str, Any]:
-    actor, language = actor_of(call), language_of(call)
-    student = await read_student(call.session, actor, path.id)
+    """The form that moves a child: class or grade, since when, why; and a code that is free there, where its own is taken."""
+    actor, language, refusal = actor_of(call), language_of(call), refused.get()
     school = await read_school(call.session, actor, path.school)
     classes = await list_classes(call.session, actor, CLASSES, school_id=school.id)
     year_id = max((each.school_year_id for each in classes.items), default=0)
-    return {
-        "student": student,
-        "school": school,
-        "form": form,
-        "grades": await grade_choices(call, short=True),
-        "classes": [
-            (each.id, f"{language.gettext('Grade {number}', number=each.grade)} {each.section}".strip())
+    return render(
+        call,
+        "lives/move.html",
+        student=await read_student(call.session, actor, path.id),
+        school=school,
+        today=today(call.clock),
+        free_code=refusal.values.get("free_code", "") if isinstance(refusal, CodeTaken) else "",
+        grades=await grade_choices(call, short=True),
+        classes=[
+            (each.id, class_name(language, each.grade, each.section))
             for each in classes.items
             if each.school_year_id == year_id
         ],
-        "grade_of": {each.id: each.grade for each in classes.items},
-    }
+    )
 
 
-@routes.post("/students/{id}/move/{school}", May("transfer", "student"))
-async def move_student_here(call: Ask, *, path: ChildAndSchool, form: MoveForm) -> Redirect:
-    """Moves a child."""
-    try:
-        async with call.session.savepoint():
-            values = await _move(call, path, form)
-            grade = values["grade_of"].get(form.class_id, form.grade)
-            typed = Typed()
-            moved_on = typed.day("moved_on", form.moved_on)
-            reason = typed.reason(form.reason)
-            if grade is None:
-                typed.needed("grade")
-            typed.check()
-            to = Transfer(
-                form.version,
-                path.school,
-                grade or 0,
-                moved_on,
-                reason,
-                form.class_id,
-                form.code.strip() or None,
-            )
-            student = await transfer_student(call.session, actor_of(call), path.id, to, call.clock)
-    except CodeTaken as error:
-        proposed = msgspec.structs.replace(form, code=str(error.values.get("free_code", form.code)))
-        values = await _move(call, path, proposed)
-        show_again(call, "lives/move.html", error, **values, proposes=frozenset({"code"}))
-    except ProgrammeError as error:
-        show_again(call, "lives/move.html", error, **await _move(call, path, form))
-    return done(call, f"/students/{student.id}", language_of(call).gettext("Saved."))
+async def move_to_school(
+    session: Session, actor: Actor, path: ChildAndSchool, form: MoveForm, clock: Clock
+) -> Student:
+    """Moves a child, into the grade of its class where it gets one."""
+    classes = await list_classes(session, actor, CLASSES, school_id=path.school)
+    grade = {each.id: each.grade for each in classes.items}.get(form.class_id or 0, form.grade)
+    if grade is None:
+        require_filled(form, "grade")
+    to = Transfer(
+        form.version,
+        path.school,
+        grade or 0,
+        form.moved_on,
+        form.reason,
+        class_id=form.class_id,
+        code=form.code,
+    )
+    return await transfer_student(session, actor, path.id, to, clock)
 
 
 @routes.get("/students/{id}/consent", May("change", "student"))
@@ -183,39 +151,33 @@ async def consent_page(call: Ask, *, path: ByUuid) -> Html:
     return render(call, "lives/consent.html", student=student, today=today(call.clock))
 
 
-@routes.post("/students/{id}/consent", May("change", "student"))
-async def give_consent_here(call: Ask, *, path: ByUuid, form: Consent) -> Redirect:
-    """Keeps a guardian's contact with their consent."""
-    await give_consent(call.session, actor_of(call), path.id, form, call.clock)
-    return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
-
-
-@routes.post("/students/{id}/consent/withdraw", May("change", "student"))
-async def withdraw_consent_here(call: Ask, *, path: ByUuid, form: Withdrawal) -> Redirect:
-    """Takes a guardian's contact away, with the consent to it."""
-    await withdraw_consent(call.session, actor_of(call), path.id, form, call.clock)
-    return done(call, f"/students/{path.id}", language_of(call).gettext("Saved."))
-
-
 @routes.get("/students/{id}/erase", May("erase", "student"))
 async def erase_page(call: Ask, *, path: ByUuid) -> Html:
     """What erasing takes and what stays, before it is done."""
+    return render(call, "lives/erase.html", student=await read_student(call.session, actor_of(call), path.id))
+
+
+@routes.get("/students/{id}/past", May("read", "student"))
+async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
+    """Where a child was before, in order."""
     student = await read_student(call.session, actor_of(call), path.id)
-    return render(call, "lives/erase.html", student=student, form=EraseForm())
+    found = await list_past_enrolments(call.session, actor_of(call), path.id, page)
+    return render(call, "lives/past.html", student=student, page=found)
 
 
-@routes.post("/students/{id}/erase", May("erase", "student"), deadline_s=ERASE_S)
-async def erase_here(call: Ask, *, path: ByUuid, form: EraseForm) -> Redirect:
-    """Erases who a child was."""
-    await erase_identity(
-        call.session,
-        actor_of(call),
-        path.id,
-        confirmation=form.confirmation,
-        reason=form.reason,
-        clock=call.clock,
+@routes.get("/students/{id}/past/{enrolment_id}", May("amend", "student"))
+async def amend_page(call: Ask, *, path: ByPast) -> Html:
+    """One past enrolment, to say otherwise what it says."""
+    actor, language = actor_of(call), language_of(call)
+    student, past = await read_past_enrolment(call.session, actor, path.id, path.enrolment_id)
+    classes = await list_classes(
+        call.session, actor, CLASSES, school_id=past.school_id, school_year_id=past.school_year_id
     )
-    return done(call, "/students", language_of(call).gettext("Who this child was is erased."))
+    grades = await grade_choices(call)
+    if past.grade not in dict(grades):
+        grades = [*grades, (past.grade, class_name(language, past.grade, ""))]
+    named = [(each.id, class_name(language, each.grade, each.section)) for each in classes.items]
+    return render(call, "lives/amend.html", student=student, past=past, grades=grades, classes=named)
 
 
 @routes.get("/schools/{id}/roll-over", May("roll_over", "school"), deadline_s=ROLL_S)
@@ -230,24 +192,13 @@ async def roll_over_page(call: Ask, *, path: ById) -> Html:
 
 
 async def _past(call: Ask, school_id: int) -> dict[str, Any]:
-    actor = actor_of(call)
-    past = await list_roll_overs(call.session, actor, school_id, PAST)
-    return {"school": await read_school(call.session, actor, school_id), "past": past.items}
-
-
-def _plan(form: RollForm, *, children: int | None = None) -> RollOverPlan:
-    return RollOverPlan(
-        form.id,
-        form.rolled_on,
-        repeaters=tuple(form.stay),
-        children=children,
-        carry_open_rounds=form.carry_open_rounds,
-    )
+    past = await list_roll_overs(call.session, actor_of(call), school_id, PAST)
+    return {"school": await read_school(call.session, actor_of(call), school_id), "past": past.items}
 
 
 async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
     actor = actor_of(call)
-    preview = await preview_roll_over(call.session, actor, school_id, _plan(form), call.clock)
+    preview = await preview_roll_over(call.session, actor, school_id, form.plan(), call.clock)
     children = await children_to_move(call.session, actor, school_id)
     by_class = {
         key: list(group)
@@ -256,10 +207,9 @@ async def _roll(call: Ask, school_id: int, form: RollForm) -> dict[str, Any]:
             lambda each: (each.class_id, each.grade),
         )
     }
-    classes = [(fate, by_class.get((fate.class_id, fate.grade), [])) for fate in preview.classes]
     return {
         "preview": preview,
-        "classes": classes,
+        "classes": [(fate, by_class.get((fate.class_id, fate.grade), [])) for fate in preview.classes],
         "form": form,
         "staying": set(form.stay),
         **await _past(call, school_id),
@@ -272,18 +222,7 @@ async def roll_over_here(call: Ask, *, path: ById, form: RollForm) -> Html | Red
     if form.do != "yes":
         return render(call, "lives/roll_over.html", **await _roll(call, path.id, form))
     if form.children is None:
-        raise Invalid(faults=(Fault("children", "Please fill this in"),))
-    await roll_over_school(
-        call.session, actor_of(call), path.id, _plan(form, children=form.children), call.clock
-    )
-    return done(
-        call, f"/schools/{path.id}/roll-over", language_of(call).gettext("The school is in the new year.")
-    )
-
-
-@routes.post("/roll-overs/{id}/undo", May("roll_over", "school"), deadline_s=ROLL_S)
-async def undo_roll_over_here(call: Ask, *, path: ByUuid, form: UndoForm) -> Redirect:
-    """Takes a school back into the year it left."""
-    undone = await undo_roll_over(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)
-    told = language_of(call).ngettext("{n} child went back.", "{n} children went back.", undone.back)
-    return done(call, f"/schools/{form.school_id}/roll-over", told)
+        require_filled(form, "children")
+    plan = form.plan(children=form.children)
+    await roll_over_school(call.session, actor_of(call), path.id, plan, call.clock)
+    return done(call, f"/schools/{path.id}/roll-over", N_("The school is in the new year."))

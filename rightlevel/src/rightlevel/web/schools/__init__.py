@@ -61,16 +61,8 @@ async def _places(call: Ask, school: School | None, asked: SchoolsWanted | None)
     return {"places": await place_choices(call, place_id), "place_id": place_id}
 
 
-routes = Feature(
-    "school",
-    "schools",
-    resource="school",
-    api="/api/v1/schools",
-    page="/schools",
-    tag="schools",
-    folder="schools",
-)
-routes.lists(list_schools, SchoolSearch, None)
+routes = Feature("school", "schools")
+routes.lists(list_schools, SchoolSearch)
 routes.reads(read_school)
 routes.creates(
     create_school, NewSchool, "form.html", then="/schools/{made.id}", asks=SchoolsWanted, beside=_places

@@ -1,4 +1,4 @@
-"""What was changed of a child's record as people read it, and children who were given another name."""
+"""What was changed of a child's record as people read it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect
+from flatwater.contract import Html
 from flatwater.paging import PageRequest
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import RecordChange, list_record_changes, read_student
-from rightlevel.programme.twins import list_renames, put_back_name, say_same_child
-from rightlevel.web.call import Ask, ById, ByUuid, actor_of
+from rightlevel.web.call import Ask, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import NoFields, reason_of
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -26,7 +24,6 @@ NAMED = {"school_id": "school", "school_year_id": "school_year", "class_id": "se
 WORDED = {"sex": "sex", "status": "at_school"}
 """Fields that hold a code, and the vocabulary it is of."""
 LATEST = PageRequest(5)
-FIRST_RENAMES = PageRequest(20)
 
 
 class ChangedField(msgspec.Struct, frozen=True):
@@ -45,13 +42,6 @@ class ChangeLine(msgspec.Struct, frozen=True):
     deed: str
     reason: str
     fields: list[ChangedField]
-
-
-class NameBackForm(msgspec.Struct, frozen=True):
-    """Which version was seen, and why the former name comes back."""
-
-    version: int = 0
-    reason: str = ""
 
 
 def lines_of(language: Language, changes: list[RecordChange]) -> list[ChangeLine]:
@@ -102,32 +92,3 @@ async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     found = await list_record_changes(call.session, actor_of(call), path.id, page)
     lines = lines_of(language_of(call), found.items)
     return render(call, "students/changes.html", student=student, changes=lines, page=found)
-
-
-@routes.get("/renames", May("settle", "student"))
-async def renames_page(call: Ask, *, page: PageRequest) -> Html:
-    """Children whose name became another one, of whom nobody has decided."""
-    return render(call, "twins/renames.html", **await _renames(call, page))
-
-
-async def _renames(call: Ask, page: PageRequest) -> dict[str, Any]:
-    return {"page": await list_renames(call.session, actor_of(call), page, call.clock)}
-
-
-@routes.post("/renames/{id}/same", May("settle", "student"))
-async def same_child_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Says that it is the same child."""
-    await say_same_child(call.session, actor_of(call), path.id, call.clock)
-    return done(call, "/renames", language_of(call).gettext("Noted: this is the same child."))
-
-
-@routes.post("/renames/{id}/put-back", May("settle", "student"))
-async def put_back_here(call: Ask, *, path: ById, form: NameBackForm) -> Redirect:
-    """Gives a child its former name back."""
-    reason = reason_of(form)
-    student = await put_back_name(
-        call.session, actor_of(call), path.id, version=form.version, reason=reason, clock=call.clock
-    )
-    return done(
-        call, "/renames", language_of(call).gettext("{name} has its former name again.", name=student.name)
-    )
