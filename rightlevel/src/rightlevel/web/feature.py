@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import UnionType
+from types import NoneType, UnionType
 from typing import (
     Any,
     Final,
@@ -113,7 +113,8 @@ class Deeds(Routes):
         says: str = "",
         **deviations: Unpack[Deviations],
     ) -> None:
-        """The face for programs: `route` is verb and address, the answer what the action gives (in the field of `gives`, with that).
+        """The face for programs: `route` is verb and address, the answer what the action gives (in the field of `gives`, with that; nothing,
+        where that is `NoneType`).
 
         With `made` it is 201, and that is where the made thing is found.
         """
@@ -125,12 +126,12 @@ class Deeds(Routes):
             require_all_taken(action, asks)
         if "page" in takes and method == "GET":
             inputs["page"] = PageRequest
-        run, output = bound(action, takes), gives or answer_of(action)
+        run, output = bound(action, takes), None if gives is NoneType else gives or answer_of(action)
 
         async def answer(call: Ask, given: Given) -> Any:
             thing = await run(call, {**given, "sent": given.get(part)})
             if gives is not None:
-                return gives(thing)
+                return None if gives is NoneType else gives(thing)
             return Created(thing, made.format(made=thing)) if made else thing
 
         face = Face(name, action, inputs, Created[output] if made else output, says)
@@ -184,12 +185,13 @@ class Deeds(Routes):
         action: Action,
         asks: type[Any] | None = None,
         *,
-        api: tuple[str, str],
-        page: tuple[str, str],
+        json: tuple[str, str],
+        html: tuple[str, str],
         then: Then,
         word: Word = SAVED,
         may: May | str = "",
         path: type[Any] | None = None,
+        html_path: type[Any] | None = None,
         form: type[Any] | None = None,
         gives: type[Any] | None = None,
         made: str = "",
@@ -198,17 +200,18 @@ class Deeds(Routes):
         says: str = "",
         **deviations: Unpack[Deviations],
     ) -> None:
-        """Both faces of a deed: `api` is its name and route for programs, `page` its name and address for people.
+        """Both faces of a deed: `json` is its name and route for programs, `html` its name and address for people.
 
-        `form` is what people send, where that is not what programs do. Deviations hold for both.
+        `form` is what people send, where that is not what programs do, and `html_path` their path. Deviations hold for both.
         """
-        name, route = api
+        name, route = json
         common: Common = {"may": self._may(may, route.split(" ")[0]), "path": path, "says": says}
+        at_page: Common = {**common, "path": html_path or path}
         self.answers(name, route, action, asks, gives=gives, made=made, **common, **deviations)
-        name, address = page
+        name, address = html
         sent: type[Any] = form or asks or NoFields
         blanks: Blanks = {"needed": needed, "none_if_blank": none_if_blank}
-        self.sends(name, address, action, sent, then=then, word=word, **common, **blanks, **deviations)
+        self.sends(name, address, action, sent, then=then, word=word, **at_page, **blanks, **deviations)
 
     def _may(self, may: May | str, method: str) -> May:
         if isinstance(may, May):
@@ -351,8 +354,8 @@ class Feature(Deeds):
         self.does(
             action,
             Deletion,
-            api=(f"delete_one_{self._noun}", f"DELETE {self._api}/{{id}}"),
-            page=(f"delete_{self._noun}_here", f"{self._page}/{{id}}/delete"),
+            json=(f"delete_one_{self._noun}", f"DELETE {self._api}/{{id}}"),
+            html=(f"delete_{self._noun}_here", f"{self._page}/{{id}}/delete"),
             form=Reason,
             needed=("reason",),
             then=then,
@@ -477,8 +480,9 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
         Actor: lambda call, _: actor_of(call),
         Clock: lambda call, _: call.clock,
     }
-    if kind in fixed:
-        return fixed[kind]
+    for each in (kind, *get_args(kind)):  # an actor who may be nobody is nobody on the command line alone
+        if each in fixed:
+            return fixed[each]
     for source, given in inputs.items():
         if kind is given or given in get_args(kind):
             return lambda _, sent, source=source: sent[source]

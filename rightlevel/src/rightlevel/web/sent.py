@@ -12,6 +12,7 @@ from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
 from rightlevel.web.language import N_
 
 NEEDED: Final = N_("Please fill this in")
+A_DAY: Final = N_("A day like 2026-11-30")
 MOST_DIGITS = 18
 """More than any number here has, and few enough for the database."""
 LONGEST_REASON = 200
@@ -42,7 +43,7 @@ class Typed:
         try:
             return date.fromisoformat(text.strip())
         except ValueError:
-            self._refuse(field, N_("A day like 2026-11-30") if text.strip() else NEEDED, text)
+            self._refuse(field, A_DAY if text.strip() else NEEDED, text)
             return date.min
 
     def day_or_none(self, field: str, text: str) -> date | None:
@@ -106,6 +107,20 @@ def reason_of(form: GivesReason) -> str:
     reason = typed.reason(form.reason)
     typed.check()
     return reason
+
+
+def day_or_none(**typed: str) -> dict[str, date | None]:
+    """Days that were typed into a filter, by their fields; None for each that was left blank. *Errors*: Invalid, naming each that is no day."""
+    days: dict[str, date | None] = {}
+    faults: list[Fault] = []
+    for field, text in typed.items():
+        try:
+            days[field] = date.fromisoformat(text.strip()) if text.strip() else None
+        except ValueError:
+            faults.append(Fault(field, A_DAY, text[:80]))
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    return days
 
 
 def require_filled(form: msgspec.Struct, *fields: str) -> None:

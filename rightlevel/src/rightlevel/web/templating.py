@@ -35,6 +35,7 @@ from rightlevel.web.house import (
     FORM_PAGE,
     OWN_FIELDS,
     PAGE_HEADERS,
+    STATUSES,
     CrossSite,
     address_of,
     cookie_of,
@@ -370,6 +371,11 @@ def render_partly(
     return Html(again.text(block), HTTPStatus.CONFLICT)
 
 
+def refusal(call: Ask, template: str, error: ProgrammeError, **values: Any) -> Html:
+    """A form that was refused, with its status: for those that open their own transactions, so that there is nothing to roll back."""
+    return render(call, template, status=STATUSES[error.kind], error=error, **values)
+
+
 def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False, **values: Any) -> Redirect:
     """Go and look there; the text (of the catalogue, `{name}` in it filled from `values`, or made of such) is told once, on the next page;
     as a warning where not all was taken.
@@ -528,6 +534,7 @@ __all__ = [
     "language_of",
     "local_path",
     "not_found_page",
+    "refusal",
     "render",
     "render_once",
     "render_partly",

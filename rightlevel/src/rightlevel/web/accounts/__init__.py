@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from rightlevel.web.accounts import api, own, school_sign_in, second_factor, sign_in
+from rightlevel.web.accounts import own, school_sign_in, second_factor, sign_in
 from rightlevel.web.routes import Routes
 
 routes = Routes("pages")
-routes.include(api.routes)
-routes.include(own.routes)
-routes.include(sign_in.routes)
-routes.include(school_sign_in.routes)
-routes.include(second_factor.routes)
+for each in (own, sign_in, school_sign_in, second_factor):
+    routes.include(each.routes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from urllib.parse import quote
 
 import msgspec
@@ -10,7 +11,6 @@ from flatwater.contract import Everyone, Html, Redirect
 from flatwater.paging import PageRequest
 from rightlevel.programme.accounts import (
     NameHere,
-    SchoolDevice,
     known_device,
     link_device,
     list_devices,
@@ -23,32 +23,32 @@ from rightlevel.programme.errors import Conflict, Forbidden
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.time_zone import learn_time_zone
-from rightlevel.web.accounts.sign_in import SIGN_IN_S, set_session
+from rightlevel.web.accounts.sign_in import set_session
 from rightlevel.web.call import (
     READ_S,
     SIGN_IN,
     Ask,
     ById,
-    ByUuid,
     Secret,
     actor_of,
 )
+from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.house import (
     DEVICE_LIFE_S,
     SCHOOL_DEVICE_COOKIE,
     SESSION_COOKIE,
-    STATUSES,
     device_of,
     is_secure,
     own_cookie,
     set_cookie,
 )
+from rightlevel.web.language import N_
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.routes import SIGNING_IN, Routes
+from rightlevel.web.routes import HASHING, SIGNING_IN
 from rightlevel.web.sent import NoFields
-from rightlevel.web.templating import device_name, done, language_of, render, render_once
+from rightlevel.web.templating import device_name, language_of, refusal, render, render_once
 
-routes = Routes("pages")
+routes = Deeds("people", "device")
 
 
 class PinForm(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class LinkForm(msgspec.Struct, frozen=True):
     code: Secret = ""
 
 
-@routes.get("/sign-in/school", Everyone(), priority="never")
+@routes.get("/sign-in/school", Everyone(), priority="never", **IN_PAGES)
 async def school_sign_in_page(call: Ask, *, query: PinForm) -> Html | Redirect:
     """The names of a school on a device that is linked to it; the way to link it on any other."""
     device = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
@@ -81,7 +81,7 @@ def _chosen(names: list[NameHere], person_id: int | None) -> NameHere | None:
     return next((each for each in names if each.id == person_id), None)
 
 
-@routes.post("/sign-in/school", Everyone(), **SIGNING_IN, deadline_s=SIGN_IN_S, priority="never")
+@routes.post("/sign-in/school", Everyone(), **HASHING, priority="never", **IN_PAGES)
 async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
     """Signs in with a name and a PIN on a linked device."""
     secret = own_cookie(call, SCHOOL_DEVICE_COOKIE)
@@ -103,36 +103,21 @@ async def sign_in_at_school(call: Ask, *, form: PinForm) -> Html | Redirect:
         async with call.database.read(deadline_s=READ_S) as session:
             device = await known_device(session, secret)
             names = await names_here(session, device, call.clock) if device is not None else []
-        return _refused(call, device, names, form, error)
+        if device is None:
+            return refusal(call, "accounts/link_device.html", error)
+        chosen = _chosen(names, form.person)
+        return refusal(call, "accounts/sign_in_school.html", error, device=device, names=names, chosen=chosen)
     set_session(call, signed_in)
     return Redirect("/")
 
 
-def _refused(
-    call: Ask, device: SchoolDevice | None, names: list[NameHere], form: PinForm, error: Forbidden
-) -> Html:
-    status = STATUSES[error.kind]
-    if device is None:
-        return render(call, "accounts/link_device.html", status=status, error=error)
-    chosen = _chosen(names, form.person)
-    return render(
-        call,
-        "accounts/sign_in_school.html",
-        status=status,
-        error=error,
-        device=device,
-        names=names,
-        chosen=chosen,
-    )
-
-
-@routes.get("/link-device", Everyone(), work="none")
+@routes.get("/link-device", Everyone(), work="none", **IN_PAGES)
 async def link_device_page(call: Ask) -> Html:
     """The form for a code that links this device to a school."""
     return render(call, "accounts/link_device.html")
 
 
-@routes.post("/link-device", Everyone(), **SIGNING_IN)
+@routes.post("/link-device", Everyone(), **SIGNING_IN, **IN_PAGES)
 async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
     """Links this device to the school of the code."""
     label = device_name(call.headers.get("user-agent", ""))
@@ -146,12 +131,12 @@ async def link_this_device(call: Ask, *, form: LinkForm) -> Html | Redirect:
             device_name=device_of(call),
         )
     except (Forbidden, Conflict) as error:
-        return render(call, "accounts/link_device.html", status=STATUSES[error.kind], error=error)
+        return refusal(call, "accounts/link_device.html", error)
     set_cookie(call, SCHOOL_DEVICE_COOKIE, linked.secret, life_s=DEVICE_LIFE_S)
     return Redirect("/sign-in/school")
 
 
-@routes.get("/schools/{id}/devices", May("read", "device"))
+@routes.get("/schools/{id}/devices", May("read", "device"), **IN_PAGES)
 async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """The devices that are linked to a school."""
     actor = actor_of(call)
@@ -160,7 +145,7 @@ async def devices_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     return render(call, "schools/devices.html", school=school, devices=devices, made=None, qr=None)
 
 
-@routes.post("/schools/{id}/devices", May("link", "device"), rate=SIGN_IN)
+@routes.post("/schools/{id}/devices", May("link", "device"), rate=SIGN_IN, **IN_PAGES)
 async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     """A code, as text and as QR, for linking one device to a school; shown this once."""
     actor, _ = actor_of(call), language_of(call).gettext
@@ -178,9 +163,27 @@ def _origin(call: Ask) -> str:
     return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"
 
 
-@routes.post("/devices/{id}/revoke", May("revoke", "device"))
-async def revoke_device_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
-    """Takes a device's link away at once."""
-    school_id = await revoke_device(call.session, actor_of(call), path.id)
-    _ = language_of(call).gettext
-    return done(call, f"/schools/{school_id}/devices", _("The device is linked no longer."))
+routes.answers(
+    "list_school_devices",
+    "GET /api/v1/schools/{id}/devices",
+    list_devices,
+    says="The devices that are linked to a school, newest first.",
+)
+routes.answers(
+    "make_device_code",
+    "POST /api/v1/schools/{id}/devices",
+    make_link_code,
+    may="link",
+    rate=SIGN_IN,
+    says="A code for linking one device to a school, good for a quarter of an hour, shown this once.",
+)
+routes.does(
+    revoke_device,
+    json=("revoke_one_device", "DELETE /api/v1/devices/{id}"),
+    html=("revoke_device_here", "/devices/{id}/revoke"),
+    may="revoke",
+    gives=NoneType,
+    then="/schools/{made}/devices",
+    word=N_("The device is linked no longer."),
+    says="Takes a device's link away; what PINs opened on it ends at once.",
+)

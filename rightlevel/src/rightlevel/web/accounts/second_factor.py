@@ -24,14 +24,14 @@ from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeE
 from rightlevel.programme.permissions import May
 from rightlevel.web.accounts.sign_in import device_name_of, set_session
 from rightlevel.web.call import READ_S, WRITE_S, Ask, Secret, actor_of
-from rightlevel.web.house import STATUSES
+from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.language import N_
 from rightlevel.web.qr import qr_svg
-from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import done, language_of, local_path, render, render_once, show_again
+from rightlevel.web.routes import HASHING, SIGNING_IN
+from rightlevel.web.templating import done, language_of, local_path, refusal, render, render_once, show_again
 
-routes = Routes("pages")
+routes = Deeds("people", "setting")
 
-HASHING_S = 30.0
 SETTLING = May("finish", "sign_in")
 OWN = May("manage", "self")
 
@@ -49,13 +49,19 @@ class OwnPassword(msgspec.Struct, frozen=True):
     password: Secret = ""
 
 
-class RuleForm(msgspec.Struct, frozen=True):
+class SecondFactorRule(msgspec.Struct, frozen=True):
     """Whether admins need a second factor."""
+
+    is_needed: bool = msgspec.field(name="admins_need_it")
+
+
+class RuleForm(msgspec.Struct, frozen=True):
+    """Whether admins need a second factor: yes, where the box is ticked."""
 
     is_needed: bool = False
 
 
-@routes.get("/sign-in/step", SETTLING, priority="never")
+@routes.get("/sign-in/step", SETTLING, priority="never", **IN_PAGES)
 async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
     """What a sign-in still lacks."""
     actor = actor_of(call)
@@ -66,7 +72,7 @@ async def step_page(call: Ask, *, query: StepForm) -> Html | Redirect:
     return render(call, "accounts/sign_in_step.html", form=StepForm(next=local_path(query.next)))
 
 
-@routes.post("/sign-in/step", SETTLING, **SIGNING_IN, priority="never")
+@routes.post("/sign-in/step", SETTLING, **SIGNING_IN, priority="never", **IN_PAGES)
 async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Finishes the sign-in with a code."""
     actor = actor_of(call)
@@ -84,14 +90,12 @@ async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
         if actor.pending != "second_factor":
             raise
         again = StepForm(next=local_path(form.next))
-        return render(
-            call, "accounts/sign_in_step.html", status=STATUSES[error.kind], error=error, form=again
-        )
+        return refusal(call, "accounts/sign_in_step.html", error, form=again)
     set_session(call, signed_in)
     return Redirect(local_path(form.next))
 
 
-@routes.get("/account/second-factor", SETTLING)
+@routes.get("/account/second-factor", SETTLING, **IN_PAGES)
 async def second_factor_page(call: Ask) -> Html | Redirect:
     """One's own second step: on or off, and what can be done about it."""
     if actor_of(call).pending == "second_factor":
@@ -105,7 +109,7 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
     return {"factor": await factor_state(session, actor_of(call)), "begun": begun, "qr": qr}
 
 
-@routes.post("/account/second-factor", SETTLING, **SIGNING_IN, deadline_s=HASHING_S)
+@routes.post("/account/second-factor", SETTLING, **HASHING, **IN_PAGES)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
     begun: Enrolment | None = None
@@ -123,7 +127,7 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     return render_once(call, "accounts/second_factor.html", **values)
 
 
-@routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN)
+@routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN, **IN_PAGES)
 async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
     """Puts the second step in force, and shows the recovery codes this once."""
     actor = actor_of(call)
@@ -150,18 +154,17 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
     return render_once(call, "accounts/recovery_codes.html", codes=confirmed.recovery_codes)
 
 
-@routes.post("/account/second-factor/remove", OWN, **SIGNING_IN)
+@routes.post("/account/second-factor/remove", OWN, **SIGNING_IN, **IN_PAGES)
 async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
     """Takes one's own second step away, with one of its codes."""
     try:
         await remove_second_factor(call.database, actor_of(call), code=form.code, clock=call.clock)
     except (Forbidden, Conflict) as error:
         return await _again(call, error)
-    _ = language_of(call).gettext
-    return done(call, "/account", _("The second step is taken away."))
+    return done(call, "/account", N_("The second step is taken away."))
 
 
-@routes.post("/account/second-factor/codes", OWN, **SIGNING_IN)
+@routes.post("/account/second-factor/codes", OWN, **SIGNING_IN, **IN_PAGES)
 async def renew_codes(call: Ask, *, form: StepForm) -> Html:
     """New recovery codes in place of the old ones, shown this once."""
     try:
@@ -174,12 +177,15 @@ async def renew_codes(call: Ask, *, form: StepForm) -> Html:
 async def _again(call: Ask, error: ProgrammeError) -> Html:
     async with call.database.read(deadline_s=READ_S) as session:
         values = await _factor(call, session)
-    return render(call, "accounts/second_factor.html", status=STATUSES[error.kind], error=error, **values)
+    return refusal(call, "accounts/second_factor.html", error, **values)
 
 
-@routes.post("/account/second-factor/rule", May("change", "setting"))
-async def set_factor_rule(call: Ask, *, form: RuleForm) -> Redirect:
-    """Whether admins need a second step."""
-    await set_admins_need_second_factor(call.session, actor_of(call), is_needed=form.is_needed)
-    _ = language_of(call).gettext
-    return done(call, "/account/second-factor", _("Saved."))
+routes.does(
+    set_admins_need_second_factor,
+    SecondFactorRule,
+    json=("set_second_factor_rule", "POST /api/v1/settings/second-factor"),
+    html=("set_factor_rule", "/account/second-factor/rule"),
+    form=RuleForm,
+    then="/account/second-factor",
+    says="Whether admins need a second factor.",
+)

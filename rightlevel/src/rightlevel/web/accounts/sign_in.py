@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Everyone, Html, Redirect
 from rightlevel.programme.accounts import SignedIn, choose_language, known_device, sign_in, sign_out
-from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
+from rightlevel.programme.errors import Forbidden, Invalid
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.house import (
@@ -16,20 +16,18 @@ from rightlevel.web.house import (
     DEVICE_LIFE_S,
     SCHOOL_DEVICE_COOKIE,
     SESSION_COOKIE,
-    STATUSES,
     device_of,
     is_secure,
     own_cookie,
     set_cookie,
 )
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
-from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import local_path, render
+from rightlevel.web.routes import HASHING, Routes
+from rightlevel.web.sent import require_filled
+from rightlevel.web.templating import local_path, refusal, render
 
 routes = Routes("pages")
 
-SIGN_IN_S = 30.0
-"""Argon2 on a busy small server takes its turn; everybody signs in at eight in the morning."""
 LANGUAGE_LIFE_S = 400 * 86_400
 
 
@@ -63,12 +61,13 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     return render(call, "accounts/sign_in.html", form=SignInForm(next=local_path(query.next)), here=here)
 
 
-@routes.post("/sign-in", Everyone(), **SIGNING_IN, deadline_s=SIGN_IN_S, priority="never")
+@routes.post("/sign-in", Everyone(), **HASHING, priority="never")
 async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
     """Signs in, or says why not."""
     settings = call.app.settings
     try:
-        _require_filled(form)
+        # A blank one is no failed attempt.
+        require_filled(form, "username", "password")
         signed_in = await sign_in(
             call.database,
             call.app.passwords,
@@ -82,7 +81,8 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
             replaces=own_cookie(call, SESSION_COOKIE),
         )
     except (Forbidden, Invalid) as error:
-        return _refused(call, form, error)
+        again = SignInForm(username=form.username, next=local_path(form.next))
+        return refusal(call, "accounts/sign_in.html", error, form=again, here=None)
     set_session(call, signed_in)
     to = local_path(form.next)
     if signed_in.pending:
@@ -106,20 +106,6 @@ def device_name_of(call: Ask) -> str:
         return known
     fresh: str = call.state.setdefault("device_name", call.app.device_names.new())
     return fresh
-
-
-def _require_filled(form: SignInForm) -> None:
-    """Passes when both were typed: a blank one is no failed attempt. *Errors*: Invalid."""
-    blank = [name for name in ("username", "password") if not getattr(form, name).strip()]
-    if blank:
-        raise Invalid(faults=tuple(Fault(name, "Please fill this in") for name in blank))
-
-
-def _refused(call: Ask, form: SignInForm, error: ProgrammeError) -> Html:
-    again = SignInForm(username=form.username, next=local_path(form.next))
-    return render(
-        call, "accounts/sign_in.html", status=STATUSES[error.kind], error=error, form=again, here=None
-    )
 
 
 @routes.post("/sign-out", May("finish", "sign_in"))

@@ -58,24 +58,24 @@ routes.sends(
 routes.does(
     lives.give_consent,
     lives.Consent,
-    api=("give_guardian_consent", "PUT /api/v1/students/{id}/consent"),
-    page=("give_consent_here", "/students/{id}/consent"),
+    json=("give_guardian_consent", "PUT /api/v1/students/{id}/consent"),
+    html=("give_consent_here", "/students/{id}/consent"),
     then="/students/{path.id}",
     says="Keeps a guardian's contact with the day of the consent.",
 )
 routes.does(
     lives.withdraw_consent,
     lives.Withdrawal,
-    api=("withdraw_guardian_consent", "POST /api/v1/students/{id}/consent/withdraw"),
-    page=("withdraw_consent_here", "/students/{id}/consent/withdraw"),
+    json=("withdraw_guardian_consent", "POST /api/v1/students/{id}/consent/withdraw"),
+    html=("withdraw_consent_here", "/students/{id}/consent/withdraw"),
     then="/students/{path.id}",
     says="Takes the contact away with the consent to it.",
 )
 routes.does(
     lives.erase_identity,
     Erasure,
-    api=("erase_one_identity", "POST /api/v1/students/{id}/erase"),
-    page=("erase_here", "/students/{id}/erase"),
+    json=("erase_one_identity", "POST /api/v1/students/{id}/erase"),
+    html=("erase_here", "/students/{id}/erase"),
     may="erase",
     deadline_s=ERASE_S,
     then="/students",
@@ -85,8 +85,8 @@ routes.does(
 routes.does(
     lives.amend_past_enrolment,
     lives.PastAmendment,
-    api=("amend_one_past_enrolment", "PATCH /api/v1/students/{id}/past-enrolments/{enrolment_id}"),
-    page=("amend_here", "/students/{id}/past/{enrolment_id}"),
+    json=("amend_one_past_enrolment", "PATCH /api/v1/students/{id}/past-enrolments/{enrolment_id}"),
+    html=("amend_here", "/students/{id}/past/{enrolment_id}"),
     may="amend",
     path=pages.ByPast,
     then="/students/{path.id}/past",
@@ -117,8 +117,8 @@ rolling.answers("list_roll_overs_of_school", "GET /api/v1/schools/{id}/roll-over
 rolling.does(
     lives.undo_roll_over,
     WithReason,
-    api=("undo_one_roll_over", "POST /api/v1/roll-overs/{id}/undo"),
-    page=("undo_roll_over_here", "/roll-overs/{id}/undo"),
+    json=("undo_one_roll_over", "POST /api/v1/roll-overs/{id}/undo"),
+    html=("undo_roll_over_here", "/roll-overs/{id}/undo"),
     form=UndoForm,
     deadline_s=ROLL_S,
     then="/schools/{sent.school_id}/roll-over",

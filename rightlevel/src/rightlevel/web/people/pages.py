@@ -1,46 +1,39 @@
-"""People: find, make, change, give a new password, switch off, remove and bring back."""
+"""The pages of people: the list, a new account with its password shown once, one account."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from flatwater.contract import Html, Redirect
+from flatwater.contract import Created, Html
 from flatwater.paging import PageRequest
+from flatwater.shown_once import ShownOnce
 from rightlevel.programme.accounts import (
     NewPerson,
     Person,
-    PersonChange,
-    change_person,
     create_person,
-    delete_person,
     generate_password,
     list_people,
     read_person,
-    restore_person,
-    set_active,
 )
 from rightlevel.programme.accounts.model import PIN_ROLES, may_manage
 from rightlevel.programme.assignments import list_assignments
 from rightlevel.programme.assignments.model import ASSIGNABLE
-from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import ROLES, May, Role
-from rightlevel.web.authority import write_as
-from rightlevel.web.call import (
-    WRITE_S,
-    Ask,
-    ById,
-    Deletion,
-    actor_of,
-)
-from rightlevel.web.routes import SIGNING_IN, Routes
-from rightlevel.web.templating import done, language_of, render, render_once
+from rightlevel.web.authority import with_secret
+from rightlevel.web.call import Ask, ById, actor_of
+from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.routes import HASHING, Routes
+from rightlevel.web.templating import language_of, render, render_once
 
-routes = Routes("pages")
+R = TypeVar("R")
 
 BY_COMMONNESS: tuple[Role, ...] = ("teacher", "mentor", "viewer", "coordinator", "admin")
+
+routes = Routes("people")
 
 
 class PeopleWanted(msgspec.Struct, frozen=True):
@@ -51,25 +44,21 @@ class PeopleWanted(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
-class PersonForm(msgspec.Struct, frozen=True):
-    """What the forms for a person send."""
+class NewPersonForm(msgspec.Struct, frozen=True):
+    """What the form for an account sends; a password is generated."""
 
     username: str = ""
     display_name: str = ""
-    email: str = ""
+    email: str | None = None
     role: str = ""
     language: str = ""
-    version: int = 0
 
 
-class ActiveForm(msgspec.Struct, frozen=True):
-    """Whether the account may be used."""
+class PersonMade(msgspec.Struct, frozen=True):
+    """An account and its generated password, shown this once (none when one was chosen)."""
 
-    is_active: bool = False
-
-
-class NoFields(msgspec.Struct, frozen=True):
-    """A form that is only a button."""
+    person: Person
+    password: ShownOnce | None
 
 
 def roles_below(call: Ask) -> list[Role]:
@@ -78,15 +67,14 @@ def roles_below(call: Ask) -> list[Role]:
     return [role for role in BY_COMMONNESS if may_manage(actor, role)]
 
 
-@routes.get("/people", May("read", "person"))
+@routes.get("/people", May("read", "person"), **IN_PAGES)
 async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> Html:
     """People by name, with filters."""
-    role = query.role if query.role in ROLES else None
     people = await list_people(
         call.session,
         actor_of(call),
         page,
-        role=role,
+        role=query.role if query.role in ROLES else None,
         search=query.search.strip() or None,
         deleted=query.deleted,
     )
@@ -94,96 +82,55 @@ async def people_page(call: Ask, *, query: PeopleWanted, page: PageRequest) -> H
     return render(call, "people/list.html", people=people, query=query, roles=ROLES, waiting=waiting)
 
 
-@routes.get("/people/new", May("create", "person"))
+@routes.get("/people/new", May("create", "person"), **IN_PAGES)
 async def new_person_page(call: Ask) -> Html:
     """The form for a new account."""
-    form = PersonForm(role="teacher", language=language_of(call).code)
-    return render(call, "people/new.html", form=form, roles=roles_below(call))
+    form = NewPersonForm(role="teacher", language=language_of(call).code)
+    return render(call, "people/new.html", person=form, roles=roles_below(call))
 
 
-@routes.post("/people", May("create", "person"), **SIGNING_IN, deadline_s=30.0)
-async def create_person_here(call: Ask, *, form: PersonForm) -> Html:
-    """Makes an account with a generated password, which is shown this once."""
-    password = generate_password()
-    new = NewPerson(
-        form.username.strip().lower(), form.display_name, form.role, form.email.strip() or None, form.language
-    )
-    password_hash = await call.app.passwords.hash(password)
-    return await write_as(
+async def _made(call: Ask, new: NewPerson, answer: Callable[[PersonMade], R]) -> R:
+    password = new.password or generate_password()
+    return await with_secret(
         call,
-        lambda session, actor: create_person(session, actor, new, password_hash=password_hash),
-        deadline_s=WRITE_S,
-        answer=lambda person: render_once(call, "people/password.html", person=person, password=password),
+        password,
+        lambda session, actor, hashed: create_person(session, actor, new, password_hash=hashed),
+        lambda person: answer(PersonMade(person, None if new.password else password)),
     )
 
 
-@routes.get("/people/{id}", May("read", "person"))
+@routes.post("/api/v1/people", May("create", "person"), **HASHING)
+async def add_person(call: Ask, *, body: NewPerson) -> Created[PersonMade]:
+    """Makes an account; without a password one is generated and shown this once."""
+    return await _made(call, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}"))
+
+
+@routes.post("/people", May("create", "person"), **HASHING, **IN_PAGES)
+async def create_person_here(call: Ask, *, form: NewPersonForm) -> Html:
+    """Makes an account with a generated password, which is shown this once."""
+    username = form.username.strip().lower()
+    new = NewPerson(username, form.display_name, form.role, form.email, form.language)
+    return await _made(call, new, lambda made: render_once(call, "people/password.html", made=made))
+
+
+@routes.get("/people/{id}", May("read", "person"), **IN_PAGES)
 async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
     """One account: what it is, and what can be done with it."""
-    person = await read_person(call.session, actor_of(call), path.id)
-    return render(call, "people/person.html", **await _person(call, person, _form_of(person), page))
-
-
-def _form_of(person: Person) -> PersonForm:
-    return PersonForm(
-        person.username, person.display_name, person.email or "", person.role, person.language, person.version
-    )
-
-
-async def _person(
-    call: Ask, person: Person, form: PersonForm, page: PageRequest | None = None
-) -> dict[str, Any]:
     actor = actor_of(call)
+    person = await read_person(call.session, actor, path.id)
     assignments = None
     if person.role in ASSIGNABLE:
         assignments = await list_assignments(
-            call.session, actor, page or PageRequest(), call.clock, person_id=person.id, state="current"
+            call.session, actor, page, call.clock, person_id=person.id, state="current"
         )
     is_self = person.id == actor.person_id
-    return {
-        "person": person,
-        "form": form,
-        "roles": roles_below(call),
-        "is_self": is_self,
-        "is_below": not is_self and may_manage(actor, person.role),
-        "assignments": assignments,
-        "takes_pin": person.role in PIN_ROLES,
-    }
-
-
-@routes.post("/people/{id}", May("change", "person"))
-async def change_person_here(call: Ask, *, path: ById, form: PersonForm) -> Redirect:
-    """Changes name, e-mail, language or role."""
-    change = PersonChange(
-        form.version, form.display_name, form.email.strip(), form.role or None, form.language or None
+    return render(
+        call,
+        "people/person.html",
+        person=person,
+        roles=roles_below(call),
+        is_self=is_self,
+        is_below=not is_self and may_manage(actor, person.role),
+        assignments=assignments,
+        takes_pin=person.role in PIN_ROLES,
     )
-    await change_person(call.session, actor_of(call), path.id, change, call.clock)
-    _ = language_of(call).gettext
-    return done(call, f"/people/{path.id}", _("Saved."))
-
-
-@routes.post("/people/{id}/active", May("change", "person"))
-async def switch_person_here(call: Ask, *, path: ById, form: ActiveForm) -> Redirect:
-    """Switches an account on or off; off signs it out everywhere at once."""
-    await set_active(call.session, actor_of(call), path.id, is_active=form.is_active, clock=call.clock)
-    _ = language_of(call).gettext
-    text = _("The account is switched on.") if form.is_active else _("The account is switched off.")
-    return done(call, f"/people/{path.id}", text)
-
-
-@routes.post("/people/{id}/delete", May("delete", "person"))
-async def delete_person_here(call: Ask, *, path: ById, form: Deletion) -> Redirect:
-    """Removes an account, restorably, with a reason."""
-    if not form.reason.strip():
-        raise Invalid(faults=(Fault("reason", "Please fill this in"),))
-    await delete_person(call.session, actor_of(call), path.id, reason=form.reason.strip(), clock=call.clock)
-    _ = language_of(call).gettext
-    return done(call, "/people", _("The account is deleted. It can be brought back."))
-
-
-@routes.post("/people/{id}/restore", May("restore", "person"))
-async def restore_person_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Brings a deleted account back."""
-    await restore_person(call.session, actor_of(call), path.id)
-    _ = language_of(call).gettext
-    return done(call, f"/people/{path.id}", _("The account is back."))

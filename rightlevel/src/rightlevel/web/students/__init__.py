@@ -27,8 +27,8 @@ routes.makes(students.create_student, students.NewStudent, statuses={201: "enrol
 routes.does(
     students.change_student,
     students.StudentChange,
-    api=("change_one_student", "PATCH /api/v1/students/{id}"),
-    page=("change_student_here", "/students/{id}/edit"),
+    json=("change_one_student", "PATCH /api/v1/students/{id}"),
+    html=("change_student_here", "/students/{id}/edit"),
     then="/students/{path.id}",
     none_if_blank=("guardian_contact",),
     says="Corrects a child's record where it stands; a stale version gets 409 with both, another school or year 422 `move_needed`.",
@@ -36,15 +36,15 @@ routes.does(
 routes.does(
     students.mark_left,
     Leaving,
-    api=("mark_student_left", "POST /api/v1/students/{id}/leave"),
-    page=("student_left_here", "/students/{id}/left"),
+    json=("mark_student_left", "POST /api/v1/students/{id}/leave"),
+    html=("student_left_here", "/students/{id}/left"),
     then="/students/{path.id}",
 )
 routes.does(
     students.mark_returned,
     AtVersion,
-    api=("mark_student_returned", "POST /api/v1/students/{id}/return"),
-    page=("student_returned_here", "/students/{id}/returned"),
+    json=("mark_student_returned", "POST /api/v1/students/{id}/return"),
+    html=("student_returned_here", "/students/{id}/returned"),
     then="/students/{path.id}",
 )
 routes.deletes(students.delete_student, then=pages.list_of_its_school)

@@ -100,16 +100,16 @@ renames.answers(
 )
 renames.does(
     twins.say_same_child,
-    api=("say_renamed_child_is_the_same", "POST /api/v1/renames/{id}/same"),
-    page=("same_child_here", "/renames/{id}/same"),
+    json=("say_renamed_child_is_the_same", "POST /api/v1/renames/{id}/same"),
+    html=("same_child_here", "/renames/{id}/same"),
     then="/renames",
     word=N_("Noted: this is the same child."),
 )
 renames.does(
     twins.put_back_name,
     VersionAndReason,
-    api=("put_one_name_back", "POST /api/v1/renames/{id}/put-back"),
-    page=("put_back_here", "/renames/{id}/put-back"),
+    json=("put_one_name_back", "POST /api/v1/renames/{id}/put-back"),
+    html=("put_back_here", "/renames/{id}/put-back"),
     then="/renames",
     word=N_("{name} has its former name again."),
     says="Gives a child its former name back, with what else the same change took.",
