@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -110,13 +111,14 @@ class Deeds(Routes):
         path: type[Any] | None = None,
         gives: type[Any] | None = None,
         made: str = "",
+        made_is: str = "",
         says: str = "",
         **deviations: Unpack[Deviations],
     ) -> None:
         """The face for programs: `route` is verb and address, the answer what the action gives (in the field of `gives`, with that; nothing,
         where that is `NoneType`).
 
-        With `made` it is 201, and that is where the made thing is found.
+        With `made` it is 201, and that is where the made thing is found; `made_is` says in a word what became of it.
         """
         method, address = route.split(" ")
         takes, inputs = self._inputs(address, action, asks, path)
@@ -135,6 +137,8 @@ class Deeds(Routes):
             return Created(thing, made.format(made=thing)) if made else thing
 
         face = Face(name, action, inputs, Created[output] if made else output, says)
+        if made_is:
+            deviations["statuses"] = {HTTPStatus.CREATED: made_is}
         self.on(method, address, self._may(may, method), **deviations)(face.handler(answer))
 
     def sends(
@@ -195,6 +199,7 @@ class Deeds(Routes):
         form: type[Any] | None = None,
         gives: type[Any] | None = None,
         made: str = "",
+        made_is: str = "",
         needed: tuple[str, ...] = (),
         none_if_blank: tuple[str, ...] = (),
         says: str = "",
@@ -207,7 +212,9 @@ class Deeds(Routes):
         name, route = json
         common: Common = {"may": self._may(may, route.split(" ")[0]), "path": path, "says": says}
         at_page: Common = {**common, "path": html_path or path}
-        self.answers(name, route, action, asks, gives=gives, made=made, **common, **deviations)
+        self.answers(
+            name, route, action, asks, gives=gives, made=made, made_is=made_is, **common, **deviations
+        )
         name, address = html
         sent: type[Any] = form or asks or NoFields
         blanks: Blanks = {"needed": needed, "none_if_blank": none_if_blank}
@@ -302,11 +309,20 @@ class Feature(Deeds):
         self.get(page, self._may("create", "POST"), **IN_PAGES)(shown.handler(show))
         self.sends(f"create_{self._noun}_here", page, action, new, then=then, may="create", query=asks)
 
-    def makes(self, action: Action, new: type[Any], **deviations: Unpack[Deviations]) -> None:
+    def makes(self, action: Action, new: type[Any], *, made_is: str = "", says: str = "") -> None:
         """A new thing, for programs alone: `POST api` (201)."""
         made = f"{self._api}/{{made.id}}"
         route = f"POST {self._api}"
-        self.answers(f"create_one_{self._noun}", route, action, new, may="create", made=made, **deviations)
+        self.answers(
+            f"create_one_{self._noun}",
+            route,
+            action,
+            new,
+            may="create",
+            made=made,
+            made_is=made_is,
+            says=says,
+        )
 
     def changes(
         self,

@@ -63,7 +63,7 @@ routes.answers(
     twins.merge_twins,
     twins.Merge,
     made="/api/v1/students/{made.kept_id}",
-    statuses={201: "merged"},
+    made_is="merged",
     says="Makes two records one; both histories are kept.",
 )
 routes.answers(

@@ -1,30 +1,30 @@
-"""Visits: the list, a new one, the form that saves itself, sending, locks, photos, print and export."""
+"""The pages of visits: the list, a new one, the form that saves itself, sending, locks and print; and a visit as a device sends it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, NoReturn
 
 import msgspec
 
 from flatwater.clock import today
-from flatwater.contract import Html, Raw, Redirect, Streamed, Upload
+from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
 from rightlevel.programme.errors import Fault, NotFound, ProgrammeError, Stale
 from rightlevel.programme.forms import AskedForm
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May, may
-from rightlevel.programme.photos import MAX_PHOTOS, list_photos, remove_photo
+from rightlevel.programme.photos import MAX_PHOTOS, list_photos
 from rightlevel.programme.schools import list_schools, read_school
 from rightlevel.programme.visits import (
+    SavedVisit,
     Visit,
     VisitSearch,
     VisitWrite,
     answers_as_typed,
     answers_of_page,
     as_written,
-    begin_export,
-    delete_visit,
     list_follow_ups,
     list_visits,
     lock_visits,
@@ -36,19 +36,18 @@ from rightlevel.programme.visits import (
     subjects_of,
     teachers_of_school,
     visit_in_print,
-    visits_csv,
 )
-from rightlevel.web.authority import write_as
-from rightlevel.web.call import READ_S, SMALL_BODY, WRITE_S, Ask, ByUuid, actor_of
-from rightlevel.web.routes import Routes
-from rightlevel.web.sent import NoFields, Reason, Typed, now_there
-from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
+from rightlevel.web.call import SMALL_BODY, Ask, ByUuid, actor_of
+from rightlevel.web.feature import IN_PAGES, SAVED, Deeds
+from rightlevel.web.language import N_
+from rightlevel.web.sent import now_there
 from rightlevel.web.templating import Shown, done, language_of, render, show_again
 from rightlevel.web.words import word
 
-routes = Routes("pages")
+routes = Deeds("visits", "visit")
 
 VISIT_BODY = 4 * SMALL_BODY
+"""Answers of 60,000 characters, written out in JSON."""
 SCHOOLS = PageRequest(200)
 
 
@@ -68,18 +67,28 @@ class NewWanted(msgspec.Struct, frozen=True):
 class NewForm(msgspec.Struct, frozen=True):
     """What begins a visit."""
 
-    school_id: int | None = None
+    school_id: int
+    visited_on: date
     subject: str = ""
-    visited_on: str = ""
     teacher_id: int | None = None
+
+    def meant(self) -> VisitWrite:
+        return VisitWrite(
+            time_ordered_id(),
+            time_ordered_id(),
+            self.school_id,
+            self.subject,
+            self.visited_on,
+            teacher_id=self.teacher_id,
+        )
 
 
 class VisitForm(msgspec.Struct, frozen=True):
     """A visit as its form sends it; what its questions are answered with comes beside, by the questions' paths."""
 
     version: int
+    visited_on: date
     write_id: str = ""
-    visited_on: str = ""
     teacher_id: int | None = None
     submit: str = ""
     after: str = ""
@@ -92,14 +101,35 @@ class LockForm(msgspec.Struct, frozen=True):
     lock: bool = True
 
 
-class PhotoMark(msgspec.Struct, frozen=True):
-    """Until when a link is good, and by whom it was made."""
+class SentVisit(msgspec.Struct, frozen=True):
+    """A visit as it is sent. `write_id` is a UUID made for this one write; version 0 is a new visit; `submit` sends it for good.
 
-    until: int = 0
-    mark: str = ""
+    *Shape*: answers by the keys of the form. A new visit is asked the version in use, unless `form_version_id` says which one the device
+    had while it was offline; later on a visit keeps its version. `after` are the write ids of tries that got no answer: this write goes on
+    from whichever of them arrived all the same, and is not taken for stale.
+    """
+
+    write_id: str
+    school_id: int
+    subject: str
+    visited_on: date
+    answers: dict[str, Any] = {}
+    teacher_id: int | None = None
+    version: int = 0
+    submit: bool = False
+    form_version_id: int | None = None
+    after: tuple[str, ...] = ()
 
 
-@routes.get("/visits", May("read", "visit"))
+@routes.put("/api/v1/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
+async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVisit:
+    """Saves a draft, sends a visit, or corrects one that was sent; the same write again gets the same answer."""
+    sent = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "submit"}
+    write = VisitWrite(path.id, **sent)
+    return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
+
+
+@routes.get("/visits", May("read", "visit"), **IN_PAGES)
 async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Html:
     """Visits, the latest first."""
     state = query.which if query.which in ("draft", "submitted") else None
@@ -108,51 +138,39 @@ async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Htm
     return render(call, "visits/list.html", page=found, query=query)
 
 
-@routes.get("/visits/new", May("create", "visit"))
+@routes.get("/visits/new", May("create", "visit"), **IN_PAGES)
 async def new_visit_page(call: Ask, *, query: NewWanted) -> Html:
     """The form that begins a visit: where, for which subject, whose lesson."""
-    form = NewForm(query.school_id, visited_on=today(call.clock).isoformat())
-    return render(call, "visits/new.html", **await _new(call, form))
-
-
-async def _new(call: Ask, form: NewForm) -> dict[str, Any]:
     actor = actor_of(call)
-    if form.school_id is None:
+    if query.school_id is None:
         schools = await list_schools(call.session, actor, SCHOOLS)
-        return {"form": form, "school": None, "schools": schools.items, "subjects": [], "teachers": []}
-    school = await read_school(call.session, actor, form.school_id)
+        return render(call, "visits/new.html", school=None, schools=schools.items)
+    school = await read_school(call.session, actor, query.school_id)
     teachers = await teachers_of_school(call.session, actor, school.id, call.clock)
-    return {
-        "form": form,
-        "school": school,
-        "schools": [],
-        "subjects": subjects_of(actor, school.id),
-        "teachers": [(each.id, each.display_name) for each in teachers],
-    }
-
-
-@routes.post("/visits/new", May("create", "visit"))
-async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
-    """Begins a draft."""
-    typed = Typed()
-    visited_on = typed.day("visited_on", form.visited_on)
-    if form.school_id is None:
-        typed.needed("school_id")
-    typed.check()
-    write = VisitWrite(
-        time_ordered_id(),
-        time_ordered_id(),
-        form.school_id or 0,
-        form.subject,
-        visited_on,
-        {},
-        form.teacher_id,
+    return render(
+        call,
+        "visits/new.html",
+        school=school,
+        schools=[],
+        today=today(call.clock),
+        subjects=subjects_of(actor, school.id),
+        teachers=[(each.id, each.display_name) for each in teachers],
     )
-    saved = await save_visit(call.session, actor_of(call), write, call.clock)
-    return done(call, f"/visits/{saved.visit.id}")
 
 
-@routes.get("/visits/{id}", May("read", "visit"))
+routes.sends(
+    "create_visit_here",
+    "/visits/new",
+    save_visit,
+    NewForm,
+    may="create",
+    then="/visits/{made.visit.id}",
+    word="",
+    says="Begins a draft.",
+)
+
+
+@routes.get("/visits/{id}", May("read", "visit"), **IN_PAGES)
 async def visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit: its form, what was agreed, its photos."""
     return render(call, "visits/one.html", **await _one(call, path.id))
@@ -198,7 +216,7 @@ async def _one(
     }
 
 
-@routes.post("/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
+@routes.post("/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY, **IN_PAGES)
 async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
     """Saves what is typed: by itself after every change, or with a button; the other button sends it."""
     is_by_itself = "hx-request" in call.headers and not form.submit
@@ -215,8 +233,8 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
             )
     except ProgrammeError as error:
         await _again(call, path.id, form, error, is_by_itself=is_by_itself)
-    _ = language_of(call).gettext
     if is_by_itself:
+        _ = language_of(call).gettext
         told = _("Saved.")
         if saved.faults:
             asked = await questions_of_visit(
@@ -226,17 +244,14 @@ async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html |
             told = f"{_('Saved, but for this:')} {told}"
         version = saved.visit.version
         return render(call, "visits/saved.html", version=version, told=told, is_saved=not saved.faults)
-    return done(call, f"/visits/{path.id}", _("The visit is sent.") if form.submit else _("Saved."))
+    return done(call, f"/visits/{path.id}", N_("The visit is sent.") if form.submit else SAVED)
 
 
 def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite:
-    typed = Typed()
-    visited_on = typed.day("visited_on", form.visited_on)
-    typed.check()
     return as_written(
         visit,
         write_id=form.write_id or time_ordered_id(),
-        visited_on=visited_on,
+        visited_on=form.visited_on,
         teacher_id=form.teacher_id,
         version=form.version,
         answers=answers,
@@ -281,16 +296,7 @@ async def _again(
     show_again(call, "visits/one.html", error, **values)
 
 
-@routes.post("/visits/{id}/delete", May("delete", "visit"))
-async def delete_visit_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
-    """Takes a visit away."""
-    await delete_visit(
-        call.session, actor_of(call), path.id, version=form.version, reason=form.reason, clock=call.clock
-    )
-    return done(call, "/visits", language_of(call).gettext("Deleted."))
-
-
-@routes.post("/visits/{id}/lock", May("lock", "visit"))
+@routes.post("/visits/{id}/lock", May("lock", "visit"), **IN_PAGES)
 async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirect:
     """Locks or unlocks a visit."""
     answers = await lock_visits(
@@ -298,73 +304,10 @@ async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirec
     )
     if answers[0].code == "not_found":
         raise NotFound
-    return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
+    return done(call, f"/visits/{path.id}", SAVED)
 
 
-@routes.get("/visits/{id}/print", May("read", "visit"))
+@routes.get("/visits/{id}/print", May("read", "visit"), **IN_PAGES)
 async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
     """One visit as a sheet of paper."""
     return render(call, "visits/print.html", **await _one(call, path.id, is_printed=True))
-
-
-@routes.post(
-    "/visits/export",
-    May("export", "visit"),
-    work="none",
-    deadline_s=READ_S,
-    media=("text/csv; charset=utf-8",),
-)
-async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
-    """Submitted visits in scope, as CSV for a spreadsheet."""
-    asked = VisitSearch()
-    forms = await write_as(
-        call,
-        lambda session, actor: begin_export(session, actor, asked),
-        deadline_s=WRITE_S,
-        answer=lambda begun: begun,
-        is_kept=False,
-    )
-    headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
-    return Streamed(
-        visits_csv(call.database, actor_of(call), asked, forms), "text/csv; charset=utf-8", headers
-    )
-
-
-@routes.post(
-    "/visits/{id}/photos", May("change", "visit"), work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY
-)
-async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Redirect:
-    """Adds a photo."""
-    await add_photo(call, path.id, form, upload)
-    return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
-
-
-@routes.post("/photos/{id}/remove", May("change", "visit"))
-async def remove_photo_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
-    """Takes a photo off its visit."""
-    visit_id = await remove_photo(call.session, actor_of(call), path.id, call.clock)
-    return done(call, f"/visits/{visit_id}", language_of(call).gettext("Deleted."))
-
-
-class LinkEnded(ProgrammeError):
-    """This link has run out. Load the page again."""
-
-    kind = "gone"
-    code = "link_ended"
-
-
-@routes.get(
-    "/photos/{id}",
-    May("read", "visit"),
-    work="none",
-    deadline_s=PHOTO_S,
-    tags=("service",),
-    media=("image/jpeg",),
-)
-async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
-    """A photo, by a link that was made for this person a short while ago."""
-    actor = actor_of(call)
-    if not call.app.photo_links.is_good(path.id, actor.person_id, query.until, query.mark, call.clock.now()):
-        raise LinkEnded
-    content = await call.app.album.content(actor, path.id)
-    return Raw(content, "image/jpeg", headers={"cache-control": "private, no-store"})

@@ -1,8 +1,7 @@
-"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, and what was agreed."""
+"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, what was agreed, and what mentors left behind."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -12,31 +11,30 @@ from flatwater.contract import Everyone, Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
 from flatwater.rate_limit import RateClass
 from rightlevel.programme.accounts import list_people
-from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May, may
 from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.programme.visits import (
-    NewFollowUp,
-    NewPlannedVisit,
+    HandOver,
     calendar_of,
-    cancel_planned_visit,
-    close_follow_up,
+    hand_over_planned_visit,
+    hand_over_visit,
     list_calendar_links,
     list_follow_ups,
     list_left_behind,
     list_planned_visits,
     make_calendar_link,
-    plan_visit,
-    raise_follow_up,
+    mentors_of_school,
     rank_next_week,
     read_calendar,
-    revoke_calendar_link,
 )
-from rightlevel.web.call import Ask, ByUuid, actor_of
+from rightlevel.programme.visits.planning import LEADERS
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.feature import SAVED
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import NoFields, Reason
-from rightlevel.web.templating import done, language_of, render, render_once
+from rightlevel.web.sent import NoFields
+from rightlevel.web.templating import done, render, render_once
 from rightlevel.web.words import word
 
 routes = Routes("pages")
@@ -52,31 +50,6 @@ class WeekWanted(msgspec.Struct, frozen=True):
     """Whose week; one's own if not told."""
 
     mentor_id: int | None = None
-
-
-class PlanForm(msgspec.Struct, frozen=True):
-    """A visit to plan."""
-
-    school_id: int
-    planned_on: date
-    subject: str = ""
-    mentor_id: int | None = None
-
-
-class AgreedForm(msgspec.Struct, frozen=True):
-    """What was agreed."""
-
-    due_on: date
-    owner_id: int = 0
-    words: str = ""
-
-
-class EndForm(msgspec.Struct, frozen=True):
-    """How it ended."""
-
-    version: int
-    state: str = "done"
-    words: str = ""
 
 
 class AgreedWanted(msgspec.Struct, frozen=True):
@@ -129,23 +102,6 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
     }
 
 
-@routes.post("/next-week/plan", May("plan", "visit"))
-async def plan_visit_here(call: Ask, *, form: PlanForm) -> Redirect:
-    """Plans a visit."""
-    new = NewPlannedVisit(time_ordered_id(), form.school_id, form.subject, form.planned_on, form.mentor_id)
-    await plan_visit(call.session, actor_of(call), new, call.clock)
-    return done(call, "/next-week", language_of(call).gettext("Saved."))
-
-
-@routes.post("/planned-visits/{id}/cancel", May("plan", "visit"))
-async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
-    """Cancels a planned visit."""
-    await cancel_planned_visit(
-        call.session, actor_of(call), path.id, reason=form.reason, version=form.version, clock=call.clock
-    )
-    return done(call, "/next-week", language_of(call).gettext("Saved."))
-
-
 @routes.get("/follow-ups", May("read", "follow_up"))
 async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
     """What was agreed at visits, the most urgent first."""
@@ -154,42 +110,12 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
     return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
 
 
-@routes.post("/visits/{id}/follow-ups", May("raise", "follow_up"))
-async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
-    """Keeps what was agreed at a visit."""
-    new = NewFollowUp(time_ordered_id(), form.owner_id, form.due_on, form.words)
-    await raise_follow_up(call.session, actor_of(call), path.id, new, call.clock)
-    return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
-
-
-@routes.post("/follow-ups/{id}/close", May("settle", "follow_up"))
-async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Redirect:
-    """Ends what was agreed."""
-    await close_follow_up(
-        call.session,
-        actor_of(call),
-        path.id,
-        state=form.state,
-        words=form.words,
-        version=form.version,
-        clock=call.clock,
-    )
-    return done(call, "/follow-ups", language_of(call).gettext("Saved."))
-
-
 @routes.post("/next-week/calendar", May("read", "planned_visit"))
 async def make_calendar_here(call: Ask, *, form: NoFields) -> Html:
     """Makes a calendar link, and shows it this once."""
     values = await _week(call, WeekWanted(), PageRequest(50))
     values["made"] = await make_calendar_link(call.session, actor_of(call), call.clock)
     return render_once(call, "visits/week.html", **values)
-
-
-@routes.post("/calendar-links/{id}/revoke", May("read", "planned_visit"))
-async def revoke_calendar_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
-    """Ends a calendar link."""
-    await revoke_calendar_link(call.session, actor_of(call), path.id, call.clock)
-    return done(call, "/next-week", language_of(call).gettext("Saved."))
 
 
 @routes.get(
@@ -207,3 +133,44 @@ async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}
     content = calendar_of(shown.visits, title=language.gettext("Visits"), subjects=subjects)
     return Raw(content, "text/calendar; charset=utf-8")
+
+
+class WhatAndWhich(msgspec.Struct, frozen=True):
+    """A draft (`visit`) or a plan (`planned_visit`)."""
+
+    kind: str
+    id: str
+
+
+class HandOverForm(msgspec.Struct, frozen=True):
+    """To whom it goes; oneself when nobody is chosen."""
+
+    version: int = 0
+    mentor_id: int | None = None
+
+
+@routes.get("/left-behind", May("plan", "visit"), page=PageLimit(20))
+async def left_behind_page(call: Ask, *, page: PageRequest) -> Html:
+    """Drafts and plans whose mentor lost the school or left."""
+    actor = actor_of(call)
+    found = await list_left_behind(call.session, actor, page, call.clock)
+    is_leader = actor.role in LEADERS
+    places = {(each.school_id, each.subject) for each in found.items} if is_leader else set[tuple[int, str]]()
+    mentors = {
+        place: [
+            (each.id, each.display_name)
+            for each in await mentors_of_school(call.session, actor, *place, call.clock)
+        ]
+        for place in sorted(places)
+    }
+    return render(call, "visits/left_behind.html", page=found, mentors=mentors, is_leader=is_leader)
+
+
+@routes.post("/left-behind/{kind}/{id}", May("plan", "visit"))
+async def hand_over_here(call: Ask, *, path: WhatAndWhich, form: HandOverForm) -> Redirect:
+    """Hands a draft or a plan over, or takes it over."""
+    deed = {"visit": hand_over_visit, "planned_visit": hand_over_planned_visit}.get(path.kind)
+    if deed is None:
+        raise NotFound
+    await deed(call.session, actor_of(call), path.id, HandOver(form.version, form.mentor_id), call.clock)
+    return done(call, "/left-behind", SAVED)
