@@ -1337,6 +1337,7 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 
 -- Imports ----------------------------------------------------------------------------------------------------------------
 
+-- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock.
 create table import_run (
     id uuid primary key default new_id(),
     kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
@@ -1358,8 +1359,11 @@ create table import_run (
     skipped bigint not null default 0,
     leaves_bad_rows boolean not null default false,
     mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
-    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100)
+    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100),
+    owner uuid,
+    seen_at timestamptz not null default clock_timestamp()
 );
+create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
 create index import_run_by_time on import_run (started_at desc, id);
 
 create table import_fault (
