@@ -219,7 +219,7 @@ select count(*) as faults from found
 
 -- name: find_erased_children
 -- Notes rows that would write somebody's data into the record of a child who was erased. Such a record has a code of its own kind
--- (lives/erasure.sql). Served by student_code_is_unique_in_its_school.
+-- (enrolments/erasure.sql). Served by student_code_is_unique_in_its_school.
 with found as (
     select s.row_number, s.code
     from staged_student s
