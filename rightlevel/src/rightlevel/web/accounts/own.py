@@ -26,10 +26,10 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping
 from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
-from rightlevel.web.house import device_of
 from rightlevel.web.language import N_
 from rightlevel.web.routes import HASHING
 from rightlevel.web.sent import NoFields

@@ -24,6 +24,15 @@ from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.time_zone import learn_time_zone
 from rightlevel.web.accounts.sign_in import set_session
+from rightlevel.web.application import (
+    DEVICE_LIFE_S,
+    SCHOOL_DEVICE_COOKIE,
+    SESSION_COOKIE,
+    device_of,
+    is_secure,
+    own_cookie,
+    set_cookie,
+)
 from rightlevel.web.call import (
     READ_S,
     SIGN_IN,
@@ -33,15 +42,6 @@ from rightlevel.web.call import (
     actor_of,
 )
 from rightlevel.web.feature import IN_PAGES, Deeds
-from rightlevel.web.house import (
-    DEVICE_LIFE_S,
-    SCHOOL_DEVICE_COOKIE,
-    SESSION_COOKIE,
-    device_of,
-    is_secure,
-    own_cookie,
-    set_cookie,
-)
 from rightlevel.web.language import N_
 from rightlevel.web.qr import qr_svg
 from rightlevel.web.routes import HASHING, SIGNING_IN

@@ -1,4 +1,4 @@
-"""The second step at sign-in: asked for, set up, taken away; and whether admins need it."""
+"""The two-step verification: asked for, set up, taken away; and whether admins need it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
 
 @routes.get("/account/second-factor", SETTLING, **IN_PAGES)
 async def second_factor_page(call: Ask) -> Html | Redirect:
-    """One's own second step: on or off, and what can be done about it."""
+    """One's own two-step verification: on or off, and what can be done about it."""
     if actor_of(call).pending == "second_factor":
         return Redirect("/sign-in/step")
     return render(call, "accounts/second_factor.html", **await _factor(call, call.session))
@@ -111,7 +111,7 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
 
 @routes.post("/account/second-factor", SETTLING, **HASHING, **IN_PAGES)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
-    """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
+    """Begins to set up two-step verification, for who shows the password again: shows the secret to its owner."""
     begun: Enrolment | None = None
     error: ProgrammeError | None = None
     try:
@@ -129,7 +129,7 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
 
 @routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN, **IN_PAGES)
 async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
-    """Puts the second step in force, and shows the recovery codes this once."""
+    """Puts two-step verification in force, and shows the recovery codes this once."""
     actor = actor_of(call)
     try:
         confirmed = await call.database.run(
@@ -156,12 +156,12 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
 
 @routes.post("/account/second-factor/remove", OWN, **SIGNING_IN, **IN_PAGES)
 async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
-    """Takes one's own second step away, with one of its codes."""
+    """Takes one's own two-step verification away, with one of its codes."""
     try:
         await remove_second_factor(call.database, actor_of(call), code=form.code, clock=call.clock)
     except (Forbidden, Conflict) as error:
         return await _again(call, error)
-    return done(call, "/account", N_("The second step is taken away."))
+    return done(call, "/account", N_("Two-step verification is off."))
 
 
 @routes.post("/account/second-factor/codes", OWN, **SIGNING_IN, **IN_PAGES)

@@ -1,4 +1,4 @@
-"""Who did what, denied attempts included."""
+"""The audit log, denied attempts included."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 @routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50))
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
-    """Who did what, newest first; denied attempts included."""
+    """The audit log, newest first; denied attempts included."""
     return await list_audit(call.session, page, _asked(query, call.clock))
 
 
@@ -98,7 +98,7 @@ def _asked(wanted: AuditWanted, clock: Clock) -> AuditFilter:
 
 @routes.get("/audit", May("read", "audit"), **IN_PAGES)
 async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
-    """Who did what, newest first."""
+    """The audit log, newest first."""
     try:
         entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
     except Invalid as found:
@@ -118,7 +118,7 @@ async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
 
 @routes.post("/api/v1/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,))
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
-    """Who did what, as CSV, newest first; at most 50,000 rows."""
+    """The audit log as CSV, newest first; at most 50,000 rows."""
     return await _export(call, _asked(body, call.clock), "activity.csv")
 
 

@@ -119,7 +119,7 @@ routes.does(
     html=("reset_second_factor_here", "/people/{id}/second-factor"),
     may=RESET,
     then="/people/{path.id}",
-    word=N_("The second step is reset."),
+    word=N_("Two-step verification is reset."),
     says="Takes the second factor of somebody below away and ends all their sessions.",
 )
 routes.answers("list_tokens_of_one", "GET /api/v1/people/{id}/tokens", list_tokens_of, may=TOKENS)

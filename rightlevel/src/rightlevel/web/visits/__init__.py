@@ -63,7 +63,7 @@ class FollowUpSearch(msgspec.Struct, frozen=True):
 
 
 class FollowUpForm(msgspec.Struct, frozen=True):
-    """What was agreed."""
+    """Follow-up actions."""
 
     due_on: date
     owner_id: int
@@ -196,7 +196,7 @@ agreed.answers(
     "GET /api/v1/follow-ups",
     visits.list_follow_ups,
     FollowUpSearch,
-    says="What was agreed, the most urgent first.",
+    says="Follow-up actions, the most urgent first.",
 )
 agreed.does(
     visits.raise_follow_up,
@@ -208,7 +208,7 @@ agreed.does(
     made="/api/v1/follow-ups?visit_id={made.visit_id}",
     made_is="raised",
     then="/visits/{path.id}",
-    says="Keeps what was agreed at a visit: who does what until when.",
+    says="Keeps a follow-up action of a visit: who does what until when.",
 )
 agreed.does(
     visits.close_follow_up,
@@ -217,7 +217,7 @@ agreed.does(
     html=("close_follow_up_here", "/follow-ups/{id}/close"),
     may="settle",
     then="/follow-ups",
-    says="Ends what was agreed, `done` or `cancelled`, in words.",
+    says="Ends a follow-up action, `done` or `cancelled`, in words.",
 )
 
 planned = Deeds("visits", "planned_visit")

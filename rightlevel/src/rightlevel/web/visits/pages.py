@@ -172,7 +172,7 @@ routes.sends(
 
 @routes.get("/visits/{id}", May("read", "visit"), **IN_PAGES)
 async def visit_page(call: Ask, *, path: ByUuid) -> Html:
-    """One visit: its form, what was agreed, its photos."""
+    """One visit: its form, follow-up actions, its photos."""
     return render(call, "visits/one.html", **await _one(call, path.id))
 
 

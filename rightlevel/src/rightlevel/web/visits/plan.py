@@ -1,4 +1,4 @@
-"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, what was agreed, and what mentors left behind."""
+"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, follow-up actions, and what mentors left behind."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def _week(call: Ask, query: WeekWanted, page: PageRequest) -> dict[str, An
 
 @routes.get("/follow-ups", May("read", "follow_up"))
 async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
-    """What was agreed at visits, the most urgent first."""
+    """Follow-up actions at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
     found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
     return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
