@@ -58,6 +58,12 @@ class ByUuid(msgspec.Struct, frozen=True):
     id: str
 
 
+class ByCode(msgspec.Struct, frozen=True):
+    """A path with a code in it."""
+
+    code: str
+
+
 class Deletion(msgspec.Struct, frozen=True):
     """Why something is removed."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from types import NoneType, UnionType
 from typing import (
@@ -509,6 +510,8 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
         if not _fits(types[name], kind):
             raise DeedBroken(f"{name} is {types[name]} in {given.__name__}, and {kind} where it goes")
         return lambda _, sent, source=source: getattr(sent[source], name)
+    if name == "at" and kind is datetime:
+        return lambda call, _: call.clock.now()
     in_path = (
         {each.name: each.type for each in msgspec.structs.fields(inputs["path"])} if "path" in inputs else {}
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from flatwater.contract import Html, Redirect
@@ -12,26 +10,20 @@ from rightlevel.programme.forms import (
     FIDELITY_PARTS,
     Field,
     Form,
-    change_draft,
     form_faults,
     label,
     read_form,
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.call import Ask, ByCode, actor_of
+from rightlevel.web.forms.editor import kept
 from rightlevel.web.routes import Routes
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import language_of, render
 
 routes = Routes("pages")
 
 TRUTHS = ("yes_no", "yes_no_unknown")
-
-
-class OfForm(msgspec.Struct, frozen=True):
-    """A form's code."""
-
-    code: str
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -42,28 +34,19 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 @routes.get("/forms/{code}/about", May("change", "form"))
-async def form_settings_page(call: Ask, *, path: OfForm) -> Html:
+async def form_settings_page(call: Ask, *, path: ByCode) -> Html:
     """The form's languages and score."""
-    return render(call, "forms/about.html", **await _page(call, path.code))
-
-
-async def _page(call: Ask, code: str, typed: Settings | None = None) -> dict[str, Any]:
-    page = await read_form(call.session, actor_of(call), code)
-    written = written_of(page)
-    chosen = _chosen(call) if typed is not None else written.fidelity
+    page = await read_form(call.session, actor_of(call), path.code)
+    written, language = written_of(page), language_of(call).code
     parts = [
         (
             part,
-            [
-                (each.key, label(each.labels, language_of(call).code, each.key))
-                for each in _fit(written, part)
-            ],
-            chosen.get(part, ""),
+            [(each.key, label(each.labels, language, each.key)) for each in _fit(written, part)],
+            written.fidelity.get(part, ""),
         )
         for part in FIDELITY_PARTS
     ]
-    languages = typed.languages if typed is not None else " ".join(written.languages)
-    return {"page": page, "parts": parts, "codes": languages}
+    return render(call, "forms/about.html", page=page, parts=parts, codes=" ".join(written.languages))
 
 
 def _fit(form: Form, part: str) -> list[Field]:
@@ -83,7 +66,7 @@ def _chosen(call: Ask) -> dict[str, str]:
 
 
 @routes.post("/forms/{code}/about", May("change", "form"))
-async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) -> Redirect:
+async def save_form_settings_here(call: Ask, *, path: ByCode, form: Settings) -> Redirect:
     """Keeps languages and score in the draft. Texts of a language that is new are still to be written; publishing says which."""
     page = await read_form(call.session, actor_of(call), path.code)
     languages = tuple(form.languages.replace(",", " ").lower().split())
@@ -91,12 +74,4 @@ async def save_form_settings_here(call: Ask, *, path: OfForm, form: Settings) ->
     faults = [each for each in form_faults(changed) if each.field in ("languages", "fidelity")]
     if faults:
         raise Invalid(faults=tuple(faults))
-    await change_draft(
-        call.session,
-        actor_of(call),
-        path.code,
-        changed,
-        expected_version=form.version,
-        at=call.clock.now(),
-    )
-    return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
+    return await kept(call, path.code, changed, form.version)

@@ -20,7 +20,6 @@ from rightlevel.programme.forms import (
     asked_of,
     change_draft,
     changes_between,
-    drop_draft,
     editing,
     examine,
     fidelity_of,
@@ -29,14 +28,13 @@ from rightlevel.programme.forms import (
     list_forms,
     list_versions,
     nested,
-    publish_form,
     read_answers,
     read_form,
     start_form,
     written_of,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import SMALL_BODY, Ask, actor_of
+from rightlevel.web.call import SMALL_BODY, Ask, ByCode, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
@@ -58,12 +56,6 @@ CONDITIONS = (
 )
 
 
-class OfForm(msgspec.Struct, frozen=True):
-    """A form's code."""
-
-    code: str
-
-
 class Question(msgspec.Struct, frozen=True):
     """Which question: its path, or nothing for a new one in a section or group."""
 
@@ -77,12 +69,6 @@ class BeginForm(msgspec.Struct, frozen=True):
 
     code: str = ""
     name: str = ""
-
-
-class AtVersion(msgspec.Struct, frozen=True):
-    """The version of the draft that was read."""
-
-    version: int
 
 
 class Moving(msgspec.Struct, frozen=True):
@@ -147,9 +133,16 @@ async def begin_form_here(call: Ask, *, form: BeginForm) -> Redirect:
 
 
 @routes.get("/forms/{code}", May("read", "form"))
-async def form_page(call: Ask, *, path: OfForm) -> Html:
+async def form_page(call: Ask, *, path: ByCode) -> Html:
     """One form: its questions, as they are being written or as they are asked."""
     return render(call, "forms/one.html", **await _one(call, path.code))
+
+
+async def kept(call: Ask, code: str, changed: Form, version: int) -> Redirect:
+    """The form as it is being written, kept as the draft. *Errors*: Stale where another draft was kept meanwhile."""
+    at = call.clock.now()
+    await change_draft(call.session, actor_of(call), code, changed, expected_version=version, at=at)
+    return done(call, f"/forms/{code}", N_("Saved as a draft."))
 
 
 async def _one(call: Ask, code: str) -> dict[str, Any]:
@@ -211,15 +204,13 @@ def _answer_in_words(call: Ask, form: Form, asked: Field | None, value: list[Any
 
 
 @routes.get("/forms/{code}/question", May("change", "form"))
-async def question_page(call: Ask, *, path: OfForm, query: Question) -> Html:
+async def question_page(call: Ask, *, path: ByCode, query: Question) -> Html:
     """One question to change, or a new one."""
     page = await read_form(call.session, actor_of(call), path.code)
     return render(call, "forms/question.html", **_question(call, page, query))
 
 
-def _question(
-    call: Ask, page: FormPage, query: Question, typed: QuestionForm | None = None
-) -> dict[str, Any]:
+def _question(call: Ask, page: FormPage, query: Question) -> dict[str, Any]:
     written = written_of(page)
     field = editing.find(written, query.at)[2] if query.at else EMPTY
     when = editing.when_of(field.shown_when)
@@ -229,32 +220,36 @@ def _question(
     asked = editing.asked_before(
         written, query.at or (f"{query.group}." if query.group else ""), query.section
     )
-    form = typed or QuestionForm(
+    form = QuestionForm(
         page.form.version,
         query.at,
         query.section,
         query.group,
-        field.key,
-        field.type,
-        "never" if field.required_when is None else "always" if field.required_when is True else "kept",
-        first.kind if when.kept is None else "kept",
-        first.key,
-        first.value,
-        when.joint,
-        second.kind,
-        second.key,
-        second.value,
-        third.kind,
-        third.key,
-        third.value,
-        editing.options_text(field, written.languages),
-        editing.bound_text(field.min),
-        editing.bound_text(field.max),
-        field.digits,
-        field.repeat,
+        key=field.key,
+        type=field.type,
+        needed="never"
+        if field.required_when is None
+        else "always"
+        if field.required_when is True
+        else "kept",
+        shown=first.kind if when.kept is None else "kept",
+        shown_key=first.key,
+        shown_value=first.value,
+        joint=when.joint,
+        shown_2=second.kind,
+        shown_key_2=second.key,
+        shown_value_2=second.value,
+        shown_3=third.kind,
+        shown_key_3=third.key,
+        shown_value_3=third.value,
+        options=editing.options_text(field, written.languages),
+        least=editing.bound_text(field.min),
+        most=editing.bound_text(field.max),
+        digits=field.digits,
+        repeat=field.repeat,
     )
     texts = {
-        f"{kind}_{code}": _last(call.sent.fields, f"{kind}_{code}") if typed else labels.get(code, "")
+        f"{kind}_{code}": labels.get(code, "")
         for kind, labels in (("label", field.labels), ("hint", field.hints))
         for code in written.languages
     }
@@ -285,7 +280,7 @@ def _last(fields: Mapping[str, list[str]], name: str) -> str:
 
 
 @routes.post("/forms/{code}/question", May("change", "form"), body_bytes=PREVIEW_BODY)
-async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> Redirect:
+async def save_question_here(call: Ask, *, path: ByCode, form: QuestionForm) -> Redirect:
     """Keeps a question in the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
     written = written_of(page)
@@ -299,15 +294,7 @@ async def save_question_here(call: Ask, *, path: OfForm, form: QuestionForm) -> 
         changed,
         ".".join(each for each in (form.group or form.at.rpartition(".")[0], field.key) if each),
     )
-    await change_draft(
-        call.session,
-        actor_of(call),
-        path.code,
-        changed,
-        expected_version=form.version,
-        at=call.clock.now(),
-    )
-    return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
+    return await kept(call, path.code, changed, form.version)
 
 
 def _field(call: Ask, written: Form, form: QuestionForm) -> Field:
@@ -359,7 +346,7 @@ def _check(changed: Form, at: str) -> None:
 
 
 @routes.post("/forms/{code}/move", May("change", "form"))
-async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redirect:
+async def move_question_here(call: Ask, *, path: ByCode, form: Moving) -> Redirect:
     """Puts a question up or down, or takes it out of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
     written = written_of(page)
@@ -368,14 +355,11 @@ async def move_question_here(call: Ask, *, path: OfForm, form: Moving) -> Redire
         if form.how == "out"
         else editing.moved(written, form.at, -1 if form.how == "up" else 1)
     )
-    await change_draft(
-        call.session, actor_of(call), path.code, changed, expected_version=form.version, at=call.clock.now()
-    )
-    return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
+    return await kept(call, path.code, changed, form.version)
 
 
 @routes.post("/forms/{code}/section", May("change", "form"))
-async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Redirect:
+async def save_section_here(call: Ask, *, path: ByCode, form: SectionForm) -> Redirect:
     """Adds, names or removes a section of the draft."""
     page = await read_form(call.session, actor_of(call), path.code)
     written = written_of(page)
@@ -387,20 +371,17 @@ async def save_section_here(call: Ask, *, path: OfForm, form: SectionForm) -> Re
         }
         there = next((each for each in written.sections if each.key == form.key), Section(form.key, {}))
         changed = editing.with_section(written, msgspec.structs.replace(there, labels=labels))
-    await change_draft(
-        call.session, actor_of(call), path.code, changed, expected_version=form.version, at=call.clock.now()
-    )
-    return done(call, f"/forms/{path.code}", language_of(call).gettext("Saved as a draft."))
+    return await kept(call, path.code, changed, form.version)
 
 
 @routes.get("/forms/{code}/preview", May("change", "form"))
-async def preview_page(call: Ask, *, path: OfForm) -> Html:
+async def preview_page(call: Ask, *, path: ByCode) -> Html:
     """The form as a mentor will see it, to be tried out."""
     return await _tried(call, path.code, {"subject": ["math"]})
 
 
 @routes.post("/forms/{code}/preview", May("change", "form"), work="read", body_bytes=PREVIEW_BODY)
-async def try_form_here(call: Ask, *, path: OfForm, form: Question) -> Html:
+async def try_form_here(call: Ask, *, path: ByCode, form: Question) -> Html:
     """What the form makes of some answers. Nothing is kept."""
     return await _tried(call, path.code, call.sent.fields)
 
@@ -430,25 +411,3 @@ async def _tried(call: Ask, code: str, fields: Mapping[str, list[str]]) -> Html:
         is_saved=not faults,
         told="; ".join(faults.values()),
     )
-
-
-@routes.post("/forms/{code}/publish", May("publish", "form"))
-async def publish_form_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
-    """Publishes the draft as the next version."""
-    await publish_form(
-        call.session, actor_of(call), path.code, expected_version=form.version, at=call.clock.now()
-    )
-    return done(
-        call,
-        f"/forms/{path.code}",
-        language_of(call).gettext("Published. Visits begun from now on are asked this."),
-    )
-
-
-@routes.post("/forms/{code}/drop", May("change", "form"))
-async def drop_draft_here(call: Ask, *, path: OfForm, form: AtVersion) -> Redirect:
-    """Throws the draft away."""
-    await drop_draft(
-        call.session, actor_of(call), path.code, expected_version=form.version, at=call.clock.now()
-    )
-    return done(call, f"/forms/{path.code}", language_of(call).gettext("Deleted."))

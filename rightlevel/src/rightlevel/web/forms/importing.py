@@ -24,6 +24,7 @@ from rightlevel.programme.forms import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
@@ -67,7 +68,7 @@ async def import_form_here(call: Ask, *, form: SentForm, upload: Upload | None) 
     if form.keep != "yes" or converted.form is None:
         return render(call, "forms/import.html", **await _page(call, form, converted))
     code = await _keep(call, form, converted)
-    return done(call, f"/forms/{code}", language_of(call).gettext("Saved as a draft."))
+    return done(call, f"/forms/{code}", N_("Saved as a draft."))
 
 
 async def _keep(call: Ask, form: SentForm, converted: Converted) -> str:

@@ -1,4 +1,4 @@
-"""Groups: one's own, a school's, proposing and accepting them, moving children, quick re-tests; to print and to send."""
+"""The pages of groups: one's own, a school's, those in none, one group; to print and to send."""
 
 from __future__ import annotations
 
@@ -6,37 +6,32 @@ from typing import Any, cast
 
 import msgspec
 
+from flatwater.clock import Clock
 from flatwater.contract import Html, Raw, Redirect
 from flatwater.paging import PageLimit, PageRequest
+from flatwater.transaction import Session
 from rightlevel.programme.groups import (
     USUAL_TARGET,
     GroupRow,
     NewGrouping,
-    accept_groups,
-    accept_suggestion,
-    drop_proposal,
     groups_led_by,
     list_ungrouped,
     move_child,
     propose_groups,
     read_group,
     read_groups,
-    set_group_teacher,
     suggestions,
 )
-from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.permissions import Actor, May, Subject
 from rightlevel.programme.schools import list_years, read_grades, read_school
 from rightlevel.programme.teaching import dose_of_groups, dose_of_schools
 from rightlevel.web.call import Ask, ById, actor_of
-from rightlevel.web.language import Language
-from rightlevel.web.routes import Routes
-from rightlevel.web.sent import NoFields
+from rightlevel.web.feature import Deeds
+from rightlevel.web.language import N_, Language
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 
-routes = Routes("pages")
-
-UNGROUPED = PageLimit(50)
+routes = Deeds("pages", "group")
 
 
 class SubjectWanted(msgspec.Struct, frozen=True):
@@ -62,33 +57,12 @@ class Proposal(msgspec.Struct, frozen=True):
     teacher_ids: list[int] = []
 
 
-class Version(msgspec.Struct, frozen=True):
-    """Which version the person had before their eyes."""
-
-    version: int = 0
-
-
-class Leading(msgspec.Struct, frozen=True):
-    """Who leads a group; empty is nobody."""
-
-    version: int = 0
-    teacher_id: int | None = None
-
-
 class Moving(msgspec.Struct, frozen=True):
     """Which child goes to which group; `is_new` for one that is in none yet."""
 
-    student_id: str = ""
-    to_group: int = 0
+    student_id: str
+    to_group: int
     is_new: bool = False
-
-
-class Accepting(msgspec.Struct, frozen=True):
-    """Which suggestion is accepted."""
-
-    student_id: str = ""
-    check_id: str = ""
-    check_version: int = 0
 
 
 def group_name(language: Language, group: GroupRow) -> str:
@@ -111,7 +85,6 @@ async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> 
     schools = await dose_of_schools(
         call.session, actor, query.subject, page, school_year_id=query.school_year_id
     )
-    years = await list_years(call.session, actor, PageRequest(20))
     return render(
         call,
         "groups/list.html",
@@ -119,70 +92,40 @@ async def groups_page(call: Ask, *, query: SubjectWanted, page: PageRequest) -> 
         names=_names(call, mine),
         page=schools,
         subject=query.subject,
-        years=years.items,
+        years=(await list_years(call.session, actor, PageRequest(20))).items,
     )
-
-
-async def _school(call: Ask, school_id: int, subject: str) -> dict[str, Any]:
-    actor, session = actor_of(call), call.session
-    found = await read_groups(session, actor, school_id, subject, call.clock)
-    return {
-        "school": await read_school(session, actor, school_id),
-        "subject": subject,
-        "found": found,
-        "names": _names(call, found.groups),
-        "suggested": await suggestions(session, actor, school_id, subject),
-        "dose": {each.group_id: each for each in await dose_of_groups(session, actor, school_id, subject)},
-        "grades": [(each, str(each)) for each in await read_grades(session)],
-        "target": USUAL_TARGET,
-        "is_whole": actor.scope.covers(school_id, subject=cast("Subject", subject)),
-    }
 
 
 @routes.get("/schools/{id}/groups", May("read", "group"))
 async def school_groups_page(call: Ask, *, path: ById, query: SubjectWanted) -> Html:
     """A school's groups in a subject: in use, proposed, and what re-tests suggest."""
-    return render(call, "groups/school.html", **await _school(call, path.id, query.subject))
+    actor, session, subject = actor_of(call), call.session, query.subject
+    found = await read_groups(session, actor, path.id, subject, call.clock)
+    return render(
+        call,
+        "groups/school.html",
+        school=await read_school(session, actor, path.id),
+        subject=subject,
+        found=found,
+        names=_names(call, found.groups),
+        suggested=await suggestions(session, actor, path.id, subject),
+        dose={each.group_id: each for each in await dose_of_groups(session, actor, path.id, subject)},
+        grades=[(each, str(each)) for each in await read_grades(session)],
+        target=USUAL_TARGET,
+        is_whole=actor.scope.covers(path.id, subject=cast("Subject", subject)),
+    )
 
 
 @routes.post("/schools/{id}/groups", May("change", "group"))
 async def propose_groups_here(call: Ask, *, path: ById, query: SubjectWanted, form: Proposal) -> Redirect:
     """Proposes groups for a school."""
-    new = NewGrouping(
-        path.id,
-        query.subject,
-        form.grade_from,
-        form.grade_to,
-        target_size=form.target_size,
-        teacher_ids=form.teacher_ids,
-    )
+    new = NewGrouping(path.id, query.subject, **msgspec.structs.asdict(form))
     await propose_groups(call.session, actor_of(call), new, call.clock)
-    _ = language_of(call).gettext
-    return done(
-        call,
-        f"/schools/{path.id}/groups?subject={query.subject}",
-        _("Look at the proposal, then put it into use."),
-    )
+    to = f"/schools/{path.id}/groups?subject={query.subject}"
+    return done(call, to, N_("Look at the proposal, then put it into use."))
 
 
-@routes.post("/groupings/{id}/accept", May("change", "group"))
-async def accept_groups_here(call: Ask, *, path: ById, form: Version) -> Redirect:
-    """Puts a proposal into use."""
-    found = await accept_groups(call.session, actor_of(call), path.id, form.version, call.clock)
-    _ = language_of(call).gettext
-    return done(
-        call, f"/schools/{found.school_id}/groups?subject={found.subject}", _("These groups are in use now.")
-    )
-
-
-@routes.post("/groupings/{id}/drop", May("change", "group"))
-async def drop_proposal_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Takes a proposal away."""
-    await drop_proposal(call.session, actor_of(call), path.id)
-    return done(call, "/groups", language_of(call).gettext("The proposal is gone."))
-
-
-@routes.get("/groupings/{id}/ungrouped", May("read", "group"), page=UNGROUPED)
+@routes.get("/groupings/{id}/ungrouped", May("read", "group"), page=PageLimit(50))
 async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: PageRequest) -> Html:
     """The children of the grades that are in no group: not tested, or come since."""
     actor, subject = actor_of(call), query.subject
@@ -191,23 +134,23 @@ async def ungrouped_page(call: Ask, *, path: ById, query: Ungrouping, page: Page
     if query.school is not None and actor.scope.covers(query.school, subject=cast("Subject", subject)):
         found = await read_groups(call.session, actor, query.school, subject, call.clock)
         groups = [each for each in found.groups if each.grouping_id == path.id and each.state == "accepted"]
-    names = _names(call, groups)
-    return render(call, "groups/ungrouped.html", page=children, groups=list(names.items()), subject=subject)
+    named = list(_names(call, groups).items())
+    return render(call, "groups/ungrouped.html", page=children, groups=named, subject=subject)
 
 
 async def group_values(call: Ask, group_id: int) -> dict[str, Any]:
-    actor, session = actor_of(call), call.session
+    """What the pages of one group show: it, its school, its children, and whom it may be led by or exchange children with."""
+    actor, session, language = actor_of(call), call.session, language_of(call)
     found = await read_group(session, actor, group_id)
     group = found.group
     school = await read_groups(session, actor, group.school_id, group.subject, call.clock)
     others = [each for each in school.groups if each.state == "accepted" and each.id != group_id]
-    name = group_name(language_of(call), group)
     return {
         "found": found,
         "group": group,
-        "name": name,
+        "name": group_name(language, group),
         "school": await read_school(session, actor, group.school_id),
-        "others": [(each.id, group_name(language_of(call), each)) for each in others],
+        "others": [(each.id, group_name(language, each)) for each in others],
         "teachers": [(each.id, each.name) for each in school.teachers],
         "is_whole": actor.scope.covers(group.school_id, subject=cast("Subject", group.subject)),
     }
@@ -229,10 +172,11 @@ async def printed_group_page(call: Ask, *, path: ById) -> Html:
 async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     """A group as plain text, to send."""
     values, language = await group_values(call, path.id), language_of(call)
+    group: GroupRow = values["group"]
     lines = [
         values["school"].name_local,
-        f"{language.gettext(word('subject', values['group'].subject))}: {values['name']}",
-        *([values["group"].teacher_name] if values["group"].teacher_name else []),
+        f"{language.gettext(word('subject', group.subject))}: {values['name']}",
+        *([group.teacher_name] if group.teacher_name else []),
         *(f"{number}. {each.name} ({each.grade})" for number, each in enumerate(values["found"].members, 1)),
     ]
     if values["found"].unseen:
@@ -240,45 +184,23 @@ async def group_text(call: Ask, *, path: ById) -> Html | Raw:
     return Raw("\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8")
 
 
-@routes.post("/groups/{id}/teacher", May("change", "group"))
-async def lead_group_here(call: Ask, *, path: ById, form: Leading) -> Redirect:
-    """Gives a group to a teacher."""
-    await set_group_teacher(
-        call.session,
-        actor_of(call),
-        path.id,
-        version=form.version,
-        teacher_id=form.teacher_id,
-        clock=call.clock,
-    )
-    return done(call, f"/groups/{path.id}", language_of(call).gettext("Saved."))
-
-
-@routes.post("/groups/{id}/move", May("change", "group"))
-async def move_child_here(call: Ask, *, path: ById, form: Moving) -> Redirect:
+async def _move(session: Session, actor: Actor, group_id: int, move: Moving, clock: Clock) -> GroupRow:
     """Moves one child of a group into another."""
-    await move_child(
-        call.session,
-        actor_of(call),
-        form.student_id,
-        from_group=None if form.is_new else path.id,
-        to_group=form.to_group,
-        clock=call.clock,
+    return await move_child(
+        session,
+        actor,
+        move.student_id,
+        from_group=None if move.is_new else group_id,
+        to_group=move.to_group,
+        clock=clock,
     )
-    return done(call, f"/groups/{path.id}", language_of(call).gettext("The child is moved."))
 
 
-@routes.post("/groups/{id}/suggestion", May("change", "group"))
-async def accept_suggestion_here(call: Ask, *, path: ById, form: Accepting) -> Redirect:
-    """Moves one child as its re-tests suggest."""
-    group = await accept_suggestion(
-        call.session,
-        actor_of(call),
-        path.id,
-        form.student_id,
-        check_id=form.check_id,
-        check_version=form.check_version,
-        clock=call.clock,
-    )
-    to = f"/schools/{group.school_id}/groups?subject={group.subject}"
-    return done(call, to, language_of(call).gettext("The child is moved."))
+routes.sends(
+    "move_child_here",
+    "/groups/{id}/move",
+    _move,
+    Moving,
+    then="/groups/{path.id}",
+    word=N_("The child is moved."),
+)

@@ -190,15 +190,15 @@ routes.does(
     says="Takes a photo off its visit.",
 )
 
-agreed = Deeds("visits", "follow_up")
-agreed.answers(
+follow_ups = Deeds("visits", "follow_up")
+follow_ups.answers(
     "list_all_follow_ups",
     "GET /api/v1/follow-ups",
     visits.list_follow_ups,
     FollowUpSearch,
     says="Follow-up actions, the most urgent first.",
 )
-agreed.does(
+follow_ups.does(
     visits.raise_follow_up,
     visits.NewFollowUp,
     json=("raise_one_follow_up", "POST /api/v1/visits/{id}/follow-ups"),
@@ -210,7 +210,7 @@ agreed.does(
     then="/visits/{path.id}",
     says="Keeps a follow-up action of a visit: who does what until when.",
 )
-agreed.does(
+follow_ups.does(
     visits.close_follow_up,
     Ending,
     json=("close_one_follow_up", "POST /api/v1/follow-ups/{id}/close"),
@@ -303,5 +303,5 @@ planned.answers(
     may=PLANS,
     says="Gives a planned visit to a mentor of its school; a mentor takes over one that was left there.",
 )
-for each in (agreed, planned, files.routes, pages.routes, plan.routes):
+for each in (follow_ups, planned, files.routes, pages.routes, plan.routes):
     routes.include(each)
