@@ -32,6 +32,7 @@ from flatwater.paging import PageLimit, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, May
+from rightlevel.programme.time_zone import ProgrammeClock
 from rightlevel.web.call import Ask, ById, ByUuid, Deletion, actor_of
 from rightlevel.web.language import N_, Language
 from rightlevel.web.routes import Deviations, Routes
@@ -496,6 +497,7 @@ def _reader(name: str, kind: Any, inputs: dict[str, Any]) -> Callable[[Ask, Give
         Session: lambda call, _: call.session,
         Actor: lambda call, _: actor_of(call),
         Clock: lambda call, _: call.clock,
+        ProgrammeClock: lambda call, _: call.app.clock,
     }
     for each in (kind, *get_args(kind)):  # an actor who may be nobody is nobody on the command line alone
         if each in fixed:

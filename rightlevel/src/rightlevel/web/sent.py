@@ -1,8 +1,7 @@
-"""Reading what people type into forms: days, numbers and reasons, with a fault for each that can't be read."""
+"""What forms send that is no deed's own: reasons, days of filters, and buttons alone."""
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Final, Protocol
 
@@ -13,12 +12,8 @@ from rightlevel.web.language import N_
 
 NEEDED: Final = N_("Please fill this in")
 A_DAY: Final = N_("A day like 2026-11-30")
-MOST_DIGITS = 18
-"""More than any number here has, and few enough for the database."""
 LONGEST_REASON = 200
 """What the tables take of a reason; the pages say the same."""
-_UNUSUAL = re.compile(r"_|nan|inf", re.IGNORECASE)
-"""What Python reads as part of a number and people never mean."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -32,68 +27,6 @@ class NoFields(msgspec.Struct, frozen=True):
     """A form that is only a button."""
 
 
-class Typed:
-    """Reads typed texts; what can't be read becomes a fault, and `check` raises them all at once."""
-
-    def __init__(self) -> None:
-        self.faults: list[Fault] = []
-
-    def day(self, field: str, text: str) -> date:
-        """A day as date fields send it; the first of all days stands in for one that can't be read."""
-        try:
-            return date.fromisoformat(text.strip())
-        except ValueError:
-            self._refuse(field, A_DAY if text.strip() else NEEDED, text)
-            return date.min
-
-    def day_or_none(self, field: str, text: str) -> date | None:
-        return self.day(field, text) if text.strip() else None
-
-    def decimal_or_none(self, field: str, text: str) -> float | None:
-        """A number in any script's digits, with a point or a comma."""
-        if not text.strip():
-            return None
-        try:
-            if _UNUSUAL.search(text):
-                raise ValueError
-            return float(text.strip().replace(",", "."))
-        except ValueError:
-            self._refuse(field, N_("A number like 11.56"), text)
-            return None
-
-    def whole_or_none(self, field: str, text: str) -> int | None:
-        """A whole number in any script's digits."""
-        if not text.strip():
-            return None
-        try:
-            if _UNUSUAL.search(text) or len(text.strip()) > MOST_DIGITS:
-                raise ValueError
-            return int(text.strip())
-        except ValueError:
-            self._refuse(field, N_("A whole number"), text)
-            return None
-
-    def reason(self, text: str) -> str:
-        """A reason, which may not be left out, and is kept whole or not at all."""
-        if not text.strip():
-            self._refuse("reason", NEEDED, text)
-        elif len(text.strip()) > LONGEST_REASON:
-            self._refuse("reason", f"At most {LONGEST_REASON} characters", text)
-        return text.strip()
-
-    def needed(self, field: str) -> None:
-        """Marks a field that was left empty."""
-        self._refuse(field, NEEDED, "")
-
-    def check(self) -> None:
-        """Passes when everything could be read. *Errors*: Invalid with every fault."""
-        if self.faults:
-            raise Invalid(faults=tuple(self.faults))
-
-    def _refuse(self, field: str, rule: str, text: str) -> None:
-        self.faults.append(Fault(field, rule, text[:80]))
-
-
 class GivesReason(Protocol):
     """A form that asks for a reason."""
 
@@ -102,11 +35,21 @@ class GivesReason(Protocol):
 
 
 def reason_of(form: GivesReason) -> str:
-    """The reason given. *Errors*: Invalid without one."""
-    typed = Typed()
-    reason = typed.reason(form.reason)
-    typed.check()
+    """The reason given, whole. *Errors*: Invalid without one, and for one that no table keeps whole."""
+    reason = form.reason.strip()
+    if not reason:
+        raise Invalid(faults=(Fault("reason", NEEDED),))
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(faults=(Fault("reason", f"At most {LONGEST_REASON} characters", reason[:80]),))
     return reason
+
+
+def day_of(field: str, text: str) -> date:
+    """A day as date fields send it. *Errors*: Invalid for one that can't be read, and for none."""
+    day = day_or_none(**{field: text})[field]
+    if day is None:
+        raise Invalid(faults=(Fault(field, NEEDED),))
+    return day
 
 
 def day_or_none(**typed: str) -> dict[str, date | None]:

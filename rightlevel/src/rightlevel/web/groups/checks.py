@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from flatwater.clock import today
@@ -17,7 +16,7 @@ from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.groups.pages import group_values
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import Typed
+from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render, render_partly
 
 routes = Routes("pages")
@@ -56,7 +55,7 @@ async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]
     group = (await read_group(call.session, actor_of(call), path.id)).group
     writes = _writes(call, group, form)
     if not writes:
-        return done(call, f"/groups/{path.id}/checks", language.gettext("Nothing was changed."))
+        return done(call, f"/groups/{path.id}/checks", N_("Nothing was changed."))
     answers = await enter_checks(call.session, actor_of(call), writes, call.clock)
     told = {
         write.student_id: language.gettext(REFUSALS.get(answer.code, ""))
@@ -81,10 +80,8 @@ async def enter_checks_here(call: Ask, *, path: ById, form: dict[str, list[str]]
 
 def _writes(call: Ask, group: GroupRow, form: dict[str, list[str]]) -> list[CheckWrite]:
     """A write for each child that was tapped. *Errors*: Invalid for a day that can't be read."""
-    typed = Typed()
     text = form.get("checked_on", [""])[-1]
-    on: date = typed.day("checked_on", text) if "checked_on" in form else today(call.clock)
-    typed.check()
+    on = day_of("checked_on", text) if "checked_on" in form else today(call.clock)
     # The day is the same for all children: what is wrong with it is said once, at its field.
     if faults := HAPPENED.faults("checked_on", on, today(call.clock)):
         raise Invalid(faults=tuple(faults))

@@ -26,10 +26,11 @@ from rightlevel.programme.rounds import Round, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
 from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.feature import SAVED
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import Reason, Typed, reason_of
-from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.sent import NEEDED, Reason, reason_of, require_filled
+from rightlevel.web.templating import done, render, show_again
 
 routes = Routes("pages")
 
@@ -53,7 +54,7 @@ class ChoiceForm(msgspec.Struct, frozen=True):
     version: int | None = None
     reason: str = ""
     write_id: str = ""
-    tested_on: str = ""
+    tested_on: date | None = None
     tool: int | None = None
     assent: str = ""
     is_selected: bool = False
@@ -139,21 +140,16 @@ async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) ->
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     if not answer.is_saved:
         await _refused(call, entry, form, answer)
-    _ = language_of(call).gettext
-    text = _("Saved, but this child has no baseline.") if "no_baseline" in answer.warnings else _("Saved.")
+    text = N_("Saved, but this child has no baseline.") if "no_baseline" in answer.warnings else SAVED
     return done(call, f"/students/{path.id}", text)
 
 
 def _write(call: Ask, path: ResultPath, entry: Entry, form: ChoiceForm) -> ResultWrite:
-    """What the form means. *Errors*: Invalid for no level, or a day that can't be read: nothing is guessed."""
-    typed = Typed()
+    """What the form means. *Errors*: Invalid for no level, or no day where one is asked: nothing is guessed."""
     # A program that sends only the level means the day that the page would have shown.
-    on = (
-        typed.day("tested_on", form.tested_on) if "tested_on" in call.sent.fields else _tested_on(call, entry)
-    )
-    if not form.choice:
-        typed.needed("choice")
-    typed.check()
+    asked = ("choice", "tested_on") if "tested_on" in call.sent.fields else ("choice",)
+    require_filled(form, *asked)
+    on = form.tested_on or _tested_on(call, entry)
     is_other = form.choice in OTHERS
     return ResultWrite(
         form.write_id or time_ordered_id(),
@@ -200,7 +196,7 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
             "yours": form.choice,
         }
     elif answer.code in OVERRIDABLE and allowed(actor_of(call).role, "override", "result"):
-        error = Conflict(answer.message, faults=(Fault("reason", N_("Please fill this in")),))
+        error = Conflict(answer.message, faults=(Fault("reason", NEEDED),))
         more |= {"needs_reason": True}
     show_again(call, "results/entry.html", error, **await _values(call, entry, **more))
 
@@ -219,5 +215,4 @@ async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Re
         reason=reason_of(form),
         clock=call.clock,
     )
-    _ = language_of(call).gettext
-    return done(call, f"/students/{path.id}", _("The result is removed."))
+    return done(call, f"/students/{path.id}", N_("The result is removed."))

@@ -30,7 +30,7 @@ from rightlevel.programme.students import read_student
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
-from rightlevel.web.sent import Typed
+from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
 from rightlevel.web.work import class_name, group_of, round_of_today
@@ -369,10 +369,7 @@ def _tested_on(about: About, form: dict[str, list[str]], student_id: str) -> dat
     text = _sent(form, f"on.{student_id}") or _sent(form, "tested_on")
     if about.day and not text and "tested_on" not in form:
         return about.day
-    typed = Typed()
-    day = typed.day("tested_on", text)
-    typed.check()
-    return day
+    return day_of("tested_on", text)
 
 
 def _wanted_day(call: Ask, round_: Round, text: str) -> date:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from flatwater.contract import Html, Redirect
@@ -54,20 +52,18 @@ async def results_to_lock_page(
     call: Ask, *, path: RoundAndSchool, query: SubjectWanted, page: PageRequest
 ) -> Html:
     """The results of a school in a round, with what is locked."""
-    return render(call, "results/of_round.html", **await _sheet(call, path, query.subject, page))
-
-
-async def _sheet(call: Ask, path: RoundAndSchool, subject: str, page: PageRequest) -> dict[str, Any]:
-    actor = actor_of(call)
+    actor, subject = actor_of(call), query.subject
     rows = await class_sheet(
         call.session, actor, page, school_id=path.school_id, round_id=path.id, subject=subject
     )
-    return {
-        "round": await read_round(call.session, actor, path.id),
-        "school": await read_school(call.session, actor, path.school_id),
-        "page": rows,
-        "subject": subject,
-    }
+    return render(
+        call,
+        "results/of_round.html",
+        round=await read_round(call.session, actor, path.id),
+        school=await read_school(call.session, actor, path.school_id),
+        page=rows,
+        subject=subject,
+    )
 
 
 @routes.post("/rounds/{id}/schools/{school_id}/results", May("lock", "result"), body_bytes=CLASS_BODY)

@@ -13,6 +13,7 @@ from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import CLASS_BODY, VersionAndReason
 from rightlevel.web.feature import REMOVED, Deeds
+from rightlevel.web.results import LockAnswers
 from rightlevel.web.visits import files, pages, plan
 
 
@@ -39,12 +40,6 @@ class SchoolLock(msgspec.Struct, frozen=True):
     to_on: date
     reason: str
     is_lock: bool = msgspec.field(name="lock", default=True)
-
-
-class VisitLockAnswers(msgspec.Struct, frozen=True):
-    """What became of each visit, in the order sent."""
-
-    answers: list[visits.LockAnswer]
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -152,7 +147,7 @@ routes.answers(
     visits.lock_visits,
     Locks,
     may="lock",
-    gives=VisitLockAnswers,
+    gives=LockAnswers,
     body_bytes=CLASS_BODY,
     says="Locks or unlocks up to 1,000 submitted visits; each is answered by itself.",
 )
