@@ -91,7 +91,7 @@ routes.deletes(delete_resource, then="/resources", word=REMOVED)
 routes.restores(restore_resource)
 
 
-routes.makes(create_resource, NewResource)
+routes.makes(create_resource, NewResource, says="Adds an activity or a link.")
 routes.answers(
     "count_one_view",
     "POST /api/v1/resources/{id}/views",

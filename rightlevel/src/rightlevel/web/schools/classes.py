@@ -48,7 +48,7 @@ HERE = "/schools/{path.id}#classes"
 routes = Feature("class", "classes")
 routes.lists(schools.list_classes, ClassSearch)
 routes.reads(schools.read_class)
-routes.makes(schools.create_class, schools.NewClass)
+routes.makes(schools.create_class, schools.NewClass, says="Makes a class.")
 routes.sends(
     "create_class_here",
     "/schools/{id}/classes",

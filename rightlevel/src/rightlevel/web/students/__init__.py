@@ -23,7 +23,7 @@ class Leaving(msgspec.Struct, frozen=True):
 routes = Feature("student", "students")
 routes.lists(students.list_students, students.StudentSearch)
 routes.reads(students.read_student)
-routes.makes(students.create_student, students.NewStudent, made_is="enrolled")
+routes.makes(students.create_student, students.NewStudent, made_is="enrolled", says="Enrols a child.")
 routes.does(
     students.change_student,
     students.StudentChange,
