@@ -119,7 +119,13 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     if round_ is None:
         return values
     asked = FigureQuery(
-        round_.id, subject, query.place, query.school, query.grade, query.sex, query.boundaries or "then"
+        round_.id,
+        subject,
+        query.place,
+        query.school,
+        grade=query.grade,
+        sex=query.sex,
+        boundaries=query.boundaries or "then",
     )
     telling = Telling(call.session)
     # What lies below first, and the rounds last: it holds the counts of one round at a time.
@@ -227,7 +233,13 @@ async def _behind(call: Ask, query: FiguresWanted, asked: FigureQuery, page: Pag
     if not allowed(actor.role, "read", "student") or query.school is None:
         return {}
     behind = BehindQuery(
-        asked.round_id, asked.subject, query.school, query.grade, query.sex, query.rank, query.outcome or None
+        asked.round_id,
+        asked.subject,
+        query.school,
+        grade=query.grade,
+        sex=query.sex,
+        rank=query.rank,
+        outcome=query.outcome or None,
     )
     found = await children_behind(call.session, actor, behind, page)
     return {"page": found, "children": [_shown(each, asked.subject) for each in found.items]}
@@ -236,5 +248,11 @@ async def _behind(call: Ask, query: FiguresWanted, asked: FigureQuery, page: Pag
 def _shown(child: ChildBehind, subject: str) -> ChildShown:
     rank = rank_of("math" if subject == "math" else "language", child.level) if child.level else None
     return ChildShown(
-        child.student_id, child.name, child.code, child.grade, child.outcome or "", rank, child.level
+        child.student_id,
+        child.name,
+        child.code,
+        child.grade,
+        outcome=child.outcome or "",
+        rank=rank,
+        level=child.level,
     )

@@ -63,7 +63,13 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
     source = form.source.strip()
     mapping, said = await said_of(call.database, actor_of(call), form.kind, form.mapping, source)
     new = NewRun(
-        form.kind, upload.filename[:200], form.dry_run, upload.size_bytes, form.leaves_bad_rows, said, source
+        form.kind,
+        upload.filename[:200],
+        form.dry_run,
+        upload.size_bytes,
+        leaves_bad_rows=form.leaves_bad_rows,
+        mapping=said,
+        source=source,
     )
     request = ImportRequest(new, upload.path, mapping, actor_of(call))
     return _accepted(await call.app.imports.submit(request, keeping(call, _accepted)))

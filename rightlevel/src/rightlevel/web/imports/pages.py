@@ -156,7 +156,13 @@ async def import_here(call: Ask, *, form: SentImport, upload: Upload | None) -> 
     except MappingInvalid as error:
         raise _said_here(error) from error
     new = NewRun(
-        kind, file.filename[:200], form.is_dry_run, file.size_bytes, form.leaves_bad_rows, said, source
+        kind,
+        file.filename[:200],
+        form.is_dry_run,
+        file.size_bytes,
+        leaves_bad_rows=form.leaves_bad_rows,
+        mapping=said,
+        source=source,
     )
     request = ImportRequest(new, file.path, mapping, actor)
     return _to(await call.app.imports.submit(request, keeping(call, _to)))

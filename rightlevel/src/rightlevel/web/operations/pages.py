@@ -59,16 +59,16 @@ def parts_of(call: Ask) -> Parts:
     """What the view is gathered from."""
     app = call.app
     return Parts(
-        app.database,
-        app.server,
-        app.readings,
-        app.vitals,
-        app.delivery,
-        app.caches,
-        app.imports,
-        app.supervisor,
-        app.settings.memory_bytes,
-        app.second_levels,
+        database=app.database,
+        server=app.server,
+        readings=app.readings,
+        vitals=app.vitals,
+        delivery=app.delivery,
+        caches=app.caches,
+        imports=app.imports,
+        supervisor=app.supervisor,
+        budget_bytes=app.settings.memory_bytes,
+        second_levels=app.second_levels,
     )
 
 

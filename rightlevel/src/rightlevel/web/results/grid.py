@@ -57,12 +57,12 @@ class GridRow(msgspec.Struct, frozen=True):
     """One child of the grid. `was` is what is on the server, `chosen` what is marked, `yours` what somebody else beat."""
 
     id: str
-    name: str
-    code: str
-    write_id: str
-    version: int | None
-    was: str
-    chosen: str
+    name: str = ""
+    code: str = ""
+    write_id: str = msgspec.field(default_factory=time_ordered_id)
+    version: int | None = None
+    was: str = ""
+    chosen: str = ""
     on: str = ""
     is_locked: bool = False
     is_stale: bool = False
@@ -114,7 +114,8 @@ async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     known = number.isascii() and number.isdigit() and len(number) < 19
     class_id = int(number) if kind == "class" and known else None
     grade = int(number) if kind == "grade" and known else None
-    return Grid(school, round_, subject, class_id, grade, progress, query.group if class_id or grade else "")
+    group = query.group if class_id or grade else ""
+    return Grid(school, round_, subject, class_id, grade, progress=progress, group=group)
 
 
 async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
@@ -202,7 +203,14 @@ def _row_of(row: SheetRow) -> GridRow:
     on = row.tested_on.isoformat() if row.tested_on else ""
     is_locked = row.is_locked or row.is_verified
     return GridRow(
-        row.student_id, row.name, row.code, time_ordered_id(), row.version, was, was, on, is_locked
+        row.student_id,
+        name=row.name,
+        code=row.code,
+        version=row.version,
+        was=was,
+        chosen=was,
+        on=on,
+        is_locked=is_locked,
     )
 
 
@@ -287,17 +295,8 @@ def _unread(call: Ask, form: dict[str, list[str]], student_id: str, error: Inval
         f"{language.gettext(word('field', each.field))}: {language.rule(each.rule)}" for each in error.faults
     )
     was, on = _sent(form, f"was.{student_id}"), _sent(form, f"on.{student_id}")
-    row = GridRow(
-        student_id,
-        "",
-        "",
-        time_ordered_id(),
-        _version(form, student_id),
-        was,
-        _sent(form, f"choice.{student_id}"),
-        on,
-        fault=text,
-    )
+    chosen, version = _sent(form, f"choice.{student_id}"), _version(form, student_id)
+    row = GridRow(student_id, version=version, was=was, chosen=chosen, on=on, fault=text)
     return render(call, "results/answer.html", status=409, row=row)
 
 
@@ -385,15 +384,15 @@ def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
     """What the row says after a write. *Errors*: OutOfScope, which is denied and not shown."""
     if answer.code in ("out_of_scope", "not_found"):
         raise OutOfScope
-    choice, fresh = _choice(write.outcome, write.level), time_ordered_id()
+    child, choice = write.student_id, _choice(write.outcome, write.level)
     on = write.tested_on.isoformat()
     if answer.is_saved:
-        return GridRow(write.student_id, "", "", fresh, answer.version, choice, choice, on)
+        return GridRow(child, version=answer.version, was=choice, chosen=choice, on=on)
     there = answer.current
     if there is None or answer.code not in ("stale", "conflict"):
         text = language_of(call).gettext(answer.message)
-        return GridRow(write.student_id, "", "", fresh, write.version, "", choice, on, fault=text)
+        return GridRow(child, version=write.version, chosen=choice, on=on, fault=text)
     was, on = _choice(there.outcome, there.level), there.tested_on.isoformat()
     if was == choice:
-        return GridRow(write.student_id, "", "", fresh, there.version, was, was, on)
-    return GridRow(write.student_id, "", "", fresh, there.version, was, "", on, is_stale=True, yours=choice)
+        return GridRow(child, version=there.version, was=was, chosen=was, on=on)
+    return GridRow(child, version=there.version, was=was, on=on, is_stale=True, yours=choice)

@@ -57,7 +57,7 @@ class ChildForm(msgspec.Struct, frozen=True):
     another: str = ""
 
     def meant(self, path: ById) -> NewStudent:
-        return NewStudent(path.id, self.code, self.name, self.sex, self.grade, self.class_id)
+        return NewStudent(path.id, self.code, self.name, self.sex, self.grade, class_id=self.class_id)
 
 
 class ChildBegun(msgspec.Struct, frozen=True):

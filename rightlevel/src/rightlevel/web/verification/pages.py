@@ -184,8 +184,6 @@ class _Child(msgspec.Struct, frozen=True):
     subject: Subject
     result_id: str
     first_tool: int | None
-    first_tested_on: date
-    school_id: int
 
 
 async def _child(call: Ask, result_id: str) -> _Child:
@@ -194,7 +192,7 @@ async def _child(call: Ask, result_id: str) -> _Child:
     subject: Subject = "math" if result.subject == "math" else "language"
     student = await read_student(call.session, actor, result.student_id)
     round_ = await read_round(call.session, actor, result.round_id)
-    return _Child(student, round_, subject, result_id, result.tool, result.tested_on, student.school_id)
+    return _Child(student, round_, subject, result_id, result.tool)
 
 
 def _retest(call: Ask, child: _Child, answer: RetestAnswer | None = None) -> Html:
