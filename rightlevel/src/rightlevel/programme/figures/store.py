@@ -29,9 +29,9 @@ NOTHING = Counts(*([0] * 13))
 _COUNTS = len(Counts.__struct_fields__)
 
 
-class _Counts(msgspec.Struct, frozen=True):
-    """The counts as the statements name them."""
-
+class _KeyedCounts(msgspec.Struct, frozen=True):
+    key: int
+    label: str
     absent: int
     refused: int
     went: int
@@ -47,12 +47,7 @@ class _Counts(msgspec.Struct, frozen=True):
     enrolled: int
 
 
-class _KeyedCounts(_Counts, frozen=True):
-    key: int
-    label: str
-
-
-class _UnitCounts(_Counts, frozen=True):
+class _UnitCounts(msgspec.Struct, frozen=True):
     is_school: bool
     id: int
     code: str
@@ -60,17 +55,43 @@ class _UnitCounts(_Counts, frozen=True):
     name_latin: str
     sort_name: str
     is_closed: bool
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
 
 
 class _Numbered(msgspec.Struct, frozen=True):
     id: int
 
 
-class _CellRow(_Counts, frozen=True):
+class _CellRow(msgspec.Struct, frozen=True):
     kind: int
     id: int
     grade: int
     sex: int
+    absent: int
+    refused: int
+    went: int
+    rank_1: int
+    rank_2: int
+    rank_3: int
+    rank_4: int
+    rank_5: int
+    rank_6: int
+    rank_7: int
+    rank_8: int
+    rank_9: int
+    enrolled: int
 
 
 class Family(msgspec.Struct, frozen=True):
