@@ -272,6 +272,7 @@ class DeleteSchool:
     def apply(w: World, d: Deed, answer: Any) -> None:
         w.p.tick()
         w.p.schools[d.given["school"]].is_deleted = True
+        w.p.end_assignments(school=d.given["school"])
         w.versions[d.given["school"]] = None
 
     @staticmethod
@@ -503,6 +504,7 @@ class DeleteClass:
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
         w.p.classes[d.given["class"]].is_deleted = True
+        w.p.end_assignments(klass=d.given["class"])
         w.versions[d.given["class"]] = None
 
     @staticmethod
