@@ -598,6 +598,8 @@ class RollOver:
             for known in w.things.get("roll", {}).values()
         ):
             return "?"
+        if not w.p.schools[g["school"]].is_open:
+            return "school_closed"
         if not set(g["repeaters"]) <= moving:
             return "preview_outdated"
         if w.p.unfinished_rounds(g["school"], g["year"]) and not g["carry"]:
