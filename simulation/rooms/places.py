@@ -373,6 +373,35 @@ class MakeYearCurrent:
         return [EVERYTHING]
 
 
+@kind("end_current_year", "PATCH /api/v1/school-years/{id}", weight=0.05)
+class EndCurrentYear:
+    """The current year is to be one no more, with no other in its place."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        year = w.p.current_year()
+        return None if year is None else (w.leader(), {"year": year})
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        return "year_is_current" if w.p.years[d.given["year"]].is_current else "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        word = d.given["year"]
+        version = await go.version(word, f"/api/v1/school-years/{w.ids[word]}")
+        body = {"version": version, "is_current": False}
+        return await go.write("PATCH", f"/api/v1/school-years/{w.ids[word]}", body)
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        w.versions[d.given["year"]] = answer["version"]
+
+    @staticmethod
+    def touches(w: World, d: Deed) -> Any:
+        return [EVERYTHING]
+
+
 @kind("make_class", "POST /api/v1/classes", weight=0.5, audit=("create", "class"), is_setup=True)
 class MakeClass:
     @staticmethod

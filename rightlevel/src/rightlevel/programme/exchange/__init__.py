@@ -6,6 +6,7 @@ Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and 
 
 from rightlevel.programme.exchange.actions import (
     ImportCollided,
+    ImportInterrupted,
     fail_run,
     import_sheet,
     list_faults,
@@ -31,7 +32,13 @@ from rightlevel.programme.exchange.model import (
 )
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
-from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, note_progress
+from rightlevel.programme.exchange.store import (
+    SaidOfFile,
+    end_runs_of,
+    end_unheard_runs,
+    note_progress,
+    tell_runs,
+)
 
 __all__ = [
     "FIELDS",
@@ -39,6 +46,7 @@ __all__ = [
     "ColumnMapping",
     "ImportCollided",
     "ImportFault",
+    "ImportInterrupted",
     "ImportOutcome",
     "ImportRun",
     "ImportSource",
@@ -50,7 +58,8 @@ __all__ = [
     "Progress",
     "SaidOfFile",
     "SheetFault",
-    "end_left_runs",
+    "end_runs_of",
+    "end_unheard_runs",
     "fail_run",
     "import_sheet",
     "list_faults",
@@ -66,4 +75,5 @@ __all__ = [
     "refuse_file",
     "said_of_file",
     "start_run",
+    "tell_runs",
 ]
