@@ -1358,13 +1358,9 @@ create table import_run (
     skipped bigint not null default 0,
     leaves_bad_rows boolean not null default false,
     mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
-    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100),
-    -- Which process takes it on (none: a command), and when that last said that it lives: several processes may import.
-    runner uuid,
-    seen_at timestamptz not null default now()
+    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100)
 );
 create index import_run_by_time on import_run (started_at desc, id);
-create index import_run_under_way on import_run (seen_at) where ended_at is null;
 
 create table import_fault (
     run_id uuid not null references import_run on delete cascade,

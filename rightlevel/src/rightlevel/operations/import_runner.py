@@ -1,9 +1,7 @@
 """Imports in a running platform: uploaded files wait in a short queue and are imported one after another.
 
-The file itself is the only thing that waits; nothing of it is read before its turn. Several processes may do so beside each other, from
-one data folder or on several hosts: each has files and runs of its own, and says every quarter of a minute that it lives. A run whose
-process has ended is marked interrupted, at once by the next one that starts on its machine, else after two minutes by any other: nothing of it was
-saved, because a whole import is one transaction, and that transaction does not end once this was told.
+The file itself is the only thing that waits; nothing of it is read before its turn. A run that a stopped program left
+behind is marked interrupted: nothing of it was saved, because a whole import is one transaction.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +24,6 @@ from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.supervisor import Supervisor, TaskLoop
 from flatwater.transaction import Session
-from rightlevel.operations.import_folder import ImportFolder
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.exchange import (
     ColumnMapping,
@@ -34,8 +32,7 @@ from rightlevel.programme.exchange import (
     NewRun,
     Progress,
     SheetFault,
-    end_runs_of,
-    end_unheard_runs,
+    end_left_runs,
     fail_run,
     import_sheet,
     note_progress,
@@ -43,7 +40,6 @@ from rightlevel.programme.exchange import (
     read_run,
     refuse_file,
     start_run,
-    tell_runs,
 )
 from rightlevel.programme.permissions import Actor, require
 
@@ -54,8 +50,6 @@ IMPORT_S: Final = 3_600.0
 SHORT_S: Final = 10.0
 NOTE_EVERY_S: Final = 1.0
 MARK_EVERY_S: Final = 15.0
-LEFT_S: Final = 120.0
-"""So long nothing is heard of a run whose process has ended: eight times what a living one lets pass."""
 MOST_UNMARKED: Final = 100
 UNEXPECTED: Final = "Something went wrong on our side, and nothing of this file was saved."
 
@@ -85,15 +79,12 @@ async def begin_import(
     request: ImportRequest,
     *,
     is_waiting: bool = False,
-    runner: str | None = None,
     keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None,
 ) -> str:
     """Writes down that an import begins, in a transaction of its own, in which `keep` comes last; its id. *Errors*: Forbidden."""
 
     async def begin(session: Session) -> str:
-        run_id = await start_run(
-            session, request.actor, request.new, clock, is_waiting=is_waiting, runner=runner
-        )
+        run_id = await start_run(session, request.actor, request.new, clock, is_waiting=is_waiting)
         if keep is not None and request.actor is not None:
             await keep(session, await read_run(session, request.actor, run_id))
         return run_id
@@ -200,13 +191,12 @@ class ImportRunner:
         self._database = database
         self._supervisor = supervisor or Supervisor(clock)
         self._clock = clock
-        self._folder = ImportFolder(folder)
+        self._folder = folder
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._taken = 0
         self._is_importing = False
         self._loops: list[TaskLoop] = []
         self._unmarked: deque[Mark] = deque(maxlen=MOST_UNMARKED)
-        self._turns = 0
 
     @property
     def waiting(self) -> int:
@@ -219,12 +209,12 @@ class ImportRunner:
         return self._is_importing or self._taken > 0
 
     async def start(self) -> None:
-        """Clears away what a process that is no more left on this machine, then begins to take files."""
-        await self._end_runs_of(await asyncio.to_thread(self._folder.open))
-        self._turns = 0
+        """Clears away what a stopped program left, then begins to take files."""
+        await asyncio.to_thread(_empty, self._folder)
+        await self._mark_left()
         self._loops = [
             self._supervisor.keep("imports", self._work),
-            self._supervisor.every("import marks", self._keep_marked, period_s=MARK_EVERY_S),
+            self._supervisor.every("import marks", self._mark_unmarked, period_s=MARK_EVERY_S),
         ]
 
     async def stop(self) -> None:
@@ -235,8 +225,8 @@ class ImportRunner:
             await loop.stop()
         self._loops = []
         with contextlib.suppress(Refused):
-            await self._end_runs_of([self._folder.runner_id])
-        await asyncio.to_thread(self._folder.close)
+            await self._mark_left()
+        await asyncio.to_thread(_empty, self._folder)
 
     async def submit(
         self, request: ImportRequest, keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None
@@ -247,18 +237,11 @@ class ImportRunner:
         if self._taken >= MOST_WAITING:
             raise ImportsBusy
         self._taken += 1
-        kept = self._folder.new_path()
+        kept = self._folder / uuid.uuid4().hex
         try:
             await asyncio.to_thread(shutil.move, request.path, kept)
             own = msgspec.structs.replace(request, path=kept)
-            run_id = await begin_import(
-                self._database,
-                self._clock,
-                own,
-                is_waiting=True,
-                runner=self._folder.runner_id,
-                keep=keep,
-            )
+            run_id = await begin_import(self._database, self._clock, own, is_waiting=True, keep=keep)
             async with self._database.read(deadline_s=SHORT_S) as session:
                 run = await read_run(session, request.actor, run_id) if request.actor else None
         except BaseException:
@@ -302,27 +285,20 @@ class ImportRunner:
                 waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
 
-    async def _keep_marked(self) -> None:
-        """Writes down which imports failed while even that could not be written, that this process lives, and whose does not any more.
-
-        Of others it judges only once it has itself got through for as long as they may be silent: when the database was away, nobody did.
-        """
-        turns, self._turns = self._turns, 0
+    async def _mark_unmarked(self) -> None:
+        """Writes down which imports failed while even that could not be written."""
         while self._unmarked:
             await self._database.run(self._unmarked[0], deadline_s=SHORT_S, idempotent=True)
             self._unmarked.popleft()
 
-        async def tell(session: Session) -> None:
-            await tell_runs(session, self._folder.runner_id)
-            if turns * MARK_EVERY_S > LEFT_S:
-                await end_unheard_runs(session, LEFT_S, self._clock.now())
-
-        await self._database.run(tell, deadline_s=SHORT_S, idempotent=True)
-        self._turns = turns + 1
-
-    async def _end_runs_of(self, runners: list[str]) -> None:
+    async def _mark_left(self) -> None:
         async def mark(session: Session) -> int:
-            return await end_runs_of(session, runners, self._clock.now())
+            return await end_left_runs(session, self._clock.now())
 
-        if runners:
-            await self._database.run(mark, deadline_s=SHORT_S, idempotent=True)
+        await self._database.run(mark, deadline_s=SHORT_S, idempotent=True)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)

@@ -6,7 +6,6 @@ Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and 
 
 from rightlevel.programme.exchange.actions import (
     ImportCollided,
-    ImportInterrupted,
     fail_run,
     import_sheet,
     list_faults,
@@ -32,13 +31,7 @@ from rightlevel.programme.exchange.model import (
 )
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
-from rightlevel.programme.exchange.store import (
-    SaidOfFile,
-    end_runs_of,
-    end_unheard_runs,
-    note_progress,
-    tell_runs,
-)
+from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, note_progress
 
 __all__ = [
     "FIELDS",
@@ -46,7 +39,6 @@ __all__ = [
     "ColumnMapping",
     "ImportCollided",
     "ImportFault",
-    "ImportInterrupted",
     "ImportOutcome",
     "ImportRun",
     "ImportSource",
@@ -58,8 +50,7 @@ __all__ = [
     "Progress",
     "SaidOfFile",
     "SheetFault",
-    "end_runs_of",
-    "end_unheard_runs",
+    "end_left_runs",
     "fail_run",
     "import_sheet",
     "list_faults",
@@ -75,5 +66,4 @@ __all__ = [
     "refuse_file",
     "said_of_file",
     "start_run",
-    "tell_runs",
 ]

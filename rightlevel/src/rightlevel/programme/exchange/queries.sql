@@ -720,9 +720,9 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, runner)
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source)
 values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
-    %(mapping)s, %(source)s, %(runner)s::uuid)
+    %(mapping)s, %(source)s)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -785,9 +785,9 @@ left join wrong w on w.row_number = p.row_number
 order by p.number
 
 -- name: note_progress
--- How far a run is, and that its process lives.
+-- How far a run is.
 update import_run
-set seen_at = now(), state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s
+set state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s
 where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_faults
@@ -800,26 +800,19 @@ order by f.is_left_out, f.row_number, f.id
 limit %(most)s
 
 -- name: end_run
--- Writes down how a run ended, unless its process was taken for dead meanwhile: then that nothing of it was saved is told already.
+-- Writes down how a run ended.
 update import_run
 set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read)s, bytes_done = bytes_total, added = %(added)s,
     changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, left_out = %(left_out)s, skipped = %(skipped)s,
     message = %(message)s
-where id = %(id)s::uuid and ended_at is null
-
--- name: tell_runs
--- Says of the runs that a process has taken on that it lives. Served by import_run_under_way.
-update import_run
-set seen_at = now()
-where runner = %(runner)s::uuid and ended_at is null
+where id = %(id)s::uuid
 
 -- name: end_left_runs
--- Marks the runs that stopped programs left behind: those of some processes, or those of which nothing was heard for a while. Served by import_run_under_way.
+-- Marks the runs that a stopped program left behind.
 update import_run
 set state = 'interrupted', ended_at = %(now)s, message = 'The program stopped before this import ended; nothing of it was saved.'
-where ended_at is null
---? of_runners: and runner = any(%(runners)s::uuid[])
---? unheard: and seen_at < now() - make_interval(secs => %(left_s)s)
+where state in ('waiting', 'reading', 'saving')
+    and started_at < %(now)s
 
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.

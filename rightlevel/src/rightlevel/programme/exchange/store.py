@@ -288,17 +288,10 @@ class _Moves(msgspec.Struct, frozen=True):
 
 
 async def start_run(
-    session: Session,
-    new: NewRun,
-    *,
-    person_id: int | None,
-    state: RunState,
-    now: datetime,
-    runner: str | None,
+    session: Session, new: NewRun, *, person_id: int | None, state: RunState, now: datetime
 ) -> str:
     """Writes down that an import begins; its id."""
-    told = {"state": state, "person_id": person_id, "now": now, "runner": runner}
-    values = msgspec.structs.asdict(new) | told
+    values = msgspec.structs.asdict(new) | {"state": state, "person_id": person_id, "now": now}
     return await session.fetch_value(_queries["start_run"], values)
 
 
@@ -322,29 +315,17 @@ async def keep_faults(session: Session, run_id: str) -> None:
 
 async def end_run(
     session: Session, run_id: str, state: RunState, outcome: ImportOutcome, now: datetime
-) -> bool:
-    """Writes down how a run ended; False where it was told already that it was interrupted."""
+) -> None:
+    """Writes down how a run ended."""
     values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
     names = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
     counts = {name: getattr(outcome, name) for name in names}
-    return await session.execute(_queries["end_run"], values | counts) == 1
+    await session.execute(_queries["end_run"], values | counts)
 
 
-async def tell_runs(session: Session, runner: str) -> None:
-    """Says of the runs of one process that it lives."""
-    await session.execute(_queries["tell_runs"], {"runner": runner})
-
-
-async def end_runs_of(session: Session, runners: list[str], now: datetime) -> int:
-    """Marks the runs that these processes left when they ended; how many."""
-    return await session.execute(
-        _queries["end_left_runs"].plus("of_runners"), {"runners": runners, "now": now}
-    )
-
-
-async def end_unheard_runs(session: Session, left_s: float, now: datetime) -> int:
-    """Marks the runs of which nothing was heard for so many seconds: their process died, or its machine; how many."""
-    return await session.execute(_queries["end_left_runs"].plus("unheard"), {"left_s": left_s, "now": now})
+async def end_left_runs(session: Session, now: datetime) -> int:
+    """Marks the runs that a stopped program left; how many."""
+    return await session.execute(_queries["end_left_runs"], {"now": now})
 
 
 async def find_run(session: Session, run_id: str) -> ImportRun:
