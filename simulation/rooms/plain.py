@@ -124,7 +124,9 @@ def plain(
             *(str(d.given[each]) for each in ("child", "person", "school") if each in d.given),
         ]
 
-    KINDS[name] = Kind(name, (route, *more), make, judge, send, apply, touches, weight, audit)
+    KINDS[name] = Kind(
+        name, (route, *more), make, judge, send, apply, touches, weight, audit, is_plain=after is nothing
+    )
 
 
 def one(sort: str) -> Given:
