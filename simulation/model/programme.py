@@ -122,6 +122,12 @@ class Programme:
         results = (each for each in self.results.values() if each.child == child.id)
         return any(self.covers(person, day, each.school, each.klass) for each in results)
 
+    def end_assignments(self, *, school: str = "", klass: str = "") -> None:
+        """What is deleted ends its own assignments in the same deed."""
+        for each in self.assignments.values():
+            if each.school == school or (klass and each.klass == klass):
+                each.is_ended = True
+
     # Seats and cells -------------------------------------------------------------------------------------------------
 
     def live_result(self, child: str, round_id: str, subject: str) -> Result | None:

@@ -279,9 +279,7 @@ class PatchAcross:
         else:
             w.p.move(child, "moved", year=d.given["year"], klass=None)
 
-    @staticmethod
-    def touches(w: World, d: Deed) -> Any:
-        return [EVERYTHING]
+    touches = staticmethod(_touches_child)  # it is never done
 
 
 @kind(
@@ -598,6 +596,8 @@ class RollOver:
             for known in w.things.get("roll", {}).values()
         ):
             return "?"
+        if not w.p.schools[g["school"]].is_open:
+            return "school_closed"
         if not set(g["repeaters"]) <= moving:
             return "preview_outdated"
         if w.p.unfinished_rounds(g["school"], g["year"]) and not g["carry"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from simulation.model.programme import Programme
-from simulation.model.things import Child, Person, Place, Round, School, Stint, Year
+from simulation.model.things import Assignment, Child, Person, Place, Round, School, Stint, Year
 
 DAY = date(2027, 1, 4)
 
@@ -230,3 +230,13 @@ def test_a_record_that_left_goes_into_another() -> None:
     p.leave(p.children["k1"], DAY)
     p.merge("m", p.children["k2"], p.children["k1"], set())
     assert totals(p)["enrolled"] == 1
+
+
+def test_what_is_deleted_ends_its_assignments() -> None:
+    p = a_programme()
+    p.assignments["all"] = Assignment("all", "c", "a", "math", None, DAY)
+    p.assignments["class"] = Assignment("class", "c", "a", "math", "a y 3A", DAY)
+    p.end_assignments(klass="a y 3A")
+    assert [each.id for each in p.holds("c", DAY)] == ["all"]
+    p.end_assignments(school="a")
+    assert list(p.holds("c", DAY)) == []
