@@ -88,7 +88,8 @@ def _prepare(folder: Path, say: Callable[[str], None]) -> int:
             if found is None:
                 raise RuntimeError("there is no result")
             if not (folder / "retested").exists():
-                _put_retests(connection, found[0])
+                put_retests(connection, found[0], RETESTS)
+                connection.execute("vacuum analyze verification")
                 (folder / "retested").touch()
                 say(f"{sum(RETESTS.values()):,} re-tests")
             mentors = connection.execute(
@@ -107,15 +108,17 @@ def _prepare(folder: Path, say: Callable[[str], None]) -> int:
         server.stop()
 
 
-def _put_retests(connection: psycopg.Connection[tuple[object, ...]], round_id: int) -> None:
-    """Re-tests spread over the country by a fixed rule, each state its share."""
+def put_retests(
+    connection: psycopg.Connection[tuple[object, ...]], round_id: int, retests: dict[str, int]
+) -> None:
+    """Re-tests of a round spread over the country by a fixed rule, of each state so many."""
     second = connection.execute(
         "insert into person (username, display_name, role) values ('bench.second', 'bench.second', 'mentor') returning id"
     ).fetchone()
     if second is None:
         raise RuntimeError("no person was made")
     skipped = 0
-    for state, wanted in RETESTS.items():
+    for state, wanted in retests.items():
         connection.execute(
             "insert into verification (result_id, round_id, subject, school_id, state, visible_on, created_at, created_by, verifier_id, tested_on, "
             "tool, rank, first_rank, first_tool, first_assessor_id, settled_at, settled_by, reason) "
@@ -136,4 +139,3 @@ def _put_retests(connection: psycopg.Connection[tuple[object, ...]], round_id: i
             },
         )
         skipped += wanted
-    connection.execute("vacuum analyze verification")
