@@ -380,7 +380,8 @@ create table student (
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key, id) where deleted_at is null;
 create index student_by_code on student (lower(code)) where deleted_at is null;
-create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
+-- A choice of all children by grade, sex or status goes down one stretch of this for each kind it takes, in the order of names.
+create index student_by_kind on student (grade, sex, status, name_key, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
@@ -2212,6 +2213,8 @@ alter table student add column erased_at timestamptz;
 alter table student add constraint student_merged_is_deleted check (merged_into is null or deleted_at is not null);
 alter table student add constraint student_withdrawn_has_no_contact check (guardian_withdrawn_on is null or guardian_contact is null);
 create index student_by_merge on student (merged_into) where merged_into is not null;
+create index student_deleted_by_kind on student (grade, sex, status, name_key, id) where deleted_at is not null and merged_into is null;
+create index student_deleted_by_code on student (lower(code)) where deleted_at is not null and merged_into is null;
 
 -- Codes stand in one normal form (students.model.code_form) and are compared without case. code_is_shared marks rows from before that: all but the
 -- first of those that share a code; the mark goes with the code or the school.
