@@ -17,8 +17,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from flatwater.doctor.check import Check
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Cure, Finding, NotExamined, Snapshot
+from flatwater.doctor.model import Cure, Finding, NotExamined, Snapshot
 
 NOBODY = 65_534
 SMALL = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "40"}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from flatwater.doctor.application_numbers import ApplicationNumbers
+from flatwater.doctor.check import Check
 from flatwater.doctor.checks.application_memory import ApplicationMemory
 from flatwater.doctor.checks.endpoint_growth import EndpointGrowth
 from flatwater.doctor.checks.slow_statements import SlowStatements
 from flatwater.doctor.checks.statements_forgotten import StatementsForgotten
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Finding, NotExamined
+from flatwater.doctor.model import Finding, NotExamined
 from flatwater.monitors.endpoints import EndpointStanding
 from flatwater.statement_times import QueryTimes
 

@@ -50,7 +50,7 @@ class _Asked(Struct, frozen=True):
 @click.option("--fix", is_flag=True, help="Apply the safe cures, one by one, asking before each.")
 @click.option("--yes", is_flag=True, help="Answer yes to each cure.")
 @click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--all", "shows_all", is_flag=True, help="Tell also what is well.")
+@click.option("--all", "shows_all", is_flag=True, help="Include passing checks.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 3 if all is well but something could not be examined."
 )
@@ -79,7 +79,7 @@ def doctor(
     reason: str | None,
     snapshot: Path | None,
 ) -> None:
-    """Find what ails the PostgreSQL server at DSN, explain it and cure it.
+    """Diagnose the PostgreSQL server at DSN, explain what is found and fix it.
 
     Looks through one read-only connection with short limits. Exits with 0 (well, or worth knowing), 1 (warning),
     2 (critical) or 3 (could not look).

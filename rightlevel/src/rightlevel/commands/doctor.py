@@ -39,7 +39,7 @@ COULD_NOT_LOOK = 3
 @json_option
 @click.option("--fix", is_flag=True, help="Apply the safe cures, one by one, asking before each.")
 @click.option("--yes", is_flag=True, help="Answer yes to each cure.")
-@click.option("--all", "shows_all", is_flag=True, help="Tell also what is well.")
+@click.option("--all", "shows_all", is_flag=True, help="Include passing checks.")
 @click.option(
     "--acknowledge", "key", metavar="KEY", help="Accept this finding for 90 days, unless it gets worse."
 )
@@ -64,7 +64,7 @@ def doctor_command(
     healthz: str | None,
     no_reconcile: bool,
 ) -> None:
-    """Find what ails this platform and its database, explain it and cure it. Exits with 0, 1 (warning) or 2 (critical)."""
+    """Diagnose this platform and its database, explain what is found and fix it. Exits with 0, 1 (warning) or 2 (critical)."""
     if key is not None and not reason:
         raise click.UsageError(
             "Say why with --reason; a reason is what makes it accepted rather than overlooked."

@@ -16,12 +16,12 @@ from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.duplicates import Merge, merge_duplicates, undo_merge_of_duplicates
+from rightlevel.programme.enrolments import RollOverPlan, RollOverStands, roll_over_school, undo_roll_over
 from rightlevel.programme.errors import ProgrammeError
-from rightlevel.programme.lives import RollOverPlan, RollOverStands, roll_over_school, undo_roll_over
 from rightlevel.programme.results import ResultWrite, delete_result, enter_results
 from rightlevel.programme.rounds import read_round, seal_round, seal_some_schools, set_round_state
 from rightlevel.programme.students import read_student
-from rightlevel.programme.twins import Merge, merge_twins, unmerge_twins
 
 pytestmark = pytest.mark.anyio
 CLOCK = StandingClock(NOW)
@@ -388,7 +388,7 @@ class World:
         )
         try:
             async with self.session.savepoint():
-                merged = await merge_twins(self.session, self.cast.coordinator, asked, CLOCK)
+                merged = await merge_duplicates(self.session, self.cast.coordinator, asked, CLOCK)
         except ProgrammeError:
             return
         other[1].is_deleted = True
@@ -399,7 +399,7 @@ class World:
             merge_id, gone = self.merged.pop()
             try:
                 async with self.session.savepoint():
-                    await unmerge_twins(
+                    await undo_merge_of_duplicates(
                         self.session, self.cast.coordinator, merge_id, reason="two after all", clock=CLOCK
                     )
                 gone.is_deleted = False

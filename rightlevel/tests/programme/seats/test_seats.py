@@ -17,17 +17,7 @@ from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
-from rightlevel.programme.errors import Forbidden, Invalid, NotFound, RoundSealing, Stale
-from rightlevel.programme.figures import (
-    BehindQuery,
-    FigureQuery,
-    Figures,
-    children_behind,
-    figures_below,
-    read_breakdown,
-    read_figures,
-)
-from rightlevel.programme.lives import (
+from rightlevel.programme.enrolments import (
     PastAmendment,
     RollOverPlan,
     RollOverStands,
@@ -38,6 +28,16 @@ from rightlevel.programme.lives import (
     roll_over_school,
     transfer_student,
     undo_roll_over,
+)
+from rightlevel.programme.errors import Forbidden, Invalid, NotFound, RoundSealing, Stale
+from rightlevel.programme.figures import (
+    BehindQuery,
+    FigureQuery,
+    Figures,
+    children_behind,
+    figures_below,
+    read_breakdown,
+    read_figures,
 )
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.progress import class_progress
@@ -146,7 +146,7 @@ async def assert_exact(session: Session) -> None:
 
 async def move(session: Session, cast: Cast, student: str, school: int, clock: StandingClock) -> None:
     child = await read_student(session, cast.coordinator, student)
-    to = Transfer(child.version, school, child.grade, TODAY, "moved house")
+    to = Transfer(child.version, school, child.grade, TODAY, "moved scene")
     await transfer_student(session, cast.coordinator, student, to, clock)
 
 
