@@ -20,13 +20,15 @@ RATIO = 1.5
 LONGEST_MS = 25.0
 REQUESTS = 1_500
 ROWS_PER_STATEMENT = 100_000
+LEAST_CHILDREN = 50_000
+TINY = {"FEW": 500, "MANY": 1_000, "REQUESTS": 5, "LEAST_CHILDREN": 1_200}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     outcomes: dict[int, dict[str, Outcome]] = {}
     for wanted in (FEW, MANY):
-        children = max(50_000, wanted // 6)
-        with generated(max(500, children // 100), children, name=f"dashboards-{wanted}") as folder:
+        children = max(LEAST_CHILDREN, wanted // 6)
+        with generated(max(12, children // 100), children, name=f"dashboards-{wanted}") as folder:
             fill(folder, wanted, say)
             tokens = tokens_for(folder, "coordinator", 3)
             with service(folder) as running:

@@ -28,6 +28,7 @@ from flatwater.doctor.processes import memory_of
 IDLE_S = float(os.environ.get("DOCTORS_WAIT_S", "305"))
 """As long as the leaked connections rest before anybody looks: the doctor's level is 5 minutes."""
 TIMES = 3
+TINY = {"IDLE_S": 0.5, "TIMES": 1}
 NAMED, SHOWN, UNSEEN, NOT_EXAMINED = "named", "shown", "not seen", "not examined"
 RANK = {NAMED: 3, SHOWN: 2, NOT_EXAMINED: 1, UNSEEN: 0}
 TOOLS = ("flatwater", "pghero", "pg_extras")

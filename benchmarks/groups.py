@@ -19,6 +19,7 @@ SCHOOLS = 10_000
 CHILDREN = 1_000_000
 CHECKS = 200_000
 ASKED_SCHOOLS = 60
+TINY = {"SCHOOLS": 12, "CHILDREN": 1_200, "CHECKS": 100, "ASKED_SCHOOLS": 1}
 LONGEST_MS = 50.0
 """*Source*: issue 5: groups of a school at 1,000,000 children under 50 ms."""
 

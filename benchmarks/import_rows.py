@@ -33,6 +33,7 @@ MEMORY_BYTES = 150_000_000
 LEAST_OF_FLOOR = 0.5
 MOST_GROWTH_MB = 8.0
 SAMPLE_S = 0.05
+TINY = {"ROWS": 400, "FEW_ROWS": 100, "SCHOOLS": 10}
 SEED = """
 insert into place (parent_id, kind, code, name_local) values (null, 'country', 'XX', 'Exampleland');
 insert into place (parent_id, kind, code, name_local)

@@ -20,6 +20,7 @@ SCHOOLS = 7_000
 CHILDREN = 1_000_000
 LONGEST_MS = 50.0
 TIMES = 60
+TINY = {"SCHOOLS": 12, "CHILDREN": 1_200, "TIMES": 2}
 MENTORS = (20, 500)
 """Schools of a mentor as mentors are, and of one who has a whole province."""
 

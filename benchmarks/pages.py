@@ -40,6 +40,7 @@ ASKS = 2
 ASKS_AGAIN = 15
 ROLES = ("coordinator", "admin", "mentor", "teacher", "viewer")
 ROUTES: int | None = None
+TINY = {"SIZES": (300, 600), "CHILDREN_PER_SCHOOL": 50, "ASKS": 1, "ASKS_AGAIN": 1, "ROUTES": 12}
 """How many routes at most; all of them when it is None."""
 NOT_JUDGED = (
     "/operations/live",

@@ -28,6 +28,8 @@ DURABLE = RateClass("sign_in", per_s=1e6, burst=1_000_000, store="durable")
 WRITERS = 16
 WRITE_S = 5.0
 EXPIRED = 5_000_000
+DECISIONS = 2_000
+TINY = {"EXPIRED": 2_000, "WRITERS": 2, "WRITE_S": 0.2, "DECISIONS": 50}
 
 
 @contextmanager
@@ -90,14 +92,14 @@ async def _postgres(say: Callable[[str], None], conninfo: str) -> Figure:
     say("a rate decision in PostgreSQL, one after the other")
     async with Database(conninfo) as database:
         limiter = PostgresRateLimiter(database)
-        took = await _median_ms(lambda number: limiter.decide(DURABLE, f"p {number % 100}"), 2_000)
+        took = await _median_ms(lambda number: limiter.decide(DURABLE, f"p {number % 100}"), DECISIONS)
     async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
         await connection.execute("set default_transaction_read_only = off")
         text = (
             "insert into flatwater_rate_limit as r values ('floor', %s, now()) "
             "on conflict (rule, identity) do update set arrival_at = now() returning arrival_at"
         )
-        floor = await _median_ms(lambda number: connection.execute(text, [f"p {number % 100}"]), 2_000)
+        floor = await _median_ms(lambda number: connection.execute(text, [f"p {number % 100}"]), DECISIONS)
     return Figure(
         "a rate decision in PostgreSQL",
         took,
@@ -143,7 +145,7 @@ async def _sweep(say: Callable[[str], None], conninfo: str) -> list[Figure]:
     longest_ms = swept.longest_batch_s * 1e3
     return [
         Figure(
-            "longest batch of a sweep of 5,000,000",
+            f"longest batch of a sweep of {EXPIRED:,}",
             longest_ms,
             "ms",
             "<= 500 ms",

@@ -19,6 +19,13 @@ RETESTS = {"pending": 100_000, "disagreed": 8_000, "returned": 2_000, "agreed": 
 READS = 200
 WARM = 20
 PAGES = 5
+TINY = {
+    "SCHOOLS": 12,
+    "CHILDREN": 1_200,
+    "RETESTS": {"pending": 100, "disagreed": 20, "returned": 5, "agreed": 100},
+    "READS": 20,
+    "WARM": 1,
+}
 LONGEST_MS = 50.0
 """*Source*: issue 5: the verification queue at 1,000,000 children under 50 ms."""
 MENTORS = {"a mentor of 20 schools": 20, "a mentor of 500 schools": 500}

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 ROOT = Path(__file__).parent.parent
-WORK = Path(__file__).parent / ".work"
+WORK = Path(os.environ.get("RIGHTLEVEL_BENCH_WORK", Path(__file__).parent / ".work"))
 COMMAND = str(Path(sys.executable).parent / "rightlevel")
 
 

@@ -26,13 +26,26 @@ ROWS_PER_S = 20_000.0
 CLASS = 40
 SINGLES = 1_000
 CLASSES = 100
+SCHOOLS = 900
+CHILDREN = 112_500
+TINY = {"DEVICES": 2, "SINGLES": 40, "CLASSES": 2, "SCHOOLS": 6, "CHILDREN": 750}
 LEVELS = ("beginner", "number_1digit", "number_2digit", "subtraction", "division")
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     folder = fresh("write")
-    say("making 900 schools and 112,500 children")
-    run("generate", "--schools", "900", "--children", "112500", "--seed", "2", "--data", str(folder))
+    say(f"making {SCHOOLS:,} schools and {CHILDREN:,} children")
+    run(
+        "generate",
+        "--schools",
+        str(SCHOOLS),
+        "--children",
+        str(CHILDREN),
+        "--seed",
+        "2",
+        "--data",
+        str(folder),
+    )
     tokens = tokens_for(folder, "coordinator", DEVICES)
     with service(folder) as running:
         children = Children(folder)
@@ -155,8 +168,8 @@ def _checked(outcome: Outcome, wanted: set[str]) -> Outcome:
 async def _floor(children: Children) -> float:
     """Rows a second of the bare INSERT: sixteen connections would starve a small server, so the pool's three are used."""
     text = (
-        "insert into result (id, student_id, round_id, school_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex) "
-        "select gen_random_uuid(), st.id, %s, st.school_id, %s, current_date, 'language', 'assessed', 'grid', 1 + (random() * 4)::int, st.grade, st.sex "
+        "insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex) "
+        "select gen_random_uuid(), st.id, %s, st.school_id, st.class_id, %s, %s::date, 'language', 'assessed', 'grid', 1 + (random() * 4)::int, st.grade, st.sex "
         "from unnest(%s::uuid[]) as wanted (id) join student st on st.id = wanted.id"
     )
     classes = list(children.classes(min(600, len(children._classes) - children._next)))
@@ -165,7 +178,9 @@ async def _floor(children: Children) -> float:
         async with await psycopg.AsyncConnection.connect(children.conninfo, autocommit=True) as connection:
             await connection.execute("set default_transaction_read_only = off")
             for _, picked in mine:
-                await connection.execute(text, [children.round_id, children.person_id, picked])
+                await connection.execute(
+                    text, [children.round_id, children.person_id, children.tested_on, picked]
+                )
 
     began = time.perf_counter()
     await asyncio.gather(*(one(classes[n::3]) for n in range(3)))
