@@ -50,6 +50,7 @@ create table person (
 create unique index person_username_is_unique on person (username) where deleted_at is null;
 create unique index person_email_is_unique on person (lower(email)) where deleted_at is null and email is not null;
 create index person_by_name on person (lower(display_name), id) where deleted_at is null;
+create index person_by_username on person (username);
 
 -- The token itself is never stored: token_hash is SHA-256 of it.
 create table person_session (
@@ -122,6 +123,7 @@ create table audit_entry (
 create index audit_entry_by_time on audit_entry (at desc, id desc);
 create index audit_entry_by_person on audit_entry (person_id, id desc);
 create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+create index audit_entry_by_kind on audit_entry (resource, id desc);
 create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
 create unique index audit_entry_counts_repeats on audit_entry (at, repeat_key) where repeat_key is not null;
 create table audit_entry_rest partition of audit_entry (primary key (id)) default;

@@ -8,3 +8,7 @@ create index student_by_kind on student (grade, sex, status, name_key, id) where
 drop index student_left_by_name;
 create index student_deleted_by_kind on student (grade, sex, status, name_key, id) where deleted_at is not null and merged_into is null;
 create index student_deleted_by_code on student (lower(code)) where deleted_at is not null and merged_into is null;
+
+-- The audit of one kind of thing, and of whoever has or had a username.
+create index audit_entry_by_kind on audit_entry (resource, id desc);
+create index person_by_username on person (username);
