@@ -12,8 +12,8 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks.dashboards import fill
-from benchmarks.work import Figure, Service, generated, service, tokens_for
-from rightlevel.database.server import PrivateServer
+from benchmarks.work import Figure, Service, generated, machine, service, tokens_for
+from rightlevel.database.server import AttachedServer, PrivateServer
 
 SCHOOLS = 10_000
 CHILDREN = 1_000_000
@@ -39,6 +39,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
             }
             for school_id in schools:
                 _ask(running, token, school_id, times)
+            beside = machine(AttachedServer(folder).conninfo)
     found: list[Figure] = []
     names = {
         "propose": "groups of a school proposed",
@@ -59,7 +60,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                 "ms",
                 f"< {LONGEST_MS:.0f} ms",
                 is_kept,
-                f"median {median(each):.1f} ms, whole request",
+                f"median {median(each):.1f} ms, whole request; {beside}",
             )
         )
     return found

@@ -10,7 +10,7 @@ from statistics import median
 
 import psycopg
 
-from benchmarks.work import Figure, generated
+from benchmarks.work import Figure, generated, machine
 from flatwater.pool import Database
 from rightlevel.database.server import PrivateServer
 from rightlevel.programme.visits.next_week import WeekRules
@@ -42,7 +42,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                         "ms",
                         f"< {LONGEST_MS:.0f} ms",
                         median(taken) < LONGEST_MS,
-                        f"longest of {TIMES}: {max(taken):.1f} ms",
+                        f"longest of {TIMES}: {max(taken):.1f} ms; {machine(conninfo)}",
                     )
                 )
         finally:

@@ -22,7 +22,8 @@ from flatwater.rate_limit import MemoryRateLimiter, RateClass
 from flatwater.rate_limit_postgres import PostgresRateLimiter, sweep_rate_limits
 from rightlevel.database.server import open_server
 
-MEMORY_US, POSTGRES_MS = 3.0, 1.0
+MEMORY_TIMES, POSTGRES_TIMES = 100.0, 5.0
+"""Of a look-up in a dict by the same names; of a bare upsert of the same row."""
 RATE = RateClass("reads", per_s=1e6, burst=1_000_000)
 DURABLE = RateClass("sign_in", per_s=1e6, burst=1_000_000, store="durable")
 WRITERS = 16
@@ -84,8 +85,26 @@ def _memory(say: Callable[[str], None]) -> Figure:
             for name in names:
                 limiter.decide(RATE, name)
         best = min(best, time.perf_counter() - began)
-    took = best / 50_000 * 1e6
-    return Figure("a rate decision in memory", took, "µs", f"<= {MEMORY_US} µs", took <= MEMORY_US)
+    took, floor = best / 50_000 * 1e6, _look_us(names)
+    return Figure(
+        "a rate decision in memory",
+        took,
+        "µs",
+        f"<= {MEMORY_TIMES:.0f} x a look-up",
+        took <= MEMORY_TIMES * floor,
+        f"a look-up in a dict {floor:.3f} µs",
+    )
+
+
+def _look_us(names: list[str]) -> float:
+    known, best = dict.fromkeys(names, 0.0), float("inf")
+    for _ in range(5):
+        began = time.perf_counter()
+        for _ in range(50):
+            for name in names:
+                known.get(name)
+        best = min(best, time.perf_counter() - began)
+    return best / (50 * len(names)) * 1e6
 
 
 async def _postgres(say: Callable[[str], None], conninfo: str) -> Figure:
@@ -104,8 +123,8 @@ async def _postgres(say: Callable[[str], None], conninfo: str) -> Figure:
         "a rate decision in PostgreSQL",
         took,
         "ms",
-        f"<= {POSTGRES_MS} ms",
-        took <= POSTGRES_MS,
+        f"<= {POSTGRES_TIMES:.0f} x its floor",
+        took <= POSTGRES_TIMES * floor,
         f"bare upsert {floor:.2f} ms",
     )
 

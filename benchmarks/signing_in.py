@@ -104,7 +104,7 @@ async def _beside_attackers(url: str, username: str, password: str) -> tuple[lis
         await asyncio.gather(*attackers, return_exceptions=True)
     if any(broken):
         raise RuntimeError(f"an attacker fell over: {broken[0]!r}")
-    if not met["guess 401"] + met["guess 429"] or not met["token 401"] or not met["half sent"]:
+    if not met["guess 403"] + met["guess 429"] or not met["token 401"] or not met["half sent"]:
         raise RuntimeError(f"the attack was none: {dict(met)}")
     return took, met
 

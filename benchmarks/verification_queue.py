@@ -10,8 +10,8 @@ from statistics import median
 import psycopg
 
 from benchmarks.dashboards import fill
-from benchmarks.work import Figure, Service, generated, service, tokens_for
-from rightlevel.database.server import PrivateServer
+from benchmarks.work import Figure, Service, generated, machine, service, tokens_for
+from rightlevel.database.server import AttachedServer, PrivateServer
 
 SCHOOLS = 10_000
 CHILDREN = 1_000_000
@@ -51,7 +51,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                         "ms",
                         f"< {LONGEST_MS:.0f} ms",
                         slow < LONGEST_MS,
-                        f"median {median(taken):.1f} ms, whole request; {len(taken)} reads",
+                        f"median {median(taken):.1f} ms, whole request; {len(taken)} reads; {machine(AttachedServer(folder).conninfo)}",
                     )
                 )
     return found
