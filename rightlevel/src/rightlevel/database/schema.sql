@@ -50,6 +50,7 @@ create table person (
 create unique index person_username_is_unique on person (username) where deleted_at is null;
 create unique index person_email_is_unique on person (lower(email)) where deleted_at is null and email is not null;
 create index person_by_name on person (lower(display_name), id) where deleted_at is null;
+create index person_by_username on person (username);
 
 -- The token itself is never stored: token_hash is SHA-256 of it.
 create table person_session (
@@ -122,6 +123,7 @@ create table audit_entry (
 create index audit_entry_by_time on audit_entry (at desc, id desc);
 create index audit_entry_by_person on audit_entry (person_id, id desc);
 create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+create index audit_entry_by_kind on audit_entry (resource, id desc);
 create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
 create unique index audit_entry_counts_repeats on audit_entry (at, repeat_key) where repeat_key is not null;
 create table audit_entry_rest partition of audit_entry (primary key (id)) default;
@@ -380,7 +382,8 @@ create table student (
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key, id) where deleted_at is null;
 create index student_by_code on student (lower(code)) where deleted_at is null;
-create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
+-- A choice of all children by grade, sex or status goes down one stretch of this for each kind it takes, in the order of names.
+create index student_by_kind on student (grade, sex, status, name_key, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
@@ -2216,6 +2219,8 @@ alter table student add column erased_at timestamptz;
 alter table student add constraint student_merged_is_deleted check (merged_into is null or deleted_at is not null);
 alter table student add constraint student_withdrawn_has_no_contact check (guardian_withdrawn_on is null or guardian_contact is null);
 create index student_by_merge on student (merged_into) where merged_into is not null;
+create index student_deleted_by_kind on student (grade, sex, status, name_key, id) where deleted_at is not null and merged_into is null;
+create index student_deleted_by_code on student (lower(code)) where deleted_at is not null and merged_into is null;
 
 -- Codes stand in one normal form (students.model.code_form) and are compared without case. code_is_shared marks rows from before that: all but the
 -- first of those that share a code; the mark goes with the code or the school.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from flatwater.paging import Page, PageRequest, page_of
+from flatwater.paging import Page, PageRequest, page_of, write_cursor
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
@@ -442,10 +442,26 @@ async def unlock_result_rows(session: Session, result_ids: list[str], *, now: da
     return await session.execute(_queries["unlock_results"], {"result_ids": result_ids, "now": now})
 
 
+LOOKED_THROUGH = 2_500
+"""Results that are looked through for one page, each beside its child's baseline: some 30 ms, however many there are."""
+SCHOOLS_LOOKED_AT = 500
+"""And schools, for in most of them a round may have no result."""
+FIRST_ID = "00000000-0000-0000-0000-000000000000"
+"""Comes before every result of a school."""
+
+
+class _LookedTo(msgspec.Struct, frozen=True):
+    schools: int
+    last_school: int | None
+    results: int
+    school_id: int | None
+    id: str | None
+
+
 async def page_without_baseline(
     session: Session, page: PageRequest, *, round_id: int, school_id: int | None, scope: Scope
 ) -> Page[WithoutBaseline]:
-    after = page.key(tuple[str])
+    after = page.key(tuple[int, str])
     wanted = {
         "by_school": school_id is not None,
         "in_scope": not scope.is_everything,
@@ -456,11 +472,25 @@ async def page_without_baseline(
         "school_id": school_id,
         "held_schools": [each.school_id for each in scope.held],
         "held_subjects": [each.subject for each in scope.held],
-        "after_id": after[0] if after else None,
+        "after_school": after[0] if after else None,
+        "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,
+        "schools": SCHOOLS_LOOKED_AT,
+        "looked": LOOKED_THROUGH,
     }
-    query = _queries["results_without_baseline"].plus(
-        *(part for part, is_wanted in wanted.items() if is_wanted)
-    )
+    parts = [part for part, is_wanted in wanted.items() if is_wanted]
+    query = _queries["results_without_baseline"].plus(*parts)
     rows = await session.fetch_all(query, values, into=WithoutBaseline)
-    return page_of(rows, page, lambda row: (row.id,))
+    if len(rows) == page.rows_to_ask:
+        return page_of(rows, page, lambda row: (row.school_id, row.id))
+    looked = await session.fetch_one(_queries["looked_for_baselines"].plus(*parts), values, into=_LookedTo)
+    return Page(rows, None if looked is None else _further(looked))
+
+
+def _further(looked: _LookedTo) -> str | None:
+    """Where the next look begins; None where all was seen."""
+    if looked.results == LOOKED_THROUGH:
+        return write_cursor((looked.school_id, looked.id))
+    if looked.schools == SCHOOLS_LOOKED_AT and looked.last_school is not None:
+        return write_cursor((looked.last_school + 1, FIRST_ID))
+    return None

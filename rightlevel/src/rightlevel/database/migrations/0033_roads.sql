@@ -1,0 +1,14 @@
+-- Lists that don't grow with the country.
+
+-- Building one index over every child takes longer than a step is usually given.
+set local statement_timeout = '10min';
+
+-- A choice of all children by grade, sex or status goes down one stretch of this for each kind it takes, in the order of names; so does its count.
+create index student_by_kind on student (grade, sex, status, name_key, id) where deleted_at is null;
+drop index student_left_by_name;
+create index student_deleted_by_kind on student (grade, sex, status, name_key, id) where deleted_at is not null and merged_into is null;
+create index student_deleted_by_code on student (lower(code)) where deleted_at is not null and merged_into is null;
+
+-- The audit of one kind of thing, and of whoever has or had a username.
+create index audit_entry_by_kind on audit_entry (resource, id desc);
+create index person_by_username on person (username);
