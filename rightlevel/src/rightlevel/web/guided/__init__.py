@@ -18,7 +18,7 @@ from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import May, Subject, allowed, require_scope
+from rightlevel.programme.permissions import May, Subject, require_scope
 from rightlevel.programme.results import (
     TESTED,
     GuidedRules,
@@ -38,7 +38,7 @@ from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.language import LANGUAGES, N_
+from rightlevel.web.language import LANGUAGES, N_, Language
 from rightlevel.web.pages.forms import Typed
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
@@ -241,14 +241,13 @@ def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> 
         "language": test.tool.language,
         "languages": dict(_languages(test.tools)),
         "rules": test.rules,
-        "words": guided_words(call),
+        "words": guided_words(language_of(call)),
         "levels": [[each.rank, each.code] for each in SCALES[test.subject]],
     }
 
 
-def guided_words(call: Ask) -> dict[str, Any]:
-    """The texts that a script of the guided test shows, in the reader's language."""
-    language = language_of(call)
+def guided_words(language: Language) -> dict[str, Any]:
+    """The texts that a script of the guided test shows, in one language."""
     _ = language.gettext
     return {
         "task": {each: _(word("task", each)) for each in TESTED},
@@ -274,7 +273,6 @@ def guided_words(call: Ask) -> dict[str, Any]:
         "save": _("Save this level"),
         "save_refused": _("Save: the child refused"),
         "answer": _("Answer: {answer}"),
-        "begin": _("Begin"),
     }
 
 
