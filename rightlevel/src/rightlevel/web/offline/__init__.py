@@ -239,7 +239,7 @@ def phone_words(language: Language) -> dict[str, Any]:
         "evicted": _(
             "This browser may remove what is kept here when it needs room. Put this page on the home screen to prevent that."
         ),
-        "more": _("More"),
+        "more_deeds": _("More"),
         "needs_network": _("That page needs a network. Here is what works without one."),
         "another_tab": _("Another window sends now."),
         "child_of_level": _("{name}: {level}"),

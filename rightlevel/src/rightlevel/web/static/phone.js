@@ -20,7 +20,8 @@
   let waitMs = FIRST_WAIT_MS;
   let timer = 0;
   let isSending = false;
-  let notice = "";
+  let notice = ""; // what is said on the screen that is shown
+  let toSay = ""; // and on the next
   let lastAt = 0;
   const drafts = new Map(); // what was tapped on a page that is not saved yet, by its address
   const others = "BroadcastChannel" in window ? new BroadcastChannel("rightlevel-phone") : null;
@@ -229,9 +230,8 @@
     } },
     known.length > 1 ? make("div", { class: "field" }, make("label", { for: "f-who" }, words.open_as), who) : make("p", {}, known[0].display_name),
     fault ? make("p", { class: "fault", role: "alert" }, fault) : null, field, make("button", { class: "button" }, words.unlock));
-    show(title(words.title), notice ? say(notice) : null, form,
+    show(title(words.title), form,
       make("p", {}, button(words.add_person, () => showSetUp(), "quiet")), fromFile());
-    notice = "";
     secret.focus();
   }
 
@@ -349,14 +349,19 @@
     const screen = screens[name] ?? home;
     if (!isNew && (screen === guided || screen === attendance)) return;
     if (!isNew && screen === grid) return updateGrid(parts);
+    if (isNew) {
+      notice = toSay;
+      toSay = "";
+    }
     screen(...parts);
     if (isNew) {
       window.scrollTo(0, 0);
       main.querySelector("h1")?.focus({ preventScroll: true });
     }
   }
-  window.addEventListener("hashchange", () => { notice = ""; refresh(true); });
-  const go = (hash) => {
+  window.addEventListener("hashchange", () => refresh(true));
+  const go = (hash, said = "") => {
+    toSay = said;
     if (location.hash === `#${hash}`) refresh(true);
     else location.hash = hash;
   };
@@ -389,16 +394,16 @@
 
   function more() {
     const waiting = items.length;
-    return make("details", { class: "panel", id: "more" }, make("summary", {}, words.more),
+    return make("details", { class: "panel", id: "more" }, make("summary", {}, words.more_deeds),
       make("p", { class: "mute" }, filled(words.fetched, { moment: moment.format(new Date(pack.made_at)) })),
       make("p", { class: "acts" },
         button(words.fetch_again, async () => {
           try {
             await sendNow();
             await fetchPack();
-            notice = filled(words.fetched, { moment: moment.format(new Date(pack.made_at)) });
+            toSay = filled(words.fetched, { moment: moment.format(new Date(pack.made_at)) });
           } catch {
-            notice = words.fetch_failed;
+            toSay = words.fetch_failed;
           }
           refresh(true);
         }, "second"),
@@ -422,7 +427,7 @@
   async function remove() {
     items = await vault.all();
     if (items.length) {
-      notice = filled(words.remove_sure, { n: number.format(items.length) });
+      toSay = filled(words.remove_sure, { n: number.format(items.length) });
       refresh(true);
       return;
     }
@@ -556,7 +561,6 @@
     const back = title(child.name, `${child.code} · ${gradeName(child.grade)} · ${words.subject[subject]}`, hash);
     back.querySelector(".back").lastChild.textContent = className(school.classes.find((each) => classKey(each) === classKey(child)) ?? child);
     show(back, notice ? say(notice, "good") : null, place);
-    notice = "";
     const tools = pack.tools.filter((each) => each.subject === subject);
     const about = {
       subject, tools, rules: pack.rules, words, levels: words.levels[subject], steps: [], assent: false,
@@ -577,12 +581,9 @@
           outcome: came.level ? "assessed" : "refused", level: came.level, method: "guided", tested_on: day.value,
           assent: came.assent, tool: came.level ? came.tool : null, steps: came.steps,
         });
-        notice = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
+        const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
         const next = nextChild(child, subject);
-        const said = notice;
-        go(next ? `test/${next.id}/${subject}` : hash);
-        notice = said;
-        refresh(true);
+        go(next ? `test/${next.id}/${subject}` : hash, said);
       } catch (error) {
         if (!(error instanceof NotKept)) throw error;
         event.target.removeAttribute("aria-busy");
@@ -641,10 +642,7 @@
           version: held ? null : group.taught.find((each) => each.held_on === day.value)?.version ?? null,
         });
         const there = [...marks.values()].filter((each) => each !== "absent").length;
-        const said = filled(words.saved_attendance, { present: number.format(there), all: number.format(group.members.length) });
-        go("");
-        notice = said;
-        refresh(true);
+        go("", filled(words.saved_attendance, { present: number.format(there), all: number.format(group.members.length) }));
       } catch (error) {
         if (!(error instanceof NotKept)) throw error;
         fault.hidden = false;
