@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from urllib.parse import urlsplit
@@ -63,8 +64,6 @@ class Line:
 
     def _end(self, each: socket.socket) -> None:
         self._open.discard(each)
-        try:
+        with contextlib.suppress(OSError):  # it was ended before
             each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it was ended before
         each.close()

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 from journey import PASSWORD, PHONE, Site, sign_in
-from village_line import Line
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serving import DEADLINE_S, Served
+from village_line import Line
 
 from flatwater.queries import read_queries
 
