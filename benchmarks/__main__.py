@@ -36,7 +36,7 @@ BENCHES = (
     "doctors",
     "groups",
     "next_week",
-    "twins",
+    "duplicates",
     "verification_queue",
     "roads",
 )

@@ -18,7 +18,7 @@ import msgspec
 
 from benchmarks.load import Load, Request, run_load
 from benchmarks.work import ROOT, Figure, Service, fresh, run_json, service, tokens_for
-from rightlevel.operations.made_up.drawing import apportion
+from rightlevel.operations.sample_data.drawing import apportion
 from rightlevel.programme.levels import SCALES
 
 DATA = ROOT.parent / "shared" / "data"

@@ -33,8 +33,8 @@ def _lock_forgotten_by_the_grid() -> None:
 
 
 def _retry_counted_twice() -> None:
-    house = _module("web.house").RightLevelHouse
-    recall = house.recall
+    application = _module("web.application").RightLevelApplication
+    recall = application.recall
 
     async def twice(self: Any, call: Any) -> Any:
         answer = await recall(self, call)
@@ -45,12 +45,12 @@ def _retry_counted_twice() -> None:
                 await session._connection.execute(DUPLICATE.encode(), {"id": told["result_id"]})
         return answer
 
-    house.recall = twice
+    application.recall = twice
 
 
 def _right_from_a_cache() -> None:
-    house = _module("web.house")
-    found = house.read_actor
+    application = _module("web.application")
+    found = application.read_actor
     kept: dict[object, Any] = {}
 
     async def cached(call: Any, session: Any, *, scopes: Any) -> Any:
@@ -63,7 +63,7 @@ def _right_from_a_cache() -> None:
         kept[actor.person_id] = actor.scope
         return actor
 
-    house.read_actor = cached
+    application.read_actor = cached
 
 
 def _list_that_stops() -> None:

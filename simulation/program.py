@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -119,6 +120,8 @@ def _run(command: dict[str, Any]) -> dict[str, Any]:
         code = 0
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else 1
+    except BaseException:  # noqa: BLE001 (said in the process's own log: it ends here, and nobody above it would)
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

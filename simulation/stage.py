@@ -32,6 +32,7 @@ NIGHT_UTC = 18
 """One in the morning of the next day in Phnom Penh."""
 START_S = 40.0
 WHERE_S = 1.0
+ENDED = ("ended", "gone")
 ENDING_S = 60.0
 """So long a process may take to end, or a command to be done, before it is killed."""
 LAUNCHER_S = 150.0
@@ -330,10 +331,11 @@ class Run:
                     return
             except Lost:
                 pass
-            if time.monotonic() > until:
+            state = self.states()[port]
+            if state.startswith(ENDED) or time.monotonic() > until:
                 await self._where(port)
                 said = (self.folder / f"serve-{port}").read_text("utf-8", "replace")
-                raise RuntimeError(f"the program does not start: {said[-4000:]}")
+                raise RuntimeError(f"the program does not start ({state}): {said[-4000:]}")
             await asyncio.sleep(0.02)
 
     def states(self) -> dict[int, str]:

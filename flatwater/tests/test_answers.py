@@ -7,7 +7,7 @@ import pytest
 
 from flatwater.answers import Answer, answer_with, problem, problem_for, squeezed
 from flatwater.contract import Created, Html, Raw, Redirect, Streamed
-from flatwater.errors import DatabaseGone, TooBig, TooMany
+from flatwater.errors import DatabaseUnavailable, TooBig, TooMany
 from flatwater.inputs import InputInvalid
 from flatwater.paging import BadCursor, Page
 from flatwater.transaction import ValueRefused
@@ -85,7 +85,7 @@ def test_a_refusal_says_when_to_ask_again_in_whole_seconds() -> None:
     soon = problem_for(TooMany(retry_after_s=0.001))
     assert soon is not None
     assert soon.headers == {"retry-after": "1"}
-    assert content(problem_for(DatabaseGone()))["code"] == "database_gone"
+    assert content(problem_for(DatabaseUnavailable()))["code"] == "database_unavailable"
 
 
 def test_what_will_not_pass_later_either_does_not_say_when_to_ask_again() -> None:

@@ -14,7 +14,7 @@ from network import Onlooker, query
 
 from flatwater import asgi
 from flatwater.answers import Answer, problem
-from flatwater.asgi import ContractApp, House
+from flatwater.asgi import ContractApp, WebApplication
 from flatwater.clock import Clock, StandingClock, SystemClock
 from flatwater.contract import (
     Call,
@@ -29,7 +29,7 @@ from flatwater.contract import (
     Streamed,
     Upload,
 )
-from flatwater.errors import DatabaseGone, LockTimeout
+from flatwater.errors import DatabaseUnavailable, LockTimeout
 from flatwater.paging import Page, PageLimit, PageRequest, page_of
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateClass
@@ -73,7 +73,7 @@ class Wait(msgspec.Struct):
     seconds: float = 0.0
 
 
-class OurHouse(House[str, Things]):
+class OurApplication(WebApplication[str, Things]):
     """Lets in whoever says a name, and remembers writes that carry a key."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class OurHouse(House[str, Things]):
 
     async def explain(self, error: Exception, call: Call[str, Things]) -> Answer:
         if self.is_broken:
-            raise DatabaseGone if isinstance(error, LockTimeout) else KeyError("explain")
+            raise DatabaseUnavailable if isinstance(error, LockTimeout) else KeyError("explain")
         if isinstance(error, ConstraintViolated):
             return problem(409, "conflict", error.constraint)
         return await super().explain(error, call)
@@ -260,7 +260,7 @@ class Served(msgspec.Struct):
     """The service over a real socket, what it works with, and one client."""
 
     app: ContractApp[str, Things]
-    house: OurHouse
+    application: OurApplication
     things: Things
     client: httpx.AsyncClient
     port: int
@@ -313,10 +313,10 @@ async def served(listening: Socket, database: Database) -> AsyncIterator[Served]
     async def lifespan() -> AsyncIterator[Things]:
         yield things
 
-    house = OurHouse()
-    listening.app = app = ContractApp(routes, house, lifespan)
+    application = OurApplication()
+    listening.app = app = ContractApp(routes, application, lifespan)
     async with app.running(), httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.port}") as client:
-        yield Served(app, house, things, client, listening.port)
+        yield Served(app, application, things, client, listening.port)
 
 
 async def until(is_so: Callable[[], bool], within_s: float = 3.0) -> None:
@@ -452,11 +452,11 @@ async def test_what_is_expected_is_not_logged(served: Served, caplog: pytest.Log
 async def test_an_explanation_that_fails_is_an_answer_too(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served.house.is_broken = True
+    served.application.is_broken = True
     assert (await served.client.get("/bug")).json()["code"] == "unexpected"
     assert len(caplog.records) == 1
     assert "ZeroDivisionError" in caplog.text
-    assert (await served.client.get("/busy")).json()["code"] == "database_gone"
+    assert (await served.client.get("/busy")).json()["code"] == "database_unavailable"
     assert len(caplog.records) == 1
 
 
@@ -686,7 +686,7 @@ async def test_a_service_with_a_gap_does_not_start() -> None:
 
     broken.endpoint("GET", "/", who=Everyone(), rate=ANY, deadline_s=1, work="none")(silent)
     with pytest.raises(ContractBroken, match="no summary"):
-        ContractApp(broken, OurHouse(), cast("Any", None))
+        ContractApp(broken, OurApplication(), cast("Any", None))
 
 
 async def _lived(app: ContractApp[Any, Any], *messages: str) -> list[dict[str, Any]]:
@@ -717,7 +717,7 @@ async def test_starting_and_closing_are_told_as_they_went(caplog: pytest.LogCapt
             if not closes:
                 raise OSError("no disk")
 
-        return ContractApp(routes, OurHouse(), lifespan)
+        return ContractApp(routes, OurApplication(), lifespan)
 
     both = ("lifespan.startup", "lifespan.shutdown")
     assert [each["type"] for each in await _lived(app(), *both)] == [
@@ -738,7 +738,7 @@ async def test_other_addresses_go_to_whoever_serves_them() -> None:
     async def otherwise(scope: Any, receive: Any, send: Any) -> None:
         asked.append(scope["path"])
 
-    app = ContractApp(routes, OurHouse(), cast("Any", None), otherwise=otherwise)
+    app = ContractApp(routes, OurApplication(), cast("Any", None), otherwise=otherwise)
     await app(
         {"type": "http", "method": "GET", "path": "/static/app.css"}, cast("Any", None), cast("Any", None)
     )
@@ -753,7 +753,9 @@ async def test_a_web_socket_is_turned_away() -> None:
     async def send(message: Any) -> None:
         said.append(message["type"])
 
-    await ContractApp(routes, OurHouse(), cast("Any", None))({"type": "websocket"}, cast("Any", None), send)
+    await ContractApp(routes, OurApplication(), cast("Any", None))(
+        {"type": "websocket"}, cast("Any", None), send
+    )
     assert said == ["websocket.close"]
 
 
@@ -764,7 +766,7 @@ async def test_rates_are_counted_by_the_clock_of_the_limiter(database: Database)
     async def lifespan() -> AsyncIterator[Things]:
         yield Things(database, clock)
 
-    app = ContractApp(routes, OurHouse(), lifespan, limiter=MemoryRateLimiter(clock=clock))
+    app = ContractApp(routes, OurApplication(), lifespan, limiter=MemoryRateLimiter(clock=clock))
     async with (
         app.running(),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client,

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from network import query
 
-from flatwater.asgi import ContractApp, House
+from flatwater.asgi import ContractApp, WebApplication
 from flatwater.clock import Clock, SystemClock
 from flatwater.contract import Call, Everyone, Raw, Registry
 from flatwater.guards import Guards
@@ -182,7 +182,7 @@ async def served(database: Database) -> AsyncIterator[Served]:
     async def lifespan() -> AsyncIterator[App]:
         yield app
 
-    service = ContractApp(routes, House[None, App](), lifespan, guards=lambda app: app.guards)
+    service = ContractApp(routes, WebApplication[None, App](), lifespan, guards=lambda app: app.guards)
     transport = httpx.ASGITransport(service)
     async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Served(client, database, shedder, budgets, seen, memory_bytes, app)

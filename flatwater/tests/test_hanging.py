@@ -12,7 +12,7 @@ import pytest
 from network import Network, Onlooker, query
 from running_server import RunningServer
 
-from flatwater.errors import CommitUnknown, DatabaseGone, DeadlineExceeded, PoolFull, PoolTimeout
+from flatwater.errors import CommitUnknown, DatabaseUnavailable, DeadlineExceeded, PoolFull, PoolTimeout
 from flatwater.pool import Database, Limits
 from flatwater.transaction import Session
 
@@ -59,7 +59,7 @@ KINDS = (_sleep, _wait_for_a_lock, _wait_for_another_service, _copy_for_ever)
 async def hang(database: Database, kind: Callable[[Session], Awaitable[None]]) -> float:
     """One transaction that never ends by itself; how long it took until its caller was free."""
     began = time.monotonic()
-    with pytest.raises((DeadlineExceeded, PoolTimeout, DatabaseGone)):
+    with pytest.raises((DeadlineExceeded, PoolTimeout, DatabaseUnavailable)):
         async with database.transaction(deadline_s=DEADLINE_S) as session:
             await session.execute(ADD, {"author": "hanging", "words": str(began + random.random())})
             await kind(session)
@@ -77,7 +77,7 @@ async def under_load(database: Database, clients: int = 8) -> AsyncIterator[dict
                 async with database.read(deadline_s=2.0) as session:
                     await session.fetch_value(ONE, {})
                 told["answered"] += 1
-            except (PoolFull, PoolTimeout, DeadlineExceeded, DatabaseGone):
+            except (PoolFull, PoolTimeout, DeadlineExceeded, DatabaseUnavailable):
                 told["refused"] += 1
             await asyncio.sleep(0.002)
 
@@ -163,7 +163,7 @@ async def _until_answered(database: Database) -> None:
     """Until somebody who asks is answered: the look whether it is back comes within a second."""
     async with asyncio.timeout(5.0):
         while True:
-            with contextlib.suppress(DatabaseGone, PoolTimeout):
+            with contextlib.suppress(DatabaseUnavailable, PoolTimeout):
                 async with database.read(deadline_s=2.0) as session:
                     await session.fetch_value(ONE, {})
                 return

@@ -12,7 +12,7 @@ from running_server import RunningServer
 
 from flatwater.errors import (
     CommitUnknown,
-    DatabaseGone,
+    DatabaseUnavailable,
     DeadlineExceeded,
     PoolFull,
     PoolTimeout,
@@ -154,19 +154,19 @@ async def test_renewing_replaces_connections_at_rest_and_in_use_and_refuses_nobo
 
 async def test_a_database_that_is_not_there_is_told_within_its_time(tmp_path: object) -> None:
     began = time.monotonic()
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseUnavailable):
         await Database(f"host={tmp_path} dbname=x", limits=Limits(connect_s=0.1)).open()
     assert time.monotonic() - began < 1
 
 
 async def test_a_database_that_was_not_opened_or_is_closed_is_gone(conninfo: str) -> None:
     database = Database(conninfo)
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseUnavailable):
         await ask(database)
     await database.open()
     assert await ask(database) == 1
     await database.close()
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseUnavailable):
         await ask(database)
     await database.close()
 
@@ -375,7 +375,7 @@ async def test_a_silent_network_is_told_from_a_busy_pool(network: Network) -> No
         network.fall_silent()
         with pytest.raises(DeadlineExceeded):
             await sleep(database, 0, deadline_s=0.1)
-        with pytest.raises((DatabaseGone, PoolTimeout)):
+        with pytest.raises((DatabaseUnavailable, PoolTimeout)):
             await ask(database)
         network.speak()
 
@@ -705,10 +705,10 @@ async def test_a_server_that_dies_and_comes_back_is_worked_with_again(
         await asyncio.to_thread(server.end, number)
         try:
             for task in (in_the_middle, writing):
-                with pytest.raises(DatabaseGone):
+                with pytest.raises(DatabaseUnavailable):
                     await task
             began = time.monotonic()
-            with pytest.raises(DatabaseGone):
+            with pytest.raises(DatabaseUnavailable):
                 await ask(database)
             assert time.monotonic() - began < 1
         finally:

@@ -11,7 +11,7 @@ from psycopg import errors
 
 from flatwater.errors import (
     DatabaseFull,
-    DatabaseGone,
+    DatabaseUnavailable,
     DeadlineExceeded,
     LockTimeout,
     PoolFull,
@@ -379,7 +379,7 @@ async def test_a_transaction_that_idles_too_long_is_ended_by_the_server(conninfo
         with pytest.raises(DeadlineExceeded):
             async with database.transaction(deadline_s=0.09) as session:
                 await asyncio.sleep(0.5)
-        with pytest.raises((DeadlineExceeded, DatabaseGone)):
+        with pytest.raises((DeadlineExceeded, DatabaseUnavailable)):
             async with database.snapshot(deadline_s=0.1) as session:
                 await session.command("SET LOCAL idle_in_transaction_session_timeout = 20")
                 await asyncio.sleep(0.08)
@@ -402,12 +402,12 @@ async def test_a_transaction_that_idles_too_long_is_ended_by_the_server(conninfo
         (errors.OutOfMemory(), DatabaseFull),
         (errors.TooManyConnections(), PoolFull),
         (errors.IdleInTransactionSessionTimeout(), DeadlineExceeded),
-        (errors.AdminShutdown(), DatabaseGone),
-        (errors.CrashShutdown(), DatabaseGone),
-        (errors.CannotConnectNow(), DatabaseGone),
-        (errors.ConnectionFailure(), DatabaseGone),
-        (errors.OperationalError("the connection is lost"), DatabaseGone),
-        (errors.InterfaceError("the connection is closed"), DatabaseGone),
+        (errors.AdminShutdown(), DatabaseUnavailable),
+        (errors.CrashShutdown(), DatabaseUnavailable),
+        (errors.CannotConnectNow(), DatabaseUnavailable),
+        (errors.ConnectionFailure(), DatabaseUnavailable),
+        (errors.OperationalError("the connection is lost"), DatabaseUnavailable),
+        (errors.InterfaceError("the connection is closed"), DatabaseUnavailable),
         (errors.NotNullViolation(), ConstraintViolated),
         (errors.NumericValueOutOfRange(), ValueRefused),
         (errors.DataError("a zero character"), ValueRefused),

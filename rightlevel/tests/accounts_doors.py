@@ -56,7 +56,7 @@ select coalesce(sum(failures), 0)::int from sign_in_failure where kind = %(kind)
 )
 
 
-class House:
+class AccountsScene:
     """The cast, committed, everybody with the same password."""
 
     def __init__(
@@ -104,8 +104,8 @@ class House:
 
 async def open_house(
     database: Database, passwords: PasswordHasher, clock: StandingClock, *, admins_need_it: bool = False
-) -> House:
-    """A house in which everybody of the cast has the password."""
+) -> AccountsScene:
+    """A scene in which everybody of the cast has the password."""
     password_hash = await passwords.hash(PASSWORD)
     async with database.transaction(deadline_s=60) as session:
         cast = await make_cast(session)
@@ -113,55 +113,55 @@ async def open_house(
         await session.execute(QUERIES["give_password"], {"hash": password_hash, "names": names})
         if not admins_need_it:
             await set_admins_need_second_factor(session, None, is_needed=False)
-    return House(database, passwords, clock, cast)
+    return AccountsScene(database, passwords, clock, cast)
 
 
 def secret_of(text: str) -> bytes:
     return base64.b32decode(text.replace(" ", ""))
 
 
-def code(house: House, secret: bytes, *, steps: int = 0) -> str:
-    return totp.code_at(secret, totp.step_at(house.clock.now().timestamp()) + steps)
+def code(scene: AccountsScene, secret: bytes, *, steps: int = 0) -> str:
+    return totp.code_at(secret, totp.step_at(scene.clock.now().timestamp()) + steps)
 
 
-async def enrol(house: House, entered: SignedIn) -> tuple[bytes, Confirmed]:
-    actor = await house.known(entered)
-    begun = await begin_second_factor(house.database, house.passwords, house.clock, actor, password=PASSWORD)
+async def enrol(scene: AccountsScene, entered: SignedIn) -> tuple[bytes, Confirmed]:
+    actor = await scene.known(entered)
+    begun = await begin_second_factor(scene.database, scene.passwords, scene.clock, actor, password=PASSWORD)
     secret = secret_of(begun.secret)
-    confirmed = await house.database.run(
+    confirmed = await scene.database.run(
         lambda session: confirm_second_factor(
-            session, actor, code=code(house, secret), clock=house.clock, device="test", life_s=LIFE_S
+            session, actor, code=code(scene, secret), clock=scene.clock, device="test", life_s=LIFE_S
         ),
         deadline_s=5,
     )
-    house.clock.advance(60)
+    scene.clock.advance(60)
     return secret, confirmed
 
 
 PIN = "274951"
 
 
-async def linked(house: House, by: str = "coordinator", school_id: int | None = None) -> str:
+async def linked(scene: AccountsScene, by: str = "coordinator", school_id: int | None = None) -> str:
     """The secret of a device that is linked to a school."""
-    actor = await house.now(by)
-    made = await house.database.run(
-        lambda session: make_link_code(session, actor, school_id or house.cast.school_a, house.clock),
+    actor = await scene.now(by)
+    made = await scene.database.run(
+        lambda session: make_link_code(session, actor, school_id or scene.cast.school_a, scene.clock),
         deadline_s=5,
     )
-    link = await link_device(house.database, house.clock, code=made.code, address="10.0.0.7", label="Phone")
+    link = await link_device(scene.database, scene.clock, code=made.code, address="10.0.0.7", label="Phone")
     return link.secret
 
 
-async def give_pin(house: House, name: str, pin: str = PIN) -> None:
-    actor = await house.now(name)
-    await choose_pin(house.database, house.passwords, house.clock, actor, pin=pin)
+async def give_pin(scene: AccountsScene, name: str, pin: str = PIN) -> None:
+    actor = await scene.now(name)
+    await choose_pin(scene.database, scene.passwords, scene.clock, actor, pin=pin)
 
 
-async def enter_by_pin(house: House, secret: str | None, person_id: int, pin: str = PIN) -> SignedIn:
+async def enter_by_pin(scene: AccountsScene, secret: str | None, person_id: int, pin: str = PIN) -> SignedIn:
     return await sign_in_by_pin(
-        house.database,
-        house.passwords,
-        house.clock,
+        scene.database,
+        scene.passwords,
+        scene.clock,
         secret=secret,
         person_id=person_id,
         pin=pin,

@@ -53,9 +53,9 @@ update student set merged_into = (select id from student where school_id = %(sch
 -- And how.
 insert into student_merge (kept_id, gone_id, reason, merged_at, merged_by)
 select a.id, b.id, 'entered twice', %(now)s, %(leader)s from student a, student b where a.school_id = %(school)s and a.code = 'F1' and b.school_id = %(school)s and b.code = 'F12'
--- name: s05_not_twins
+-- name: s05_not_duplicates
 -- Two who are not one.
-insert into not_twins (first_id, second_id, said_at, said_by)
+insert into not_duplicates (first_id, second_id, said_at, said_by)
 select least(a.id, b.id), greatest(a.id, b.id), %(now)s, %(leader)s from student a, student b
 where a.school_id = %(school)s and a.code = 'F2' and b.school_id = %(school)s and b.code = 'F3'
 -- name: s05b_erased_code
@@ -144,7 +144,7 @@ from generate_series(1, 3) n
 -- Their changes.
 insert into visit_change (visit_id, version, at, person_id, before, after) select id, 2, %(now)s, %(mentor)s, '{}', '{}' from visit where school_id = %(school)s
 -- name: s23_follow_up
--- What was agreed.
+-- Follow-up actions.
 insert into follow_up (id, visit_id, school_id, subject, owner_id, words, due_on, raised_by, raised_at)
 select gen_random_uuid(), id, school_id, 'math', %(teacher)s, 'Bring the books', '2026-11-15', %(mentor)s, %(now)s from visit where school_id = %(school)s
 -- name: s24_planned_visit

@@ -710,7 +710,7 @@ class Merge:
         if not kept.is_live or not gone.is_live:
             return "not_found"
         if kept.is_erased or gone.is_erased:
-            return "not_both"
+            return "not_mergeable"
         if w.p.schools[kept.record.school].is_practice != w.p.schools[gone.record.school].is_practice:
             return "across_practice"
         results = [*w.p.results_of(kept.id), *w.p.results_of(gone.id)]
@@ -758,7 +758,7 @@ class Unmerge:
 
     @staticmethod
     def judge(w: World, d: Deed) -> str:
-        return "?" if d.given["merge"] in w.p.merges else "already_apart"
+        return "?" if d.given["merge"] in w.p.merges else "merge_already_undone"
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:

@@ -362,21 +362,21 @@ def _merge_school(w: World, d: Deed) -> str:
 
 plain(
     "decide_duplicates",
-    "POST /schools/{id}/twins",
+    "POST /schools/{id}/duplicates",
     roles=MENTORS,
     given=a_school,
     weight=0.05,
     form=(
-        given("school", "/schools/", "/twins"),
-        given("school", "/schools/", "/twins"),
+        given("school", "/schools/", "/duplicates"),
+        given("school", "/schools/", "/duplicates"),
         lambda _w, _d: {"keep": "apart"},
     ),
 )
 by_page(
     "unmerge",
-    "POST /schools/{id}/twins/undo",
-    page=lambda w, d: f"/schools/{_merge_school(w, d)}/twins",
-    action=lambda w, d: f"/schools/{_merge_school(w, d)}/twins/undo",
+    "POST /schools/{id}/duplicates/undo",
+    page=lambda w, d: f"/schools/{_merge_school(w, d)}/duplicates",
+    action=lambda w, d: f"/schools/{_merge_school(w, d)}/duplicates/undo",
     typed=lambda w, d: {"merge_id": w.ids[d.given["merge"]], "reason": "two after all"},
 )
 
@@ -501,7 +501,7 @@ plain(
 
 
 def with_password(_w: World, _d: Deed) -> dict[str, Any]:
-    """Who sets up a second step shows the password again."""
+    """Who sets up two-step verification shows the password again."""
     return {"password": PASSWORD}
 
 

@@ -724,7 +724,7 @@ def _two(w: World) -> dict[str, Any] | None:
 
 plain(
     "not_the_same",
-    "POST /api/v1/not-twins",
+    "POST /api/v1/not-duplicates",
     roles=MENTORS,
     given=_two,
     school_of=_of_child,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from flatwater.queries import load_queries
-
-if TYPE_CHECKING:
-    from flatwater.transaction import Session
+from flatwater.queries import Query, load_queries
 
 Way = Literal["notify", "outbox"]
 """NOTIFY, or a row in an outbox that every process reads each second: for many committing at once, and behind a pooler."""
@@ -31,6 +28,14 @@ class Drop(msgspec.Struct, frozen=True, order=True, array_like=True):
     what: str = ""
 
 
+class Committing(Protocol):
+    """A transaction that is about to be committed, in which statements can still be run (flatwater.transaction.Session is one)."""
+
+    async def execute(self, query: Query, parameters: dict[str, Any], /) -> int: ...
+
+    async def fetch_value(self, query: Query, parameters: dict[str, Any], /) -> Any: ...
+
+
 class Announcer:
     """Tells what transactions make stale, once for each commit. Every `Database` has one, with or without caches of its own."""
 
@@ -40,7 +45,7 @@ class Announcer:
         self.told = 0
         self.collapsed = 0
 
-    async def announce(self, session: Session, drops: set[Drop]) -> None:
+    async def announce(self, session: Committing, drops: set[Drop]) -> None:
         """Tells every process, in the transaction. *Cost*: one statement."""
         payload = msgspec.json.encode(sorted(drops))
         if len(payload) > MAX_PAYLOAD_BYTES:

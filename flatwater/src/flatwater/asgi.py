@@ -60,11 +60,11 @@ class NotSignedIn(Exception):
     """Please sign in first."""
 
 
-class House(Generic[ActorT, AppT]):
+class WebApplication(Generic[ActorT, AppT]):
     """What a service brings to its contracts; each part may be overridden."""
 
     own_names: frozenset[str] = frozenset()
-    """Form fields that the house itself reads, whatever the route."""
+    """Form fields that the application itself reads, whatever the route."""
 
     async def authenticate(self, call: Call[ActorT, AppT]) -> ActorT | None:
         """Who is calling, read in the request's own session where it has one; None for a stranger."""
@@ -135,7 +135,7 @@ class ContractApp(Generic[ActorT, AppT]):
     def __init__(
         self,
         registry: Registry,
-        house: House[ActorT, AppT],
+        application: WebApplication[ActorT, AppT],
         lifespan: Lifespan[AppT],
         *,
         otherwise: ASGIApp | None = None,
@@ -146,7 +146,7 @@ class ContractApp(Generic[ActorT, AppT]):
         registry.verify()
         self.registry = registry
         self._routes = Routes(registry)
-        self._house = house
+        self._application = application
         self._lifespan = lifespan
         self._otherwise = otherwise
         memory = MemoryRateLimiter() if limiter is None else limiter  # an empty one is false
@@ -159,7 +159,9 @@ class ContractApp(Generic[ActorT, AppT]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._serve(scope, receive, _with_headers(send, self._house.everywhere(self._app, scope)))
+            await self._serve(
+                scope, receive, _with_headers(send, self._application.everywhere(self._app, scope))
+            )
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -263,7 +265,7 @@ class ContractApp(Generic[ActorT, AppT]):
             shedder.leave()
 
     def _headers(self, call: Call[ActorT, AppT]) -> dict[str, str]:
-        headers = self._house.headers(call)
+        headers = self._application.headers(call)
         if call.decision is None:
             return headers
         rate = call.endpoint.rate
@@ -275,7 +277,7 @@ class ContractApp(Generic[ActorT, AppT]):
 
     async def _explain(self, error: Exception, call: Call[ActorT, AppT]) -> Answer:
         try:
-            answer = await self._house.explain(error, call)
+            answer = await self._application.explain(error, call)
         except Exception as second:  # explaining may need a database that has just gone
             expected = problem_for(second)
             if expected is None:
@@ -292,7 +294,7 @@ class ContractApp(Generic[ActorT, AppT]):
         self, endpoint: Endpoint, app: AppT, scope: Scope, parameters: dict[str, str]
     ) -> Call[ActorT, AppT]:
         client = scope.get("client")
-        origin = self._house.origin(
+        origin = self._application.origin(
             app, client[0] if client else LOCAL, scope["headers"], scope.get("scheme", "http")
         )
         return Call(
@@ -311,7 +313,7 @@ class ContractApp(Generic[ActorT, AppT]):
     async def _answer(
         self, call: Call[ActorT, AppT], parameters: dict[str, str], scope: Scope, receive: Receive
     ) -> Answer:
-        rate, identity = call.endpoint.rate, self._house.identity(call)
+        rate, identity = call.endpoint.rate, self._application.identity(call)
         memory = self.rates.memory
         decision = (
             memory.decide(rate, identity)
@@ -321,9 +323,9 @@ class ContractApp(Generic[ActorT, AppT]):
         call.decision = decision
         if not decision.allowed:
             raise TooMany(retry_after_s=decision.retry_after_s)
-        self._house.admit(call)
+        self._application.admit(call)
         if call.endpoint.who.needs_actor and _may_be_large(call):
-            call.actor = await self._house.recognise(call)
+            call.actor = await self._application.recognise(call)
             if not call.endpoint.who.allows(call.actor):
                 raise NotSignedIn if call.actor is None else NotAllowed
         call.sent = await self._read_sent(call, scope, receive)
@@ -367,22 +369,24 @@ class ContractApp(Generic[ActorT, AppT]):
                 session.charge_rows = meter.charge_rows
             call.cookies_to_set.clear()
             call.state.clear()
-            call.actor = await self._house.authenticate(call)
+            call.actor = await self._application.authenticate(call)
             if not endpoint.who.allows(call.actor):
                 raise NotSignedIn if call.actor is None and endpoint.who.needs_actor else NotAllowed
-            if endpoint.work == "write" and (known := await self._house.recall(call)) is not None:
+            if endpoint.work == "write" and (known := await self._application.recall(call)) is not None:
                 return known
             is_apart = endpoint.work == "none" and endpoint.method != "GET"
-            if is_apart and (known := await self._house.recall_apart(call)) is not None:
+            if is_apart and (known := await self._application.recall_apart(call)) is not None:
                 return known
-            result = await endpoint.handler(call, **decode_inputs(call, parameters, self._house.own_names))
+            result = await endpoint.handler(
+                call, **decode_inputs(call, parameters, self._application.own_names)
+            )
             answer = answer_with(result)
             if meter is not None:
                 meter.charge_response(len(answer.content))
             if endpoint.work == "write":
-                await self._house.remember(call, kept_of(result, answer))
+                await self._application.remember(call, kept_of(result, answer))
             elif is_apart and answer.chunks is None:
-                await self._house.remember_apart(call, kept_of(result, answer))
+                await self._application.remember_apart(call, kept_of(result, answer))
             return answer
 
         if endpoint.work == "read":

@@ -31,17 +31,17 @@ class PoolTimeout(Refused):
     code = "pool_timeout"
 
 
-class DatabaseGone(Refused):
+class DatabaseUnavailable(Refused):
     """The database can't be reached. Nothing of this request was saved unless you were told so."""
 
-    code = "database_gone"
+    code = "database_unavailable"
     retry_after_s = 5.0
 
 
-class DatabaseAway(DatabaseGone):
+class CircuitOpen(DatabaseUnavailable):
     """The database could not be reached a moment ago, so this was not tried. Please try again in a moment."""
 
-    code = "database_away"
+    code = "circuit_open"
     retry_after_s = 1.0
 
 

@@ -326,7 +326,7 @@ def _with_plain_ids(value: Any, name: str) -> Any:
 def decode_inputs(
     call: Call[Any, Any], parameters: dict[str, str], own_names: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """The handler's keyword arguments, typed as the contract says; `own_names` are form fields that the house itself reads.
+    """The handler's keyword arguments, typed as the contract says; `own_names` are form fields that the application itself reads.
 
     *Errors*: InputInvalid; UnknownField for a name that the contract does not have, so that a misspelt filter never lists everybody.
 

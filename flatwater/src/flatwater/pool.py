@@ -27,9 +27,9 @@ from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
 from flatwater.dsn import read_dsn
 from flatwater.errors import (
+    CircuitOpen,
     CommitUnknown,
-    DatabaseAway,
-    DatabaseGone,
+    DatabaseUnavailable,
     DeadlineExceeded,
     PoolFull,
     PoolTimeout,
@@ -227,7 +227,7 @@ class Database:
         await self.close()
 
     async def open(self) -> None:
-        """Connects and makes sure that the server holds our limits. *Errors*: DatabaseGone, LimitsNotHeld."""
+        """Connects and makes sure that the server holds our limits. *Errors*: DatabaseUnavailable, LimitsNotHeld."""
         self._is_opening = True
         await self._pool.open()
         try:
@@ -235,7 +235,7 @@ class Database:
             await self._verify()
         except (psycopg_pool.PoolTimeout, errors.Error) as error:
             await self.close()
-            raise DatabaseGone from error
+            raise DatabaseUnavailable from error
         except BaseException:
             await self.close()
             raise
@@ -311,7 +311,7 @@ class Database:
     async def read(self, *, deadline_s: float, route: str | None = None) -> AsyncIterator[Session]:
         """A read-only session; each statement sees what is committed when it starts. The server shows whose `route` it is.
 
-        *Errors*: PoolFull, PoolTimeout, DatabaseGone, DeadlineExceeded, StatementTimeout.
+        *Errors*: PoolFull, PoolTimeout, DatabaseUnavailable, DeadlineExceeded, StatementTimeout.
         """
         async with self._reading(self._pool, deadline_s, route) as session:
             yield session
@@ -435,7 +435,7 @@ class Database:
         """A read-only session on a connection that is opened for it and closed after: it queues behind nobody, and asks whether
         the server takes new connections too.
 
-        *Errors*: ServerFull when it is there and takes no more; DatabaseGone when it is away or does not answer within the deadline;
+        *Errors*: ServerFull when it is there and takes no more; DatabaseUnavailable when it is away or does not answer within the deadline;
         those of `read`. *Cost*: a connection and a statement, about 10 ms; up to a second past the deadline when nobody answers.
         """
         loop = asyncio.get_running_loop()
@@ -446,10 +446,10 @@ class Database:
         try:
             yield session
         except DeadlineExceeded as error:
-            raise DatabaseGone from error
+            raise DatabaseUnavailable from error
         except asyncio.CancelledError:
             if deadline.forgive():
-                raise DatabaseGone from None
+                raise DatabaseUnavailable from None
             raise
         finally:
             deadline.disarm()
@@ -458,18 +458,18 @@ class Database:
             await connection.close()
 
     async def _connect(self, within_s: float) -> Connection:
-        """A connection outside the pools. *Errors*: ServerFull, DatabaseGone."""
+        """A connection outside the pools. *Errors*: ServerFull, DatabaseUnavailable."""
         try:
             async with asyncio.timeout(within_s):
                 return await psycopg.AsyncConnection.connect(
                     self._conninfo, **self._connection_settings("look")
                 )
         except TimeoutError as error:
-            raise DatabaseGone from error
+            raise DatabaseUnavailable from error
         except errors.Error as error:
             # Nothing but the text of the refusal is told apart from silence; asked for its state, a full server says that it is there.
             state = await asyncio.to_thread(psycopg.pq.PGconn.ping, self._pinged())
-            raise (ServerFull if state == psycopg.pq.Ping.OK else DatabaseGone) from error
+            raise (ServerFull if state == psycopg.pq.Ping.OK else DatabaseUnavailable) from error
 
     def _pinged(self) -> bytes:
         return make_conninfo(self._conninfo, connect_timeout=2).encode()
@@ -522,9 +522,9 @@ class Database:
                 return result
             except Serialization as error:
                 last = error
-            except DatabaseAway:
+            except CircuitOpen:
                 raise  # not even tried: whoever asked is told at once
-            except DatabaseGone as error:
+            except DatabaseUnavailable as error:
                 # Nothing was committed. A server that restarts is back within the deadline more often than not.
                 last = error
             except CommitUnknown as error:
@@ -595,7 +595,7 @@ class Database:
                 if _is_alive(connection):
                     break
                 await pool.putconn(connection)
-        except DatabaseGone:
+        except DatabaseUnavailable:
             if is_guarded:
                 self.breaker.failed()
             raise
@@ -608,11 +608,11 @@ class Database:
         return connection
 
     def _require_reachable(self) -> None:
-        """Passes unless the database could not be reached just now. *Errors*: DatabaseAway, at once."""
+        """Passes unless the database could not be reached just now. *Errors*: CircuitOpen, at once."""
         try:
             self.breaker.admit()
         except BreakerOpen as error:
-            raise DatabaseAway(retry_after_s=error.retry_after_s) from error
+            raise CircuitOpen(retry_after_s=error.retry_after_s) from error
 
     async def _take(self, pool: psycopg_pool.AsyncConnectionPool[Connection], wait_s: float) -> Connection:
         task = cast("asyncio.Task[object]", asyncio.current_task())
@@ -623,10 +623,10 @@ class Database:
             raise PoolFull from error
         except psycopg_pool.PoolTimeout as error:
             if pool.get_stats().get("pool_size", 0) == 0 or self._is_unreachable(pool):
-                raise DatabaseGone from error
+                raise DatabaseUnavailable from error
             raise PoolTimeout from error
         except psycopg_pool.PoolClosed as error:
-            raise DatabaseGone from error
+            raise DatabaseUnavailable from error
         if task.cancelling() > cancellations:
             # Python 3.11's wait_for forgets a cancellation that comes together with what it waited for.
             self._apart_from_here(pool.putconn(connection))

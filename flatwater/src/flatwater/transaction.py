@@ -24,7 +24,7 @@ from flatwater.announcing import MAX_DROPS, Announcer, Drop
 from flatwater.errors import (
     CommitUnknown,
     DatabaseFull,
-    DatabaseGone,
+    DatabaseUnavailable,
     DeadlineExceeded,
     LockTimeout,
     PoolFull,
@@ -289,12 +289,12 @@ class Session:
         if self._deadline.has_struck:
             raise DeadlineExceeded  # COMMIT was never sent, so nothing about it is unknown
         if self._connection.closed:
-            raise DatabaseGone
+            raise DatabaseUnavailable
         if self._drops:
             await self._announcer.announce(self, self._drops)
         try:
             status = await self.command("COMMIT")
-        except (DatabaseGone, DeadlineExceeded) as error:
+        except (DatabaseUnavailable, DeadlineExceeded) as error:
             if self._connection.info.transaction_status in (IDLE, INTRANS, INERROR):
                 raise  # the server answered: it did not commit
             raise CommitUnknown from error
@@ -388,7 +388,7 @@ def translate(error: errors.Error, *, has_struck: bool = False) -> Exception | N
     if state is None or state[:2] == "08" or state in ("57P01", "57P02", "57P03", "57P05"):
         if not isinstance(error, errors.OperationalError | errors.InterfaceError):
             return None
-        return DeadlineExceeded() if has_struck else DatabaseGone()
+        return DeadlineExceeded() if has_struck else DatabaseUnavailable()
     return None
 
 

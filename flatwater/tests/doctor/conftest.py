@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from running_server import RunningServer
 
+from flatwater.doctor.check import Check
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Finding, NotExamined
+from flatwater.doctor.model import Finding, NotExamined
 
 Connection = psycopg.Connection[Any]
 

@@ -104,7 +104,7 @@ async def open_platform(
     """A platform whose server runs, whose schema is current and whose pool is open; all closed again after.
 
     A server handed in is already running and is left running. A command is no service: it takes no uploaded files. *Errors*: BudgetCannotHold, DatabaseProblem,
-    DatabaseGone, LimitsNotHeld.
+    DatabaseUnavailable, LimitsNotHeld.
     """
     async with AsyncExitStack() as opened:
         clock = ProgrammeClock(clock or SystemClock())

@@ -19,7 +19,7 @@ from flatwater.queries import read_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.constraints import translated
 from rightlevel.programme.errors import AlreadyTaken, Conflict, InUse, Invalid, RoundSealing
-from rightlevel.web.house import STATUSES
+from rightlevel.web.application import STATUSES
 from rightlevel.web.language import LANGUAGES
 
 pytestmark = pytest.mark.anyio

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from rightlevel.operations.import_runner import (
     begin_import,
     perform_import,
 )
+from rightlevel.operations.spool import Spool
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.exchange import (
     ImportCollided,
@@ -50,7 +52,12 @@ insert into student (school_id, school_year_id, code, name, name_key, sex, grade
 values (%(school)s, %(year)s, %(code)s, 'x', 'x', 1, 3)
 -- name: leave
 -- A run that nobody ended.
-insert into import_run (kind, filename, state, started_at) values ('schools', 'left.csv', 'saving', '2020-01-01') returning id::text as id
+insert into import_run (kind, filename, state, started_at, owner, seen_at)
+values ('schools', 'left.csv', 'saving', '2020-01-01', %(owner)s::uuid, clock_timestamp() - make_interval(secs => %(unseen_s)s))
+returning id::text as id
+-- name: forget
+-- Nobody has said for long that this run is alive.
+update import_run set seen_at = '2020-01-01' where id = %(id)s::uuid
 """,
     origin="test_import_runner",
 )
@@ -76,6 +83,10 @@ class Running(msgspec.Struct, frozen=True):
     async def count(self, code: str) -> int:
         async with self.database.read(deadline_s=5) as session:
             return await session.fetch_value(QUERIES["count"], {"code": code})
+
+
+def files_in(root: Path) -> list[str]:
+    return [each.name for each in root.rglob("*") if each.is_file() and each.name != "lock"]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +118,7 @@ async def test_a_file_waits_is_imported_and_goes(
     done = await running.run_of(run.id)
     assert (done.state, done.added, done.rows_read, done.bytes_done) == ("done", 2, 2, done.bytes_total)
     assert done.ended_at is not None
-    assert list((tmp_path / "imports").iterdir()) == []
+    assert files_in(tmp_path / "imports") == []
     assert await running.count("R1") == 1
 
 
@@ -184,22 +195,94 @@ async def test_a_stopped_platform_saves_nothing_of_the_file_and_says_so(
         await runner.stop()
     assert [(await running.run_of(run.id)).state for run in (first, second)] == ["interrupted"] * 2
     assert (await running.count("S1"), await running.count("S2")) == (0, 0)
-    assert list((tmp_path / "imports").iterdir()) == []
+    assert files_in(tmp_path / "imports") == []
 
 
-async def test_runs_that_a_dead_program_left_are_marked_when_the_next_one_starts(
+async def leave(running: Running, *, owner: str | None, unseen_s: float) -> str:
+    async with running.database.transaction(deadline_s=30) as session:
+        return await session.fetch_value(QUERIES["leave"], {"owner": owner, "unseen_s": unseen_s})
+
+
+async def test_runs_that_a_dead_process_left_are_marked_when_the_next_one_starts(
     running: Running, tmp_path: Path
 ) -> None:
-    async with running.database.transaction(deadline_s=30) as session:
-        left = await session.fetch_value(QUERIES["leave"], {})
-    folder = tmp_path / "imports"
-    folder.mkdir()
-    (folder / "old").write_text("left behind")
-    runner = ImportRunner(running.database, running.clock, folder)
+    died = Spool(tmp_path / "imports")
+    died.open()
+    (died.folder / "waiting").write_text("left behind")
+    left = await leave(running, owner=died.owner, unseen_s=1)
+    elsewhere = await leave(running, owner=str(uuid.uuid4()), unseen_s=import_runner.UNSEEN_S + 60)
+    by_command = await leave(running, owner=None, unseen_s=import_runner.UNSEEN_S + 60)
+    under_way = [
+        await leave(running, owner=owner, unseen_s=import_runner.UNSEEN_S - 60)
+        for owner in (str(uuid.uuid4()), None)
+    ]
+    unlocked = cast("Any", died)._lock  # what the end of a process does
+    unlocked.close()
+    (tmp_path / "imports" / "stray").write_text("of an older version")
+    runner = ImportRunner(running.database, running.clock, tmp_path / "imports")
     await runner.start()
-    assert (await running.run_of(left)).state == "interrupted"
-    assert not (folder / "old").exists()
+    states = [(await running.run_of(each)).state for each in (left, elsewhere, by_command, *under_way)]
+    assert states == ["interrupted"] * 3 + ["saving"] * 2
+    assert files_in(tmp_path / "imports") == []
     await runner.stop()
+    assert [(await running.run_of(each)).state for each in under_way] == ["saving"] * 2
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Imports begin when it is set."""
+    opened, really = asyncio.Event(), import_runner.perform_import
+
+    async def later(*arguments: Any, **named: Any) -> Any:
+        await opened.wait()
+        return await really(*arguments, **named)
+
+    monkeypatch.setattr(import_runner, "perform_import", later)
+    return opened
+
+
+async def test_a_process_that_starts_or_stops_leaves_the_files_of_the_others_alone(
+    running: Running, runner: ImportRunner, gate: asyncio.Event, tmp_path: Path
+) -> None:
+    runs = [await runner.submit(running.request(f"A,T{n},x,f,3\n", name=f"t{n}.csv")) for n in range(2)]
+    second = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await second.start()
+    runs.append(await second.submit(running.request("A,T2,x,f,3\n", name="t2.csv")))
+    third = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await third.start()
+    await third.stop()
+    assert [(await running.run_of(run.id)).state for run in runs] == ["waiting"] * 3
+    gate.set()
+    await runner.wait_until_idle()
+    await second.wait_until_idle()
+    await second.stop()
+    assert [(await running.run_of(run.id)).state for run in runs] == ["done"] * 3
+    assert [await running.count(f"T{n}") for n in range(3)] == [1] * 3
+
+
+async def test_many_processes_that_start_at_once_all_start(running: Running, tmp_path: Path) -> None:
+    for _ in range(20):
+        runners = [ImportRunner(running.database, running.clock, tmp_path / "imports") for _ in range(4)]
+        await asyncio.gather(*(runner.start() for runner in runners))
+        await asyncio.gather(*(runner.stop() for runner in runners))
+    assert [each.name for each in (tmp_path / "imports").iterdir()] == ["lock"]
+
+
+async def test_a_run_whose_process_is_alive_is_said_to_be(
+    running: Running, runner: ImportRunner, gate: asyncio.Event, tmp_path: Path
+) -> None:
+    runs = [await runner.submit(running.request(f"A,U{n},x,f,3\n", name=f"u{n}.csv")) for n in range(2)]
+    async with running.database.transaction(deadline_s=30) as session:
+        for run in runs:
+            await session.execute(QUERIES["forget"], {"id": run.id})
+    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
+    second = ImportRunner(running.database, running.clock, tmp_path / "imports")
+    await second.start()
+    assert [(await running.run_of(run.id)).state for run in runs] == ["waiting"] * 2
+    await second.stop()
+    gate.set()
+    await runner.wait_until_idle()
+    assert [(await running.run_of(run.id)).state for run in runs] == ["done"] * 2
 
 
 async def test_somebody_adding_the_same_child_meanwhile_ends_the_import_with_words(running: Running) -> None:

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from serving import OneDatabase, Served, serving
 
+from flatwater.doctor.check import Check
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Finding
+from flatwater.doctor.model import Finding
 from rightlevel.operations.doctor_desk import DoctorDesk
 from rightlevel.operations.platform_checks import (
     PLATFORM_CHECKS,

@@ -35,7 +35,7 @@ HOUSEKEEPING = {"take_rate", "notify", "count_denied"}
 ASKED = ContextVar("asked", default=False)
 """Whether this is the work of the request that is looked at; what runs in the background began before it."""
 OF_ONESELF = {"self", "sign_in"}
-"""One's own password, PIN and second step: they are judged by what was typed, with the account's row held, and by no assignment."""
+"""One's own password, PIN and two-step verification: they are judged by what was typed, with the account's row held, and by no assignment."""
 AFTER_A_DEED = {
     "/operations/cure",
     "/audit/export",
@@ -92,7 +92,7 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def scene(
     new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Served]:
     async with serving(new_database(), tmp_path_factory.mktemp("authority")) as opened:
@@ -118,23 +118,23 @@ wrote: set[str] = set()
 
 @pytest.mark.parametrize("endpoint", WRITES, ids=named)
 async def test_every_transaction_that_writes_reads_whose_it_is_itself(
-    house: Served, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    scene: Served, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = {
-        **own(house.cast),
-        "class_id": house.cast.class_3a,
-        "place_id": house.cast.district_1,
-        "places": house.cast.district_1,
-        "person_id": house.cast.stranger.person_id,
-        "classes": house.cast.class_3a,
-        "rounds": house.cast.round,
+        **own(scene.cast),
+        "class_id": scene.cast.class_3a,
+        "place_id": scene.cast.district_1,
+        "places": scene.cast.district_1,
+        "person_id": scene.cast.stranger.person_id,
+        "classes": scene.cast.class_3a,
+        "rounds": scene.cast.round,
     }
     if "results" in endpoint.path and "{" not in endpoint.path:
         ids |= {"id": str(uuid.uuid4()), "outcome": "absent"}
     watched = Watched(monkeypatch)
     asked = ASKED.set(True)
     try:
-        async with house.client(lowest(endpoint)) as client:
+        async with scene.client(lowest(endpoint)) as client:
             answer = await ask(client, endpoint, ids)
     finally:
         ASKED.reset(asked)
@@ -158,21 +158,21 @@ def picture() -> bytes:
     return out.getvalue()
 
 
-def rows(house: Served, table: str) -> int:
-    with psycopg.connect(house.server.conninfo) as connection:
+def rows(scene: Served, table: str) -> int:
+    with psycopg.connect(scene.server.conninfo) as connection:
         found = connection.execute(f"select count(*) from {table}".encode()).fetchone()
     assert found is not None
     return int(found[0])
 
 
 async def test_a_school_lost_while_a_photo_is_made_small_takes_no_photo(
-    house: Served, monkeypatch: pytest.MonkeyPatch
+    scene: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rightlevel.programme.photos.shrinking import Shrinker
 
-    async with house.client("mentor") as client:
-        async with house.database.transaction(deadline_s=10) as session:
-            visit = await sent_visit(session, house.cast, StandingClock(NOW))
+    async with scene.client("mentor") as client:
+        async with scene.database.transaction(deadline_s=10) as session:
+            visit = await sent_visit(session, scene.cast, StandingClock(NOW))
         path = f"/api/v1/visits/{visit.visit.id}/photos"
         form = {"id": str(uuid.uuid4())}
         files = {"file": ("p.jpg", picture(), "image/jpeg")}
@@ -180,7 +180,7 @@ async def test_a_school_lost_while_a_photo_is_made_small_takes_no_photo(
 
         async def while_it_shrinks(self: Shrinker, content: bytes, **more: Any) -> Any:
             small = await real(self, content, **more)
-            async with house.database.transaction(deadline_s=10) as session:
+            async with scene.database.transaction(deadline_s=10) as session:
                 await session.command("update assignment set ended_at = now()")
             return small
 
@@ -188,17 +188,17 @@ async def test_a_school_lost_while_a_photo_is_made_small_takes_no_photo(
             patch.setattr(Shrinker, "shrink", while_it_shrinks)
             answer = await client.post(path, data=form, files=files)
         assert answer.status_code in (403, 404), answer.text
-        assert rows(house, "photo") == 0
-        async with house.database.transaction(deadline_s=10) as session:
+        assert rows(scene, "photo") == 0
+        async with scene.database.transaction(deadline_s=10) as session:
             await session.command("update assignment set ended_at = null")
         answer = await client.post(path, data=form, files=files)
         assert answer.status_code in (200, 201), answer.text
-        assert rows(house, "photo") == 1
+        assert rows(scene, "photo") == 1
 
 
 @pytest.mark.parametrize("lost", ["role", "session"])
 async def test_a_right_lost_while_a_password_is_hashed_makes_no_account(
-    house: Served, monkeypatch: pytest.MonkeyPatch, lost: str
+    scene: Served, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     from rightlevel.programme.accounts import PasswordHasher
 
@@ -214,18 +214,18 @@ async def test_a_right_lost_while_a_password_is_hashed_makes_no_account(
 
     async def while_it_hashes(self: PasswordHasher, password: str) -> str:
         found = await real(self, password)
-        async with house.database.transaction(deadline_s=10) as session:
+        async with scene.database.transaction(deadline_s=10) as session:
             await session.command(take[lost])  # type: ignore[arg-type]
         return found
 
-    before = rows(house, "person")
+    before = rows(scene, "person")
     body = {"username": f"new.{lost}", "display_name": "New", "role": "teacher"}
-    async with house.client("coordinator") as client:
+    async with scene.client("coordinator") as client:
         with monkeypatch.context() as patch:
             patch.setattr(PasswordHasher, "hash", while_it_hashes)
             answer = await client.post("/api/v1/people", json=body)
-        async with house.database.transaction(deadline_s=10) as session:
+        async with scene.database.transaction(deadline_s=10) as session:
             await session.command(undo[lost])  # type: ignore[arg-type]
         assert answer.status_code == (403 if lost == "role" else 401), answer.text
-        assert rows(house, "person") == before
+        assert rows(scene, "person") == before
         assert (await client.post("/api/v1/people", json=body)).status_code == 201

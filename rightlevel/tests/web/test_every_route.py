@@ -45,7 +45,7 @@ ROLE_OF = {name: name.split("_")[0] if name != "stranger" else "teacher" for nam
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def scene(
     new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Served]:
     with pytest.MonkeyPatch.context() as patched:
@@ -88,9 +88,9 @@ def test_every_pair_of_the_table_names_known_roles() -> None:
 
 
 @pytest.mark.parametrize("endpoint", EVERY, ids=named)
-async def test_a_stranger_gets_in_nowhere_but_where_all_may(house: Served, endpoint: Endpoint) -> None:
-    async with house.client() as client:
-        answer = await ask(client, endpoint, own(house.cast))
+async def test_a_stranger_gets_in_nowhere_but_where_all_may(scene: Served, endpoint: Endpoint) -> None:
+    async with scene.client() as client:
+        answer = await ask(client, endpoint, own(scene.cast))
     if endpoint.path in OPEN_TO_ALL:
         assert answer.status_code not in (401, 500), answer.text
     elif endpoint.is_page and endpoint.method == "GET":
@@ -100,12 +100,12 @@ async def test_a_stranger_gets_in_nowhere_but_where_all_may(house: Served, endpo
 
 
 @pytest.mark.parametrize("endpoint", [each for each in EVERY if isinstance(each.who, May)], ids=named)
-async def test_each_role_is_let_in_or_refused_as_the_table_says(house: Served, endpoint: Endpoint) -> None:
+async def test_each_role_is_let_in_or_refused_as_the_table_says(scene: Served, endpoint: Endpoint) -> None:
     assert isinstance(endpoint.who, May)
     # Changing routes are asked for things that are not there, so that what they would do is never done.
-    ids = own(house.cast) if endpoint.method == "GET" else NOTHING_THERE
+    ids = own(scene.cast) if endpoint.method == "GET" else NOTHING_THERE
     for name in ("admin", "coordinator", "mentor", "teacher", "viewer"):
-        async with house.client(name) as client:
+        async with scene.client(name) as client:
             answer = await ask(client, endpoint, ids)
         assert answer.status_code != 500, f"{name}: {answer.text}"
         if allowed(ROLE_OF[name], endpoint.who.action, endpoint.who.resource):  # type: ignore[arg-type]
@@ -131,11 +131,11 @@ SCOPED = [
 
 
 @pytest.mark.parametrize("endpoint", SCOPED, ids=named)
-async def test_nobody_reaches_a_child_of_another_school(house: Served, endpoint: Endpoint) -> None:
-    ids = other_school(house.cast)
-    secrets = [*house.cast.students_b, "Beta child"]
+async def test_nobody_reaches_a_child_of_another_school(scene: Served, endpoint: Endpoint) -> None:
+    ids = other_school(scene.cast)
+    secrets = [*scene.cast.students_b, "Beta child"]
     for name in FIELD:
-        async with house.client(name) as client:
+        async with scene.client(name) as client:
             answer = await ask(client, endpoint, ids)
         assert answer.status_code != 500, answer.text
         shown = [
@@ -156,11 +156,11 @@ async def test_nobody_reaches_a_child_of_another_school(house: Served, endpoint:
 
 
 @pytest.mark.parametrize("endpoint", SCOPED, ids=named)
-async def test_nobody_reaches_a_subject_that_is_not_theirs(house: Served, endpoint: Endpoint) -> None:
+async def test_nobody_reaches_a_subject_that_is_not_theirs(scene: Served, endpoint: Endpoint) -> None:
     if "subject" not in str(endpoint.inputs.get("query")) and "result" not in endpoint.who.resource:  # type: ignore[attr-defined]
         pytest.skip("no subject is asked for here")
-    async with house.client("teacher_elsewhere") as client:  # holds language only
-        answer = await ask(client, endpoint, {**other_school(house.cast), "subject": "math"})
+    async with scene.client("teacher_elsewhere") as client:  # holds language only
+        answer = await ask(client, endpoint, {**other_school(scene.cast), "subject": "math"})
     assert answer.status_code != 500, answer.text
     if endpoint.method == "GET" and "subject" in query_of(endpoint, {"subject": "math"}):
         # A listing that is narrowed to what one does not reach may also be empty.

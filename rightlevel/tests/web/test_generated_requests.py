@@ -64,17 +64,17 @@ def made_up(operation: Any, number: int) -> list[Any]:
     return cases[:number]
 
 
-def of_the_cast(value: Any, number: int, house: Served, name: str = "") -> Any:
+def of_the_cast(value: Any, number: int, scene: Served, name: str = "") -> Any:
     """The same with ids that exist, so that what stands behind finding nothing is reached too."""
     if isinstance(value, dict):
-        return {key: of_the_cast(each, number, house, key) for key, each in value.items()}
+        return {key: of_the_cast(each, number, scene, key) for key, each in value.items()}
     if isinstance(value, list):
-        return [of_the_cast(each, number + n, house, name) for n, each in enumerate(value)]
+        return [of_the_cast(each, number + n, scene, name) for n, each in enumerate(value)]
     if name == "id" or name.endswith(("_id", "_ids")):
         if isinstance(value, int) and not isinstance(value, bool):
             return 1 + (value + number) % KNOWN_NUMBERS
         if name.startswith("student") and isinstance(value, str):
-            return house.cast.students_a[number % len(house.cast.students_a)]
+            return scene.cast.students_a[number % len(scene.cast.students_a)]
     return value
 
 
@@ -120,17 +120,17 @@ async def test_no_request_that_the_document_allows_is_a_fault_of_ours(
     mine = every[PART - 1 :: PARTS]
     answered, broken = Counter[tuple[str, int]](), list[str]()
     for first in range(0, len(mine), IN_ONE_HOUSE):
-        async with serving(new_database(), tmp_path_factory.mktemp("requests")) as house:
+        async with serving(new_database(), tmp_path_factory.mktemp("requests")) as scene:
             for place, operation in enumerate(mine[first : first + IN_ONE_HOUSE], first):
-                house.clock.advance(
+                scene.clock.advance(
                     60
                 )  # allowances fill up again: 429 says nothing about what stands behind it
                 for number, case in enumerate(made_up(operation, each)):
                     who = ROLES[(number + (place if each < len(ROLES) else 0)) % len(ROLES)]
                     if (number // len(ROLES)) % 2 == 0:
-                        case.path_parameters = of_the_cast(case.path_parameters, number, house)
-                        case.body = of_the_cast(case.body, number, house)
-                    async with house.client(who) as client:
+                        case.path_parameters = of_the_cast(case.path_parameters, number, scene)
+                        case.body = of_the_cast(case.body, number, scene)
+                    async with scene.client(who) as client:
                         answer = await send(client, case)
                     if answer is None:
                         continue

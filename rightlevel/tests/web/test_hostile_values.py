@@ -35,7 +35,7 @@ KNOWN = "/api/v1/places"
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def scene(
     new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Served]:
     with pytest.MonkeyPatch.context() as patched:
@@ -122,10 +122,10 @@ def tried() -> Iterator[Endpoint]:
     return (each for each in REGISTRY if each.path not in NOT_TRIED)
 
 
-async def test_a_nul_byte_is_refused_everywhere_and_breaks_nothing(house: Served) -> None:
+async def test_a_nul_byte_is_refused_everywhere_and_breaks_nothing(scene: Served) -> None:
     broken: list[str] = []
     for endpoint in tried():
-        async with house.client("admin") as client:
+        async with scene.client("admin") as client:
             for path in {path_of(endpoint, {}), hostile_paths(endpoint, NUL, 7)}:
                 answer = await send(client, endpoint, NUL, 7, path)
                 if answer.status_code >= 500:
@@ -134,12 +134,12 @@ async def test_a_nul_byte_is_refused_everywhere_and_breaks_nothing(house: Served
 
 
 @pytest.mark.parametrize("number", BEYOND)
-async def test_a_number_beyond_its_column_is_refused_everywhere(house: Served, number: int) -> None:
+async def test_a_number_beyond_its_column_is_refused_everywhere(scene: Served, number: int) -> None:
     broken: list[str] = []
     for endpoint in tried():
         if not _takes_numbers(endpoint):
             continue
-        async with house.client("admin") as client:
+        async with scene.client("admin") as client:
             for path in {path_of(endpoint, {}), hostile_paths(endpoint, "x", number)}:
                 answer = await send(client, endpoint, "x", number, path)
                 if answer.status_code >= 500:
@@ -156,20 +156,20 @@ def _takes_numbers(endpoint: Endpoint) -> bool:
     )
 
 
-async def test_one_key_is_for_one_write_of_one_route(house: Served) -> None:
+async def test_one_key_is_for_one_write_of_one_route(scene: Served) -> None:
     key = {"idempotency-key": str(uuid.uuid4())}
-    place = {"kind": "province", "parent_id": house.cast.country, "code": "KEY", "name_local": "Key"}
+    place = {"kind": "province", "parent_id": scene.cast.country, "code": "KEY", "name_local": "Key"}
     writes = [
         each for each in REGISTRY if each.work == "write" and isinstance(each.who, May) and each.path != KNOWN
     ]
     assert len(writes) > 150
     wrong: list[str] = []
-    async with house.client("admin") as client:
+    async with scene.client("admin") as client:
         assert (await client.post(KNOWN, json=place, headers=key)).status_code == 201
         client.headers.update(key)
         for endpoint in writes:
             answer = await ask(client, endpoint, {})
-            allowed = (403,) if not endpoint.who.allows(house.cast.admin) else (409, 429)
+            allowed = (403,) if not endpoint.who.allows(scene.cast.admin) else (409, 429)
             if answer.status_code not in allowed:
                 wrong.append(f"{endpoint.method} {endpoint.path}: {answer.status_code} {answer.text[:100]}")
             elif answer.status_code == 409 and endpoint.path.startswith("/api/"):
@@ -177,14 +177,14 @@ async def test_one_key_is_for_one_write_of_one_route(house: Served) -> None:
     assert wrong == []
 
 
-async def test_a_name_that_no_route_knows_is_refused_by_name(house: Served) -> None:
+async def test_a_name_that_no_route_knows_is_refused_by_name(scene: Served) -> None:
     """In the query of every route, and in the body of every route that takes JSON; nothing is done by it."""
     wrong: list[str] = []
     for endpoint in tried():
         if endpoint.inputs.get("query") is not None and not _is_struct(endpoint.inputs["query"]):
             continue
-        async with house.client("admin") as client:
-            path, query = path_of(endpoint, own(house.cast)), query_of(endpoint, own(house.cast))
+        async with scene.client("admin") as client:
+            path, query = path_of(endpoint, own(scene.cast)), query_of(endpoint, own(scene.cast))
             more: dict[str, Any] = {}
             if "body" in endpoint.inputs:
                 more["json"] = whole(endpoint.inputs["body"], "x", 1)
@@ -209,8 +209,8 @@ async def test_a_name_that_no_route_knows_is_refused_by_name(house: Served) -> N
     assert wrong == []
 
 
-async def test_names_are_refused_in_the_readers_language(house: Served) -> None:
-    async with house.client("coordinator") as client:
+async def test_names_are_refused_in_the_readers_language(scene: Served) -> None:
+    async with scene.client("coordinator") as client:
         client.cookies.set("rl_language", "km")
         for path in ("/api/v1/schools", "/schools"):
             spoken = await client.get(path, params={"schol_id": 24}, headers={"accept-language": "km"})
@@ -218,31 +218,31 @@ async def test_names_are_refused_in_the_readers_language(house: Served) -> None:
             assert "schol_id" in spoken.text
 
 
-async def test_a_reader_of_khmer_is_told_in_khmer(house: Served) -> None:
-    async with house.client() as client:
+async def test_a_reader_of_khmer_is_told_in_khmer(scene: Served) -> None:
+    async with scene.client() as client:
         answer = await client.get("/api/v1/openapi.json", params={"x": 1}, headers={"accept-language": "km"})
         assert answer.json()["detail"] == LANGUAGES["km"].gettext(UnknownField.__doc__ or "", names="x")
         assert not answer.json()["detail"].isascii()
 
 
-async def test_what_messengers_add_to_an_address_loses_no_page(house: Served) -> None:
-    async with house.client("coordinator") as client:
+async def test_what_messengers_add_to_an_address_loses_no_page(scene: Served) -> None:
+    async with scene.client("coordinator") as client:
         for name in ("utm_source", "fbclid", "gclid"):
             assert (await client.get("/schools", params={name: "x"})).status_code == 200
             assert (await client.get("/api/v1/schools", params={name: "x"})).status_code == 422
 
 
-async def test_a_patch_that_moves_nothing_says_so(house: Served) -> None:
-    place = {"kind": "province", "parent_id": house.cast.country, "code": "MOVE", "name_local": "Move"}
-    async with house.client("coordinator") as client:
+async def test_a_patch_that_moves_nothing_says_so(scene: Served) -> None:
+    place = {"kind": "province", "parent_id": scene.cast.country, "code": "MOVE", "name_local": "Move"}
+    async with scene.client("coordinator") as client:
         made = (await client.post("/api/v1/places", json=place)).json()
-        sent = {"version": made["version"], "parent_id": house.cast.district_1}
+        sent = {"version": made["version"], "parent_id": scene.cast.district_1}
         answer = await client.patch(f"/api/v1/places/{made['id']}", json=sent)
         assert (answer.status_code, answer.json()["names"]) == (422, ["parent_id"])
         assert (await client.get(f"/api/v1/places/{made['id']}")).json() == made
 
 
-async def test_an_unknown_school_is_told_wherever_it_is_sent(house: Served) -> None:
+async def test_an_unknown_school_is_told_wherever_it_is_sent(scene: Served) -> None:
     nowhere, number = 999_999_999, str(uuid.uuid4())
     asked: list[tuple[str, str, dict[str, Any]]] = [
         (
@@ -253,7 +253,7 @@ async def test_an_unknown_school_is_told_wherever_it_is_sent(house: Served) -> N
                 "school_id": nowhere,
                 "subject": "math",
                 "planned_on": "2026-12-01",
-                "mentor_id": house.cast.mentor.person_id,
+                "mentor_id": scene.cast.mentor.person_id,
             },
         ),
         (
@@ -263,20 +263,20 @@ async def test_an_unknown_school_is_told_wherever_it_is_sent(house: Served) -> N
         ),
         (
             "PUT",
-            f"/api/v1/rounds/{house.cast.round}/schools",
+            f"/api/v1/rounds/{scene.cast.round}/schools",
             {"schools": [{"school_id": nowhere, "starts_on": "2026-11-05"}]},
         ),
     ]
-    async with house.client("coordinator") as client:
+    async with scene.client("coordinator") as client:
         for method, path, body in asked:
             answer = await client.request(method, path, json=body)
             assert answer.status_code == 422, (path, answer.text)
             assert answer.json()["faults"], path
 
 
-async def test_a_version_is_matched_by_its_tag(house: Served) -> None:
-    place = {"kind": "province", "parent_id": house.cast.country, "code": "TAG", "name_local": "Tag"}
-    async with house.client("coordinator") as client:
+async def test_a_version_is_matched_by_its_tag(scene: Served) -> None:
+    place = {"kind": "province", "parent_id": scene.cast.country, "code": "TAG", "name_local": "Tag"}
+    async with scene.client("coordinator") as client:
         made = await client.post("/api/v1/places", json=place)
         path = made.headers["location"]
         tag = (await client.get(path)).headers["etag"]

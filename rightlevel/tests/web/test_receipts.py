@@ -12,7 +12,7 @@ from serving import Served
 from simulation.forms import form_to
 
 from flatwater.queries import read_queries
-from rightlevel.web.house import RightLevelHouse
+from rightlevel.web.application import RightLevelApplication
 
 pytestmark = pytest.mark.anyio
 
@@ -174,7 +174,7 @@ async def test_no_stop_lies_between_a_deed_and_its_receipt(
     async def stopped(*_: object) -> None:
         """Nothing is kept any more."""
 
-    monkeypatch.setattr(RightLevelHouse, "remember_apart", stopped)
+    monkeypatch.setattr(RightLevelApplication, "remember_apart", stopped)
     file = {"file": ("y.csv", b"School code,Student code,Name,Sex,Grade\nA,Z8,Bopha,F,3\n", "text/csv")}
     headers = key()
     async with served.client("coordinator") as client:

@@ -9,7 +9,7 @@ import pytest
 from serving import OneDatabase, Served, serving
 
 from flatwater import inputs
-from rightlevel.web.house import STRANGERS
+from rightlevel.web.application import STRANGERS
 
 pytestmark = pytest.mark.anyio
 

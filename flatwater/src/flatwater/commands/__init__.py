@@ -12,7 +12,7 @@ COMMANDS: Final = {
     "doctor": (
         "flatwater.commands.doctor",
         "doctor",
-        "Find what ails a PostgreSQL server, explain it and cure it.",
+        "Diagnose a PostgreSQL server and fix what is found.",
     ),
     "watch": ("flatwater.commands.watch", "watch", "Watch a PostgreSQL server live in a terminal."),
     "audit": (

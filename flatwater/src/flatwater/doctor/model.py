@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import Final, Literal
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from flatwater.doctor.look import Look
 
 Severity = Literal["ok", "notice", "warning", "critical", "not_examined"]
 
@@ -53,21 +49,3 @@ class Snapshot(Struct, frozen=True):
 
     at: datetime
     numbers: dict[str, float]
-
-
-class Check(Protocol):
-    """One thing to look at. It yields at least one finding; "ok" ones say what was looked at, with numbers.
-
-    *Errors*: NotExamined where it could not look; findings yielded before that are kept.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def why(self) -> str: ...
-
-    def look(self, look: Look) -> Iterable[Finding]: ...

@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from flatwater.doctor.catalog import queries
+from flatwater.doctor.check import Check
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Finding, Severity
+from flatwater.doctor.model import Finding, Severity
 from flatwater.doctor.quoting import identifier
 
 DAY_S: Final = 86_400.0

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from flatwater.clock import Clock, SystemClock
 from flatwater.doctor.acknowledged import Acknowledged, quiet
+from flatwater.doctor.check import Check
 from flatwater.doctor.checks import ALL
 from flatwater.doctor.look import CouldNotLook, Look
-from flatwater.doctor.model import RANK, Check, Finding, NotExamined, Severity, Snapshot
+from flatwater.doctor.model import RANK, Finding, NotExamined, Severity, Snapshot
 
 BUDGET_S: Final = 15.0
 """All checks together. Forty checks of the three probes that most take, at a fifth of the 400 ms that one may."""

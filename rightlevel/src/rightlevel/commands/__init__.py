@@ -36,7 +36,7 @@ COMMANDS = {
     "doctor": (
         "rightlevel.commands.doctor",
         "doctor_command",
-        "Find what ails the platform, explain and cure it.",
+        "Diagnose the platform and fix what is found.",
     ),
     "clean-up": (
         "rightlevel.commands.clean_up",
@@ -45,7 +45,7 @@ COMMANDS = {
     ),
     "backup": ("rightlevel.commands.backup", "backup_command", "Keep everything, elsewhere."),
     "restore": ("rightlevel.commands.backup", "restore_command", "Read a backup back into an empty place."),
-    "person": ("rightlevel.commands.person", "person", "Make people and give them passwords."),
+    "person": ("rightlevel.commands.person", "person", "Add users and give them passwords."),
     "token": ("rightlevel.commands.token", "token", "Make API tokens."),
     "openapi": ("rightlevel.commands.openapi", "openapi_command", "Print the OpenAPI document."),
 }

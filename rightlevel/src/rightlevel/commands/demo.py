@@ -11,10 +11,10 @@ import click
 from rightlevel.assembly import Platform
 from rightlevel.commands.running import EXIT_REFUSED, data_option, settings_for, with_platform
 from rightlevel.database.server import existing_server
-from rightlevel.operations.made_up import Demo, build_demo
-from rightlevel.operations.made_up.building import analyze, is_empty, mark_as_demonstration
-from rightlevel.operations.made_up.demo import PEOPLE
 from rightlevel.operations.memory_plan import BudgetCannotHold, require_budget
+from rightlevel.operations.sample_data import Demo, build_demo
+from rightlevel.operations.sample_data.building import analyze, is_empty, mark_as_demonstration
+from rightlevel.operations.sample_data.demo import PEOPLE
 from rightlevel.programme.accounts import generate_password, set_admins_need_second_factor
 from rightlevel.settings import MEGABYTE, Settings
 
@@ -47,7 +47,7 @@ def demo(port: int | None, memory_mb: int | None, data_folder: Path | None) -> N
         for person in made.people:
             click.echo(f"  {person.username:12} {person.password}")
         click.echo(
-            "Here admins sign in with a password alone; in a real programme they also need a second step."
+            "Here admins sign in with a password alone; in a real programme they also need two-step verification."
         )
     click.echo(f"Open {address} (Ctrl-C ends it)")
     serve_instead(settings, memory_mb)
@@ -79,7 +79,7 @@ async def _make(platform: Platform) -> Demo | None:
         password = generate_password()
         hashes[username] = (password, await platform.passwords.hash(password))
     async with platform.database.transaction(deadline_s=DEADLINE_S) as session:
-        # Who only wants a look has no authenticator app at hand; a real programme starts with the second step asked for.
+        # Who only wants a look has no authenticator app at hand; a real programme starts with two-step verification asked for.
         await set_admins_need_second_factor(session, None, is_needed=False)
         await mark_as_demonstration(session)
         made = await build_demo(session, hashes, platform.clock, lambda text: click.echo(f"  {text}"))

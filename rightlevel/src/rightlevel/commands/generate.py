@@ -10,9 +10,9 @@ import msgspec
 
 from rightlevel.assembly import Platform
 from rightlevel.commands.running import data_option, json_option, settings_for, with_platform
-from rightlevel.operations.made_up import Generated, Size
-from rightlevel.operations.made_up import generate as make
-from rightlevel.operations.made_up.building import is_empty
+from rightlevel.operations.sample_data import Generated, Size
+from rightlevel.operations.sample_data import generate as make
+from rightlevel.operations.sample_data.building import is_empty
 from rightlevel.programme.errors import Conflict
 
 DEADLINE_S = 7_200.0

@@ -25,7 +25,7 @@ DEADLINE_S = 10.0
 
 @click.group()
 def person() -> None:
-    """Make people and give them passwords."""
+    """Add users and give them passwords."""
 
 
 @person.command()
@@ -67,7 +67,7 @@ def add(
 @click.option(
     "--second-factor",
     is_flag=True,
-    help="Take the second step at sign-in away too, when phone and recovery codes are lost.",
+    help="Take the two-step verification away too, when phone and recovery codes are lost.",
 )
 @data_option
 @json_option

@@ -100,7 +100,7 @@ create table sign_in_failure (
 );
 create index sign_in_failure_by_age on sign_in_failure (last_failed_at);
 
--- Who did what, by months: rows are added to the month's partition, or to the default one where upkeep made none (database room, 0015). The same
+-- Audit log, by months: rows are added to the month's partition, or to the default one where upkeep made none (database room, 0015). The same
 -- denied attempt within a minute is one row that counts (repeat_key); its at is the minute, last_at the last time.
 create table audit_entry (
     id bigint generated always as identity,
@@ -1337,6 +1337,7 @@ create trigger round_counts_follow_its_roll after update of roll_at on round for
 
 -- Imports ----------------------------------------------------------------------------------------------------------------
 
+-- `owner` is the process that imports (null: the command line), `seen_at` when it last said that it is alive, by the database's clock.
 create table import_run (
     id uuid primary key default new_id(),
     kind text not null constraint import_run_kind_is_known check (kind in ('schools', 'students')),
@@ -1358,8 +1359,11 @@ create table import_run (
     skipped bigint not null default 0,
     leaves_bad_rows boolean not null default false,
     mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
-    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100)
+    source text not null default '' constraint import_run_source_is_short check (length(source) <= 100),
+    owner uuid,
+    seen_at timestamptz not null default clock_timestamp()
 );
+create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
 create index import_run_by_time on import_run (started_at desc, id);
 
 create table import_fault (
@@ -2135,7 +2139,7 @@ create table visit_change (
 );
 create index visit_change_by_visit on visit_change (visit_id, id);
 
--- What was agreed to be done after a visit: at most 20 a visit. Deleted visits hide theirs.
+-- Follow-up actions to be done after a visit: at most 20 a visit. Deleted visits hide theirs.
 create table follow_up (
     id uuid primary key,
     visit_id uuid not null references visit,
@@ -2221,7 +2225,7 @@ create table photo_space (
     size_bytes bigint not null constraint photo_space_is_counted check (size_bytes >= 0)
 );
 
--- Lives of children: where they were, roll-over, consent, twins, erasure ----------------------------------------------------------
+-- Lives of children: where they were, roll-over, consent, duplicates, erasure ----------------------------------------------------------
 
 alter table student add column guardian_withdrawn_on date;
 alter table student add column merged_into uuid references student on delete cascade;
@@ -2238,7 +2242,7 @@ create index student_sharing_a_code on student (school_id, lower(code)) where co
 
 -- Every later change of a child's record, written by a trigger whichever way the change comes: who, when, by which deed and why, and what changed with
 -- both values. Of a guardian's contact only whether there is one. It holds names: it is in no audit and erasing the child removes it. The latest
--- thousand changes of a child are kept. settled_as: what somebody said of another name (programme/twins/renames.py).
+-- thousand changes of a child are kept. settled_as: what somebody said of another name (programme/duplicates/renames.py).
 create table student_change (
     id bigint generated always as identity primary key,
     student_id uuid not null references student on delete cascade,
@@ -2478,15 +2482,15 @@ create trigger student_reopens_its_year after update of status, school_year_id o
     execute function reopen_year_of_student();
 
 -- Two children of whom somebody said that they are not the same child.
-create table not_twins (
+create table not_duplicates (
     first_id uuid not null references student on delete cascade,
     second_id uuid not null references student on delete cascade,
     said_at timestamptz not null,
     said_by bigint not null references person,
     primary key (first_id, second_id),
-    constraint not_twins_is_in_order check (first_id < second_id)
+    constraint not_duplicates_is_in_order check (first_id < second_id)
 );
-create index not_twins_by_second on not_twins (second_id);
+create index not_duplicates_by_second on not_duplicates (second_id);
 
 -- Two records of one child made one: gone_id is deleted and points at kept_id. `moved` names what went from one to the other, and what was
 -- set aside, so that the merge can be undone exactly.

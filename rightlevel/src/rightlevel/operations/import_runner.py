@@ -1,7 +1,8 @@
 """Imports in a running platform: uploaded files wait in a short queue and are imported one after another.
 
 The file itself is the only thing that waits; nothing of it is read before its turn. A run that a stopped program left
-behind is marked interrupted: nothing of it was saved, because a whole import is one transaction.
+behind is marked interrupted: nothing of it was saved, because a whole import is one transaction. Several processes may
+import beside each other: each says every few seconds that its runs are alive, and none touches another's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from flatwater.errors import Refused
 from flatwater.pool import Database
 from flatwater.supervisor import Supervisor, TaskLoop
 from flatwater.transaction import Session
+from rightlevel.operations.spool import Spool
 from rightlevel.programme.errors import ProgrammeError
 from rightlevel.programme.exchange import (
     ColumnMapping,
@@ -35,6 +37,7 @@ from rightlevel.programme.exchange import (
     end_left_runs,
     fail_run,
     import_sheet,
+    keep_runs,
     note_progress,
     open_table,
     read_run,
@@ -50,6 +53,8 @@ IMPORT_S: Final = 3_600.0
 SHORT_S: Final = 10.0
 NOTE_EVERY_S: Final = 1.0
 MARK_EVERY_S: Final = 15.0
+UNSEEN_S: Final = 120.0
+"""So long nobody may have said that a run is alive before it counts as left: eight missed marks, by the database's clock."""
 MOST_UNMARKED: Final = 100
 UNEXPECTED: Final = "Something went wrong on our side, and nothing of this file was saved."
 
@@ -79,12 +84,15 @@ async def begin_import(
     request: ImportRequest,
     *,
     is_waiting: bool = False,
+    owner: str | None = None,
     keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None,
 ) -> str:
     """Writes down that an import begins, in a transaction of its own, in which `keep` comes last; its id. *Errors*: Forbidden."""
 
     async def begin(session: Session) -> str:
-        run_id = await start_run(session, request.actor, request.new, clock, is_waiting=is_waiting)
+        run_id = await start_run(
+            session, request.actor, request.new, clock, is_waiting=is_waiting, owner=owner
+        )
         if keep is not None and request.actor is not None:
             await keep(session, await read_run(session, request.actor, run_id))
         return run_id
@@ -191,7 +199,7 @@ class ImportRunner:
         self._database = database
         self._supervisor = supervisor or Supervisor(clock)
         self._clock = clock
-        self._folder = folder
+        self._spool = Spool(folder)
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._taken = 0
         self._is_importing = False
@@ -210,11 +218,10 @@ class ImportRunner:
 
     async def start(self) -> None:
         """Clears away what a stopped program left, then begins to take files."""
-        await asyncio.to_thread(_empty, self._folder)
-        await self._mark_left()
+        await self._mark_left(await asyncio.to_thread(self._spool.open))
         self._loops = [
             self._supervisor.keep("imports", self._work),
-            self._supervisor.every("import marks", self._mark_unmarked, period_s=MARK_EVERY_S),
+            self._supervisor.every("import marks", self._keep_marks, period_s=MARK_EVERY_S),
         ]
 
     async def stop(self) -> None:
@@ -225,8 +232,8 @@ class ImportRunner:
             await loop.stop()
         self._loops = []
         with contextlib.suppress(Refused):
-            await self._mark_left()
-        await asyncio.to_thread(_empty, self._folder)
+            await self._mark_left([self._spool.owner])
+        await asyncio.to_thread(self._spool.close)
 
     async def submit(
         self, request: ImportRequest, keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None
@@ -237,11 +244,13 @@ class ImportRunner:
         if self._taken >= MOST_WAITING:
             raise ImportsBusy
         self._taken += 1
-        kept = self._folder / uuid.uuid4().hex
+        kept = self._spool.folder / uuid.uuid4().hex
         try:
             await asyncio.to_thread(shutil.move, request.path, kept)
             own = msgspec.structs.replace(request, path=kept)
-            run_id = await begin_import(self._database, self._clock, own, is_waiting=True, keep=keep)
+            run_id = await begin_import(
+                self._database, self._clock, own, is_waiting=True, owner=self._spool.owner, keep=keep
+            )
             async with self._database.read(deadline_s=SHORT_S) as session:
                 run = await read_run(session, request.actor, run_id) if request.actor else None
         except BaseException:
@@ -285,20 +294,18 @@ class ImportRunner:
                 waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
 
-    async def _mark_unmarked(self) -> None:
-        """Writes down which imports failed while even that could not be written."""
+    async def _keep_marks(self) -> None:
+        """Says that this process's runs are alive, and writes down how others ended that could not be, or whose process is gone."""
         while self._unmarked:
             await self._database.run(self._unmarked[0], deadline_s=SHORT_S, idempotent=True)
             self._unmarked.popleft()
+        await self._mark_left([])
 
-    async def _mark_left(self) -> None:
+    async def _mark_left(self, dead: list[str]) -> None:
+        """Marks what these processes left, and what nobody has said to be alive for long; this process's own runs are kept first."""
+
         async def mark(session: Session) -> int:
-            return await end_left_runs(session, self._clock.now())
+            await keep_runs(session, self._spool.owner)
+            return await end_left_runs(session, dead, UNSEEN_S, self._clock.now())
 
         await self._database.run(mark, deadline_s=SHORT_S, idempotent=True)
-
-
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)

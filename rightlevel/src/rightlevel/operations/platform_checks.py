@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from flatwater.doctor.check import Check
 from flatwater.doctor.look import Look
-from flatwater.doctor.model import Check, Cure, Finding, NotExamined, Severity
+from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.queries import load_queries
 from flatwater.supervisor import MISSED_TURNS
 from rightlevel.database.migrations import known_migrations

@@ -13,7 +13,7 @@ import msgspec
 from flatwater.baselines import Judgement, evaluate
 from flatwater.cache import Cache
 from flatwater.clock import SystemClock
-from flatwater.errors import DatabaseGone, Refused
+from flatwater.errors import DatabaseUnavailable, Refused
 from flatwater.monitors import MemorySampler, pss_of
 from flatwater.pool import Database
 from flatwater.queries import load_queries
@@ -102,7 +102,7 @@ class Readings:
             async with self._database.look(deadline_s=DEADLINE_S) as session:
                 activity = await session.fetch_one(_queries["activity"], {}, into=Activity)
             answers_s = round(perf_counter() - began, 4)
-        except DatabaseGone as gone:
+        except DatabaseUnavailable as gone:
             refusal = str(gone)
             is_away = not self._database.has_answered_since(began)
         except Refused as refused:

@@ -388,7 +388,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "erased_code_pkey",
         20,
     ),
-    Bound("not_twins", "a pair that somebody said to be two children", "its children", "not_twins_pkey", 500),
+    Bound(
+        "not_duplicates",
+        "a pair that somebody said to be two children",
+        "its children",
+        "not_duplicates_pkey",
+        500,
+    ),
     Bound(
         "student_merge",
         "a merge that stands, one for each child that is gone",

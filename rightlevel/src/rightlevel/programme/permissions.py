@@ -57,9 +57,9 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("settle", "student"): _LEADERS,
     ("roll_over", "school"): _LEADERS,
     ("reset", "school"): _LEADERS,
-    ("read", "twins"): _FIELD,
-    ("part", "twins"): _FIELD,
-    ("merge", "twins"): _LEADERS,
+    ("read", "duplicates"): _FIELD,
+    ("part", "duplicates"): _FIELD,
+    ("merge", "duplicates"): _LEADERS,
     ("read", "round"): _ALL,
     ("create", "round"): _LEADERS,
     ("change", "round"): _LEADERS,
@@ -196,7 +196,7 @@ class TokenReach(msgspec.Struct, frozen=True):
 
 READING = frozenset({"read", "export"})
 SETTLING = ("finish", "sign_in")
-"""The only pair for somebody whose sign-in is not finished: the second step, enrolling, and leaving again."""
+"""The only pair for somebody whose sign-in is not finished: two-step verification, enrolling, and leaving again."""
 
 
 class Actor(msgspec.Struct, frozen=True):

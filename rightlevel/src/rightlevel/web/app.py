@@ -20,7 +20,7 @@ from rightlevel import web
 from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
 from rightlevel.web import api, pages, service
-from rightlevel.web.house import RightLevelHouse
+from rightlevel.web.application import RightLevelApplication
 from rightlevel.web.showing_again import FormsAgain
 from rightlevel.web.templating import is_static_address, not_found_page
 
@@ -50,7 +50,7 @@ def build_app(opening: Opening) -> ContractApp[Actor, Platform]:
     forms = FormsAgain()
     app = ContractApp(
         all_routes(),
-        RightLevelHouse(forms.page),
+        RightLevelApplication(forms.page),
         opening,
         otherwise=_Otherwise(),
         guards=lambda platform: platform.vitals.guards,

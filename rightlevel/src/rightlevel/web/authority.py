@@ -13,8 +13,8 @@ from flatwater.answers import answer_with, kept_of
 from flatwater.asgi import NotAllowed, NotSignedIn
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
+from rightlevel.web.application import AnsweredBefore, claimed, read_actor, remember_in
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.house import AnsweredBefore, claimed, read_actor, remember_in
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ async def write_as(
     """Runs the work in a transaction, with whoever is calling as they are in it, and gives what `answer` makes of it.
 
     The same write coming again is answered as it was: its receipt, without what is shown once, is kept in that very transaction (not of what
-    is streamed: `is_kept`). *Errors*: NotSignedIn, NotAllowed, the work's own, and AnsweredBefore, which the house turns into that answer.
+    is streamed: `is_kept`). *Errors*: NotSignedIn, NotAllowed, the work's own, and AnsweredBefore, which the application turns into that answer.
     """
 
     async def settle(session: Session) -> R:

@@ -38,7 +38,7 @@ WAYS = (
     Way("/settings", N_("Settings"), "round", "change", "time_zone"),
     Way("/people", N_("People"), "people", "read", "person"),
     Way("/deleted", N_("Deleted things"), "out", "restore", "student"),
-    Way("/audit", N_("Activity"), "audit", "read", "audit"),
+    Way("/audit", N_("Audit log"), "audit", "read", "audit"),
     Way("/operations", N_("Operations"), "figures", "read", "metric"),
     Way("/account", N_("My account"), "account"),
 )

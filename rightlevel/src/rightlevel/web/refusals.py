@@ -21,7 +21,7 @@ from rightlevel.programme.errors import (
     Stale,
 )
 from rightlevel.programme.receipts import WriteIdReused
-from rightlevel.web.house import (
+from rightlevel.web.application import (
     API_HEADERS,
     EVERYWHERE_HEADERS,
     PAGE_HEADERS,

@@ -13,8 +13,8 @@ from flatwater.queries import load_queries
 from rightlevel import __version__
 from rightlevel.operations.health import read_health
 from rightlevel.programme.permissions import May, may
+from rightlevel.web.application import is_answered_with_pages, is_on_this_machine
 from rightlevel.web.call import Ask
-from rightlevel.web.house import is_answered_with_pages, is_on_this_machine
 from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
 from rightlevel.web.routes import Routes
 

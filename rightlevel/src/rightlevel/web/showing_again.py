@@ -24,9 +24,7 @@ from rightlevel.programme.accounts import hold_form
 from rightlevel.programme.errors import Fault, Invalid, NotFound, ProgrammeError
 from rightlevel.programme.names import WITHOUT_UNSEEN
 from rightlevel.programme.receipts import WriteIdReused
-from rightlevel.web.call import Ask
-from rightlevel.web.form_again import FormAgain
-from rightlevel.web.house import (
+from rightlevel.web.application import (
     FORM_OWNER,
     FORM_PAGE,
     HELD_COOKIE,
@@ -40,6 +38,8 @@ from rightlevel.web.house import (
     sent_write_id,
     set_cookie,
 )
+from rightlevel.web.call import Ask
+from rightlevel.web.form_again import FormAgain
 from rightlevel.web.language import N_
 from rightlevel.web.templating import (
     ShownAgain,

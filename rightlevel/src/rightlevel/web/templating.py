@@ -28,9 +28,7 @@ from rightlevel.programme.errors import Forbidden, Invalid, NotFound, ProgrammeE
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.permissions import may as may_of
-from rightlevel.web.call import Ask, secret_fields
-from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
-from rightlevel.web.house import (
+from rightlevel.web.application import (
     FORM_OWNER,
     FORM_PAGE,
     OWN_FIELDS,
@@ -42,6 +40,8 @@ from rightlevel.web.house import (
     language_of,
     sent_field,
 )
+from rightlevel.web.call import Ask, secret_fields
+from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
 from rightlevel.web.navigation import ways_of
 from rightlevel.web.words import WORDS, word

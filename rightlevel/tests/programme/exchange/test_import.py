@@ -230,8 +230,8 @@ async def test_every_fault_is_told_by_row_and_column_and_nothing_is_saved(import
             ["A", "X1", "Good", "f", 3, "", ""],
             ["A", "X2", "", "x", 9, "2016-02-30", "99"],
             ["NOWHERE", "X3", "Lost", "m", 3, "", ""],
-            ["A", "X4", "Twin", "m", 3, "", ""],
-            ["A", "X4", "Twin", "m", 3, "", ""],
+            ["A", "X4", "Duplicate", "m", 3, "", ""],
+            ["A", "X4", "Duplicate", "m", 3, "", ""],
             ["", "", "", "", "", "", "5"],
         ],
     )

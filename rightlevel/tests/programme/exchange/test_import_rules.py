@@ -13,6 +13,8 @@ from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.duplicates import Merge, merge_duplicates
+from rightlevel.programme.enrolments import erase_identity
 from rightlevel.programme.exchange import (
     ImportOutcome,
     NewRun,
@@ -22,7 +24,6 @@ from rightlevel.programme.exchange import (
     open_sheet,
     start_run,
 )
-from rightlevel.programme.lives import erase_identity
 from rightlevel.programme.schools import change_grades
 from rightlevel.programme.students import (
     NewStudent,
@@ -36,7 +37,6 @@ from rightlevel.programme.students import (
     read_student,
     restore_student,
 )
-from rightlevel.programme.twins import Merge, merge_twins
 
 pytestmark = pytest.mark.anyio
 HEADER = ["school_code", "code", "name", "sex", "grade"]
@@ -137,7 +137,7 @@ async def test_a_deleted_child_is_not_made_a_second_time_and_can_be_restored(imp
 async def test_a_merged_child_is_told_with_the_code_that_is_kept(importing: Importing) -> None:
     cast = importing.cast
     merge = Merge(cast.students_a[0], 1, cast.students_a[1], 1, "entered twice")
-    await merge_twins(importing.session, cast.coordinator, merge, importing.clock)
+    await merge_duplicates(importing.session, cast.coordinator, merge, importing.clock)
     _, faults = await importing(["A", "A1", "Chan", "f", 3])
     rule = "The child with this code was made one with A0: use that code, or take the merge back"
     assert faults == [(2, "code", rule)]

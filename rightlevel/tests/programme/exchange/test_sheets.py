@@ -576,7 +576,7 @@ def test_what_the_content_types_claim_is_not_believed(workbook):
     assert "OpenDocument" in fault_of(workbook(ONE, parts=ods)).message
 
 
-def test_names_that_climb_lead_nowhere_and_twins_are_refused(workbook, tmp_path):
+def test_names_that_climb_lead_nowhere_and_duplicates_are_refused(workbook, tmp_path):
     climbing = {"../../../../tmp/evil": "x", "/etc/passwd": "x", "C:\\evil": "x"}
     assert len(table_of(workbook(ONE, parts=climbing))[1]) == 1
     rels = (

@@ -27,8 +27,8 @@ from rightlevel.programme.boundaries import (
     split_school,
     undo_school_change,
 )
+from rightlevel.programme.enrolments import Transfer, erase_identity, transfer_student
 from rightlevel.programme.errors import AlreadyTaken, Forbidden, Invalid, NotFound
-from rightlevel.programme.lives import Transfer, erase_identity, transfer_student
 from rightlevel.programme.schools import (
     NewSchool,
     SchoolChange,

@@ -13,9 +13,9 @@ from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.assignments import end_assignments, list_assignments
+from rightlevel.programme.enrolments import Transfer, transfer_student
 from rightlevel.programme.errors import NotFound, OutOfScope
 from rightlevel.programme.figures import BehindQuery, FigureQuery, children_behind, read_figures
-from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import (
     ResultWrite,

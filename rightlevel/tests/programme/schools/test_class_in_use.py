@@ -9,8 +9,8 @@ from people import NOW, Cast
 from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
+from rightlevel.programme.enrolments import Transfer, transfer_student
 from rightlevel.programme.errors import Invalid, NotFound, Stale
-from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Held, Scope
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.schools import (

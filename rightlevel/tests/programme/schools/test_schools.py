@@ -106,7 +106,7 @@ async def test_a_school_is_made_changed_and_kept_from_stale_hands(
     assert made.code == "NEW"
     with pytest.raises(AlreadyTaken):
         async with session.savepoint():
-            await create_school(session, cast.coordinator, NewSchool(cast.district_1, "NEW", "Twin"))
+            await create_school(session, cast.coordinator, NewSchool(cast.district_1, "NEW", "Duplicate"))
     changed = await change_school(
         session, cast.coordinator, made.id, SchoolChange(1, name_latin="Latin", status="closed"), clock
     )

@@ -14,9 +14,17 @@ from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
-from rightlevel.programme.errors import Forbidden, Invalid, NotFound, Stale
-from rightlevel.programme.exchange import NewRun, Progress, import_sheet, open_sheet, start_run
-from rightlevel.programme.lives import (
+from rightlevel.programme.duplicates import (
+    Merge,
+    RenameStands,
+    is_another_name,
+    list_renames,
+    merge_duplicates,
+    put_back_name,
+    say_same_child,
+    undo_merge_of_duplicates,
+)
+from rightlevel.programme.enrolments import (
     Consent,
     RollOverPlan,
     Transfer,
@@ -28,6 +36,8 @@ from rightlevel.programme.lives import (
     undo_roll_over,
     withdraw_consent,
 )
+from rightlevel.programme.errors import Forbidden, Invalid, NotFound, Stale
+from rightlevel.programme.exchange import NewRun, Progress, import_sheet, open_sheet, start_run
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.students import (
     MoveNeeded,
@@ -45,16 +55,6 @@ from rightlevel.programme.students import (
     restore_student,
 )
 from rightlevel.programme.students.model import KEPT_CHANGES
-from rightlevel.programme.twins import (
-    Merge,
-    RenameStands,
-    is_another_name,
-    list_renames,
-    merge_twins,
-    put_back_name,
-    say_same_child,
-    unmerge_twins,
-)
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()
@@ -153,8 +153,8 @@ async def live_through_everything(
     rename = (await list_renames(session, actor, PageRequest(), clock)).items[0]
     await put_back_name(session, actor, rename.id, version=10, reason="another child", clock=clock)
     merge = Merge(child, 11, other, 1, "entered twice")
-    merged = await merge_twins(session, actor, merge, clock)
-    await unmerge_twins(session, actor, merged.id, reason="they are two", clock=clock)
+    merged = await merge_duplicates(session, actor, merge, clock)
+    await undo_merge_of_duplicates(session, actor, merged.id, reason="they are two", clock=clock)
     plan = RollOverPlan(str(uuid4()), TODAY, carry_open_rounds=True)
     await roll_over_school(session, actor, cast.school_a, plan, clock)
     await undo_roll_over(session, actor, plan.id, reason="too early", clock=clock)
@@ -377,8 +377,8 @@ async def test_only_what_changes_is_judged(session: Session, cast: Cast, clock: 
 async def test_codes_have_one_form_and_differ_not_by_case(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:
+    from rightlevel.programme.enrolments import CodeTaken
     from rightlevel.programme.errors import AlreadyTaken
-    from rightlevel.programme.lives import CodeTaken
 
     made = await create_student(
         session, cast.coordinator, NewStudent(cast.school_a, " ab\u200b-e\u0301\u00a0 7 ", "One", 1, 3), clock

@@ -19,6 +19,7 @@ from flatwater.paging import PageRequest
 from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
+from rightlevel.programme.enrolments import Transfer, transfer_student
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from rightlevel.programme.groups import (
     NewGrouping,
@@ -27,7 +28,6 @@ from rightlevel.programme.groups import (
     read_group,
     read_groups,
 )
-from rightlevel.programme.lives import Transfer, transfer_student
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.students import mark_left

@@ -169,7 +169,7 @@ async def test_an_agreed_result_that_a_coordinator_overrides_is_verified_no_more
     assert changed.code == "changed"
     assert not (await read_result(session, cast.coordinator, result_id)).is_verified
     assert await of_result(session, result_id) == [("ended", "agreed", "changed"), ("pending", None, None)]
-    # and what was agreed then stays in the agreement of the testers
+    # and follow-up actions then stays in the agreement of the testers
     (all_,) = await read_agreement(session, cast.coordinator, round_id=cast.round, subject="math")
     assert all_.agreement.n == 1
     again = await retest(session, cast.mentor, clock, result_id, "beginner")

@@ -30,7 +30,7 @@ update person set password_hash = %(hash)s
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def scene(
     new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory, anyio_backend: object
 ) -> AsyncIterator[Served]:
     passwords = PasswordHasher()
@@ -60,8 +60,8 @@ def code_of(secret: str) -> str:
     return totp.code_at(key, totp.step_at(NOW.timestamp()))
 
 
-async def test_an_admin_enrols_at_the_first_sign_in_and_needs_a_code_at_the_second(house: Served) -> None:
-    async with house.client() as client:
+async def test_an_admin_enrols_at_the_first_sign_in_and_needs_a_code_at_the_second(scene: Served) -> None:
+    async with scene.client() as client:
         first = await sign_in(client, "admin")
         assert (first.status_code, first.headers["location"]) == (303, "/sign-in/step")
         for path in ("/", "/schools", "/people", "/account", "/account/tokens", "/audit"):
@@ -84,7 +84,7 @@ async def test_an_admin_enrols_at_the_first_sign_in_and_needs_a_code_at_the_seco
         assert len(codes) == 10
         assert (await client.get("/schools")).status_code == 200
 
-    async with house.client() as client:
+    async with scene.client() as client:
         second = await sign_in(client, "admin", next="/schools")
         assert second.headers["location"] == "/sign-in/step?next=%2Fschools"
         assert (await client.get("/schools")).headers["location"] == "/sign-in/step"
@@ -97,8 +97,8 @@ async def test_an_admin_enrols_at_the_first_sign_in_and_needs_a_code_at_the_seco
         assert (await client.get("/schools")).status_code == 200
 
 
-async def test_a_half_open_sign_in_changes_only_the_language_and_can_be_left(house: Served) -> None:
-    async with house.client() as client:
+async def test_a_half_open_sign_in_changes_only_the_language_and_can_be_left(scene: Served) -> None:
+    async with scene.client() as client:
         await sign_in(client, "admin")
         page = await client.get("/account/second-factor")
         page = await client.get("/sign-in/step") if page.status_code == 303 else page
@@ -108,13 +108,13 @@ async def test_a_half_open_sign_in_changes_only_the_language_and_can_be_left(hou
         assert (out.status_code, out.headers["location"]) == (303, "/sign-in")
 
 
-async def test_a_reset_code_chooses_a_password_on_a_page(house: Served) -> None:
-    person = house.cast.viewer.person_id
-    async with house.client("coordinator", by="cookie") as client:
+async def test_a_reset_code_chooses_a_password_on_a_page(scene: Served) -> None:
+    person = scene.cast.viewer.person_id
+    async with scene.client("coordinator", by="cookie") as client:
         page = await client.post(f"/people/{person}/password", data={"csrf_token": "csrf"})
     code = re.search(r'<code class="secret" id="code" dir="ltr">([^<]+)</code>', page.text)
     assert code is not None
-    async with house.client() as client:
+    async with scene.client() as client:
         assert (await sign_in(client, "viewer")).status_code == 403
         blank = await client.post("/code", data={"username": "viewer", "password": "another long password"})
         assert blank.status_code == 422
@@ -131,22 +131,22 @@ async def test_a_reset_code_chooses_a_password_on_a_page(house: Served) -> None:
         assert (await sign_in(client, "viewer", "another long password")).headers["location"] == "/"
 
 
-async def test_a_device_is_linked_by_code_and_lists_names_only_then(house: Served) -> None:
-    async with house.client("teacher", by="cookie") as client:
+async def test_a_device_is_linked_by_code_and_lists_names_only_then(scene: Served) -> None:
+    async with scene.client("teacher", by="cookie") as client:
         assert (
             await client.post("/account/pin", data={"csrf_token": "csrf", "pin": "123456"})
         ).status_code == 422
         assert (
             await client.post("/account/pin", data={"csrf_token": "csrf", "pin": "274951"})
         ).status_code == 303
-        page = await client.post(f"/schools/{house.cast.school_a}/devices", data={"csrf_token": "csrf"})
-        other = await client.post(f"/schools/{house.cast.school_b}/devices", data={"csrf_token": "csrf"})
+        page = await client.post(f"/schools/{scene.cast.school_a}/devices", data={"csrf_token": "csrf"})
+        other = await client.post(f"/schools/{scene.cast.school_b}/devices", data={"csrf_token": "csrf"})
         assert other.status_code == 404
     assert "<svg" in page.text
     code = re.search(r'<code class="secret" id="code" dir="ltr">([^<]+)</code>', page.text)
     assert code is not None
-    teacher = house.cast.teacher.person_id
-    async with house.client() as client:
+    teacher = scene.cast.teacher.person_id
+    async with scene.client() as client:
         before = await client.get("/sign-in/school")
         assert (before.status_code, before.headers["location"]) == (303, "/link-device")
         assert "Teacher" not in (await client.get(f"/sign-in/school?person={teacher}")).text
@@ -171,13 +171,13 @@ async def test_a_device_is_linked_by_code_and_lists_names_only_then(house: Serve
         assert "/account/tokens" not in account.text
 
 
-async def test_anybody_asks_to_join_and_a_coordinator_approves(house: Served) -> None:
+async def test_anybody_asks_to_join_and_a_coordinator_approves(scene: Served) -> None:
     wish = {"name": "សុខ ដារ៉ា", "contact": "012 345 678", "role": "teacher", "school_wished": "Alpha"}
-    async with house.client() as client:
+    async with scene.client() as client:
         assert (await client.post("/join", data={**wish, "role": "admin"})).status_code == 422
         sent = await client.post("/join", data=wish)
         assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in")
-    async with house.client("coordinator", by="cookie") as client:
+    async with scene.client("coordinator", by="cookie") as client:
         found = re.search(r'href="/requests/(\d+)"', (await client.get("/requests")).text)
         assert found is not None
         assert "1 request to join" in (await client.get("/people")).text
@@ -188,7 +188,7 @@ async def test_anybody_asks_to_join_and_a_coordinator_approves(house: Served) ->
             "username": "sok.dara",
             "display_name": "សុខ ដារ៉ា",
             "role": "teacher",
-            "school_id": str(house.cast.school_a),
+            "school_id": str(scene.cast.school_a),
             "subject": "math",
         }
         blank = await client.post(f"/requests/{found[1]}/approve", data={**form, "school_id": ""})
@@ -200,8 +200,8 @@ async def test_anybody_asks_to_join_and_a_coordinator_approves(house: Served) ->
         assert twice.status_code == 409
 
 
-async def test_a_stranger_is_told_the_same_of_every_name(house: Served) -> None:
-    async with house.client() as client:
+async def test_a_stranger_is_told_the_same_of_every_name(scene: Served) -> None:
+    async with scene.client() as client:
         for path, form in (
             ("/sign-in", {"password": "wrong on purpose"}),
             ("/code", {"code": "aaaa-aaaa", "password": "another long password"}),
@@ -213,8 +213,8 @@ async def test_a_stranger_is_told_the_same_of_every_name(house: Served) -> None:
             assert len(told) == 1, path
 
 
-async def test_the_activity_is_saved_as_a_table(house: Served) -> None:
-    async with house.client("coordinator", by="cookie") as client:
+async def test_the_activity_is_saved_as_a_table(scene: Served) -> None:
+    async with scene.client("coordinator", by="cookie") as client:
         saved = await client.post("/audit/export", data={"csrf_token": "csrf", "outcome": "denied"})
         assert saved.headers["content-type"].startswith("text/csv")
         assert "attachment" in saved.headers["content-disposition"]
@@ -226,7 +226,7 @@ async def test_the_activity_is_saved_as_a_table(house: Served) -> None:
         faulty = await client.get("/audit", params={"from_on": "yesterday"})
         assert faulty.status_code == 422
         assert "yesterday" in unescape(faulty.text)
-    async with house.client("mentor", by="cookie") as client:
+    async with scene.client("mentor", by="cookie") as client:
         assert (await client.post("/audit/export", data={"csrf_token": "csrf"})).status_code == 403
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from flatwater.doctor.check import Check
 from flatwater.doctor.checks import (
     application_memory,
     backend_memory,
@@ -50,7 +51,6 @@ from flatwater.doctor.checks import (
     wal_and_slots,
     wraparound,
 )
-from flatwater.doctor.model import Check
 
 ALL: Final[tuple[Check, ...]] = (
     diagnosis.CHECK,

@@ -137,7 +137,7 @@ left join person s on s.id = n.set_by
 where p.id = %(person_id)s
 
 -- name: forget_password
--- Makes the present password useless.
+-- Makes the current password useless.
 update person
 set password_hash = null, password_from = null, version = version + 1
 where id = %(person_id)s and deleted_at is null

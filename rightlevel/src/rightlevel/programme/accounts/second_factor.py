@@ -32,10 +32,10 @@ class WrongCode(Forbidden):
     code = "wrong_code"
 
 
-class FactorThere(Conflict):
+class TwoStepAlreadyOn(Conflict):
     """There is a second factor already. Take it away first to set up another."""
 
-    code = "factor_there"
+    code = "two_step_already_on"
 
 
 class FactorNeeded(Conflict):
@@ -102,7 +102,7 @@ async def factor_state(session: Session, actor: Actor) -> FactorState:
 async def begin_second_factor(
     database: Database, passwords: PasswordHasher, clock: Clock, actor: Actor, *, password: str
 ) -> Enrolment:
-    """A fresh secret, not yet in force. *Errors*: FactorThere, Invalid for a wrong password, SignInLocked.
+    """A fresh secret, not yet in force. *Errors*: TwoStepAlreadyOn, Invalid for a wrong password, SignInLocked.
 
     Whoever finds an open session can't put their own phone in front of the account: the password is asked again, but of a sign-in that is
     only just waiting for this.
@@ -118,7 +118,7 @@ async def begin_second_factor(
             session, "keep_secret", person_id=actor.person_id, sealed_secret=sealed, now=clock.now()
         )
         if not kept:
-            raise FactorThere
+            raise TwoStepAlreadyOn
         await write_audit(session, actor, "begin_enrol", "second_factor", actor.person_id)
 
     await database.run(settle, deadline_s=DEADLINE_S)
@@ -149,12 +149,12 @@ async def confirm_second_factor(
     life_s: float,
     device_name: str = "",
 ) -> Confirmed:
-    """Puts the second factor in force with its first code; ends every other session, and the PIN. *Errors*: Invalid, FactorThere."""
+    """Puts the second factor in force with its first code; ends every other session, and the PIN. *Errors*: Invalid, TwoStepAlreadyOn."""
     _require_own_session(actor)
     now = clock.now()
     factor = await keys_store.read_factor(session, actor.person_id, for_update=True)
     if factor is None or factor.confirmed_at is not None:
-        raise FactorThere if factor is not None else Invalid(faults=(Fault("code", "Begin again"),))
+        raise TwoStepAlreadyOn if factor is not None else Invalid(faults=(Fault("code", "Begin again"),))
     seal = await seal_of(session)
     secret = seal.open(factor.sealed_secret, of=_owner(actor.person_id))
     step = totp.step_of(secret, _digits(code), now.timestamp())
@@ -195,7 +195,7 @@ async def finish_sign_in(
     life_s: float,
     device_name: str = "",
 ) -> SignedIn:
-    """The second step: a whole session for a code of the app or a recovery code. *Errors*: WrongCode, SignInLocked.
+    """Two-step verification: a whole session for a code of the app or a recovery code. *Errors*: WrongCode, SignInLocked.
 
     The device (`device_name`) is known as this person's from then on.
 

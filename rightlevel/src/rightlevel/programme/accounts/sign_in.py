@@ -28,7 +28,7 @@ from rightlevel.programme.permissions import Actor, require
 
 DEADLINE_S = 5.0
 SECOND_STEP_S = 600.0
-"""A right password waits ten minutes for its second step."""
+"""A right password waits ten minutes for its two-step verification."""
 ENROL_S = 3_600.0
 
 
@@ -58,7 +58,7 @@ async def sign_in(
     `replaces` is the token of the session that this browser held: it ends.
 
     An unknown name takes as long and answers the same as a wrong password. With a second factor, or for an admin who needs
-    one, the session is `pending`: it lets nobody do anything but the second step.
+    one, the session is `pending`: it lets nobody do anything but two-step verification.
     """
     login = username.strip().lower()[:100]
     async with database.read(deadline_s=DEADLINE_S) as session:
@@ -151,7 +151,7 @@ async def change_password(
 async def require_password(
     database: Database, passwords: PasswordHasher, clock: Clock, actor: Actor, *, password: str, field: str
 ) -> None:
-    """Passes for the actor's present password; a wrong one counts. *Errors*: Invalid with that field, SignInLocked, TooMany."""
+    """Passes for the actor's current password; a wrong one counts. *Errors*: Invalid with that field, SignInLocked, TooMany."""
     tried: Tried = ("password", str(actor.person_id))
     async with database.read(deadline_s=DEADLINE_S) as session:
         await refuse_locked(session, clock.now(), tried)
@@ -168,7 +168,7 @@ async def require_password(
 
     await database.run(settle, deadline_s=DEADLINE_S)
     if not is_right:
-        raise Invalid(faults=(Fault(field, "This is not your present password"),))
+        raise Invalid(faults=(Fault(field, "This is not your current password"),))
 
 
 __all__ = [

@@ -40,13 +40,13 @@ class TooMuchToMove(Conflict):
 
 
 class BoundaryStands(Conflict):
-    """This change can't be taken back any more: schools or places were added, moved or closed since. What it did can be changed by another one."""
+    """This change can't be undone any more: schools or places were added, moved or closed since. What it did can be changed by another one."""
 
     code = "boundary_stands"
 
 
 class BoundaryUndone(Conflict):
-    """This change was taken back already."""
+    """This change was undone already."""
 
     code = "boundary_undone"
 

@@ -24,8 +24,8 @@ from rightlevel.programme.boundaries.model import (
     reason_faults,
 )
 from rightlevel.programme.boundaries.store import ClassThere, GoingChild
+from rightlevel.programme.enrolments import CodeTaken, Transfer, transfer_student
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
-from rightlevel.programme.lives import CodeTaken, Transfer, transfer_student
 from rightlevel.programme.permissions import Actor, require, sees_small_cells
 from rightlevel.programme.schools import (
     NewSchool,
@@ -47,13 +47,13 @@ class TooManyToMove(Conflict):
 
 
 class SchoolChangeUndone(Conflict):
-    """This was taken back already."""
+    """This was undone already."""
 
     code = "school_change_undone"
 
 
 class SchoolChangeStands(Conflict):
-    """This can't be taken back any more: the school was changed by another merge since, or one of the two is removed or closed."""
+    """This can't be undone any more: the school was changed by another merge since, or one of the two is removed or closed."""
 
     code = "school_change_stands"
 

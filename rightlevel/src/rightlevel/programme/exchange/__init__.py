@@ -31,7 +31,7 @@ from rightlevel.programme.exchange.model import (
 )
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
-from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, note_progress
+from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
 
 __all__ = [
     "FIELDS",
@@ -58,6 +58,7 @@ __all__ = [
     "list_runs",
     "list_sources",
     "mapping_of_source",
+    "keep_runs",
     "note_progress",
     "open_sheet",
     "open_table",

@@ -51,18 +51,26 @@ class _WhatWouldBe(Exception):
 
 
 async def start_run(
-    session: Session, actor: Actor | None, new: NewRun, clock: Clock, *, is_waiting: bool = False
+    session: Session,
+    actor: Actor | None,
+    new: NewRun,
+    clock: Clock,
+    *,
+    is_waiting: bool = False,
+    owner: str | None = None,
 ) -> str:
-    """Writes down that an import begins; its id. `actor` is None only for the command line. *Errors*: Forbidden."""
+    """Writes down that an import begins; its id. `actor` is None only for the command line, `owner` names the process that imports.
+
+    *Errors*: Forbidden.
+    """
     if actor is not None:
         require(actor, "run", "import")
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
     if new.source and new.mapping:
         await store.remember_source(session, new, clock.now())
     person_id = actor.person_id if actor else None
-    return await store.start_run(
-        session, new, person_id=person_id, state="waiting" if is_waiting else "reading", now=clock.now()
-    )
+    state = "waiting" if is_waiting else "reading"
+    return await store.start_run(session, new, person_id=person_id, state=state, owner=owner, now=clock.now())
 
 
 async def import_sheet(

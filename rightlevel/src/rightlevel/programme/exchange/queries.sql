@@ -219,7 +219,7 @@ select count(*) as faults from found
 
 -- name: find_erased_children
 -- Notes rows that would write somebody's data into the record of a child who was erased. Such a record has a code of its own kind
--- (lives/erasure.sql). Served by student_code_is_unique_in_its_school.
+-- (enrolments/erasure.sql). Served by student_code_is_unique_in_its_school.
 with found as (
     select s.row_number, s.code
     from staged_student s
@@ -720,9 +720,9 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source)
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner)
 values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
-    %(mapping)s, %(source)s)
+    %(mapping)s, %(source)s, %(owner)s::uuid)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -787,7 +787,8 @@ order by p.number
 -- name: note_progress
 -- How far a run is.
 update import_run
-set state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s
+set state = %(state)s::import_state, rows_read = %(rows_read)s, bytes_done = %(bytes_done)s, bytes_total = %(bytes_total)s,
+    seen_at = clock_timestamp()
 where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_faults
@@ -807,12 +808,18 @@ set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read
     message = %(message)s
 where id = %(id)s::uuid
 
+-- name: keep_runs
+-- Says that the runs of a process are alive. Served by import_run_under_way.
+update import_run
+set seen_at = clock_timestamp()
+where owner = %(owner)s::uuid and state in ('waiting', 'reading', 'saving')
+
 -- name: end_left_runs
--- Marks the runs that a stopped program left behind.
+-- Marks the runs that stopped processes left behind: theirs by name, or whoever has not been seen for long. Served by import_run_under_way.
 update import_run
 set state = 'interrupted', ended_at = %(now)s, message = 'The program stopped before this import ended; nothing of it was saved.'
 where state in ('waiting', 'reading', 'saving')
-    and started_at < %(now)s
+    and (owner = any(%(dead)s::uuid[]) or seen_at < clock_timestamp() - make_interval(secs => %(unseen_s)s))
 
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Any, Final
@@ -288,10 +288,17 @@ class _Moves(msgspec.Struct, frozen=True):
 
 
 async def start_run(
-    session: Session, new: NewRun, *, person_id: int | None, state: RunState, now: datetime
+    session: Session,
+    new: NewRun,
+    *,
+    person_id: int | None,
+    state: RunState,
+    owner: str | None,
+    now: datetime,
 ) -> str:
     """Writes down that an import begins; its id."""
-    values = msgspec.structs.asdict(new) | {"state": state, "person_id": person_id, "now": now}
+    values = {"state": state, "person_id": person_id, "owner": owner, "now": now}
+    values |= msgspec.structs.asdict(new)
     return await session.fetch_value(_queries["start_run"], values)
 
 
@@ -323,9 +330,15 @@ async def end_run(
     await session.execute(_queries["end_run"], values | counts)
 
 
-async def end_left_runs(session: Session, now: datetime) -> int:
-    """Marks the runs that a stopped program left; how many."""
-    return await session.execute(_queries["end_left_runs"], {"now": now})
+async def keep_runs(session: Session, owner: str) -> int:
+    """Says that the runs of a process are alive, by the database's clock; how many."""
+    return await session.execute(_queries["keep_runs"], {"owner": owner})
+
+
+async def end_left_runs(session: Session, dead: Sequence[str], unseen_s: float, now: datetime) -> int:
+    """Marks as interrupted the runs of dead processes, and those that nobody has said to be alive for so long; how many."""
+    values = {"dead": list(dead), "unseen_s": unseen_s, "now": now}
+    return await session.execute(_queries["end_left_runs"], values)
 
 
 async def find_run(session: Session, run_id: str) -> ImportRun:

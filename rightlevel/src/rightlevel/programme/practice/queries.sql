@@ -83,7 +83,7 @@ delete from photo where visit_id = any(%(visits)s::uuid[]) and school_id = (sele
 delete from photo_space where school_id = (select practice_school(%(school_id)s::bigint))
 
 -- name: empty_follow_ups
--- What was agreed on those visits. Served by follow_up_by_visit.
+-- Follow-up actions on those visits. Served by follow_up_by_visit.
 delete from follow_up where visit_id = any(%(visits)s::uuid[]) and school_id = (select practice_school(%(school_id)s::bigint))
 
 -- name: empty_plan
@@ -166,7 +166,7 @@ set merged_into = null
 where merged_into = any(%(children)s::uuid[]) and school_id <> (select practice_school(%(school_id)s::bigint))
 
 -- name: empty_children
--- The children themselves, with what was said and done about twins among them. Served by the primary key.
+-- The children themselves, with what was said and done about duplicates among them. Served by the primary key.
 delete from student where id = any(%(children)s::uuid[]) and school_id = (select practice_school(%(school_id)s::bigint))
 
 -- name: put_classes_away

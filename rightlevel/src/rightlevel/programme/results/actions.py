@@ -115,7 +115,7 @@ async def enter_results(
 
 
 async def _audit_denied(session: Session, actor: Actor, answers: list[ResultAnswer]) -> None:
-    """One audit row for the writes of a request that were beyond the actor. Nothing is raised for them, so the house sees none."""
+    """One audit row for the writes of a request that were beyond the actor. Nothing is raised for them, so the application sees none."""
     denied = [answer for answer in answers if answer.code in FORBIDDING]
     if denied:
         after = {"count": len(denied), "writes": [answer.id for answer in denied]}

@@ -1,4 +1,4 @@
-"""Mentors' visits: the form filled in, drafts, what was agreed, the plan, next week, calendars, locks, the export.
+"""Mentors' visits: the form filled in, drafts, follow-up actions, the plan, next week, calendars, locks, the export.
 
 Public: visits (`save_visit`, `read_visit`, `list_visits`, `delete_visit`, `lock_visits`, `lock_visits_of_school`), follow-ups
 (`raise_follow_up`, `close_follow_up`, `list_follow_ups`), the plan (`plan_visit`, `move_planned_visit`, `cancel_planned_visit`,

@@ -1,4 +1,4 @@
-"""What was agreed after a visit, until it is done or given up: open → done | cancelled, each with words."""
+"""Follow-up actions after a visit, until it is done or given up: open → done | cancelled, each with words."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Owner(msgspec.Struct, frozen=True):
 async def raise_follow_up(
     session: Session, actor: Actor, visit_id: str, new: NewFollowUp, clock: Clock
 ) -> FollowUp:
-    """What was agreed at a visit is kept; the same id again gets the same answer.
+    """Keeps a follow-up action of a visit; the same id again gets the same answer.
 
     *Errors*: Forbidden; NotFound for a visit out of scope; Invalid; TooManyFollowUps. *Cost*: six statements.
     """
@@ -94,7 +94,7 @@ async def raise_follow_up(
 async def close_follow_up(
     session: Session, actor: Actor, follow_up_id: str, *, state: str, words: str, version: int, clock: Clock
 ) -> FollowUp:
-    """Ends what was agreed, `done` or `cancelled`, in words; the owner does, or somebody above them.
+    """Ends a follow-up action, `done` or `cancelled`, in words; the owner does, or somebody above them.
 
     *Errors*: NotFound; Forbidden; Invalid; FollowUpClosed; Stale with what stands there now. *Cost*: four statements.
     """
@@ -141,7 +141,7 @@ async def list_follow_ups(
     school_id: int | None = None,
     visit_id: str | None = None,
 ) -> Page[FollowUp]:
-    """What was agreed, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all. *Cost*: one statement."""
+    """Follow-up actions, in scope or one's own: `open`, `overdue` or `closed`, the most urgent first; of a visit, all. *Cost*: one statement."""
     require(actor, "read", "follow_up")
     if which not in WHICH:
         raise Invalid(faults=(Fault("which", f"One of: {', '.join(WHICH)}", which[:60]),))

@@ -19,7 +19,7 @@ order by p.display_name, p.id
 limit 200
 
 -- name: insert_follow_up
--- Keeps what was agreed, once.
+-- Keeps follow-up actions, once.
 insert into follow_up (id, visit_id, school_id, subject, owner_id, words, due_on, raised_by, raised_at)
 values (%(id)s::uuid, %(visit_id)s::uuid, %(school_id)s, %(subject)s::subject, %(owner_id)s, %(words)s, %(due_on)s, %(person_id)s, %(now)s)
 on conflict (id) do nothing

@@ -248,7 +248,7 @@ async def revoke_one_device(call: Ask, *, path: ByUuid) -> None:
     media=("text/csv; charset=utf-8",),
 )
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
-    """Who did what, as CSV, newest first; at most 50,000 rows."""
+    """The audit log as CSV, newest first; at most 50,000 rows."""
     actor = actor_of(call)
     require(actor, "export", "audit")
     wanted = dated(AuditFilter(**msgspec.structs.asdict(body)), call.clock)

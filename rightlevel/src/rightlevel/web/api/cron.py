@@ -10,8 +10,8 @@ from flatwater.contract import Everyone
 from flatwater.rate_limit import RateClass
 from flatwater.rate_limit_postgres import Swept
 from rightlevel.programme.errors import NotFound
+from rightlevel.web.application import bearer_of
 from rightlevel.web.call import SMALL_BODY, Ask
-from rightlevel.web.house import bearer_of
 from rightlevel.web.routes import Routes
 
 routes = Routes("service")

@@ -33,6 +33,7 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.audit import AuditEntry, AuditFilter, dated, list_audit
 from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping, write_as
 from rightlevel.web.call import (
     WRITE_S,
@@ -42,7 +43,6 @@ from rightlevel.web.call import (
     Deletion,
     actor_of,
 )
-from rightlevel.web.house import device_of
 from rightlevel.web.routes import SIGNING_IN, Routes
 
 routes = Routes("people")
@@ -234,7 +234,7 @@ async def restore_one_person(call: Ask, *, path: ById) -> Person:
 
 @routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50), tags=("audit",))
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
-    """Who did what, newest first; denied attempts included."""
+    """The audit log, newest first; denied attempts included."""
     return await list_audit(
         call.session, page, dated(AuditFilter(**msgspec.structs.asdict(query)), call.clock)
     )

@@ -36,8 +36,8 @@ from rightlevel.programme.results import (
     unlock_results,
 )
 from rightlevel.programme.results.model import FORBIDDING, REFUSALS, CurrentResult
+from rightlevel.web.application import PRECONDITION_FAILED
 from rightlevel.web.call import CLASS_BODY, Ask, ByUuid, actor_of
-from rightlevel.web.house import PRECONDITION_FAILED
 from rightlevel.web.routes import Routes
 
 routes = Routes("results")

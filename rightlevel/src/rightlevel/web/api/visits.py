@@ -278,14 +278,14 @@ async def months_of_all_visits(call: Ask, *, query: MonthsSearch) -> Months:
 
 @routes.post("/api/v1/visits/{id}/follow-ups", May("raise", "follow_up"), statuses={201: "raised"})
 async def raise_one_follow_up(call: Ask, *, path: ByUuid, body: NewFollowUp) -> Created[FollowUp]:
-    """Keeps what was agreed at a visit: who does what until when."""
+    """Keeps a follow-up action of a visit: who does what until when."""
     made = await raise_follow_up(call.session, actor_of(call), path.id, body, call.clock)
     return Created(made, f"/api/v1/follow-ups?visit_id={made.visit_id}")
 
 
 @routes.get("/api/v1/follow-ups", May("read", "follow_up"))
 async def list_all_follow_ups(call: Ask, *, query: FollowUpSearch, page: PageRequest) -> Page[FollowUp]:
-    """What was agreed, the most urgent first."""
+    """Follow-up actions, the most urgent first."""
     return await list_follow_ups(
         call.session,
         actor_of(call),
@@ -300,7 +300,7 @@ async def list_all_follow_ups(call: Ask, *, query: FollowUpSearch, page: PageReq
 
 @routes.post("/api/v1/follow-ups/{id}/close", May("settle", "follow_up"))
 async def close_one_follow_up(call: Ask, *, path: ByUuid, body: Ending) -> FollowUp:
-    """Ends what was agreed, `done` or `cancelled`, in words."""
+    """Ends a follow-up action, `done` or `cancelled`, in words."""
     return await close_follow_up(
         call.session,
         actor_of(call),

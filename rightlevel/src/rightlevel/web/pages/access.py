@@ -86,10 +86,10 @@ async def remove_pin_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
 
 @routes.post("/people/{id}/second-factor", RESET)
 async def reset_second_factor_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Takes somebody's second step at sign-in away and signs them out everywhere."""
+    """Takes somebody's two-step verification away and signs them out everywhere."""
     await reset_second_factor(call.session, actor_of(call), path.id, call.clock)
     _ = language_of(call).gettext
-    return done(call, f"/people/{path.id}", _("The second step is reset."))
+    return done(call, f"/people/{path.id}", _("Two-step verification is reset."))
 
 
 @routes.get("/people/{id}/tokens", May("manage", "token_of_others"))

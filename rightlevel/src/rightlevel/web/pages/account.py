@@ -28,6 +28,7 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.accounts.model import PIN_ROLES
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import May, TokenReach
+from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping
 from rightlevel.web.call import (
     Ask,
@@ -35,7 +36,6 @@ from rightlevel.web.call import (
     Secret,
     actor_of,
 )
-from rightlevel.web.house import device_of
 from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import done, language_of, render, render_once
 

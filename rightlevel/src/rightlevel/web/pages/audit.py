@@ -1,4 +1,4 @@
-"""Who did what, denied attempts included."""
+"""The audit log, denied attempts included."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 @routes.get("/audit", May("read", "audit"))
 async def audit_page(call: Ask, *, query: AuditWanted, page: PageRequest) -> Html:
-    """Who did what, newest first."""
+    """The audit log, newest first."""
     try:
         entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
     except Invalid as found:

@@ -282,7 +282,7 @@ async def boundary_changes_page(call: Ask, *, page: PageRequest) -> Html:
 async def undo_boundary_change_here(call: Ask, *, path: ByUuid, form: Reason) -> Redirect:
     """Takes a change of places back."""
     await undo_boundary_change(call.session, actor_of(call), path.id, reason=form.reason, clock=call.clock)
-    return done(call, "/boundary-changes", language_of(call).gettext("Taken back."))
+    return done(call, "/boundary-changes", language_of(call).gettext("Undone."))
 
 
 @routes.post("/places/{id}/close", CHANGES)

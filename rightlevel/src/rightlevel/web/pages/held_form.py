@@ -7,8 +7,8 @@ import msgspec
 from flatwater.contract import Html, Redirect
 from rightlevel.programme.accounts import held_form
 from rightlevel.programme.permissions import May
+from rightlevel.web.application import HELD_COOKIE, own_cookie, saved_before, set_cookie
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.house import HELD_COOKIE, own_cookie, saved_before, set_cookie
 from rightlevel.web.routes import Routes
 from rightlevel.web.showing_again import HeldForm, HeldPost
 from rightlevel.web.templating import HAS_HELD, done, language_of

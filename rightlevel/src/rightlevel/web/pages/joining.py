@@ -24,6 +24,7 @@ from rightlevel.programme.joining import (
 )
 from rightlevel.programme.permissions import Actor, May
 from rightlevel.programme.schools import SchoolSearch, list_schools
+from rightlevel.web.application import STATUSES
 from rightlevel.web.authority import write_as
 from rightlevel.web.call import (
     JOINS,
@@ -33,7 +34,6 @@ from rightlevel.web.call import (
     Secret,
     actor_of,
 )
-from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.forms import Reason
 from rightlevel.web.pages.sign_in import SIGN_IN_S
 from rightlevel.web.routes import SIGNING_IN, Routes

@@ -8,7 +8,7 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
-from rightlevel.programme.lives import PastAmendment, amend_past_enrolment, read_past_enrolment
+from rightlevel.programme.enrolments import PastAmendment, amend_past_enrolment, read_past_enrolment
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import list_classes
 from rightlevel.programme.students import PastEnrolment, Student, list_past_enrolments, read_student
@@ -45,7 +45,7 @@ async def past_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     actor = actor_of(call)
     student = await read_student(call.session, actor, path.id)
     found = await list_past_enrolments(call.session, actor, path.id, page)
-    return render(call, "lives/past.html", student=student, page=found)
+    return render(call, "enrolments/past.html", student=student, page=found)
 
 
 @routes.get("/students/{id}/past/{enrolment_id}", May("amend", "student"))
@@ -53,7 +53,7 @@ async def amend_page(call: Ask, *, path: ByPast) -> Html:
     """One past enrolment, to say otherwise what it says."""
     student, past = await read_past_enrolment(call.session, actor_of(call), path.id, path.enrolment_id)
     form = AmendForm(student.version, past.grade, past.sex, past.class_id)
-    return render(call, "lives/amend.html", **await _amend(call, student, past, form))
+    return render(call, "enrolments/amend.html", **await _amend(call, student, past, form))
 
 
 async def _amend(call: Ask, student: Student, past: PastEnrolment, form: AmendForm) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import msgspec
 
 from flatwater.contract import Html, Redirect
 from flatwater.paging import PageRequest
+from rightlevel.programme.duplicates import list_renames, put_back_name, say_same_child
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import RecordChange, list_record_changes, read_student
-from rightlevel.programme.twins import list_renames, put_back_name, say_same_child
 from rightlevel.web.call import Ask, ById, ByUuid, actor_of
 from rightlevel.web.language import NOTHING, Language
 from rightlevel.web.pages.forms import NoFields, reason_of
@@ -107,7 +107,7 @@ async def changes_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
 @routes.get("/renames", May("settle", "student"))
 async def renames_page(call: Ask, *, page: PageRequest) -> Html:
     """Children whose name became another one, of whom nobody has decided."""
-    return render(call, "twins/renames.html", **await _renames(call, page))
+    return render(call, "duplicates/renames.html", **await _renames(call, page))
 
 
 async def _renames(call: Ask, page: PageRequest) -> dict[str, Any]:

@@ -23,16 +23,7 @@ from rightlevel.programme.errors import Conflict, Forbidden
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.time_zone import learn_time_zone
-from rightlevel.web.call import (
-    READ_S,
-    SIGN_IN,
-    Ask,
-    ById,
-    ByUuid,
-    Secret,
-    actor_of,
-)
-from rightlevel.web.house import (
+from rightlevel.web.application import (
     DEVICE_LIFE_S,
     SCHOOL_DEVICE_COOKIE,
     SESSION_COOKIE,
@@ -41,6 +32,15 @@ from rightlevel.web.house import (
     is_secure,
     own_cookie,
     set_cookie,
+)
+from rightlevel.web.call import (
+    READ_S,
+    SIGN_IN,
+    Ask,
+    ById,
+    ByUuid,
+    Secret,
+    actor_of,
 )
 from rightlevel.web.pages.forms import NoFields
 from rightlevel.web.pages.sign_in import SIGN_IN_S, set_session

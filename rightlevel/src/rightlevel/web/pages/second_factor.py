@@ -1,4 +1,4 @@
-"""The second step at sign-in: asked for, set up, taken away; and whether admins need it."""
+"""The two-step verification: asked for, set up, taken away; and whether admins need it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rightlevel.programme.accounts import (
 )
 from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
+from rightlevel.web.application import STATUSES
 from rightlevel.web.call import READ_S, WRITE_S, Ask, Secret, actor_of
-from rightlevel.web.house import STATUSES
 from rightlevel.web.pages.sign_in import device_name_of, set_session
 from rightlevel.web.qr import qr_svg
 from rightlevel.web.routes import SIGNING_IN, Routes
@@ -91,7 +91,7 @@ async def take_step(call: Ask, *, form: StepForm) -> Html | Redirect:
 
 @routes.get("/account/second-factor", SETTLING)
 async def second_factor_page(call: Ask) -> Html | Redirect:
-    """One's own second step: on or off, and what can be done about it."""
+    """One's own two-step verification: on or off, and what can be done about it."""
     if actor_of(call).pending == "second_factor":
         return Redirect("/sign-in/step")
     return render(call, "account/second_factor.html", **await _factor(call, call.session))
@@ -105,7 +105,7 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
 
 @routes.post("/account/second-factor", SETTLING, **SIGNING_IN, deadline_s=HASHING_S)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
-    """Begins to set up the second step, for who shows the password again: shows the secret to its owner."""
+    """Begins to set up two-step verification, for who shows the password again: shows the secret to its owner."""
     begun: Enrolment | None = None
     error: ProgrammeError | None = None
     try:
@@ -123,7 +123,7 @@ async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
 
 @routes.post("/account/second-factor/confirm", SETTLING, **SIGNING_IN)
 async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
-    """Puts the second step in force, and shows the recovery codes this once."""
+    """Puts two-step verification in force, and shows the recovery codes this once."""
     actor = actor_of(call)
     try:
         confirmed = await call.database.run(
@@ -150,13 +150,13 @@ async def confirm_factor(call: Ask, *, form: StepForm) -> Html:
 
 @routes.post("/account/second-factor/remove", OWN, **SIGNING_IN)
 async def remove_factor(call: Ask, *, form: StepForm) -> Html | Redirect:
-    """Takes one's own second step away, with one of its codes."""
+    """Takes one's own two-step verification away, with one of its codes."""
     try:
         await remove_second_factor(call.database, actor_of(call), code=form.code, clock=call.clock)
     except (Forbidden, Conflict) as error:
         return await _again(call, error)
     _ = language_of(call).gettext
-    return done(call, "/account", _("The second step is taken away."))
+    return done(call, "/account", _("Two-step verification is off."))
 
 
 @routes.post("/account/second-factor/codes", OWN, **SIGNING_IN)
@@ -177,7 +177,7 @@ async def _again(call: Ask, error: ProgrammeError) -> Html:
 
 @routes.post("/account/second-factor/rule", May("change", "setting"))
 async def set_factor_rule(call: Ask, *, form: RuleForm) -> Redirect:
-    """Whether admins need a second step."""
+    """Whether admins need two-step verification."""
     await set_admins_need_second_factor(call.session, actor_of(call), is_needed=form.is_needed)
     _ = language_of(call).gettext
     return done(call, "/account/second-factor", _("Saved."))

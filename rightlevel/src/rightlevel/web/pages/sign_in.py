@@ -10,8 +10,7 @@ from flatwater.contract import Everyone, Html, Redirect
 from rightlevel.programme.accounts import SignedIn, choose_language, known_device, sign_in, sign_out
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, ProgrammeError
 from rightlevel.programme.permissions import May
-from rightlevel.web.call import Ask, Secret, actor_of
-from rightlevel.web.house import (
+from rightlevel.web.application import (
     DEVICE_COOKIE,
     DEVICE_LIFE_S,
     SCHOOL_DEVICE_COOKIE,
@@ -22,6 +21,7 @@ from rightlevel.web.house import (
     own_cookie,
     set_cookie,
 )
+from rightlevel.web.call import Ask, Secret, actor_of
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
 from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.templating import local_path, render

@@ -317,7 +317,7 @@ async def withdraw_here(call: Ask, *, path: ByUuid, form: DecisionForm) -> Redir
         reason=form.reason,
         clock=call.clock,
     )
-    return _done(call, N_("The re-test is taken back."))
+    return _done(call, N_("The re-test is withdrawn."))
 
 
 @routes.get("/verification-samples", May("draw", "verification"), page=PageLimit(20))

@@ -154,7 +154,7 @@ async def create_visit_here(call: Ask, *, form: NewForm) -> Redirect:
 
 @routes.get("/visits/{id}", May("read", "visit"))
 async def visit_page(call: Ask, *, path: ByUuid) -> Html:
-    """One visit: its form, what was agreed, its photos."""
+    """One visit: its form, follow-up actions, its photos."""
     return render(call, "visits/one.html", **await _one(call, path.id))
 
 

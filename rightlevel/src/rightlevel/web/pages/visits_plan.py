@@ -1,4 +1,4 @@
-"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, and what was agreed."""
+"""A mentor's week: schools by how much a visit is called for, the plan, the calendar, and follow-up actions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PlanForm(msgspec.Struct, frozen=True):
 
 
 class AgreedForm(msgspec.Struct, frozen=True):
-    """What was agreed."""
+    """Follow-up actions."""
 
     due_on: date
     owner_id: int = 0
@@ -148,7 +148,7 @@ async def cancel_planned_here(call: Ask, *, path: ByUuid, form: Reason) -> Redir
 
 @routes.get("/follow-ups", May("read", "follow_up"))
 async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) -> Html:
-    """What was agreed at visits, the most urgent first."""
+    """Follow-up actions at visits, the most urgent first."""
     which = query.which if query.which in ("open", "overdue", "closed") else "open"
     found = await list_follow_ups(call.session, actor_of(call), page, call.clock, which=which)
     return render(call, "visits/follow_ups.html", page=found, which=which, today=today(call.clock))
@@ -156,7 +156,7 @@ async def follow_ups_page(call: Ask, *, query: AgreedWanted, page: PageRequest) 
 
 @routes.post("/visits/{id}/follow-ups", May("raise", "follow_up"))
 async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> Redirect:
-    """Keeps what was agreed at a visit."""
+    """Keeps a follow-up action of a visit."""
     new = NewFollowUp(time_ordered_id(), form.owner_id, form.due_on, form.words)
     await raise_follow_up(call.session, actor_of(call), path.id, new, call.clock)
     return done(call, f"/visits/{path.id}", language_of(call).gettext("Saved."))
@@ -164,7 +164,7 @@ async def raise_follow_up_here(call: Ask, *, path: ByUuid, form: AgreedForm) -> 
 
 @routes.post("/follow-ups/{id}/close", May("settle", "follow_up"))
 async def close_follow_up_here(call: Ask, *, path: ByUuid, form: EndForm) -> Redirect:
-    """Ends what was agreed."""
+    """Ends a follow-up action."""
     await close_follow_up(
         call.session,
         actor_of(call),
