@@ -21,7 +21,7 @@ from flatwater.inputs import UnknownField
 from rightlevel.programme.permissions import May
 from rightlevel.web.app import all_routes
 from rightlevel.web.language import LANGUAGES
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 

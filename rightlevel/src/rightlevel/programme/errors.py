@@ -42,6 +42,8 @@ class ProgrammeError(Exception):
 
     kind: Kind = "conflict"
     code = "programme_error"
+    proposes: frozenset[str] = frozenset()
+    """Fields of a form in which something else than what was typed is proposed, where the form is shown again."""
 
     def __init__(self, text: str | None = None, *, faults: tuple[Fault, ...] = (), **values: Any) -> None:
         self.text = text or inspect.cleandoc(type(self).__doc__ or "").replace("\n", " ")

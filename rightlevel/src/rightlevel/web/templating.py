@@ -33,6 +33,7 @@ from rightlevel.web.application import (
     FORM_PAGE,
     OWN_FIELDS,
     PAGE_HEADERS,
+    STATUSES,
     CrossSite,
     address_of,
     cookie_of,
@@ -164,10 +165,9 @@ def render(
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = bool(call.state.get(HAS_HELD))
-    proposed: frozenset[str] = values.pop("proposes", frozenset())
     text = _environment.get_template(template).render(context | values)
     if error is not None and call.sent.fields and "hx-request" not in call.headers:
-        text = filled(call, text, error, proposed=proposed, shown=values.get("fault_list"), is_own=True)
+        text = filled(call, text, error, shown=values.get("fault_list"), is_own=True)
     return Html(text, status)
 
 
@@ -176,7 +176,6 @@ def filled(
     page: str,
     error: ProgrammeError,
     *,
-    proposed: frozenset[str] = frozenset(),
     shown: Sequence[Shown] | None = None,
     is_own: bool = False,
     write_id: str = "",
@@ -203,7 +202,7 @@ def filled(
         repeated(call),
         faults,
         is_stale=is_stale,
-        proposed=proposed,
+        proposed=error.proposes,
         write_id=write_id,
         choose_again=language.gettext(CHOOSE_AGAIN) if call.sent.upload is not None else "",
     )
@@ -350,7 +349,7 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
-    there has no form to go back to and is raised as it is. Fields that are in `proposes` keep what the page says.
+    there has no form to go back to and is raised as it is.
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
@@ -372,10 +371,18 @@ def render_partly(
     return Html(again.text(block), HTTPStatus.CONFLICT)
 
 
-def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False) -> Redirect:
-    """Go and look there; the (translated) text is told once, on the next page; as a warning where not all was taken."""
+def refusal(call: Ask, template: str, error: ProgrammeError, **values: Any) -> Html:
+    """A form that was refused, with its status: for those that open their own transactions, so that there is nothing to roll back."""
+    return render(call, template, status=STATUSES[error.kind], error=error, **values)
+
+
+def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False, **values: Any) -> Redirect:
+    """Go and look there; the text (of the catalogue, `{name}` in it filled from `values`, or made of such) is told once, on the next page;
+    as a warning where not all was taken.
+    """
     if text:
-        kept = (PARTLY if is_partly else "") + text[:MAX_NOTICE_CHARS]
+        told = language_of(call).gettext(text, **values)
+        kept = (PARTLY if is_partly else "") + told[:MAX_NOTICE_CHARS]
         call.cookies_to_set.append(_notice_cookie(call, quote(kept), NOTICE_S))
     return Redirect(to)
 
@@ -527,6 +534,7 @@ __all__ = [
     "language_of",
     "local_path",
     "not_found_page",
+    "refusal",
     "render",
     "render_once",
     "render_partly",

@@ -43,6 +43,7 @@ class CodeTaken(AlreadyTaken):
     """Another child of that school has this code. Give a new one; {free_code} is free."""
 
     code = "code_taken"
+    proposes = frozenset({"code"})
 
 
 async def transfer_student(

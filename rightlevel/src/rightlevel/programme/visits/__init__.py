@@ -47,7 +47,6 @@ from rightlevel.programme.visits.left_behind import (
 from rightlevel.programme.visits.locks import lock_visits, lock_visits_of_school
 from rightlevel.programme.visits.model import (
     FollowUp,
-    LockAnswer,
     MonthOfVisits,
     NewFollowUp,
     NewPlannedVisit,
@@ -86,7 +85,6 @@ __all__ = [
     "FollowUp",
     "HandOver",
     "LeftBehind",
-    "LockAnswer",
     "MonthOfVisits",
     "NewFollowUp",
     "NewPlannedVisit",

@@ -12,7 +12,8 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import store
-from rightlevel.programme.visits.model import MAX_LOCKS, LockAnswer, is_uuid, reason_faults
+from rightlevel.programme.results import LockAnswer
+from rightlevel.programme.visits.model import MAX_LOCKS, is_uuid, reason_faults
 
 
 async def lock_visits(

@@ -115,13 +115,6 @@ class VisitSearch(msgspec.Struct, frozen=True):
     incomplete: bool = False
 
 
-class LockAnswer(msgspec.Struct, frozen=True):
-    """What became of one visit's lock: `locked`, `unlocked`, `already` or `not_found`."""
-
-    id: str
-    code: str
-
-
 class NewFollowUp(msgspec.Struct, frozen=True):
     """What is to be done, by whom, until when. `id` is a UUID made by the client."""
 

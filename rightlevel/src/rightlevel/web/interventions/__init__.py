@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -37,7 +38,6 @@ from rightlevel.programme.students import StudentSearch, list_students, read_stu
 from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Typed
 from rightlevel.web.templating import done, language_of, render, render_partly
 
 FOUND = PageRequest(40)
@@ -75,6 +75,13 @@ class EnrolmentAnswers(msgspec.Struct, frozen=True):
     answers: list[EnrolmentAnswer]
 
 
+class EnrolForm(msgspec.Struct, frozen=True):
+    """The children that were ticked, and from which day on."""
+
+    from_on: date
+    student_id: list[str] = []
+
+
 class ChildSought(msgspec.Struct, frozen=True):
     """Which child is sought, to be enrolled."""
 
@@ -87,14 +94,7 @@ async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str,
 
 
 routes = Feature(
-    "intervention",
-    "interventions",
-    resource="intervention",
-    api="/api/v1/interventions",
-    page="/interventions",
-    tag="interventions",
-    folder="interventions",
-    deeds={"create": "change", "delete": "change", "restore": "change"},
+    "intervention", "interventions", deeds={"create": "change", "delete": "change", "restore": "change"}
 )
 routes.lists(list_interventions, InterventionSearch, "list.html", rows=PageLimit(50))
 routes.reads(read_intervention)
@@ -125,11 +125,8 @@ enrolments = Feature(
     "enrolment",
     "enrolments",
     resource="intervention",
-    api="/api/v1/enrolments",
-    page="/enrolments",
     tag="interventions",
     folder="interventions",
-    path=ByUuid,
     deeds={"change": "enrol"},
 )
 enrolments.reads(read_enrolment)
@@ -169,14 +166,11 @@ async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: 
 
 
 @routes.post("/interventions/{id}/enrol", May("enrol", "intervention"), body_bytes=CLASS_BODY, **IN_PAGES)
-async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
+async def enrol_children_here(call: Ask, *, path: ById, form: EnrolForm) -> Html | Redirect:
     """Enrols the children that were ticked."""
     found = await read_intervention(call.session, actor_of(call), path.id)
-    typed = Typed()
-    from_on = typed.day("from_on", form.get("from_on", [""])[-1])
-    ids = list(dict.fromkeys(form.get("student_id", [])))
-    typed.check()
-    writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
+    ids = dict.fromkeys(form.student_id)
+    writes = [EnrolmentWrite(time_ordered_id(), each, form.from_on) for each in ids]
     answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
     if all(each.code == "invalid" for each in answers):
         # The day is one for all: what is wrong with it is said once, at its field.

@@ -86,10 +86,8 @@ async def _above(call: Ask, given: dict[str, Any]) -> str:
     return "/places" + (f"?below={place.parent_id}" if place.parent_id is not None else "")
 
 
-routes = Feature(
-    "place", "places", resource="place", api="/api/v1/places", page="/places", tag="places", folder="places"
-)
-routes.lists(list_places, PlaceSearch, None)
+routes = Feature("place", "places")
+routes.lists(list_places, PlaceSearch)
 routes.reads(read_place)
 routes.creates(
     create_place, NewPlace, "form.html", then="/places?below={made.id}", asks=Below, beside=_around

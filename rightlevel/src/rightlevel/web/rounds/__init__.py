@@ -40,10 +40,10 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.feature import IN_PAGES, Feature
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason
-from rightlevel.web.pages.work import place_choices
 from rightlevel.web.rounds import schools, snapshots
+from rightlevel.web.sent import Reason
 from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.work import place_choices
 
 ALL = PageRequest(CEILING_ROWS)
 FOUND = PageRequest(20)

@@ -32,8 +32,8 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.feature import IN_PAGES
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason, reason_of
 from rightlevel.web.routes import Routes
+from rightlevel.web.sent import Reason, reason_of
 from rightlevel.web.templating import done, language_of, render
 
 routes = Routes("rounds")

@@ -32,10 +32,10 @@ from rightlevel.programme.schools import (
 from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
-from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
 from rightlevel.web.places import place_choices
 from rightlevel.web.schools import classes
 from rightlevel.web.templating import render
+from rightlevel.web.work import grade_choices, round_of_today, work_at
 
 ALL = PageRequest(CEILING_ROWS)
 
@@ -61,16 +61,8 @@ async def _places(call: Ask, school: School | None, asked: SchoolsWanted | None)
     return {"places": await place_choices(call, place_id), "place_id": place_id}
 
 
-routes = Feature(
-    "school",
-    "schools",
-    resource="school",
-    api="/api/v1/schools",
-    page="/schools",
-    tag="schools",
-    folder="schools",
-)
-routes.lists(list_schools, SchoolSearch, None)
+routes = Feature("school", "schools")
+routes.lists(list_schools, SchoolSearch)
 routes.reads(read_school)
 routes.creates(
     create_school, NewSchool, "form.html", then="/schools/{made.id}", asks=SchoolsWanted, beside=_places

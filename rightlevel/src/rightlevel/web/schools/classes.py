@@ -22,8 +22,8 @@ from rightlevel.programme.schools import (
 )
 from rightlevel.web.call import Ask, ById, Deletion, actor_of
 from rightlevel.web.feature import IN_PAGES
-from rightlevel.web.pages.forms import NoFields, Reason, reason_of
 from rightlevel.web.routes import Routes
+from rightlevel.web.sent import NoFields, Reason, reason_of
 from rightlevel.web.templating import done, language_of
 
 routes = Routes("classes")

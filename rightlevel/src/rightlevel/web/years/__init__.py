@@ -23,15 +23,7 @@ class YearSearch(msgspec.Struct, frozen=True):
     deleted: bool = False
 
 
-routes = Feature(
-    "year",
-    "years",
-    resource="school_year",
-    api="/api/v1/school-years",
-    page="/years",
-    tag="school years",
-    folder="years",
-)
+routes = Feature("year", "years", resource="school_year", api="/api/v1/school-years", tag="school years")
 routes.lists(list_years, YearSearch, "list.html")
 routes.reads(read_year)
 routes.creates(create_year, NewYear, "form.html", then="/years")
