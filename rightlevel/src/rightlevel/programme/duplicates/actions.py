@@ -322,7 +322,9 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
         await store.set_aside_as_before(session, gone_id, moved.past, moved.aside)
 
 
-async def dismiss_duplicates(session: Session, actor: Actor, student_id: str, other_id: str, clock: Clock) -> None:
+async def dismiss_duplicates(
+    session: Session, actor: Actor, student_id: str, other_id: str, clock: Clock
+) -> None:
     """Remembers that two records are two children, so that they are not shown again. *Errors*: NotFound, OutOfScope, NotMergeable."""
     require(actor, "merge", "student")
     for each in (student_id, other_id):

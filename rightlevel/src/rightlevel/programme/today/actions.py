@@ -116,6 +116,8 @@ async def _to_test(session: Session, actor: Actor, clock: Clock) -> list[Task]:
                 subject=subject,
                 round_id=round_.id,
                 school_id=waiting[0].school_id,
+                class_id=waiting[0].class_id,
+                grade=waiting[0].grade,
             )
         )
     return tasks

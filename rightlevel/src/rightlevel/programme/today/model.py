@@ -45,6 +45,8 @@ class Task(msgspec.Struct, frozen=True):
     subject: Subject | None = None
     round_id: int | None = None
     school_id: int | None = None
+    class_id: int | None = None
+    grade: int | None = None
     group_id: int | None = None
 
 

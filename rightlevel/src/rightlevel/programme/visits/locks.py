@@ -11,8 +11,8 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.permissions import Actor, require
-from rightlevel.programme.visits import store
 from rightlevel.programme.results import LockAnswer
+from rightlevel.programme.visits import store
 from rightlevel.programme.visits.model import MAX_LOCKS, is_uuid, reason_faults
 
 
