@@ -14,6 +14,7 @@ from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.operations.backup import newest_backup
 from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.permissions import May, Subject, may
+from rightlevel.programme.results import TestingStatus, sum_of
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
 from rightlevel.programme.today import Task, TaskKind, tasks_of
@@ -149,12 +150,22 @@ async def _work(call: Ask, round_: Round | None, page: PageRequest) -> dict[str,
     schools = await list_schools(call.session, actor_of(call), page)
     work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
     rows = [(each, sorted(work.get(each.id, []), key=_is_done)) for each in schools.items]
+    rows.sort(key=lambda row: all(map(_is_done, row[1])))
     return {
-        "schools": sorted(rows, key=lambda row: all(map(_is_done, row[1]))),
+        "schools": rows,
+        "totals": {each.id: _totals(found) for each, found in rows},
         "page": schools,
         "round": round_,
         "is_open": round_ is not None and round_.state == "open",
     }
+
+
+def _totals(rows: list[Work]) -> list[tuple[str, TestingStatus]]:
+    """How far a school is in each subject."""
+    subjects = dict.fromkeys(each.subject for each in rows)
+    return [
+        (subject, sum_of(each.status for each in rows if each.subject == subject)) for subject in subjects
+    ]
 
 
 def _is_done(work: Work) -> bool:
