@@ -51,7 +51,7 @@ async def _of_mentor(session: Session, actor: Actor, clock: Clock) -> Today:
     now = [
         *_some("finish_visit", found.drafts),
         *_some("visit", found.overdue),
-        *(await _queue(session, actor, clock, round_.id, "waiting", "retest") if round_ else []),
+        *(await _queue(session, actor, clock, round_.id, state="waiting", kind="retest") if round_ else []),
         *await _returned(session, actor, clock),
         *_some("follow_up", found.follow_ups),
     ]
@@ -65,7 +65,11 @@ async def _of_leader(session: Session, actor: Actor, clock: Clock) -> Today:
     waits = await store.waiting_of_leaders(session, round_id=round_id, today=day_of(clock), now=clock.now())
     now = [
         *_some("decide_request", await count_open(session, actor)),
-        *(await _queue(session, actor, clock, round_.id, "disputed", "decide_retest") if round_ else []),
+        *(
+            await _queue(session, actor, clock, round_.id, state="disputed", kind="decide_retest")
+            if round_
+            else []
+        ),
         *_some("mend_file", waits.faulty_files),
         *_some("assign_teacher", waits.without_teacher),
         *_some("assign_mentor", waits.without_mentor),
@@ -143,7 +147,7 @@ async def _who_may_move(session: Session, actor: Actor) -> list[Task]:
 
 
 async def _queue(
-    session: Session, actor: Actor, clock: Clock, round_id: int, state: str, kind: TaskKind
+    session: Session, actor: Actor, clock: Clock, round_id: int, *, state: str, kind: TaskKind
 ) -> list[Task]:
     page = await verification_queue(session, actor, COUNTED, clock, round_id=round_id, state=state)
     return _page(kind, page, round_id=round_id)

@@ -51,4 +51,4 @@ select
             select from import_run l
             where l.started_at > r.started_at and l.kind = r.kind and l.filename = r.filename and l.state = 'done' and not l.is_dry_run)
         limit %(rows)s) found) as faulty_files,
-    (select count(*) from (select from schools_untested(%(round_id)s) limit %(rows)s) found) as untested
+    (select count(*) from (select from schools_untested(%(round_id)s::bigint) limit %(rows)s) found) as untested
