@@ -18,7 +18,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.app import all_routes
 from rightlevel.web.call import ById, WithReason
-from rightlevel.web.feature import DeedBroken, Deeds, bound
+from rightlevel.web.feature import DeedBroken, Deeds, Filters, bound, filters_of
 from rightlevel.web.years import routes as years
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +73,30 @@ def test_what_is_sent_and_read_by_nobody_does_not_start() -> None:
 def test_an_id_that_nothing_says_how_to_write_does_not_start() -> None:
     with pytest.raises(DeedBroken, match="how the id in"):
         Deeds("things", "school").answers("list_things", "GET /api/v1/things/{id}", whole, Naming)
+
+
+async def rows_of(
+    session: Session,
+    actor: Actor,
+    thing_id: int,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    colour: str,
+    size: int = 3,
+) -> None:
+    """Rows that may be asked for by colour and size."""
+
+
+def test_what_may_be_asked_is_what_the_action_takes_beside_the_path() -> None:
+    of_one = {
+        each.name: (each.type, each.required) for each in msgspec.structs.fields(filters_of(rows_of, ById))
+    }
+    assert of_one == {"colour": (str, True), "size": (int, False)}
+    assert "thing_id" in filters_of(rows_of, None).__struct_fields__
+    routes = Deeds("things", "school")
+    routes.answers("rows_of_thing", "GET /api/v1/things/{id}/rows", rows_of, Filters)
+    assert routes["rows_of_thing"].inputs["query"].__struct_fields__ == ("colour", "size")
 
 
 async def test_an_actor_who_may_be_nobody_is_whoever_calls() -> None:

@@ -83,6 +83,10 @@ PATHS: Final[dict[Any, Any]] = {int: ById, str: ByUuid}
 """The path with an id of such a type."""
 
 
+class Filters:
+    """Stands for what an action's own parameters say may be asked (see `filters_of`)."""
+
+
 class DeedBroken(Exception):
     """An action asks for something that its deed does not say, or for another type than it says, or leaves out what is sent."""
 
@@ -93,7 +97,8 @@ class Deeds(Routes):
     `resource` is what the permission table is asked about where a route names only the deed; `deeds` says which deeds are allowed to
     whom another one is (`{"create": "change"}`). Without a deed, GET reads, DELETE deletes and all else changes.
 
-    What an action takes follows from its parameters (see `bound`): from `asks`, which is the query of a GET or DELETE and else the body;
+    What an action takes follows from its parameters (see `bound`): from `asks`, which is the query of a GET or DELETE and else the body
+    (with `Filters`, what the action's own parameters say may be asked);
     from the path, whose `{id}` is as the action's first `…_id` has it, unless a struct for it is given; a page of rows where it takes one.
     """
 
@@ -123,7 +128,9 @@ class Deeds(Routes):
         With `made` it is 201, and that is where the made thing is found; `made_is` says in a word what became of it.
         """
         method, address = route.split(" ")
-        takes, inputs = self._inputs(address, action, asks, path)
+        path = path or _path_of(address, action)
+        asks = filters_of(action, path) if asks is Filters else asks
+        takes, inputs = _inputs(action, asks, path)
         part = "query" if method in READING else "body"
         if asks is not None:
             inputs[part] = asks
@@ -168,7 +175,7 @@ class Deeds(Routes):
         """
         meant = getattr(asks, "meant", None)
         sent = get_type_hints(meant)["return"] if meant else asks
-        takes, inputs = self._inputs(address, action, sent, path)
+        takes, inputs = _inputs(action, sent, path or _path_of(address, action))
         run = bound(action, takes)
         by_path = meant is not None and "path" in inspect.signature(meant).parameters
         asked = {"query": query} if query is not None else {}
@@ -228,20 +235,6 @@ class Deeds(Routes):
         deed = may or {"GET": "read", "DELETE": "delete"}.get(method, "change")
         return May(self._deeds.get(deed, deed), self._resource)
 
-    def _inputs(
-        self, address: str, action: Action, asks: type[Any] | None, path: type[Any] | None
-    ) -> tuple[Given, Given]:
-        """What the action may take, and of that what stands in the path."""
-        hints = get_type_hints(action)
-        ids = [hints.get(each) for each in inspect.signature(action).parameters if each.endswith("_id")]
-        if "{" in address and path is None:
-            path = next((PATHS[each] for each in ids if each in PATHS), None)
-            if path is None:
-                raise DeedBroken(f"nothing says how the id in {address} is written")
-        inputs: Given = {} if path is None else {"path": path}
-        takes = inputs | ({} if asks is None else {"sent": asks})
-        return takes | ({"page": PageRequest} if PageRequest in hints.values() else {}), inputs
-
 
 class Feature(Deeds):
     """The deeds on one noun, and both faces of each, beside those of `Deeds`.
@@ -277,10 +270,11 @@ class Feature(Deeds):
         self.answers(f"list_all_{self._plural}", f"GET {self._api}", action, asks, page=rows)
         if template is None:
             return
-        gives = bound(action, {"sent": asks, "page": PageRequest})
+        asked = filters_of(action, None) if asks is Filters else asks
+        gives = bound(action, {"sent": asked, "page": PageRequest})
 
         async def show(call: Ask, given: Given) -> Html:
-            return self._html(call, template, {"page": await gives(call, {"sent": asks(), **given})})
+            return self._html(call, template, {"page": await gives(call, {"sent": asked(), **given})})
 
         shown = Face(f"{self._plural}_page", action, {"page": PageRequest}, Html)
         self.get(self._page, self._may("read", "GET"), page=rows, **IN_PAGES)(shown.handler(show))
@@ -347,7 +341,7 @@ class Feature(Deeds):
         whom it is for.
         """
         self.answers(f"change_one_{self._noun}", f"{method} {self._api}/{{id}}", action, change)
-        takes, inputs = self._inputs(self._page + at, read, None, None)
+        takes, inputs = _inputs(read, None, _path_of(self._page + at, read))
         reading = bound(read, takes)
 
         async def show(call: Ask, given: Given) -> Html:
@@ -394,6 +388,41 @@ class Feature(Deeds):
 
     def _html(self, call: Ask, template: str, values: Given) -> Html:
         return render(call, f"{self._folder}/{template}", **values)
+
+
+def _path_of(address: str, action: Action) -> type[Any] | None:
+    """The path of an address with an id in it, as the action's first id is. *Errors*: DeedBroken where it has none that must be there."""
+    if "{" not in address:
+        return None
+    hints = get_type_hints(action)
+    ids = [hints.get(each) for each in inspect.signature(action).parameters if each.endswith("_id")]
+    for each in ids:
+        if each in PATHS:
+            return PATHS[each]
+    raise DeedBroken(f"nothing says how the id in {address} is written")
+
+
+def _inputs(action: Action, asks: type[Any] | None, path: type[Any] | None) -> tuple[Given, Given]:
+    """What the action may take, and of that what stands in the path."""
+    inputs: Given = {} if path is None else {"path": path}
+    takes = inputs | ({} if asks is None else {"sent": asks})
+    has_rows = PageRequest in get_type_hints(action).values()
+    return takes | ({"page": PageRequest} if has_rows else {}), inputs
+
+
+def filters_of(action: Action, path: type[Any] | None) -> type[msgspec.Struct]:
+    """What may be asked of an action beside what the path says: its own parameters, as they are typed and with their defaults.
+
+    All of them: an action with a parameter that is not for everybody is given a struct of its own.
+    """
+    hints = get_type_hints(action)
+    own = {"path": path} if path is not None else {}
+    fields = [
+        (name, hints[name]) if each.default is each.empty else (name, hints[name], each.default)
+        for name, each in inspect.signature(action).parameters.items()
+        if hints[name] is not PageRequest and _reader(name, hints[name], own) is None
+    ]
+    return msgspec.defstruct(f"{action.__name__}_filters", fields, frozen=True, kw_only=True)
 
 
 async def _beside(beside: Beside | None, call: Ask, thing: Any, query: Any) -> Given:

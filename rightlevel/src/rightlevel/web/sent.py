@@ -7,13 +7,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from rightlevel.programme.errors import Fault, Invalid, ProgrammeError, Stale
+from rightlevel.programme.errors import LONGEST_REASON, Fault, Invalid, ProgrammeError, Stale
 from rightlevel.web.language import N_
 
 NEEDED: Final = N_("Please fill this in")
 A_DAY: Final = N_("A day like 2026-11-30")
-LONGEST_REASON = 200
-"""What the tables take of a reason; the pages say the same."""
 
 
 class Reason(msgspec.Struct, frozen=True):

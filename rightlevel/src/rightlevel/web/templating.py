@@ -40,6 +40,7 @@ from rightlevel.web.application import (
     is_secure,
     language_of,
     sent_field,
+    with_query_string,
 )
 from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
@@ -143,14 +144,6 @@ refused: ContextVar[ProgrammeError | None] = ContextVar("refused", default=None)
 """While a page is opened once more for a form that was refused: why it was. The page may ask now what it does not ask at first."""
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """One fault as a person reads it."""
-
-    field: str
-    name: str
-    text: str
-
-
 def render(
     call: Ask, template: str, *, status: int = 200, error: ProgrammeError | None = None, **values: Any
 ) -> Html:
@@ -177,7 +170,7 @@ def filled(
     page: str,
     error: ProgrammeError,
     *,
-    shown: Sequence[Shown] | None = None,
+    shown: Sequence[Wrong] | None = None,
     is_own: bool = False,
     write_id: str = "",
 ) -> str:
@@ -187,14 +180,7 @@ def filled(
     nobody judged this time, so that it may have been done before.
     """
     language = language_of(call)
-    faults = (
-        [Wrong(each.field, each.name, each.text) for each in shown]
-        if shown
-        else [
-            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
-            for each in error.faults
-        ]
-    )
+    faults = shown or _wrong(language, error)
     action = address_of(call)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
@@ -295,7 +281,7 @@ def _context(
         "path": path,
         "with_query": with_query,
         "find_ways": partial(ways_of, actor),
-        "here": path + (f"?{query}" if query else ""),
+        "here": with_query_string(path, query),
         "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", time_ordered_id()),
     }
@@ -328,10 +314,7 @@ def _with_query(path: str, query: str, changes: dict[str, object]) -> str:
 
 
 def _error_context(language: Language, error: ProgrammeError | None) -> dict[str, Any]:
-    shown = [
-        Shown(fault.field, field_name(language, fault.field), language.rule(fault.rule))
-        for fault in (error.faults if error is not None else ())
-    ]
+    shown = _wrong(language, error) if error is not None else []
     by_field: dict[str, str] = {}
     for each in shown:
         by_field[each.field] = f"{by_field[each.field]}. {each.text}" if each.field in by_field else each.text
@@ -342,6 +325,12 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
         "fault_list": shown,
         "faults": by_field,
     }
+
+
+def _wrong(language: Language, error: ProgrammeError) -> list[Wrong]:
+    return [
+        Wrong(each.field, field_name(language, each.field), language.rule(each.rule)) for each in error.faults
+    ]
 
 
 def field_name(language: Language, field: str) -> str:

@@ -23,12 +23,12 @@ from rightlevel.programme.duplicates.model import (
     Moved,
     Record,
     Swap,
-    reason_faults,
     standing,
 )
 from rightlevel.programme.duplicates.names import read_name
 from rightlevel.programme.duplicates.scoring import Child
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, Stale
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, Stale, reason_faults
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.schools import read_school
@@ -36,7 +36,6 @@ from rightlevel.programme.students import (
     changing,
     faults_of_return,
     find_away,
-    is_uuid,
     read_student,
     student_for_write,
 )

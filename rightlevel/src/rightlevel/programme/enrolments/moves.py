@@ -17,9 +17,8 @@ from rightlevel.programme.enrolments.model import (
     Withdrawal,
     day_faults,
     free_code,
-    reason_faults,
 )
-from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, Stale
+from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, Stale, reason_faults
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.schools import class_of_school, read_grades
 from rightlevel.programme.students import (

@@ -14,7 +14,6 @@ from rightlevel.programme.names import unseen_faults
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
 STATUSES = ("open", "closed")
-LONGEST_REASON = 200
 
 
 class SchoolRow(msgspec.Struct, frozen=True):

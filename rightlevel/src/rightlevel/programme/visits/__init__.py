@@ -56,7 +56,6 @@ from rightlevel.programme.visits.model import (
     VisitRow,
     VisitSearch,
     VisitWrite,
-    is_uuid,
 )
 from rightlevel.programme.visits.next_week import DueSchool, NextWeek, WeekRules
 from rightlevel.programme.visits.plan_store import ToDo
@@ -109,7 +108,6 @@ __all__ = [
     "hand_over_planned_visit",
     "hand_over_visit",
     "is_above",
-    "is_uuid",
     "list_calendar_links",
     "list_follow_ups",
     "list_left_behind",

@@ -10,7 +10,6 @@ from flatwater.contract import Html, Redirect
 from flatwater.transaction import Session
 from rightlevel.programme.accounts import (
     Enrolment,
-    SignInLocked,
     begin_second_factor,
     confirm_second_factor,
     enrolment_begun,
@@ -20,7 +19,7 @@ from rightlevel.programme.accounts import (
     renew_recovery_codes,
     set_admins_need_second_factor,
 )
-from rightlevel.programme.errors import Conflict, Forbidden, Invalid, ProgrammeError
+from rightlevel.programme.errors import Conflict, Forbidden, ProgrammeError
 from rightlevel.programme.permissions import May
 from rightlevel.web.accounts.sign_in import device_name_of, set_session
 from rightlevel.web.call import READ_S, WRITE_S, Ask, Secret, actor_of
@@ -112,18 +111,11 @@ async def _factor(call: Ask, session: Session, begun: Enrolment | None = None) -
 @routes.post("/account/second-factor", SETTLING, **HASHING, **IN_PAGES)
 async def begin_factor(call: Ask, *, form: OwnPassword) -> Html:
     """Begins to set up two-step verification, for who shows the password again: shows the secret to its owner."""
-    begun: Enrolment | None = None
-    error: ProgrammeError | None = None
-    try:
-        begun = await begin_second_factor(
-            call.database, call.app.passwords, call.clock, actor_of(call), password=form.password
-        )
-    except (Invalid, SignInLocked) as refused:
-        error = refused
+    begun = await begin_second_factor(
+        call.database, call.app.passwords, call.clock, actor_of(call), password=form.password
+    )
     async with call.database.read(deadline_s=READ_S) as session:
         values = await _factor(call, session, begun)
-    if error is not None:
-        show_again(call, "accounts/second_factor.html", error, **values)
     return render_once(call, "accounts/second_factor.html", **values)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect
+from flatwater.contract import Html
 from flatwater.paging import Page, PageRequest
 from rightlevel.programme.accounts import list_people
 from rightlevel.programme.permissions import Actor, May, allowed
@@ -15,14 +15,13 @@ from rightlevel.programme.places import list_places, restore_place
 from rightlevel.programme.rounds import list_rounds, restore_round
 from rightlevel.programme.schools import SchoolSearch, list_schools, list_years, restore_year
 from rightlevel.programme.students import StudentSearch, list_students
-from rightlevel.web.call import Ask, ById, actor_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.feature import BACK, Deeds
 from rightlevel.web.language import N_, Language
-from rightlevel.web.routes import Routes
-from rightlevel.web.sent import NoFields
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
-routes = Routes("pages")
+routes = Deeds("pages", "student")
 
 
 class KindWanted(msgspec.Struct, frozen=True):
@@ -52,48 +51,41 @@ KINDS: dict[str, tuple[str, str]] = {
 
 async def _students(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     found = await list_students(call.session, actor, page, StudentSearch(deleted=True))
-    return _rows(found, lambda each: (each.name, each.code, f"/students/{each.id}/restore"))
+    return _rows(found, "students", lambda each: (each.name, each.code))
 
 
 async def _schools(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     found = await list_schools(call.session, actor, page, SchoolSearch(deleted=True))
-    return _rows(found, lambda each: (each.name_local, each.code, f"/schools/{each.id}/restore"))
+    return _rows(found, "schools", lambda each: (each.name_local, each.code))
 
 
 async def _places(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     language = language_of(call)
     found = await list_places(call.session, actor, page, deleted=True)
     return _rows(
-        found,
-        lambda each: (
-            each.name_local,
-            _told(language, "place", each.kind, each.code),
-            f"/places/{each.id}/restore",
-        ),
+        found, "places", lambda each: (each.name_local, _told(language, "place", each.kind, each.code))
     )
 
 
 async def _rounds(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     language = language_of(call)
     found = await list_rounds(call.session, actor, page, deleted=True)
-    return _rows(
-        found,
-        lambda each: (_told(language, "round", each.kind, each.year_name), "", f"/rounds/{each.id}/restore"),
-    )
+    return _rows(found, "rounds", lambda each: (_told(language, "round", each.kind, each.year_name), ""))
 
 
 async def _years(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     found = await list_years(call.session, actor, page, deleted=True)
-    return _rows(found, lambda each: (each.name, "", f"/years/{each.id}/restore"))
+    return _rows(found, "years", lambda each: (each.name, ""))
 
 
 async def _people(call: Ask, actor: Actor, page: PageRequest) -> Page[DeletedRow]:
     found = await list_people(call.session, actor, page, deleted=True)
-    return _rows(found, lambda each: (each.display_name, each.username, f"/people/{each.id}/restore"))
+    return _rows(found, "people", lambda each: (each.display_name, each.username))
 
 
-def _rows(found: Page[Any], row: Callable[[Any], tuple[str, str, str]]) -> Page[DeletedRow]:
-    return Page([DeletedRow(*row(each)) for each in found.items], found.next)
+def _rows(found: Page[Any], kind: str, row: Callable[[Any], tuple[str, str]]) -> Page[DeletedRow]:
+    rows = [DeletedRow(*row(each), f"/{kind}/{each.id}/restore") for each in found.items]
+    return Page(rows, found.next)
 
 
 def _told(language: Language, vocabulary: str, code: str, more: str) -> str:
@@ -124,25 +116,16 @@ async def _list(call: Ask, asked: str, page: PageRequest) -> dict[str, Any]:
     return {"kinds": tabs, "page": await READERS[kind](call, actor, page)}
 
 
-async def _restored(call: Ask, kind: str, deed: Awaitable[object]) -> Redirect:
-    await deed
-    _ = language_of(call).gettext
-    return done(call, f"/deleted?kind={kind}", _("It is back."))
-
-
-@routes.post("/places/{id}/restore", May("restore", "place"))
-async def restore_place_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Brings a place back."""
-    return await _restored(call, "places", restore_place(call.session, actor_of(call), path.id))
-
-
-@routes.post("/years/{id}/restore", May("restore", "school_year"))
-async def restore_year_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Brings a school year back."""
-    return await _restored(call, "years", restore_year(call.session, actor_of(call), path.id))
-
-
-@routes.post("/rounds/{id}/restore", May("restore", "round"))
-async def restore_round_here(call: Ask, *, path: ById, form: NoFields) -> Redirect:
-    """Brings a round back."""
-    return await _restored(call, "rounds", restore_round(call.session, actor_of(call), path.id))
+for kind, noun, restore in (
+    ("places", "place", restore_place),
+    ("years", "year", restore_year),
+    ("rounds", "round", restore_round),
+):
+    routes.sends(
+        f"restore_{noun}_here",
+        f"/{kind}/{{id}}/restore",
+        restore,
+        may=May("restore", KINDS[kind][1]),
+        then=f"/deleted?kind={kind}",
+        word=BACK,
+    )

@@ -10,7 +10,7 @@ from rightlevel.programme import duplicates
 from rightlevel.programme.permissions import May
 from rightlevel.programme.schools import read_school
 from rightlevel.web.call import Ask, ById, VersionAndReason, WithReason, actor_of
-from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.feature import IN_PAGES, Deeds, Filters
 from rightlevel.web.language import N_
 from rightlevel.web.sent import reason_of
 from rightlevel.web.templating import done, render
@@ -23,12 +23,6 @@ class TwoChildren(msgspec.Struct, frozen=True):
 
     student_id: str
     other_id: str
-
-
-class RenameSearch(msgspec.Struct, frozen=True):
-    """Of which school; of all where none is named."""
-
-    school_id: int | None = None
 
 
 class MergeForm(msgspec.Struct, frozen=True):
@@ -95,7 +89,7 @@ renames.answers(
     "list_all_renames",
     "GET /api/v1/renames",
     duplicates.list_renames,
-    RenameSearch,
+    Filters,
     says="Children whose name became another one: perhaps another child. A page may be short and still have a next one.",
 )
 renames.does(

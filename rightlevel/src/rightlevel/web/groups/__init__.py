@@ -6,25 +6,11 @@ import msgspec
 
 from flatwater.paging import PageLimit
 from rightlevel.programme import groups
-from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.permissions import May
 from rightlevel.web.call import CLASS_BODY, Ask, AtVersion, actor_of
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.groups import checks, pages
 from rightlevel.web.language import N_
-
-
-class SchoolSubject(msgspec.Struct, frozen=True):
-    """A school and a subject."""
-
-    school_id: int
-    subject: str
-
-
-class SchoolOrSubject(msgspec.Struct, frozen=True):
-    """Of which school or subject, if told."""
-
-    school_id: int | None = None
-    subject: Subject | None = None
 
 
 class TeacherChange(msgspec.Struct, frozen=True):
@@ -92,7 +78,7 @@ class MyGroups(msgspec.Struct, frozen=True):
 
 
 routes = Deeds("groups", "group")
-routes.answers("read_school_groups", "GET /api/v1/groups", groups.read_groups, SchoolSubject)
+routes.answers("read_school_groups", "GET /api/v1/groups", groups.read_groups, Filters)
 routes.answers(
     "read_my_groups",
     "GET /api/v1/me/groups",
@@ -109,7 +95,7 @@ routes.answers(
     made_is="proposed",
     says="Proposes groups from every child's latest valid level, in place of an earlier proposal.",
 )
-routes.answers("list_all_groupings", "GET /api/v1/groupings", groups.list_groupings, SchoolOrSubject)
+routes.answers("list_all_groupings", "GET /api/v1/groupings", groups.list_groupings, Filters)
 routes.does(
     groups.accept_groups,
     AtVersion,
@@ -144,7 +130,7 @@ routes.does(
 )
 routes.answers("move_one_child", "POST /api/v1/group-moves", groups.move_child, Move)
 routes.answers(
-    "read_suggestions", "GET /api/v1/group-suggestions", groups.suggestions, SchoolSubject, gives=Suggestions
+    "read_suggestions", "GET /api/v1/group-suggestions", groups.suggestions, Filters, gives=Suggestions
 )
 routes.does(
     groups.accept_suggestion,
@@ -170,7 +156,7 @@ routes.answers(
     "list_all_level_checks",
     "GET /api/v1/level-checks",
     groups.list_all_checks,
-    SchoolOrSubject,
+    Filters,
     says="Every quick re-test of the children within reach, child by child.",
 )
 routes.answers(

@@ -7,13 +7,11 @@ from typing import Literal
 import msgspec
 
 from flatwater.contract import Accepted, Upload
-from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.paging import PageLimit
 from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
-    ImportFault,
     ImportRun,
-    LeftRow,
     NewRun,
     list_faults,
     list_left_rows,
@@ -22,11 +20,11 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import IMPORTS, Ask, ByUuid, actor_of
+from rightlevel.web.call import IMPORTS, Ask, actor_of
+from rightlevel.web.feature import Deeds
 from rightlevel.web.importing import said_of
-from rightlevel.web.routes import Routes
 
-routes = Routes("imports")
+routes = Deeds("imports", "import", deeds={"read": "run"})
 
 UPLOAD_BYTES = 256 * 1024 * 1024
 """A million children are about 80 MB as CSV."""
@@ -79,25 +77,21 @@ def _accepted(run: ImportRun) -> Accepted[ImportRun]:
     return Accepted(run, f"/api/v1/imports/{run.id}")
 
 
-@routes.get("/api/v1/imports", May("run", "import"))
-async def list_imports(call: Ask, *, page: PageRequest) -> Page[ImportRun]:
-    """Imports, newest first."""
-    return await list_runs(call.session, actor_of(call), page)
-
-
-@routes.get("/api/v1/imports/{id}", May("run", "import"))
-async def read_import(call: Ask, *, path: ByUuid) -> ImportRun:
-    """One import: how far it is, or how it ended."""
-    return await read_run(call.session, actor_of(call), path.id)
-
-
-@routes.get("/api/v1/imports/{id}/faults", May("run", "import"), page=MANY_FAULTS)
-async def list_import_faults(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[ImportFault]:
-    """What is wrong in the file, by row and column; the first 100,000 are kept for 30 days."""
-    return await list_faults(call.session, actor_of(call), path.id, page)
-
-
-@routes.get("/api/v1/imports/{id}/left-rows", May("run", "import"), page=MANY_FAULTS)
-async def list_import_left_rows(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[LeftRow]:
-    """The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days."""
-    return await list_left_rows(call.session, actor_of(call), path.id, page)
+routes.answers("list_imports", "GET /api/v1/imports", list_runs)
+routes.answers(
+    "read_import", "GET /api/v1/imports/{id}", read_run, says="One import: how far it is, or how it ended."
+)
+routes.answers(
+    "list_import_faults",
+    "GET /api/v1/imports/{id}/faults",
+    list_faults,
+    page=MANY_FAULTS,
+    says="What is wrong in the file, by row and column; the first 100,000 are kept for 30 days.",
+)
+routes.answers(
+    "list_import_left_rows",
+    "GET /api/v1/imports/{id}/left-rows",
+    list_left_rows,
+    page=MANY_FAULTS,
+    says="The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days.",
+)

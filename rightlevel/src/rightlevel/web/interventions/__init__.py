@@ -35,7 +35,7 @@ from rightlevel.programme.interventions import (
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import StudentSearch, list_students, read_student
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
 from rightlevel.web.templating import done, language_of, render, render_partly
 
@@ -48,12 +48,6 @@ REFUSALS = {
     "out_of_scope": N_("This school or subject is not assigned to you."),
     "conflict": N_("This collides with something that is already there."),
 }
-
-
-class InterventionSearch(msgspec.Struct, frozen=True):
-    """Which programmes are asked for."""
-
-    deleted: bool = False
 
 
 class EnrolmentSearch(msgspec.Struct, frozen=True):
@@ -107,7 +101,7 @@ async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str,
 routes = Feature(
     "intervention", "interventions", deeds={"create": "change", "delete": "change", "restore": "change"}
 )
-routes.lists(list_interventions, InterventionSearch, "list.html", rows=PageLimit(50))
+routes.lists(list_interventions, Filters, "list.html", rows=PageLimit(50))
 routes.reads(read_intervention)
 routes.creates(
     create_intervention, InterventionWrite, "form.html", then="/interventions/{made.id}", beside=_first_day

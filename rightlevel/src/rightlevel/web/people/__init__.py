@@ -7,18 +7,10 @@ import msgspec
 from rightlevel.programme import accounts
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Deletion
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.language import N_, Language
 from rightlevel.web.people import keys, pages
 from rightlevel.web.sent import Reason
-
-
-class PeopleSearch(msgspec.Struct, frozen=True):
-    """Which people are asked for."""
-
-    role: str | None = None
-    search: str | None = None
-    deleted: bool = False
 
 
 class Switch(msgspec.Struct, frozen=True):
@@ -39,9 +31,7 @@ def _switched(language: Language, person: accounts.Person) -> str:
 
 
 routes = Deeds("people", "person")
-routes.answers(
-    "list_persons", "GET /api/v1/people", accounts.list_people, PeopleSearch, says="People by name."
-)
+routes.answers("list_persons", "GET /api/v1/people", accounts.list_people, Filters, says="People by name.")
 routes.answers("read_one_person", "GET /api/v1/people/{id}", accounts.read_person, may=May("manage", "self"))
 routes.does(
     accounts.change_person,

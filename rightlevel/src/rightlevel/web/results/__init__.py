@@ -10,11 +10,11 @@ from flatwater.contract import Created, Declined
 from flatwater.openapi import Problem
 from flatwater.paging import PageLimit
 from rightlevel.programme import results
-from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.permissions import May
 from rightlevel.programme.results.model import FORBIDDING, REFUSALS, CurrentResult
 from rightlevel.web.application import PRECONDITION_FAILED
 from rightlevel.web.call import CLASS_BODY, Ask, actor_of
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.results import entry, grid, of_round
 
 
@@ -30,16 +30,6 @@ class Answers(msgspec.Struct, frozen=True):
     """What became of each write, in the order sent."""
 
     answers: list[results.ResultAnswer]
-
-
-class SheetQuery(msgspec.Struct, frozen=True):
-    """Which class sheet is asked for."""
-
-    school_id: int
-    round_id: int
-    subject: str
-    class_id: int | None = None
-    grade: int | None = None
 
 
 class ResultRemoval(msgspec.Struct, frozen=True):
@@ -99,21 +89,6 @@ class Locked(msgspec.Struct, frozen=True):
     """How many results changed."""
 
     changed: int
-
-
-class ResultSearch(msgspec.Struct, frozen=True):
-    """Whose results are listed: of the school where they were made, of a round, of a subject; of all when not told."""
-
-    school_id: int | None = None
-    round_id: int | None = None
-    subject: Subject | None = None
-
-
-class BaselineSearch(msgspec.Struct, frozen=True):
-    """Of which round, and of which school if told."""
-
-    round_id: int
-    school_id: int | None = None
 
 
 _CONFLICTS = frozenset(
@@ -188,11 +163,11 @@ routes.answers(
     body_bytes=CLASS_BODY,
     says="Saves up to 200 results; each is answered by itself, and one that is refused holds up no other.",
 )
-routes.answers("list_all_results", "GET /api/v1/results", results.list_results, ResultSearch)
+routes.answers("list_all_results", "GET /api/v1/results", results.list_results, Filters)
 routes.answers("read_one_result", "GET /api/v1/results/{id}", results.read_result)
 routes.answers("delete_one_result", "DELETE /api/v1/results/{id}", results.delete_result, ResultRemoval)
 routes.answers(
-    "read_class_sheet", "GET /api/v1/class-sheet", results.class_sheet, SheetQuery, page=PageLimit(50)
+    "read_class_sheet", "GET /api/v1/class-sheet", results.class_sheet, Filters, page=PageLimit(50)
 )
 routes.answers(
     "list_student_results",
@@ -245,7 +220,7 @@ routes.answers(
     "list_results_without_baseline",
     "GET /api/v1/data-quality/without-baseline",
     results.list_without_baseline,
-    BaselineSearch,
+    Filters,
     page=PageLimit(50),
 )
 for each in (entry.routes, grid.routes, of_round.routes):

@@ -33,7 +33,7 @@ from rightlevel.programme.schools import (
     list_years,
 )
 from rightlevel.web.call import Ask, ById, SchoolSought, actor_of
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
 from rightlevel.web.rounds import schools, snapshots
 from rightlevel.web.sent import Reason
@@ -65,14 +65,6 @@ STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
     ],
 }
 """State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
-
-
-class RoundSearch(msgspec.Struct, frozen=True):
-    """Which rounds are asked for."""
-
-    school_year_id: int | None = None
-    state: str | None = None
-    deleted: bool = False
 
 
 class StateChange(msgspec.Struct, frozen=True):
@@ -107,7 +99,7 @@ async def _years(call: Ask, thing: Round | None, _: Any) -> dict[str, Any]:
 
 
 routes = Feature("round", "rounds")
-routes.lists(list_rounds, RoundSearch, "list.html")
+routes.lists(list_rounds, Filters, "list.html")
 routes.reads(read_round)
 routes.creates(create_round, NewRound, "form.html", then="/rounds/{made.id}", beside=_years)
 routes.changes(

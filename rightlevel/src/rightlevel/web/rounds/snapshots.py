@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from flatwater.contract import Raw
 from rightlevel.programme import rounds
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.rounds.schools import RoundAndSchool
 
 CHECK_S = 120.0
 """A check reads a whole round: a country's takes about a minute."""
 TEXT = "text/plain; charset=utf-8"
-
-
-class AmendmentSearch(msgspec.Struct, frozen=True):
-    """Of which school, if told."""
-
-    school_id: int | None = None
 
 
 routes = Deeds("rounds", "round")
@@ -41,7 +33,7 @@ routes.answers(
     "list_all_amendments",
     "GET /api/v1/rounds/{id}/amendments",
     rounds.list_amendments,
-    AmendmentSearch,
+    Filters,
     may="freeze",
 )
 

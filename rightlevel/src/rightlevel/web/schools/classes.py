@@ -7,16 +7,8 @@ import msgspec
 from rightlevel.programme import schools
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask, ById, Deletion
-from rightlevel.web.feature import BACK, DELETED, Deeds, Feature
+from rightlevel.web.feature import BACK, DELETED, Deeds, Feature, Filters
 from rightlevel.web.sent import Reason
-
-
-class ClassSearch(msgspec.Struct, frozen=True):
-    """Which classes are asked for."""
-
-    school_id: int
-    school_year_id: int | None = None
-    deleted: bool = False
 
 
 class ClassForm(msgspec.Struct, frozen=True):
@@ -46,7 +38,7 @@ class Grades(msgspec.Struct, frozen=True):
 HERE = "/schools/{path.id}#classes"
 
 routes = Feature("class", "classes")
-routes.lists(schools.list_classes, ClassSearch)
+routes.lists(schools.list_classes, Filters)
 routes.reads(schools.read_class)
 routes.makes(schools.create_class, schools.NewClass, says="Makes a class.")
 routes.sends(

@@ -8,16 +8,8 @@ from flatwater.paging import PageLimit
 from rightlevel.programme import teaching
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import CLASS_BODY, Ask, ByUuid, actor_of
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.teaching import pages
-
-
-class SessionSearch(msgspec.Struct, frozen=True):
-    """Of which school and subject, and of which group if told."""
-
-    school_id: int
-    subject: str
-    group_id: int | None = None
 
 
 class OneSession(msgspec.Struct, frozen=True):
@@ -25,19 +17,6 @@ class OneSession(msgspec.Struct, frozen=True):
 
     session: teaching.SessionRow
     marks: list[teaching.SheetMark]
-
-
-class YearWanted(msgspec.Struct, frozen=True):
-    """Of which school year; without one the last in which there was something."""
-
-    school_year_id: int | None = None
-
-
-class SubjectWanted(msgspec.Struct, frozen=True):
-    """In which subject, and of which school year."""
-
-    subject: str
-    school_year_id: int | None = None
 
 
 class DoseSearch(msgspec.Struct, frozen=True):
@@ -72,14 +51,12 @@ routes.answers(
     statuses={409: "there is one, or a newer version: with both"},
     says="Saves a session with the attendance of its whole group, or corrects that day's; each mark is answered by itself.",
 )
-routes.answers(
-    "list_teaching_sessions", "GET /api/v1/teaching-sessions", teaching.list_sessions, SessionSearch
-)
+routes.answers("list_teaching_sessions", "GET /api/v1/teaching-sessions", teaching.list_sessions, Filters)
 routes.answers(
     "list_dose_of_children",
     "GET /api/v1/groups/{id}/dose",
     teaching.dose_of_children,
-    YearWanted,
+    Filters,
     page=PageLimit(50),
     says="What each child of a group was taught in a year beside how it moved.",
 )
@@ -87,7 +64,7 @@ routes.answers(
     "list_dose_of_schools",
     "GET /api/v1/dose/schools",
     teaching.dose_of_schools,
-    SubjectWanted,
+    Filters,
     page=PageLimit(50),
 )
 routes.include(pages.routes)

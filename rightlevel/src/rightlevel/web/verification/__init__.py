@@ -8,7 +8,7 @@ from flatwater.paging import PageLimit
 from rightlevel.programme import verification
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import CLASS_BODY, VersionAndReason
-from rightlevel.web.feature import Deeds
+from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.language import N_
 from rightlevel.web.verification import pages
 
@@ -55,12 +55,6 @@ class Which(msgspec.Struct, frozen=True):
     version: int
     stands: str
     reason: str
-
-
-class DrawSearch(msgspec.Struct, frozen=True):
-    """Of which round."""
-
-    round_id: int
 
 
 class AgreementSearch(msgspec.Struct, frozen=True):
@@ -173,7 +167,7 @@ routes.answers(
     says="Draws a sample to test again, by school and level; the same seed draws the same children.",
 )
 routes.answers(
-    "list_all_draws", "GET /api/v1/verification-draws", verification.list_draws, DrawSearch, may="draw"
+    "list_all_draws", "GET /api/v1/verification-draws", verification.list_draws, Filters, may="draw"
 )
 routes.answers(
     "read_all_agreement",

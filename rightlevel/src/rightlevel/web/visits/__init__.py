@@ -12,7 +12,7 @@ from rightlevel.programme import photos, visits
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import CLASS_BODY, VersionAndReason
-from rightlevel.web.feature import REMOVED, Deeds
+from rightlevel.web.feature import REMOVED, Deeds, Filters
 from rightlevel.web.results import LockAnswers
 from rightlevel.web.visits import files, pages, plan
 
@@ -104,14 +104,6 @@ class NewDay(msgspec.Struct, frozen=True):
     planned_on: date
 
 
-class MonthsSearch(msgspec.Struct, frozen=True):
-    """Which months, at most 24; below one place if told."""
-
-    from_on: date
-    to_on: date
-    place_id: int | None = None
-
-
 class Months(msgspec.Struct, frozen=True):
     """Visits by month. Visits per school-month are visits over schools."""
 
@@ -163,7 +155,7 @@ routes.answers(
     "months_of_all_visits",
     "GET /api/v1/visits-per-school-month",
     visits.visits_per_school_month,
-    MonthsSearch,
+    Filters,
     may=May("read", "figure"),
     gives=Months,
 )

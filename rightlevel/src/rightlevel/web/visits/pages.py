@@ -39,9 +39,10 @@ from rightlevel.programme.visits import (
 )
 from rightlevel.web.call import SMALL_BODY, Ask, ByUuid, actor_of
 from rightlevel.web.feature import IN_PAGES, SAVED, Deeds
+from rightlevel.web.form_again import Wrong
 from rightlevel.web.language import N_
 from rightlevel.web.sent import now_there
-from rightlevel.web.templating import Shown, done, language_of, render, show_again
+from rightlevel.web.templating import done, language_of, render, show_again
 from rightlevel.web.words import word
 
 routes = Deeds("visits", "visit")
@@ -259,7 +260,7 @@ def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite
     )
 
 
-def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Shown]:
+def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Wrong]:
     """Faults with the words of the questions that they are about."""
     language = language_of(call)
     names = {field.path: field.label for section in asked.sections for field in section.fields}
@@ -271,7 +272,7 @@ def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Shown]
         for inner in row.fields
     }
     return [
-        Shown(
+        Wrong(
             each.field,
             names.get(each.field) or language.gettext(word("field", each.field)),
             language.rule(each.rule),
