@@ -636,6 +636,7 @@ class RollOver:
         for child in w.p.rolling(g["school"], g["year"]):
             child.version = None
         w.things.setdefault("roll", {})[d.uuid()] = {"school": g["school"], "year": g["year"]}
+        w.things.setdefault("roll_done", {})[w.ids.get(d.uuid(), d.uuid())] = {}
         w.p.roll_over(d.uuid(), g["school"], g["year"], g["repeaters"])
         go_on = w.keys_made.pop("classes", {})
         for word, number in go_on.items():

@@ -143,7 +143,7 @@ class MoveSchool:
 
 def _was_worked_at(w: World, school: str) -> bool:
     """Whether visits, sessions, groups or roll-overs of a school are known: the program judges what of that is a past."""
-    sorts = ("visit", "session", "grouping", "roll")
+    sorts = ("visit", "begun_visit", "session", "grouping", "roll")
     return any(each.get("school") == school for sort in sorts for each in w.things.get(sort, {}).values())
 
 

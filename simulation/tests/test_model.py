@@ -240,3 +240,18 @@ def test_what_is_deleted_ends_its_assignments() -> None:
     assert [each.id for each in p.holds("c", DAY)] == ["all"]
     p.end_assignments(school="a")
     assert list(p.holds("c", DAY)) == []
+
+
+def test_a_fixed_roll_keeps_the_seat_of_a_record_that_was_there_beside_the_one_it_went_into() -> None:
+    p = a_programme()
+    kept, gone = p.children["k2"], p.children["k1"]
+    kept.stints[0].since = 10
+    p.instant = 1
+    p.set_state("r", "closed", DAY)
+    p.instant = 10
+    assert totals(p)["enrolled"] == 1
+    p.leave(gone, DAY)
+    p.merge("m", kept, gone, set())
+    assert totals(p)["enrolled"] == 1
+    p.unmerge("m")
+    assert (totals(p)["enrolled"], len(kept.stints)) == (1, 1)
