@@ -22,10 +22,10 @@ from flatwater.monitors.resident import PAGE_BYTES, can_read_resident, resident_
 ResultT = TypeVar("ResultT")
 MEGABYTE = 1024 * 1024
 
-SHORT_S = 0.000_1
-"""A step shorter than this touches less than half a megabyte: pages are zeroed at 4 GB/s at best."""
-UNREAD_S = 0.001
-"""How long a request's short steps may go unread, together: 4 MB. Then every step is read, so they can't add up unseen."""
+SHORT_S = 0.000_3
+"""A step shorter than this touches little more than a megabyte: pages are zeroed at 4 GB/s at best."""
+UNREAD_S = 0.002
+"""How long a request's short steps may go unread, together: 8 MB of the 32 it may take. Then every step is read, so they can't add up unseen."""
 
 
 class BudgetExceeded(Refused):
