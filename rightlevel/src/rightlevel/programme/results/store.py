@@ -503,8 +503,8 @@ async def unlock_result_rows(session: Session, result_ids: list[str], *, now: da
     return await session.execute(_queries["unlock_results"], {"result_ids": result_ids, "now": now})
 
 
-LOOKED_THROUGH = 2_500
-"""Results that are looked through for one page, each beside its child's baseline: some 30 ms, however many there are."""
+LOOKED_THROUGH = 1_500
+"""Results that are looked through for one page, each beside its child's baseline: some 15 ms, however many there are."""
 SCHOOLS_LOOKED_AT = 500
 """And schools, for in most of them a round may have no result."""
 FIRST_ID = "00000000-0000-0000-0000-000000000000"
