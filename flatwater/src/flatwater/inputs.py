@@ -313,10 +313,14 @@ def _refuse_marks(value: Any, name: str, where: str) -> None:
             _refuse_marks(each, key, f"{where}.{key}")
 
 
+def _may_hold_marks(text: str) -> bool:
+    """Whether there is a mark that nobody sees, or a line's end, anywhere in a text."""
+    return _NEVER.search(text) is not None or _ON_ONE_LINE.search(text) is not None
+
+
 def _refuse_marks_in(fields: dict[str, list[str]], where: str) -> None:
     """As `_refuse_marks`, for fields of a form or a query. *Cost*: one look at all of them where none holds a mark or a line's end."""
-    together = " ".join(map(" ".join, fields.values()))
-    if _NEVER.search(together) is None and _ON_ONE_LINE.search(together) is None:
+    if not _may_hold_marks(" ".join(map(" ".join, fields.values()))):
         return
     for field, given in fields.items():
         _refuse_marks(given, field, f"{where}.{field}")
@@ -354,7 +358,8 @@ def decode_inputs(
         _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
-            _refuse_marks(parameters, "", "path")
+            if _may_hold_marks(" ".join(parameters.values())):
+                _refuse_marks(parameters, "", "path")
             inputs[name] = _convert(dict(parameters), kind, where="path")
         elif name == "query":
             known = _with_version(query, version if call.endpoint.version_in == "query" else None)
@@ -421,7 +426,7 @@ def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
         }
     values: dict[str, Any] = {}
     for name, is_list in _fields_of(kind):
-        given = [value for value in fields.get(name, []) if value != ""]
+        given = list(filter(None, fields.get(name, ())))
         if given:
             given = list(map(plain_id, given)) if _names_ids(name) else given
             values[name] = given if is_list else given[-1]

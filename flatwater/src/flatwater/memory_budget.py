@@ -163,13 +163,6 @@ def _read() -> int:
     return pages
 
 
-def _pages_before() -> int:
-    """The resident pages before a step: read, unless this process hardly worked since the last reading."""
-    if process_time() - _last.work_s < SHORT_S:
-        return _last.pages
-    return _read()
-
-
 class Metered(Generic[ResultT]):
     """Awaits a coroutine within a budget. *Errors*: BudgetExceeded once its steps took more than they may.
 
@@ -210,9 +203,9 @@ class Metered(Generic[ResultT]):
         thrown: BaseException | None = None
         while True:
             began_s = perf_counter()
-            # Most steps come in the wake of another; the lookup is spelled out here because it is most of the cost.
-            is_fresh = began_s - _last.wall_s < SHORT_S
-            before = _last.pages if is_fresh else _pages_before()
+            # Most steps come in the wake of another, and are short; both are spelled out here because the calls would be most of the cost.
+            is_fresh = began_s - _last.wall_s < SHORT_S or process_time() - _last.work_s < SHORT_S
+            before = _last.pages if is_fresh else _read()
             try:
                 awaited = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
             except StopIteration as done:
@@ -223,7 +216,10 @@ class Metered(Generic[ResultT]):
                 raise
             finally:
                 thrown = None  # an error that holds this frame holds all that the request had
-            if meter.end_step(before, perf_counter() - began_s) and not meter.is_struck:
+            took_s = perf_counter() - began_s
+            if took_s < SHORT_S and meter.unread_s < UNREAD_S:
+                meter.unread_s += took_s
+            elif meter.end_step(before, took_s) and not meter.is_struck:
                 self._strike()
             try:
                 sent = yield awaited
