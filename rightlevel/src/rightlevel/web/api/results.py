@@ -313,7 +313,7 @@ async def lock_results_of_one_school(call: Ask, *, body: SchoolLocking) -> Locke
 async def list_results_without_baseline(
     call: Ask, *, query: BaselineSearch, page: PageRequest
 ) -> Page[WithoutBaseline]:
-    """Results of a later round whose child was not assessed at the baseline."""
+    """Results of a later round whose child was not assessed at the baseline. A page may hold few, or none, and still have a next one."""
     return await list_without_baseline(
         call.session, actor_of(call), page, round_id=query.round_id, school_id=query.school_id
     )
