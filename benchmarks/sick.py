@@ -200,7 +200,7 @@ class Sick:
 
 def _own_server() -> ModuleType:
     """The tests' own way to start a server that may be made sick."""
-    place = ROOT / "flatwater/tests/doctor_checks/conftest.py"
+    place = ROOT / "flatwater/tests/doctor/checks/conftest.py"
     spec = importlib.util.spec_from_file_location("benchmarks_sick_server", place)
     assert spec is not None
     assert spec.loader is not None

@@ -15,7 +15,7 @@ from flatwater.audit.dynamic import Driven, drive_application
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = Path(__file__).parents[1] / "sample_apps"
+SAMPLES = Path(__file__).parents[2] / "sample_apps"
 CALLS = 40
 PLANTED = {
     ("GET /ping", "growing-container"),

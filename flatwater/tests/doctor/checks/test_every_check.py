@@ -98,7 +98,7 @@ def test_every_cure_says_what_undoes_it_and_what_is_not_sql_says_why(ward: Ward)
 
 
 def test_the_docs_name_every_check() -> None:
-    page = Path(__file__).parents[3] / "docs" / "operators" / "doctor-coverage.md"
+    page = Path(__file__).parents[4] / "docs" / "operators" / "doctor-coverage.md"
     text = page.read_text("utf-8")
     missing = [check.name for check in ALL if f"`{check.name}`" not in text]
     assert missing == []
