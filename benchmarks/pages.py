@@ -2,8 +2,9 @@
 
 Nothing a person opens may grow with the country. Each GET route of a running service is asked as an admin, a coordinator, a mentor of
 twenty schools, a teacher and a viewer; each filter of it by whoever sees all, with a value that is there and one that nothing has, and two filters
-together. An address's time is the median of its asks; the growth is the slope of the logarithm of its least time over the logarithm of
-the number of children. What misses is asked again, more often, before it is said: others' load on the machine is no growth.
+together. An address's time is the median of its asks; the growth is the slope of the logarithm of its
+least time over the logarithm of the number of children. All sizes are asked by turns, and what misses is asked again, more often, before it is
+said: others' load on the machine is no growth.
 A page's `limit` is left at what it is when not told. Files that hold everything (exports, a round's snapshot) are sent in pieces and grow as they must:
 they are asked and not judged.
 """
@@ -36,6 +37,8 @@ SIZES = (10_000, 100_000, 1_000_000)
 CHILDREN_PER_SCHOOL = 100
 MOST_EXPONENT = 0.15
 LONGEST_MS = 50.0
+SHORT_MS = 5.0
+"""Of what takes less at any size nobody can say how it grows: the way to the service and back is most of it."""
 ASKS = 2
 ASKS_AGAIN = 8
 ROLES = ("coordinator", "admin", "mentor", "teacher", "viewer")
@@ -119,19 +122,62 @@ class Taken(msgspec.Struct):
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    """*Cost*: some two minutes a size, and the making of the largest."""
-    by_size: dict[int, dict[str, Taken]] = {}
-    for children in SIZES:
-        by_size[children] = _ask_at(children, say)
-    return figures(by_size, say)
+    """*Cost*: some five minutes, and the making of the largest; three services at once."""
+    return figures(ask_all(say), say)
+
+
+def ask_all(say: Callable[[str], None]) -> dict[int, dict[str, Taken]]:
+    """How each address answered at each size: asked by turns, so that whatever else the machine does makes all of them slower alike."""
+    with contextlib.ExitStack() as stack:
+        asked: dict[int, dict[str, Ask]] = {}
+        clients: dict[int, dict[str, httpx.Client]] = {}
+        for children in SIZES:
+            asked[children], clients[children] = stack.enter_context(_served(children, say))
+        names = [each for each in asked[SIZES[-1]] if all(each in asks for asks in asked.values())]
+        taken: dict[int, dict[str, Taken]] = {children: {} for children in SIZES}
+        for name in names:
+            _ask_by_turns(name, asked, clients, taken, ASKS)
+            if _misses(name, taken):
+                _ask_by_turns(name, asked, clients, taken, ASKS_AGAIN)
+        say(f"{len(names):,} addresses at {len(SIZES)} sizes")
+        judged = [name for name in names if asked[SIZES[-1]][name].is_judged]
+    return {children: {name: each[name] for name in judged} for children, each in taken.items()}
+
+
+def _misses(name: str, taken: dict[int, dict[str, Taken]]) -> bool:
+    """Whether an address is to be asked again before anything is said of it."""
+    slow = any(median(each[name].times) > LONGEST_MS / 2 for each in taken.values())
+    return slow or _growth(name, taken) > MOST_EXPONENT
+
+
+def _growth(name: str, taken: dict[int, dict[str, Taken]]) -> float:
+    return exponent([(size, min(each[name].times)) for size, each in taken.items()])
+
+
+def _ask_by_turns(
+    name: str,
+    asked: dict[int, dict[str, Ask]],
+    clients: dict[int, dict[str, httpx.Client]],
+    taken: dict[int, dict[str, Taken]],
+    times: int,
+) -> None:
+    """One ask of each size to warm up, and so many that count."""
+    for number in range(times + 1):
+        for size in SIZES:
+            ask = asked[size][name]
+            began = time.perf_counter()
+            status = clients[size][ask.role].get(ask.path, params=ask.query).status_code
+            took_ms = (time.perf_counter() - began) * 1000
+            seen = taken[size].setdefault(name, Taken(status, []))
+            seen.status = status
+            if number:
+                seen.times.append(took_ms)
 
 
 def figures(by_size: dict[int, dict[str, Taken]], say: Callable[[str], None]) -> list[Figure]:
     """What is promised of them all, and beside it whichever missed."""
-    names = [each for each in by_size[SIZES[-1]] if all(each in taken for taken in by_size.values())]
-    growth = {
-        name: exponent([(size, min(taken[name].times)) for size, taken in by_size.items()]) for name in names
-    }
+    names = list(by_size[SIZES[-1]])
+    growth = {name: _growth(name, by_size) for name in names}
     slowest = {name: median(by_size[SIZES[-1]][name].times) for name in names}
     steep = sorted(
         (name for name in names if growth[name] > MOST_EXPONENT), key=growth.__getitem__, reverse=True
@@ -175,8 +221,8 @@ def figures(by_size: dict[int, dict[str, Taken]], say: Callable[[str], None]) ->
 
 
 def exponent(points: list[tuple[int, float]]) -> float:
-    """The power of the size with which a time grows: the slope of their logarithms by least squares; below a millisecond counts as one."""
-    logs = [(math.log(size), math.log(max(taken, 1.0))) for size, taken in points]
+    """The power of the size with which a time grows: the slope of their logarithms by least squares. What takes less than `SHORT_MS` counts as that."""
+    logs = [(math.log(size), math.log(max(taken, SHORT_MS))) for size, taken in points]
     middle_x, middle_y = (sum(each) / len(logs) for each in zip(*logs, strict=True))
     spread = sum((x - middle_x) ** 2 for x, _ in logs)
     return sum((x - middle_x) * (y - middle_y) for x, y in logs) / spread if spread else 0.0
@@ -189,23 +235,19 @@ def _opening() -> ModuleType:
     return opening_everything
 
 
-def _ask_at(children: int, say: Callable[[str], None]) -> dict[str, Taken]:
+@contextlib.contextmanager
+def _served(
+    children: int, say: Callable[[str], None]
+) -> Iterator[tuple[dict[str, Ask], dict[str, httpx.Client]]]:
+    """A service with a country of so many children, what is asked of it by name, and a browser of each role."""
     opening = _opening()
-    with generated(
-        max(1, children // CHILDREN_PER_SCHOOL), children, results=True, name=f"pages-{children}"
-    ) as folder:
+    schools = max(1, children // CHILDREN_PER_SCHOOL)
+    with generated(schools, children, results=True, name=f"pages-{children}") as folder:
         opening.prepare(folder)
         ids = grow(folder, say)
         asks = list(_asks(ids))[: None if ROUTES is None else ROUTES * len(ROLES)]
         with opening.running(folder, free_port(), is_prepared=True) as service, _clients(service) as clients:
-            taken = {each.name: _time(clients[each.role], each, ASKS) for each in asks}
-            missing = [each for each in asks if min(taken[each.name].times) > LONGEST_MS / 2]
-            for each in missing:
-                taken[each.name].times += _time(clients[each.role], each, ASKS_AGAIN).times
-        total = sum(sum(each.times) for each in taken.values()) / 1000
-        say(f"{children:,} children: {len(taken):,} addresses in {total:.0f} s")
-        judged = {each.name for each in asks if each.is_judged}
-    return {name: each for name, each in taken.items() if name in judged}
+            yield {each.name: each for each in asks}, clients
 
 
 def grow(folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -259,18 +301,6 @@ def _clients(service: Any) -> Iterator[dict[str, httpx.Client]]:
             )
             for role in ROLES
         }
-
-
-def _time(client: httpx.Client, ask: Ask, times: int) -> Taken:
-    """One ask to warm up, and so many that count."""
-    taken: list[float] = []
-    status = 0
-    for number in range(times + 1):
-        began = time.perf_counter()
-        status = client.get(ask.path, params=ask.query).status_code
-        if number:
-            taken.append((time.perf_counter() - began) * 1000)
-    return Taken(status, taken)
 
 
 def _asks(ids: dict[str, Any]) -> Iterator[Ask]:

@@ -214,6 +214,7 @@ create index school_by_merge on school (merged_into) where merged_into is not nu
 -- Soft-deleted schools keep their code, so that restoring never collides.
 create unique index school_code_is_unique on school (code);
 create index school_by_place on school (place_id, lower(name_local), id) where deleted_at is null;
+create index school_practice on school (id) where is_practice;
 create index school_by_name on school (lower(name_local), id) where deleted_at is null;
 
 -- In which place a school stood, from when until when; the present one has no end and is school.place_id (triggers on school keep both).
@@ -1624,7 +1625,9 @@ create index verification_by_result on verification (result_id);
 create index verification_queue on verification (child_school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_waiting on verification (round_id, state, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_compared on verification (round_id, subject, school_id)
+    include (first_rank, rank, first_tool, first_assessor_id, state, ended_from, ended_why, result_id)
     where coalesce(ended_from, state) in ('agreed', 'disagreed', 'resolved');
+create index verification_open on verification (round_id, state, school_id) where state in ('pending', 'disagreed', 'returned');
 create index verification_over on verification (round_id, id) where state = 'withdrawn' or ended_from is not null;
 create index verification_by_draw on verification (draw_id) where draw_id is not null;
 

@@ -132,7 +132,7 @@ SEARCH = ("by_search", "live")
             ("deleted", "by_search"),
             {"student_deleted_by_kind"},
         ),
-        ("list_students", ("live",), {"student_by_name"}),
+        ("list_students", ("live", "of_all"), {"student_by_name"}),
     ],
 )
 def test_each_way_goes_down_its_own_index(

@@ -76,8 +76,8 @@ async def write_audit(
 
 TEXT_DAYS = 31
 """A text is looked for in the entries of a month, for older ones were written to files or are looked for by their days."""
-LOOKED_THROUGH = 5_000
-"""Entries that are looked through for one page where no index finds what is asked for: some 20 ms, however many there are."""
+LOOKED_THROUGH = 2_500
+"""Entries that are looked through for one page where no index finds what is asked for: some 10 ms, however many there are."""
 
 
 class _Id(msgspec.Struct, frozen=True):
@@ -85,7 +85,7 @@ class _Id(msgspec.Struct, frozen=True):
 
 
 async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -> Page[AuditEntry]:
-    """The newest entries, one page: of an action, an outcome or a text those among the next 5,000, so that a page may be short, or empty, and still go on.
+    """The newest entries, one page: of an action, an outcome or a text those among the next 2,500, so that a page may be short, or empty, and still go on.
 
     *Cost*: one statement; one more by a username, and one where such a page is short. A text is only looked for within 31 days.
     """

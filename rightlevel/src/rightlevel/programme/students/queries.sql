@@ -1,6 +1,6 @@
 -- name: list_students
 -- All children by name, or those of some schools or a class; of a class those who are in it, and those who were when their school went on to the next
--- year. Served by student_by_name, student_by_school, student_by_class and past_enrolment_by_class. A choice of all children is find_students'.
+-- year. Within somebody's schools it is sorted after it was found there: in the order of all names those few would be looked for among all. Served by student_by_name, student_by_school, student_by_class and past_enrolment_by_class. A choice of all children is find_students'.
 select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
 from student
 where true
@@ -18,7 +18,8 @@ where true
 --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
 --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
 --? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
-order by student.name_key, student.id
+--? of_all: order by student.name_key, student.id
+--? in_scope: order by student.name_key || '', student.id
 limit %(rows)s
 
 -- name: count_students
@@ -88,7 +89,12 @@ with kinds as materialized (
 )
 select st.id::text as id, st.code, st.name, st.sex, st.grade, st.school_id, st.class_id, st.status::text as status, st.version
 from found
-join student st on st.id = found.id
+cross join lateral (
+    -- one look-up each: a plan that knows not how long the lists are would read every child in the order of ids
+    select w.id, w.code, w.name, w.name_key, w.sex, w.grade, w.school_id, w.class_id, w.status, w.version
+    from student w
+    where w.id = found.id
+    offset 0) st
 order by st.name_key, st.id
 limit %(rows)s
 

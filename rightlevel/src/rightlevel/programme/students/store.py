@@ -89,6 +89,7 @@ async def page_of_students(
         query = _queries["find_students"].plus(*parts)
         values |= kinds
     else:
+        parts += ["of_all"] if scope.is_everything else []
         query = _list.plus(*parts, *(["after"] if after else []))
     rows = await session.fetch_all(query, values, into=StudentRow)
     return page_of(rows, page, lambda row: (row.id,))

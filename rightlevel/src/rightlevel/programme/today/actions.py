@@ -12,7 +12,7 @@ from rightlevel.programme.groups import suggestions
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import Actor, Subject, may, require
 from rightlevel.programme.progress import class_progress
-from rightlevel.programme.results import list_without_baseline
+from rightlevel.programme.results import WithoutBaseline, list_without_baseline
 from rightlevel.programme.rounds import current_round
 from rightlevel.programme.schools import school_names
 from rightlevel.programme.today import store
@@ -22,6 +22,8 @@ from rightlevel.programme.visits import list_left_behind, to_do_of
 
 COUNTED = PageRequest(MOST_COUNTED)
 MOST_SCHOOLS = 50
+MOST_PAGES = 5
+"""A page of rows that are looked for may hold none and have a next one; so many are read before nothing is told."""
 MOST_LOOKED_INTO = 4
 """Schools and subjects of one teacher whose groups are looked through for children who may move."""
 
@@ -80,9 +82,19 @@ async def _of_leader(session: Session, actor: Actor, clock: Clock) -> Today:
         *_page("hand_over", await list_left_behind(session, actor, COUNTED, clock)),
     ]
     if round_ is not None and round_.kind != "baseline":
-        lacking = await list_without_baseline(session, actor, COUNTED, round_id=round_.id)
-        soon += _page("find_baseline", lacking, round_id=round_.id)
+        soon += _page("find_baseline", await _lacking(session, actor, round_.id), round_id=round_.id)
     return Today(tuple(now), tuple(soon))
+
+
+async def _lacking(session: Session, actor: Actor, round_id: int) -> Page[WithoutBaseline]:
+    """Results without a baseline, the first page that holds any; none after MOST_PAGES that hold none."""
+    page = await list_without_baseline(session, actor, COUNTED, round_id=round_id)
+    for _ in range(MOST_PAGES):
+        if page.items or page.next is None:
+            break
+        asked = PageRequest(MOST_COUNTED, page.next)
+        page = await list_without_baseline(session, actor, asked, round_id=round_id)
+    return page
 
 
 async def _attendance(session: Session, actor: Actor, clock: Clock) -> list[Task]:
