@@ -39,6 +39,7 @@ BENCHES = (
     "duplicates",
     "verification_queue",
     "roads",
+    "phone",
 )
 HERE = Path(__file__).parent
 
