@@ -10,15 +10,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 from journey import PASSWORD, PHONE, Site, sign_in
+from people import NOW, actor_now
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serving import DEADLINE_S, Served
 from village_line import Line
 
+from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
+from rightlevel.programme.groups import NewGrouping, accept_groups, groups_led_by, propose_groups
+from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.programme.teaching import SessionRow, list_sessions
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -186,6 +192,49 @@ def test_a_teachers_day_in_flight_mode_and_the_evenings_sending(phone: Phone, si
         ("Bopha", "language", "assessed", 4, 2, "grid"),
         ("Chan", "language", "assessed", 6, 1, "guided"),
     ]
+
+
+def test_attendance_is_taken_without_a_network(phone: Phone, site: Site) -> None:
+    group = site.run(_a_group)
+    page = phone.set_up()
+    phone.cut()
+    page.locator(f"a[href='#attendance/{group}']").click()
+    page.get_by_role("button", name="Everybody is present").click()
+    row_of(page, "Chan").get_by_label("Absent").click()
+    page.get_by_role("button", name="Save the attendance").click()
+    expect(page.locator("main")).to_contain_text("Saved on this phone: 1 of 2 there.")
+    page.locator(f"a[href='#attendance/{group}']").click()  # a second thought, before the first was sent
+    row_of(page, "Chan").get_by_label("Late").click()
+    page.get_by_role("button", name="Save the attendance").click()
+    expect(page.locator("#line")).to_contain_text("2 on this phone")
+    phone.mend()
+    expect(page.locator("#line")).to_contain_text("Everything is on the server")
+    expect(page.locator(f"a[href='#attendance/{group}']")).to_contain_text("On the server")
+    session = site.run(_the_session)
+    assert (session.present, session.late, session.absent, session.version) == (1, 1, 0, 2)
+
+
+async def _a_group(served: Served) -> int:
+    """A group of two that the teacher leads."""
+    cast = served.cast
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        teacher = await actor_now(session, "teacher")
+        for child in cast.students_a[:2]:
+            write = ResultWrite(str(uuid4()), child, cast.round, "language", NOW.date(), level="letter")
+            await enter_results(session, teacher, [write], served.clock)
+        wish = NewGrouping(cast.school_a, "language", 3, 5, teacher_ids=[teacher.person_id])
+        proposal = await propose_groups(session, teacher, wish, served.clock)
+        await accept_groups(session, teacher, proposal.id, proposal.version, served.clock)
+        return (await groups_led_by(session, teacher))[0].id
+
+
+async def _the_session(served: Served) -> SessionRow:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        teacher = await actor_now(session, "teacher")
+        found = await list_sessions(
+            session, teacher, PageRequest(5), school_id=served.cast.school_a, subject="language"
+        )
+    return found.items[0]
 
 
 def test_another_pin_opens_nothing_and_what_lies_on_the_phone_names_no_child(phone: Phone) -> None:

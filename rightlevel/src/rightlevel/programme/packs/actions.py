@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flatwater.clock import Clock, today
-from flatwater.paging import PageRequest
+from flatwater.paging import CEILING_ROWS, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.groups import GroupRow, groups_led_by, read_group
@@ -100,12 +100,12 @@ async def _children(session: Session, actor: Actor, school_id: int, round_: Roun
     """The children of a school in the subjects that the actor has there. *Cost*: one statement for each subject."""
     sheets = [
         (
-            subject,
+            str(subject),
             (
                 await class_sheet(
                     session,
                     actor,
-                    PageRequest(MOST_CHILDREN),
+                    PageRequest(min(MOST_CHILDREN + 1, CEILING_ROWS)),
                     school_id=school_id,
                     round_id=round_.id,
                     subject=subject,

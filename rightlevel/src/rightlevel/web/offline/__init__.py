@@ -6,15 +6,17 @@ encrypted (static/phone_store.js).
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from babel.dates import format_date
 
 from flatwater.contract import Everyone, Html, Raw, Redirect
 from rightlevel import __version__
+from rightlevel.cldr import locale_of
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.packs import Pack, read_pack
@@ -122,6 +124,7 @@ def _shell(code: str) -> str:
 def phone_words(language: Language) -> dict[str, Any]:
     """Every text that the page's scripts show, in one language."""
     _ = language.gettext
+    locale, _name, _direction = locale_of(language.code)
     return {
         **guided_words(language),
         "short": {
@@ -142,6 +145,7 @@ def phone_words(language: Language) -> dict[str, Any]:
         "presence": {"present": _("Present"), "late": _("Late"), "absent": _("Absent")},
         "languages": {code: each.name for code, each in LANGUAGES.items()},
         "refusal": {code: _(text) for code, text in REFUSALS.items()},
+        "months": [format_date(date(2000, month, 1), "LLL", locale=locale) for month in range(1, 13)],
         "grade": _("Grade {number}"),
         "group_name": _("Group {number}"),
         "whole": _("{grade}, without a class"),

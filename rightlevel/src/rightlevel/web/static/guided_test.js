@@ -146,7 +146,7 @@ const guidedTest = (() => {
         make("p", {}, make("button", { class: "button quiet", type: "button", onclick: back }, words.back)),
       );
       heading.focus({ preventScroll: true });
-      place.scrollIntoView({ block: "nearest" });
+      window.scrollTo(0, 0);
     }
     show();
     return { back };

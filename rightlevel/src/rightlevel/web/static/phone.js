@@ -43,8 +43,12 @@
     make("h1", { tabindex: -1 }, text), under ? make("p", { class: "under" }, under) : null);
   const show = (...parts) => main.replaceChildren(...parts.flat().filter(Boolean));
   const number = new Intl.NumberFormat(language === "km" ? "km-u-nu-latn" : language);
-  const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-  const dayText = (day) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }).format(new Date(`${day}T00:00:00Z`));
+  // Months are named by us: many phones have no Khmer names for them.
+  const dayText = (day) => `${Number(day.slice(8, 10))} ${words.months[Number(day.slice(5, 7)) - 1]} ${day.slice(0, 4)}`;
+  const two = (n) => String(n).padStart(2, "0");
+  const moment = {
+    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${two(at.getHours())}:${two(at.getMinutes())}`,
+  };
   const counted = (text, n) => text.replace("{n}", number.format(n));
 
   // The server's day, also on a phone whose clock is wrong: as far from this clock as it was when the two were compared.
@@ -151,6 +155,7 @@
       }
     }
     await vault.settle({ keep, gone, pack: saved.length ? pack : null });
+    waitMs = FIRST_WAIT_MS; // it goes forward: a bad line is asked again soon
     const changed = new Map(keep.map((each) => [each.id, each]));
     items = items.filter((each) => !gone.includes(each.id)).map((each) => changed.get(each.id) ?? each);
     others?.postMessage("changed");
