@@ -35,6 +35,9 @@ OPEN_TO_ALL = {
     "/code",
     "/sign-in/school",
     "/link-device",
+    "/phone",
+    "/phone/{language}",
+    "/worker.js",
 }
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 

@@ -120,6 +120,7 @@ _environment = Environment(
     auto_reload=False,
 )
 _static = _static_addresses()
+_static_set = frozenset(_static.values())
 _shared: dict[str, Any] = {
     "version": __version__,
     "languages": LANGUAGES,
@@ -220,6 +221,21 @@ def listed(again: FormAgain, fields: Mapping[str, Sequence[str]]) -> list[str]:
         return []
     texts = [value for name, values in fields.items() if name not in OWN_FIELDS for value in values]
     return [each for each in texts if " " in each.strip() or len(each) > LONGEST_CODE]
+
+
+def static_address(name: str) -> str:
+    """The address of a static file with its own mark. *Errors*: KeyError."""
+    return _static[name]
+
+
+def is_static_address(address: str) -> bool:
+    """Whether it is the address of a static file with the mark of the file as it is now."""
+    return address in _static_set
+
+
+def impersonal(code: str, template: str, path: str, **values: Any) -> str:
+    """A page in a language for nobody in particular: the same text for whoever asks, so that it may be kept. *Cost*: no query."""
+    return _environment.get_template(template).render(_context(LANGUAGES[code], None, path, "") | values)
 
 
 def part(call: Ask, template: str, **values: Any) -> str:

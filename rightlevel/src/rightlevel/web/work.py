@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from flatwater.paging import PageRequest
-from rightlevel.programme.permissions import may
 from rightlevel.programme.places import PlaceRow, list_places
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import read_grades
-from rightlevel.programme.visits import to_do_of
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import Language
 from rightlevel.web.templating import language_of
@@ -31,31 +30,6 @@ class Work(msgspec.Struct, frozen=True):
 async def round_of_today(call: Ask) -> Round | None:
     """The open round, else the one that began last."""
     return await current_round(call.session, actor_of(call), call.clock)
-
-
-async def waiting_of(call: Ask) -> list[tuple[str, str]]:
-    """What waits for a mentor besides testing: visits overdue, drafts not sent, things agreed. *Cost*: one statement."""
-    if not may(actor_of(call), "read", "planned_visit"):
-        return []
-    ngettext, to_do = language_of(call).ngettext, await to_do_of(call.session, actor_of(call), call.clock)
-    rows = [
-        (
-            to_do.overdue,
-            ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", to_do.overdue),
-            "/next-week",
-        ),
-        (
-            to_do.drafts,
-            ngettext("{n} visit is not sent yet", "{n} visits are not sent yet", to_do.drafts),
-            "/visits?which=draft",
-        ),
-        (
-            to_do.follow_ups,
-            ngettext("{n} thing agreed is overdue", "{n} things agreed are overdue", to_do.follow_ups),
-            "/follow-ups?which=overdue",
-        ),
-    ]
-    return [(text, url) for count, text, url in rows if count]
 
 
 PLACES = PageRequest(limit=1_000)
@@ -93,7 +67,17 @@ def class_name(language: Language, grade: int, section: str) -> str:
     return f"{language.gettext('Grade {number}', number=grade)} {section}".strip()
 
 
-def group_of(row: ClassProgress) -> str:
+class OfClass(Protocol):
+    """What is of a class, or of a grade's children without one."""
+
+    @property
+    def class_id(self) -> int | None: ...
+
+    @property
+    def grade(self) -> int | None: ...
+
+
+def group_of(row: OfClass) -> str:
     """The name of a class, or of a grade's children without one, in the address of a grid."""
     return f"class-{row.class_id}" if row.class_id is not None else f"grade-{row.grade}"
 

@@ -103,7 +103,7 @@ async def test_a_difference_is_returned_answered_and_decided(site: Served) -> No
         returned = await send(client, page, f"/verification/{address}/return", reason="please once more")
         assert returned.status_code == 303
     async with site.client("teacher", by="cookie") as client:
-        assert "Results were returned" in (await client.get("/")).text
+        assert "Look at 1 returned result again" in (await client.get("/")).text
         page = await client.get("/verification/returned")
         assert "please once more" in page.text
         assert "Division" not in page.text

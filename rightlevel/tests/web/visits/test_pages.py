@@ -146,4 +146,4 @@ async def test_a_stale_form_shows_both_values(site: Served) -> None:
 async def test_a_mentors_home_says_what_waits(site: Served) -> None:
     await begin(site)
     async with site.client("mentor", by="cookie") as client:
-        assert "1 visit is not sent yet" in (await client.get("/")).text
+        assert "Finish 1 visit" in (await client.get("/")).text

@@ -227,8 +227,9 @@ async def _carry(
         )
     was_aside = await store.aside_past(session, gone_id)
     carried = {what: await store.carry(session, what, gone_id, kept_id) for what in store.CARRIED}
-    told = await store.tell_last_stint(session, gone_id, kept_id, clock.now())
     aside = [each for each in was_aside if each in carried["past"]]
+    newly = [each for each in carried["past"] if each not in aside]
+    told = await store.tell_seats(session, gone_id, kept_id, newly, clock.now())
     return Moved(plain, swapped, set_aside, **carried, told=told, aside=aside)
 
 
@@ -308,7 +309,7 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
             gone_id=gone_id,
             now=clock.now(),
         )
-    if moved.told and await store.take_last_stint(session, kept_id, moved.told) < len(moved.told):
+    if moved.told and await store.withdraw_told(session, kept_id, moved.told) < len(moved.told):
         raise CannotUndoMerge
     for what in store.CARRIED:
         ids = getattr(moved, what)

@@ -23,7 +23,14 @@ from rightlevel.programme.errors import (
 from rightlevel.programme.ids import is_uuid, time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
-from rightlevel.programme.results.guided import MAX_STEPS, Standing, Step, stand_after
+from rightlevel.programme.results.guided import (
+    MAX_STEPS,
+    GuidedRules,
+    Standing,
+    Step,
+    rules_with,
+    stand_after,
+)
 from rightlevel.programme.results.model import (
     FORBIDDING,
     REFUSALS,
@@ -419,6 +426,12 @@ async def next_in_guided_test(session: Session, actor: Actor, subject: str, step
     if faults:
         raise Invalid(faults=faults)
     return standing
+
+
+async def read_guided_rules(session: Session, actor: Actor) -> GuidedRules:
+    """The guided test as data, with the programme's thresholds, for a page or device that runs it by itself. *Cost*: one statement."""
+    require(actor, "enter", "result")
+    return rules_with(await store.read_thresholds(session))
 
 
 async def list_without_baseline(

@@ -19,6 +19,9 @@ KEPT_CHANGES = 1_000
 """Changes of one child's record that are kept, the latest: the trigger keep_student_changes takes older ones away."""
 YOUNGEST, OLDEST = 3, 25
 
+STATUSES = ("active", "left")
+GRADES_THERE = range(1, 13)
+"""The grades that a child may be in, whichever of them the programme teaches."""
 SEXES = {1: "male", 2: "female", 0: "not known", 9: "not applicable"}
 """*Source*: ISO/IEC 5218."""
 _SEX_WORDS = {

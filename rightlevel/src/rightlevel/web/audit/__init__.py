@@ -88,7 +88,11 @@ class Changed(msgspec.Struct, frozen=True):
 
 @routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50))
 async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
-    """The audit log, newest first; denied attempts included."""
+    """The audit log, newest first; denied attempts included.
+
+    A page may hold few entries, or none, and still have a next one: an action, an outcome or a text is looked for among so many entries
+    at a time.
+    """
     return await list_audit(call.session, page, _asked(query, call.clock))
 
 

@@ -41,10 +41,11 @@ ALL = PageRequest(CEILING_ROWS)
 
 
 class SchoolsWanted(msgspec.Struct, frozen=True):
-    """Which schools are asked for."""
+    """Which schools are asked for; `untested`: those without a result in the open round."""
 
     search: str = ""
     place_id: int | None = None
+    untested: bool = False
 
 
 class YearShown(msgspec.Struct, frozen=True):
@@ -86,10 +87,17 @@ routes.include(classes.routes)
 async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
     """Schools by name, with their exact number."""
     actor = actor_of(call)
-    asked = SchoolSearch(search=query.search.strip() or None, place_id=query.place_id)
+    round_ = await round_of_today(call)
+    is_open = round_ is not None and round_.state == "open"
+    asked = SchoolSearch(
+        search=query.search.strip() or None,
+        place_id=query.place_id,
+        untested_in=round_.id if query.untested and round_ else None,
+    )
     return render(
         call,
         "schools/list.html",
+        is_open=is_open,
         query=query,
         page=await list_schools(call.session, actor, page, asked),
         total=await count_schools(call.session, actor, asked),
