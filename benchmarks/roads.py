@@ -29,6 +29,7 @@ SOURCES: Final = tuple(str(ROOT / each / "src") for each in ("rightlevel", "flat
 BEGUN_BEFORE: Final = 10
 """Up to which instruction a frame has only begun: a coroutine that goes on stands at a later one."""
 WARM_UPS: Final = 3
+TINY: Final = {"WARM_UPS": 1}
 
 
 _is_on_the_road: ContextVar[bool] = ContextVar("_is_on_the_road", default=False)
@@ -70,7 +71,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 async def _measure(folder: Path, say: Callable[[str], None]) -> list[Figure]:
     figures: list[Figure] = []
-    async with _site(folder) as site:
+    async with open_site(folder) as site:
         for name, trip in (await _trips(site)).items():
             road = await _walk(trip)
             say(f"{name}: {len(road.files)} files, {road.calls:,} calls, {len(road.statements)} statements")
@@ -142,7 +143,7 @@ def _title(query: object) -> str:
 
 
 @asynccontextmanager
-async def _site(folder: Path) -> AsyncIterator[Any]:
+async def open_site(folder: Path) -> AsyncIterator[Any]:
     sys.path.insert(0, str(ROOT / "rightlevel/tests"))
     from serving import NewDatabase, make_template, serving
 

@@ -210,7 +210,7 @@ where id = %(merge_id)s::uuid and undone_at is null
 
 -- name: list_merges
 -- The merges of a school's children, the latest first; one that was taken back while both are there: who went elsewhere since is named to nobody
--- here. Served by student_merge_by_kept.
+-- here. Served by student_by_school, student_deleted_by_school and student_merge_by_kept.
 select m.id::text as id, m.kept_id::text as kept_id, k.name as kept_name, k.code as kept_code, m.gone_id::text as gone_id, g.name as gone_name,
     g.code as gone_code, m.reason, jsonb_array_length(coalesce(m.moved -> 'results', '[]'))::integer as results,
     coalesce((m.moved ->> 'set_aside')::integer, 0) as set_aside, m.merged_at, p.display_name as merged_by, m.undone_at
@@ -219,7 +219,14 @@ join student k on k.id = m.kept_id
 join student g on g.id = m.gone_id
 join person p on p.id = m.merged_by
 where true
---? by_school: and k.school_id = %(school_id)s and (m.undone_at is null or g.school_id = k.school_id)
+--? by_school: and m.id = any(array(
+--? by_school:     select o.id
+--? by_school:     from (
+--? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is null
+--? by_school:         union all
+--? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is not null) c
+--? by_school:     cross join lateral (select n.id from student_merge n where n.kept_id = c.id offset 0) o))
+--? by_school: and (m.undone_at is null or g.school_id = k.school_id)
 --? by_id: and m.id = %(merge_id)s::uuid
 --? after: and (m.merged_at, m.id) < (%(after_at)s, %(after_id)s::uuid)
 order by m.merged_at desc, m.id desc

@@ -115,7 +115,7 @@ with wanted as materialized (
     insert into class (school_id, school_year_id, grade, section)
     select %(school_id)s, %(to_year_id)s, grade, section
     from wanted
-    order by grade, section
+    order by wanted.grade, wanted.section
     on conflict (school_id, school_year_id, grade, section) do nothing
     returning id
 ), back as (
