@@ -7,6 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from network import Onlooker
@@ -15,7 +16,7 @@ from served_program import LARGE_BYTES
 from starlette.types import Receive, Scope, Send
 
 from flatwater.recycling import listening_socket
-from flatwater.serving import ServiceNotStarted, ServingLimits, serve
+from flatwater.serving import ServiceNotStarted, ServingLimits, _Gate, serve
 
 pytestmark = pytest.mark.anyio
 LEFT = "select count(*) from pg_stat_activity where starts_with(application_name, 'served')"
@@ -180,6 +181,28 @@ async def test_a_request_on_its_way_when_it_stops_is_answered_and_told_to_close(
             await asyncio.sleep(0.3)
             assert (await client.get("/")).headers["connection"] == "close"
             assert await serving == "stopped"
+
+
+async def test_a_request_that_comes_when_the_application_is_closed_is_told_to_come_again() -> None:
+    """Seen: of two processes under load one was replaced, and one request got a 500 from the application that was closed already."""
+
+    async def closed(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("the application is closed")
+
+    gate = _Gate(closed)
+    gate.is_closed = True
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await gate({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+    heads = dict(sent[0]["headers"])
+    assert (sent[0]["status"], heads[b"connection"]) == (503, b"close")
+    assert int(heads[b"retry-after"]) >= 1
 
 
 async def test_an_application_that_cannot_open_is_not_served() -> None:

@@ -228,7 +228,7 @@ class Programme:
         for each in self.rounds.values():
             if each.roll_at is None and not each.is_deleted:
                 is_followed = any(starts > each.ends_on for starts in opened)
-                if each.state in ("closed", "frozen") or (is_followed and each.state != "planned"):
+                if each.state in ("closed", "frozen") or is_followed:
                     each.roll_at = now
 
     def set_state(self, round_id: str, state: str, today: date) -> None:

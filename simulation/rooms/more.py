@@ -72,8 +72,8 @@ class SpareRound:
     def apply(w: World, d: Deed, answer: Any) -> None:
         word, start = f"round {d.key}", d.given["start"]
         w.call(word, "round", answer["id"])
-        w.p.tick()
         w.p.rounds[word] = Round(word, d.given["year"], "baseline", date(start, 2, 1), date(start, 2, 9))
+        w.p.fix_rolls(w.p.tick())
         w.versions[word] = answer["version"]
 
     @staticmethod

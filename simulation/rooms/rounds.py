@@ -31,10 +31,10 @@ class MakeRound:
         g = d.given
         word = f"round {d.key}"
         w.call(word, "round", answer["id"])
-        w.p.tick()
         w.p.rounds[word] = Round(
             word, g["year"], g["kind"], date.fromisoformat(g["starts_on"]), date.fromisoformat(g["ends_on"])
         )
+        w.p.fix_rolls(w.p.tick())
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:

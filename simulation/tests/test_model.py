@@ -255,3 +255,12 @@ def test_a_fixed_roll_keeps_the_seat_of_a_record_that_was_there_beside_the_one_i
     assert totals(p)["enrolled"] == 1
     p.unmerge("m")
     assert (totals(p)["enrolled"], len(kept.stints)) == (1, 1)
+
+
+def test_a_later_round_that_is_opened_fixes_the_roll_of_one_that_was_never_opened() -> None:
+    p = a_programme()
+    p.rounds["r"].state = "planned"
+    p.rounds["s"] = Round("s", "y", "midline", date(2027, 1, 16), date(2027, 1, 20))
+    p.set_state("s", "open", date(2027, 1, 16))
+    p.leave(p.children["k1"], date(2027, 1, 17))
+    assert totals(p)["enrolled"] == 2

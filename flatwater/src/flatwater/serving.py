@@ -77,10 +77,14 @@ class _Gate:
         self._app = app
         self.is_draining = False
         self.is_cutting_off = False
+        self.is_closed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if self.is_closed:
+            await self._say_stopping(send)
             return
         is_begun = False
 
@@ -106,6 +110,7 @@ class _Gate:
             **answer.headers,
             "content-type": answer.content_type,
             "content-length": str(len(answer.content)),
+            "connection": "close",
         }
         head = [(name.encode(), value.encode()) for name, value in named.items()]
         await tell({"type": "http.response.start", "status": answer.status, "headers": head})
@@ -180,6 +185,7 @@ class _Server(uvicorn.Server):
             server.close()
         if not self.will_be_recycled:
             self._listener.close()  # or who connects now would wait in its backlog for nobody
+        await asyncio.sleep(POLL_S)  # who was taken in a moment ago is not among the connections until then
         state, limits = self.server_state, self._limits
         # A request may be on its way on a connection that looks idle, and more so on one that was just taken.
         linger_s = limits.handover_s if self.is_recycling else limits.linger_s
@@ -193,6 +199,7 @@ class _Server(uvicorn.Server):
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=CANCEL_S)
+        self._gate.is_closed = True
         await self.lifespan.shutdown()
 
     async def _until(self, is_so: Callable[[], bool], within_s: float) -> bool:

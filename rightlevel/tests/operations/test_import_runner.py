@@ -289,6 +289,20 @@ async def test_a_run_whose_process_is_alive_is_said_to_be(
     assert [(await running.run_of(run.id)).state for run in runs] == ["done"] * 2
 
 
+async def test_a_run_of_which_its_process_was_never_told_does_not_wait_for_ever(
+    running: Running, runner: ImportRunner, gate: asyncio.Event
+) -> None:
+    """The connection ended between the commit and its answer: the file is gone, and nobody will import it."""
+    owner = cast("Any", runner)._spool.owner
+    lost = await leave(running, owner=owner, unseen_s=import_runner.UNSEEN_S + 60)
+    kept = await runner.submit(running.request("A,V1,x,f,3\n"))
+    await cast("Any", runner)._keep_marks()  # its turn, which comes every 15 seconds
+    assert [(await running.run_of(each)).state for each in (lost, kept.id)] == ["interrupted", "waiting"]
+    gate.set()
+    await runner.wait_until_idle()
+    assert (await running.run_of(kept.id)).state == "done"
+
+
 async def test_what_was_told_to_be_interrupted_is_not_saved_later(
     running: Running, runner: ImportRunner, gate: asyncio.Event
 ) -> None:

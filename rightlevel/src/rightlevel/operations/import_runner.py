@@ -203,6 +203,7 @@ class ImportRunner:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(MOST_WAITING)
         self._taken = 0
         self._is_importing = False
+        self._in_hand: set[str] = set()
         self._loops: list[TaskLoop] = []
         self._unmarked: deque[Mark] = deque(maxlen=MOST_UNMARKED)
 
@@ -257,6 +258,7 @@ class ImportRunner:
             self._taken -= 1
             kept.unlink(missing_ok=True)
             raise
+        self._in_hand.add(run_id)
         self._queue.put_nowait(_Waiting(run_id, own))
         if run is None:
             raise TypeError("only a person submits a file to a running platform")
@@ -291,6 +293,7 @@ class ImportRunner:
                 loop.turned()
             finally:
                 self._is_importing = False
+                self._in_hand.discard(waiting.run_id)
                 waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
 
@@ -302,10 +305,13 @@ class ImportRunner:
         await self._mark_left([])
 
     async def _mark_left(self, dead: list[str]) -> None:
-        """Marks what these processes left, and what nobody has said to be alive for long; this process's own runs are kept first."""
+        """Marks what these processes left, and what nobody has said to be alive for long; what this process has in hand is kept first.
+
+        A run that was written down, of which its process was not told (the connection ended first), is in nobody's hand and is left, too.
+        """
 
         async def mark(session: Session) -> int:
-            await keep_runs(session, self._spool.owner)
+            await keep_runs(session, sorted(self._in_hand))
             return await end_left_runs(session, dead, UNSEEN_S, self._clock.now())
 
         await self._database.run(mark, deadline_s=SHORT_S, idempotent=True)

@@ -809,10 +809,10 @@ set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read
 where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_runs
--- Says that the runs of a process are alive. Served by import_run_under_way.
+-- Says that the runs that a process has in hand are alive. Served by the primary key.
 update import_run
 set seen_at = clock_timestamp()
-where owner = %(owner)s::uuid and state in ('waiting', 'reading', 'saving')
+where id = any(%(ids)s::uuid[]) and state in ('waiting', 'reading', 'saving')
 
 -- name: end_left_runs
 -- Marks the runs that stopped processes left behind: theirs by name, or whoever has not been seen for long. Served by import_run_under_way.

@@ -330,9 +330,9 @@ async def end_run(
     return await session.execute(_queries["end_run"], values | counts) == 1
 
 
-async def keep_runs(session: Session, owner: str) -> int:
-    """Says that the runs of a process are alive, by the database's clock; how many."""
-    return await session.execute(_queries["keep_runs"], {"owner": owner})
+async def keep_runs(session: Session, ids: Sequence[str]) -> int:
+    """Says that the runs that a process has in hand are alive, by the database's clock; how many."""
+    return await session.execute(_queries["keep_runs"], {"ids": list(ids)})
 
 
 async def end_left_runs(session: Session, dead: Sequence[str], unseen_s: float, now: datetime) -> int:
