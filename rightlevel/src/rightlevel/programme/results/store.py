@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -88,7 +88,7 @@ def _plain(values: Sequence[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _single(values: dict[str, object]) -> dict[str, str]:
+def _single(values: Mapping[str, object]) -> dict[str, str]:
     """Each value as an array of one, as `_plain` writes it: most writes come alone, and a call for each of twenty columns would be most of their way."""
     return {name: "{NULL}" if value is None else f"{{{value}}}" for name, value in values.items()}
 
