@@ -40,6 +40,7 @@ BENCHES = (
     "verification_queue",
     "roads",
     "pages",
+    "phone",
 )
 HERE = Path(__file__).parent
 

@@ -71,7 +71,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 async def _measure(folder: Path, say: Callable[[str], None]) -> list[Figure]:
     figures: list[Figure] = []
-    async with _site(folder) as site:
+    async with open_site(folder) as site:
         for name, trip in (await _trips(site)).items():
             road = await _walk(trip)
             say(f"{name}: {len(road.files)} files, {road.calls:,} calls, {len(road.statements)} statements")
@@ -143,7 +143,7 @@ def _title(query: object) -> str:
 
 
 @asynccontextmanager
-async def _site(folder: Path) -> AsyncIterator[Any]:
+async def open_site(folder: Path) -> AsyncIterator[Any]:
     sys.path.insert(0, str(ROOT / "rightlevel/tests"))
     from serving import NewDatabase, make_template, serving
 

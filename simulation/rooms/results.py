@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from simulation.deeds import Deed, World, kind
 from simulation.model.things import LEADERS, LEVELS, SUBJECTS, Round
@@ -105,6 +107,14 @@ def _key(given: dict[str, Any]) -> list[str]:
     return [given["child"]]
 
 
+def _proposed_day(w: World, d: Deed) -> str:
+    """The day that the page of one result proposes: the one that stands there, else today, or the round's nearest day."""
+    held = w.p.rounds[d.given["round"]]
+    present = w.p.live_result(d.given["child"], held.id, d.given["subject"])
+    day = present.tested_on if present else min(max(w.today, held.starts_on), held.ends_on)
+    return day.isoformat()
+
+
 @kind("test", "POST /api/v1/results", "POST /students/{id}/results/{round_id}/{subject}", weight=14.0)
 class Test:
     has_page = True
@@ -123,10 +133,7 @@ class Test:
     def judge(w: World, d: Deed) -> str:
         given = d.given
         if d.way == "page":
-            # The page proposes the day itself: today, or the round's nearest day.
-            held = w.p.rounds[given["round"]]
-            day = min(max(w.today, held.starts_on), held.ends_on)
-            given = {**given, "stale": False, "tested_on": day.isoformat()}
+            given = {**given, "stale": False, "tested_on": _proposed_day(w, d)}
         why = _why(w, d, given, has_reason=bool(d.given["reason"]))
         if d.way == "page" and why == "date_in_future":
             return "?"
@@ -150,16 +157,80 @@ class Test:
     def apply(w: World, d: Deed, answer: Any) -> None:
         given = d.given
         if d.way == "page":
-            held = w.p.rounds[given["round"]]
-            present = w.p.live_result(given["child"], held.id, given["subject"])
-            day = present.tested_on if present else min(max(w.today, held.starts_on), held.ends_on)
-            _done(w, d, {**given, "tested_on": day.isoformat()}, 0, answer.get("write_id"))
+            _done(w, d, {**given, "tested_on": _proposed_day(w, d)}, 0, answer.get("write_id"))
             return
         _done(w, d, given)
 
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         return _key(d.given)
+
+
+WAYS: dict[str, dict[str | None, list[dict[str, Any]]]] = {
+    "language": {
+        "beginner": [
+            {"task": "paragraph", "is_fluent": False},
+            {"task": "words", "right": 0, "items": [False] * 5},
+            {"task": "letters", "right": 3},
+        ],
+        "paragraph": [
+            {"task": "paragraph", "is_fluent": True, "mistakes": 2},
+            {"task": "story", "is_fluent": False},
+        ],
+        None: [],
+    },
+    "math": {
+        "division": [
+            {"task": "subtractions", "right": 2, "items": [True, True]},
+            {"task": "division", "right": 1, "took_s": 40},
+            {"task": "word_problem", "right": 0},
+        ],
+        None: [],
+    },
+}
+"""Some ways through the guided test, by the level that each leads to; None is a child that does not want to be tested."""
+
+
+@kind("test_on_screen", "POST /students/{id}/results/{round_id}/{subject}/test", weight=1.0)
+class TestOnScreen(Test):
+    """The guided test as a page, from its last step on: what comes before it is in the address."""
+
+    has_page = False
+
+    @staticmethod
+    def make(w: World) -> Any:
+        write = _write(w)
+        if write is None:
+            return None
+        level = w.pick(list(WAYS[write["subject"]]))
+        now = w.p.children[write["child"]].record
+        told = {"outcome": "assessed" if level else "refused", "level": level, "stale": False, "reason": None}
+        return w.anybody_for(now.school, write["subject"], now.klass), {**write, **told}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        held = w.p.rounds[d.given["round"]]
+        day = min(max(w.today, held.starts_on), held.ends_on)
+        why = _why(w, d, {**d.given, "tested_on": day.isoformat()}, has_reason=False)
+        present = w.p.live_result(d.given["child"], held.id, d.given["subject"])
+        if why == "date_in_future" or (not why and (present or held.state != "open")):
+            return "?"
+        return why
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        g = d.given
+        address = f"/students/{w.ids[g['child']]}/results/{w.ids[g['round']]}/{g['subject']}/test"
+        query = {"assent": "yes" if g["level"] else "no", "tool": "2"}
+        if g["level"]:
+            query["steps"] = json.dumps(WAYS[g["subject"]][g["level"]])
+        return await go.form(f"{address}?{urlencode(query)}", address)
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        held = w.p.rounds[d.given["round"]]
+        day = min(max(w.today, held.starts_on), held.ends_on)
+        _done(w, d, {**d.given, "tested_on": day.isoformat()}, 0, answer.get("write_id"))
 
 
 @kind("test_many", "POST /api/v1/results/batch", weight=1.5)
@@ -258,7 +329,13 @@ class Grid:
         address = f"/schools/{w.ids[g['school']]}/grid"
         query = f"?round={w.ids[g['round']]}&subject={g['subject']}"
         taps = {w.ids[each]: choice for each, choice in g["taps"].items() if each in w.ids}
-        return await go.grid(address, query, taps, is_row=g["row"])
+        told = await go.grid(address, query, taps, is_row=g["row"])
+        if told.data and told.data.get("status") == 409:
+            # Some rows were refused and others saved: which, the sheet tells.
+            sheet = f"/api/v1/class-sheet?school_id={w.ids[g['school']]}&round_id={w.ids[g['round']]}&subject={g['subject']}&limit=1000"
+            rows = (await go.read_as("coordinator1", sheet)).data["items"]
+            told.data["stands"] = {row["student_id"]: row["level"] or row["outcome"] for row in rows}
+        return told
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -290,7 +367,7 @@ class Grid:
                 )
                 if not is_same:
                     _done(w, d, given, child_id, write_id)
-            elif not why and not is_same:
+            elif not is_same and (not why or (why.endswith("?") and answer["stands"].get(number) == choice)):
                 _done(w, d, given, child_id, write_id)
 
     @staticmethod

@@ -504,14 +504,14 @@ def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormFi
     elif takes_nothing and field.default in (None, msgspec.UNSET, msgspec.NODEFAULT):
         blank = None
     return _FormField(
-        field.encode_name,
-        field.type,
-        field.required,
-        _is_list(field.type),
-        blank,
-        False if takes_nothing and bool in types else _NOTHING,
-        bool({int, float} & types) and str not in types,
-        str in types or _is_list(field.type),
+        name=field.encode_name,
+        kind=field.type,
+        is_needed=field.required,
+        is_list=_is_list(field.type),
+        blank=blank,
+        if_not_sent=False if takes_nothing and bool in types else _NOTHING,
+        is_number=bool({int, float} & types) and str not in types,
+        is_text=str in types or _is_list(field.type),
     )
 
 

@@ -41,6 +41,7 @@ from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
 from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
+from rightlevel.programme.tools import ensure_first_tools
 from rightlevel.settings import Settings
 
 FIRST_FORM_S = 10.0
@@ -132,6 +133,7 @@ async def open_platform(
         seen_sessions, clean_up = SeenSessions(), CleanUp(database, clock, album)
         device_names = await open_device_names(database)
         await database.run(ensure_first_form, deadline_s=FIRST_FORM_S, idempotent=True)
+        await database.run(ensure_first_tools, deadline_s=FIRST_FORM_S, idempotent=True)
         imports = ImportRunner(database, clock, settings.data_folder / "imports", supervisor)
         store = await opened.enter_async_context(open_shared_store(settings.valkey_url if is_service else ""))
         vitals = await opened.enter_async_context(

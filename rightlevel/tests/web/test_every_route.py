@@ -17,7 +17,7 @@ from serving import OneDatabase, Served, serving
 from flatwater.contract import Endpoint
 from rightlevel.programme.permissions import ROLES, TABLE, May, allowed
 from rightlevel.web.app import all_routes
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +35,9 @@ OPEN_TO_ALL = {
     "/code",
     "/sign-in/school",
     "/link-device",
+    "/phone",
+    "/phone/{language}",
+    "/worker.js",
 }
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 

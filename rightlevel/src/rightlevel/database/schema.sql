@@ -661,6 +661,19 @@ create table school_standing (
     primary key (school_id, school_year_id)
 ) with (fillfactor = 70);
 
+-- The open schools that have children in a round's year and no result in it yet; none of a round that is not open. Practice schools are in no figure.
+create function schools_untested(wanted_round bigint) returns table (id bigint) language sql stable parallel safe as $$
+    select s.id
+    from round rd
+    join school s on s.deleted_at is null and s.status = 'open' and not s.is_practice
+    where rd.id = wanted_round and rd.state = 'open'
+        and exists (select from school_standing e where e.school_id = s.id and e.school_year_id = rd.school_year_id and e.children > 0)
+        and not exists (
+            select from school_count c
+            where c.school_id = s.id and c.round_id = rd.id
+                and c.absent + c.refused + c.went + c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9 > 0)
+$$;
+
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
 -- The place under which a school is counted in a round: where it stood when the round's roll was fixed, else where it stands. The one choice.
@@ -1526,6 +1539,23 @@ create table guided_test (
     steps jsonb not null constraint guided_test_is_small check (pg_column_size(steps) <= 4096)
 );
 create index guided_test_by_result on guided_test (result_id);
+
+-- Test tools: what a child is shown in the guided test. A version never changes once it is there; a newer one follows it.
+create table test_tool (
+    id bigint generated always as identity primary key,
+    subject subject not null,
+    language text not null constraint test_tool_language_is_a_code check (language ~ '^[a-z]{2,3}$'),
+    number smallint not null constraint test_tool_number_is_one_to_four check (number between 1 and 4),
+    version integer not null constraint test_tool_version_counts_from_one check (version >= 1),
+    content jsonb not null constraint test_tool_is_small check (pg_column_size(content) <= 65536),
+    published_at timestamptz not null default now(),
+    constraint test_tool_is_unique unique (subject, language, number, version)
+);
+create function keep_test_tools() returns trigger language plpgsql as $$
+begin
+    raise exception 'a version of a test tool does not change' using errcode = 'check_violation', constraint = 'test_tool_is_kept';
+end $$;
+create trigger test_tools_are_kept before update or delete on test_tool for each row execute function keep_test_tools();
 
 -- A seeded sample of results to test again. The same seed draws the same children.
 create table verification_draw (

@@ -229,6 +229,7 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         10,
     ),
     Bound("guided_test", "one for each guided test that was saved", "its result", "guided_test_pkey", 8_000),
+    Bound("test_tool", "a version of a tool, four a subject and language", "nothing", "test_tool_pkey", 20),
     Bound(
         "verification_draw",
         "a sample that a coordinator draws",

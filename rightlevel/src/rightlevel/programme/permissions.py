@@ -72,6 +72,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("delete", "result"): _OWNERS,
     ("override", "result"): _LEADERS,
     ("lock", "result"): _LEADERS,
+    ("read", "tool"): _FIELD,
     ("read", "verification"): _MENTORS,
     ("verify", "result"): _MENTORS,
     ("draw", "verification"): _LEADERS,

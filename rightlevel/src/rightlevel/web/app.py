@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
@@ -18,28 +19,25 @@ from flatwater.contract import Registry
 from rightlevel import web
 from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
-from rightlevel.web import api, pages, service
+from rightlevel.web import service
 from rightlevel.web.application import RightLevelApplication
 from rightlevel.web.showing_again import FormsAgain
-from rightlevel.web.templating import not_found_page
+from rightlevel.web.templating import is_static_address, not_found_page
 
 STATIC = Path(__file__).parent / "static"
+mimetypes.add_type("application/manifest+json", ".webmanifest")
 
 Opening = Callable[[], AbstractAsyncContextManager[Platform]]
 
 
 def all_routes() -> Registry:
-    """Every route there is: each feature's folder and each module of `api` and `pages` that has `routes`, and the service's own."""
+    """Every route there is: each feature's folder, and the service's own."""
     registry = Registry()
     registry.include(service.routes)
     registry.include(service.document_route(registry))
-    for room in (web, api, pages):
-        for module in sorted(iter_modules(room.__path__), key=lambda each: each.name):
-            if room is web and not module.ispkg:
-                continue
-            found = getattr(import_module(f"{room.__name__}.{module.name}"), "routes", None)
-            if found is not None:
-                registry.include(found)
+    for module in sorted(iter_modules(web.__path__), key=lambda each: each.name):
+        if module.ispkg:
+            registry.include(import_module(f"{web.__name__}.{module.name}").routes)
     return registry
 
 
@@ -68,17 +66,21 @@ class _Otherwise:
         if path.startswith("/static/"):
             inner = {**scope, "path": path.removeprefix("/static"), "root_path": ""}
             try:
-                await self._static(inner, receive, _cached(send))
+                await self._static(inner, receive, _cached(send, scope["query_string"], path))
                 return
             except HTTPException:
                 pass  # no such file, or no way to ask for one: raised before anything was sent
         await not_found_page(scope, receive, send)
 
 
-def _cached(send: Send) -> Send:
+def _cached(send: Send, query: bytes, path: str) -> Send:
+    """A file that is asked for with its own mark is kept for good: what is another file has another address."""
+    is_marked = is_static_address(f"{path}?{query.decode('latin-1')}")
+    age = b"public, max-age=31536000, immutable" if is_marked else b"public, max-age=3600"
+
     async def with_age(message: dict[str, object]) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"cache-control", b"public, max-age=3600")]  # type: ignore[misc]
+            message["headers"] = [*message["headers"], (b"cache-control", age)]  # type: ignore[misc]
         await send(message)
 
     return with_age  # type: ignore[return-value]

@@ -474,7 +474,12 @@ def form_owner(call: Ask) -> int | None:
 
 def address_of(call: Ask) -> str:
     """The address that was asked for, its query included."""
-    return call.path + (f"?{call.query_string}" if call.query_string else "")
+    return with_query_string(call.path, call.query_string)
+
+
+def with_query_string(path: str, query: str) -> str:
+    """An address of its two parts."""
+    return path + (f"?{query}" if query else "")
 
 
 def write_id_of(call: Ask) -> str | None:

@@ -154,3 +154,25 @@ STEPS = st.builds(
 def test_whatever_is_sent_ends_in_a_level_a_task_or_a_fault(subject: Any, steps: list[Step]) -> None:
     standing, _ = stand_after(subject, steps, THRESHOLDS)
     assert (standing.level is None) != (standing.next_task is None)
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        (Step("paragraph", is_fluent=True, items=[True]), "items"),
+        (Step("subtractions", right=1, items=[True]), "items"),
+        (Step("subtractions", right=1, items=[True, True]), "items"),
+        (Step("subtractions", right=1, took_s=-1), "took_s"),
+        (Step("subtractions", right=1, took_s=7_201), "took_s"),
+    ],
+)
+def test_items_must_be_as_many_as_there_are_and_as_many_right_as_told(step: Step, field: str) -> None:
+    subject: Subject = "language" if step.task == "paragraph" else "math"
+    _, faults = stand_after(subject, [step], THRESHOLDS)
+    assert [each.field for each in faults] == [f"steps.0.{field}"]
+
+
+def test_items_and_time_are_kept_as_they_were() -> None:
+    step = Step("subtractions", right=1, items=[False, True], took_s=40)
+    standing, faults = stand_after("math", [step], THRESHOLDS)
+    assert (standing.next_task, faults) == ("numbers_2digit", ())

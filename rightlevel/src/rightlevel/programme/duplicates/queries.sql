@@ -87,28 +87,37 @@ update past_enrolment p
 set is_aside = p.id = any(%(aside)s::bigint[])
 where p.id = any(%(ids)s::bigint[]) and p.student_id = %(student_id)s::uuid and p.is_aside <> (p.id = any(%(aside)s::bigint[]))
 
--- name: tell_last_stint
--- Where the record that goes stands to this moment, told of the child that stays for as long as that one had no seat of that year itself and a fixed
--- roll holds it: an empty seat of a fixed roll is neither lost nor told twice. Set aside first: only a change is counted, an insert never is.
+-- name: tell_seats
+-- Where the record that goes stands to this moment, and where it stood but was set aside (aside), told of the child that stays for as long as that one
+-- had no seat of that year itself and a fixed roll holds it: a seat of a fixed roll is neither lost nor told twice. Set aside first: only a change is
+-- counted, an insert never is.
 insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, from_number, until_number, is_aside)
-select %(to_id)s::uuid, g.school_id, g.school_year_id, g.class_id, g.grade, g.sex, told_day(%(now)s), 'merged', lower(part), upper(part), true
-from student g
-cross join (select nextval('stint_number') as now) number
-cross join lateral unnest(int8multirange(int8range(g.stint_number, number.now)) - coalesce((
+select %(to_id)s::uuid, g.school_id, g.school_year_id, g.class_id, g.grade, g.sex, g.until_on, 'merged', lower(part), upper(part), true
+from (select nextval('stint_number') as now) number
+cross join lateral (
+    select st.school_id, st.school_year_id, st.class_id, st.grade, st.sex, told_day(%(now)s) as until_on, st.stint_number as from_number,
+        number.now as seat_until
+    from student st
+    where st.id = %(from_id)s::uuid and st.status = 'active'
+    union all
+    select p.school_id, p.school_year_id, p.class_id, p.grade, p.sex, p.until_on, p.from_number, coalesce(p.seat_until, number.now)
+    from past_enrolment p
+    where p.id = any(%(aside)s::bigint[]) and p.student_id = %(to_id)s::uuid and p.is_aside) g
+cross join lateral unnest(int8multirange(int8range(g.from_number, g.seat_until)) - coalesce((
     select range_agg(int8range(o.from_number, o.seat_until))
     from base_seat o
     where o.student_id = %(to_id)s::uuid and o.school_year_id = g.school_year_id), '{}')) part
-where g.id = %(from_id)s::uuid and g.status = 'active' and exists (
+where exists (
     select 1 from round rd where rd.school_year_id = g.school_year_id and rd.roll_number <@ part)
 returning id
 
--- name: seat_last_stint
+-- name: seat_told
 -- Gives stints that were told their seats, or takes the seats away before the stints go.
 update past_enrolment
 set is_aside = %(is_aside)s
 where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid
 
--- name: take_last_stint
+-- name: withdraw_told
 -- Takes stints away that a merge told.
 delete from past_enrolment
 where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid

@@ -12,10 +12,10 @@ from flatwater.paging import Page, PageRequest, write_cursor
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.duplicates import store
-from rightlevel.programme.duplicates.model import Rename, reason_faults
+from rightlevel.programme.duplicates.model import Rename
 from rightlevel.programme.duplicates.names import read_name
 from rightlevel.programme.duplicates.scoring import LEAST_LIKE, jaro_winkler, name_likeness
-from rightlevel.programme.errors import Conflict, Invalid, NotFound
+from rightlevel.programme.errors import Conflict, Invalid, NotFound, reason_faults
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.students import Student, StudentChange, change_student, student_for_write
 

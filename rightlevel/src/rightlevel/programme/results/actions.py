@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from uuid import UUID
 
 import msgspec
 
@@ -21,10 +20,17 @@ from rightlevel.programme.errors import (
     RoundSealing,
     Stale,
 )
-from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.ids import is_uuid, time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
-from rightlevel.programme.results.guided import MAX_STEPS, Standing, Step, stand_after
+from rightlevel.programme.results.guided import (
+    MAX_STEPS,
+    GuidedRules,
+    Standing,
+    Step,
+    rules_with,
+    stand_after,
+)
 from rightlevel.programme.results.model import (
     FORBIDDING,
     REFUSALS,
@@ -47,7 +53,7 @@ from rightlevel.programme.results.model import (
     write_faults,
 )
 from rightlevel.programme.rounds import amending
-from rightlevel.programme.students import is_uuid, read_student
+from rightlevel.programme.students import read_student
 
 MAX_WRITES = 200
 """A device sends a class or two at once; more comes in more requests."""
@@ -422,6 +428,12 @@ async def next_in_guided_test(session: Session, actor: Actor, subject: str, step
     return standing
 
 
+async def read_guided_rules(session: Session, actor: Actor) -> GuidedRules:
+    """The guided test as data, with the programme's thresholds, for a page or device that runs it by itself. *Cost*: one statement."""
+    require(actor, "enter", "result")
+    return rules_with(await store.read_thresholds(session))
+
+
 async def list_without_baseline(
     session: Session, actor: Actor, page: PageRequest, *, round_id: int, school_id: int | None = None
 ) -> Page[WithoutBaseline]:
@@ -433,10 +445,8 @@ async def list_without_baseline(
 
 
 def _require_uuid(text: str) -> None:
-    try:
-        UUID(text)
-    except ValueError as error:
-        raise NotFound from error
+    if not is_uuid(text):
+        raise NotFound
 
 
 async def delete_result(

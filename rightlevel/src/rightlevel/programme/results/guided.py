@@ -28,6 +28,8 @@ Task = Literal[
 ]
 TASKS: tuple[Task, ...] = get_args(Task)
 MAX_ITEMS = 20
+MAX_TOOK_S = 7_200
+"""Two hours: a page that was left open says nothing of a child."""
 MAX_STEPS = 8
 """No way through either test is longer: language takes five steps at most, mathematics three."""
 
@@ -60,12 +62,17 @@ THRESHOLDS: Thresholds = {
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a child did at one task: how many items were right, or how a text was read."""
+    """What a child did at one task: how many items were right, or how a text was read.
+
+    `items` says of each item shown, in order, whether it was right; `right` must be their number. *Units*: `took_s` is in seconds.
+    """
 
     task: str
     right: int | None = None
     mistakes: int | None = None
     is_fluent: bool | None = None
+    items: list[bool] | None = None
+    took_s: int | None = None
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -106,6 +113,58 @@ _AFTER: dict[tuple[str, bool], tuple[Task | None, str]] = {
     ("numbers_1digit", False): (None, "beginner"),
 }
 
+TESTED: dict[Task, str] = {
+    "paragraph": "paragraph",
+    "paragraph_again": "paragraph",
+    "story": "story",
+    "fact_questions": "comprehension1",
+    "inference_questions": "comprehension2",
+    "words": "word",
+    "letters": "letter",
+    "subtractions": "subtraction",
+    "division": "division",
+    "word_problem": "word_problems",
+    "numbers_2digit": "number_2digit",
+    "numbers_1digit": "number_1digit",
+}
+"""The level that each task is about: where a test stands on the ladder."""
+
+
+class Onward(msgspec.Struct, frozen=True):
+    """Where a task leads: to the task asked next, or to the level that was reached."""
+
+    task: str | None
+    level: str | None
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Where a task leads, done with comfort or not, and the level that it is about."""
+
+    passed: Onward
+    failed: Onward
+    tests: str
+
+
+class GuidedRules(msgspec.Struct, frozen=True):
+    """The whole test as data, for a device that runs it by itself: what comes first in a subject, what after each task, and what passes it."""
+
+    first: dict[str, str]
+    after: dict[str, Fork]
+    thresholds: Thresholds
+
+
+def rules_with(thresholds: Thresholds) -> GuidedRules:
+    """The rules of the test with a programme's own thresholds."""
+
+    def onward(task: Task, *, passed: bool) -> Onward:
+        to, level = _AFTER[task, passed]
+        return Onward(to, level or None)
+
+    after = {
+        task: Fork(onward(task, passed=True), onward(task, passed=False), TESTED[task]) for task in TASKS
+    }
+    return GuidedRules({str(each): task for each, task in _FIRST.items()}, after, thresholds)
+
 
 def has_passed(step: Step, threshold: Threshold) -> bool:
     """Whether a task was done with comfort."""
@@ -142,6 +201,8 @@ def _asking(subject: Subject, task: Task, thresholds: Thresholds) -> Standing:
 
 
 def _step_faults(field: str, step: Step, threshold: Threshold) -> tuple[Fault, ...]:
+    if step.took_s is not None and not 0 <= step.took_s <= MAX_TOOK_S:
+        return (Fault(f"{field}.took_s", f"Between 0 and {MAX_TOOK_S}", str(step.took_s)[:20]),)
     if threshold.most_mistakes is not None:
         if step.is_fluent is None:
             return (
@@ -149,11 +210,16 @@ def _step_faults(field: str, step: Step, threshold: Threshold) -> tuple[Fault, .
                     f"{field}.is_fluent", "Say whether it was read fluently, like sentences (true or false)"
                 ),
             )
+        if step.items is not None:
+            return (Fault(f"{field}.items", "A text has no items"),)
         if step.mistakes is not None and not 0 <= step.mistakes <= 1_000:
             return (Fault(f"{field}.mistakes", "Between 0 and 1000", str(step.mistakes)[:20]),)
         return ()
     if step.right is None or not 0 <= step.right <= threshold.items:
         return (Fault(f"{field}.right", f"Between 0 and {threshold.items}", str(step.right)[:20]),)
+    if step.items is not None and (len(step.items) != threshold.items or sum(step.items) != step.right):
+        rule = f"What was right and wrong of {threshold.items} items, as many right as told"
+        return (Fault(f"{field}.items", rule, str(len(step.items))),)
     return ()
 
 

@@ -10,6 +10,7 @@ from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Scope
 from rightlevel.programme.students.model import (
     GRADES_THERE,
@@ -22,7 +23,6 @@ from rightlevel.programme.students.model import (
     StudentRow,
     StudentSearch,
     YearStanding,
-    is_uuid,
     name_key,
 )
 

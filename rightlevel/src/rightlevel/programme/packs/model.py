@@ -1,0 +1,150 @@
+"""What a pack holds, and how much at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import msgspec
+
+from rightlevel.programme.results import GuidedRules, SheetRow
+from rightlevel.programme.rounds import Round
+from rightlevel.programme.tools import Tool
+
+MOST_SCHOOLS = 12
+MOST_CHILDREN = 999
+"""Some 300 kB of JSON: a phone with 1 GB of memory opens it in a moment. One below what a page of a sheet gives, so that more is seen."""
+MOST_GROUPS = 12
+
+
+class PackResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A child's result of the round in a subject, as far as its reader may know it."""
+
+    version: int
+    outcome: str
+    level: str | None = None
+    tested_on: date | None = None
+    is_held: bool = False
+    """It is locked or verified: nothing can be entered."""
+    is_blind: bool = False
+
+
+class PackChild(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One child, with the subjects in which its reader tests it and what there is in the round."""
+
+    id: str
+    school_id: int
+    code: str
+    name: str
+    sex: int
+    grade: int
+    class_id: int | None
+    subjects: list[str]
+    results: dict[str, PackResult] = {}
+
+
+class PackClass(msgspec.Struct, frozen=True):
+    """A class of a school, or a grade's children without one, in a subject that its reader has there."""
+
+    class_id: int | None
+    grade: int
+    section: str
+    subject: str
+
+
+class PackSchool(msgspec.Struct, frozen=True):
+    """One school with its classes."""
+
+    id: int
+    name: str
+    code: str
+    is_practice: bool
+    classes: list[PackClass]
+
+
+class PackGroup(msgspec.Struct, frozen=True):
+    """A group that its reader leads, with its children and the days on which it was taught last."""
+
+    id: int
+    school_id: int
+    subject: str
+    band: int
+    number: int
+    levels: list[str]
+    members: list[PackMember]
+    taught: list[PackSession]
+
+
+class PackMember(msgspec.Struct, frozen=True):
+    """A child of a group."""
+
+    student_id: str
+    name: str
+
+
+class PackSession(msgspec.Struct, frozen=True):
+    """A day on which a group was taught, with the version of what was saved of it."""
+
+    held_on: date
+    version: int
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """What one person's phone holds: their own schools, classes, children and groups, the round of today, rules and tools.
+
+    `left_out` are the schools for which there was no room; `is_cut` says that children of a school are missing.
+    """
+
+    made_at: datetime
+    today: date
+    person_id: int
+    display_name: str
+    role: str
+    round: Round | None
+    schools: list[PackSchool]
+    children: list[PackChild]
+    groups: list[PackGroup]
+    rules: GuidedRules
+    tools: list[Tool]
+    most_children: int
+    left_out: list[str]
+    is_cut: bool = False
+
+
+def child_of(school_id: int, found: list[tuple[str, SheetRow]]) -> PackChild:
+    """A child out of its rows on the sheets of each subject."""
+    _, row = found[0]
+    results = {subject: result for subject, each in found if (result := _result_of(each)) is not None}
+    return PackChild(
+        id=row.student_id,
+        school_id=school_id,
+        code=row.code,
+        name=row.name,
+        sex=row.sex,
+        grade=row.grade,
+        class_id=row.class_id,
+        subjects=[subject for subject, _ in found],
+        results=results,
+    )
+
+
+def _result_of(row: SheetRow) -> PackResult | None:
+    if row.version is None or row.outcome is None:
+        return None
+    return PackResult(
+        row.version,
+        row.outcome,
+        level=row.level,
+        tested_on=row.tested_on,
+        is_held=row.is_locked or row.is_verified,
+        is_blind=row.is_blind,
+    )
+
+
+def children_of(school_id: int, sheets: Iterable[tuple[str, list[SheetRow]]]) -> list[PackChild]:
+    """The children of a school by name, each once, out of the sheets of its subjects."""
+    found: dict[str, list[tuple[str, SheetRow]]] = {}
+    for subject, rows in sheets:
+        for row in rows:
+            found.setdefault(row.student_id, []).append((subject, row))
+    return [child_of(school_id, each) for each in found.values()]

@@ -1,0 +1,26 @@
+-- name: publish_first_tools
+-- Adds the tools that come with the program where they are not there yet. Served by test_tool_is_unique.
+insert into test_tool (subject, number, language, version, content)
+select t.subject::subject, t.number, t.language, t.version, t.content
+from unnest(%(subjects)s::text[], %(numbers)s::smallint[], %(languages)s::text[], %(versions)s::integer[], %(contents)s::jsonb[])
+    as t (subject, number, language, version, content)
+where not exists (
+    select from test_tool there
+    where (there.subject, there.language, there.number, there.version) = (t.subject::subject, t.language, t.number, t.version))
+on conflict (subject, language, number, version) do nothing
+
+-- name: newest_tools
+-- The newest version of each tool. Served by test_tool_is_unique.
+select distinct on (t.subject, t.language, t.number) t.id, t.subject::text as subject, t.number, t.language, t.version, t.content
+from test_tool t
+where true
+--? by_subject: and t.subject = %(subject)s::subject
+--? by_language: and t.language = %(language)s
+order by t.subject, t.language, t.number, t.version desc
+limit %(rows)s
+
+-- name: find_tool
+-- One version of a tool. Served by the primary key.
+select t.id, t.subject::text as subject, t.number, t.language, t.version, t.content
+from test_tool t
+where t.id = %(tool_id)s

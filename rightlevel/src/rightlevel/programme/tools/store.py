@@ -1,0 +1,70 @@
+"""The only file that knows the columns of test_tool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from flatwater.queries import load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.tools.model import Content, Tool, ToolSearch
+
+_queries = load_queries(__package__ or "")
+MOST_TOOLS = 200
+
+
+class _Row(msgspec.Struct, frozen=True):
+    id: int
+    subject: str
+    number: int
+    language: str
+    version: int
+    content: Any
+
+    @property
+    def tool(self) -> Tool:
+        content = msgspec.convert(self.content, Content)
+        return Tool(self.id, self.subject, self.number, self.language, self.version, content)
+
+
+class ToPublish(Protocol):
+    """What is published of a tool."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def content(self) -> Content: ...
+
+
+async def publish_first(session: Session, tools: Sequence[ToPublish]) -> int:
+    values = {
+        "subjects": [each.subject for each in tools],
+        "numbers": [each.number for each in tools],
+        "languages": [each.language for each in tools],
+        "versions": [each.version for each in tools],
+        "contents": [msgspec.json.encode(each.content).decode() for each in tools],
+    }
+    return await session.execute(_queries["publish_first_tools"], values)
+
+
+async def newest_tools(session: Session, asked: ToolSearch) -> list[Tool]:
+    values = {"subject": asked.subject, "language": asked.language, "rows": MOST_TOOLS}
+    query = _queries["newest_tools"]
+    if asked.subject is not None:
+        query = query.plus("by_subject")
+    if asked.language is not None:
+        query = query.plus("by_language")
+    return [row.tool for row in await session.fetch_all(query, values, into=_Row)]
+
+
+async def find_tool(session: Session, tool_id: int) -> Tool | None:
+    found = await session.fetch_one(_queries["find_tool"], {"tool_id": tool_id}, into=_Row)
+    return None if found is None else found.tool

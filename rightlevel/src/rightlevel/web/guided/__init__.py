@@ -1,0 +1,351 @@
+"""The guided test as a page: it shows what the child reads, asks what the child did, and proposes the level. Also the tools it shows.
+
+Where a test stands is in the address, so that it works without any script and the browser's own button goes one step back. With a script
+the same test runs in the page without a word to the server until the level is confirmed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect
+from flatwater.paging import CEILING_ROWS, PageRequest
+from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Stale
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May, Subject, require_scope
+from rightlevel.programme.results import (
+    TESTED,
+    GuidedRules,
+    ResultAnswer,
+    ResultWrite,
+    Standing,
+    Step,
+    StudentResult,
+    class_sheet,
+    enter_results,
+    next_in_guided_test,
+    read_guided_rules,
+    results_of_student,
+)
+from rightlevel.programme.rounds import Round, read_round
+from rightlevel.programme.schools import read_school
+from rightlevel.programme.students import Student, read_student
+from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.language import LANGUAGES, N_, Language
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.words import word
+
+routes = Routes("pages")
+
+CLASS_ROWS = PageRequest(100)
+LONGEST_STEPS = 4_000
+_encoder = msgspec.json.Encoder()
+
+
+class TestPath(msgspec.Struct, frozen=True):
+    """The way to a child's test: the child, the round, the subject."""
+
+    id: str
+    round_id: int
+    subject: str
+
+
+class TestWanted(msgspec.Struct, frozen=True):
+    """Where a test stands: tool, language, assent and the steps so far; with `task`, what the child did at it just now."""
+
+    tool: int | None = None
+    language: str = ""
+    assent: str = ""
+    steps: str = ""
+    task: str = ""
+    fluent: str = ""
+    mistakes: int | None = None
+    right: list[int] = []
+
+
+class LevelForm(msgspec.Struct, frozen=True):
+    """The level that was proposed and is confirmed, with the steps that lead to it; or that the child did not want to be tested."""
+
+    tested_on: date
+    steps: str = ""
+    level: str = ""
+    tool: int | None = None
+    language: str = ""
+    assent: str = ""
+    version: int | None = None
+    write_id: str = ""
+
+
+class Test(msgspec.Struct, frozen=True):
+    """Whose test it is, with which tool."""
+
+    student: Student
+    round: Round
+    subject: Subject
+    result: StudentResult | None
+    tool: Tool
+    tools: list[Tool]
+    rules: GuidedRules
+
+    @property
+    def address(self) -> str:
+        return f"{self.entry}/test"
+
+    @property
+    def entry(self) -> str:
+        return f"/students/{self.student.id}/results/{self.round.id}/{self.subject}"
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """The newest version of each tool."""
+
+    tools: list[Tool]
+
+
+@routes.get("/api/v1/tools", May("read", "tool"), tags=("results",))
+async def list_test_tools(call: Ask, *, query: ToolSearch) -> Tools:
+    """What the guided test shows: the newest version of each tool, of a subject and language if told."""
+    return Tools(await list_tools(call.session, actor_of(call), query))
+
+
+@routes.get("/api/v1/guided-tests/rules", May("enter", "result"), tags=("results",))
+async def read_rules_of_guided_test(call: Ask) -> GuidedRules:
+    """The guided test as data, for a device that runs it by itself: what comes first and next, and what passes each task."""
+    return await read_guided_rules(call.session, actor_of(call))
+
+
+async def _test(call: Ask, path: TestPath, number: int | None, language: str) -> Test:
+    """*Errors*: NotFound, OutOfScope, Invalid for a tool that there is none of. *Cost*: six statements."""
+    actor = actor_of(call)
+    if path.subject not in SCALES:
+        raise NotFound
+    subject: Subject = "math" if path.subject == "math" else "language"
+    student = await read_student(call.session, actor, path.id)
+    round_ = await read_round(call.session, actor, path.round_id)
+    if student.is_deleted or round_.is_deleted:
+        raise NotFound
+    require_scope(actor, student.school_id, subject=subject, class_id=student.class_id)
+    found = await results_of_student(call.session, actor, path.id, PageRequest(CEILING_ROWS))
+    result = next(
+        (each for each in found.items if each.round_id == round_.id and each.subject == subject), None
+    )
+    tools = await list_tools(call.session, actor, ToolSearch(subject))
+    wanted = [each for each in tools if each.language == (language or language_of(call).code)]
+    tool = next((each for each in wanted or tools if each.number == (number or 1)), None)
+    if tool is None:
+        raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), str(number)[:20]),))
+    rules = await read_guided_rules(call.session, actor)
+    return Test(student, round_, subject, result, tool, tools, rules)
+
+
+def _steps_of(text: str) -> list[Step]:
+    """The steps in an address or form. *Errors*: Invalid."""
+    if not text:
+        return []
+    try:
+        if len(text) > LONGEST_STEPS:
+            raise ValueError(len(text))
+        return msgspec.json.decode(text, type=list[Step])
+    except (ValueError, msgspec.DecodeError) as error:
+        text = N_("The steps of this test can’t be read. Please begin again")
+        raise Invalid(faults=(Fault("steps", text),)) from error
+
+
+def _steps_text(steps: list[Step]) -> str:
+    kept = [
+        {name: value for name, value in msgspec.structs.asdict(each).items() if value is not None}
+        for each in steps
+    ]
+    return _encoder.encode(kept).decode() if kept else ""
+
+
+def _step_done(asked: TestWanted, rules: GuidedRules) -> Step | None:
+    """What the address says that the child did just now."""
+    threshold = rules.thresholds.get(asked.task)
+    if threshold is None:
+        return None
+    if threshold.most_mistakes is not None:
+        return Step(asked.task, mistakes=asked.mistakes or 0, is_fluent=asked.fluent == "yes")
+    items = [number in asked.right for number in range(threshold.items)]
+    return Step(asked.task, right=sum(items), items=items)
+
+
+@routes.get("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
+async def guided_test_page(call: Ask, *, path: TestPath, query: TestWanted) -> Html:
+    """The next task of a child's test, or the level it leads to; before anything else whether the child agrees."""
+    test = await _test(call, path, query.tool, query.language)
+    steps = _steps_of(query.steps)
+    step = _step_done(query, test.rules)
+    steps = [*steps, step] if step is not None else steps
+    standing = await next_in_guided_test(call.session, actor_of(call), test.subject, steps)
+    return render(call, "guided/test.html", **await _values(call, test, query, steps, standing))
+
+
+async def _values(
+    call: Ask, test: Test, asked: TestWanted, steps: list[Step], standing: Standing
+) -> dict[str, Any]:
+    actor, result = actor_of(call), test.result
+    is_held = test.round.state != "open" or (result is not None and (result.is_locked or result.is_verified))
+    task = standing.next_task
+    chosen = {"tool": test.tool.number, "language": test.tool.language, "assent": asked.assent}
+    return {
+        "test": test,
+        "student": test.student,
+        "school": await read_school(call.session, actor, test.student.school_id),
+        "scale": SCALES[test.subject],
+        "may_enter": not is_held,
+        "tool_numbers": [(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
+        "tool_languages": _languages(test.tools),
+        "chosen": chosen,
+        "assent": asked.assent,
+        "steps": steps,
+        "steps_text": _steps_text(steps),
+        "standing": standing,
+        "task": task,
+        "tested_level": TESTED[task] if task is not None and task in TESTED else None,
+        "items": items_of(test.tool, task, test.rules.thresholds) if task is not None else [],
+        "back": _address(test, {**chosen, "steps": _steps_text(steps[:-1])}) if steps else None,
+        "on": _day(call, test),
+        "was": result.level or result.outcome if result is not None else "",
+        "script": _encoder.encode(_for_script(call, test, asked, steps)).decode().replace("<", "\\u003c"),
+    }
+
+
+def _languages(tools: list[Tool]) -> list[tuple[str, str]]:
+    codes = dict.fromkeys(each.language for each in tools)
+    return [(code, LANGUAGES[code].name if code in LANGUAGES else code) for code in codes]
+
+
+def _address(test: Test, query: dict[str, Any]) -> str:
+    return f"{test.address}?{urlencode({name: value for name, value in query.items() if value})}"
+
+
+def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> dict[str, Any]:
+    """What the page's script runs the test with, from where it stands."""
+    return {
+        "address": test.address,
+        "assent": asked.assent == "yes",
+        "steps": steps,
+        "subject": test.subject,
+        "tools": test.tools,
+        "tool": test.tool.number,
+        "language": test.tool.language,
+        "languages": dict(_languages(test.tools)),
+        "rules": test.rules,
+        "words": guided_words(language_of(call)),
+        "levels": [[each.rank, each.code] for each in SCALES[test.subject]],
+    }
+
+
+def guided_words(language: Language) -> dict[str, Any]:
+    """The texts that a script of the guided test shows, in one language."""
+    _ = language.gettext
+    return {
+        "task": {each: _(word("task", each)) for each in TESTED},
+        "asks": {each: _(word("task_asks", each)) for each in TESTED},
+        "level": {each.code: _(word("level", each.code)) for scale in SCALES.values() for each in scale},
+        "agrees": _("Does the child agree to be tested?"),
+        "yes": _("Yes"),
+        "refuses": _("No, the child does not want to"),
+        "tool": _("Tool"),
+        "tool_language": _("Language of the tool"),
+        "mistakes": _("Mistakes"),
+        "fewer": _("One mistake less"),
+        "more": _("One mistake more"),
+        "fluent": _("Reads it like sentences"),
+        "not_yet": _("Not yet"),
+        "needed": _("{needed} of {items} are needed"),
+        "most": _("At most {most} mistakes"),
+        "right_so_far": _("{right} of {items} right"),
+        "next": _("Next"),
+        "back": _("Back one step"),
+        "step": _("Step {number}"),
+        "level_is": _("The level is: {level}"),
+        "save": _("Save this level"),
+        "save_refused": _("Save: the child refused"),
+        "answer": _("Answer: {answer}"),
+    }
+
+
+def _day(call: Ask, test: Test) -> date:
+    return min(max(today(call.clock), test.round.starts_on), test.round.ends_on)
+
+
+@routes.post("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
+async def save_guided_test(call: Ask, *, path: TestPath, form: LevelForm) -> Redirect:
+    """Saves the level that the steps lead to, and goes on to the next child of the class that was not tested yet."""
+    test = await _test(call, path, form.tool, form.language)
+    is_refused = form.assent == "no"
+    write = ResultWrite(
+        form.write_id or time_ordered_id(),
+        path.id,
+        test.round.id,
+        test.subject,
+        form.tested_on,
+        outcome="refused" if is_refused else "assessed",
+        level=None if is_refused else form.level,
+        tool=None if is_refused else test.tool.number,
+        assent=not is_refused,
+        method="guided",
+        version=form.version,
+        steps=[] if is_refused else _steps_of(form.steps),
+    )
+    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
+    if not answer.is_saved:
+        _refuse(answer)
+    return done(call, await _next_address(call, test), _told(call, test, form, answer))
+
+
+def _refuse(answer: ResultAnswer) -> None:
+    """*Errors*: what the write was refused for; the page comes back with it and with the steps as they were."""
+    if answer.code in ("out_of_scope", "not_yours"):
+        raise Forbidden(answer.message)
+    if answer.code == "not_found":
+        raise NotFound
+    if answer.faults:
+        raise Invalid(faults=tuple(answer.faults))
+    if answer.code in ("stale", "conflict"):
+        raise Stale
+    raise Conflict(answer.message)
+
+
+def _told(call: Ask, test: Test, form: LevelForm, answer: ResultAnswer) -> str:
+    _ = language_of(call).gettext
+    if form.assent == "no":
+        return _("Saved: {name} did not want to be tested.", name=test.student.name)
+    level = _(word("level", form.level))
+    if "no_baseline" in answer.warnings:
+        return _("Saved: {name}, {level}. This child has no baseline.", name=test.student.name, level=level)
+    return _("Saved: {name}, {level}.", name=test.student.name, level=level)
+
+
+async def _next_address(call: Ask, test: Test) -> str:
+    """The test of the next child of the class without a result; the class grid when there is none. *Cost*: one statement."""
+    student = test.student
+    sheet = await class_sheet(
+        call.session,
+        actor_of(call),
+        CLASS_ROWS,
+        school_id=student.school_id,
+        round_id=test.round.id,
+        subject=test.subject,
+        class_id=student.class_id,
+        grade=None if student.class_id is not None else student.grade,
+    )
+    to_do = [row.student_id for row in sheet.items if row.outcome is None and row.student_id != student.id]
+    if not to_do:
+        group = f"class-{student.class_id}" if student.class_id is not None else f"grade-{student.grade}"
+        return f"/schools/{student.school_id}/grid?round={test.round.id}&subject={test.subject}&group={group}"
+    ids = [row.student_id for row in sheet.items]
+    here = ids.index(student.id) if student.id in ids else -1
+    following = next((each for each in ids[here + 1 :] if each in to_do), to_do[0])
+    address = f"/students/{following}/results/{test.round.id}/{test.subject}/test"
+    return f"{address}?{urlencode({'tool': test.tool.number, 'language': test.tool.language})}"

@@ -1,0 +1,250 @@
+"""Work without a network: the page that is kept on a phone, the worker that keeps it, and what a phone holds of its owner's work.
+
+The page and the worker hold nothing of anybody and are the same for all; what is somebody's comes as a pack, and lies on the phone
+encrypted (static/phone_store.js).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from babel.dates import format_date
+
+from flatwater.contract import Everyone, Html, Raw, Redirect
+from rightlevel import __version__
+from rightlevel.cldr import locale_of
+from rightlevel.programme.errors import NotFound
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.packs import Pack, read_pack
+from rightlevel.programme.permissions import May
+from rightlevel.programme.results.model import REFUSALS
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.guided import guided_words
+from rightlevel.web.language import LANGUAGES, Language
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import impersonal, language_of, static_address
+from rightlevel.web.words import word
+
+routes = Routes("phone")
+
+PACK_S = 10.0
+"""A pack of twelve schools reads forty statements."""
+WORKER = Path(__file__).parent / "worker.js"
+SHELL_FILES = (
+    "app.css",
+    "programme.css",
+    "guided.css",
+    "phone.css",
+    "icons.svg",
+    "mark.svg",
+    "guided_test.js",
+    "phone_store.js",
+    "phone_outbox.js",
+    "phone.js",
+)
+"""What the page needs besides itself. The worker keeps exactly these, in the version that belongs to its own."""
+
+
+class PackWanted(msgspec.Struct, frozen=True):
+    """Of which schools; of all the caller's own, as many as there is room for, where none is told."""
+
+    school_id: list[int] = []
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """Who is signed in, the token that their writes carry, and the server's clock."""
+
+    person_id: int
+    display_name: str
+    csrf_token: str
+    at: datetime
+
+
+class ShellPath(msgspec.Struct, frozen=True):
+    """The language of the page."""
+
+    language: str
+
+
+@routes.get("/api/v1/pack", May("enter", "result"), deadline_s=PACK_S)
+async def read_my_pack(call: Ask, *, query: PackWanted) -> Pack:
+    """What the caller's phone may hold of their own work, to go on without a network; bounded, and what is left out is named."""
+    return await read_pack(call.session, actor_of(call), call.clock, query.school_id)
+
+
+@routes.get("/api/v1/me/connection", May("manage", "self"))
+async def read_my_connection(call: Ask) -> Connection:
+    """Who is signed in on this browser, and what a page kept on a phone needs to send what was entered meanwhile."""
+    actor = actor_of(call)
+    return Connection(actor.person_id, actor.display_name, actor.csrf_token, call.clock.now())
+
+
+@routes.get("/phone", Everyone(), work="none", tags=("pages",))
+async def phone_page(call: Ask) -> Redirect:
+    """Leads to the page for work without a network in the reader's language."""
+    return Redirect(f"/phone/{language_of(call).code}")
+
+
+@routes.get("/phone/{language}", Everyone(), work="none", tags=("pages",))
+async def phone_shell(call: Ask, *, path: ShellPath) -> Html:
+    """The page for work without a network: the same for everybody, for it is kept on the phone; what is somebody's comes after."""
+    if path.language not in LANGUAGES:
+        raise NotFound
+    return Html(_shell(path.language))
+
+
+@routes.get("/worker.js", Everyone(), work="none", tags=("pages",), media=("text/javascript",))
+async def worker_script(call: Ask) -> Raw:
+    """The script that keeps the page on the phone, with the list of what it keeps."""
+    kept = {
+        "version": shell_version(),
+        "pages": {code: f"/phone/{code}" for code in LANGUAGES},
+        "files": [static_address(each) for each in SHELL_FILES],
+    }
+    text = f"const KEPT = {msgspec.json.encode(kept).decode()};\n{WORKER.read_text('utf-8')}"
+    return Raw(text.encode(), "text/javascript; charset=utf-8")
+
+
+def shell_version() -> str:
+    """A mark of everything that is kept on a phone: another one where any of it is another."""
+    parts = [__version__, WORKER.read_text("utf-8"), *(static_address(each) for each in SHELL_FILES)]
+    parts += [_shell(code) for code in LANGUAGES]
+    return sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _shell(code: str) -> str:
+    words = msgspec.json.encode(phone_words(LANGUAGES[code])).decode().replace("<", "\\u003c")
+    return impersonal(code, "offline/phone.html", f"/phone/{code}", words=words)
+
+
+def phone_words(language: Language) -> dict[str, Any]:
+    """Every text that the page's scripts show, in one language."""
+    _ = language.gettext
+    locale, _name, _direction = locale_of(language.code)
+    return {
+        **guided_words(language),
+        "short": {
+            "beginner": _("Begin­ner"),
+            "paragraph": _("Para­graph"),
+            "number_1digit": _("1 digit"),
+            "number_2digit": _("2 digits"),
+            "subtraction": _("Sub­tract"),
+            "division": _("Divide"),
+            "word_problems": _("Word problem"),
+            "comprehension1": _("Compre­hend 1"),
+            "comprehension2": _("Compre­hend 2"),
+        },
+        "levels": {subject: [[each.rank, each.code] for each in scale] for subject, scale in SCALES.items()},
+        "subject": {each: _(word("subject", each)) for each in SCALES},
+        "round": {each: _(word("round", each)) for each in ("baseline", "midline", "endline")},
+        "other": {"absent": _("Absent"), "refused": _("Refused"), "left": _("Left school")},
+        "presence": {"present": _("Present"), "late": _("Late"), "absent": _("Absent")},
+        "languages": {code: each.name for code, each in LANGUAGES.items()},
+        "refusal": {code: _(text) for code, text in REFUSALS.items()},
+        "months": [format_date(date(2000, month, 1), "LLL", locale=locale) for month in range(1, 13)],
+        "grade": _("Grade {number}"),
+        "group_name": _("Group {number}"),
+        "whole": _("{grade}, without a class"),
+        "title": _("On this phone"),
+        "intro": _(
+            "Test children and take attendance without a network. What you enter is kept on this phone, locked with a PIN, and sent when there is a network."
+        ),
+        "choose_pin": _("Choose a PIN for this phone"),
+        "pin_hint": _(
+            "At least 6 characters. You need it each time you open your work here; nobody can tell it to you."
+        ),
+        "pin_again": _("The PIN once more"),
+        "pin_short": _("A PIN needs at least 6 characters."),
+        "pin_differs": _("The two are not the same."),
+        "keep_here": _("Keep my work on this phone"),
+        "sign_in_first": _("Sign in first; then your work can be kept on this phone."),
+        "sign_in": _("Sign in"),
+        "sign_in_to_send": _("Sign in again to send. What you entered is kept on this phone."),
+        "somebody_else": _(
+            "{name} is signed in on this browser. Sign in as yourself to send; what you entered is kept."
+        ),
+        "open_as": _("Whose work is opened?"),
+        "pin": _("PIN"),
+        "unlock": _("Open"),
+        "pin_wrong": _("This is not the PIN."),
+        "add_person": _("Somebody else’s work on this phone"),
+        "not_secure": _("Work can be kept on a phone only where the address begins with https."),
+        "no_store": _(
+            "This browser keeps nothing for this site (perhaps it is a private window), so nothing can be saved here."
+        ),
+        "offline": _("No network"),
+        "kept": _("{n} on this phone, not yet on the server"),
+        "all_sent": _("Everything is on the server"),
+        "sending": _("Sending…"),
+        "on_phone": _("On this phone"),
+        "on_server": _("On the server"),
+        "not_tested": _("Not tested yet"),
+        "held": _("Locked"),
+        "blind": _("Hidden until you tested again"),
+        "not_kept": _("NOT saved. Please write it on paper and tap again."),
+        "not_kept_full": _("NOT saved: this phone is full. Make room, then tap again."),
+        "differs": _("Somebody else saved this child meanwhile. Tap the level that is right."),
+        "yours": _("Yours"),
+        "server_has": _("On the server"),
+        "tested": _("{n} tested"),
+        "absent_n": _("{n} absent"),
+        "to_do": _("{n} to do"),
+        "of": _("of {n}"),
+        "attendance": _("Attendance"),
+        "day": _("Date"),
+        "minutes": _("Minutes taught"),
+        "activity": _("What was done"),
+        "save_attendance": _("Save the attendance"),
+        "saved_attendance": _("Saved on this phone: {present} of {all} there."),
+        "all_present": _("Everybody is present"),
+        "classes": _("Classes"),
+        "no_round": _("No round is open now. You can look, but results can't be entered."),
+        "no_classes": _("There are no children here."),
+        "date_of_test": _("Date of the test"),
+        "test": _("Test {name}"),
+        "test_next": _("Test the next child"),
+        "home": _("All classes"),
+        "to_look_at": _("To look at"),
+        "waiting": _("Waiting to be sent"),
+        "nothing_waits": _("Nothing waits on this phone."),
+        "use_mine": _("Use mine"),
+        "use_theirs": _("Leave what is on the server"),
+        "send_again": _("Send again"),
+        "change_day": _("Another day"),
+        "take_out": _("Remove from this phone"),
+        "sure": _("It is not on the server. Really remove it?"),
+        "after_other": _("Sent after the one before it"),
+        "child_gone": _("A child that is no longer in this pack"),
+        "fetch_again": _("Fetch my work again"),
+        "fetched": _("As of {moment}"),
+        "fetch_failed": _("It could not be fetched now; what is here stays."),
+        "cut": _("Not all fits on a phone: at most {most} children are kept. Not here: {schools}"),
+        "cut_children": _("Not all children of this school fit on a phone: {most} are kept."),
+        "to_file": _("Save what is not sent to a file"),
+        "from_file": _("Open a file from another phone"),
+        "file_wrong": _("This file is not whole, or its PIN is another."),
+        "file_of_other": _("This file is another person’s work. Open it under their name."),
+        "file_read": _("Read from the file: {n}."),
+        "lock": _("Lock"),
+        "remove": _("Remove my work from this phone"),
+        "remove_sure": _("{n} entries are not on the server yet. Send them or save them to a file first."),
+        "remove_ok": _(
+            "The children and classes are removed from this phone. They can be fetched again with a network."
+        ),
+        "clock_wrong": _(
+            "The clock of this phone is wrong: it says {here}, and it is {there}. Dates are taken from the server."
+        ),
+        "new_version": _("A new version of this page is here."),
+        "use_new": _("Use it"),
+        "evicted": _(
+            "This browser may remove what is kept here when it needs room. Put this page on the home screen to prevent that."
+        ),
+        "more_deeds": _("More"),
+        "needs_network": _("That page needs a network. Here is what works without one."),
+        "another_tab": _("Another window sends now."),
+        "child_of_level": _("{name}: {level}"),
+    }

@@ -1,0 +1,745 @@
+// The page for work without a network: opens its owner's store with the PIN, shows their classes, keeps every tap before it says so, and
+// sends what waits whenever there is a network. What is kept and sent is phone_store.js's and phone_outbox.js's.
+"use strict";
+(() => {
+  const words = JSON.parse(document.getElementById("words").textContent);
+  const { make, filled } = guidedTest;
+  const main = document.getElementById("main");
+  const line = document.getElementById("line");
+  const language = document.documentElement.lang;
+  const OTHERS = ["absent", "refused", "left"];
+  const FIRST_WAIT_MS = 2000;
+  const LONGEST_WAIT_MS = 60000;
+  const ASK_MS = 20000;
+  const DAY_MS = 86400000;
+
+  let vault = null;
+  let pack = null;
+  let items = [];
+  let connection = null;
+  let waitMs = FIRST_WAIT_MS;
+  let timer = 0;
+  let isSending = false;
+  let notice = ""; // what is said on the screen that is shown
+  let toSay = ""; // and on the next
+  let lastAt = 0;
+  const drafts = new Map(); // what was tapped on a page that is not saved yet, by its address
+  const others = "BroadcastChannel" in window ? new BroadcastChannel("rightlevel-phone") : null;
+
+  // Parts -------------------------------------------------------------------------------------------------------------------------
+  const icon = (name) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    made.setAttribute("class", "icon");
+    made.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `${document.body.dataset.icons}#${name}`);
+    made.append(use);
+    return made;
+  };
+  const say = (text, kind = "") => make("p", { class: `notice ${kind}`, role: "status" }, icon(kind === "good" ? "check" : "warn"), make("span", {}, text));
+  const button = (text, deed, kind = "") => make("button", { class: `button ${kind}`, type: "button", onclick: deed }, text);
+  const title = (text, under, hash) => make("div", { class: "heading" },
+    hash === undefined ? null : make("a", { class: "back", href: `#${hash}` }, icon("back"), words.home),
+    make("h1", { tabindex: -1 }, text), under ? make("p", { class: "under" }, under) : null);
+  const show = (...parts) => main.replaceChildren(...parts.flat().filter(Boolean));
+  const number = new Intl.NumberFormat(language === "km" ? "km-u-nu-latn" : language);
+  // Months are named by us: many phones have no Khmer names for them.
+  const dayText = (day) => `${Number(day.slice(8, 10))} ${words.months[Number(day.slice(5, 7)) - 1]} ${day.slice(0, 4)}`;
+  const two = (n) => String(n).padStart(2, "0");
+  const moment = {
+    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${two(at.getHours())}:${two(at.getMinutes())}`,
+  };
+  const counted = (text, n) => text.replace("{n}", number.format(n));
+
+  // The server's day, also on a phone whose clock is wrong: as far from this clock as it was when the two were compared.
+  const serverNow = () => new Date(Date.now() + (pack?.clock_off_ms ?? 0));
+  const today = () => {
+    const days = Math.floor((serverNow() - new Date(pack.made_at)) / DAY_MS);
+    const day = new Date(new Date(`${pack.today}T00:00:00Z`).getTime() + Math.max(0, days) * DAY_MS);
+    return day.toISOString().slice(0, 10);
+  };
+  const testDay = () => {
+    const day = today();
+    const { starts_on: first, ends_on: last } = pack.round;
+    return day < first ? first : day > last ? last : day;
+  };
+
+  // The network -------------------------------------------------------------------------------------------------------------------
+  async function fetched(path, more = {}) {
+    const answer = await fetch(path, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(ASK_MS), ...more });
+    let body = null;
+    try {
+      body = await answer.json();
+    } catch (error) {
+      if (answer.ok) throw error; // an answer that is none of ours, or half of one
+    }
+    return { status: answer.status, body, retry_after_s: Number(answer.headers.get("retry-after")) || 0 };
+  }
+  async function connect() {
+    const { status, body } = await fetched("/api/v1/me/connection");
+    if (status === 401 || status === 403) return { state: "sign_in" };
+    if (status !== 200 || !body?.csrf_token) throw new Error(`no connection: ${status}`);
+    return { state: "here", ...body };
+  }
+
+  // Sending -----------------------------------------------------------------------------------------------------------------------
+  let standing = "";
+  const setStanding = (text) => {
+    standing = text;
+    showLine();
+  };
+  function showLine() {
+    if (!vault) {
+      line.hidden = true;
+      return;
+    }
+    const isOffline = !navigator.onLine;
+    const waiting = items.length ? counted(words.kept, items.length) : words.all_sent;
+    line.hidden = false;
+    line.className = isOffline ? "line is-offline" : "line";
+    line.textContent = [isOffline ? words.offline : null, standing || null, waiting].filter(Boolean).join(" · ");
+  }
+  const later = (seconds = 0) => {
+    clearTimeout(timer);
+    timer = setTimeout(sendNow, Math.max(seconds * 1000, waitMs * (0.75 + Math.random() / 2)));
+    waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+  };
+
+  async function sendNow() {
+    clearTimeout(timer);
+    if (!vault || isSending || !items.some((each) => each.state === "waiting")) return;
+    isSending = true;
+    const mine = vault;
+    // One window sends at a time; the others are told what became of it.
+    const alone = navigator.locks
+      ? (deed) => navigator.locks.request("rightlevel-sending", { ifAvailable: true }, (lock) => (lock ? deed() : { state: "another" }))
+      : (deed) => deed();
+    let came;
+    try {
+      came = await alone(async () => {
+        connection = await connect();
+        if (connection.state === "sign_in") return connection;
+        if (connection.person_id !== mine.person_id) return { state: "somebody_else", name: connection.display_name };
+        setStanding(words.sending);
+        items = await mine.all();
+        const ask = (path, body) => fetched(path, {
+          method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", "x-csrf-token": connection.csrf_token },
+        });
+        return phoneOutbox.send(() => items, ask, settled);
+      });
+    } catch (error) {
+      if (!(error instanceof NotKept) && navigator.onLine) console.warn(`sending: ${error}`);
+      came = { state: "away" };
+    }
+    isSending = false;
+    if (vault !== mine) return;
+    const told = { sign_in: words.sign_in_to_send, somebody_else: filled(words.somebody_else, { name: came.name }), another: words.another_tab };
+    setStanding(told[came.state] ?? "");
+    if (came.state === "done") {
+      waitMs = FIRST_WAIT_MS;
+      if (items.some((each) => each.state === "waiting")) later(); // tapped meanwhile
+    } else later(came.retry_after_s);
+    refresh();
+  }
+
+  // What came of a request, on the phone before anything else is sent: items that are done go, and the pack knows what is there now.
+  async function settled({ keep, gone, saved }) {
+    for (const { item, version } of saved) {
+      if (item.kind === "result") {
+        const child = pack.children.find((each) => each.id === item.body.student_id);
+        if (child && item.body.round_id === pack.round?.id)
+          child.results = { ...child.results, [item.body.subject]: { version, outcome: item.body.outcome, level: item.body.level ?? null, tested_on: item.body.tested_on } };
+      } else {
+        const group = pack.groups.find((each) => each.id === item.body.group_id);
+        if (group) group.taught = [{ held_on: item.body.held_on, version }, ...group.taught.filter((each) => each.held_on !== item.body.held_on)];
+      }
+    }
+    await vault.settle({ keep, gone, pack: saved.length ? pack : null });
+    waitMs = FIRST_WAIT_MS; // it goes forward: a bad line is asked again soon
+    const changed = new Map(keep.map((each) => [each.id, each]));
+    items = items.filter((each) => !gone.includes(each.id)).map((each) => changed.get(each.id) ?? each);
+    others?.postMessage("changed");
+    showLine();
+  }
+
+  // Keeps something that was entered; only when this has come back is it told as saved. *Errors*: NotKept.
+  async function keep(kind, body) {
+    lastAt = Math.max(Date.now(), lastAt + 1, (items.at(-1)?.at ?? 0) + 1);
+    const item = { id: body.id, at: lastAt, kind, body, after: null, state: "waiting", form: 1 };
+    const { keep: kept, gone } = phoneOutbox.joined(items, item);
+    await vault.settle({ keep: [kept], gone });
+    items = [...items.filter((each) => !gone.includes(each.id)), kept];
+    others?.postMessage("changed");
+    showLine();
+    sendSoon();
+    return kept;
+  }
+  const sendSoon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(sendNow, 300); // a few taps go together
+  };
+
+  others?.addEventListener("message", async () => {
+    if (!vault) return;
+    items = await vault.all();
+    pack = (await vault.pack()) ?? pack;
+    refresh();
+  });
+  window.addEventListener("online", () => { waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
+  window.addEventListener("offline", showLine);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !vault) return;
+    waitMs = FIRST_WAIT_MS;
+    sendNow();
+  });
+
+  // Opening -----------------------------------------------------------------------------------------------------------------------
+  async function start() {
+    if (!window.isSecureContext || !crypto.subtle || !window.indexedDB) {
+      show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
+      return;
+    }
+    register();
+    let known;
+    try {
+      known = await phoneStore.vaults();
+    } catch {
+      show(title(words.title), say(words.no_store, "bad"));
+      return;
+    }
+    if (known.length) showUnlock(known);
+    else await showSetUp();
+  }
+
+  function secretField(label, name, hint) {
+    const field = make("input", { id: `f-${name}`, type: "password", name, autocomplete: "off", required: true, minlength: 6 });
+    return [field, make("div", { class: "field" }, make("label", { for: `f-${name}` }, label), hint ? make("p", { class: "hint" }, hint) : null, field)];
+  }
+
+  function showUnlock(known, person = known[0].person_id, fault = "") {
+    const who = make("select", { id: "f-who" }, known.map((each) =>
+      make("option", { value: each.person_id, selected: each.person_id === person }, each.display_name)));
+    const [secret, field] = secretField(words.pin, "pin");
+    const form = make("form", { class: "form", onsubmit: async (event) => {
+      event.preventDefault();
+      const chosen = Number(who.value);
+      event.submitter?.setAttribute("aria-busy", "true");
+      try {
+        const found = await phoneStore.unlock(chosen, secret.value);
+        if (found) await opened(found);
+        else showUnlock(known, chosen, words.pin_wrong);
+      } catch (error) {
+        if (!(error instanceof NotKept)) throw error;
+        showUnlock(known, chosen, words.no_store);
+      }
+    } },
+    known.length > 1 ? make("div", { class: "field" }, make("label", { for: "f-who" }, words.open_as), who) : make("p", {}, known[0].display_name),
+    fault ? make("p", { class: "fault", role: "alert" }, fault) : null, field, make("button", { class: "button" }, words.unlock));
+    show(title(words.title), form,
+      make("p", {}, button(words.add_person, () => showSetUp(), "quiet")), fromFile());
+    secret.focus();
+  }
+
+  async function showSetUp() {
+    show(title(words.title, words.intro));
+    let here = null;
+    try {
+      here = await connect();
+    } catch {
+      show(title(words.title, words.intro), say(words.offline, "warn"), fromFile());
+      return;
+    }
+    if (here.state === "sign_in") {
+      const to = `/sign-in?next=${encodeURIComponent(location.pathname)}`;
+      show(title(words.title, words.intro), say(words.sign_in_first), make("p", {}, make("a", { class: "button", href: to }, words.sign_in)), fromFile());
+      return;
+    }
+    if ((await phoneStore.vaults()).some((each) => each.person_id === here.person_id)) {
+      showUnlock(await phoneStore.vaults(), here.person_id);
+      return;
+    }
+    const [secret, field] = secretField(words.choose_pin, "pin", words.pin_hint);
+    const [again, second] = secretField(words.pin_again, "again");
+    const fault = make("p", { class: "fault", role: "alert", hidden: true });
+    const form = make("form", { class: "form", novalidate: true, onsubmit: async (event) => {
+      event.preventDefault();
+      const wrong = secret.value.length < 6 ? words.pin_short : secret.value !== again.value ? words.pin_differs : "";
+      fault.hidden = !wrong;
+      fault.textContent = wrong;
+      if (wrong) return;
+      event.submitter?.setAttribute("aria-busy", "true");
+      try {
+        await navigator.storage?.persist?.();
+        vault = await phoneStore.create(here, secret.value);
+        await fetchPack();
+        await opened(vault);
+      } catch (error) {
+        vault = null;
+        fault.hidden = false;
+        fault.textContent = error instanceof NotKept ? words.no_store : words.fetch_failed;
+        event.submitter?.removeAttribute("aria-busy");
+      }
+    } }, make("p", {}, here.display_name), field, second, fault, make("button", { class: "button" }, words.keep_here));
+    show(title(words.title, words.intro), form, fromFile());
+    secret.focus();
+  }
+
+  async function fetchPack() {
+    const came = await fetched("/api/v1/pack");
+    if (came.status !== 200) throw new Error(`no pack: ${came.status}`);
+    if (came.body.person_id !== vault.person_id) throw new Error("another person's pack");
+    const fresh = { ...came.body, clock_off_ms: new Date(came.body.made_at) - Date.now() };
+    await vault.keepPack(fresh);
+    pack = fresh;
+    others?.postMessage("changed");
+  }
+
+  async function opened(found) {
+    vault = found;
+    items = await vault.all();
+    pack = await vault.pack();
+    if (!pack) {
+      try {
+        await fetchPack();
+      } catch {
+        show(title(words.title), say(words.sign_in_first, "warn"),
+          make("p", {}, make("a", { class: "button", href: `/sign-in?next=${encodeURIComponent(location.pathname)}` }, words.sign_in)), outbox());
+        sendNow();
+        return;
+      }
+    }
+    refresh(true);
+    sendNow();
+  }
+
+  // Screens -----------------------------------------------------------------------------------------------------------------------
+  const lastItem = (key) => items.filter((each) => phoneOutbox.keyOf(each) === key).at(-1) ?? null;
+  const itemOf = (child, subject) => lastItem(`result ${child.id} ${pack.round?.id} ${subject}`);
+  const choiceOf = (result) => (result ? result.level ?? (result.outcome === "assessed" ? "" : result.outcome) : "");
+  // What a child's row says: what is marked, and where that is.
+  function stateOf(child, subject) {
+    const item = itemOf(child, subject);
+    const there = child.results?.[subject];
+    if (!item) return { choice: choiceOf(there), where: there ? (there.is_blind ? "blind" : there.is_held ? "held" : "server") : "none", there };
+    if (item.state === "conflict") return { choice: "", where: "conflict", item, there: item.answer.current };
+    return { choice: choiceOf(item.body), where: item.state === "refused" ? "refused" : "phone", item, there };
+  }
+  const nameOf = (choice) => words.level[choice] ?? words.other[choice] ?? "–";
+  const gradeName = (grade) => words.grade.replace("{number}", number.format(grade));
+  const classKey = (each) => (each.class_id ? `class-${each.class_id}` : `grade-${each.grade}`);
+  const className = (each) => (each.class_id ? `${gradeName(each.grade)} ${each.section}`.trim() : words.whole.replace("{grade}", gradeName(each.grade)));
+  const childrenOf = (schoolId, subject, key) => pack.children.filter((each) =>
+    each.school_id === schoolId && each.subjects.includes(subject) &&
+    (key.startsWith("class-") ? each.class_id === Number(key.slice(6)) : !each.class_id && each.grade === Number(key.slice(6))));
+  function progressOf(children, subject) {
+    const count = { tested: 0, absent: 0, to_do: 0 };
+    for (const child of children) {
+      const { choice, where } = stateOf(child, subject);
+      if (choice === "absent") count.absent += 1;
+      else if (choice || ["blind", "held"].includes(where)) count.tested += 1;
+      else count.to_do += 1;
+    }
+    return [counted(words.tested, count.tested), counted(words.absent_n, count.absent), counted(words.to_do, count.to_do),
+      counted(words.of, children.length)].join(", ");
+  }
+
+  const screens = {
+    "": home, grid, test: guided, attendance, outbox: outboxScreen,
+  };
+  // Shows the screen of the address once more; a screen on which something is half entered is left alone.
+  function refresh(isNew = false) {
+    showLine();
+    if (!vault || !pack) return;
+    const [name, ...parts] = decodeURIComponent(location.hash.slice(1)).split("/");
+    const screen = screens[name] ?? home;
+    if (!isNew && (screen === guided || screen === attendance)) return;
+    if (!isNew && screen === grid) return updateGrid(parts);
+    if (isNew) {
+      notice = toSay;
+      toSay = "";
+    }
+    screen(...parts);
+    if (isNew) {
+      window.scrollTo(0, 0);
+      main.querySelector("h1")?.focus({ preventScroll: true });
+    }
+  }
+  window.addEventListener("hashchange", () => refresh(true));
+  const go = (hash, said = "") => {
+    toSay = said;
+    if (location.hash === `#${hash}`) refresh(true);
+    else location.hash = hash;
+  };
+
+  function home() {
+    const problems = items.filter((each) => each.state !== "waiting");
+    const off = Math.abs(pack.clock_off_ms) > DAY_MS / 4;
+    show(
+      title(pack.display_name, pack.round ? `${words.round[pack.round.kind]} · ${dayText(pack.round.starts_on)} – ${dayText(pack.round.ends_on)}` : null),
+      notice ? say(notice, "good") : null,
+      location.pathname.startsWith("/phone") ? null : say(words.needs_network, "warn"),
+      off ? say(filled(words.clock_wrong, { here: moment.format(new Date()), there: moment.format(serverNow()) }), "warn") : null,
+      pack.round?.state === "open" ? null : say(words.no_round),
+      pack.left_out.length ? say(filled(words.cut, { most: number.format(pack.most_children), schools: pack.left_out.join(", ") }), "warn") : null,
+      pack.is_cut ? say(filled(words.cut_children, { most: number.format(pack.most_children) }), "warn") : null,
+      problems.length ? make("section", { class: "panel" }, make("a", { class: "link-row", href: "#outbox" }, make("b", {}, words.to_look_at),
+        make("small", {}, number.format(problems.length)))) : null,
+      pack.schools.map((school) => make("section", { class: "panel" }, make("h2", {}, school.name),
+        school.classes.length ? school.classes.map((each) => make("a", { class: "link-row", href: `#grid/${school.id}/${each.subject}/${classKey(each)}` },
+          make("span", {}, make("b", {}, className(each)), " ", words.subject[each.subject]),
+          make("small", {}, progressOf(childrenOf(school.id, each.subject, classKey(each)), each.subject))))
+          : make("p", { class: "mute" }, words.no_classes))),
+      pack.groups.length ? make("section", { class: "panel" }, make("h2", {}, words.attendance), pack.groups.map((group) =>
+        make("a", { class: "link-row", href: `#attendance/${group.id}` }, make("b", {}, groupName(group)), make("small", {}, attendedToday(group))))) : null,
+      more());
+    navigator.storage?.persisted?.().then((isSafe) => {
+      if (!isSafe) document.getElementById("more")?.append(make("p", { class: "mute" }, words.evicted));
+    });
+  }
+
+  function more() {
+    const waiting = items.length;
+    return make("details", { class: "panel", id: "more" }, make("summary", {}, words.more_deeds),
+      make("p", { class: "mute" }, filled(words.fetched, { moment: moment.format(new Date(pack.made_at)) })),
+      make("p", { class: "acts" },
+        button(words.fetch_again, async () => {
+          try {
+            await sendNow();
+            await fetchPack();
+            toSay = filled(words.fetched, { moment: moment.format(new Date(pack.made_at)) });
+          } catch {
+            toSay = words.fetch_failed;
+          }
+          refresh(true);
+        }, "second"),
+        make("a", { class: "button second", href: "#outbox" }, `${words.waiting}: ${number.format(waiting)}`),
+        waiting ? button(words.to_file, saveFile, "second") : null,
+        button(words.lock, lock, "second"),
+        button(words.remove, remove, "danger")),
+      fromFile());
+  }
+
+  function lock() {
+    vault = null;
+    pack = null;
+    items = [];
+    drafts.clear();
+    history.replaceState(null, "", location.pathname);
+    showLine();
+    start();
+  }
+
+  async function remove() {
+    items = await vault.all();
+    if (items.length) {
+      toSay = filled(words.remove_sure, { n: number.format(items.length) });
+      refresh(true);
+      return;
+    }
+    if (!confirm(words.remove_ok)) return;
+    await vault.remove();
+    lock();
+  }
+
+  async function saveFile() {
+    const link = make("a", { href: URL.createObjectURL(new Blob([await vault.toFile()], { type: "application/json" })),
+      download: `rightlevel-${vault.person_id}-${serverNow().toISOString().slice(0, 10)}.json` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), DAY_MS / 1440);
+  }
+
+  function fromFile() {
+    const [secret, field] = secretField(words.pin, "file-pin");
+    const chosen = make("input", { id: "f-file", type: "file", accept: ".json,application/json", required: true });
+    const told = make("p", { class: "hint", role: "status" });
+    return make("details", {}, make("summary", {}, words.from_file), make("form", { class: "form", onsubmit: async (event) => {
+      event.preventDefault();
+      const found = await phoneStore.readFile(await chosen.files[0].text(), secret.value);
+      if (!found) told.textContent = words.file_wrong;
+      else if (!vault || found.person_id !== vault.person_id) told.textContent = words.file_of_other;
+      else {
+        const there = new Set(items.map((each) => each.id));
+        const fresh = found.items.filter((each) => !there.has(each.id));
+        await vault.settle({ keep: fresh });
+        items = await vault.all();
+        told.textContent = counted(words.file_read, fresh.length);
+        showLine();
+        sendSoon();
+      }
+    } }, make("div", { class: "field" }, make("label", { for: "f-file" }, words.from_file), chosen), field, make("button", { class: "button second" }, words.unlock), told));
+  }
+
+  // The class grid ----------------------------------------------------------------------------------------------------------------
+  function grid(schoolId, subject, key) {
+    const school = pack.schools.find((each) => each.id === Number(schoolId));
+    const own = school?.classes.find((each) => each.subject === subject && classKey(each) === key);
+    if (!own) return home();
+    const children = childrenOf(school.id, subject, key);
+    const isOpen = pack.round?.state === "open";
+    const day = make("input", { id: "f-day", type: "date", value: drafts.get("day") ?? testDay(), min: pack.round?.starts_on, max: pack.round?.ends_on,
+      onchange: () => drafts.set("day", day.value) });
+    const tool = make("select", { id: "f-tool", onchange: () => drafts.set("tool", tool.value) },
+      ["", 1, 2, 3, 4].map((each) => make("option", { value: each, selected: String(each) === drafts.get("tool") }, each === "" ? "–" : number.format(each))));
+    show(
+      title(className(own), `${school.name} · ${words.subject[subject]}`, ""),
+      notice ? say(notice, "good") : null,
+      isOpen ? make("div", { class: "filters once" }, make("label", { class: "field" }, words.date_of_test, day),
+        make("label", { class: "field" }, words.tool, tool)) : say(words.no_round, "warn"),
+      make("p", { class: "grid-progress", id: "progress" }, progressOf(children, subject)),
+      isOpen ? make("p", {}, button(words.test_next, () => {
+        const next = children.find((child) => stateOf(child, subject).where === "none");
+        if (next) go(`test/${next.id}/${subject}`);
+      }, children.some((child) => stateOf(child, subject).where === "none") ? "" : "second")) : null,
+      make("div", { class: "grid" }, children.map((child) => row(child, subject, isOpen))));
+  }
+  function row(child, subject, isOpen) {
+    const { choice, where, item, there } = stateOf(child, subject);
+    const isFree = isOpen && !["held", "blind"].includes(where);
+    const told = {
+      none: ["mute", words.not_tested], server: ["good-text", `✓ ${words.on_server}`], phone: ["good-text", `✓ ${words.on_phone}`],
+      held: ["mute", words.held], blind: ["mute", words.blind], conflict: ["bad-text", words.yours],
+      refused: ["bad-text", item ? reasonOf(item) : ""],
+    }[where];
+    const chip = (value, rank, text, label) => make("label", { class: `choice on-${rank}` },
+      make("input", { type: "radio", name: `choice-${child.id}`, value, checked: value === choice, "aria-label": label === text ? null : label }),
+      make("span", {}, text));
+    return make("div", { class: "grid-row", id: `child-${child.id}`, role: "group", "aria-label": child.name,
+      onchange: (event) => { if (event.target.type === "radio") tapped(child, subject, event.target.value); } },
+    make("div", { class: "grid-head" },
+      make("p", {}, isFree ? make("a", { class: "grid-name", href: `#test/${child.id}/${subject}`, "aria-label": filled(words.test, { name: child.name }) }, child.name)
+        : make("span", { class: "grid-name" }, child.name), " ", make("span", { class: "mute small" }, child.code)),
+      make("div", { class: "grid-answer" }, make("span", { class: `grid-state ${told[0]}`, "aria-live": "polite" }, where === "conflict" ? "" : told[1]))),
+    where === "conflict" ? make("div", { class: "both", role: "alert" }, make("p", {}, words.differs),
+      make("dl", {}, make("dt", {}, words.server_has), make("dd", {}, nameOf(choiceOf(there))), make("dt", {}, words.yours), make("dd", {}, nameOf(choiceOf(item.body))))) : null,
+    make("fieldset", { class: "choices", disabled: !isFree, "aria-label": child.name },
+      words.levels[subject].map(([rank, code]) => chip(code, rank, words.short[code] ?? words.level[code], words.level[code])),
+      OTHERS.map((code) => chip(code, "none", words.other[code], words.other[code]))));
+  }
+  function updateGrid([schoolId, subject, key]) {
+    const children = childrenOf(Number(schoolId), subject, key);
+    for (const child of children) {
+      const old = document.getElementById(`child-${child.id}`);
+      if (!old || old.dataset.saving) continue;
+      const fresh = row(child, subject, pack.round?.state === "open");
+      const hasFocus = old.contains(document.activeElement) && document.activeElement.value;
+      old.replaceWith(fresh);
+      if (hasFocus) fresh.querySelector(`[value="${CSS.escape(hasFocus)}"]`)?.focus({ preventScroll: true });
+    }
+    const told = document.getElementById("progress");
+    if (told) told.textContent = progressOf(children, subject);
+  }
+  async function tapped(child, subject, choice) {
+    const place = document.getElementById(`child-${child.id}`);
+    const told = place?.querySelector(".grid-state");
+    const isOther = OTHERS.includes(choice);
+    const known = stateOf(child, subject);
+    const tool = document.getElementById("f-tool")?.value;
+    place.dataset.saving = "yes";
+    try {
+      await keepResult(child, subject, {
+        outcome: isOther ? choice : "assessed", level: isOther ? null : choice, method: "grid",
+        tested_on: known.item?.body.tested_on ?? child.results?.[subject]?.tested_on ?? document.getElementById("f-day").value,
+        tool: isOther || !tool ? null : Number(tool),
+      });
+      delete place.dataset.saving;
+      performance.mark("kept");
+      updateGrid(decodeURIComponent(location.hash.slice(1)).split("/").slice(1));
+    } catch (error) {
+      delete place.dataset.saving;
+      if (!(error instanceof NotKept)) throw error;
+      told.className = "grid-state bad-text";
+      told.textContent = error.why === "full" ? words.not_kept_full : words.not_kept;
+      for (const each of place.querySelectorAll("input[type=radio]")) each.checked = each.value === known.choice;
+    }
+  }
+  const keepResult = (child, subject, more) => keep("result", {
+    id: phoneStore.newId(), student_id: child.id, round_id: pack.round.id, subject, version: child.results?.[subject]?.version ?? null, ...more,
+  });
+
+  // The guided test ---------------------------------------------------------------------------------------------------------------
+  function guided(childId, subject) {
+    const child = pack.children.find((each) => each.id === childId);
+    if (!child || pack.round?.state !== "open") return home();
+    const school = pack.schools.find((each) => each.id === child.school_id);
+    const hash = `grid/${school.id}/${subject}/${classKey(child)}`;
+    const place = make("div", { class: "guided" });
+    const back = title(child.name, `${child.code} · ${gradeName(child.grade)} · ${words.subject[subject]}`, hash);
+    back.querySelector(".back").lastChild.textContent = className(school.classes.find((each) => classKey(each) === classKey(child)) ?? child);
+    show(back, notice ? say(notice, "good") : null, place);
+    const tools = pack.tools.filter((each) => each.subject === subject);
+    const about = {
+      subject, tools, rules: pack.rules, words, levels: words.levels[subject], steps: [], assent: false,
+      tool: Number(drafts.get("tool")) || 1, language: drafts.get("language") ?? (tools.some((each) => each.language === language) ? language : tools[0].language),
+      languages: Object.fromEntries(tools.map((each) => [each.language, words.languages[each.language] ?? each.language])),
+    };
+    guidedTest.open(place, about, (came) => confirmLevel(place, child, subject, hash, about, came));
+  }
+  function confirmLevel(place, child, subject, hash, about, came) {
+    drafts.set("tool", String(came.tool));
+    drafts.set("language", came.language);
+    const day = make("input", { id: "f-day", type: "date", value: drafts.get("day") ?? testDay(), min: pack.round.starts_on, max: pack.round.ends_on });
+    const fault = make("p", { class: "fault", role: "alert", hidden: true });
+    const save = async (event) => {
+      event.target.setAttribute("aria-busy", "true");
+      try {
+        await keepResult(child, subject, {
+          outcome: came.level ? "assessed" : "refused", level: came.level, method: "guided", tested_on: day.value,
+          assent: came.assent, tool: came.level ? came.tool : null, steps: came.steps,
+        });
+        const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
+        const next = nextChild(child, subject);
+        go(next ? `test/${next.id}/${subject}` : hash, said);
+      } catch (error) {
+        if (!(error instanceof NotKept)) throw error;
+        event.target.removeAttribute("aria-busy");
+        fault.hidden = false;
+        fault.textContent = error.why === "full" ? words.not_kept_full : words.not_kept;
+      }
+    };
+    const again = () => guidedTest.open(place, { ...about, assent: came.assent, steps: came.steps, ...(came.level ? {} : { assent: false }), tool: came.tool,
+      language: came.language }, (next) => confirmLevel(place, child, subject, hash, about, next));
+    const heading = make("h2", { class: "level-is", tabindex: -1 }, came.level ? filled(words.level_is, { level: words.level[came.level] }) : words.other.refused);
+    place.replaceChildren(heading, came.level ? guidedTest.ladder(about, came.level) : "",
+      make("div", { class: "field" }, make("label", { for: "f-day" }, words.date_of_test), day), fault,
+      make("p", { class: "answers" }, button(came.level ? words.save : words.save_refused, save)),
+      make("p", {}, button(words.back, () => {
+        came.steps = came.steps.slice(0, -1);
+        again();
+      }, "quiet")));
+    heading.focus({ preventScroll: true });
+  }
+  function nextChild(child, subject) {
+    const children = childrenOf(child.school_id, subject, classKey(child));
+    const at = children.findIndex((each) => each.id === child.id);
+    return [...children.slice(at + 1), ...children.slice(0, at)].find((each) => stateOf(each, subject).where === "none");
+  }
+
+  // Attendance --------------------------------------------------------------------------------------------------------------------
+  const groupName = (group) => `${words.subject[group.subject]} · ${group.levels.map((each) => words.level[each]).join(", ")} · ${words.group_name.replace("{number}", number.format(group.number))}`;
+  const sessionItem = (group, day) => lastItem(`session ${group.id} ${day}`);
+  function attendedToday(group) {
+    const item = sessionItem(group, today());
+    if (item) return item.state === "waiting" ? `✓ ${words.on_phone}` : words.to_look_at;
+    return group.taught.some((each) => each.held_on === today()) ? `✓ ${words.on_server}` : "";
+  }
+  function attendance(groupId) {
+    const group = pack.groups.find((each) => each.id === Number(groupId));
+    if (!group) return home();
+    const day = make("input", { id: "f-held", type: "date", value: today(), max: today(), required: true });
+    const before = sessionItem(group, today())?.body;
+    const minutes = make("input", { id: "f-minutes", type: "number", inputmode: "numeric", min: 5, max: 240, value: before?.minutes ?? 60, required: true });
+    const activity = make("input", { id: "f-activity", maxlength: 200, value: before?.activity ?? "" });
+    const marks = new Map((before?.marks ?? []).map((each) => [each.student_id, each.presence]));
+    const fault = make("p", { class: "fault", role: "alert", hidden: true });
+    const rows = group.members.map((child) => make("div", { class: "grid-row", role: "group", "aria-label": child.name },
+      make("div", { class: "grid-head" }, make("p", {}, make("span", { class: "grid-name" }, child.name))),
+      make("div", { class: "marks" }, Object.keys(words.presence).map((each) => make("label", { class: "choice" },
+        make("input", { type: "radio", name: `mark-${child.student_id}`, value: each, checked: marks.get(child.student_id) === each,
+          onchange: () => marks.set(child.student_id, each) }),
+        make("span", {}, words.presence[each]))))));
+    const save = async (event) => {
+      event.preventDefault();
+      const held = sessionItem(group, day.value);
+      try {
+        await keep("session", {
+          id: phoneStore.newId(), group_id: group.id, held_on: day.value, minutes: Number(minutes.value), activity: activity.value.trim(),
+          marks: [...marks].map(([student_id, presence]) => ({ student_id, presence })),
+          version: held ? null : group.taught.find((each) => each.held_on === day.value)?.version ?? null,
+        });
+        const there = [...marks.values()].filter((each) => each !== "absent").length;
+        go("", filled(words.saved_attendance, { present: number.format(there), all: number.format(group.members.length) }));
+      } catch (error) {
+        if (!(error instanceof NotKept)) throw error;
+        fault.hidden = false;
+        fault.textContent = error.why === "full" ? words.not_kept_full : words.not_kept;
+      }
+    };
+    show(title(groupName(group), words.attendance, ""), make("form", { class: "form", onsubmit: save },
+      make("div", { class: "filters once" }, make("label", { class: "field" }, words.day, day), make("label", { class: "field" }, words.minutes, minutes)),
+      make("div", { class: "field" }, make("label", { for: "f-activity" }, words.activity), activity),
+      make("p", {}, button(words.all_present, () => {
+        for (const each of rows) each.querySelector("[value=present]").click();
+      }, "second")),
+      make("div", { class: "grid" }, rows), fault, make("button", { class: "button" }, words.save_attendance)));
+  }
+
+  // What waits --------------------------------------------------------------------------------------------------------------------
+  const reasonOf = (item) => (item.answer?.faults ?? []).map((each) => each.rule).join(". ") || words.refusal[item.answer?.code] || item.answer?.message || item.answer?.code || "";
+  const aboutItem = (item) => {
+    if (item.kind === "session") {
+      const group = pack?.groups.find((each) => each.id === item.body.group_id);
+      return `${group ? groupName(group) : words.attendance} · ${dayText(item.body.held_on)}`;
+    }
+    const child = pack?.children.find((each) => each.id === item.body.student_id);
+    return `${child?.name ?? words.child_gone} · ${words.subject[item.body.subject]} · ${nameOf(choiceOf(item.body))}`;
+  };
+  const valueOf = (item, value) => (item.kind === "result" ? nameOf(choiceOf(value)) : `${words.minutes} ${number.format(value.minutes)}`);
+  function outboxScreen() {
+    show(title(words.waiting, null, ""), notice ? say(notice) : null, outbox());
+  }
+  function outbox() {
+    if (!items.length) return make("p", { class: "empty" }, words.nothing_waits);
+    const shown = [...items].sort((one, other) => (one.state === "waiting") - (other.state === "waiting")).slice(0, 200);
+    return make("div", {}, make("p", { class: "acts" }, button(words.to_file, saveFile, "second")), make("ul", { class: "list panel" }, shown.map(oneWaiting)));
+  }
+  function oneWaiting(item) {
+    const settle = async (change) => {
+      await vault.settle(change);
+      items = await vault.all();
+      others?.postMessage("changed");
+      refresh(true);
+      sendSoon();
+    };
+    const anew = (body) => settle({ gone: [item.id], keep: [{ ...item, id: body.id, body, state: "waiting", answer: null }, ...followers(item, body.id)] });
+    const acts = [];
+    if (item.state === "conflict") {
+      const version = item.answer.current.version;
+      acts.push(button(words.use_mine, () => anew({ ...item.body, id: phoneStore.newId(), version }), "second"));
+      acts.push(button(words.use_theirs, () => settle({ gone: [item.id], keep: followers(item, null, version) }), "second"));
+    } else if (item.state === "refused") {
+      const name = item.kind === "session" ? "held_on" : "tested_on";
+      const day = make("input", { type: "date", value: item.body[name], "aria-label": words.change_day });
+      acts.push(make("label", { class: "field" }, words.change_day, day));
+      acts.push(button(words.send_again, () => anew({ ...item.body, id: phoneStore.newId(), [name]: day.value }), "second"));
+    }
+    if (item.state !== "waiting")
+      acts.push(button(words.take_out, () => { if (confirm(words.sure)) settle({ gone: [item.id], keep: followers(item, null, item.body.version) }); }, "danger"));
+    return make("li", {}, make("p", {}, make("b", {}, aboutItem(item))),
+      item.state === "conflict" ? make("p", { class: "bad-text" }, `${words.server_has}: ${valueOf(item, item.answer.current)} · ${words.yours}: ${valueOf(item, item.body)}`)
+        : item.state === "refused" ? make("p", { class: "bad-text" }, reasonOf(item))
+          : make("p", { class: "mute" }, item.after ? words.after_other : words.on_phone),
+      acts.length ? make("div", { class: "acts" }, acts) : null);
+  }
+  // What waited behind an item that is taken away follows what takes its place.
+  const followers = (item, id, version = null) => items.filter((each) => each.after === item.id)
+    .map((each) => ({ ...each, after: id, body: id ? each.body : { ...each.body, version } }));
+
+  // The worker that keeps this page -----------------------------------------------------------------------------------------------
+  async function register() {
+    if (!navigator.serviceWorker) return;
+    let isAsked = false;
+    navigator.serviceWorker.addEventListener("controllerchange", () => { if (isAsked) location.reload(); });
+    try {
+      const known = await navigator.serviceWorker.register("/worker.js", { scope: "/", updateViaCache: "none" });
+      const offer = (worker) => {
+        if (!worker || !navigator.serviceWorker.controller) return;
+        const told = make("p", { class: "notice" }, icon("import"), make("span", {}, words.new_version), button(words.use_new, () => {
+          isAsked = true;
+          worker.postMessage("take over");
+        }, "second"));
+        told.id = "new-version";
+        document.getElementById("new-version")?.remove();
+        main.before(told);
+      };
+      offer(known.waiting);
+      known.addEventListener("updatefound", () => {
+        const coming = known.installing;
+        coming?.addEventListener("statechange", () => { if (coming.state === "installed") offer(coming); });
+      });
+    } catch (error) {
+      if (navigator.onLine) console.warn(`the page could not be kept: ${error}`);
+    }
+  }
+
+  start();
+})();
