@@ -293,6 +293,27 @@ def test_a_conflict_is_shown_with_both_values_and_a_person_decides(phone: Phone,
     ]
 
 
+def test_taps_in_quick_succession_and_while_an_answer_is_on_its_way_end_at_the_last(
+    phone: Phone, site: Site
+) -> None:
+    page = phone.set_up()
+    open_grid(page)
+    page.evaluate(
+        """() => { const real = window.fetch
+          window.fetch = async (path, more) => {
+            const answer = await real(path, more)
+            if (path.includes('batch')) await new Promise((resolve) => setTimeout(resolve, 700))
+            return answer } }"""
+    )
+    for level in ("Letters", "Words", "Paragraph"):
+        tap(page, "Bopha", level)
+    page.wait_for_timeout(600)  # by now the first is on its way
+    tap(page, "Bopha", "Story")
+    expect(page.locator("#line")).to_contain_text("Everything is on the server")
+    expect(row_of(page, "Bopha").get_by_label("Story", exact=True)).to_be_checked()
+    assert [each[:5] for each in results(site)] == [("Bopha", "language", "assessed", 5, 4)]
+
+
 def test_what_is_refused_stays_and_can_be_mended(phone: Phone, site: Site) -> None:
     page = phone.set_up()
     open_grid(page)
