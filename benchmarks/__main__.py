@@ -1,4 +1,4 @@
-"""Runs the measurements: all of them, or those named. Writes results.json and RESULTS.md beside itself, and the README's table."""
+"""Runs the measurements: all of them, or those named (`--tiny`: only to see that they run). Writes results.json and RESULTS.md beside itself, and the README's table."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ BENCHES = (
     "duplicates",
     "verification_queue",
     "roads",
+    "pages",
     "phone",
 )
 HERE = Path(__file__).parent
@@ -49,12 +50,15 @@ def main() -> int:
         from benchmarks.compare import main as compare
 
         return compare(sys.argv[2:])
-    wanted = sys.argv[1:] or list(BENCHES)
+    is_tiny = sys.argv[1:2] == ["--tiny"]
+    wanted = sys.argv[2 if is_tiny else 1 :] or list(BENCHES)
     unknown = set(wanted) - set(BENCHES)
     if unknown:
         print(f"There is no measurement called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}.")
         return 2
-    WORK.mkdir(exist_ok=True)
+    WORK.mkdir(parents=True, exist_ok=True)
+    if is_tiny:
+        return measure_tiny(wanted)
     kept_before = json.loads((HERE / "results.json").read_text()) if (HERE / "results.json").exists() else {}
     for name in wanted:
         print(f"== {name}", file=sys.stderr, flush=True)
@@ -82,6 +86,21 @@ def main() -> int:
     if missed:
         print("NOT KEPT: " + "; ".join(missed))
     return 1 if missed else 0
+
+
+def measure_tiny(wanted: list[str]) -> int:
+    """Starts measurements at a size at which they say nothing, to see that they run; nothing is written down and no promise is judged."""
+    for name in wanted:
+        began = time.monotonic()
+        module = import_module(f"benchmarks.{name}")
+        for constant, value in module.TINY.items():
+            getattr(module, constant)  # one that is called otherwise now is an error, and not a new one
+            setattr(module, constant, value)
+        figures = module.measure(say)
+        if not figures:
+            raise RuntimeError(f"{name} measured nothing")
+        print(f"{name}: {len(figures)} figures in {time.monotonic() - began:.1f} s")
+    return 0
 
 
 def line(figure: Figure) -> str:

@@ -24,6 +24,7 @@ from flatwater.rate_limit import MemoryRateLimiter, RateClass
 MINUTE_S = 60.0
 TIMES = 10
 WITHIN_S = 1.0
+TINY = {"MINUTE_S": 0.2, "TIMES": 1}
 SLEEP = read_queries("-- name: sleep\n-- A moment.\nselect pg_sleep(0.02)::text", origin="bounds")["sleep"]
 
 

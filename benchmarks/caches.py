@@ -22,16 +22,19 @@ import cachetools
 from benchmarks.work import ROOT, WORK, Figure
 from flatwater.cache import MISSING, Cache
 
-HIT_US = 1.5
 SHARES = (0.001, 0.01, 0.1)
 PACKAGE = "libcachesim==0.3.5"
 TRACES = {"Twitter": "twitter_cluster52.csv", "CloudPhysics": "cloudPhysicsIO.csv"}
 COLUMNS = {"Twitter": 1, "CloudPhysics": 4}
 LOOKS = 500_000
+HAS_TRACES = True
+TINY = {"LOOKS": 5_000, "HAS_TRACES": False}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     figures = list(_speeds(say))
+    if not HAS_TRACES:
+        return figures
     try:
         folder = _fetch(say)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -143,13 +146,15 @@ def _speeds(say: Callable[[str], None]) -> Iterator[Figure]:
             "dict": dict.fromkeys(keys, 1),
         }.items()
     )
-    took = _time(ours.lookup, keys)
-    yield Figure("a cache hit", took, "µs", f"<= {HIT_US} µs", took <= HIT_US, beside + " µs")
+    took, theirs = _time(ours.lookup, keys), _time(ttl_tools.get, keys)
+    yield Figure("a cache hit", took, "µs", "<= cachetools TTL", took <= theirs, beside + " µs")
     gc.collect()
     began = time.perf_counter()
     asyncio.run(gets())
     awaited = (time.perf_counter() - began) / LOOKS * 1e6
-    yield Figure("a cache hit, awaited", awaited, "µs", f"<= {HIT_US} µs", awaited <= HIT_US)
+    yield Figure(
+        "a cache hit, awaited", awaited, "µs", "<= cachetools TTL", awaited <= theirs, f"{theirs:.2f} µs"
+    )
 
 
 def _time(look: Callable[[str], object], keys: list[str]) -> float:

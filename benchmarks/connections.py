@@ -22,6 +22,18 @@ PROCESSES = 4
 CLIENTS = 64
 LOAD_S = 15.0
 QUIET_S = 75.0
+COUNTED_S = 10.0
+SCHOOLS = 100
+CHILDREN = 10_000
+TINY = {
+    "PROCESSES": 1,
+    "CLIENTS": 1,
+    "LOAD_S": 0.3,
+    "QUIET_S": 0.1,
+    "COUNTED_S": 0.2,
+    "SCHOOLS": 12,
+    "CHILDREN": 1_200,
+}
 COUNT = (
     "select count(*) filter (where application_name not like '%/apart'), count(*) filter (where application_name like '%/apart') "
     "from pg_stat_activity where application_name like 'rightlevel%'"
@@ -37,8 +49,18 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     os.environ["DATABASE_URL"] = server.conninfo
     try:
         folder = fresh("connections")
-        run("generate", "--schools", "100", "--children", "10000", "--seed", "4", "--data", str(folder))
-        tokens = tokens_for(folder, "coordinator", 16)
+        run(
+            "generate",
+            "--schools",
+            str(SCHOOLS),
+            "--children",
+            str(CHILDREN),
+            "--seed",
+            "4",
+            "--data",
+            str(folder),
+        )
+        tokens = tokens_for(folder, "coordinator", CLIENTS // PROCESSES)
         with ExitStack() as opened:
             processes = [opened.enter_context(service(fresh(f"connections-{n}"))) for n in range(PROCESSES)]
             counting = _Counting(server.conninfo)
@@ -48,7 +70,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
             say(f"{answered:,} answers; quiet for {QUIET_S:.0f} s")
             time.sleep(QUIET_S)
             counting = _Counting(server.conninfo)
-            time.sleep(10)
+            time.sleep(COUNTED_S)
             left, left_apart = counting.end()
     finally:
         del os.environ["DATABASE_URL"]

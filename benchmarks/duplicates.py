@@ -18,6 +18,7 @@ READS = 100
 PER_SCHOOL_MS = 500.0
 LARGE = 1_200
 HELD_OUT = range(1000, 1040)
+TINY = {"SCHOOLS": 12, "CHILDREN": 1_200, "READS": 3, "LARGE": 60, "HELD_OUT": range(1000, 1001)}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:

@@ -25,6 +25,7 @@ AT_ONCE = 20
 ROUNDS = 10
 DEADLINE_S = 0.5
 NAME = "hanging"
+TINY = {"CANCELS": 40, "ROUNDS": 1, "DEADLINE_S": 0.3}
 
 TABLE = "create table kept (number integer not null)"
 QUERIES = read_queries(
@@ -97,7 +98,7 @@ async def _cancels(conninfo: str, onlooker: psycopg.Connection) -> list[Figure]:
     lost = max(saved - row[0], 0)
     beside = f"{count:,} were cut off in the middle, {saved:,} came through"
     return [
-        Figure("left over after 20,000 random cancels", left, "", "0", left == 0, beside),
+        Figure(f"left over after {CANCELS:,} random cancels", left, "", "0", left == 0, beside),
         Figure("told as saved and not there", lost, "", "0", lost == 0, f"{row[0]:,} rows"),
         Figure("all connections to be had again", whole_s, "s", "< 1 s", whole_s < 1),
     ]

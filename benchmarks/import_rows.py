@@ -23,6 +23,7 @@ import psycopg
 from benchmarks.work import COMMAND, Figure, fresh
 from flatwater.monitors import pss_of
 from rightlevel.database.migrations import migrate
+from rightlevel.database.roles import OWNER
 from rightlevel.database.server import PrivateServer, with_database
 from rightlevel.programme.students.model import name_key
 
@@ -33,6 +34,7 @@ MEMORY_BYTES = 150_000_000
 LEAST_OF_FLOOR = 0.5
 MOST_GROWTH_MB = 8.0
 SAMPLE_S = 0.05
+TINY = {"ROWS": 400, "FEW_ROWS": 100, "SCHOOLS": 10}
 SEED = """
 insert into place (parent_id, kind, code, name_local) values (null, 'country', 'XX', 'Exampleland');
 insert into place (parent_id, kind, code, name_local)
@@ -110,7 +112,7 @@ def run(say: Callable[[str], None]) -> dict[str, float]:
         write_file(few, FEW_ROWS, "F")
         write_file(many, ROWS, "M")
         say("the floor: one bare COPY")
-        copy_s = _floor(server.conninfo, folder)
+        copy_s = _floor(server, folder)
         _seeded(server.conninfo)
         say(f"importing {FEW_ROWS:,} rows")
         small = _import(few, data, server, {"added": FEW_ROWS})
@@ -173,11 +175,11 @@ def _seeded(conninfo: str) -> None:
         connection.execute("vacuum (analyze)")
 
 
-def _floor(conninfo: str, folder: Path) -> float:
+def _floor(server: PrivateServer, folder: Path) -> float:
     """Seconds of one bare COPY of the same rows, commit included."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("create database floor")
-    conninfo = with_database(conninfo, "floor")
+    with psycopg.connect(server.superuser_conninfo(), autocommit=True) as connection:
+        connection.execute(f"create database floor owner {OWNER}")
+    conninfo = with_database(server.conninfo, "floor")
     _seeded(conninfo)
     finished = folder / "finished.txt"
     with psycopg.connect(conninfo) as connection:

@@ -37,6 +37,22 @@ PLANTED_PATH = "/api/v1/students"
 BLOCK = 6_000
 ROUNDS = 6
 CLIENTS = 16
+SCHOOLS = 400
+CHILDREN = 40_000
+PLANTED_SAMPLES = 40
+TINY = {
+    "REQUESTS": 200,
+    "SAMPLES": 20,
+    "WARM_UP": 20,
+    "OUTAGES": 1,
+    "OUTAGE_S": 0.2,
+    "BLOCK": 10,
+    "ROUNDS": 2,
+    "CLIENTS": 1,
+    "SCHOOLS": 12,
+    "CHILDREN": 1_200,
+    "PLANTED_SAMPLES": 20,
+}
 MEANT = {
     "200",
     "201",
@@ -84,8 +100,18 @@ def _programme(say: Callable[[str], None]) -> Iterator[tuple[Path, object]]:
     os.environ["DATABASE_URL"] = server.conninfo
     folder = fresh("leaks")
     try:
-        say("making 400 schools and 40,000 children")
-        run("generate", "--schools", "400", "--children", "40000", "--seed", "3", "--data", str(folder))
+        say(f"making {SCHOOLS:,} schools and {CHILDREN:,} children")
+        run(
+            "generate",
+            "--schools",
+            str(SCHOOLS),
+            "--children",
+            str(CHILDREN),
+            "--seed",
+            "3",
+            "--data",
+            str(folder),
+        )
         yield folder, server
     finally:
         del os.environ["DATABASE_URL"]
@@ -289,7 +315,7 @@ def _find(leaking: Service, tokens: list[str], say: Callable[[str], None]) -> li
     share = sum(each.path.startswith(PLANTED_PATH) for each in clients[0]) / len(clients[0])
     points: list[tuple[float, float]] = []
     done = 0
-    for _ in range(40):
+    for _ in range(PLANTED_SAMPLES):
         done += _send(leaking, clients, REQUESTS // SAMPLES)
         points.append((float(done), _pss(leaking)))
     slope = fit_slope(points)

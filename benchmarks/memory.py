@@ -21,10 +21,13 @@ WARM_UP = 40_000
 WITHIN_BYTES = 4.0
 LEAKING = [sys.executable, "-m", "benchmarks.leaking"]
 CLIENTS = 8
+SCHOOLS = 10_000
+CHILDREN = 1_000_000
+TINY = {"SCHOOLS": 12, "CHILDREN": 1_200, "REQUESTS": 80, "SAMPLES": 20, "WARM_UP": 20, "CLIENTS": 1}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    with generated(10_000, 1_000_000) as folder:
+    with generated(SCHOOLS, CHILDREN) as folder:
         tokens = tokens_for(folder, "coordinator", CLIENTS)
         with service(folder) as running:
             slope = _slope(running, tokens, say)
@@ -37,7 +40,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     is_seen = leak.verdict(WITHIN_BYTES) == "grows"
     return [
         Figure(
-            "everything, PSS, with 1,000,000 children",
+            f"everything, PSS, with {CHILDREN:,} children",
             total_mb,
             "MB",
             f"<= {BUDGET_MB:.0f} MB",
@@ -45,7 +48,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
             f"program {program_mb:.1f} + PostgreSQL {database_mb:.1f}",
         ),
         Figure(
-            "slope over 200,000 mixed requests",
+            f"slope over {REQUESTS:,} mixed requests",
             slope.slope,
             "B/request",
             f"interval within +-{WITHIN_BYTES:.0f}",

@@ -15,39 +15,54 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Load, Outcome, Request, run_load
-from benchmarks.work import ROOT, WORK, Figure, Service, free_port, generated, service, tokens_for
+from benchmarks.work import ROOT, WORK, Figure, Service, free_port, generated, machine, service, tokens_for
+from rightlevel.database.server import AttachedServer
 
 CLIENTS = 16
 SECONDS = 10.0
-SHARE = 0.60
-P99_MS = 20.0
-HUNDRED_PER_S = 2_000.0
+WARM_S = 1.0
+TURNS = 3
+SCHOOLS = 1_000
+CHILDREN = 100_000
+SHARE = 0.80
+P99_TIMES = 2.0
+TINY = {"CLIENTS": 1, "SECONDS": 0.2, "WARM_S": 0.1, "TURNS": 1, "SCHOOLS": 12, "CHILDREN": 1_200}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    with generated(1_000, 100_000) as folder:
+    with generated(SCHOOLS, CHILDREN) as folder:
         tokens = tokens_for(folder, "coordinator", CLIENTS)
         token = tokens[0]
         with service(folder) as running:
             school = running.get("/api/v1/schools?limit=1", token)["items"][0]["id"]
             say("50 and 100 children of a school, by turns with the floor")
-            rounds: dict[str, list[Outcome]] = {"ours_50": [], "bare_50": [], "ours_100": []}
-            with _bare(running, token, school, 50) as bare_port:
-                for _ in range(3):
+            rounds: dict[str, list[Outcome]] = {"ours_50": [], "bare_50": [], "ours_100": [], "bare_100": []}
+            with (
+                _bare(running, token, school, 50) as bare_port,
+                _bare(running, token, school, 100) as bare_100,
+            ):
+                for _ in range(TURNS):
                     rounds["ours_50"].append(_load(running.port, school, 50, tokens))
                     rounds["bare_50"].append(_load(bare_port, school, 50, tokens))
                     rounds["ours_100"].append(_load(running.port, school, 100, tokens))
-    return figures(rounds)
+                    rounds["bare_100"].append(_load(bare_100, school, 100, tokens))
+            beside = machine(AttachedServer(folder).conninfo)
+    return figures(rounds, beside)
 
 
-def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
-    median = {name: sorted(outcomes, key=lambda each: each.per_s)[1] for name, outcomes in rounds.items()}
+def figures(rounds: dict[str, list[Outcome]], beside: str) -> list[Figure]:
+    median = {
+        name: sorted(outcomes, key=lambda each: each.per_s)[len(outcomes) // 2]
+        for name, outcomes in rounds.items()
+    }
     for name, outcomes in rounds.items():
         bad = [each.statuses for each in outcomes if set(each.statuses) != {"200"}]
         if bad:
             raise RuntimeError(f"{name} was not all answered with 200: {bad}")
     share = median["ours_50"].per_s / median["bare_50"].per_s
-    floor = f"bare handler: {median['bare_50'].per_s:,.0f}/s, p99 {median['bare_50'].p99_ms:.1f} ms"
+    hundred = median["ours_100"].per_s / median["bare_100"].per_s
+    longest_ms = P99_TIMES * median["bare_50"].p99_ms
+    floor = f"bare handler: {median['bare_50'].per_s:,.0f}/s, p99 {median['bare_50'].p99_ms:.1f} ms; {beside}"
     return [
         Figure("list of 50 children", median["ours_50"].per_s, "requests/s", "", None, floor),
         Figure(
@@ -57,15 +72,17 @@ def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
             "list of 50 children, p99",
             median["ours_50"].p99_ms,
             "ms",
-            f"< {P99_MS:.0f} ms",
-            median["ours_50"].p99_ms < P99_MS,
+            f"<= {P99_TIMES:.0f} x its floor",
+            median["ours_50"].p99_ms <= longest_ms,
+            floor,
         ),
         Figure(
             "list of 100 children",
             median["ours_100"].per_s,
             "requests/s",
-            f">= {HUNDRED_PER_S:,.0f}/s",
-            median["ours_100"].per_s >= HUNDRED_PER_S,
+            f">= {SHARE:.0%} of its floor",
+            hundred >= SHARE,
+            f"{hundred:.0%} of the bare handler, {median['bare_100'].per_s:,.0f}/s",
         ),
     ]
 
@@ -73,14 +90,14 @@ def figures(rounds: dict[str, list[Outcome]]) -> list[Figure]:
 def _load(port: int, school: int, rows: int, tokens: list[str]) -> Outcome:
     path = f"/api/v1/students?school_id={school}&limit={rows}"
     clients = [[Request("GET", path, {"Authorization": f"Bearer {token}"})] for token in tokens]
-    return run_load(Load("127.0.0.1", port, clients, SECONDS))
+    return run_load(Load("127.0.0.1", port, clients, SECONDS, WARM_S))
 
 
 class _bare:  # noqa: N801
     """The floor, served by a process of its own while the block runs."""
 
     def __init__(self, running: Service, token: str, school: int, rows: int) -> None:
-        self._spec = WORK / "bare.json"
+        self._spec = WORK / f"bare-{rows}.json"
         self._spec.write_text(json.dumps(same_sql(running.folder, token, school, rows)))
         self._port = free_port()
 
@@ -101,7 +118,6 @@ def same_sql(folder: Path, token: str, school: int, rows: int) -> dict[str, Any]
     from datetime import UTC, datetime
 
     from flatwater.queries import load_queries
-    from rightlevel.database.server import AttachedServer
     from rightlevel.programme.accounts.store import digest
 
     now = datetime.now(UTC)

@@ -18,14 +18,17 @@ from rightlevel.operations.memory_plan import program_allowance
 BUDGET = 150_000_000
 ROWS = 200_000
 SCHOOLS = 10_000
+CHILDREN = 1_000_000
 MOST_SHARE = 0.70
 AFTER_MB = 120.0
 LEFT_ALONE_S = 75.0
+ROUTES: int | None = None
+TINY = {"ROWS": 50, "SCHOOLS": 12, "CHILDREN": 1_200, "LEFT_ALONE_S": 0.1, "ROUTES": 2}
 """Connections that nobody needs are closed after a minute."""
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
-    with generated(SCHOOLS, 1_000_000, name="resting") as folder:
+    with generated(SCHOOLS, CHILDREN, name="resting") as folder:
         (folder / "made").unlink()  # it is changed from here on, so the next run makes it anew
         return asyncio.run(_walk(_opening(), folder, say))
 
@@ -43,7 +46,7 @@ async def _walk(opening: ModuleType, folder: Path, say: Callable[[str], None]) -
         say(f"at the start: {start}")
         signed_in = await asyncio.gather(*(opening.sign_in(service, name) for name in ("mentor", "teacher")))
         say(f"two signed in at once ({signed_in}): {service.weight()}")
-        statuses = await opening.open_everything(service)
+        statuses = await opening.open_everything(service, most=ROUTES)
         walked = service.weight()
         say(f"{sum(statuses.values()):,} answers ({dict(sorted(statuses.items()))}): {walked}")
         turned_away = statuses[503]
@@ -70,7 +73,7 @@ async def _walk(opening: ModuleType, folder: Path, say: Callable[[str], None]) -
             f"program {after.program / 1e6:.1f} MB; {start.program / 1e6:.1f} at the start, {walked.program / 1e6:.1f} once all was opened",
         ),
         Figure(
-            "everything during an import of 200,000",
+            f"everything during an import of {ROWS:,}",
             most.whole / 1e6,
             "MB",
             f"<= {BUDGET / 1e6:.0f} MB",

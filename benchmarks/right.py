@@ -26,6 +26,7 @@ CHILDREN = 1_000
 WITHIN_POINTS = 0.2
 BATCH = 200
 CLIENTS = 8
+TINY = {"CHILDREN": 10, "CLIENTS": 1}
 INDICATORS = {
     "read_story": ("language", "reads_story"),
     "division": ("math", "does_division"),

@@ -29,6 +29,7 @@ SOURCES: Final = tuple(str(ROOT / each / "src") for each in ("rightlevel", "flat
 BEGUN_BEFORE: Final = 10
 """Up to which instruction a frame has only begun: a coroutine that goes on stands at a later one."""
 WARM_UPS: Final = 3
+TINY: Final = {"WARM_UPS": 1}
 
 
 _is_on_the_road: ContextVar[bool] = ContextVar("_is_on_the_road", default=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 import sys
 import threading
 import time
@@ -71,10 +72,24 @@ delete from filled where id % 20 <> 0;
 """.strip().split(";\n")
 
 
-class Sick:
-    """Sessions and tables of a shop that nobody looks after."""
+LARGE = 100_000
 
-    def __init__(self) -> None:
+
+def _smaller(statement: str, less: int) -> str:
+    """The statement with its large tables so many times smaller."""
+
+    def one(found: re.Match[str]) -> str:
+        rows = int(found[1])
+        return f"generate_series(1, {rows // less if rows >= LARGE else rows})"
+
+    return re.sub(r"generate_series\(1, (\d+)\)", one, statement)
+
+
+class Sick:
+    """Sessions and tables of a shop that nobody looks after; `less` times less of all, to see only that it can be made."""
+
+    def __init__(self, less: int = 1) -> None:
+        self._less = less
         self._module = _own_server()
         self.server = self._start()
         self.database = self.server.conninfo
@@ -105,7 +120,7 @@ class Sick:
     def lay_tables(self) -> None:
         self.at.execute("select pg_create_physical_replication_slot('gone', true)")
         for statement in TABLES:
-            self.at.execute(statement)
+            self.at.execute(_smaller(statement, self._less))
         for statement in (
             "vacuum (analyze) visit_log",
             "vacuum (analyze) filled",
@@ -142,7 +157,9 @@ class Sick:
             each.join()
         sorter = self.open("shop/export")
         sorter.execute("set work_mem = '64kB'")
-        for _ in range(40):  # 1.2 GiB: the doctor calls it trouble from 1 GiB in an hour
+        for _ in range(
+            max(1, 40 // self._less)
+        ):  # 1.2 GiB: the doctor calls it trouble from 1 GiB in an hour
             sorter.execute("select n from generate_series(1, 1000000) n order by -n offset 999999")
         self.at.execute("insert into events select n, repeat('x', 100) from generate_series(60001, 160000) n")
         for each in self._opened:
@@ -154,9 +171,8 @@ class Sick:
                 each.close()
         self._flush()
 
-    @staticmethod
-    def _slowly(connection: psycopg.Connection[Any]) -> None:
-        for _ in range(26):
+    def _slowly(self, connection: psycopg.Connection[Any]) -> None:
+        for _ in range(max(1, 26 // self._less)):
             connection.execute("select pg_sleep(0.6), count(*) from customers")
 
     def hold(self) -> None:
@@ -175,7 +191,7 @@ class Sick:
         self._queue = [self._begin("migration", "alter table queued add note text")]
         time.sleep(0.5)
         self._queue += [self._begin("shop/list", "select count(*) from queued") for _ in range(3)]
-        time.sleep(5.0)
+        time.sleep(5.0 / self._less)
 
     def let_queue_go(self) -> None:
         for each in self._queue:

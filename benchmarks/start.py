@@ -11,14 +11,16 @@ from benchmarks.work import COMMAND, Figure, free_port, fresh, wait_for
 
 DEMO_S = 15.0
 SERVE_S = 3.0
+SERVES = 3
+TINY = {"SERVES": 1}
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     folder = fresh("start")
     say("rightlevel demo on an empty folder")
     demo_s = _until_page("demo", folder)
-    say("rightlevel serve on the same folder, three times")
-    serves = [_until_page("serve", folder) for _ in range(3)]
+    say(f"rightlevel serve on the same folder, {SERVES} times")
+    serves = [_until_page("serve", folder) for _ in range(SERVES)]
     return [
         Figure("first demo to a page", demo_s, "s", f"< {DEMO_S:.0f} s", demo_s < DEMO_S),
         Figure(

@@ -22,10 +22,10 @@ async def _no_route(self: Any, session: Any, route: str) -> None:
 
 
 ContractApp.__init__ = _unguarded  # type: ignore[method-assign]
-ContractApp._headers = lambda self, call: self._house.headers(call)  # type: ignore[method-assign]
+ContractApp._headers = lambda self, call: self._application.headers(call)  # type: ignore[method-assign]
 MemoryRateLimiter.decide = lambda self, rate, identity, cost=None: ALLOWED  # type: ignore[method-assign, assignment]
 pool.Database._show_route = _no_route  # type: ignore[method-assign]
-transaction.timed = lambda deadline, _statements: transaction.translated(deadline)  # type: ignore[misc, assignment]
+transaction.timed = lambda deadline, *_: transaction.translated(deadline)  # type: ignore[misc, assignment]
 
 if __name__ == "__main__":
     main()

@@ -10,8 +10,8 @@ from statistics import median
 import psycopg
 
 from benchmarks.dashboards import fill
-from benchmarks.work import Figure, Service, generated, service, tokens_for
-from rightlevel.database.server import PrivateServer
+from benchmarks.work import Figure, Service, generated, machine, service, tokens_for
+from rightlevel.database.server import AttachedServer, PrivateServer
 
 SCHOOLS = 10_000
 CHILDREN = 1_000_000
@@ -19,6 +19,13 @@ RETESTS = {"pending": 100_000, "disagreed": 8_000, "returned": 2_000, "agreed": 
 READS = 200
 WARM = 20
 PAGES = 5
+TINY = {
+    "SCHOOLS": 12,
+    "CHILDREN": 1_200,
+    "RETESTS": {"pending": 100, "disagreed": 20, "returned": 5, "agreed": 100},
+    "READS": 20,
+    "WARM": 1,
+}
 LONGEST_MS = 50.0
 """*Source*: issue 5: the verification queue at 1,000,000 children under 50 ms."""
 MENTORS = {"a mentor of 20 schools": 20, "a mentor of 500 schools": 500}
@@ -44,7 +51,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
                         "ms",
                         f"< {LONGEST_MS:.0f} ms",
                         slow < LONGEST_MS,
-                        f"median {median(taken):.1f} ms, whole request; {len(taken)} reads",
+                        f"median {median(taken):.1f} ms, whole request; {len(taken)} reads; {machine(AttachedServer(folder).conninfo)}",
                     )
                 )
     return found
@@ -88,7 +95,8 @@ def _prepare(folder: Path, say: Callable[[str], None]) -> int:
             if found is None:
                 raise RuntimeError("there is no result")
             if not (folder / "retested").exists():
-                _put_retests(connection, found[0])
+                put_retests(connection, found[0], RETESTS)
+                connection.execute("vacuum analyze verification")
                 (folder / "retested").touch()
                 say(f"{sum(RETESTS.values()):,} re-tests")
             mentors = connection.execute(
@@ -107,15 +115,17 @@ def _prepare(folder: Path, say: Callable[[str], None]) -> int:
         server.stop()
 
 
-def _put_retests(connection: psycopg.Connection[tuple[object, ...]], round_id: int) -> None:
-    """Re-tests spread over the country by a fixed rule, each state its share."""
+def put_retests(
+    connection: psycopg.Connection[tuple[object, ...]], round_id: int, retests: dict[str, int]
+) -> None:
+    """Re-tests of a round spread over the country by a fixed rule, of each state so many."""
     second = connection.execute(
         "insert into person (username, display_name, role) values ('bench.second', 'bench.second', 'mentor') returning id"
     ).fetchone()
     if second is None:
         raise RuntimeError("no person was made")
     skipped = 0
-    for state, wanted in RETESTS.items():
+    for state, wanted in retests.items():
         connection.execute(
             "insert into verification (result_id, round_id, subject, school_id, state, visible_on, created_at, created_by, verifier_id, tested_on, "
             "tool, rank, first_rank, first_tool, first_assessor_id, settled_at, settled_by, reason) "
@@ -136,4 +146,3 @@ def _put_retests(connection: psycopg.Connection[tuple[object, ...]], round_id: i
             },
         )
         skipped += wanted
-    connection.execute("vacuum analyze verification")

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 
 ROOT = Path(__file__).parent.parent
-WORK = Path(__file__).parent / ".work"
+WORK = Path(os.environ.get("RIGHTLEVEL_BENCH_WORK", Path(__file__).parent / ".work"))
 COMMAND = str(Path(sys.executable).parent / "rightlevel")
 
 
@@ -125,23 +126,45 @@ def service(folder: Path, *words: str, program: list[str] | None = None) -> Iter
         cwd=ROOT,
     )
     try:
-        wait_for(port)
+        wait_for(port, process=process)
         yield Service(folder, port, process)
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_for(port: int, path: str = "/version", within_s: float = 60.0) -> float:
-    """Seconds until the address answers."""
+def wait_for(port: int, path: str = "/version", within_s: float = 60.0, process: Any = None) -> float:
+    """Seconds until the address answers. *Errors*: TimeoutError; RuntimeError when the process that should answer has ended."""
     began = time.monotonic()
     while time.monotonic() - began < within_s:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError(
+                f"the process that should answer on port {port} ended with {process.returncode}"
+            )
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
                 return time.monotonic() - began
         except OSError:
             time.sleep(0.02)
     raise TimeoutError(f"nothing answers on port {port}")
+
+
+MACHINE_S = 0.5
+
+
+def machine(conninfo: str) -> str:
+    """The machine's own figure, beside whatever is told in absolute time."""
+    return f"a bare SELECT here: {select_us(conninfo):,.0f} µs"
+
+
+def select_us(conninfo: str) -> float:
+    """Microseconds of a SELECT of one row by its key here and now, on one connection as pgbench -S asks."""
+    with psycopg.connect(conninfo, autocommit=True, prepare_threshold=0) as connection:
+        done, began = 0, time.perf_counter()
+        while (took := time.perf_counter() - began) < MACHINE_S:
+            connection.execute("select display_name from person where id = %s", [done % 10]).fetchall()
+            done += 1
+    return took / done * 1e6
 
 
 def tokens_for(folder: Path, role: str, count: int = 1) -> list[str]:

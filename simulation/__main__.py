@@ -144,8 +144,9 @@ async def shortened(
     difference: Difference,
     asked: argparse.Namespace,
 ) -> tuple[list[Step], Difference]:
-    """The shortest sequence, printed and written out as a test."""
+    """The shortest sequence, printed and written out as a test; the whole one first, in case this is ended."""
     script = player.script
+    write_test(asked.tests, seed, script, difference)
     if not asked.no_shrink:
         shrinker = Shrinker(stage, seed, options, most_s=asked.shrink_seconds)
         before = sum(len(step.deeds) for step in script)

@@ -77,6 +77,8 @@ class Kind:
     audit: tuple[str, str] | None = None
     is_setup: bool = False
     has_page: bool = False
+    is_plain: bool = False
+    """Whether the model keeps only who may do it: it is on no figure and on no right."""
 
 
 KINDS: dict[str, Kind] = {}

@@ -89,6 +89,15 @@ def hasten_sealing() -> None:
     upkeep.Upkeep.chores = property(hastened)
 
 
+HASHING_KIB = 64
+
+
+def cheapen_hashing() -> None:
+    """Passwords and PINs are hashed in a thousandth of the memory: a wave of deeds is as slow as its slowest, and nobody guesses here."""
+    passwords: Any = import_module("rightlevel.programme.accounts.passwords")
+    passwords.MEMORY_KIB = HASHING_KIB
+
+
 def _become(command: dict[str, Any]) -> None:
     """The child: own group, own log, own environment; then `rightlevel ARGS` until it ends."""
     os.setsid()
@@ -104,6 +113,7 @@ def _become(command: dict[str, Any]) -> None:
     if command.get("clock"):
         install_clock(Path(command["clock"]))
         hasten_sealing()
+        cheapen_hashing()
     if command.get("plant"):
         plant_in_program(command["plant"])
     main: Any = import_module("rightlevel.commands").main

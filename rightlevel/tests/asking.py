@@ -62,7 +62,7 @@ def path_of(endpoint: Endpoint, ids: dict[str, Any]) -> str:
         known = ids.get(name) or ids.get(noun)
         if known is not None and not (noun in ("results", "sessions", "tokens", "imports") and name == "id"):
             return str(known)
-        kinds = {field.name: field.type for field in msgspec.structs.fields(endpoint.inputs["path"])}
+        kinds = {field.encode_name: field.type for field in msgspec.structs.fields(endpoint.inputs["path"])}
         return NOBODY_UUID if "int" not in str(kinds.get(name)) else "999999999"
 
     return re.sub(r"\{(\w+)\}", one, endpoint.path)

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 import psycopg
 from asking import path_of, query_of
-from opening_everything import CHANGED, _ids
+from opening_everything import CHANGED
+from opening_everything import ids_of as ids_in
 from people import NAMES, NOW, token_of
 from serving import Served
 from simulation.forms import Form, forms_of
@@ -133,7 +134,7 @@ def route_path(address: str) -> str:
 
 def ids_of(site: Served) -> dict[str, Any]:
     with psycopg.connect(site.server.conninfo) as connection:
-        found = _ids(connection, "A")
+        found = ids_in(connection, "A")
         first = connection.execute("select id from grouping order by id limit 1").fetchone()
     return {**found, "groupings": first[0]} if first else found
 

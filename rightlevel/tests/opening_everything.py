@@ -117,7 +117,7 @@ async def _prepare(folder: Path) -> tuple[dict[str, Any], ...]:
         with psycopg.connect(conninfo) as connection:
             before = _generated(connection)
             if connection.execute("select 1 from person where username = 'stranger'").fetchone():
-                return tuple(each for each in (_ids(connection, "A"), before) if each)
+                return tuple(each for each in (ids_of(connection, "A"), before) if each)
         async with Database(conninfo) as database, database.transaction(deadline_s=60) as session:
             if before:
                 await session.command(
@@ -131,7 +131,7 @@ async def _prepare(folder: Path) -> tuple[dict[str, Any], ...]:
             if before:
                 connection.execute("update school_year set is_current = false")
                 connection.execute("update school_year set is_current = true where id = %s", [before["year"]])
-            return tuple(each for each in (_ids(connection, "A"), before) if each)
+            return tuple(each for each in (ids_of(connection, "A"), before) if each)
     finally:
         server.stop()
 
@@ -177,7 +177,7 @@ FIRST_OF = {
 }
 
 
-def _ids(connection: psycopg.Connection, code: str) -> dict[str, Any]:
+def ids_of(connection: psycopg.Connection, code: str) -> dict[str, Any]:
     found = connection.execute("select id from school where code = %s", [code]).fetchone()
     if found is None:
         return {}
@@ -198,7 +198,7 @@ def _ids(connection: psycopg.Connection, code: str) -> dict[str, Any]:
 
 
 def _generated(connection: psycopg.Connection) -> dict[str, Any]:
-    return _ids(connection, "G000000")
+    return ids_of(connection, "G000000")
 
 
 @contextmanager
@@ -253,10 +253,10 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the service did not start: {log.read_text()[-3000:]}")
 
 
-async def open_everything(service: Running, *, at_once: int = 3) -> Counter[int]:
-    """Each GET route as each role in both languages, and by a stranger; how often each status was answered."""
+async def open_everything(service: Running, *, at_once: int = 3, most: int | None = None) -> Counter[int]:
+    """Each GET route (or so many of them) as each role in both languages, and by a stranger; how often each status was answered."""
     statuses: Counter[int] = Counter()
-    routes = [each for each in all_routes() if each.method == "GET"]
+    routes = [each for each in all_routes() if each.method == "GET"][:most]
     for language in LANGUAGES:
         _speak(service, language)
         for name in (*ROLES, None):

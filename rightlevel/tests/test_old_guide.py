@@ -21,7 +21,7 @@ from flatwater.pool import Database, Limits
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.database.server import PrivateServer
-from rightlevel.web.api.cron import is_same_secret
+from rightlevel.web.operations.cron import is_same_secret
 
 pytestmark = pytest.mark.anyio
 PAGE = Path(__file__).parents[2] / "docs" / "operators" / "old-guide.md"

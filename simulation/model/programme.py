@@ -122,6 +122,12 @@ class Programme:
         results = (each for each in self.results.values() if each.child == child.id)
         return any(self.covers(person, day, each.school, each.klass) for each in results)
 
+    def end_assignments(self, *, school: str = "", klass: str = "") -> None:
+        """What is deleted ends its own assignments in the same deed."""
+        for each in self.assignments.values():
+            if each.school == school or (klass and each.klass == klass):
+                each.is_ended = True
+
     # Seats and cells -------------------------------------------------------------------------------------------------
 
     def live_result(self, child: str, round_id: str, subject: str) -> Result | None:
@@ -694,7 +700,9 @@ class Programme:
         past = _past_to_pass_on(gone, kept)
         aside = [each for each in past if each.is_aside]
         moved = _pass_on(gone, kept, past)
-        told = self.last_stint_to_tell(gone, kept)
+        told = self.stints_to_tell(
+            gone, kept, [each for each in moved if each.is_aside and each not in aside]
+        )
         kept.stints = [*sorted([*kept.stints[:-1], *told], key=lambda each: each.since), kept.stints[-1]]
         self.merges[merge_id] = {
             "past": moved,
@@ -706,23 +714,23 @@ class Programme:
             "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
         }
 
-    def last_stint_to_tell(self, gone: Child, kept: Child) -> list[Stint]:
-        """Where the record that goes stands, for as long as the other has no seat of that year and a fixed roll holds it."""
-        if gone.status != "active":
-            return []  # where it stood to the last is past already, and has gone over
-        last = gone.present
-        own = [each for each in kept.stints if each.year == last.year and not each.is_aside]
+    def stints_to_tell(self, gone: Child, kept: Child, set_aside: list[Stint]) -> list[Stint]:
+        """Where the record that goes stands, and stood where it is set aside now, for as long as the other has no seat of that year and a fixed roll holds it."""
+        sources = [(each, self.instant if each.seat_until is None else each.seat_until) for each in set_aside]
+        if gone.status == "active":  # else where it stood to the last is past already, and has gone over
+            sources.append((gone.present, self.instant))
+        return [told for stint, end in sources for told in self._told_of(stint, end, kept)]
+
+    def _told_of(self, stint: Stint, end: int, kept: Child) -> list[Stint]:
+        own = [each for each in kept.stints if each.year == stint.year and not each.is_aside]
         seats = [(each.since, self.instant if each.seat_until is None else each.seat_until) for each in own]
-        rolls = {
-            each.roll_at
-            for each in self.rounds.values()
-            if each.year == last.year and each.roll_at is not None and each.roll_at >= last.since
-        }
+        rolls = {each.roll_at for each in self.rounds.values() if each.year == stint.year}
         told: list[Stint] = []
-        start = last.since
-        for since, until in [*sorted(seats), (self.instant, self.instant)]:
-            if start < since and any(start <= each < since for each in rolls):
-                told.append(replace(last, since=start, until=since, ended="merged"))
+        start = stint.since
+        for since, until in [*sorted(seats), (end, end)]:
+            stop = min(since, end)
+            if any(each is not None and start <= each < stop for each in rolls):
+                told.append(replace(stint, since=start, until=stop, ended="merged", is_aside=False))
             start = max(start, until)
         return told
 

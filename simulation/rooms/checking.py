@@ -340,7 +340,7 @@ class Draw:
             "confidence": 0.9,
             "expected": 0.8,
             "seed": d.given["seed"],
-            "place_id": w.ids[next(iter(w.p.places))],
+            "place_id": w.ids[next(iter(w.p.places), "")],
         }
         await go.read("POST", "/api/v1/verification-draws/plan", body)
         return await go.write("POST", "/api/v1/verification-draws", body)

@@ -279,9 +279,7 @@ class PatchAcross:
         else:
             w.p.move(child, "moved", year=d.given["year"], klass=None)
 
-    @staticmethod
-    def touches(w: World, d: Deed) -> Any:
-        return [EVERYTHING]
+    touches = staticmethod(_touches_child)  # it is never done
 
 
 @kind(
@@ -598,6 +596,8 @@ class RollOver:
             for known in w.things.get("roll", {}).values()
         ):
             return "?"
+        if not w.p.schools[g["school"]].is_open:
+            return "school_closed"
         if not set(g["repeaters"]) <= moving:
             return "preview_outdated"
         if w.p.unfinished_rounds(g["school"], g["year"]) and not g["carry"]:
@@ -636,6 +636,7 @@ class RollOver:
         for child in w.p.rolling(g["school"], g["year"]):
             child.version = None
         w.things.setdefault("roll", {})[d.uuid()] = {"school": g["school"], "year": g["year"]}
+        w.things.setdefault("roll_done", {})[w.ids.get(d.uuid(), d.uuid())] = {}
         w.p.roll_over(d.uuid(), g["school"], g["year"], g["repeaters"])
         go_on = w.keys_made.pop("classes", {})
         for word, number in go_on.items():

@@ -707,6 +707,9 @@ plain(
         lambda *_: "/visits/new",
         lambda w, d: {"subject": d.given["subject"], "visited_on": w.day()},
     ),
+    after=lambda w, d, _a: w.things.setdefault("begun_visit", {}).__setitem__(
+        f"begun visit {d.key}", {"school": d.given["school"]}
+    ),
 )
 
 

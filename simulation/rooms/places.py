@@ -143,7 +143,7 @@ class MoveSchool:
 
 def _was_worked_at(w: World, school: str) -> bool:
     """Whether visits, sessions, groups or roll-overs of a school are known: the program judges what of that is a past."""
-    sorts = ("visit", "session", "grouping", "roll")
+    sorts = ("visit", "begun_visit", "session", "grouping", "roll")
     return any(each.get("school") == school for sort in sorts for each in w.things.get(sort, {}).values())
 
 
@@ -272,6 +272,7 @@ class DeleteSchool:
     def apply(w: World, d: Deed, answer: Any) -> None:
         w.p.tick()
         w.p.schools[d.given["school"]].is_deleted = True
+        w.p.end_assignments(school=d.given["school"])
         w.versions[d.given["school"]] = None
 
     @staticmethod
@@ -370,6 +371,35 @@ class MakeYearCurrent:
     @staticmethod
     def touches(w: World, d: Deed) -> Any:
         return [EVERYTHING]
+
+
+@kind("end_current_year", "PATCH /api/v1/school-years/{id}", weight=0.05)
+class EndCurrentYear:
+    """The current year is to be one no more, with no other in its place."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        year = w.p.current_year()
+        return None if year is None else (w.leader(), {"year": year})
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        return "year_is_current" if w.p.years[d.given["year"]].is_current else "?"
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        word = d.given["year"]
+        version = await go.version(word, f"/api/v1/school-years/{w.ids[word]}")
+        body = {"version": version, "is_current": False}
+        return await go.write("PATCH", f"/api/v1/school-years/{w.ids[word]}", body)
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        w.versions[d.given["year"]] = answer["version"]
+
+    @staticmethod
+    def touches(w: World, d: Deed) -> Any:
+        return [d.given["year"]]  # which is never done
 
 
 @kind("make_class", "POST /api/v1/classes", weight=0.5, audit=("create", "class"), is_setup=True)
@@ -503,6 +533,7 @@ class DeleteClass:
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
         w.p.classes[d.given["class"]].is_deleted = True
+        w.p.end_assignments(klass=d.given["class"])
         w.versions[d.given["class"]] = None
 
     @staticmethod

@@ -124,7 +124,9 @@ def plain(
             *(str(d.given[each]) for each in ("child", "person", "school") if each in d.given),
         ]
 
-    KINDS[name] = Kind(name, (route, *more), make, judge, send, apply, touches, weight, audit)
+    KINDS[name] = Kind(
+        name, (route, *more), make, judge, send, apply, touches, weight, audit, is_plain=after is nothing
+    )
 
 
 def one(sort: str) -> Given:
@@ -890,6 +892,16 @@ plain(
     after=lambda w, d, _a: _year_deleted(w, d, is_deleted=True),
 )
 KINDS["delete_year"].touches = lambda _w, _d: ["everything"]
+
+
+def _judge_delete_year(w: World, d: Deed) -> str:
+    """The year that we are in is never deleted, however empty it is; of others the program says whether something stands in them."""
+    if w.p.people[d.who].role not in LEAD:
+        return "forbidden"
+    return "year_is_current" if w.p.years[d.given["year"]].is_current else "?"
+
+
+KINDS["delete_year"].judge = _judge_delete_year
 plain(
     "restore_year",
     "POST /api/v1/school-years/{id}/restore",

@@ -107,6 +107,14 @@ def _key(given: dict[str, Any]) -> list[str]:
     return [given["child"]]
 
 
+def _proposed_day(w: World, d: Deed) -> str:
+    """The day that the page of one result proposes: the one that stands there, else today, or the round's nearest day."""
+    held = w.p.rounds[d.given["round"]]
+    present = w.p.live_result(d.given["child"], held.id, d.given["subject"])
+    day = present.tested_on if present else min(max(w.today, held.starts_on), held.ends_on)
+    return day.isoformat()
+
+
 @kind("test", "POST /api/v1/results", "POST /students/{id}/results/{round_id}/{subject}", weight=14.0)
 class Test:
     has_page = True
@@ -125,10 +133,7 @@ class Test:
     def judge(w: World, d: Deed) -> str:
         given = d.given
         if d.way == "page":
-            # The page proposes the day itself: today, or the round's nearest day.
-            held = w.p.rounds[given["round"]]
-            day = min(max(w.today, held.starts_on), held.ends_on)
-            given = {**given, "stale": False, "tested_on": day.isoformat()}
+            given = {**given, "stale": False, "tested_on": _proposed_day(w, d)}
         why = _why(w, d, given, has_reason=bool(d.given["reason"]))
         if d.way == "page" and why == "date_in_future":
             return "?"
@@ -152,10 +157,7 @@ class Test:
     def apply(w: World, d: Deed, answer: Any) -> None:
         given = d.given
         if d.way == "page":
-            held = w.p.rounds[given["round"]]
-            present = w.p.live_result(given["child"], held.id, given["subject"])
-            day = present.tested_on if present else min(max(w.today, held.starts_on), held.ends_on)
-            _done(w, d, {**given, "tested_on": day.isoformat()}, 0, answer.get("write_id"))
+            _done(w, d, {**given, "tested_on": _proposed_day(w, d)}, 0, answer.get("write_id"))
             return
         _done(w, d, given)
 
@@ -329,7 +331,13 @@ class Grid:
         address = f"/schools/{w.ids[g['school']]}/grid"
         query = f"?round={w.ids[g['round']]}&subject={g['subject']}"
         taps = {w.ids[each]: choice for each, choice in g["taps"].items() if each in w.ids}
-        return await go.grid(address, query, taps, is_row=g["row"])
+        told = await go.grid(address, query, taps, is_row=g["row"])
+        if told.data and told.data.get("status") == 409:
+            # Some rows were refused and others saved: which, the sheet tells.
+            sheet = f"/api/v1/class-sheet?school_id={w.ids[g['school']]}&round_id={w.ids[g['round']]}&subject={g['subject']}&limit=1000"
+            rows = (await go.read_as("coordinator1", sheet)).data["items"]
+            told.data["stands"] = {row["student_id"]: row["level"] or row["outcome"] for row in rows}
+        return told
 
     @staticmethod
     def apply(w: World, d: Deed, answer: Any) -> None:
@@ -361,7 +369,7 @@ class Grid:
                 )
                 if not is_same:
                     _done(w, d, given, child_id, write_id)
-            elif not why and not is_same:
+            elif not is_same and (not why or (why.endswith("?") and answer["stands"].get(number) == choice)):
                 _done(w, d, given, child_id, write_id)
 
     @staticmethod

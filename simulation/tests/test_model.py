@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from simulation.model.programme import Programme
-from simulation.model.things import Child, Person, Place, Round, School, Stint, Year
+from simulation.model.things import Assignment, Child, Person, Place, Round, School, Stint, Year
 
 DAY = date(2027, 1, 4)
 
@@ -230,3 +230,28 @@ def test_a_record_that_left_goes_into_another() -> None:
     p.leave(p.children["k1"], DAY)
     p.merge("m", p.children["k2"], p.children["k1"], set())
     assert totals(p)["enrolled"] == 1
+
+
+def test_what_is_deleted_ends_its_assignments() -> None:
+    p = a_programme()
+    p.assignments["all"] = Assignment("all", "c", "a", "math", None, DAY)
+    p.assignments["class"] = Assignment("class", "c", "a", "math", "a y 3A", DAY)
+    p.end_assignments(klass="a y 3A")
+    assert [each.id for each in p.holds("c", DAY)] == ["all"]
+    p.end_assignments(school="a")
+    assert list(p.holds("c", DAY)) == []
+
+
+def test_a_fixed_roll_keeps_the_seat_of_a_record_that_was_there_beside_the_one_it_went_into() -> None:
+    p = a_programme()
+    kept, gone = p.children["k2"], p.children["k1"]
+    kept.stints[0].since = 10
+    p.instant = 1
+    p.set_state("r", "closed", DAY)
+    p.instant = 10
+    assert totals(p)["enrolled"] == 1
+    p.leave(gone, DAY)
+    p.merge("m", kept, gone, set())
+    assert totals(p)["enrolled"] == 1
+    p.unmerge("m")
+    assert (totals(p)["enrolled"], len(kept.stints)) == (1, 1)

@@ -316,12 +316,11 @@ class Cache(Generic[ValueT]):
         if self._too_big in TOLD_AT:
             what = "can't be weighed" if size >= LARGER_THAN_ANY_CACHE else f"takes {size:,} bytes"
             log.warning(
-                "cache %s: the value of a key of type %s %s and is not kept; one value may take a tenth of %s bytes (%s so far)",
+                "cache %s: the value of a key of type %s %s and is not kept; one value may take a tenth of %s",
                 self.name,
                 type(key).__name__,
                 what,
-                f"{self.max_bytes:,}",
-                f"{self._too_big:,}",
+                f"{self.max_bytes:,} bytes ({self._too_big:,} so far)",
             )
 
     def _put_in(self, entry: _Entry, *, is_main: bool) -> None:

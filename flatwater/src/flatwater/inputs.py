@@ -280,6 +280,7 @@ def plain_id(text: str) -> str:
         return text
 
 
+@lru_cache(maxsize=1_024)
 def _names_ids(name: str) -> bool:
     """Whether a field of this name holds ids: texts of other fields may look like one and are left alone."""
     return name in ("id", "ids", "after") or name.endswith(("_id", "_ids"))
@@ -290,6 +291,7 @@ _ON_ONE_LINE = any_of(LINE_ENDS)
 _MAYBE_MARKS = re.compile(rb"\\[bfnrtu]|[\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
+@lru_cache(maxsize=1_024)
 def _is_one_line(name: str) -> bool:
     """Whether a field of this name is a name, a code or an address, which stand on one line."""
     return name in ("email", "contact", "section", "label", "title") or name.endswith(
@@ -309,6 +311,19 @@ def _refuse_marks(value: Any, name: str, where: str) -> None:
         for key, each in cast("dict[str, Any]", value).items():
             _refuse_marks(key, "name", where)
             _refuse_marks(each, key, f"{where}.{key}")
+
+
+def _may_hold_marks(text: str) -> bool:
+    """Whether there is a mark that nobody sees, or a line's end, anywhere in a text."""
+    return _NEVER.search(text) is not None or _ON_ONE_LINE.search(text) is not None
+
+
+def _refuse_marks_in(fields: dict[str, list[str]], where: str) -> None:
+    """As `_refuse_marks`, for fields of a form or a query. *Cost*: one look at all of them where none holds a mark or a line's end."""
+    if not _may_hold_marks(" ".join(map(" ".join, fields.values()))):
+        return
+    for field, given in fields.items():
+        _refuse_marks(given, field, f"{where}.{field}")
 
 
 def _with_plain_ids(value: Any, name: str) -> Any:
@@ -336,15 +351,15 @@ def decode_inputs(
     sent = call.sent
     version = _version_matched(call)
     query = parse_fields(call.query_string, where="query")
-    for field, given in query.items():
-        _refuse_marks(given, field, f"query.{field}")
     if query:
+        _refuse_marks_in(query, "query")
         _require_known_query(call.endpoint, query)
     if sent.fields and call.endpoint.is_for_programs:
         _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
-            _refuse_marks(parameters, "", "path")
+            if _may_hold_marks(" ".join(parameters.values())):
+                _refuse_marks(parameters, "", "path")
             inputs[name] = _convert(dict(parameters), kind, where="path")
         elif name == "query":
             known = _with_version(query, version if call.endpoint.version_in == "query" else None)
@@ -352,8 +367,7 @@ def decode_inputs(
         elif name == "page":
             inputs[name] = _page_request(call.endpoint, query)
         elif name == "form":
-            for field, given in sent.fields.items():
-                _refuse_marks(given, field, f"form.{field}")
+            _refuse_marks_in(sent.fields, "form")
             inputs[name] = _from_form(sent.fields, kind)
         elif name == "upload":
             inputs[name] = _upload(sent.upload, kind)
@@ -407,14 +421,15 @@ def _from_fields(fields: dict[str, list[str]], kind: Any, *, where: str) -> Any:
     """A blank field counts as not sent, as people mean it; a field sent more than once is a list where one is declared."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return {
-            name: cast("list[str]", _with_plain_ids(given, name.partition(".")[0]))
+            name: list(map(plain_id, given)) if _names_ids(name.partition(".")[0]) else given
             for name, given in fields.items()
         }
     values: dict[str, Any] = {}
     for name, is_list in _fields_of(kind):
-        given = [value for value in fields.get(name, []) if value != ""]
+        given = list(filter(None, fields.get(name, ())))
         if given:
-            values[name] = _with_plain_ids(given if is_list else given[-1], name)
+            given = list(map(plain_id, given)) if _names_ids(name) else given
+            values[name] = given if is_list else given[-1]
     return _convert(values, kind, where=where)
 
 
@@ -489,14 +504,14 @@ def _form_field(field: msgspec.structs.FieldInfo, *, is_change: bool) -> _FormFi
     elif takes_nothing and field.default in (None, msgspec.UNSET, msgspec.NODEFAULT):
         blank = None
     return _FormField(
-        field.encode_name,
-        field.type,
-        field.required,
-        _is_list(field.type),
-        blank,
-        False if takes_nothing and bool in types else _NOTHING,
-        bool({int, float} & types) and str not in types,
-        str in types or _is_list(field.type),
+        name=field.encode_name,
+        kind=field.type,
+        is_needed=field.required,
+        is_list=_is_list(field.type),
+        blank=blank,
+        if_not_sent=False if takes_nothing and bool in types else _NOTHING,
+        is_number=bool({int, float} & types) and str not in types,
+        is_text=str in types or _is_list(field.type),
     )
 
 

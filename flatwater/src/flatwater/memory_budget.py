@@ -22,10 +22,10 @@ from flatwater.monitors.resident import PAGE_BYTES, can_read_resident, resident_
 ResultT = TypeVar("ResultT")
 MEGABYTE = 1024 * 1024
 
-SHORT_S = 0.000_1
-"""A step shorter than this touches less than half a megabyte: pages are zeroed at 4 GB/s at best."""
-UNREAD_S = 0.001
-"""How long a request's short steps may go unread, together: 4 MB. Then every step is read, so they can't add up unseen."""
+SHORT_S = 0.000_3
+"""A step shorter than this touches little more than a megabyte: pages are zeroed at 4 GB/s at best."""
+UNREAD_S = 0.002
+"""How long a request's short steps may go unread, together: 8 MB of the 32 it may take. Then every step is read, so they can't add up unseen."""
 
 
 class BudgetExceeded(Refused):
@@ -163,13 +163,6 @@ def _read() -> int:
     return pages
 
 
-def _pages_before() -> int:
-    """The resident pages before a step: read, unless this process hardly worked since the last reading."""
-    if process_time() - _last.work_s < SHORT_S:
-        return _last.pages
-    return _read()
-
-
 class Metered(Generic[ResultT]):
     """Awaits a coroutine within a budget. *Errors*: BudgetExceeded once its steps took more than they may.
 
@@ -210,9 +203,9 @@ class Metered(Generic[ResultT]):
         thrown: BaseException | None = None
         while True:
             began_s = perf_counter()
-            # Most steps come in the wake of another; the lookup is spelled out here because it is most of the cost.
-            is_fresh = began_s - _last.wall_s < SHORT_S
-            before = _last.pages if is_fresh else _pages_before()
+            # Most steps come in the wake of another, and are short; both are spelled out here because the calls would be most of the cost.
+            is_fresh = began_s - _last.wall_s < SHORT_S or process_time() - _last.work_s < SHORT_S
+            before = _last.pages if is_fresh else _read()
             try:
                 awaited = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
             except StopIteration as done:
@@ -223,7 +216,10 @@ class Metered(Generic[ResultT]):
                 raise
             finally:
                 thrown = None  # an error that holds this frame holds all that the request had
-            if meter.end_step(before, perf_counter() - began_s) and not meter.is_struck:
+            took_s = perf_counter() - began_s
+            if took_s < SHORT_S and meter.unread_s < UNREAD_S:
+                meter.unread_s += took_s
+            elif meter.end_step(before, took_s) and not meter.is_struck:
                 self._strike()
             try:
                 sent = yield awaited

@@ -46,9 +46,10 @@ class StatementTimes:
     def observe(self, query: Query, seconds: float) -> None:
         """Takes one run of a query in. Variants of a query are one."""
         self._histogram.observe(seconds)
-        found = self._by_query.get(query.where)
+        where = query.source.where  # what `query.where` gives, without a call for each statement
+        found = self._by_query.get(where)
         if found is None:
-            name = query.where if len(self._by_query) < MOST_NAMES else OTHERS
+            name = where if len(self._by_query) < MOST_NAMES else OTHERS
             found = self._by_query.setdefault(name, QueryTimes(name))
         found.calls += 1
         found.total_s += seconds

@@ -18,7 +18,7 @@ from flatwater.clock import StandingClock
 from flatwater.pool import Database
 from rightlevel.operations.clean_up import CleanUp, last_due
 from rightlevel.operations.device_key import DeviceNames, open_device_names
-from rightlevel.web.api import cron
+from rightlevel.web.operations import cron
 
 pytestmark = pytest.mark.anyio
 SECRET = "a scheduler's own secret"

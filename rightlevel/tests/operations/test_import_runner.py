@@ -31,6 +31,7 @@ from rightlevel.programme.exchange import (
     ImportRun,
     NewRun,
     Progress,
+    fail_run,
     list_faults,
     list_runs,
     read_run,
@@ -55,6 +56,9 @@ values (%(school)s, %(year)s, %(code)s, 'x', 'x', 1, 3)
 insert into import_run (kind, filename, state, started_at, owner, seen_at)
 values ('schools', 'left.csv', 'saving', '2020-01-01', %(owner)s::uuid, clock_timestamp() - make_interval(secs => %(unseen_s)s))
 returning id::text as id
+-- name: interrupt
+-- What another process writes down of a run of which it heard nothing.
+update import_run set state = 'interrupted', ended_at = now() where id = %(id)s::uuid
 -- name: forget
 -- Nobody has said for long that this run is alive.
 update import_run set seen_at = '2020-01-01' where id = %(id)s::uuid
@@ -283,6 +287,36 @@ async def test_a_run_whose_process_is_alive_is_said_to_be(
     gate.set()
     await runner.wait_until_idle()
     assert [(await running.run_of(run.id)).state for run in runs] == ["done"] * 2
+
+
+async def test_what_was_told_to_be_interrupted_is_not_saved_later(
+    running: Running, runner: ImportRunner, gate: asyncio.Event
+) -> None:
+    run = await runner.submit(running.request("A,I1,x,f,3\n"))
+    async with running.database.transaction(deadline_s=30) as session:
+        await session.execute(QUERIES["interrupt"], {"id": run.id})
+    gate.set()
+    await runner.wait_until_idle()
+    assert (await running.run_of(run.id)).state == "interrupted"
+    assert await running.count("I1") == 0
+
+
+async def test_an_import_whose_answer_was_lost_after_it_was_saved_stays_done(running: Running) -> None:
+    request = running.request("A,D1,x,f,3\n")
+    run_id = await begin_import(running.database, running.clock, request)
+    await perform_import(running.database, running.clock, run_id, request, Progress())
+    async with running.database.transaction(deadline_s=30) as session:
+        await fail_run(
+            session,
+            request.actor,
+            run_id=run_id,
+            new=request.new,
+            rows=1,
+            message="the connection is gone",
+            clock=running.clock,
+        )
+    done = await running.run_of(run_id)
+    assert (done.state, done.added, done.message) == ("done", 1, None)
 
 
 async def test_somebody_adding_the_same_child_meanwhile_ends_the_import_with_words(running: Running) -> None:

@@ -17,7 +17,7 @@ from serving import OneDatabase, Served, serving
 from flatwater.contract import Endpoint
 from rightlevel.programme.permissions import ROLES, TABLE, May, allowed
 from rightlevel.web.app import all_routes
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 

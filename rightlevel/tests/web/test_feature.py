@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
@@ -15,8 +17,8 @@ from flatwater.paging import PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Actor
 from rightlevel.web.app import all_routes
-from rightlevel.web.call import ById
-from rightlevel.web.feature import DeedBroken, bound
+from rightlevel.web.call import ById, WithReason
+from rightlevel.web.feature import DeedBroken, Deeds, Filters, bound, filters_of
 from rightlevel.web.years import routes as years
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +62,55 @@ def test_a_field_of_another_type_does_not_start() -> None:
         bound(takes_a_number, {"query": Naming})
 
 
+def test_what_is_sent_and_read_by_nobody_does_not_start() -> None:
+    routes = Deeds("things", "school")
+    with pytest.raises(DeedBroken, match="takes no name of Naming"):
+        routes.answers("name_thing", "POST /api/v1/things/{id}/name", by_fields, Naming)
+    routes.answers("tell_thing", "POST /api/v1/things/{id}/tell", by_fields, WithReason)
+    assert routes["tell_thing"].inputs == {"path": ById, "body": WithReason}
+
+
+def test_an_id_that_nothing_says_how_to_write_does_not_start() -> None:
+    with pytest.raises(DeedBroken, match="how the id in"):
+        Deeds("things", "school").answers("list_things", "GET /api/v1/things/{id}", whole, Naming)
+
+
+async def rows_of(
+    session: Session,
+    actor: Actor,
+    thing_id: int,
+    page: PageRequest,
+    clock: Clock,
+    *,
+    colour: str,
+    size: int = 3,
+) -> None:
+    """Rows that may be asked for by colour and size."""
+
+
+def test_what_may_be_asked_is_what_the_action_takes_beside_the_path() -> None:
+    of_one = {
+        each.name: (each.type, each.required) for each in msgspec.structs.fields(filters_of(rows_of, ById))
+    }
+    assert of_one == {"colour": (str, True), "size": (int, False)}
+    assert "thing_id" in filters_of(rows_of, None).__struct_fields__
+    routes = Deeds("things", "school")
+    routes.answers("rows_of_thing", "GET /api/v1/things/{id}/rows", rows_of, Filters)
+    assert routes["rows_of_thing"].inputs["query"].__struct_fields__ == ("colour", "size")
+
+
+async def test_an_actor_who_may_be_nobody_is_whoever_calls() -> None:
+    """Nobody does such a deed on the command line alone: over HTTP it would be done without a permission."""
+    seen: list[object] = []
+
+    async def deed(session: Session, actor: Actor | None = None) -> None:
+        seen.append(actor)
+
+    calling = SimpleNamespace(session=None, actor=object())
+    await bound(deed, {})(cast("Any", calling), {})
+    assert seen == [calling.actor]
+
+
 def test_both_faces_of_a_deed_have_one_permission_and_one_input() -> None:
     made = {each.name: each for each in years}
     pairs = {
@@ -74,6 +125,33 @@ def test_both_faces_of_a_deed_have_one_permission_and_one_input() -> None:
         if body and form:
             assert one.inputs[body] is other.inputs[form]
     assert {each.name for each in years} <= {each.name for each in all_routes()}
+
+
+@pytest.mark.parametrize(
+    ("of_programs", "of_people"),
+    [
+        ("mark_student_left", "student_left_here"),
+        ("erase_one_identity", "erase_here"),
+        ("switch_person", "switch_person_here"),
+        ("plan_one_visit", "plan_visit_here"),
+        ("publish_one_form", "publish_form_here"),
+        ("resolve_one", "resolve_here"),
+        ("lock_one_school", "lock_school_here"),
+        ("change_programme_time_zone", "change_time_zone_here"),
+    ],
+)
+def test_a_deed_of_any_kind_is_allowed_to_the_same_from_both_sides(of_programs: str, of_people: str) -> None:
+    routes = all_routes()
+    one, other = routes[of_programs], routes[of_people]
+    assert one.who.description == other.who.description
+    assert (one.rate, one.deadline_s, one.work, one.body_bytes or other.body_bytes) == (
+        other.rate,
+        other.deadline_s,
+        other.work,
+        other.body_bytes,
+    )
+    assert one.is_for_programs
+    assert not other.is_for_programs
 
 
 async def test_a_form_and_json_do_the_same_and_what_is_wrong_is_told_at_the_field(served: Served) -> None:

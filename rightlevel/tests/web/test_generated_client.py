@@ -203,7 +203,7 @@ async def test_people_assignments_and_keys(remote: Remote) -> None:
         "send_join_request", body=remote.NewJoinRequest(name="Tenth", contact="012 345", role="teacher")
     )
     request = await remote.has("list_join_requests", "name", "Tenth")
-    await remote.call("decline_join_request", request.id, body=remote.Declined(reason="Not here"))
+    await remote.call("decline_join_request", request.id, body=remote.WithReason(reason="Not here"))
     await remote.call("delete_one_person", person.id)
 
 
@@ -265,7 +265,7 @@ async def test_groups_and_lessons(remote: Remote) -> None:
         "accept_school_groups",
         grouping.id,
         who="teacher",
-        body=remote.GroupsVersion(version=grouping.version),
+        body=remote.AtVersion(version=grouping.version),
     )
     group = (
         await remote.call("read_school_groups", who="teacher", school_id=cast.school_a, subject="language")
@@ -295,7 +295,7 @@ async def test_visits_and_what_follows(remote: Remote) -> None:
     await remote.has("list_all_planned", "id", planned.id, who="mentor")
     moved = remote.NewDay(version=planned.version, planned_on=date(2026, 12, 2))
     planned = await remote.call("move_one_planned", planned.id, who="mentor", body=moved)
-    stop = remote.WhyNot(version=planned.version, reason="Rain")
+    stop = remote.VersionAndReason(version=planned.version, reason="Rain")
     await remote.call("cancel_one_planned", planned.id, who="mentor", body=stop)
     number = str(uuid.uuid4())
     answers = remote.SentVisitAnswers.from_dict(WHOLE)

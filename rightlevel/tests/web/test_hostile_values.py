@@ -21,7 +21,7 @@ from flatwater.inputs import UnknownField
 from rightlevel.programme.permissions import May
 from rightlevel.web.app import all_routes
 from rightlevel.web.language import LANGUAGES
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +110,7 @@ def hostile_paths(endpoint: Endpoint, text: str, number: int) -> str:
     """The address with these in place of its parameters."""
     if not endpoint.path_parameters:
         return endpoint.path
-    kinds = {each.name: each.type for each in msgspec.structs.fields(endpoint.inputs["path"])}
+    kinds = {each.encode_name: each.type for each in msgspec.structs.fields(endpoint.inputs["path"])}
     path = endpoint.path
     for name in endpoint.path_parameters:
         value = str(number) if "int" in str(kinds[name]) else quote(text)

@@ -15,7 +15,7 @@ from serving import DEADLINE_S, NewDatabase, Served, serving
 
 from flatwater.routing import Routes
 from rightlevel.web.app import all_routes
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 

@@ -66,7 +66,7 @@ async def test_it_is_there_in_khmer(platform: Served) -> None:
 
 
 async def test_the_live_part_comes_again_and_again_and_the_streams_have_a_bound(platform: Served) -> None:
-    from rightlevel.web.pages import operations
+    from rightlevel.web.operations import pages as operations
 
     async with platform.client("admin", by="cookie") as client:
         operations._streams[0] = operations.MAX_STREAMS
@@ -87,7 +87,7 @@ async def test_the_live_part_comes_again_and_again_and_the_streams_have_a_bound(
 async def test_a_live_stream_ends_with_the_session_the_account_or_the_role(
     platform: Served, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    from rightlevel.web.pages import operations
+    from rightlevel.web.operations import pages as operations
 
     monkeypatch.setattr(operations, "EVERY_S", 0.05)
     async with platform.client("admin", by="cookie") as client:

@@ -211,7 +211,8 @@ async def test_a_form_gone_back_to_and_changed_is_not_told_that_it_is_saved(serv
         assert again is not None
         assert dict(again.fields)["name"] == "Typed Then"
         assert (await post(client, again, {})).status_code == 303
-        children = (await client.get("/api/v1/students", params={"school_id": served.cast.school_a})).json()
+        asked = {"school_id": served.cast.school_a, "search": "Typed"}
+        children = (await client.get("/api/v1/students", params=asked)).json()
     assert [each["name"] for each in children["items"] if each["code"].startswith(code)] == [
         "Typed First",
         "Typed Then",

@@ -49,10 +49,7 @@ def restore(conninfo: str, file: Path) -> None:
     _run(
         "pg_restore",
         conninfo,
-        "--single-transaction",
-        "--exit-on-error",
-        "--no-owner",
-        "--no-privileges",
+        *("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"),
         str(file),
     )
     with psycopg.connect(conninfo, autocommit=True) as connection:

@@ -50,6 +50,7 @@ create table person (
 create unique index person_username_is_unique on person (username) where deleted_at is null;
 create unique index person_email_is_unique on person (lower(email)) where deleted_at is null and email is not null;
 create index person_by_name on person (lower(display_name), id) where deleted_at is null;
+create index person_by_username on person (username);
 
 -- The token itself is never stored: token_hash is SHA-256 of it.
 create table person_session (
@@ -122,6 +123,7 @@ create table audit_entry (
 create index audit_entry_by_time on audit_entry (at desc, id desc);
 create index audit_entry_by_person on audit_entry (person_id, id desc);
 create index audit_entry_by_resource on audit_entry (resource, resource_id, id desc);
+create index audit_entry_by_kind on audit_entry (resource, id desc);
 create index audit_entry_denied on audit_entry (id desc) where outcome <> 'done';
 create unique index audit_entry_counts_repeats on audit_entry (at, repeat_key) where repeat_key is not null;
 create table audit_entry_rest partition of audit_entry (primary key (id)) default;
@@ -212,6 +214,7 @@ create index school_by_merge on school (merged_into) where merged_into is not nu
 -- Soft-deleted schools keep their code, so that restoring never collides.
 create unique index school_code_is_unique on school (code);
 create index school_by_place on school (place_id, lower(name_local), id) where deleted_at is null;
+create index school_practice on school (id) where is_practice;
 create index school_by_name on school (lower(name_local), id) where deleted_at is null;
 
 -- In which place a school stood, from when until when; the present one has no end and is school.place_id (triggers on school keep both).
@@ -380,7 +383,8 @@ create table student (
 create index student_by_school on student (school_id, name_key, id) where deleted_at is null;
 create index student_by_name on student (name_key, id) where deleted_at is null;
 create index student_by_code on student (lower(code)) where deleted_at is null;
-create index student_left_by_name on student (name_key, id) where deleted_at is null and status = 'left';
+-- A choice of all children by grade, sex or status goes down one stretch of this for each kind it takes, in the order of names.
+create index student_by_kind on student (grade, sex, status, name_key, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
@@ -656,6 +660,19 @@ create table school_standing (
     children bigint not null,
     primary key (school_id, school_year_id)
 ) with (fillfactor = 70);
+
+-- The open schools that have children in a round's year and no result in it yet; none of a round that is not open. Practice schools are in no figure.
+create function schools_untested(wanted_round bigint) returns table (id bigint) language sql stable parallel safe as $$
+    select s.id
+    from round rd
+    join school s on s.deleted_at is null and s.status = 'open' and not s.is_practice
+    where rd.id = wanted_round and rd.state = 'open'
+        and exists (select from school_standing e where e.school_id = s.id and e.school_year_id = rd.school_year_id and e.children > 0)
+        and not exists (
+            select from school_count c
+            where c.school_id = s.id and c.round_id = rd.id
+                and c.absent + c.refused + c.went + c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9 > 0)
+$$;
 
 create type roll_delta as (round_id bigint, subject subject, school_id bigint, grade smallint, sex smallint, children bigint);
 
@@ -1608,7 +1625,9 @@ create index verification_by_result on verification (result_id);
 create index verification_queue on verification (child_school_id, round_id, visible_on, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_waiting on verification (round_id, state, id) where state in ('pending', 'disagreed', 'returned');
 create index verification_compared on verification (round_id, subject, school_id)
+    include (first_rank, rank, first_tool, first_assessor_id, state, ended_from, ended_why, result_id)
     where coalesce(ended_from, state) in ('agreed', 'disagreed', 'resolved');
+create index verification_open on verification (round_id, state, school_id) where state in ('pending', 'disagreed', 'returned');
 create index verification_over on verification (round_id, id) where state = 'withdrawn' or ended_from is not null;
 create index verification_by_draw on verification (draw_id) where draw_id is not null;
 
@@ -2233,6 +2252,8 @@ alter table student add column erased_at timestamptz;
 alter table student add constraint student_merged_is_deleted check (merged_into is null or deleted_at is not null);
 alter table student add constraint student_withdrawn_has_no_contact check (guardian_withdrawn_on is null or guardian_contact is null);
 create index student_by_merge on student (merged_into) where merged_into is not null;
+create index student_deleted_by_kind on student (grade, sex, status, name_key, id) where deleted_at is not null and merged_into is null;
+create index student_deleted_by_code on student (lower(code)) where deleted_at is not null and merged_into is null;
 
 -- Codes stand in one normal form (students.model.code_form) and are compared without case. code_is_shared marks rows from before that: all but the
 -- first of those that share a code; the mark goes with the code or the school.

@@ -105,10 +105,10 @@ async def make_backup(
         conninfo,
         photos,
         into,
-        name,
-        Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere),
-        say,
-        secret,
+        name=name,
+        made=Backup(made_at, known_migrations()[-1].number, (), photos_elsewhere),
+        say=say,
+        secret=secret,
     )
     values = {
         "made_at": made_at,

@@ -8,13 +8,9 @@ from hashlib import sha256
 from typing import Final
 
 from flatwater.pool import Database
-from flatwater.queries import load_queries
-from flatwater.transaction import Session
-
-_queries = load_queries(__package__ or "")
+from rightlevel.operations.signing_key import signing_key
 
 NAME: Final = "device"
-DEADLINE_S: Final = 5.0
 ID_BYTES: Final = 12
 SIGNATURE_CHARS: Final = 32
 
@@ -49,10 +45,4 @@ class DeviceNames:
 
 async def open_device_names(database: Database) -> DeviceNames:
     """The deployment's own, with a key made at its first start and kept in its database."""
-
-    async def key(session: Session) -> bytes:
-        fresh = {"name": NAME, "value": secrets.token_bytes(32)}
-        await session.execute(_queries["keep_signing_key"], fresh)
-        return bytes(await session.fetch_value(_queries["read_signing_key"], {"name": NAME}))
-
-    return DeviceNames(await database.run(key, deadline_s=DEADLINE_S))
+    return DeviceNames(await signing_key(database, NAME))

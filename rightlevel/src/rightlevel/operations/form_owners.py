@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from hashlib import sha256
 from typing import Final
 
 from flatwater.pool import Database
-from flatwater.queries import load_queries
-from flatwater.transaction import Session
-
-_queries = load_queries(__package__ or "")
+from rightlevel.operations.signing_key import signing_key
 
 NAME: Final = "form_owner"
-DEADLINE_S: Final = 5.0
 SIGNATURE_CHARS: Final = 32
 MOST_CHARS: Final = 60
 
@@ -45,10 +40,4 @@ class FormOwners:
 
 async def open_form_owners(database: Database) -> FormOwners:
     """The deployment's own, with a key made at its first start and kept in its database."""
-
-    async def key(session: Session) -> bytes:
-        fresh = {"name": NAME, "value": secrets.token_bytes(32)}
-        await session.execute(_queries["keep_signing_key"], fresh)
-        return bytes(await session.fetch_value(_queries["read_signing_key"], {"name": NAME}))
-
-    return FormOwners(await database.run(key, deadline_s=DEADLINE_S))
+    return FormOwners(await signing_key(database, NAME))

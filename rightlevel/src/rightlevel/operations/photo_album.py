@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from flatwater.clock import Clock
 from flatwater.pool import Database
-from flatwater.queries import load_queries
-from flatwater.transaction import Session
+from rightlevel.operations.signing_key import signing_key
 from rightlevel.programme.photos import Album, BucketStore, FolderStore, Keys, PhotoLinks, Store
 from rightlevel.settings import Settings
 
-_queries = load_queries(__package__ or "")
-
 NAME: Final = "photo_links"
-DEADLINE_S: Final = 5.0
 
 
 def store_of(settings: Settings, clock: Clock) -> Store:
@@ -32,10 +27,4 @@ def open_album(database: Database, settings: Settings, clock: Clock) -> Album:
 
 async def open_photo_links(database: Database) -> PhotoLinks:
     """The deployment's own, with a key made at its first start and kept in its database."""
-
-    async def key(session: Session) -> bytes:
-        fresh = {"name": NAME, "value": secrets.token_bytes(32)}
-        await session.execute(_queries["keep_signing_key"], fresh)
-        return bytes(await session.fetch_value(_queries["read_signing_key"], {"name": NAME}))
-
-    return PhotoLinks(await database.run(key, deadline_s=DEADLINE_S))
+    return PhotoLinks(await signing_key(database, NAME))

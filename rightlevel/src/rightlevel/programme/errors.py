@@ -21,6 +21,17 @@ class Fault(msgspec.Struct, frozen=True):
     value: str = ""
 
 
+LONGEST_REASON = 200
+"""What the tables take of a reason."""
+
+
+def reason_faults(reason: str) -> list[Fault]:
+    """What is wrong with a reason that may not be left out."""
+    if 1 <= len(reason.strip()) <= LONGEST_REASON:
+        return []
+    return [Fault("reason", "Between 1 and 200 characters", reason[:60])]
+
+
 class OwnWords(str):
     """A rule in words that somebody of the programme wrote, in the languages they wrote it in; as text it is the English, or the first."""
 
@@ -42,6 +53,8 @@ class ProgrammeError(Exception):
 
     kind: Kind = "conflict"
     code = "programme_error"
+    proposes: frozenset[str] = frozenset()
+    """Fields of a form in which something else than what was typed is proposed, where the form is shown again."""
 
     def __init__(self, text: str | None = None, *, faults: tuple[Fault, ...] = (), **values: Any) -> None:
         self.text = text or inspect.cleandoc(type(self).__doc__ or "").replace("\n", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from uuid import UUID
 
 
 def time_ordered_id() -> str:
@@ -16,3 +17,12 @@ def time_ordered_id() -> str:
     high = f"{milliseconds & 0xFFFFFFFFFFFF:012x}"
     low = f"{(chance & 0x3FFFFFFFFFFFFFFF) | 0x8000000000000000:016x}"
     return f"{high[:8]}-{high[8:]}-7{chance >> 62:03x}-{low[:4]}-{low[4:]}"
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, in whichever form it is written."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

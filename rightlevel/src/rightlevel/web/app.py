@@ -19,7 +19,7 @@ from flatwater.contract import Registry
 from rightlevel import web
 from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
-from rightlevel.web import api, pages, service
+from rightlevel.web import service
 from rightlevel.web.application import RightLevelApplication
 from rightlevel.web.showing_again import FormsAgain
 from rightlevel.web.templating import is_static_address, not_found_page
@@ -31,17 +31,13 @@ Opening = Callable[[], AbstractAsyncContextManager[Platform]]
 
 
 def all_routes() -> Registry:
-    """Every route there is: each feature's folder and each module of `api` and `pages` that has `routes`, and the service's own."""
+    """Every route there is: each feature's folder, and the service's own."""
     registry = Registry()
     registry.include(service.routes)
     registry.include(service.document_route(registry))
-    for room in (web, api, pages):
-        for module in sorted(iter_modules(room.__path__), key=lambda each: each.name):
-            if room is web and not module.ispkg:
-                continue
-            found = getattr(import_module(f"{room.__name__}.{module.name}"), "routes", None)
-            if found is not None:
-                registry.include(found)
+    for module in sorted(iter_modules(web.__path__), key=lambda each: each.name):
+        if module.ispkg:
+            registry.include(import_module(f"{web.__name__}.{module.name}").routes)
     return registry
 
 

@@ -362,6 +362,8 @@ class KeptAnswer(msgspec.Struct, frozen=True):
 
 REMEMBERED = "is_remembered"
 SENDER_MARK = "sender_mark"
+COOKIES = "cookies"
+COOKIE_PREFIX = "cookie_prefix"
 
 
 def operation_of(call: Ask) -> str:
@@ -445,12 +447,14 @@ def bearer_of(call: Ask) -> str | None:
 
 
 def cookie_of(call: Ask, name: str) -> str | None:
-    """A cookie's value, if it was sent."""
-    for pair in call.headers.get("cookie", "").split(";"):
-        key, _, value = pair.strip().partition("=")
-        if key == name:
-            return value or None
-    return None
+    """A cookie's value, if it was sent; of two with one name the first. *Cost*: the header is read once a request."""
+    cookies: dict[str, str] | None = call.state.get(COOKIES)
+    if cookies is None:
+        cookies = call.state[COOKIES] = {}
+        for pair in call.headers.get("cookie", "").split(";"):
+            key, _, value = pair.strip().partition("=")
+            cookies.setdefault(key, value)
+    return cookies.get(name) or None
 
 
 def sent_field(call: Ask, name: str) -> str:
@@ -470,7 +474,12 @@ def form_owner(call: Ask) -> int | None:
 
 def address_of(call: Ask) -> str:
     """The address that was asked for, its query included."""
-    return call.path + (f"?{call.query_string}" if call.query_string else "")
+    return with_query_string(call.path, call.query_string)
+
+
+def with_query_string(path: str, query: str) -> str:
+    """An address of its two parts."""
+    return path + (f"?{query}" if query else "")
 
 
 def write_id_of(call: Ask) -> str | None:
@@ -566,7 +575,10 @@ def _is_this_machine(host: str) -> bool:
 
 def own_cookie(call: Ask, name: str) -> str | None:
     """One of our cookies as we gave it: over https only under the name that no other host and no plain connection can have set."""
-    return cookie_of(call, SECURE_PREFIX + name if is_secure(call) else name)
+    prefix = call.state.get(COOKIE_PREFIX)
+    if prefix is None:
+        prefix = call.state[COOKIE_PREFIX] = SECURE_PREFIX if is_secure(call) else ""
+    return cookie_of(call, prefix + name)
 
 
 def device_of(call: Ask) -> str | None:

@@ -58,10 +58,41 @@ class ByUuid(msgspec.Struct, frozen=True):
     id: str
 
 
+class ByCode(msgspec.Struct, frozen=True):
+    """A path with a code in it."""
+
+    code: str
+
+
 class Deletion(msgspec.Struct, frozen=True):
     """Why something is removed."""
 
     reason: str = ""
+
+
+class SchoolSought(msgspec.Struct, frozen=True):
+    """Which school is looked for."""
+
+    search: str = ""
+
+
+class WithReason(msgspec.Struct, frozen=True):
+    """Why."""
+
+    reason: str
+
+
+class AtVersion(msgspec.Struct, frozen=True):
+    """The version that the sender saw."""
+
+    version: int
+
+
+class VersionAndReason(msgspec.Struct, frozen=True):
+    """The version that the sender saw, and why."""
+
+    version: int
+    reason: str
 
 
 def actor_of(call: Ask) -> Actor:

@@ -154,12 +154,11 @@ class _Reading(HTMLParser):
             at["name"],
             kind,
             at.get("value", "on" if kind in ("radio", "checkbox") else ""),
-            at.get("id", ""),
-            "",
-            "checked" in at,
-            [],
-            tuple(n for name, n, _ in self._stack if name == "details"),
-            box,
+            id=at.get("id", ""),
+            is_on="checked" in at,
+            options=[],
+            details=tuple(n for name, n, _ in self._stack if name == "details"),
+            box=box,
         )
         if tag == "select":
             self._select = control

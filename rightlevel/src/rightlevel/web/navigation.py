@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rightlevel.programme.permissions import Actor, may
+from rightlevel.programme.permissions import Actor, Role, may
 from rightlevel.web.language import N_
 
 
@@ -32,6 +32,7 @@ WAYS = (
     Way("/resources", N_("Library"), "test", "read", "resource"),
     Way("/rounds", N_("Rounds"), "round", "read", "round"),
     Way("/verification", N_("Verification"), "out", "read", "verification"),
+    Way("/next-week", N_("Next week"), "round", "read", "planned_visit"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/places", N_("Places"), "place", "create", "place"),
     Way("/years", N_("School years"), "round", "create", "school_year"),
@@ -42,11 +43,21 @@ WAYS = (
     Way("/operations", N_("Operations"), "figures", "read", "metric"),
     Way("/account", N_("My account"), "account"),
 )
-"""In order of use: a phone shows the first four below and the rest under “More”."""
+"""In order of use for whoever leads."""
+
+FIRST: dict[Role, tuple[str, ...]] = {
+    "teacher": ("/", "/students", "/groups", "/figures"),
+    "mentor": ("/", "/next-week", "/verification", "/figures"),
+    "viewer": ("/", "/figures", "/schools"),
+}
+"""What a role uses most, in its order: a phone shows the first four below and the rest under “More”."""
 
 
 def ways_of(actor: Actor | None) -> list[Way]:
-    """The entries this person may open; none for a stranger."""
+    """The entries this person may open, those used most first; none for a stranger."""
     if actor is None:
         return []
-    return [way for way in WAYS if may(actor, way.action, way.resource)]
+    first = FIRST.get(actor.role, ())
+    order = {href: number for number, href in enumerate(first)}
+    open_to = [way for way in WAYS if may(actor, way.action, way.resource)]
+    return sorted(open_to, key=lambda way: order.get(way.href, len(order)))

@@ -43,6 +43,16 @@ SIGNING_IN: Final[GuessBound] = {"rate": SIGN_IN, "work": "none"}
 """What guesses a secret: few a second, and no connection is held while a password is hashed."""
 
 
+class Hashing(GuessBound):
+    """What is said of a route that hashes a secret."""
+
+    deadline_s: float
+
+
+HASHING: Final[Hashing] = {**SIGNING_IN, "deadline_s": 30.0}
+"""Argon2 on a busy small server takes its turn; everybody signs in at eight in the morning."""
+
+
 class Routes(Registry):
     """Routes that are declared by verb.
 

@@ -33,12 +33,14 @@ from rightlevel.web.application import (
     FORM_PAGE,
     OWN_FIELDS,
     PAGE_HEADERS,
+    STATUSES,
     CrossSite,
     address_of,
     cookie_of,
     is_secure,
     language_of,
     sent_field,
+    with_query_string,
 )
 from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
@@ -142,14 +144,6 @@ refused: ContextVar[ProgrammeError | None] = ContextVar("refused", default=None)
 """While a page is opened once more for a form that was refused: why it was. The page may ask now what it does not ask at first."""
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """One fault as a person reads it."""
-
-    field: str
-    name: str
-    text: str
-
-
 def render(
     call: Ask, template: str, *, status: int = 200, error: ProgrammeError | None = None, **values: Any
 ) -> Html:
@@ -165,10 +159,9 @@ def render(
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = bool(call.state.get(HAS_HELD))
-    proposed: frozenset[str] = values.pop("proposes", frozenset())
     text = _environment.get_template(template).render(context | values)
     if error is not None and call.sent.fields and "hx-request" not in call.headers:
-        text = filled(call, text, error, proposed=proposed, shown=values.get("fault_list"), is_own=True)
+        text = filled(call, text, error, shown=values.get("fault_list"), is_own=True)
     return Html(text, status)
 
 
@@ -177,8 +170,7 @@ def filled(
     page: str,
     error: ProgrammeError,
     *,
-    proposed: frozenset[str] = frozenset(),
-    shown: Sequence[Shown] | None = None,
+    shown: Sequence[Wrong] | None = None,
     is_own: bool = False,
     write_id: str = "",
 ) -> str:
@@ -188,14 +180,7 @@ def filled(
     nobody judged this time, so that it may have been done before.
     """
     language = language_of(call)
-    faults = (
-        [Wrong(each.field, each.name, each.text) for each in shown]
-        if shown
-        else [
-            Wrong(each.field, field_name(language, each.field), language.rule(each.rule))
-            for each in error.faults
-        ]
-    )
+    faults = shown or _wrong(language, error)
     action = address_of(call)
     is_stale = isinstance(error, Stale) and not is_own
     again = FormAgain(
@@ -204,7 +189,7 @@ def filled(
         repeated(call),
         faults,
         is_stale=is_stale,
-        proposed=proposed,
+        proposed=error.proposes,
         write_id=write_id,
         choose_again=language.gettext(CHOOSE_AGAIN) if call.sent.upload is not None else "",
     )
@@ -296,7 +281,7 @@ def _context(
         "path": path,
         "with_query": with_query,
         "find_ways": partial(ways_of, actor),
-        "here": path + (f"?{query}" if query else ""),
+        "here": with_query_string(path, query),
         "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", time_ordered_id()),
     }
@@ -329,10 +314,7 @@ def _with_query(path: str, query: str, changes: dict[str, object]) -> str:
 
 
 def _error_context(language: Language, error: ProgrammeError | None) -> dict[str, Any]:
-    shown = [
-        Shown(fault.field, field_name(language, fault.field), language.rule(fault.rule))
-        for fault in (error.faults if error is not None else ())
-    ]
+    shown = _wrong(language, error) if error is not None else []
     by_field: dict[str, str] = {}
     for each in shown:
         by_field[each.field] = f"{by_field[each.field]}. {each.text}" if each.field in by_field else each.text
@@ -343,6 +325,12 @@ def _error_context(language: Language, error: ProgrammeError | None) -> dict[str
         "fault_list": shown,
         "faults": by_field,
     }
+
+
+def _wrong(language: Language, error: ProgrammeError) -> list[Wrong]:
+    return [
+        Wrong(each.field, field_name(language, each.field), language.rule(each.rule)) for each in error.faults
+    ]
 
 
 def field_name(language: Language, field: str) -> str:
@@ -366,7 +354,7 @@ def show_again(call: Ask, template: str, error: ProgrammeError, **values: Any) -
     """Raises the form with its faults and what was typed, so that the request's transaction is rolled back.
 
     Answering with it instead would commit, and keep it as the answer for this write id. What is forbidden or not
-    there has no form to go back to and is raised as it is. Fields that are in `proposes` keep what the page says.
+    there has no form to go back to and is raised as it is.
     """
     if isinstance(error, Forbidden | NotFound):
         raise error
@@ -388,10 +376,18 @@ def render_partly(
     return Html(again.text(block), HTTPStatus.CONFLICT)
 
 
-def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False) -> Redirect:
-    """Go and look there; the (translated) text is told once, on the next page; as a warning where not all was taken."""
+def refusal(call: Ask, template: str, error: ProgrammeError, **values: Any) -> Html:
+    """A form that was refused, with its status: for those that open their own transactions, so that there is nothing to roll back."""
+    return render(call, template, status=STATUSES[error.kind], error=error, **values)
+
+
+def done(call: Ask, to: str, text: str = "", *, is_partly: bool = False, **values: Any) -> Redirect:
+    """Go and look there; the text (of the catalogue, `{name}` in it filled from `values`, or made of such) is told once, on the next page;
+    as a warning where not all was taken.
+    """
     if text:
-        kept = (PARTLY if is_partly else "") + text[:MAX_NOTICE_CHARS]
+        told = language_of(call).gettext(text, **values)
+        kept = (PARTLY if is_partly else "") + told[:MAX_NOTICE_CHARS]
         call.cookies_to_set.append(_notice_cookie(call, quote(kept), NOTICE_S))
     return Redirect(to)
 
@@ -543,6 +539,7 @@ __all__ = [
     "language_of",
     "local_path",
     "not_found_page",
+    "refusal",
     "render",
     "render_once",
     "render_partly",

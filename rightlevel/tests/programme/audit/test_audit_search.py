@@ -16,7 +16,7 @@ from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
-from rightlevel.programme.audit import AuditFilter, audit_csv, dated, export, list_audit, write_audit
+from rightlevel.programme.audit import AuditFilter, audit_csv, dated, export, list_audit, store, write_audit
 from rightlevel.programme.audit.export import STOPPED, defused
 from rightlevel.programme.audit.store import span_of
 
@@ -53,6 +53,43 @@ async def test_who_what_outcome_days_and_text_narrow_the_search(session: Session
     soon = date.today() + timedelta(days=1)
     assert await found(session, text="bopha 100%", to_on=soon) == ["first"]
     assert await found(session, text="%", to_on=soon) == ["first"], "a sign of LIKE means itself"
+
+
+async def test_what_no_index_finds_is_looked_for_among_so_many_entries_and_the_page_goes_on(
+    session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LOOKED_THROUGH", 10)
+    await write_audit(session, cast.teacher, "erase", "student", "s0", reason="the rare one")
+    for number in range(34):
+        await write_audit(session, cast.teacher, "change", "student", f"s{number + 1}")
+    for wanted in (
+        AuditFilter(action="erase"),
+        AuditFilter(text="rare one", to_on=date.today() + timedelta(days=1)),
+        AuditFilter(resource_id="s0"),
+        AuditFilter(action="erase", username="teacher", resource="student", outcome="done"),
+    ):
+        found: list[str | None] = []
+        pages = 0
+        cursor: str | None = None
+        while True:
+            page = await list_audit(session, PageRequest(5, cursor), wanted)
+            found += [entry.reason for entry in page.items]
+            pages += 1
+            cursor = page.next
+            if cursor is None:
+                break
+        assert found == ["the rare one"], wanted
+        assert pages == 4, wanted
+    paired = await list_audit(session, PageRequest(5), AuditFilter(resource="student", resource_id="s0"))
+    assert [entry.reason for entry in paired.items] == ["the rare one"], "an index finds it at once"
+    assert paired.next is None
+
+
+async def test_whoever_is_not_there_did_nothing(session: Session, cast: Cast) -> None:
+    await write_audit(session, cast.teacher, "create", "student", "s1", reason="first")
+    assert (await list_audit(session, PageRequest(5), AuditFilter(username="nobody"))).items == []
+    assert await found(session, person_id=cast.teacher.person_id, action="create") == ["first"]
+    assert await found(session, person_id=cast.mentor.person_id) == []
 
 
 def test_a_text_is_looked_for_within_a_month_at_most() -> None:

@@ -240,6 +240,46 @@ async def test_a_fixed_roll_keeps_the_seat_of_a_record_that_went_into_a_later_on
     assert await is_exact()
 
 
+async def test_a_fixed_roll_keeps_the_seat_of_a_record_that_was_there_beside_a_later_one(
+    session: Session, cast: Cast
+) -> None:
+    """Seen: a child entered a second time before the first record left was missing from the round that was closed before, once they were merged."""
+    gone = cast.students_a[0]
+
+    async def enrolled() -> int:
+        query = FigureQuery(cast.round, "math", school_id=cast.school_a)
+        return (await read_figures(session, cast.coordinator, query)).enrolled
+
+    async def is_exact() -> bool:
+        found = await reconcile(session)
+        assert (found.different, found.differences) == (0, [])
+        return True
+
+    version = (await read_round(session, cast.admin, cast.round)).version
+    await set_round_state(
+        session, cast.admin, cast.round, version=version, state="closed", reason="told", clock=CLOCK
+    )
+    there = await enrolled()
+    again = NewStudent(cast.school_a, "AGAIN", "Entered Again", 2, 4)
+    kept = (await create_student(session, cast.coordinator, again, CLOCK)).id
+    record = await read_student(session, cast.coordinator, gone)
+    await mark_left(
+        session,
+        cast.coordinator,
+        gone,
+        version=record.version,
+        left_on=TODAY,
+        reason="moved",
+        clock=CLOCK,
+    )
+    merged = await merge(session, cast, kept, gone)
+    assert await enrolled() == there
+    assert await is_exact()
+    await undo(session, cast, merged)
+    assert await enrolled() == there
+    assert await is_exact()
+
+
 async def test_an_amended_past_is_followed_by_what_was_set_aside_with_the_record_that_had_it(
     session: Session, cast: Cast
 ) -> None:

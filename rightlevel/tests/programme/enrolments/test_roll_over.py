@@ -39,6 +39,8 @@ from rightlevel.programme.figures import FigureQuery, read_figures
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.students import (
     NewStudent,
+    StudentChange,
+    change_student,
     create_student,
     delete_student,
     mark_returned,
@@ -68,6 +70,9 @@ select (to_jsonb(st) - 'version' - 'changed_at')::text as text from student st o
 -- name: places
 -- Classes and past enrolments.
 select c::text as text from class c union all select p::text from past_enrolment p order by 1
+-- name: years_of
+-- The school years of a child's past enrolments.
+select array_agg(school_year_id) as years from past_enrolment where student_id = %(student)s
 -- name: counts
 -- What is counted as enrolled.
 select e::text as text from school_enrolled e where children <> 0 union all
@@ -210,6 +215,23 @@ async def test_it_is_undone_exactly_until_the_first_result_of_the_new_year(
     with pytest.raises(RollOverStands) as stands:
         await undo_roll_over(session, cast.coordinator, second.id, reason="too late", clock=clock)
     assert "2027" in str(stands.value)
+
+
+async def test_a_sex_corrected_in_the_new_year_leaves_nothing_of_that_year_behind_when_it_is_undone(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    """Seen: the new year's class was named by an enrolment that was undone, and could never be deleted again."""
+    done = await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
+    child = await read_student(session, cast.coordinator, cast.students_a[0])
+    change = StudentChange(child.version, sex=3 - child.sex, reason="written down wrongly")
+    await change_student(session, cast.coordinator, child.id, change, clock)
+    undone = await undo_roll_over(session, cast.coordinator, done.id, reason="too early", clock=clock)
+    assert (undone.left_as_they_are, undone.classes_removed) == (0, 1)
+    now = await read_student(session, cast.coordinator, child.id)
+    assert (now.school_year_id, now.sex) == (cast.school_year, 3 - child.sex)
+    years = await session.fetch_value(QUERIES["years_of"], {"student": child.id})
+    assert years == [cast.school_year]
+    await assert_exact(session)
 
 
 async def test_who_was_entered_in_the_new_year_stays_there_whatever_record_was_made_one_with_it(

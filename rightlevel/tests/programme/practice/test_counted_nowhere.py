@@ -37,7 +37,7 @@ from rightlevel.programme.rounds import (
 from rightlevel.programme.verification import NewDraw, draw_sample, plan_draw
 from rightlevel.settings import Settings
 from rightlevel.web.app import all_routes, build_app
-from rightlevel.web.pages import operations
+from rightlevel.web.operations import pages as operations
 
 pytestmark = pytest.mark.anyio
 

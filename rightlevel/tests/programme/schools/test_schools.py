@@ -18,6 +18,7 @@ from rightlevel.programme.schools import (
     SchoolHasPast,
     SchoolSearch,
     YearChange,
+    YearIsCurrent,
     change_class,
     change_grades,
     change_school,
@@ -188,6 +189,25 @@ async def test_years_do_not_overlap_and_one_is_current(
         await delete_year(session, cast.coordinator, cast.school_year, reason="x", clock=clock)
     await delete_year(session, cast.coordinator, new.id, reason="too early", clock=clock)
     assert not (await restore_year(session, cast.coordinator, new.id)).is_current
+
+
+async def test_there_is_a_current_year_until_another_is(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    empty = await create_year(
+        session, cast.coordinator, NewYear("2027", date(2027, 1, 1), date(2027, 12, 31), is_current=True)
+    )
+    with pytest.raises(YearIsCurrent):
+        await delete_year(session, cast.coordinator, empty.id, reason="too early", clock=clock)
+    with pytest.raises(YearIsCurrent):
+        await change_year(
+            session, cast.coordinator, empty.id, YearChange(empty.version, name="2028", is_current=False)
+        )
+    now = await current_year(session)
+    assert now is not None
+    assert (now.id, now.name) == (empty.id, "2027")
+    await change_year(session, cast.coordinator, cast.school_year, YearChange(2, is_current=True))
+    await delete_year(session, cast.coordinator, empty.id, reason="too early", clock=clock)
 
 
 async def test_classes_are_kept_by_school_grade_and_section(

@@ -18,6 +18,7 @@ from rightlevel.programme.students import (
     StudentSearch,
     count_students,
     create_student,
+    delete_student,
     list_students,
     mark_left,
 )
@@ -64,13 +65,74 @@ async def test_who_left_is_listed_and_counted(session: Session, cast: Cast, cloc
     assert await count_students(session, leader, StudentSearch(status="active", search=" ")) == 7
 
 
+async def test_a_choice_of_all_children_is_in_order_and_goes_on_from_page_to_page(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    leader, a, b = cast.coordinator, cast.school_a, cast.school_b
+    for number in range(9):
+        new = NewStudent(
+            (a, b)[number % 2], f"K{number}", f"Kim {9 - number}", 1 + number % 2, 3 + number % 3
+        )
+        await create_student(session, leader, new, clock)
+    for asked, wanted in (
+        (StudentSearch(grade=4), ["Kim 2", "Kim 5", "Kim 8"]),
+        (StudentSearch(grade=4, sex=1), ["Kim 5"]),
+        (StudentSearch(search="kim", status="active"), [f"Kim {each}" for each in range(1, 10)]),
+        (StudentSearch(sex=9), []),
+        (StudentSearch(grade=12), []),
+        (StudentSearch(grade=10**12), []),
+        (StudentSearch(grade=4, status="left"), []),
+    ):
+        found: list[str] = []
+        part = await list_students(session, leader, PageRequest(2), asked)
+        while True:
+            found += [row.name for row in part.items]
+            if part.next is None:
+                break
+            part = await list_students(session, leader, PageRequest(2, part.next), asked)
+        assert found == wanted, asked
+        assert await count_students(session, leader, asked) == len(wanted), asked
+
+
+async def test_deleted_children_are_found_among_themselves(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    leader = cast.coordinator
+    made = await create_student(session, leader, NewStudent(cast.school_a, "GONE", "Sok Gone", 1, 3), clock)
+    await delete_student(session, leader, made.id, reason="twice", clock=clock)
+    for asked in (
+        StudentSearch(deleted=True),
+        StudentSearch(deleted=True, search="sok"),
+        StudentSearch(deleted=True, search="gone"),
+        StudentSearch(deleted=True, grade=3),
+    ):
+        assert [row.id for row in (await list_students(session, leader, PageRequest(), asked)).items] == [
+            made.id
+        ]
+        assert await count_students(session, leader, asked) == 1
+    for asked in (
+        StudentSearch(search="sok"),
+        StudentSearch(search="gone"),
+        StudentSearch(deleted=True, grade=4),
+    ):
+        assert (await list_students(session, leader, PageRequest(), asked)).items == []
+
+
+SEARCH = ("by_search", "live")
+
+
 @pytest.mark.parametrize(
     ("query", "parts", "indexes"),
     [
-        ("find_students", ("live", "active"), {"student_by_code", "student_by_name"}),
-        ("count_found_students", ("live",), {"student_by_code", "student_by_name"}),
-        ("list_students", ("live", "left"), {"student_left_by_name"}),
-        ("count_students", ("live", "left"), {"student_left_by_name"}),
+        ("find_students", SEARCH, {"student_by_code", "student_by_kind"}),
+        ("count_found_students", SEARCH, {"student_by_code", "student_by_kind"}),
+        ("find_students", ("live",), {"student_by_kind"}),
+        (
+            "find_students",
+            ("deleted", "by_search"),
+            {"student_deleted_by_kind"},
+        ),
+        ("list_students", ("live", "of_all"), {"student_by_name"}),
     ],
 )
 def test_each_way_goes_down_its_own_index(
@@ -84,6 +146,9 @@ def test_each_way_goes_down_its_own_index(
         "code": "sok",
         "rows": 51,
         "bound": 101,
+        "grades": [3],
+        "sexes": [1, 2],
+        "statuses": ["active"],
     }
     with psycopg.connect(new_database().conninfo) as connection:
         connection.execute("set enable_seqscan = off")
@@ -91,6 +156,6 @@ def test_each_way_goes_down_its_own_index(
         rows = connection.execute(b"explain " + text.encode(), values).fetchall()
     plan = "\n".join(row[0] for row in rows)
     assert indexes <= {each for each in indexes if each in plan}, plan
-    if "student_by_code" in indexes:
-        assert "Index Cond: (lower(code) = 'sok'" in plan, plan
+    if "by_search" in parts:
+        assert "deleted" in parts or "Index Cond: (lower(code) = 'sok'" in plan, plan
         assert "name_key >= 'sok'" in plan, plan

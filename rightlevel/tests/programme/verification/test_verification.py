@@ -37,6 +37,7 @@ from rightlevel.programme.verification import (
     RetestAnswer,
     answer_returned,
     draw_sample,
+    draws,
     list_draws,
     list_returned,
     plan_draw,
@@ -604,7 +605,7 @@ async def test_only_open_and_closed_rounds_are_drawn_from(
 
 
 async def test_agreement_is_told_by_teacher_school_and_tool_and_hidden_below_ten(
-    session: Session, cast: Cast, clock: StandingClock
+    session: Session, cast: Cast, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
         child = await session.fetch_value(
@@ -624,6 +625,12 @@ async def test_agreement_is_told_by_teacher_school_and_tool_and_hidden_below_ten
     assert (await read_agreement(session, cast.mentor_elsewhere, round_id=cast.round, subject="math"))[
         0
     ].agreement.n == 0
+    monkeypatch.setattr(draws, "MAX_ROWS", 1)
+    with pytest.raises(Invalid) as refused:
+        await read_agreement(session, cast.coordinator, round_id=cast.round, subject="math", by="school")
+    assert [each.field for each in refused.value.faults] == ["by"], (
+        "more than one answer may hold is told, not cut off"
+    )
     (few,) = await read_agreement(session, cast.coordinator, round_id=cast.round, subject="language")
     assert (few.agreement.n, few.agreement.exact) == (0, None)
     with pytest.raises(Forbidden):

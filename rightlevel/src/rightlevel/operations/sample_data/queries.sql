@@ -73,7 +73,7 @@ from (
     join round rd on rd.id = r.round_id
     where r.school_id = %(school_id)s and r.subject = %(subject)s::subject and r.rank is not null and r.deleted_at is null
     order by r.student_id, rd.starts_on desc) latest
-order by rank, id
+order by latest.rank, latest.id
 limit %(rows)s
 
 -- name: mark_as_demonstration

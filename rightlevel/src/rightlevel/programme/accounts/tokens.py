@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from uuid import UUID
 
 from flatwater.clock import Clock
 from flatwater.paging import Page, PageRequest
@@ -13,6 +12,7 @@ from rightlevel.programme.accounts import store
 from rightlevel.programme.accounts.model import OpenSession, Person, TokenMade, TokenRow
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import TABLE, Actor, TokenReach, require
 
 MAX_TOKENS = 20
@@ -38,7 +38,7 @@ async def list_sessions(session: Session, actor: Actor, page: PageRequest) -> Pa
 async def revoke_session(session: Session, actor: Actor, session_id: str) -> None:
     """Ends one of the actor's own sessions, at once everywhere. *Errors*: NotFound."""
     require(actor, "manage", "self")
-    if not _is_uuid(session_id) or not await store.end_session(session, actor.person_id, session_id):
+    if not is_uuid(session_id) or not await store.end_session(session, actor.person_id, session_id):
         raise NotFound
     await write_audit(session, actor, "revoke", "session", session_id)
 
@@ -108,7 +108,7 @@ async def create_token(
 async def revoke_token(session: Session, actor: Actor, token_id: str, clock: Clock) -> None:
     """Ends one of the actor's own tokens. *Errors*: NotFound."""
     require(actor, "manage", "self")
-    if not _is_uuid(token_id) or not await store.revoke_token_row(
+    if not is_uuid(token_id) or not await store.revoke_token_row(
         session, actor.person_id, token_id, clock.now()
     ):
         raise NotFound
@@ -143,14 +143,6 @@ async def revoke_token_of(
 ) -> None:
     """Ends somebody's API token at once, for admins. *Errors*: Forbidden, NotFound."""
     require(actor, "manage", "token_of_others")
-    if not _is_uuid(token_id) or not await store.revoke_token_row(session, person_id, token_id, clock.now()):
+    if not is_uuid(token_id) or not await store.revoke_token_row(session, person_id, token_id, clock.now()):
         raise NotFound
     await write_audit(session, actor, "revoke", "api_token", token_id, before={"person_id": person_id})
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import msgspec
@@ -43,17 +43,17 @@ async def audit_csv(database: Database, wanted: AuditFilter) -> AsyncIterator[by
 
     *Cost*: one statement for 500 rows, each in a short transaction of its own.
     """
-    yield b"\xef\xbb\xbf" + _line(COLUMNS)
+    yield b"\xef\xbb\xbf" + csv_line(COLUMNS)
     page, sent = PageRequest(ROWS_AT_ONCE), 0
     while True:
         found = await _read(database, page, wanted)
         kept = found.items[: MAX_ROWS - sent]
         sent += len(kept)
-        yield b"".join(_line(_cells(entry)) for entry in kept)
+        yield b"".join(csv_line(_cells(entry)) for entry in kept)
         if found.next is None and len(kept) == len(found.items):
             return
         if sent >= MAX_ROWS:
-            yield _line((STOPPED,))
+            yield csv_line((STOPPED,))
             return
         page = PageRequest(ROWS_AT_ONCE, found.next)
 
@@ -80,7 +80,8 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _line(cells: tuple[str, ...]) -> bytes:
+def csv_line(cells: Iterable[str]) -> bytes:
+    """Cells as one line of CSV."""
     file = io.StringIO()
     csv.writer(file).writerow(cells)
     return file.getvalue().encode()

@@ -54,22 +54,60 @@ on conflict (at, repeat_key) where repeat_key is not null do update
 set times = a.times + 1, last_at = excluded.last_at
 
 -- name: list_audit
--- The newest entries first, after a given one, of every month together. Served by each month's primary key, audit_entry_by_person and audit_entry_by_resource.
+-- The newest entries first, after a given one, of every month together. By whom, of what and when is found in an index and its order; what else is
+-- asked for is looked for among so many of those. Served by each month's primary key, audit_entry_by_person, audit_entry_by_kind,
+-- audit_entry_by_resource and audit_entry_denied.
 select a.id, a.at, p.username, a.role, a.action, a.resource, a.resource_id, a.outcome, a.before, a.after, a.reason, a.address,
     a.times, a.last_at
-from audit_entry a
+from (
+    select e.id, e.at, e.person_id, e.role, e.action, e.resource, e.resource_id, e.outcome, e.before, e.after, e.reason, e.address, e.times, e.last_at
+    from audit_entry e
+    where true
+    --? after: and e.id < %(after)s
+    --? by_people: and e.person_id = any(%(person_ids)s::bigint[])
+    --? by_person: and e.person_id = %(person_id)s
+    --? by_resource: and e.resource = %(resource)s
+    --? by_resource_id: and e.resource_id = %(resource_id)s
+    --? not_done: and e.outcome <> 'done'
+    --? since: and e.at >= %(since)s
+    --? until: and e.at < %(until)s
+    order by e.id desc
+    limit %(looked)s
+) a
 left join person p on p.id = a.person_id
 where true
---? after: and a.id < %(after)s
---? by_person: and a.person_id = %(person_id)s
---? by_resource: and a.resource = %(resource)s
---? by_resource_id: and a.resource_id = %(resource_id)s
---? by_outcome: and a.outcome = %(outcome)s
---? by_username: and a.person_id = any(array(select u.id from person u where u.username = %(username)s limit 50))
---? by_action: and a.action = %(action)s
---? since: and a.at >= %(since)s
---? until: and a.at < %(until)s
---? by_text: and concat_ws(' ', a.action, a.resource, a.resource_id, p.username, p.display_name, a.reason, a.address, a.before::text, a.after::text)
---? by_text:     ilike %(text)s
+--? of_resource_id: and a.resource_id = %(resource_id)s
+--? of_outcome: and a.outcome = %(outcome)s
+--? of_action: and a.action = %(action)s
+--? of_text: and concat_ws(' ', a.action, a.resource, a.resource_id, p.username, p.display_name, a.reason, a.address, a.before::text, a.after::text)
+--? of_text:     ilike %(text)s
 order by a.id desc
 limit %(rows)s
+
+-- name: looked_to
+-- How far back list_audit looked: the last of so many entries; null where there were fewer. Served by the same indexes.
+select min(a.id) as id
+from (
+    select e.id
+    from audit_entry e
+    where true
+    --? after: and e.id < %(after)s
+    --? by_people: and e.person_id = any(%(person_ids)s::bigint[])
+    --? by_person: and e.person_id = %(person_id)s
+    --? by_resource: and e.resource = %(resource)s
+    --? by_resource_id: and e.resource_id = %(resource_id)s
+    --? not_done: and e.outcome <> 'done'
+    --? since: and e.at >= %(since)s
+    --? until: and e.at < %(until)s
+    order by e.id desc
+    limit %(looked)s
+) a
+having count(*) = %(looked)s
+
+-- name: people_called
+-- Whoever has or had a username. Served by person_by_username.
+select id
+from person
+where username = %(username)s
+order by person.id
+limit 50

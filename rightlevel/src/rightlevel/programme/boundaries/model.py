@@ -7,15 +7,14 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from rightlevel.programme.errors import Fault
+from rightlevel.programme.errors import Fault, reason_faults
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.names import unseen_faults
 from rightlevel.programme.places import Place
 from rightlevel.programme.places.model import DEPTH
-from rightlevel.programme.students import is_uuid
 
 BoundaryKind = Literal["move", "split", "merge"]
 KINDS: tuple[BoundaryKind, ...] = get_args(BoundaryKind)
-LONGEST_REASON: Final = 200
 MOST_PLACES: Final = 2_000
 MOST_SCHOOLS: Final = 2_000
 """A district of a large country. What is larger is moved district by district; with these a change takes seconds."""
@@ -205,17 +204,15 @@ class Successor(msgspec.Struct, frozen=True):
         return place.parent_id in self.of and (self.place_ids is None or place.id in self.place_ids)
 
 
-def reason_faults(write_id: str, reason: str) -> list[Fault]:
+def deed_faults(write_id: str, reason: str) -> list[Fault]:
     """What is wrong with a deed's id and reason."""
     faults = [] if is_uuid(write_id) else [Fault("id", "A UUID", write_id[:60])]
-    if not 1 <= len(reason.strip()) <= LONGEST_REASON:
-        faults.append(Fault("reason", "Between 1 and 200 characters", reason[:60]))
-    return faults
+    return faults + reason_faults(reason)
 
 
 def plan_faults(plan: BoundaryPlan) -> list[Fault]:
     """What is wrong with a plan by itself."""
-    faults = reason_faults(plan.id, plan.reason)
+    faults = deed_faults(plan.id, plan.reason)
     if plan.kind not in KINDS:
         faults.append(Fault("kind", "One of: move, split, merge", plan.kind[:60]))
     count = len(set(plan.place_ids))

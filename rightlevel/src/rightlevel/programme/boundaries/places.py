@@ -21,16 +21,16 @@ from rightlevel.programme.boundaries.model import (
     Part,
     Standing,
     Successor,
+    deed_faults,
     move_faults,
     new_place_faults,
     plan_faults,
-    reason_faults,
     split_faults,
 )
 from rightlevel.programme.errors import AlreadyTaken, Conflict, Fault, Invalid, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.places import Place, read_place
-from rightlevel.programme.students import is_uuid
 
 
 class TooMuchToMove(Conflict):
@@ -348,7 +348,7 @@ async def undo_boundary_change(
     BoundaryStands once schools or places were added, moved or closed since.
     """
     require(actor, "change", "place")
-    faults = reason_faults(change_id, reason)
+    faults = deed_faults(change_id, reason)
     if any(each.field == "id" for each in faults) or await store.find_change(session, change_id) is None:
         raise NotFound
     if faults:

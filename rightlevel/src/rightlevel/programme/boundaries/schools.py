@@ -21,11 +21,12 @@ from rightlevel.programme.boundaries.model import (
     SchoolPreview,
     SchoolSplit,
     SchoolUndone,
-    reason_faults,
+    deed_faults,
 )
 from rightlevel.programme.boundaries.store import ClassThere, GoingChild
 from rightlevel.programme.enrolments import CodeTaken, Transfer, transfer_student
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require, sees_small_cells
 from rightlevel.programme.schools import (
     NewSchool,
@@ -35,7 +36,6 @@ from rightlevel.programme.schools import (
     read_school,
     school_for_write,
 )
-from rightlevel.programme.students import is_uuid
 
 CLASSES = PageRequest(1_000)
 
@@ -220,7 +220,7 @@ async def _both(
     session: Session, actor: Actor, school_id: int, merge: SchoolMerge, *, hold: bool = False
 ) -> tuple[School, School]:
     """The school that goes and the one it goes into. *Errors*: NotFound, Invalid with every fault."""
-    faults = reason_faults(merge.id, merge.reason)
+    faults = deed_faults(merge.id, merge.reason)
     found: dict[int, School] = {}
     for each in sorted({school_id, merge.into_school_id}):
         try:
@@ -247,7 +247,7 @@ async def _both(
 
 
 async def _require_classes(session: Session, actor: Actor, school: School, split: SchoolSplit) -> None:
-    faults = reason_faults(split.id, split.reason)
+    faults = deed_faults(split.id, split.reason)
     there = {each.id for each in (await list_classes(session, actor, CLASSES, school_id=school.id)).items}
     if school.is_deleted:
         raise NotFound
@@ -359,7 +359,7 @@ async def undo_school_change(
     made = await store.find_school_change(session, change_id) if is_uuid(change_id) else None
     if made is None:
         raise NotFound
-    faults = reason_faults(change_id, reason)
+    faults = deed_faults(change_id, reason)
     if faults:
         raise Invalid(faults=tuple(faults))
     if not await store.hold_school_change(session, change_id):

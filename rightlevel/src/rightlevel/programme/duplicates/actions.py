@@ -23,12 +23,12 @@ from rightlevel.programme.duplicates.model import (
     Moved,
     Record,
     Swap,
-    reason_faults,
     standing,
 )
 from rightlevel.programme.duplicates.names import read_name
 from rightlevel.programme.duplicates.scoring import Child
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, Stale
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, Stale, reason_faults
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.schools import read_school
@@ -36,7 +36,6 @@ from rightlevel.programme.students import (
     changing,
     faults_of_return,
     find_away,
-    is_uuid,
     read_student,
     student_for_write,
 )
@@ -228,8 +227,9 @@ async def _carry(
         )
     was_aside = await store.aside_past(session, gone_id)
     carried = {what: await store.carry(session, what, gone_id, kept_id) for what in store.CARRIED}
-    told = await store.tell_last_stint(session, gone_id, kept_id, clock.now())
     aside = [each for each in was_aside if each in carried["past"]]
+    newly = [each for each in carried["past"] if each not in aside]
+    told = await store.tell_seats(session, gone_id, kept_id, newly, clock.now())
     return Moved(plain, swapped, set_aside, **carried, told=told, aside=aside)
 
 
@@ -309,7 +309,7 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
             gone_id=gone_id,
             now=clock.now(),
         )
-    if moved.told and await store.take_last_stint(session, kept_id, moved.told) < len(moved.told):
+    if moved.told and await store.withdraw_told(session, kept_id, moved.told) < len(moved.told):
         raise CannotUndoMerge
     for what in store.CARRIED:
         ids = getattr(moved, what)
@@ -322,20 +322,21 @@ async def _carry_back(session: Session, kept_id: str, gone_id: str, moved: Moved
         await store.set_aside_as_before(session, gone_id, moved.past, moved.aside)
 
 
-async def dismiss_duplicates(session: Session, actor: Actor, one: str, other: str, clock: Clock) -> None:
+async def dismiss_duplicates(
+    session: Session, actor: Actor, student_id: str, other_id: str, clock: Clock
+) -> None:
     """Remembers that two records are two children, so that they are not shown again. *Errors*: NotFound, OutOfScope, NotMergeable."""
     require(actor, "merge", "student")
-    for student_id in (one, other):
-        if not is_uuid(student_id):
+    for each in (student_id, other_id):
+        if not is_uuid(each):
             raise NotFound
-        student = await read_student(session, actor, student_id)
+        student = await read_student(session, actor, each)
         require_scope(actor, student.school_id, class_id=student.class_id)
-    if one.lower() == other.lower():
+    if student_id.lower() == other_id.lower():
         raise NotMergeable
-    if await store.say_not(session, one, other, person_id=actor.person_id, now=clock.now()):
-        await write_audit(
-            session, actor, "keep_apart", "student", one.lower(), after={"other": other.lower()}
-        )
+    if await store.say_not(session, student_id, other_id, person_id=actor.person_id, now=clock.now()):
+        after = {"other": other_id.lower()}
+        await write_audit(session, actor, "keep_apart", "student", student_id.lower(), after=after)
 
 
 async def list_merges(session: Session, actor: Actor, school_id: int, page: PageRequest) -> Page[Merged]:

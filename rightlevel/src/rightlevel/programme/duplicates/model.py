@@ -7,13 +7,10 @@ from typing import Final
 
 import msgspec
 
-from rightlevel.programme.errors import Fault
-
 MOST_PAIRS: Final = 100
 """What somebody can look through; the likeliest come first."""
 MOST_CHILDREN: Final = 5_000
 """A school of more children is no school: the largest of the registries read has under 4,000."""
-LONGEST_REASON: Final = 200
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -149,10 +146,3 @@ def standing(one: HeldResult, other: HeldResult) -> tuple[HeldResult, HeldResult
         )
 
     return (one, other) if weight(one) >= weight(other) else (other, one)
-
-
-def reason_faults(reason: str) -> list[Fault]:
-    """What is wrong with a reason."""
-    if 1 <= len(reason.strip()) <= LONGEST_REASON:
-        return []
-    return [Fault("reason", "Between 1 and 200 characters", reason[:60])]

@@ -87,28 +87,37 @@ update past_enrolment p
 set is_aside = p.id = any(%(aside)s::bigint[])
 where p.id = any(%(ids)s::bigint[]) and p.student_id = %(student_id)s::uuid and p.is_aside <> (p.id = any(%(aside)s::bigint[]))
 
--- name: tell_last_stint
--- Where the record that goes stands to this moment, told of the child that stays for as long as that one had no seat of that year itself and a fixed
--- roll holds it: an empty seat of a fixed roll is neither lost nor told twice. Set aside first: only a change is counted, an insert never is.
+-- name: tell_seats
+-- Where the record that goes stands to this moment, and where it stood but was set aside (aside), told of the child that stays for as long as that one
+-- had no seat of that year itself and a fixed roll holds it: a seat of a fixed roll is neither lost nor told twice. Set aside first: only a change is
+-- counted, an insert never is.
 insert into past_enrolment (student_id, school_id, school_year_id, class_id, grade, sex, until_on, reason, from_number, until_number, is_aside)
-select %(to_id)s::uuid, g.school_id, g.school_year_id, g.class_id, g.grade, g.sex, told_day(%(now)s), 'merged', lower(part), upper(part), true
-from student g
-cross join (select nextval('stint_number') as now) number
-cross join lateral unnest(int8multirange(int8range(g.stint_number, number.now)) - coalesce((
+select %(to_id)s::uuid, g.school_id, g.school_year_id, g.class_id, g.grade, g.sex, g.until_on, 'merged', lower(part), upper(part), true
+from (select nextval('stint_number') as now) number
+cross join lateral (
+    select st.school_id, st.school_year_id, st.class_id, st.grade, st.sex, told_day(%(now)s) as until_on, st.stint_number as from_number,
+        number.now as seat_until
+    from student st
+    where st.id = %(from_id)s::uuid and st.status = 'active'
+    union all
+    select p.school_id, p.school_year_id, p.class_id, p.grade, p.sex, p.until_on, p.from_number, coalesce(p.seat_until, number.now)
+    from past_enrolment p
+    where p.id = any(%(aside)s::bigint[]) and p.student_id = %(to_id)s::uuid and p.is_aside) g
+cross join lateral unnest(int8multirange(int8range(g.from_number, g.seat_until)) - coalesce((
     select range_agg(int8range(o.from_number, o.seat_until))
     from base_seat o
     where o.student_id = %(to_id)s::uuid and o.school_year_id = g.school_year_id), '{}')) part
-where g.id = %(from_id)s::uuid and g.status = 'active' and exists (
+where exists (
     select 1 from round rd where rd.school_year_id = g.school_year_id and rd.roll_number <@ part)
 returning id
 
--- name: seat_last_stint
+-- name: seat_told
 -- Gives stints that were told their seats, or takes the seats away before the stints go.
 update past_enrolment
 set is_aside = %(is_aside)s
 where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid
 
--- name: take_last_stint
+-- name: withdraw_told
 -- Takes stints away that a merge told.
 delete from past_enrolment
 where id = any(%(ids)s::bigint[]) and student_id = %(student_id)s::uuid
@@ -201,7 +210,7 @@ where id = %(merge_id)s::uuid and undone_at is null
 
 -- name: list_merges
 -- The merges of a school's children, the latest first; one that was taken back while both are there: who went elsewhere since is named to nobody
--- here. Served by student_merge_by_kept.
+-- here. Served by student_by_school, student_deleted_by_school and student_merge_by_kept.
 select m.id::text as id, m.kept_id::text as kept_id, k.name as kept_name, k.code as kept_code, m.gone_id::text as gone_id, g.name as gone_name,
     g.code as gone_code, m.reason, jsonb_array_length(coalesce(m.moved -> 'results', '[]'))::integer as results,
     coalesce((m.moved ->> 'set_aside')::integer, 0) as set_aside, m.merged_at, p.display_name as merged_by, m.undone_at
@@ -210,7 +219,14 @@ join student k on k.id = m.kept_id
 join student g on g.id = m.gone_id
 join person p on p.id = m.merged_by
 where true
---? by_school: and k.school_id = %(school_id)s and (m.undone_at is null or g.school_id = k.school_id)
+--? by_school: and m.id = any(array(
+--? by_school:     select o.id
+--? by_school:     from (
+--? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is null
+--? by_school:         union all
+--? by_school:         select st.id from student st where st.school_id = %(school_id)s and st.deleted_at is not null) c
+--? by_school:     cross join lateral (select n.id from student_merge n where n.kept_id = c.id offset 0) o))
+--? by_school: and (m.undone_at is null or g.school_id = k.school_id)
 --? by_id: and m.id = %(merge_id)s::uuid
 --? after: and (m.merged_at, m.id) < (%(after_at)s, %(after_id)s::uuid)
 order by m.merged_at desc, m.id desc

@@ -110,21 +110,25 @@ async def set_aside_as_before(
     await session.execute(_queries["set_aside_as_before"], values)
 
 
-async def tell_last_stint(session: Session, gone_id: str, kept_id: str, now: datetime) -> list[int]:
-    """Tells of the child that stays where the record that goes stands, where a fixed roll would lose that seat; the ids of those stints."""
-    values = {"from_id": gone_id, "to_id": kept_id, "now": now}
-    ids = [int(row.id) for row in await session.fetch_all(_queries["tell_last_stint"], values, into=_Id)]
+async def tell_seats(
+    session: Session, gone_id: str, kept_id: str, aside: Sequence[int], now: datetime
+) -> list[int]:
+    """Tells of the child that stays where the record that goes stands, and stood where it was set aside now, where a fixed roll would lose that
+    seat; the ids of those stints.
+    """
+    values = {"from_id": gone_id, "to_id": kept_id, "aside": list(aside), "now": now}
+    ids = [int(row.id) for row in await session.fetch_all(_queries["tell_seats"], values, into=_Id)]
     if ids:
         seated = {"ids": ids, "student_id": kept_id, "is_aside": False}
-        await session.execute(_queries["seat_last_stint"], seated)
+        await session.execute(_queries["seat_told"], seated)
     return ids
 
 
-async def take_last_stint(session: Session, kept_id: str, ids: Sequence[int]) -> int:
-    """Takes away again what `tell_last_stint` told; how many stints that were."""
+async def withdraw_told(session: Session, kept_id: str, ids: Sequence[int]) -> int:
+    """Withdraws what `tell_seats` told; how many stints that were."""
     values = {"ids": list(ids), "student_id": kept_id}
-    await session.execute(_queries["seat_last_stint"], {**values, "is_aside": True})
-    return await session.execute(_queries["take_last_stint"], values)
+    await session.execute(_queries["seat_told"], {**values, "is_aside": True})
+    return await session.execute(_queries["withdraw_told"], values)
 
 
 async def put_away(

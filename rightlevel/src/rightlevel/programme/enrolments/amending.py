@@ -10,8 +10,7 @@ from flatwater.clock import Clock
 from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.enrolments.model import reason_faults
-from rightlevel.programme.errors import Fault, Invalid, NotFound, RoundSealing, Stale
+from rightlevel.programme.errors import Fault, Invalid, NotFound, RoundSealing, Stale, reason_faults
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.rounds import amending
 from rightlevel.programme.schools import read_grades

@@ -7,11 +7,11 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.enrolments import store
 from rightlevel.programme.enrolments.forgetting import answer_instead
-from rightlevel.programme.enrolments.model import reason_faults
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, reason_faults
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.rounds import amending
-from rightlevel.programme.students import changing, code_form, is_uuid, name_key
+from rightlevel.programme.students import changing, code_form, name_key
 
 SHORTEST_PART = 3
 """Shorter parts of a name are words of every other sentence."""

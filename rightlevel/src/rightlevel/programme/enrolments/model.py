@@ -9,10 +9,9 @@ import msgspec
 
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.results import TestingStatus
-from rightlevel.programme.students import is_uuid
 
-LONGEST_REASON = 200
 MOST_CHILDREN = 5_000
 """A school of more children is no school: the largest of the registries read has under 4,000."""
 GRADES = range(1, 13)
@@ -170,13 +169,6 @@ def free_code(code: str, taken: set[str], longest: int = 40) -> str:
         if tried.lower() not in taken:
             return tried
     raise AssertionError("one of n + 1 different codes is free of n")
-
-
-def reason_faults(reason: str) -> list[Fault]:
-    """What is wrong with a reason."""
-    if 1 <= len(reason.strip()) <= LONGEST_REASON:
-        return []
-    return [Fault("reason", "Between 1 and 200 characters", reason[:60])]
 
 
 def day_faults(field: str, day: date, today: date) -> list[Fault]:

@@ -17,9 +17,8 @@ from rightlevel.programme.enrolments.model import (
     Withdrawal,
     day_faults,
     free_code,
-    reason_faults,
 )
-from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, Stale
+from rightlevel.programme.errors import AlreadyTaken, Fault, Invalid, Stale, reason_faults
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.schools import class_of_school, read_grades
 from rightlevel.programme.students import (
@@ -43,6 +42,7 @@ class CodeTaken(AlreadyTaken):
     """Another child of that school has this code. Give a new one; {free_code} is free."""
 
     code = "code_taken"
+    proposes = frozenset({"code"})
 
 
 async def transfer_student(

@@ -21,12 +21,12 @@ from rightlevel.programme.enrolments.model import (
     Undone,
     YearName,
     plan_faults,
-    reason_faults,
 )
-from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, reason_faults
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.schools import read_grades, read_school, school_for_write
-from rightlevel.programme.students import Standing, changing, is_uuid, standing_faults
+from rightlevel.programme.students import Standing, changing, standing_faults
 
 
 class NewYearMissing(Conflict):

@@ -115,7 +115,7 @@ with wanted as materialized (
     insert into class (school_id, school_year_id, grade, section)
     select %(school_id)s, %(to_year_id)s, grade, section
     from wanted
-    order by grade, section
+    order by wanted.grade, wanted.section
     on conflict (school_id, school_year_id, grade, section) do nothing
     returning id
 ), back as (
@@ -273,6 +273,15 @@ with back as materialized (
 )
 select count(*) as back
 from back
+
+-- name: forget_new_year
+-- Takes away that a child stood in the new year until it went back, which is written down where its sex was corrected there: what was undone is not
+-- told, and keeps no class. Served by past_enrolment_by_student.
+delete from past_enrolment n
+using student st, past_enrolment o
+where st.school_id = %(school_id)s and st.school_year_id = %(from_year_id)s and st.deleted_at is null and n.student_id = st.id and o.student_id = st.id
+    and n.school_year_id = %(to_year_id)s and n.until_number = st.stint_number
+    and o.school_year_id = %(from_year_id)s and o.until_number = st.stint_number and o.reason = 'correction'
 
 -- name: remove_classes
 -- Takes away the classes that a roll-over made and that nothing stands in; those it brought back are deleted again. How many.

@@ -228,9 +228,10 @@ async def count_results_of_new_year(session: Session, standing: Standing) -> int
 async def move_back(
     session: Session, standing: Standing, *, person_id: int, reason: str, now: datetime
 ) -> tuple[int, int]:
-    """Takes children back and unused classes away; how many of each. *Cost*: three statements."""
+    """Takes children back and unused classes away; how many of each. *Cost*: four statements."""
     values = {**msgspec.structs.asdict(standing), "person_id": person_id, "reason": reason, "now": now}
     back = cast("int", await session.fetch_value(_roll_over["move_back"], values))
+    await session.execute(_roll_over["forget_new_year"], values)
     removed = cast("int", await session.fetch_value(_roll_over["remove_classes"], values))
     await session.execute(_roll_over["mark_undone"], values)
     return back, removed

@@ -6,6 +6,7 @@ Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and 
 
 from rightlevel.programme.exchange.actions import (
     ImportCollided,
+    ImportInterrupted,
     fail_run,
     import_sheet,
     list_faults,
@@ -39,6 +40,7 @@ __all__ = [
     "ColumnMapping",
     "ImportCollided",
     "ImportFault",
+    "ImportInterrupted",
     "ImportOutcome",
     "ImportRun",
     "ImportSource",

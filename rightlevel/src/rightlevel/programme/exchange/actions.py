@@ -46,6 +46,12 @@ class ImportCollided(Conflict):
     code = "import_collided"
 
 
+class ImportInterrupted(Conflict):
+    """Nothing was heard of this import for two minutes, so it was told that it is interrupted, and nothing of it was saved. Import it again."""
+
+    code = "import_interrupted"
+
+
 class _WhatWouldBe(Exception):
     """Ends a dry run: what was done is undone."""
 
@@ -93,7 +99,7 @@ async def import_sheet(
     Rows are matched by key: a school by its code, a child by its school's code and its own. All faults are found
     before anything is saved; they are kept with the run. Without a mapping the headers' own words are used.
     Whoever lost the right to import while it ran, or the account, imports nothing: that is asked before rows are saved and once more, held, at the end.
-    *Errors*: Forbidden, ImportCollided. *Cost*: memory that does not grow with the file; one COPY, then a few
+    *Errors*: Forbidden, ImportCollided, ImportInterrupted. *Cost*: memory that does not grow with the file; one COPY, then a few
     statements over all rows. Counts are locked only while rows are saved, after all reading and judging.
     """
     await _require_importer(session, actor)
@@ -330,7 +336,9 @@ async def _end(
 ) -> None:
     if outcome.faults or outcome.left_out:
         await store.keep_faults(session, run_id)
-    await store.end_run(session, run_id, "done" if outcome.is_saved else "faulty", outcome, clock.now())
+    state = "done" if outcome.is_saved else "faulty"
+    if not await store.end_run(session, run_id, state, outcome, clock.now()):
+        raise ImportInterrupted
     told = {"kind": new.kind, "filename": new.filename, "rows": outcome.rows, "is_dry_run": new.is_dry_run}
     counts = {name: getattr(outcome, name) for name in COUNTS}
     await write_audit(
@@ -347,8 +355,10 @@ async def _end(
 async def fail_run(
     session: Session, actor: Actor | None, run_id: str, new: NewRun, rows: int, message: str, clock: Clock
 ) -> None:
-    """Ends a run that could not go on, in a transaction of its own."""
-    await store.end_run(session, run_id, "failed", ImportOutcome(rows, message=message[:500]), clock.now())
+    """Ends a run that could not go on, in a transaction of its own; how one ended that has ended already stays."""
+    ended = ImportOutcome(rows, message=message[:500])
+    if not await store.end_run(session, run_id, "failed", ended, clock.now()):
+        return
     after = {"kind": new.kind, "filename": new.filename, "rows": rows}
     await write_audit(
         session, actor, "run", "import", run_id, after=after, outcome="failed", reason=message[:500]

@@ -801,12 +801,12 @@ order by f.is_left_out, f.row_number, f.id
 limit %(most)s
 
 -- name: end_run
--- Writes down how a run ended.
+-- Writes down how a run ended, unless that is told already: saved is saved, and of what was told to be interrupted nothing is saved.
 update import_run
 set state = %(state)s::import_state, ended_at = %(now)s, rows_read = %(rows_read)s, bytes_done = bytes_total, added = %(added)s,
     changed = %(changed)s, unchanged = %(unchanged)s, faults = %(faults)s, left_out = %(left_out)s, skipped = %(skipped)s,
     message = %(message)s
-where id = %(id)s::uuid
+where id = %(id)s::uuid and ended_at is null
 
 -- name: keep_runs
 -- Says that the runs of a process are alive. Served by import_run_under_way.

@@ -322,12 +322,12 @@ async def keep_faults(session: Session, run_id: str) -> None:
 
 async def end_run(
     session: Session, run_id: str, state: RunState, outcome: ImportOutcome, now: datetime
-) -> None:
-    """Writes down how a run ended."""
+) -> bool:
+    """Writes down how a run ended; False where that was told already, and stays."""
     values = {"id": run_id, "state": state, "now": now, "rows_read": outcome.rows, "message": outcome.message}
     names = ("added", "changed", "unchanged", "faults", "left_out", "skipped")
     counts = {name: getattr(outcome, name) for name in names}
-    await session.execute(_queries["end_run"], values | counts)
+    return await session.execute(_queries["end_run"], values | counts) == 1
 
 
 async def keep_runs(session: Session, owner: str) -> int:

@@ -49,11 +49,15 @@ with unit as materialized (
 ), enrolled as (
     select coalesce(sum(e.children), 0)::bigint as children
     from unit
-    join (
-        select school_id, grade, sex, children from school_roll where round_id = %(round_id)s and subject = %(subject)s::subject
+    -- school by school: joined as a whole, the counts of the whole country would be read for one of them
+    cross join lateral (
+        select k.grade, k.sex, k.children
+        from school_roll k
+        where k.school_id = unit.id and k.round_id = %(round_id)s and k.subject = %(subject)s::subject
         union all
-        select school_id, grade, sex, children from school_enrolled
-        where school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e on e.school_id = unit.id
+        select n.grade, n.sex, n.children
+        from school_enrolled n
+        where n.school_id = unit.id and n.school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e
     where true
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s
@@ -182,13 +186,17 @@ with year as materialized (
     --? of_sexes: select e.sex::bigint as key,
         sum(e.children) as children
     from unit
-    join (
-        select school_id, round_id, grade, sex, children from school_roll where subject = %(subject)s::subject
+    -- school by school, as above
+    cross join lateral (
+        select k.round_id, k.grade, k.sex, k.children
+        from school_roll k
+        where k.school_id = unit.id and k.round_id = unit.round_id and k.subject = %(subject)s::subject
         union all
-        select n.school_id, rd.id, n.grade, n.sex, n.children
+        select rd.id, n.grade, n.sex, n.children
         from round rd
         join school_enrolled n on n.school_year_id = rd.school_year_id
-        where rd.school_year_id = (select school_year_id from year) and rd.roll_number is null) e on e.school_id = unit.id and e.round_id = unit.round_id
+        where rd.id = unit.round_id and rd.school_year_id = (select school_year_id from year) and rd.roll_number is null
+            and n.school_id = unit.id) e
     where true
     --? by_grade: and e.grade = %(grade)s
     --? by_sex: and e.sex = %(sex)s

@@ -74,13 +74,10 @@ def _link(named: Path, path: Path) -> None:
 
 async def _run(path: Path) -> Workbook:
     # -I: nothing but the interpreter's own folders, so that no file that lies around is loaded.
+    reader = (sys.executable, "-I", PROGRAM)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        PROGRAM,
-        str(path),
-        str(MEMORY_BYTES),
-        str(CPU_S),
+        *reader,
+        *map(str, (path, MEMORY_BYTES, CPU_S)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

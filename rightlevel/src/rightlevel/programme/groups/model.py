@@ -9,9 +9,9 @@ import msgspec
 
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
-from rightlevel.programme.students.model import is_uuid
 
 Bands = list[list[str]]
 """The levels that learn together, lowest band first, each level once."""

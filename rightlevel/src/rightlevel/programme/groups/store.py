@@ -153,7 +153,7 @@ async def find_group(session: Session, group_id: int) -> GroupRow:
     return row
 
 
-def _within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, Any]]:
+def within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, Any]]:
     """The query within the actor's reach, and the values for it."""
     held = cast("Subject", subject)
     values = {"scope_schools": actor.scope.whole_schools(held), "scope_classes": actor.scope.classes(held)}
@@ -162,7 +162,7 @@ def _within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, 
 
 async def members_of(session: Session, actor: Actor, group: GroupRow) -> list[Member]:
     """Those of a group's children whom the actor may see. *Cost*: one statement."""
-    query, values = _within(actor, group.subject, _queries["members"])
+    query, values = within(actor, group.subject, _queries["members"])
     values |= {
         "group_id": group.id,
         "person_id": actor.person_id,
@@ -176,7 +176,7 @@ async def page_of_ungrouped(
     session: Session, actor: Actor, grouping: Grouping, page: PageRequest
 ) -> Page[Ungrouped]:
     after = page.key(tuple[str])
-    query, values = _within(actor, grouping.subject, _queries["ungrouped"])
+    query, values = within(actor, grouping.subject, _queries["ungrouped"])
     parts = ["accepted" if grouping.state == "accepted" else "proposed", *(["after"] if after else [])]
     values |= {
         "school_id": grouping.school_id,
@@ -344,7 +344,7 @@ async def page_of_groupings(
 async def rechecked(
     session: Session, actor: Actor, school_id: int, subject: str, *, student_id: str | None = None
 ) -> list[Rechecked]:
-    query, values = _within(actor, subject, _queries["rechecked"])
+    query, values = within(actor, subject, _queries["rechecked"])
     query = query.plus("by_student") if student_id is not None else query
     values |= {"school_id": school_id, "subject": subject, "student_id": student_id, "rows": MAX_CHILDREN}
     return await session.fetch_all(query, values, into=Rechecked)

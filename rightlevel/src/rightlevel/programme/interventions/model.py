@@ -9,9 +9,9 @@ import msgspec
 
 from rightlevel.programme.days import STANDING
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.names import unseen_faults
-from rightlevel.programme.students.model import is_uuid
 
 Outcome = Literal["completed", "improved", "stopped", "moved"]
 OUTCOMES: tuple[Outcome, ...] = ("completed", "improved", "stopped", "moved")

@@ -12,6 +12,7 @@ from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.interventions.model import (
     Enrolment,
     EnrolmentChange,
@@ -21,7 +22,6 @@ from rightlevel.programme.interventions.model import (
     InterventionWrite,
 )
 from rightlevel.programme.permissions import Scope
-from rightlevel.programme.students.model import is_uuid
 
 _queries = load_queries(__package__ or "")
 

@@ -12,6 +12,7 @@ from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.photos import store
 from rightlevel.programme.photos.model import (
@@ -25,7 +26,7 @@ from rightlevel.programme.photos.model import (
 )
 from rightlevel.programme.photos.shrinking import Shrinker
 from rightlevel.programme.photos.storing import Store
-from rightlevel.programme.visits import changeable_visit, is_uuid, visible_visit
+from rightlevel.programme.visits import changeable_visit, visible_visit
 
 WRITE_S: Final = 5.0
 STORING_FOR: Final = timedelta(hours=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from uuid import UUID
 
 import msgspec
 
@@ -21,7 +20,7 @@ from rightlevel.programme.errors import (
     RoundSealing,
     Stale,
 )
-from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.ids import is_uuid, time_ordered_id
 from rightlevel.programme.permissions import Actor, Subject, allowed, require, require_scope
 from rightlevel.programme.results import store
 from rightlevel.programme.results.guided import (
@@ -54,7 +53,7 @@ from rightlevel.programme.results.model import (
     write_faults,
 )
 from rightlevel.programme.rounds import amending
-from rightlevel.programme.students import is_uuid, read_student
+from rightlevel.programme.students import read_student
 
 MAX_WRITES = 200
 """A device sends a class or two at once; more comes in more requests."""
@@ -446,10 +445,8 @@ async def list_without_baseline(
 
 
 def _require_uuid(text: str) -> None:
-    try:
-        UUID(text)
-    except ValueError as error:
-        raise NotFound from error
+    if not is_uuid(text):
+        raise NotFound
 
 
 async def delete_result(

@@ -9,6 +9,7 @@ from flatwater.clock import Clock
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.results import store
 from rightlevel.programme.results.model import MAX_REASON, SUBJECTS, LockAnswer
@@ -75,7 +76,7 @@ async def _set(
     faults += [
         Fault(f"result_ids.{number}", "A UUID", given[:60])
         for number, given in enumerate(result_ids[:MAX_LOCKS])
-        if not _is_uuid(given)
+        if not is_uuid(given)
     ]
     if faults:
         raise Invalid(faults=tuple(faults))
@@ -111,11 +112,3 @@ def _reason_faults(reason: str) -> list[Fault]:
     if not reason.strip():
         return [Fault("reason", "Locking and unlocking need a reason")]
     return [Fault("reason", f"At most {MAX_REASON} characters")] if len(reason) > MAX_REASON else []
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

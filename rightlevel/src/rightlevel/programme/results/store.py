@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from flatwater.paging import Page, PageRequest, page_of
+from flatwater.paging import Page, PageRequest, page_of, write_cursor
 from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
@@ -88,6 +88,11 @@ def _plain(values: Sequence[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def _single(values: Mapping[str, object]) -> dict[str, str]:
+    """Each value as an array of one, as `_plain` writes it: most writes come alone, and a call for each of twenty columns would be most of their way."""
+    return {name: "{NULL}" if value is None else f"{{{value}}}" for name, value in values.items()}
+
+
 def _texts(values: list[str | None]) -> list[str | None] | str:
     """An array of free text, left to the driver, unless there is none."""
     return values if any(values) else _plain(values)
@@ -101,6 +106,16 @@ def _columns(structs: Sequence[msgspec.Struct]) -> dict[str, tuple[Any, ...]]:
 
 async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Facts]:
     """What the writes are judged by, in their order, locked. *Cost*: one statement."""
+    if len(writes) == 1:
+        (write,) = writes
+        alone = {
+            "numbers": 0,
+            "write_ids": write.id,
+            "student_ids": write.student_id,
+            "round_ids": write.round_id,
+            "subjects": write.subject,
+        }
+        return await session.fetch_all(_facts, _single(alone), into=Facts)
     wanted = _columns(writes)
     values = {
         "numbers": _plain(range(len(writes))),
@@ -120,10 +135,65 @@ async def write_results(
     overridden: list[str],
 ) -> dict[str, Written]:
     """The writes that were saved, by write id. *Cost*: one statement; counts are kept by its triggers."""
+    if len(judged) == 1:
+        has_changes = judged[0][1].result_id is not None
+        values = _one(*judged[0])
+    else:
+        has_changes = any(fact.result_id for _, fact in judged)
+        values = _many(judged, has_changes=has_changes)
+    values |= {
+        "person_id": actor.person_id,
+        "role": actor.role,
+        "address": actor.address,
+        "now": now,
+        "overridden": overridden,
+        "reason": next((write.reason for write, _ in judged if write.reason), None),
+        "round_id": judged[0][0].round_id,
+    }
+    rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
+    return {row.write_id: row for row in rows}
+
+
+def _one(write: ResultWrite, fact: Facts) -> dict[str, Any]:
+    """The columns of a write that came alone."""
+    has_changes = fact.result_id is not None
+    return {
+        **_single(
+            {
+                "write_ids": write.id,
+                "result_ids": fact.result_id,
+                "versions": write.version,
+                "student_ids": write.student_id,
+                "round_ids": write.round_id,
+                "subjects": write.subject,
+                "outcomes": write.outcome,
+                "ranks": rank_of_write(write),
+                "tested": write.tested_on,
+                "tools": write.tool,
+                "assents": write.assent,
+                "selected": write.is_selected,
+                "methods": write.method,
+                "school_ids": fact.school_id,
+                "class_ids": fact.class_id,
+                "grades": fact.grade,
+                "sexes": fact.sex,
+            }
+        ),
+        "notes": [write.notes] if write.notes else NO_TEXT,
+        "befores": [_before(write, fact)] if has_changes else NO_TEXT,
+        "afters": [_after(write, fact)] if has_changes else NO_TEXT,
+        "reasons": [write.reason] if write.reason else NO_TEXT,
+    }
+
+
+NO_TEXT = "{NULL}"
+
+
+def _many(judged: Sequence[tuple[ResultWrite, Facts]], *, has_changes: bool) -> dict[str, Any]:
+    """The columns of some writes."""
     writes = [write for write, _ in judged]
     wanted, facts = _columns(writes), _columns([fact for _, fact in judged])
-    has_changes = any(facts["result_id"])
-    values: dict[str, Any] = {
+    return {
         "write_ids": _plain(wanted["id"]),
         "result_ids": _plain(facts["result_id"]),
         "versions": _plain(wanted["version"]),
@@ -145,16 +215,7 @@ async def write_results(
         "befores": _texts([_before(w, f) if has_changes else None for w, f in judged]),
         "afters": _texts([_after(w, f) if has_changes else None for w, f in judged]),
         "reasons": _texts([reason or None for reason in wanted["reason"]]),
-        "person_id": actor.person_id,
-        "role": actor.role,
-        "address": actor.address,
-        "now": now,
-        "overridden": overridden,
-        "reason": next((reason for reason in wanted["reason"] if reason), None),
-        "round_id": writes[0].round_id,
     }
-    rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
-    return {row.write_id: row for row in rows}
 
 
 def _before(write: ResultWrite, facts: Facts) -> str | None:
@@ -442,10 +503,26 @@ async def unlock_result_rows(session: Session, result_ids: list[str], *, now: da
     return await session.execute(_queries["unlock_results"], {"result_ids": result_ids, "now": now})
 
 
+LOOKED_THROUGH = 1_500
+"""Results that are looked through for one page, each beside its child's baseline: some 15 ms, however many there are."""
+SCHOOLS_LOOKED_AT = 500
+"""And schools, for in most of them a round may have no result."""
+FIRST_ID = "00000000-0000-0000-0000-000000000000"
+"""Comes before every result of a school."""
+
+
+class _LookedTo(msgspec.Struct, frozen=True):
+    schools: int
+    last_school: int | None
+    results: int
+    school_id: int | None
+    id: str | None
+
+
 async def page_without_baseline(
     session: Session, page: PageRequest, *, round_id: int, school_id: int | None, scope: Scope
 ) -> Page[WithoutBaseline]:
-    after = page.key(tuple[str])
+    after = page.key(tuple[int, str])
     wanted = {
         "by_school": school_id is not None,
         "in_scope": not scope.is_everything,
@@ -456,11 +533,25 @@ async def page_without_baseline(
         "school_id": school_id,
         "held_schools": [each.school_id for each in scope.held],
         "held_subjects": [each.subject for each in scope.held],
-        "after_id": after[0] if after else None,
+        "after_school": after[0] if after else None,
+        "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,
+        "schools": SCHOOLS_LOOKED_AT,
+        "looked": LOOKED_THROUGH,
     }
-    query = _queries["results_without_baseline"].plus(
-        *(part for part, is_wanted in wanted.items() if is_wanted)
-    )
+    parts = [part for part, is_wanted in wanted.items() if is_wanted]
+    query = _queries["results_without_baseline"].plus(*parts)
     rows = await session.fetch_all(query, values, into=WithoutBaseline)
-    return page_of(rows, page, lambda row: (row.id,))
+    if len(rows) == page.rows_to_ask:
+        return page_of(rows, page, lambda row: (row.school_id, row.id))
+    looked = await session.fetch_one(_queries["looked_for_baselines"].plus(*parts), values, into=_LookedTo)
+    return Page(rows, None if looked is None else _further(looked))
+
+
+def _further(looked: _LookedTo) -> str | None:
+    """Where the next look begins; None where all was seen."""
+    if looked.results == LOOKED_THROUGH:
+        return write_cursor((looked.school_id, looked.id))
+    if looked.schools == SCHOOLS_LOOKED_AT and looked.last_school is not None:
+        return write_cursor((looked.last_school + 1, FIRST_ID))
+    return None

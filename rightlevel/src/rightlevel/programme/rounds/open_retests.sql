@@ -1,12 +1,11 @@
 -- name: count_open
--- How many re-tests of a round are open, of children that are there, practice schools apart. Served by verification_under_way.
+-- How many re-tests of a round are open, practice schools apart; those of a removed result or child are ended (trigger result_ends_its_retests).
+-- Served by verification_open, which alone is read, and school_practice.
 select (count(*) filter (where v.state = 'pending'))::int as waiting, (count(*) filter (where v.state = 'disagreed'))::int as differ,
     (count(*) filter (where v.state = 'returned'))::int as returned
 from verification v
-join result r on r.id = v.result_id and r.deleted_at is null
-join student st on st.id = r.student_id and st.deleted_at is null
-join school s on s.id = r.school_id and not s.is_practice
 where v.round_id = %(round_id)s and v.state in ('pending', 'disagreed', 'returned')
+    and v.school_id not in (select s.id from school s where s.is_practice)
 limit 1
 
 -- name: end_waiting

@@ -50,6 +50,7 @@ from rightlevel.programme.schools.model import (
     YearChange,
 )
 from rightlevel.programme.schools.years import (
+    YearIsCurrent,
     YearPastOutside,
     change_year,
     create_year,
@@ -80,6 +81,7 @@ __all__ = [
     "SchoolYear",
     "Stay",
     "YearChange",
+    "YearIsCurrent",
     "YearPastOutside",
     "change_class",
     "change_grades",

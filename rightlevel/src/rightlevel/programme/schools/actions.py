@@ -13,6 +13,7 @@ from rightlevel.programme.accounts import end_assignments_of, forget_assignments
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import (
+    LONGEST_REASON,
     AlreadyTaken,
     Conflict,
     Fault,
@@ -26,7 +27,6 @@ from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.places import read_place
 from rightlevel.programme.schools import store
 from rightlevel.programme.schools.model import (
-    LONGEST_REASON,
     MovePreview,
     NewSchool,
     School,

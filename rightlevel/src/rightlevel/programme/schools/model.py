@@ -14,7 +14,6 @@ from rightlevel.programme.names import unseen_faults
 OWNERSHIPS = ("government", "private", "other")
 AREAS = ("rural", "urban")
 STATUSES = ("open", "closed")
-LONGEST_REASON = 200
 
 
 class SchoolRow(msgspec.Struct, frozen=True):
@@ -116,13 +115,14 @@ class Stay(msgspec.Struct, frozen=True):
 
 
 class SchoolSearch(msgspec.Struct, frozen=True):
-    """Which schools are asked for; `place_id` means everywhere below that place."""
+    """Which schools are asked for; `place_id` means everywhere below that place, `untested_in` with children but no result in that round."""
 
     search: str | None = None
     place_id: int | None = None
     status: str | None = None
     is_practice: bool | None = None
     deleted: bool = False
+    untested_in: int | None = None
 
 
 class SchoolYear(msgspec.Struct, frozen=True):

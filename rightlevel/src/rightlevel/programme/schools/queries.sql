@@ -14,6 +14,7 @@ where true
 --? by_search: and s.name_key like %(search)s
 --? by_status: and s.status = %(status)s
 --? by_practice: and s.is_practice = %(is_practice)s
+--? untested: and s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id))
 --? in_scope: and s.id = any(%(scope_schools)s)
 --? after: and (lower(s.name_local), s.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s)
 order by lower(s.name_local), s.id
@@ -33,6 +34,7 @@ from (
 --? by_search: and s.name_key like %(search)s
 --? by_status: and s.status = %(status)s
 --? by_practice: and s.is_practice = %(is_practice)s
+--? untested: and s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id))
 --? in_scope: and s.id = any(%(scope_schools)s)
     limit 100001) found
 

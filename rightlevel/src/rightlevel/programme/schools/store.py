@@ -60,6 +60,7 @@ def _school_parts(asked: SchoolSearch, scope: Scope) -> list[str]:
                 "by_search": bool(asked.search),
                 "by_status": asked.status is not None,
                 "by_practice": asked.is_practice is not None,
+                "untested": asked.untested_in is not None,
                 "in_scope": not scope.is_everything,
             }
         )
@@ -72,6 +73,7 @@ def _school_values(asked: SchoolSearch, scope: Scope) -> dict[str, Any]:
         "search": f"%{like_text(asked.search or '')}%",
         "status": asked.status,
         "is_practice": asked.is_practice,
+        "untested_in": asked.untested_in,
         "scope_schools": scope.schools(),
     }
 

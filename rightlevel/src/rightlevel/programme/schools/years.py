@@ -35,6 +35,12 @@ class YearPastOutside(Conflict):
     code = "year_past_outside"
 
 
+class YearIsCurrent(Conflict):
+    """This is the year we are in, and children are entered into it. Make another year the current one first."""
+
+    code = "year_is_current"
+
+
 async def list_years(
     session: Session, actor: Actor, page: PageRequest, *, deleted: bool = False
 ) -> Page[SchoolYear]:
@@ -76,7 +82,7 @@ def _collision(error: ConstraintViolated, name: str) -> Exception:
 
 async def change_year(session: Session, actor: Actor, year_id: int, change: YearChange) -> SchoolYear:
     """Changes name, days, or which year is current. *Errors*: NotFound, Stale with both, Invalid (also where a round of it would lie outside),
-    AlreadyTaken; YearPastOutside with the numbers unless confirmed.
+    AlreadyTaken; YearIsCurrent where none would be current any more; YearPastOutside with the numbers unless confirmed.
     """
     require(actor, "change", "school_year")
     year = await store.find_year(session, year_id, for_update=True)
@@ -89,6 +95,8 @@ async def change_year(session: Session, actor: Actor, year_id: int, change: Year
     faults = year_faults(fields["name"], fields["starts_on"], fields["ends_on"])
     if faults:
         raise Invalid(faults=tuple(faults))
+    if year.is_current and not fields["is_current"]:
+        raise YearIsCurrent
     await _require_room(session, year, fields["starts_on"], fields["ends_on"], confirm=change.confirm)
     if fields["is_current"]:
         await store.no_year_is_current(session, but=year_id)
@@ -126,11 +134,13 @@ async def _require_room(
 
 
 async def delete_year(session: Session, actor: Actor, year_id: int, *, reason: str, clock: Clock) -> None:
-    """Takes a school year out of use, restorably. *Errors*: NotFound, InUse while rounds, classes or children stand in it."""
+    """Takes a school year out of use, restorably. *Errors*: NotFound, InUse while rounds, classes or children stand in it, YearIsCurrent."""
     require(actor, "delete", "school_year")
-    await store.find_year(session, year_id, for_update=True)
+    year = await store.find_year(session, year_id, for_update=True)
     if await store.count_year_uses(session, year_id):
         raise InUse("This school year has rounds, classes or children, so it can’t be removed.")
+    if year.is_current:
+        raise YearIsCurrent
     if not await store.delete_row(
         session, "year", year_id, by=actor.person_id, reason=reason, now=clock.now()
     ):

@@ -13,6 +13,7 @@ from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import (
+    LONGEST_REASON,
     AlreadyTaken,
     Conflict,
     Fault,
@@ -27,7 +28,7 @@ from rightlevel.programme.permissions import Actor, allowed, require, require_sc
 from rightlevel.programme.schools import current_year, read_grades
 from rightlevel.programme.students import store
 from rightlevel.programme.students.model import (
-    LONGEST_REASON,
+    STATUSES,
     NewStudent,
     PastEnrolment,
     RecordChange,
@@ -44,7 +45,6 @@ from rightlevel.programme.students.model import (
 )
 from rightlevel.programme.students.standing import faults_of_return, standing_faults
 
-STATUSES = ("active", "left")
 TOGETHER = {"guardian_contact": "guardian_consent_on", "guardian_consent_on": "guardian_contact"}
 """Fields that are judged together: a contact needs a consent."""
 COUNTED_BY = ("sex", "grade", "class_id")

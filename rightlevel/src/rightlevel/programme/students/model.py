@@ -5,21 +5,23 @@ from __future__ import annotations
 import unicodedata
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from rightlevel.programme.codes import ascii_digits, code_form
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.names import unseen_faults
 
 LONGEST_NAME = 200
 LONGEST_CODE = 40
-LONGEST_REASON = 200
 KEPT_CHANGES = 1_000
 """Changes of one child's record that are kept, the latest: the trigger keep_student_changes takes older ones away."""
 YOUNGEST, OLDEST = 3, 25
 
+STATUSES = ("active", "left")
+GRADES_THERE = range(1, 13)
+"""The grades that a child may be in, whichever of them the programme teaches."""
 SEXES = {1: "male", 2: "female", 0: "not known", 9: "not applicable"}
 """*Source*: ISO/IEC 5218."""
 _SEX_WORDS = {
@@ -244,15 +246,6 @@ def _birth_and_contact_faults(student: NewStudent, today: date) -> list[Fault]:
             )
         )
     return faults
-
-
-def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def columns_of(new: NewStudent) -> dict[str, Any]:

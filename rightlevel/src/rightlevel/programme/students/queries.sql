@@ -1,6 +1,6 @@
 -- name: list_students
--- Children by name; of a class those who are in it, and those who were when their school went on to the next year. Served by
--- student_by_school, student_by_name, student_left_by_name, student_by_class and past_enrolment_by_class.
+-- All children by name, or those of some schools or a class; of a class those who are in it, and those who were when their school went on to the next
+-- year. Within somebody's schools it is sorted after it was found there: in the order of all names those few would be looked for among all. Served by student_by_name, student_by_school, student_by_class and past_enrolment_by_class. A choice of all children is find_students'.
 select id::text as id, code, name, sex, grade, school_id, class_id, status::text as status, version
 from student
 where true
@@ -18,7 +18,8 @@ where true
 --? by_search: and (name_key like %(search)s or lower(code) = lower(%(code)s))
 --? in_scope: and (school_id = any(%(scope_schools)s) or class_id = any(%(scope_classes)s))
 --? after: and (name_key, id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
-order by student.name_key, student.id
+--? of_all: order by student.name_key, student.id
+--? in_scope: order by student.name_key || '', student.id
 limit %(rows)s
 
 -- name: count_students
@@ -45,76 +46,91 @@ from (
 ) counted
 
 -- name: find_students
--- Children of all schools whose name begins with a text, or whose code it is, by name. Each way goes down its own index: asked for together, the
--- index by name was read whole at a million children. Served by student_by_name and student_by_code.
-with coded as materialized (
-    select by_code.id, by_code.name_key
-    from student by_code
-    where lower(by_code.code) = lower(%(code)s)
-    --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null and merged_into is null
-    --? by_grade: and grade = %(grade)s
-    --? by_sex: and sex = %(sex)s
-    --? active: and status = 'active'
-    --? left: and status = 'left'
-    --? after: and (by_code.name_key, by_code.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+-- Children of all schools of some grades, sexes and statuses, whose name begins with a text, or whose code it is, by name. Each kind (grade, sex and
+-- status) goes down its own stretch of one index and gives at most a page, so that what is rare, or nowhere, is found as fast as what is everywhere.
+-- Served by student_by_kind and student_by_code; of deleted ones by student_deleted_by_kind and student_deleted_by_code.
+with kinds as materialized (
+    select g.grade, x.sex, t.status
+    from unnest(%(grades)s::bigint[]) g (grade)
+    cross join unnest(%(sexes)s::bigint[]) x (sex)
+    cross join unnest(%(statuses)s::student_status[]) t (status)
+), coded as materialized (
+    select c.id, c.name_key
+    from (
+        select by_code.id, by_code.name_key, by_code.grade, by_code.sex, by_code.status
+        from student by_code
+        where lower(by_code.code) = lower(%(code)s)
+        --? live: and by_code.deleted_at is null
+        --? deleted: and by_code.deleted_at is not null and by_code.merged_into is null
+        offset 0) c
+    where (c.grade, c.sex, c.status) in (select k.grade, k.sex, k.status from kinds k)
+    --? after: and (c.name_key, c.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 ), named as materialized (
-    select by_name.id, by_name.name_key
-    from student by_name
-    where by_name.name_key >= %(first)s and by_name.name_key <= %(last)s and by_name.name_key like %(search)s
-    --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null and merged_into is null
-    --? by_grade: and grade = %(grade)s
-    --? by_sex: and sex = %(sex)s
-    --? active: and status = 'active'
-    --? left: and status = 'left'
-    --? after: and (by_name.name_key, by_name.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
-    order by by_name.name_key, by_name.id
+    select each.id, each.name_key
+    from kinds k
+    cross join lateral (
+        select n.id, n.name_key
+        from student n
+        where n.grade = k.grade and n.sex = k.sex and n.status = k.status
+        --? live: and n.deleted_at is null
+        --? deleted: and n.deleted_at is not null and n.merged_into is null
+        --? by_search: and n.name_key >= %(first)s and n.name_key <= %(last)s and n.name_key like %(search)s
+        --? after: and (n.name_key, n.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
+        order by n.name_key, n.id
+        limit %(rows)s) each
+    order by each.name_key, each.id
     limit %(rows)s
 ), found as materialized (
     select id, name_key from named
-    union
-    select id, name_key from coded
+    --? by_search: union
+    --? by_search: select id, name_key from coded
     order by 2, 1
     limit %(rows)s
 )
 select st.id::text as id, st.code, st.name, st.sex, st.grade, st.school_id, st.class_id, st.status::text as status, st.version
 from found
-join student st on st.id = found.id
+cross join lateral (
+    -- one look-up each: a plan that knows not how long the lists are would read every child in the order of ids
+    select w.id, w.code, w.name, w.name_key, w.sex, w.grade, w.school_id, w.class_id, w.status, w.version
+    from student w
+    where w.id = found.id
+    offset 0) st
 order by st.name_key, st.id
 limit %(rows)s
 
 -- name: count_found_students
--- How many children find_students has, counted up to a bound. Served by the same indexes; the order is that of the one by name, so that it is taken.
-with coded as materialized (
-    select by_code.id
-    from student by_code
-    where lower(by_code.code) = lower(%(code)s)
-    --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null and merged_into is null
-    --? by_grade: and grade = %(grade)s
-    --? by_sex: and sex = %(sex)s
-    --? active: and status = 'active'
-    --? left: and status = 'left'
-    limit %(bound)s
-), named as materialized (
-    select by_name.id
-    from student by_name
-    where by_name.name_key >= %(first)s and by_name.name_key <= %(last)s and by_name.name_key like %(search)s
-    --? live: and deleted_at is null
-    --? deleted: and deleted_at is not null and merged_into is null
-    --? by_grade: and grade = %(grade)s
-    --? by_sex: and sex = %(sex)s
-    --? active: and status = 'active'
-    --? left: and status = 'left'
-    order by by_name.name_key, by_name.id
-    limit %(bound)s
+-- How many children find_students has, counted up to a bound. Served by the same indexes, which alone are read.
+with kinds as materialized (
+    select g.grade, x.sex, t.status
+    from unnest(%(grades)s::bigint[]) g (grade)
+    cross join unnest(%(sexes)s::bigint[]) x (sex)
+    cross join unnest(%(statuses)s::student_status[]) t (status)
+), coded as materialized (
+    select c.id, c.name_key
+    from (
+        select by_code.id, by_code.name_key, by_code.grade, by_code.sex, by_code.status
+        from student by_code
+        where lower(by_code.code) = lower(%(code)s)
+        --? live: and by_code.deleted_at is null
+        --? deleted: and by_code.deleted_at is not null and by_code.merged_into is null
+        offset 0) c
+    where (c.grade, c.sex, c.status) in (select k.grade, k.sex, k.status from kinds k)
 )
 select count(*) as children
 from (
-    select id from named
-    union
-    select id from coded
+    select each.id
+    from kinds k
+    cross join lateral (
+        select n.id
+        from student n
+        where n.grade = k.grade and n.sex = k.sex and n.status = k.status
+        --? live: and n.deleted_at is null
+        --? deleted: and n.deleted_at is not null and n.merged_into is null
+        --? by_search: and n.name_key >= %(first)s and n.name_key <= %(last)s and n.name_key like %(search)s
+        order by n.name_key, n.id
+        limit %(bound)s) each
+    --? by_search: union
+    --? by_search: select id from coded
     limit %(bound)s
 ) counted
 

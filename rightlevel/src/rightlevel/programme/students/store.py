@@ -10,8 +10,12 @@ from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.codes import code_form
 from rightlevel.programme.errors import NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Scope
 from rightlevel.programme.students.model import (
+    GRADES_THERE,
+    SEXES,
+    STATUSES,
     PastEnrolment,
     RecordChange,
     Standing,
@@ -19,7 +23,6 @@ from rightlevel.programme.students.model import (
     StudentRow,
     StudentSearch,
     YearStanding,
-    is_uuid,
     name_key,
 )
 
@@ -56,9 +59,23 @@ def _asked(asked: StudentSearch, scope: Scope) -> tuple[list[str], dict[str, Any
     return parts, values
 
 
-def _is_search_of_all(asked: StudentSearch, scope: Scope) -> bool:
-    """Whether a name or code is looked for among all children, and not among those of some schools."""
-    return bool(asked.search) and asked.school_id is None and asked.class_id is None and scope.is_everything
+def _is_choice_of_all(asked: StudentSearch, scope: Scope) -> bool:
+    """Whether some of all children are asked for, and not those of some schools."""
+    is_of_all = asked.school_id is None and asked.class_id is None and scope.is_everything
+    return is_of_all and asked != StudentSearch()
+
+
+def _found(asked: StudentSearch, *, after: bool = False) -> tuple[list[str], dict[str, Any]]:
+    """The parts and values with which a choice of all children is found: every kind of child that may be meant."""
+    parts = ["deleted" if asked.deleted else "live"]
+    parts += ["by_search"] if asked.search else []
+    parts += ["after"] if after else []
+    kinds = {
+        "grades": list(GRADES_THERE) if asked.grade is None else [asked.grade],
+        "sexes": list(SEXES) if asked.sex is None else [asked.sex],
+        "statuses": list(STATUSES) if asked.status is None else [asked.status],
+    }
+    return parts, kinds
 
 
 async def page_of_students(
@@ -67,19 +84,23 @@ async def page_of_students(
     parts, values = _asked(asked, scope)
     after = page.key(tuple[str])
     values |= {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    parts += ["after"] if after else []
-    if _is_search_of_all(asked, scope):
-        query = _queries["find_students"].plus(*(each for each in parts if each != "by_search"))
+    if _is_choice_of_all(asked, scope):
+        parts, kinds = _found(asked, after=after is not None)
+        query = _queries["find_students"].plus(*parts)
+        values |= kinds
     else:
-        query = _list.plus(*parts)
+        parts += ["of_all"] if scope.is_everything else []
+        query = _list.plus(*parts, *(["after"] if after else []))
     rows = await session.fetch_all(query, values, into=StudentRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 
 async def count_students(session: Session, asked: StudentSearch, scope: Scope) -> int:
     parts, values = _asked(asked, scope)
-    if _is_search_of_all(asked, scope):
-        query = _queries["count_found_students"].plus(*(each for each in parts if each != "by_search"))
+    if _is_choice_of_all(asked, scope):
+        parts, kinds = _found(asked)
+        query = _queries["count_found_students"].plus(*parts)
+        values |= kinds
     else:
         query = _queries["count_students"].plus(*parts)
     return cast("int", await session.fetch_value(query, {**values, "bound": COUNTED_UP_TO + 1}))

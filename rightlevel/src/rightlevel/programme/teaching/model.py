@@ -9,7 +9,7 @@ import msgspec
 
 from rightlevel.programme.days import HAPPENED
 from rightlevel.programme.errors import Fault
-from rightlevel.programme.students.model import is_uuid
+from rightlevel.programme.ids import is_uuid
 
 Presence = Literal["present", "late", "absent"]
 PRESENCES: tuple[Presence, ...] = ("present", "late", "absent")

@@ -8,12 +8,13 @@ from typing import Any, cast
 import msgspec
 
 from flatwater.paging import Page, PageRequest, page_of
-from flatwater.queries import Query, load_queries
+from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.groups import GroupRow
+from rightlevel.programme.groups.store import within
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, Subject
-from rightlevel.programme.students.model import is_uuid
 from rightlevel.programme.teaching.model import (
     MAX_MARKS,
     ChildDose,
@@ -112,14 +113,8 @@ async def write_marks(
     await session.execute(_queries["count_marks"], values)
 
 
-def _within(actor: Actor, subject: str, query: Query) -> tuple[Query, dict[str, Any]]:
-    held = cast("Subject", subject)
-    values = {"scope_schools": actor.scope.whole_schools(held), "scope_classes": actor.scope.classes(held)}
-    return (query if actor.scope.is_everything else query.plus("in_scope")), values
-
-
 async def marks_of(session: Session, actor: Actor, row: SessionRow) -> list[SheetMark]:
-    query, values = _within(actor, row.subject, _queries["marks"])
+    query, values = within(actor, row.subject, _queries["marks"])
     values |= {"session_id": row.id, "rows": 5 * MAX_MARKS}
     return await session.fetch_all(query, values, into=SheetMark)
 
@@ -128,7 +123,7 @@ async def dose_of_children(
     session: Session, actor: Actor, group: GroupRow, page: PageRequest, *, school_year_id: int | None
 ) -> Page[ChildDose]:
     after = page.key(tuple[str])
-    query, values = _within(actor, group.subject, _queries["dose_of_children"])
+    query, values = within(actor, group.subject, _queries["dose_of_children"])
     query = query.plus("by_year") if school_year_id is not None else query
     values |= {
         "school_year_id": school_year_id,

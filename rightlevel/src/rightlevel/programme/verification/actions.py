@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import msgspec
 
@@ -22,7 +21,7 @@ from rightlevel.programme.errors import (
     RoundSealing,
     Stale,
 )
-from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.ids import is_uuid, time_ordered_id
 from rightlevel.programme.levels import level_of
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.rounds import amending
@@ -233,10 +232,8 @@ async def _held(session: Session, actor: Actor, verification_id: str) -> store.S
 async def _found(
     session: Session, actor: Actor, verification_id: str, *, is_held: bool
 ) -> store.StoredVerification:
-    try:
-        UUID(verification_id)
-    except ValueError as error:
-        raise NotFound from error
+    if not is_uuid(verification_id):
+        raise NotFound
     held = await store.find_verification(session, verification_id, is_held=is_held)
     if not actor.scope.covers(held.child_school_id, subject=held.subject, class_id=held.child_class_id):
         raise NotFound

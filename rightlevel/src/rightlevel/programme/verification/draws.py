@@ -33,7 +33,8 @@ GROUPS: dict[str, store.By] = {
     "school": "by_school",
     "tool": "by_tool",
 }
-MAX_GROUPS = 1_000
+MAX_ROWS = 12_500
+"""Some 500 schools or teachers with every pair of levels. What would be more is refused, and never told in part."""
 MAX_SEED = 2**53 - 1
 """The largest whole number that a JSON reader everywhere keeps."""
 
@@ -147,8 +148,10 @@ async def read_agreement(
         by=GROUPS[by],
         school_id=school_id,
         place_id=place_id,
-        rows=MAX_GROUPS * ranks * ranks,
+        rows=MAX_ROWS + 1,
     )
+    if len(rows) > MAX_ROWS:
+        raise Invalid(faults=(Fault("by", "Too many at once: choose a place or a school", by),))
     found: list[AgreementOf] = []
     for key, group in groupby(rows, key=lambda row: row.key):
         those = list(group)

@@ -47,7 +47,6 @@ from rightlevel.programme.visits.left_behind import (
 from rightlevel.programme.visits.locks import lock_visits, lock_visits_of_school
 from rightlevel.programme.visits.model import (
     FollowUp,
-    LockAnswer,
     MonthOfVisits,
     NewFollowUp,
     NewPlannedVisit,
@@ -57,7 +56,6 @@ from rightlevel.programme.visits.model import (
     VisitRow,
     VisitSearch,
     VisitWrite,
-    is_uuid,
 )
 from rightlevel.programme.visits.next_week import DueSchool, NextWeek, WeekRules
 from rightlevel.programme.visits.plan_store import ToDo
@@ -86,7 +84,6 @@ __all__ = [
     "FollowUp",
     "HandOver",
     "LeftBehind",
-    "LockAnswer",
     "MonthOfVisits",
     "NewFollowUp",
     "NewPlannedVisit",
@@ -111,7 +108,6 @@ __all__ = [
     "hand_over_planned_visit",
     "hand_over_visit",
     "is_above",
-    "is_uuid",
     "list_calendar_links",
     "list_follow_ups",
     "list_left_behind",

@@ -12,13 +12,13 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
 from rightlevel.programme.forms import AskedForm, PrintRow
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.visits import form_use, plan_store, store
 from rightlevel.programme.visits.model import (
     SavedVisit,
     Visit,
     VisitWrite,
-    is_uuid,
     reaches,
     reason_faults,
     visit_faults,

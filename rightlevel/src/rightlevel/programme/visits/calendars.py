@@ -15,9 +15,10 @@ from flatwater.shown_once import ShownOnce
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Forbidden, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import plan_store
-from rightlevel.programme.visits.model import PlannedVisit, is_uuid
+from rightlevel.programme.visits.model import PlannedVisit
 
 _queries = load_queries(__package__ or "", "calendars.sql")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
@@ -12,6 +10,7 @@ from flatwater.paging import PageRequest
 from flatwater.pool import Database
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
+from rightlevel.programme.audit.export import csv_line
 from rightlevel.programme.forms import FormVersion
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import form_use, store
@@ -58,18 +57,18 @@ async def visits_csv(
     """
     by_id = {form.id: form for form in forms}
     names = list(dict.fromkeys(name for form in forms for name in form_use.columns(form)))
-    yield b"\xef\xbb\xbf" + _line([*FIRST_COLUMNS, *names])
+    yield b"\xef\xbb\xbf" + csv_line([*FIRST_COLUMNS, *names])
     page, sent = PageRequest(ROWS_AT_ONCE), 0
     while True:
         async with database.read(deadline_s=DEADLINE_S) as session:
             found = await store.page_of_answers(session, actor, page, asked)
         # A form that was published after the export began has no columns in it: its visits go out with the first ones filled.
-        yield b"".join(_line(_cells(each, by_id.get(each.form_version_id), names)) for each in found.items)
+        yield b"".join(csv_line(_cells(each, by_id.get(each.form_version_id), names)) for each in found.items)
         sent += len(found.items)
         if found.next is None:
             return
         if sent >= MAX_ROWS:
-            yield _line([STOPPED])
+            yield csv_line([STOPPED])
             return
         page = PageRequest(ROWS_AT_ONCE, found.next)
 
@@ -98,9 +97,3 @@ def _text(value: object) -> str:
     text = value.isoformat() if isinstance(value, date) else str(value)
     is_number = isinstance(value, int | float)
     return text if is_number or not text.startswith(FORMULA_STARTS) else f"'{text}"
-
-
-def _line(cells: list[str]) -> bytes:
-    file = io.StringIO()
-    csv.writer(file).writerow(cells)
-    return file.getvalue().encode()

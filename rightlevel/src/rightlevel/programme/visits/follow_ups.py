@@ -12,13 +12,13 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import RANK, Actor, Role, require
 from rightlevel.programme.visits.model import (
     MAX_FOLLOW_UPS,
     FollowUp,
     NewFollowUp,
     follow_up_faults,
-    is_uuid,
     reaches,
     words_faults,
 )

@@ -13,9 +13,10 @@ from flatwater.queries import load_queries
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import plan_store, store
-from rightlevel.programme.visits.model import PlannedVisit, Visit, is_uuid, reaches
+from rightlevel.programme.visits.model import PlannedVisit, Visit, reaches
 from rightlevel.programme.visits.planning import LEADERS, AlreadyPlanned, NotPlannedAnyMore
 from rightlevel.programme.visits.store import Choice, scope_values
 

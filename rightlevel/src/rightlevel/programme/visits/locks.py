@@ -10,9 +10,11 @@ from flatwater.clock import Clock
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.results import LockAnswer
 from rightlevel.programme.visits import store
-from rightlevel.programme.visits.model import MAX_LOCKS, LockAnswer, is_uuid, reason_faults
+from rightlevel.programme.visits.model import MAX_LOCKS, reason_faults
 
 
 async def lock_visits(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any, Final, Literal
-from uuid import UUID
 
 import msgspec
 
 from rightlevel.programme.days import COMING, VISITED
 from rightlevel.programme.errors import Fault
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, Subject
 
 VisitState = Literal["draft", "submitted"]
@@ -113,13 +113,6 @@ class VisitSearch(msgspec.Struct, frozen=True):
     from_on: date | None = None
     to_on: date | None = None
     incomplete: bool = False
-
-
-class LockAnswer(msgspec.Struct, frozen=True):
-    """What became of one visit's lock: `locked`, `unlocked`, `already` or `not_found`."""
-
-    id: str
-    code: str
 
 
 class NewFollowUp(msgspec.Struct, frozen=True):
@@ -242,11 +235,3 @@ def reason_faults(reason: str) -> list[Fault]:
     if not reason.strip():
         return [Fault("reason", "Please fill this in")]
     return [Fault("reason", f"At most {MAX_REASON} characters")] if len(reason) > MAX_REASON else []
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -13,6 +13,7 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.days import COMING
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import plan_store
 from rightlevel.programme.visits.model import (
@@ -20,7 +21,6 @@ from rightlevel.programme.visits.model import (
     SUBJECTS,
     NewPlannedVisit,
     PlannedVisit,
-    is_uuid,
     reaches,
     reason_faults,
 )

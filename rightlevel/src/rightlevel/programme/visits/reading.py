@@ -8,6 +8,7 @@ from flatwater.clock import Clock, today
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid, NotFound
+from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.visits import store
 from rightlevel.programme.visits.model import (
@@ -17,7 +18,6 @@ from rightlevel.programme.visits.model import (
     Visit,
     VisitRow,
     VisitSearch,
-    is_uuid,
     reaches,
 )
 

@@ -39,7 +39,6 @@ from rightlevel.programme.students import Student, read_student
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import LANGUAGES, N_, Language
-from rightlevel.web.pages.forms import Typed
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
@@ -75,12 +74,12 @@ class TestWanted(msgspec.Struct, frozen=True):
 class LevelForm(msgspec.Struct, frozen=True):
     """The level that was proposed and is confirmed, with the steps that lead to it; or that the child did not want to be tested."""
 
+    tested_on: date
     steps: str = ""
     level: str = ""
     tool: int | None = None
     language: str = ""
     assent: str = ""
-    tested_on: str = ""
     version: int | None = None
     write_id: str = ""
 
@@ -284,16 +283,13 @@ def _day(call: Ask, test: Test) -> date:
 async def save_guided_test(call: Ask, *, path: TestPath, form: LevelForm) -> Redirect:
     """Saves the level that the steps lead to, and goes on to the next child of the class that was not tested yet."""
     test = await _test(call, path, form.tool, form.language)
-    typed = Typed()
-    on = typed.day("tested_on", form.tested_on)
-    typed.check()
     is_refused = form.assent == "no"
     write = ResultWrite(
         form.write_id or time_ordered_id(),
         path.id,
         test.round.id,
         test.subject,
-        on,
+        form.tested_on,
         outcome="refused" if is_refused else "assessed",
         level=None if is_refused else form.level,
         tool=None if is_refused else test.tool.number,

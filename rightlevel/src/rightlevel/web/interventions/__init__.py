@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
 
 from flatwater.clock import today
 from flatwater.contract import Html, Redirect
-from flatwater.paging import CEILING_ROWS, Page, PageLimit, PageRequest
+from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.errors import Invalid, ProgrammeError
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.interventions import (
@@ -16,7 +17,6 @@ from rightlevel.programme.interventions import (
     Enrolment,
     EnrolmentAnswer,
     EnrolmentChange,
-    EnrolmentPast,
     EnrolmentWrite,
     Intervention,
     InterventionWrite,
@@ -34,10 +34,9 @@ from rightlevel.programme.interventions import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.programme.students import StudentSearch, list_students, read_student
-from rightlevel.web.call import CLASS_BODY, Ask, ById, ByUuid, actor_of
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
+from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Typed
 from rightlevel.web.templating import done, language_of, render, render_partly
 
 FOUND = PageRequest(40)
@@ -51,16 +50,22 @@ REFUSALS = {
 }
 
 
-class InterventionSearch(msgspec.Struct, frozen=True):
-    """Which programmes are asked for."""
-
-    deleted: bool = False
-
-
 class EnrolmentSearch(msgspec.Struct, frozen=True):
     """Of which school, if told."""
 
     school_id: int | None = None
+
+
+class ByIntervention(msgspec.Struct, frozen=True):
+    """A path with a programme's number in it."""
+
+    intervention_id: int = msgspec.field(name="id")
+
+
+class ByStudent(msgspec.Struct, frozen=True):
+    """A path with a child's id in it."""
+
+    student_id: str = msgspec.field(name="id")
 
 
 class Enrolling(msgspec.Struct, frozen=True):
@@ -75,6 +80,13 @@ class EnrolmentAnswers(msgspec.Struct, frozen=True):
     answers: list[EnrolmentAnswer]
 
 
+class EnrolForm(msgspec.Struct, frozen=True):
+    """The children that were ticked, and from which day on."""
+
+    from_on: date
+    student_id: list[str] = []
+
+
 class ChildSought(msgspec.Struct, frozen=True):
     """Which child is sought, to be enrolled."""
 
@@ -87,16 +99,9 @@ async def _first_day(call: Ask, thing: Intervention | None, _: Any) -> dict[str,
 
 
 routes = Feature(
-    "intervention",
-    "interventions",
-    resource="intervention",
-    api="/api/v1/interventions",
-    page="/interventions",
-    tag="interventions",
-    folder="interventions",
-    deeds={"create": "change", "delete": "change", "restore": "change"},
+    "intervention", "interventions", deeds={"create": "change", "delete": "change", "restore": "change"}
 )
-routes.lists(list_interventions, InterventionSearch, "list.html", rows=PageLimit(50))
+routes.lists(list_interventions, Filters, "list.html", rows=PageLimit(50))
 routes.reads(read_intervention)
 routes.creates(
     create_intervention, InterventionWrite, "form.html", then="/interventions/{made.id}", beside=_first_day
@@ -125,11 +130,8 @@ enrolments = Feature(
     "enrolment",
     "enrolments",
     resource="intervention",
-    api="/api/v1/enrolments",
-    page="/enrolments",
     tag="interventions",
     folder="interventions",
-    path=ByUuid,
     deeds={"change": "enrol"},
 )
 enrolments.reads(read_enrolment)
@@ -169,14 +171,11 @@ async def intervention_page(call: Ask, *, path: ById, query: ChildSought, page: 
 
 
 @routes.post("/interventions/{id}/enrol", May("enrol", "intervention"), body_bytes=CLASS_BODY, **IN_PAGES)
-async def enrol_children_here(call: Ask, *, path: ById, form: dict[str, list[str]]) -> Html | Redirect:
+async def enrol_children_here(call: Ask, *, path: ById, form: EnrolForm) -> Html | Redirect:
     """Enrols the children that were ticked."""
     found = await read_intervention(call.session, actor_of(call), path.id)
-    typed = Typed()
-    from_on = typed.day("from_on", form.get("from_on", [""])[-1])
-    ids = list(dict.fromkeys(form.get("student_id", [])))
-    typed.check()
-    writes = [EnrolmentWrite(time_ordered_id(), each, from_on) for each in ids]
+    ids = dict.fromkeys(form.student_id)
+    writes = [EnrolmentWrite(time_ordered_id(), each, form.from_on) for each in ids]
     answers = await enrol_children(call.session, actor_of(call), path.id, writes, call.clock)
     if all(each.code == "invalid" for each in answers):
         # The day is one for all: what is wrong with it is said once, at its field.
@@ -216,31 +215,30 @@ async def _refused(
     return refused
 
 
-@routes.get("/api/v1/interventions/{id}/enrolments", May("read", "intervention"), page=PageLimit(50))
-async def list_intervention_enrolments(
-    call: Ask, *, path: ById, query: EnrolmentSearch, page: PageRequest
-) -> Page[Enrolment]:
-    """The children in a programme whom the caller may see."""
-    return await list_enrolments(
-        call.session, actor_of(call), page, intervention_id=path.id, school_id=query.school_id
-    )
-
-
-@routes.post("/api/v1/interventions/{id}/enrolments", May("enrol", "intervention"), body_bytes=CLASS_BODY)
-async def enrol_many_children(call: Ask, *, path: ById, body: Enrolling) -> EnrolmentAnswers:
-    """Enrols up to 200 children; each is answered by itself."""
-    return EnrolmentAnswers(
-        await enrol_children(call.session, actor_of(call), path.id, body.writes, call.clock)
-    )
-
-
-@routes.get("/api/v1/students/{id}/interventions", May("read", "intervention"))
-async def list_student_interventions(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[Enrolment]:
-    """The programmes that a child is or was in."""
-    return await list_enrolments(call.session, actor_of(call), page, student_id=path.id)
-
-
-@routes.get("/api/v1/enrolments/{id}/changes", May("read", "intervention"))
-async def list_one_enrolments_changes(call: Ask, *, path: ByUuid, page: PageRequest) -> Page[EnrolmentPast]:
-    """Every later change of an enrolment, in order."""
-    return await list_enrolment_changes(call.session, actor_of(call), path.id, page)
+routes.answers(
+    "list_intervention_enrolments",
+    "GET /api/v1/interventions/{id}/enrolments",
+    list_enrolments,
+    EnrolmentSearch,
+    path=ByIntervention,
+    page=PageLimit(50),
+    says="The children in a programme whom the caller may see.",
+)
+routes.answers(
+    "enrol_many_children",
+    "POST /api/v1/interventions/{id}/enrolments",
+    enrol_children,
+    Enrolling,
+    may="enrol",
+    gives=EnrolmentAnswers,
+    body_bytes=CLASS_BODY,
+    says="Enrols up to 200 children; each is answered by itself.",
+)
+routes.answers(
+    "list_student_interventions",
+    "GET /api/v1/students/{id}/interventions",
+    list_enrolments,
+    path=ByStudent,
+    says="The programmes that a child is or was in.",
+)
+routes.answers("list_one_enrolments_changes", "GET /api/v1/enrolments/{id}/changes", list_enrolment_changes)

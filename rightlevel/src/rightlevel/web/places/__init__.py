@@ -24,22 +24,12 @@ from rightlevel.programme.places import (
     restore_place,
 )
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
 
 ALL = PageRequest(CEILING_ROWS)
 CHOICE_KINDS = ("country", "province", "district")
-
-
-class PlaceSearch(msgspec.Struct, frozen=True):
-    """Which places are asked for; without anything, the countries."""
-
-    parent_id: int | None = None
-    kind: str | None = None
-    search: str | None = None
-    deleted: bool = False
-    closed: bool = False
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -86,10 +76,8 @@ async def _above(call: Ask, given: dict[str, Any]) -> str:
     return "/places" + (f"?below={place.parent_id}" if place.parent_id is not None else "")
 
 
-routes = Feature(
-    "place", "places", resource="place", api="/api/v1/places", page="/places", tag="places", folder="places"
-)
-routes.lists(list_places, PlaceSearch, None)
+routes = Feature("place", "places")
+routes.lists(list_places, Filters)
 routes.reads(read_place)
 routes.creates(
     create_place, NewPlace, "form.html", then="/places?below={made.id}", asks=Below, beside=_around

@@ -36,9 +36,8 @@ from rightlevel.web.call import (
     ById,
     actor_of,
 )
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.feature import IN_PAGES, REMOVED, SAVED, Feature
 from rightlevel.web.files import file_headers, files_of
-from rightlevel.web.language import N_
 from rightlevel.web.templating import done, language_of, render
 
 SEND_S = 120.0
@@ -75,17 +74,8 @@ async def _levels(call: Ask, thing: Resource | None, _: Any) -> dict[str, Any]:
     return {"levels": list(named.items())}
 
 
-routes = Feature(
-    "resource",
-    "resources",
-    resource="resource",
-    api="/api/v1/resources",
-    page="/resources",
-    tag="resources",
-    folder="resources",
-    deeds={"delete": "change", "restore": "change"},
-)
-routes.lists(list_resources, ResourceSearch, None, rows=PageLimit(50))
+routes = Feature("resource", "resources", deeds={"create": "change", "delete": "change", "restore": "change"})
+routes.lists(list_resources, ResourceSearch, rows=PageLimit(50))
 routes.reads(read_resource)
 routes.changes(
     change_resource,
@@ -97,15 +87,18 @@ routes.changes(
     beside=_levels,
     none_if_blank=("subject", "level_from", "level_to", "url"),
 )
-routes.deletes(delete_resource, then="/resources", word=N_("Deleted."))
+routes.deletes(delete_resource, then="/resources", word=REMOVED)
 routes.restores(restore_resource)
 
 
-@routes.post("/api/v1/resources", May("change", "resource"))
-async def create_one_resource(call: Ask, *, body: NewResource) -> Created[Resource]:
-    """Adds an activity or a link."""
-    made = await create_resource(call.session, actor_of(call), body, call.clock)
-    return Created(made, f"/api/v1/resources/{made.id}")
+routes.makes(create_resource, NewResource, says="Adds an activity or a link.")
+routes.answers(
+    "count_one_view",
+    "POST /api/v1/resources/{id}/views",
+    count_view,
+    may="read",
+    says="Counts that an activity or link was opened; opening a file counts by itself.",
+)
 
 
 @routes.post(
@@ -127,14 +120,10 @@ async def keep_upload(call: Ask, form: FileForm, upload: Upload | None) -> Resou
     files, actor = files_of(call), actor_of(call)
     await files.remove(await begin_upload(call.session, actor, call.clock))
     kept = await files.keep(upload.path, upload.filename)
-    new = NewResource("file", form.title, form.words, form.subject, form.level_from, level_to=form.level_to)
+    new = NewResource(
+        "file", form.title, form.words, form.subject, level_from=form.level_from, level_to=form.level_to
+    )
     return await create_resource(call.session, actor, new, call.clock, kept)
-
-
-@routes.post("/api/v1/resources/{id}/views", May("read", "resource"))
-async def count_one_view(call: Ask, *, path: ById) -> None:
-    """Counts that an activity or link was opened; opening a file counts by itself."""
-    await count_view(call.session, actor_of(call), path.id, call.clock)
 
 
 @routes.get(
@@ -183,7 +172,7 @@ async def create_resource_here(call: Ask, *, form: ResourceForm, upload: Upload 
     else:
         new = msgspec.convert(form, NewResource, from_attributes=True)
         made = await create_resource(call.session, actor_of(call), new, call.clock)
-    return done(call, f"/resources/{made.id}", language_of(call).gettext("Saved."))
+    return done(call, f"/resources/{made.id}", SAVED)
 
 
 @routes.get("/resources/{id}", May("read", "resource"), **IN_PAGES)

@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 
-from flatwater.contract import Html, Redirect
+from flatwater.contract import Html
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.rounds import (
     NewRound,
-    OpenRetests,
     Round,
     RoundChange,
     change_round,
@@ -33,17 +32,13 @@ from rightlevel.programme.schools import (
     list_schools,
     list_years,
 )
-from rightlevel.web.call import (
-    Ask,
-    ById,
-    actor_of,
-)
-from rightlevel.web.feature import IN_PAGES, Feature
+from rightlevel.web.call import Ask, ById, SchoolSought, actor_of
+from rightlevel.web.feature import IN_PAGES, Feature, Filters
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason
-from rightlevel.web.pages.work import place_choices
 from rightlevel.web.rounds import schools, snapshots
-from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.sent import Reason
+from rightlevel.web.templating import language_of, render
+from rightlevel.web.work import place_choices
 
 ALL = PageRequest(CEILING_ROWS)
 FOUND = PageRequest(20)
@@ -72,14 +67,6 @@ STEPS: dict[str, list[tuple[str, str, str, bool]]] = {
 """State → what can be done next: the state it leads to, its name, what that means, and whether a reason is asked."""
 
 
-class RoundSearch(msgspec.Struct, frozen=True):
-    """Which rounds are asked for."""
-
-    school_year_id: int | None = None
-    state: str | None = None
-    deleted: bool = False
-
-
 class StateChange(msgspec.Struct, frozen=True):
     """The state that a round goes to; reopening needs a reason. Frozen with re-tests that are not settled only `with_open_retests`."""
 
@@ -87,12 +74,6 @@ class StateChange(msgspec.Struct, frozen=True):
     state: str
     reason: str = ""
     with_open_retests: bool = False
-
-
-class SchoolSought(msgspec.Struct, frozen=True):
-    """Which school is sought, to lock it or to give it other days."""
-
-    search: str = ""
 
 
 class StateStep(msgspec.Struct, frozen=True):
@@ -117,10 +98,8 @@ async def _years(call: Ask, thing: Round | None, _: Any) -> dict[str, Any]:
     return {"years": [(each.id, each.name) for each in years.items], "year_id": year.id if year else None}
 
 
-routes = Feature(
-    "round", "rounds", resource="round", api="/api/v1/rounds", page="/rounds", tag="rounds", folder="rounds"
-)
-routes.lists(list_rounds, RoundSearch, "list.html")
+routes = Feature("round", "rounds")
+routes.lists(list_rounds, Filters, "list.html")
 routes.reads(read_round)
 routes.creates(create_round, NewRound, "form.html", then="/rounds/{made.id}", beside=_years)
 routes.changes(
@@ -139,25 +118,22 @@ routes.include(schools.routes)
 routes.include(snapshots.routes)
 
 
-@routes.post("/api/v1/rounds/{id}/state", May("change", "round"))
-async def set_one_round_state(call: Ask, *, path: ById, body: StateChange) -> Round:
-    """Opens, closes or reopens a round."""
-    return await set_round_state(
-        call.session,
-        actor_of(call),
-        path.id,
-        version=body.version,
-        state=body.state,
-        reason=body.reason,
-        clock=call.clock,
-        with_open_retests=body.with_open_retests,
-    )
-
-
-@routes.get("/api/v1/rounds/{id}/open-retests", May("freeze", "round"))
-async def read_open_retests_of_round(call: Ask, *, path: ById) -> OpenRetests:
-    """How many re-tests of a round are not settled: what is told before it is frozen."""
-    return await read_open_retests(call.session, actor_of(call), path.id)
+routes.answers("set_one_round_state", "POST /api/v1/rounds/{id}/state", set_round_state, StateChange)
+routes.sends(
+    "set_round_state_here",
+    "/rounds/{id}/state/{state}",
+    set_round_state,
+    StepForm,
+    path=StateStep,
+    then="/rounds/{path.id}",
+)
+routes.answers(
+    "read_open_retests_of_round",
+    "GET /api/v1/rounds/{id}/open-retests",
+    read_open_retests,
+    may="freeze",
+    says="How many re-tests of a round are not settled: what is told before it is frozen.",
+)
 
 
 @routes.get("/rounds/{id}", May("read", "round"), page=PageLimit(50), **IN_PAGES)
@@ -201,20 +177,3 @@ async def _one(call: Ask, round_id: int, search: str, page: PageRequest) -> dict
         "snapshot": snapshot,
         "amendments": amendments,
     }
-
-
-@routes.post("/rounds/{id}/state/{state}", May("change", "round"), **IN_PAGES)
-async def set_round_state_here(call: Ask, *, path: StateStep, form: StepForm) -> Redirect:
-    """Opens, closes or reopens a round."""
-    await set_round_state(
-        call.session,
-        actor_of(call),
-        path.id,
-        version=form.version,
-        state=path.state,
-        reason=form.reason,
-        clock=call.clock,
-        with_open_retests=form.with_open_retests,
-    )
-    _ = language_of(call).gettext
-    return done(call, f"/rounds/{path.id}", _("Saved."))

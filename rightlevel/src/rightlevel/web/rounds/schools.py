@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import msgspec
 
 from flatwater.contract import Html, Redirect
-from flatwater.paging import CEILING_ROWS, Page, PageRequest
+from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May
 from rightlevel.programme.rounds import (
     DatesAnswer,
-    RoundSchool,
     SchoolDates,
     list_round_schools,
     lock_school,
@@ -24,22 +22,13 @@ from rightlevel.programme.rounds import (
     unlock_school,
 )
 from rightlevel.programme.schools import read_school
-from rightlevel.web.call import (
-    CLASS_BODY,
-    Ask,
-    ById,
-    actor_of,
-)
-from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.call import CLASS_BODY, Ask, ById, WithReason, actor_of
+from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
-from rightlevel.web.pages.forms import Reason, reason_of
-from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 
-routes = Routes("rounds")
-
-
 ALL = PageRequest(CEILING_ROWS)
+HERE = "/rounds/{path.id}/schools/{path.school_id}"
 
 
 class RoundAndSchool(msgspec.Struct, frozen=True):
@@ -73,44 +62,36 @@ class DatesAnswers(msgspec.Struct, frozen=True):
     answers: list[DatesAnswer]
 
 
-class WithReason(msgspec.Struct, frozen=True):
-    """Why."""
-
-    reason: str
-
-
-@routes.get("/api/v1/rounds/{id}/schools", May("lock", "round"))
-async def list_schools_of_round(call: Ask, *, path: ById, page: PageRequest) -> Page[RoundSchool]:
-    """The schools that have their own days or are locked in a round."""
-    return await list_round_schools(call.session, actor_of(call), path.id, page)
-
-
-@routes.put("/api/v1/rounds/{id}/schools/{school_id}", May("lock", "round"))
-async def set_dates_of_school(call: Ask, *, path: RoundAndSchool, body: SchoolDays) -> RoundSchool:
-    """Gives a school its own days in a round."""
-    return await set_school_dates(
-        call.session,
-        actor_of(call),
-        path.id,
-        path.school_id,
-        starts_on=body.starts_on,
-        ends_on=body.ends_on,
-        confirm=body.confirm,
-    )
-
-
-@routes.post("/api/v1/rounds/{id}/schools/{school_id}/lock", May("lock", "round"))
-async def lock_one_school(call: Ask, *, path: RoundAndSchool, body: WithReason) -> RoundSchool:
-    """Locks a school in a round."""
-    return await lock_school(
-        call.session, actor_of(call), path.id, path.school_id, reason=body.reason, clock=call.clock
-    )
-
-
-@routes.post("/api/v1/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"))
-async def unlock_one_school(call: Ask, *, path: RoundAndSchool, body: WithReason) -> RoundSchool:
-    """Unlocks a school in a round."""
-    return await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=body.reason)
+routes = Deeds("rounds", "round", deeds={"read": "lock", "change": "lock"})
+routes.answers("list_schools_of_round", "GET /api/v1/rounds/{id}/schools", list_round_schools)
+routes.does(
+    set_school_dates,
+    SchoolDays,
+    json=("set_dates_of_school", "PUT /api/v1/rounds/{id}/schools/{school_id}"),
+    html=("set_school_dates_here", "/rounds/{id}/schools/{school_id}/days"),
+    path=RoundAndSchool,
+    then=HERE,
+    says="Gives a school its own days in a round.",
+)
+routes.does(
+    lock_school,
+    WithReason,
+    json=("lock_one_school", "POST /api/v1/rounds/{id}/schools/{school_id}/lock"),
+    html=("lock_school_here", "/rounds/{id}/schools/{school_id}/lock"),
+    path=RoundAndSchool,
+    then=HERE,
+    word=N_("The school is locked in this round."),
+    says="Locks a school in a round.",
+)
+routes.does(
+    unlock_school,
+    WithReason,
+    json=("unlock_one_school", "POST /api/v1/rounds/{id}/schools/{school_id}/unlock"),
+    html=("unlock_school_here", "/rounds/{id}/schools/{school_id}/unlock"),
+    path=RoundAndSchool,
+    then=HERE,
+    word=N_("The school is unlocked in this round."),
+)
 
 
 @routes.put("/api/v1/rounds/{id}/schools", May("lock", "round"), body_bytes=CLASS_BODY)
@@ -136,10 +117,6 @@ async def set_dates_of_many_schools(call: Ask, *, path: ById, body: ManyDates) -
 @routes.get("/rounds/{id}/schools/{school_id}", May("lock", "round"), **IN_PAGES)
 async def round_school_page(call: Ask, *, path: RoundAndSchool) -> Html:
     """One school in one round: its own days, and its lock."""
-    return render(call, "rounds/school.html", **await _school(call, path))
-
-
-async def _school(call: Ask, path: RoundAndSchool) -> dict[str, Any]:
     actor = actor_of(call)
     round_ = await read_round(call.session, actor, path.id)
     school = await read_school(call.session, actor, path.school_id)
@@ -147,53 +124,8 @@ async def _school(call: Ask, path: RoundAndSchool) -> dict[str, Any]:
         raise NotFound
     special = await list_round_schools(call.session, actor, path.id, ALL)
     own = next((each for each in special.items if each.school_id == path.school_id), None)
-    return {
-        "round": round_,
-        "school": school,
-        "own": own,
-        "form": SchoolDays(own.starts_on, own.ends_on) if own else SchoolDays(),
-    }
-
-
-@routes.post("/rounds/{id}/schools/{school_id}/days", May("lock", "round"), **IN_PAGES)
-async def set_school_dates_here(call: Ask, *, path: RoundAndSchool, form: SchoolDays) -> Redirect:
-    """Gives a school its own days in a round."""
-    await set_school_dates(
-        call.session,
-        actor_of(call),
-        path.id,
-        path.school_id,
-        starts_on=form.starts_on,
-        ends_on=form.ends_on,
-        confirm=form.confirm,
-    )
-    _ = language_of(call).gettext
-    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("Saved."))
-
-
-@routes.post("/rounds/{id}/schools/{school_id}/lock", May("lock", "round"), **IN_PAGES)
-async def lock_school_here(call: Ask, *, path: RoundAndSchool, form: Reason) -> Redirect:
-    """Locks a school in a round, with a reason."""
-    await lock_school(
-        call.session,
-        actor_of(call),
-        path.id,
-        path.school_id,
-        reason=reason_of(form),
-        clock=call.clock,
-    )
-    _ = language_of(call).gettext
-    return done(call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is locked in this round."))
-
-
-@routes.post("/rounds/{id}/schools/{school_id}/unlock", May("lock", "round"), **IN_PAGES)
-async def unlock_school_here(call: Ask, *, path: RoundAndSchool, form: Reason) -> Redirect:
-    """Unlocks a school in a round, with a reason."""
-    await unlock_school(call.session, actor_of(call), path.id, path.school_id, reason=reason_of(form))
-    _ = language_of(call).gettext
-    return done(
-        call, f"/rounds/{path.id}/schools/{path.school_id}", _("The school is unlocked in this round.")
-    )
+    days = SchoolDays(own.starts_on, own.ends_on) if own else SchoolDays()
+    return render(call, "rounds/school.html", round=round_, school=school, own=own, form=days)
 
 
 NOT_SAVED = {

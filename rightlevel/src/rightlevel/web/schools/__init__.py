@@ -32,19 +32,20 @@ from rightlevel.programme.schools import (
 from rightlevel.programme.students import StudentSearch, count_students
 from rightlevel.web.call import Ask, ById, actor_of
 from rightlevel.web.feature import IN_PAGES, Feature
-from rightlevel.web.pages.work import grade_choices, round_of_today, work_at
 from rightlevel.web.places import place_choices
 from rightlevel.web.schools import classes
 from rightlevel.web.templating import render
+from rightlevel.web.work import grade_choices, round_of_today, work_at
 
 ALL = PageRequest(CEILING_ROWS)
 
 
 class SchoolsWanted(msgspec.Struct, frozen=True):
-    """Which schools are asked for."""
+    """Which schools are asked for; `untested`: those without a result in the open round."""
 
     search: str = ""
     place_id: int | None = None
+    untested: bool = False
 
 
 class YearShown(msgspec.Struct, frozen=True):
@@ -61,16 +62,8 @@ async def _places(call: Ask, school: School | None, asked: SchoolsWanted | None)
     return {"places": await place_choices(call, place_id), "place_id": place_id}
 
 
-routes = Feature(
-    "school",
-    "schools",
-    resource="school",
-    api="/api/v1/schools",
-    page="/schools",
-    tag="schools",
-    folder="schools",
-)
-routes.lists(list_schools, SchoolSearch, None)
+routes = Feature("school", "schools")
+routes.lists(list_schools, SchoolSearch)
 routes.reads(read_school)
 routes.creates(
     create_school, NewSchool, "form.html", then="/schools/{made.id}", asks=SchoolsWanted, beside=_places
@@ -94,10 +87,17 @@ routes.include(classes.routes)
 async def schools_page(call: Ask, *, query: SchoolsWanted, page: PageRequest) -> Html:
     """Schools by name, with their exact number."""
     actor = actor_of(call)
-    asked = SchoolSearch(search=query.search.strip() or None, place_id=query.place_id)
+    round_ = await round_of_today(call)
+    is_open = round_ is not None and round_.state == "open"
+    asked = SchoolSearch(
+        search=query.search.strip() or None,
+        place_id=query.place_id,
+        untested_in=round_.id if query.untested and round_ else None,
+    )
     return render(
         call,
         "schools/list.html",
+        is_open=is_open,
         query=query,
         page=await list_schools(call.session, actor, page, asked),
         total=await count_schools(call.session, actor, asked),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from rightlevel.programme.schools import (
     NewYear,
     YearChange,
@@ -14,25 +12,10 @@ from rightlevel.programme.schools import (
     read_year,
     restore_year,
 )
-from rightlevel.web.feature import Feature
+from rightlevel.web.feature import Feature, Filters
 
-
-class YearSearch(msgspec.Struct, frozen=True):
-    """Which school years are asked for."""
-
-    deleted: bool = False
-
-
-routes = Feature(
-    "year",
-    "years",
-    resource="school_year",
-    api="/api/v1/school-years",
-    page="/years",
-    tag="school years",
-    folder="years",
-)
-routes.lists(list_years, YearSearch, "list.html")
+routes = Feature("year", "years", resource="school_year", api="/api/v1/school-years", tag="school years")
+routes.lists(list_years, Filters, "list.html")
 routes.reads(read_year)
 routes.creates(create_year, NewYear, "form.html", then="/years")
 routes.changes(

@@ -1,0 +1,178 @@
+"""The audit log, denied attempts included."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from flatwater.clock import Clock, today
+from flatwater.contract import Html, Streamed
+from flatwater.paging import Page, PageLimit, PageRequest
+from flatwater.transaction import Session
+from rightlevel.programme.audit import AuditEntry, AuditFilter, audit_csv, dated, list_audit, write_audit
+from rightlevel.programme.errors import Invalid
+from rightlevel.programme.permissions import May, require
+from rightlevel.web.call import READ_S, WRITE_S, Ask, actor_of
+from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.routes import SIGNING_IN, Routes
+from rightlevel.web.sent import day_or_none
+from rightlevel.web.templating import render
+
+routes = Routes("audit")
+
+CSV = "text/csv; charset=utf-8"
+OUTCOMES = ("done", "denied", "failed")
+RESOURCES = (
+    "session",
+    "person",
+    "assignment",
+    "school",
+    "place",
+    "class",
+    "school_year",
+    "student",
+    "round",
+    "result",
+    "api_token",
+    "import",
+    "route",
+    "second_factor",
+    "pin",
+    "device",
+    "join_request",
+    "setting",
+    "audit",
+)
+
+
+class AuditWanted(msgspec.Struct, frozen=True):
+    """Which audit rows are exported."""
+
+    username: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    outcome: str | None = None
+    from_on: date | None = None
+    to_on: date | None = None
+    text: str | None = None
+
+
+class AuditSearch(AuditWanted, frozen=True):
+    """Which audit rows are asked for."""
+
+    person_id: int | None = None
+
+
+class AuditForm(msgspec.Struct, frozen=True):
+    """Which entries are asked for, as people type it."""
+
+    person_id: int | None = None
+    username: str = ""
+    resource: str = ""
+    resource_id: str = ""
+    outcome: str = ""
+    from_on: str = ""
+    to_on: str = ""
+    text: str = ""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """One field that a deed touched."""
+
+    field: str
+    before: str
+    after: str
+
+
+@routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50))
+async def list_audit_entries(call: Ask, *, query: AuditSearch, page: PageRequest) -> Page[AuditEntry]:
+    """The audit log, newest first; denied attempts included.
+
+    A page may hold few entries, or none, and still have a next one: an action, an outcome or a text is looked for among so many entries
+    at a time.
+    """
+    return await list_audit(call.session, page, _asked(query, call.clock))
+
+
+def _asked(wanted: AuditWanted, clock: Clock) -> AuditFilter:
+    return dated(AuditFilter(**msgspec.structs.asdict(wanted)), clock)
+
+
+@routes.get("/audit", May("read", "audit"), **IN_PAGES)
+async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
+    """The audit log, newest first."""
+    try:
+        entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
+    except Invalid as found:
+        entries, error = Page[AuditEntry]([]), found
+    return render(
+        call,
+        "audit/list.html",
+        status=422 if error else 200,
+        error=error,
+        entries=entries,
+        changes={entry.id: changes_of(entry) for entry in entries.items},
+        query=query,
+        outcomes=OUTCOMES,
+        resources=RESOURCES,
+    )
+
+
+@routes.post("/api/v1/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,))
+async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
+    """The audit log as CSV, newest first; at most 50,000 rows."""
+    return await _export(call, _asked(body, call.clock), "activity.csv")
+
+
+@routes.post(
+    "/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,), **IN_PAGES
+)
+async def export_audit_here(call: Ask, *, form: AuditForm) -> Streamed:
+    """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""
+    return await _export(call, filter_of(form, call.clock), f"activity-{today(call.clock)}.csv")
+
+
+async def _export(call: Ask, wanted: AuditFilter, file_name: str) -> Streamed:
+    actor = actor_of(call)
+    require(actor, "export", "audit")
+
+    async def note(session: Session) -> None:
+        await write_audit(session, actor, "export", "audit", after=msgspec.to_builtins(wanted))
+
+    await call.database.run(note, deadline_s=WRITE_S)
+    headers = {"content-disposition": f'attachment; filename="{file_name}"'}
+    return Streamed(audit_csv(call.database, wanted), CSV, headers)
+
+
+def filter_of(query: AuditForm, clock: Clock) -> AuditFilter:
+    """What was asked for; a text is looked for until today unless a last day is named. *Errors*: Invalid for a day that is none."""
+    days = day_or_none(from_on=query.from_on, to_on=query.to_on)
+    asked = AuditFilter(
+        person_id=query.person_id,
+        username=query.username.strip().lower()[:100] or None,
+        resource=query.resource or None,
+        resource_id=query.resource_id.strip()[:100] or None,
+        outcome=query.outcome if query.outcome in OUTCOMES else None,
+        from_on=days["from_on"],
+        to_on=days["to_on"],
+        text=query.text.strip()[:100] or None,
+    )
+    return dated(asked, clock)
+
+
+def changes_of(entry: AuditEntry) -> list[Changed]:
+    """The fields whose value a deed changed, in the order in which they were kept."""
+    before: dict[str, object] = entry.before or {}
+    after: dict[str, object] = entry.after or {}
+    names = list(dict.fromkeys([*before, *after]))
+    return [
+        Changed(name, _shown(before.get(name)), _shown(after.get(name)))
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)

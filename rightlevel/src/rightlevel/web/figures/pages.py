@@ -1,0 +1,258 @@
+"""Figures: three rounds beside each other, indicators with their definitions, and down from the country to the child."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from flatwater.contract import Html
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.figures import (
+    BehindQuery,
+    ChildBehind,
+    FigureQuery,
+    Telling,
+    UnitFigures,
+    children_behind,
+    figures_below,
+    hold_different_children,
+    moved_schools,
+    read_breakdown,
+    read_figures,
+)
+from rightlevel.programme.levels import SCALES, rank_of
+from rightlevel.programme.permissions import May, Subject, allowed, sees_small_cells
+from rightlevel.programme.places import list_places, read_place
+from rightlevel.programme.rounds import list_rounds, read_round
+from rightlevel.programme.schools import read_school
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import language_of, render
+from rightlevel.web.words import word
+from rightlevel.web.work import grade_choices, round_of_today
+
+routes = Routes("pages")
+
+BELOW = PageLimit(50)
+SOME_ROUNDS = PageRequest(24)
+SUBJECTS: tuple[Subject, ...] = ("language", "math")
+COVERAGE = N_("Coverage")
+COVERAGE_MEANS = N_("Children assessed ÷ children enrolled")
+
+
+class FiguresWanted(msgspec.Struct, frozen=True):
+    """Which figures: of a round and subject, somewhere, of a grade or sex; at a school also those at one rank or outcome."""
+
+    round: int | None = None
+    subject: str = ""
+    place: int | None = None
+    school: int | None = None
+    grade: int | None = None
+    sex: int | None = None
+    rank: int | None = None
+    outcome: str = ""
+    boundaries: str = "then"
+
+
+class ChildShown(msgspec.Struct, frozen=True):
+    """One child behind a figure."""
+
+    id: str
+    name: str
+    code: str
+    grade: int
+    outcome: str
+    rank: int | None
+    level: str | None
+
+
+class Indicated(msgspec.Struct, frozen=True):
+    """One indicator as it is shown."""
+
+    name: str
+    definition: str
+    numerator: int | None
+    denominator: int | None
+    share: float | None
+
+
+def address(query: FiguresWanted, **changes: Any) -> str:
+    """The address of other figures."""
+    fields = msgspec.structs.asdict(query) | {"rank": None, "outcome": ""} | changes
+    kept = {name: value for name, value in fields.items() if value not in (None, "", "then")}
+    return "/figures" + (f"?{urlencode(kept)}" if kept else "")
+
+
+@routes.get("/figures", May("read", "figure"), page=BELOW)
+async def figures_page(call: Ask, *, query: FiguresWanted, page: PageRequest) -> Html:
+    """The levels of a choice of children in each round, the indicators, and what lies below."""
+    return render(call, "figures/page.html", **await figures_values(call, query, page))
+
+
+async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> dict[str, Any]:
+    """What a page of figures shows."""
+    actor = actor_of(call)
+    round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
+    subject = query.subject if query.subject in SUBJECTS else await _first_subject(call, query)
+    query = await _placed(call, query, subject)
+    if not sees_small_cells(actor):
+        query = msgspec.structs.replace(query, boundaries="then")
+    nothing: Page[Any] = Page([])
+    values: dict[str, Any] = {
+        "query": query,
+        "round": round_,
+        "subject": subject,
+        "scale": SCALES[subject],  # type: ignore[index]
+        "school": None,
+        "grades": await grade_choices(call),
+        "page": nothing,
+        "below": [],
+        "children": None,
+        "address": address,
+        "moved": None,
+        **await _where(call, query),
+        "round_choices": await _round_choices(call),
+    }
+    if round_ is None:
+        return values
+    asked = FigureQuery(
+        round_.id,
+        subject,
+        query.place,
+        query.school,
+        grade=query.grade,
+        sex=query.sex,
+        boundaries=query.boundaries or "then",
+    )
+    telling = Telling(call.session)
+    # What lies below first, and the rounds last: it holds the counts of one round at a time.
+    if query.school:
+        below = await _behind(call, query, asked, page)
+    else:
+        below = await _below(call, query, asked, page, telling)
+    values |= await _numbers(call, asked, telling)
+    return values | below | {"moved": await moved_schools(call.session, actor, asked)}
+
+
+async def _first_subject(call: Ask, query: FiguresWanted) -> str:
+    """The reading scale, or the one subject that somebody has at the school they look at."""
+    scope = actor_of(call).scope
+    held = scope.subjects(query.school) if query.school else sorted({each.subject for each in scope.held})
+    return held[0] if held else "language"
+
+
+async def _placed(call: Ask, query: FiguresWanted, subject: str) -> FiguresWanted:
+    """The query, at the one country there is when it names no place."""
+    actor = actor_of(call)
+    query = msgspec.structs.replace(query, subject=subject)
+    if query.place or query.school or not actor.scope.is_everything:
+        return query
+    countries = (await list_places(call.session, actor, PageRequest(2))).items
+    return msgspec.structs.replace(query, place=countries[0].id) if len(countries) == 1 else query
+
+
+async def _where(call: Ask, query: FiguresWanted) -> dict[str, Any]:
+    """The name of where the figures are of, and the way up from there."""
+    actor, _ = actor_of(call), language_of(call).gettext
+    top = _("All places") if actor.scope.is_everything else _("My schools")
+    way = [(top, address(query, place=None, school=None))]
+    school = await read_school(call.session, actor, query.school) if query.school else None
+    place_id = school.place_id if school else query.place
+    if place_id is not None and actor.scope.is_everything:
+        place = await read_place(call.session, actor, place_id)
+        names = [(each.name_local, address(query, place=each.id, school=None)) for each in place.lineage]
+        way = names if school or len(names) > 1 else [way[0], *names]
+    if school is not None:
+        way.append((school.name_local, ""))
+    return {"where": way[-1][0], "above": way[:-1], "school": school}
+
+
+async def _round_choices(call: Ask) -> list[tuple[int, str]]:
+    _ = language_of(call).gettext
+    rounds = await list_rounds(call.session, actor_of(call), SOME_ROUNDS)
+    return [(each.id, f"{_(word('round', each.kind))} {each.year_name}") for each in rounds.items]
+
+
+async def _numbers(call: Ask, asked: FigureQuery, telling: Telling) -> dict[str, Any]:
+    """The choice itself, and the same apart by round, grade and sex. *Cost*: four statements over counts."""
+    actor, language, session = actor_of(call), language_of(call), call.session
+    figures = await read_figures(session, actor, asked, telling=telling)
+    indicators = [
+        Indicated(
+            language.gettext(each.name),
+            language.gettext(each.definition),
+            each.numerator,
+            each.denominator,
+            each.share,
+        )
+        for each in figures.indicators
+    ]
+    covered = Indicated(
+        language.gettext(COVERAGE),
+        language.gettext(COVERAGE_MEANS),
+        figures.assessed,
+        figures.enrolled,
+        figures.coverage,
+    )
+    grades = [
+        (language.gettext("Grade {number}", number=each.key), each.figures)
+        for each in await read_breakdown(session, actor, asked, by="grades", telling=telling)
+    ]
+    sexes = [
+        (language.gettext(word("sex", each.key)), each.figures)
+        for each in await read_breakdown(session, actor, asked, by="sexes", telling=telling)
+    ]
+    by_round = await read_breakdown(session, actor, asked, by="rounds", telling=telling)
+    return {
+        "figures": figures,
+        "by_round": by_round,
+        "rounds_differ": hold_different_children(by_round),
+        "indicators": [*indicators, covered],
+        "apart": [*grades, *sexes],
+        "withholds": not sees_small_cells(actor),
+    }
+
+
+async def _below(
+    call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest, telling: Telling
+) -> dict[str, Any]:
+    found = await figures_below(call.session, actor_of(call), asked, page, telling=telling)
+    return {"page": found, "below": [(_address_of(query, each), each) for each in found.items]}
+
+
+def _address_of(query: FiguresWanted, unit: UnitFigures) -> str:
+    return address(query, **({"school": unit.id, "place": None} if unit.is_school else {"place": unit.id}))
+
+
+async def _behind(call: Ask, query: FiguresWanted, asked: FigureQuery, page: PageRequest) -> dict[str, Any]:
+    """The children of a school behind its figures, for those who may see children."""
+    actor = actor_of(call)
+    if not allowed(actor.role, "read", "student") or query.school is None:
+        return {}
+    behind = BehindQuery(
+        asked.round_id,
+        asked.subject,
+        query.school,
+        grade=query.grade,
+        sex=query.sex,
+        rank=query.rank,
+        outcome=query.outcome or None,
+    )
+    found = await children_behind(call.session, actor, behind, page)
+    return {"page": found, "children": [_shown(each, asked.subject) for each in found.items]}
+
+
+def _shown(child: ChildBehind, subject: str) -> ChildShown:
+    rank = rank_of("math" if subject == "math" else "language", child.level) if child.level else None
+    return ChildShown(
+        child.student_id,
+        child.name,
+        child.code,
+        child.grade,
+        outcome=child.outcome or "",
+        rank=rank,
+        level=child.level,
+    )

@@ -1,0 +1,219 @@
+"""The first page after signing in: what to do today, by role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.operations.backup import newest_backup
+from rightlevel.programme.figures import FigureQuery, read_figures
+from rightlevel.programme.permissions import May, Subject, may
+from rightlevel.programme.results import TestingStatus, sum_of
+from rightlevel.programme.rounds import Round
+from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
+from rightlevel.programme.today import Task, TaskKind, tasks_of
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.feature import Deeds
+from rightlevel.web.figures.pages import FiguresWanted, figures_values
+from rightlevel.web.home.held_form import look_for_held
+from rightlevel.web.language import Language
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import language_of, render
+from rightlevel.web.words import word
+from rightlevel.web.work import Work, group_of, round_of_today, work_of_schools
+
+api = Deeds("me", "self")
+api.answers("read_my_day", "GET /api/v1/me/today", tasks_of, may="manage")
+
+routes = Routes("pages")
+routes.include(api)
+
+SCHOOLS = PageLimit(20, 50)
+SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
+BACKUP_IS_OLD: Final = timedelta(days=2)
+
+
+class ToDo(msgspec.Struct, frozen=True):
+    """One line of the list: what is to be done, where, and beside what."""
+
+    text: str
+    url: str
+    icon: str
+    detail: str = ""
+
+
+def _groups(task: Task) -> str:
+    if task.group_id is not None:
+        return f"/groups/{task.group_id}/session"
+    return f"/schools/{task.school_id}/groups?subject={task.subject}"
+
+
+def _grid(task: Task) -> str:
+    return (
+        f"/schools/{task.school_id}/grid?round={task.round_id}&subject={task.subject}&group={group_of(task)}"
+    )
+
+
+def _regroup(task: Task) -> str:
+    return f"/schools/{task.school_id}/groups?subject={task.subject}"
+
+
+WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
+    "take_attendance": ("people", _groups),
+    "test_children": ("test", _grid),
+    "look_again": ("back", "/verification/returned"),
+    "move_children": ("next", _regroup),
+    "visit": ("round", "/next-week"),
+    "finish_visit": ("round", "/visits?which=draft"),
+    "follow_up": ("check", "/follow-ups?which=overdue"),
+    "hand_over": ("out", "/left-behind"),
+    "retest": ("test", "/verification?round={round_id}"),
+    "decide_request": ("account", "/requests"),
+    "decide_retest": ("check", "/verification?round={round_id}&state=disputed"),
+    "plan_visits": ("round", "/next-week"),
+    "enter_results": ("school", "/schools?untested=1"),
+    "assign_teacher": ("people", "/assignments/gaps?role=teacher"),
+    "assign_mentor": ("people", "/assignments/gaps?role=mentor"),
+    "mend_file": ("import", "/imports"),
+    "find_baseline": ("search", "/rounds/{round_id}/without-baseline"),
+}
+"""For each kind of task its symbol, and where it is done."""
+
+
+def _text(language: Language, task: Task) -> str:
+    """The task in words. What was counted up to a bound is told as more than that."""
+    ngettext, n = language.ngettext, task.count
+    words: dict[TaskKind, str] = {
+        "take_attendance": ngettext("Take attendance of {n} group", "Take attendance of {n} groups", n),
+        "test_children": ngettext("Test {n} child", "Test {n} children", n),
+        "look_again": ngettext("Look at {n} returned result again", "Look at {n} returned results again", n),
+        "move_children": ngettext(
+            "{n} child may move to another group", "{n} children may move to another group", n
+        ),
+        "visit": ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", n),
+        "finish_visit": ngettext("Finish {n} visit", "Finish {n} visits", n),
+        "follow_up": ngettext("{n} follow-up action is overdue", "{n} follow-up actions are overdue", n),
+        "hand_over": ngettext(
+            "{n} visit is left behind by a mentor", "{n} visits are left behind by mentors", n
+        ),
+        "retest": ngettext("Test {n} child again", "Test {n} children again", n),
+        "decide_request": ngettext("Decide {n} request to join", "Decide {n} requests to join", n),
+        "decide_retest": ngettext("Decide {n} re-test that differs", "Decide {n} re-tests that differ", n),
+        "plan_visits": ngettext("{n} planned visit is overdue", "{n} planned visits are overdue", n),
+        "enter_results": ngettext("{n} school has no results yet", "{n} schools have no results yet", n),
+        "assign_teacher": ngettext("{n} school lacks a teacher", "{n} schools lack a teacher", n),
+        "assign_mentor": ngettext("{n} school lacks a mentor", "{n} schools lack a mentor", n),
+        "mend_file": ngettext("{n} file has faults", "{n} files have faults", n),
+        "find_baseline": ngettext("{n} result has no baseline", "{n} results have no baseline", n),
+    }
+    return words[task.kind]
+
+
+def _line(language: Language, task: Task) -> ToDo:
+    icon, where = WHERE[task.kind]
+    url = where.format(round_id=task.round_id) if isinstance(where, str) else where(task)
+    subject = language.gettext(word("subject", task.subject)) if task.subject else ""
+    more = language.gettext("and more") if task.is_more else ""
+    detail = " · ".join(each for each in (subject, task.first, more) if each)
+    return ToDo(_text(language, task), url, icon, detail)
+
+
+@routes.get("/", May("manage", "self"), page=SCHOOLS)
+async def home_page(call: Ask, *, page: PageRequest) -> Html:
+    """The start page of whoever is signed in: what to do today and soon, then their classes or the open round; for viewers the figures."""
+    actor, language = actor_of(call), language_of(call)
+    await look_for_held(call)
+    if actor.role == "viewer":
+        values = await figures_values(call, FiguresWanted(), PageRequest(50))
+        values["page"] = Page[Any]([])  # what lies further down is found under Figures
+        return render(call, "figures/page.html", **values)
+    tasks = await tasks_of(call.session, actor, call.clock)
+    lists = {
+        "now": [_line(language, each) for each in tasks.now],
+        "soon": [_line(language, each) for each in tasks.soon],
+    }
+    round_ = await round_of_today(call)
+    if actor.scope.is_everything:
+        lists["now"] = [*await _first(call, round_), *lists["now"]]
+        return render(call, "home/lead.html", **lists, **await _lead(call, round_))
+    return render(call, "home/work.html", **lists, **await _work(call, round_, page))
+
+
+async def _work(call: Ask, round_: Round | None, page: PageRequest) -> dict[str, Any]:
+    """The schools of field staff with how far testing is, those with children to test first. *Cost*: two statements."""
+    schools = await list_schools(call.session, actor_of(call), page)
+    work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
+    rows = [(each, sorted(work.get(each.id, []), key=_is_done)) for each in schools.items]
+    rows.sort(key=lambda row: all(map(_is_done, row[1])))
+    return {
+        "schools": rows,
+        "totals": {each.id: _totals(found) for each, found in rows},
+        "page": schools,
+        "round": round_,
+        "is_open": round_ is not None and round_.state == "open",
+    }
+
+
+def _totals(rows: list[Work]) -> list[tuple[str, TestingStatus]]:
+    """How far a school is in each subject."""
+    subjects = dict.fromkeys(each.subject for each in rows)
+    return [
+        (subject, sum_of(each.status for each in rows if each.subject == subject)) for subject in subjects
+    ]
+
+
+def _is_done(work: Work) -> bool:
+    return work.status.to_do == 0
+
+
+async def _lead(call: Ask, round_: Round | None) -> dict[str, Any]:
+    """The open round with its coverage."""
+    return {
+        "round": round_ if round_ and round_.state == "open" else None,
+        "coverage": await _coverage(call, round_),
+    }
+
+
+async def _coverage(call: Ask, round_: Round | None) -> list[Work]:
+    if round_ is None:
+        return []
+    covered: list[Work] = []
+    for subject in SUBJECTS:
+        figures = await read_figures(call.session, actor_of(call), FigureQuery(round_.id, subject))
+        url = f"/figures?round={round_.id}&subject={subject}"
+        if figures.status is not None:
+            covered.append(Work("", subject, figures.status, url))
+    return covered
+
+
+async def _first(call: Ask, round_: Round | None) -> list[ToDo]:
+    """What has to be done before anything else can be, and what keeps the platform safe."""
+    _ = language_of(call).gettext
+    todo: list[ToDo] = []
+    if await current_year(call.session) is None:
+        todo.append(ToDo(_("There is no current school year. Add one."), "/years/new", "round"))
+    real = SchoolSearch(is_practice=False)
+    if not (await list_schools(call.session, actor_of(call), PageRequest(1), real)).items:
+        todo.append(ToDo(_("There are no schools yet. Import them, or add one."), "/imports", "import"))
+    if round_ is None:
+        todo.append(ToDo(_("There is no round yet. Plan one."), "/rounds/new", "round"))
+    elif round_.state == "planned" and round_.starts_on <= today(call.clock):
+        text = _("A planned round should have begun. Open it.")
+        todo.append(ToDo(text, f"/rounds/{round_.id}", "round"))
+    elif round_.state == "open" and round_.ends_on < today(call.clock):
+        text = _("The round is past its last day and still open. Close it.")
+        todo.append(ToDo(text, f"/rounds/{round_.id}", "round"))
+    if may(actor_of(call), "read", "metric"):
+        backup = await newest_backup(call.session)
+        if backup is None:
+            todo.append(ToDo(_("There is no backup yet. Make one."), "/operations", "warn"))
+        elif backup.made_at < call.clock.now() - BACKUP_IS_OLD:
+            text = _("The last backup is older than two days. Make one.")
+            todo.append(ToDo(text, "/operations", "warn"))
+    return todo

@@ -1,0 +1,10 @@
+"""Imports: a file sent, watched, and what is wrong in it."""
+
+from __future__ import annotations
+
+from rightlevel.web.imports import api, pages
+from rightlevel.web.routes import Routes
+
+routes = Routes("pages")
+routes.include(api.routes)
+routes.include(pages.routes)

@@ -1,0 +1,97 @@
+"""Imports over HTTP: send a file, watch it, read what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from flatwater.contract import Accepted, Upload
+from flatwater.paging import PageLimit
+from rightlevel.operations.import_runner import ImportRequest
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.exchange import (
+    ImportRun,
+    NewRun,
+    list_faults,
+    list_left_rows,
+    list_runs,
+    read_run,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.web.authority import keeping
+from rightlevel.web.call import IMPORTS, Ask, actor_of
+from rightlevel.web.feature import Deeds
+from rightlevel.web.importing import said_of
+
+routes = Deeds("imports", "import", deeds={"read": "run"})
+
+UPLOAD_BYTES = 256 * 1024 * 1024
+"""A million children are about 80 MB as CSV."""
+SUBMIT_S = 60.0
+MANY_FAULTS = PageLimit(100)
+
+
+class ImportForm(msgspec.Struct, frozen=True):
+    """What the sent file holds, how its columns are to be read (TOML; else by their headers), and whether only to try."""
+
+    kind: Literal["schools", "students"]
+    mapping: str = ""
+    dry_run: bool = False
+    leaves_bad_rows: bool = False
+    """Whether rows that are wrong are left out (and kept, to be mended) and all others saved."""
+    source: str = ""
+    """Whose file this is: the mapping is kept for the source's next file, and used where none is sent."""
+
+
+@routes.post(
+    "/api/v1/imports",
+    May("run", "import"),
+    rate=IMPORTS,
+    work="none",
+    deadline_s=SUBMIT_S,
+    body_bytes=UPLOAD_BYTES,
+    statuses={202: "The file waits for its turn; the run is at the address in `location`."},
+    priority="first",
+)
+async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> Accepted[ImportRun]:
+    """Takes a CSV or XLSX file and imports it when its turn comes; 202 with the run to watch."""
+    if upload is None:
+        raise Invalid(faults=(Fault("file", "A file is needed"),))
+    source = form.source.strip()
+    mapping, said = await said_of(call.database, actor_of(call), form.kind, form.mapping, source)
+    new = NewRun(
+        form.kind,
+        upload.filename[:200],
+        form.dry_run,
+        upload.size_bytes,
+        leaves_bad_rows=form.leaves_bad_rows,
+        mapping=said,
+        source=source,
+    )
+    request = ImportRequest(new, upload.path, mapping, actor_of(call))
+    return _accepted(await call.app.imports.submit(request, keeping(call, _accepted)))
+
+
+def _accepted(run: ImportRun) -> Accepted[ImportRun]:
+    return Accepted(run, f"/api/v1/imports/{run.id}")
+
+
+routes.answers("list_imports", "GET /api/v1/imports", list_runs)
+routes.answers(
+    "read_import", "GET /api/v1/imports/{id}", read_run, says="One import: how far it is, or how it ended."
+)
+routes.answers(
+    "list_import_faults",
+    "GET /api/v1/imports/{id}/faults",
+    list_faults,
+    page=MANY_FAULTS,
+    says="What is wrong in the file, by row and column; the first 100,000 are kept for 30 days.",
+)
+routes.answers(
+    "list_import_left_rows",
+    "GET /api/v1/imports/{id}/left-rows",
+    list_left_rows,
+    page=MANY_FAULTS,
+    says="The rows that an import left out because they are wrong, as the file has them; number 0 holds the headers. Kept for 30 days.",
+)

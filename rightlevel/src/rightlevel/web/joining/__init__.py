@@ -1,0 +1,208 @@
+"""Asking to join, choosing a password with a one-time code, and what coordinators decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from flatwater.contract import Created, Everyone, Html, Redirect
+from flatwater.paging import PageRequest
+from rightlevel.programme.accounts import CodeMade, choose_password_with_code, generate_code
+from rightlevel.programme.errors import Forbidden, Invalid
+from rightlevel.programme.joining import (
+    Approval,
+    NewJoinRequest,
+    approve_request,
+    ask_to_join,
+    decline_request,
+    list_requests,
+    read_request,
+)
+from rightlevel.programme.permissions import May
+from rightlevel.programme.schools import SchoolSearch, list_schools
+from rightlevel.web.authority import with_secret
+from rightlevel.web.call import JOINS, Ask, ById, Secret, WithReason, actor_of
+from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.language import N_
+from rightlevel.web.routes import HASHING
+from rightlevel.web.sent import require_filled
+from rightlevel.web.templating import done, language_of, refusal, render, render_once
+
+R = TypeVar("R")
+
+DECIDES = May("decide", "join_request")
+SCHOOLS_SHOWN = PageRequest(50)
+"""What a search offers to choose from; a better search word finds the rest."""
+
+
+class JoinForm(msgspec.Struct, frozen=True):
+    """What a stranger tells about themselves."""
+
+    name: str = ""
+    contact: str = ""
+    role: str = "teacher"
+    school_wished: str = ""
+    words: str = ""
+
+
+class CodeForm(msgspec.Struct, frozen=True):
+    """A one-time code and the password that its owner wants."""
+
+    username: str = ""
+    code: Secret = ""
+    password: Secret = ""
+
+
+class StateWanted(msgspec.Struct, frozen=True):
+    """Requests in which state."""
+
+    state: str = "open"
+
+
+class ApprovalForm(msgspec.Struct, frozen=True):
+    """The account that a request becomes; `search` looks for the school."""
+
+    username: str = ""
+    display_name: str = ""
+    email: str = ""
+    role: str = ""
+    school_id: int | None = None
+    subject: tuple[str, ...] = ("language", "math")
+    search: str | None = None
+
+
+routes = Deeds("people", "join_request", deeds={"change": "decide"})
+routes.answers("list_join_requests", "GET /api/v1/join-requests", list_requests, StateWanted)
+routes.answers(
+    "read_join_request", "GET /api/v1/join-requests/{id}", read_request, says="One request to join."
+)
+routes.does(
+    decline_request,
+    WithReason,
+    json=("decline_join_request", "POST /api/v1/join-requests/{id}/decline"),
+    html=("decline_here", "/requests/{id}/decline"),
+    then="/requests",
+    word=N_("The request is declined."),
+    says="Declines a request, with a reason.",
+)
+
+
+@routes.post("/api/v1/join", Everyone(), rate=JOINS)
+async def send_join_request(call: Ask, *, body: NewJoinRequest) -> None:
+    """Asks to join as teacher or mentor; a coordinator decides."""
+    language = language_of(call).code
+    await ask_to_join(call.session, body, language=language, address=call.address, clock=call.clock)
+
+
+@routes.get("/join", Everyone(), work="none", **IN_PAGES)
+async def join_page(call: Ask) -> Html:
+    """The form with which anybody asks to join."""
+    return render(call, "joining/ask.html")
+
+
+@routes.post("/join", Everyone(), rate=JOINS, **IN_PAGES)
+async def join_here(call: Ask, *, form: JoinForm) -> Redirect:
+    """Keeps a request to join."""
+    new = NewJoinRequest(form.name, form.contact, form.role, form.school_wished, form.words)
+    language = language_of(call).code
+    await ask_to_join(call.session, new, language=language, address=call.address, clock=call.clock)
+    return done(call, "/sign-in", N_("Your request is on its way. A coordinator will get in touch with you."))
+
+
+@routes.get("/code", Everyone(), work="none", **IN_PAGES)
+async def code_page(call: Ask) -> Html:
+    """The form for a one-time code and a new password."""
+    return render(call, "joining/code.html", form=CodeForm())
+
+
+@routes.post("/code", Everyone(), **HASHING, **IN_PAGES)
+async def use_code_here(call: Ask, *, form: CodeForm) -> Html | Redirect:
+    """Sets the password that its owner chose, for a code that works once."""
+    try:
+        require_filled(form, "username", "code")
+        await choose_password_with_code(
+            call.database,
+            call.app.passwords,
+            call.clock,
+            username=form.username,
+            code=form.code,
+            new=form.password,
+            address=call.address,
+        )
+    except (Forbidden, Invalid) as error:
+        # A code stays typed where something else is wrong; one that was refused is of no use any more.
+        again = CodeForm(username=form.username, code=form.code if isinstance(error, Invalid) else "")
+        return refusal(call, "joining/code.html", error, form=again)
+    return done(call, "/sign-in", N_("Your password is set. Sign in with it now."))
+
+
+@routes.get("/requests", May("read", "join_request"), **IN_PAGES)
+async def requests_page(call: Ask, *, query: StateWanted, page: PageRequest) -> Html:
+    """Requests to join in one state."""
+    requests = await list_requests(call.session, actor_of(call), page, state=query.state)
+    return render(call, "joining/requests.html", requests=requests, query=query)
+
+
+@routes.get("/requests/{id}", May("read", "join_request"), **IN_PAGES)
+async def request_page(call: Ask, *, path: ById, query: ApprovalForm) -> Html:
+    """One request, and the account that it could become."""
+    request = await read_request(call.session, actor_of(call), path.id)
+    form = msgspec.structs.replace(
+        query,
+        username=query.username or _username_of(request.name),
+        display_name=query.display_name or request.name,
+        email=query.email or (request.contact if "@" in request.contact else ""),
+        role=query.role or request.role_wished,
+        search=request.school_wished if query.search is None else query.search,
+    )
+    schools: list[tuple[int, str]] = []
+    if request.state == "open":
+        asked = SchoolSearch(search=(form.search or "").strip() or None)
+        found = await list_schools(call.session, actor_of(call), SCHOOLS_SHOWN, asked)
+        schools = [(each.id, f"{each.name_local} · {each.code}") for each in found.items]
+    return render(call, "joining/request.html", request=request, form=form, schools=schools)
+
+
+def _username_of(name: str) -> str:
+    """A first idea for a username, where the name has Latin letters."""
+    return ".".join(re.findall(r"[a-z]+", name.lower()))[:40]
+
+
+async def _approved(call: Ask, request_id: int, approval: Approval, answer: Callable[[CodeMade], R]) -> R:
+    code = generate_code()
+    return await with_secret(
+        call,
+        code,
+        lambda session, actor, hashed: approve_request(
+            session, actor, request_id, approval, code=code, code_hash=hashed, clock=call.clock
+        ),
+        answer,
+    )
+
+
+@routes.post("/api/v1/join-requests/{id}/approve", DECIDES, **HASHING)
+async def approve_join_request(call: Ask, *, path: ById, body: Approval) -> Created[CodeMade]:
+    """Makes the account with a one-time code, assigns it and ends the request, all or nothing."""
+    return await _approved(
+        call, path.id, body, lambda made: Created(made, f"/api/v1/people/{made.person.id}")
+    )
+
+
+@routes.post("/requests/{id}/approve", DECIDES, **HASHING, **IN_PAGES)
+async def approve_here(call: Ask, *, path: ById, form: ApprovalForm) -> Html:
+    """Makes the account, assigns it and shows its one-time code this once."""
+    require_filled(form, "school_id")
+    approval = Approval(
+        form.username.strip().lower(),
+        form.display_name,
+        form.role,
+        form.school_id or 0,
+        form.subject,
+        email=form.email.strip() or None,
+    )
+    return await _approved(
+        call, path.id, approval, lambda made: render_once(call, "people/code.html", made=made, is_new=True)
+    )

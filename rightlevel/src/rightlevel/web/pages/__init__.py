@@ -1,1 +1,0 @@
-"""The pages: HTML that works without JavaScript, one module a feature, each with a `routes` registry."""

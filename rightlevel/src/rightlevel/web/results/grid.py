@@ -1,0 +1,398 @@
+"""The class grid: every child one row, every level one tap; each tap is saved by itself, or all at once without JavaScript."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect
+from flatwater.paging import Page, PageLimit, PageRequest
+from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.levels import SCALES
+from rightlevel.programme.permissions import May, Subject
+from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.results import (
+    ResultAnswer,
+    ResultWrite,
+    SheetRow,
+    class_sheet,
+    enter_results,
+    sum_of,
+)
+from rightlevel.programme.rounds import Round, list_rounds, read_round
+from rightlevel.programme.schools import School, read_school
+from rightlevel.programme.students import read_student
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
+from rightlevel.web.language import N_
+from rightlevel.web.routes import Routes
+from rightlevel.web.sent import day_of
+from rightlevel.web.templating import done, language_of, render
+from rightlevel.web.words import word
+from rightlevel.web.work import class_name, group_of, round_of_today
+
+routes = Routes("pages")
+
+CHILDREN = PageLimit(60, 100)
+SOME_ROUNDS = PageRequest(12)
+OTHERS = ("absent", "refused", "left")
+TOOLS = (1, 2, 3, 4)
+
+
+class GridWanted(msgspec.Struct, frozen=True):
+    """Which children, in which round and subject: `group` is `class-…`, `grade-…` or nothing for the whole school."""
+
+    round: int | None = None
+    subject: str = ""
+    group: str = ""
+    tool: int | None = None
+    on: str = ""
+
+
+class GridRow(msgspec.Struct, frozen=True):
+    """One child of the grid. `was` is what is on the server, `chosen` what is marked, `yours` what somebody else beat."""
+
+    id: str
+    name: str = ""
+    code: str = ""
+    write_id: str = msgspec.field(default_factory=time_ordered_id)
+    version: int | None = None
+    was: str = ""
+    chosen: str = ""
+    on: str = ""
+    is_locked: bool = False
+    is_stale: bool = False
+    yours: str = ""
+    fault: str = ""
+
+
+class About(msgspec.Struct, frozen=True):
+    """What marks are of: the round and subject, and the day to take where a page asks for none."""
+
+    round_id: int
+    subject: Subject
+    day: date | None = None
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """What a grid is about."""
+
+    school: School
+    round: Round
+    subject: Subject
+    class_id: int | None
+    grade: int | None
+    progress: list[ClassProgress]
+    group: str
+
+    @property
+    def url(self) -> str:
+        return (
+            f"/schools/{self.school.id}/grid?round={self.round.id}&subject={self.subject}&group={self.group}"
+        )
+
+
+async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
+    """What the address means, with what a person most likely wants where it says nothing."""
+    actor = actor_of(call)
+    school = await read_school(call.session, actor, school_id)
+    round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
+    if round_ is None or round_.is_deleted or school.is_deleted:
+        raise NotFound
+    held = actor.scope.subjects(school_id)
+    wished: Subject | None = (
+        "math" if query.subject == "math" else "language" if query.subject == "language" else None
+    )
+    subject = wished or (held[0] if held else "language")
+    progress = await class_progress(call.session, actor, [school_id], round_.id)
+    progress = [row for row in progress if row.subject == subject]
+    kind, _, number = query.group.partition("-")
+    known = number.isascii() and number.isdigit() and len(number) < 19
+    class_id = int(number) if kind == "class" and known else None
+    grade = int(number) if kind == "grade" and known else None
+    group = query.group if class_id or grade else ""
+    return Grid(school, round_, subject, class_id, grade, progress=progress, group=group)
+
+
+async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
+    """Read off the address and the form as they are rendered, else looked up. *Cost*: no statement, or four."""
+    if query.round is not None and query.subject in SCALES and "tested_on" in form:
+        return About(query.round, query.subject)
+    return _about_grid(call, await _grid(call, school_id, query))
+
+
+def _about_grid(call: Ask, grid: Grid) -> About:
+    return About(grid.round.id, grid.subject, _day(call, grid.round))
+
+
+async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
+    actor, language = actor_of(call), language_of(call)
+    sheet = await _sheet(call, grid, page)
+    rounds = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
+    shown = [row for row in grid.progress if _is_in(row, grid)]
+    groups = [("", language.gettext("Whole school"))]
+    grades = sorted({row.grade for row in grid.progress})
+    groups += [(f"grade-{each}", class_name(language, each, "")) for each in grades]
+    groups += [
+        (group_of(row), class_name(language, row.grade, row.section))
+        for row in grid.progress
+        if row.class_id is not None
+    ]
+    return {
+        **_terms(grid),
+        "page": sheet,
+        "rows": [_row_of(each) for each in sheet.items],
+        "groups": groups,
+        "group": grid.group,
+        "heading": dict(groups).get(grid.group, groups[0][1]),
+        "subjects": [
+            (each, language.gettext(word("subject", each))) for each in actor.scope.subjects(grid.school.id)
+        ],
+        "rounds": [
+            (each.id, f"{language.gettext(word('round', each.kind))} {each.year_name}")
+            for each in rounds
+            if each.state != "planned"
+        ],
+        "tested_on": _wanted_day(call, grid.round, query.on),
+        "tool": query.tool if query.tool in TOOLS else None,
+        "so_far": sum_of(row.status for row in shown),
+    }
+
+
+def _terms(grid: Grid) -> dict[str, Any]:
+    return {
+        "school": grid.school,
+        "round": grid.round,
+        "subject": grid.subject,
+        "scale": SCALES[grid.subject],
+        "is_open": grid.round.state == "open",
+        "row_url": grid.url.replace("/grid?", "/grid/row?"),
+    }
+
+
+def _is_in(row: ClassProgress, grid: Grid) -> bool:
+    if grid.class_id is not None:
+        return row.class_id == grid.class_id
+    return grid.grade is None or row.grade == grid.grade
+
+
+async def _sheet(call: Ask, grid: Grid, page: PageRequest) -> Page[SheetRow]:
+    return await class_sheet(
+        call.session,
+        actor_of(call),
+        page,
+        school_id=grid.school.id,
+        round_id=grid.round.id,
+        subject=grid.subject,
+        class_id=grid.class_id,
+        grade=grid.grade,
+    )
+
+
+def _choice(outcome: str | None, level: str | None) -> str:
+    """A result as the chips say it: a level's code, or what else came of it."""
+    return level or (outcome if outcome != "assessed" else "") or ""
+
+
+def _row_of(row: SheetRow) -> GridRow:
+    was = _choice(row.outcome, row.level)
+    on = row.tested_on.isoformat() if row.tested_on else ""
+    is_locked = row.is_locked or row.is_verified
+    return GridRow(
+        row.student_id,
+        name=row.name,
+        code=row.code,
+        version=row.version,
+        was=was,
+        chosen=was,
+        on=on,
+        is_locked=is_locked,
+    )
+
+
+def _day(call: Ask, round_: Round) -> date:
+    """The day a test is taken to be of when nobody says: today, or the round's nearest day."""
+    return min(max(today(call.clock), round_.starts_on), round_.ends_on)
+
+
+@routes.get("/schools/{id}/grid", May("enter", "result"), page=CHILDREN)
+async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+    """The children of a class, a grade or a school, each with its level to tap."""
+    grid = await _grid(call, path.id, query)
+    return render(call, "results/grid.html", **await _page(call, grid, page, query))
+
+
+@routes.post("/schools/{id}/grid/row", May("enter", "result"), body_bytes=CLASS_BODY)
+async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
+    """Saves the tapped level of one child and answers with what its row now says about itself.
+
+    It keeps no receipt: a write of a result carries its own id, and one that comes again is told as saved.
+    """
+    student_id = _sent(form, "student")
+    try:
+        write = _write_of(await _about(call, path.id, query, form), form, student_id)
+    except Invalid as error:
+        # The tap is told what is wrong with what stands above all children; its own row keeps it.
+        return _unread(call, form, student_id, error)
+    if write is None:
+        raise NotFound
+    (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock, keeps_details=True)
+    row = _row_after(call, write, answer)
+    if not row.is_stale:
+        return render(call, "results/answer.html", status=409 if row.fault else 200, row=row)
+    grid = await _grid(call, path.id, query)
+    child = await read_student(call.session, actor_of(call), student_id)
+    row = msgspec.structs.replace(row, name=child.name, code=child.code)
+    page = render(call, "results/row.html", status=409, row=row, **_terms(grid))
+    return msgspec.structs.replace(
+        page, headers={"hx-retarget": f"#child-{child.id}", "hx-reswap": "outerHTML"}
+    )
+
+
+@routes.post("/schools/{id}/grid", May("enter", "result"), body_bytes=CLASS_BODY, page=CHILDREN)
+async def save_grid(
+    call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
+) -> Html | Redirect:
+    """Saves every level of the page that was changed; what was refused stays marked, with the reason at the child."""
+    grid = await _grid(call, path.id, query)
+    writes = _changed(call, grid, form)
+    language = language_of(call)
+    if not writes:
+        return done(call, _here(call, grid, form), language.gettext("Nothing was changed."))
+    answers = await enter_results(call.session, actor_of(call), writes, call.clock, keeps_details=True)
+    after = {
+        write.student_id: _row_after(call, write, answer)
+        for write, answer in zip(writes, answers, strict=True)
+    }
+    saved = sum(1 for row in after.values() if not row.fault and not row.is_stale)
+    told = language.ngettext("{n} child is saved.", "{n} children are saved.", saved)
+    if saved == len(writes):
+        return done(call, _here(call, grid, form), told)
+    values = await _page(call, grid, page, query)
+    values["rows"] = rows = [_told(row, after.get(row.id)) for row in values["rows"]]
+    values["tool"], values["tested_on"] = _tool(form), _sent(form, "tested_on") or values["tested_on"]
+    values["refused"] = [row for row in rows if row.fault or row.is_stale]
+    if not saved:
+        told = language.gettext("Nothing is saved.")
+    return render(call, "results/grid.html", status=409, **values, told=told)
+
+
+def _here(call: Ask, grid: Grid, form: dict[str, list[str]]) -> str:
+    """The same grid, with the tool and the day that were chosen for it."""
+    on = _sent(form, "tested_on")
+    is_usual = on == _day(call, grid.round).isoformat()
+    chosen = {"tool": _sent(form, "tool"), "on": "" if is_usual else on}
+    return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
+
+
+def _unread(call: Ask, form: dict[str, list[str]], student_id: str, error: Invalid) -> Html:
+    language = language_of(call)
+    text = ". ".join(
+        f"{language.gettext(word('field', each.field))}: {language.rule(each.rule)}" for each in error.faults
+    )
+    was, on = _sent(form, f"was.{student_id}"), _sent(form, f"on.{student_id}")
+    chosen, version = _sent(form, f"choice.{student_id}"), _version(form, student_id)
+    row = GridRow(student_id, version=version, was=was, chosen=chosen, on=on, fault=text)
+    return render(call, "results/answer.html", status=409, row=row)
+
+
+def _told(row: GridRow, after: GridRow | None) -> GridRow:
+    """The row as it stands on the server, with what was refused of it."""
+    if after is None:
+        return row
+    named = msgspec.structs.replace(after, name=row.name, code=row.code, is_locked=row.is_locked)
+    return (
+        named
+        if after.is_stale
+        else msgspec.structs.replace(named, was=row.was, version=row.version, on=row.on)
+    )
+
+
+def _sent(form: dict[str, list[str]], name: str) -> str:
+    return form.get(name, [""])[-1].strip()
+
+
+def _changed(call: Ask, grid: Grid, form: dict[str, list[str]]) -> list[ResultWrite]:
+    """A write for each child whose mark is another than what the page showed as saved."""
+    ids = [name.removeprefix("choice.") for name in form if name.startswith("choice.")]
+    changed = [each for each in ids if _sent(form, f"choice.{each}") != _sent(form, f"was.{each}")]
+    about = _about_grid(call, grid)
+    writes = (_write_of(about, form, each) for each in changed)
+    return [write for write in writes if write is not None]
+
+
+def _write_of(about: About, form: dict[str, list[str]], student_id: str) -> ResultWrite | None:
+    choice = _sent(form, f"choice.{student_id}")
+    if not choice:
+        return None
+    is_other = choice in OTHERS
+    has_own = _version(form, student_id) is not None
+    return ResultWrite(
+        _sent(form, f"write.{student_id}") or time_ordered_id(),
+        student_id,
+        about.round_id,
+        about.subject,
+        _tested_on(about, form, student_id),
+        outcome=choice if is_other else "assessed",
+        level=None if is_other else choice,
+        method="grid",
+        version=_version(form, student_id),
+        tool=None if is_other or has_own else _tool(form),
+    )
+
+
+def _version(form: dict[str, list[str]], student_id: str) -> int | None:
+    version = _sent(form, f"version.{student_id}")
+    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else None
+
+
+def _tool(form: dict[str, list[str]]) -> int | None:
+    """The tool that stands above all children. *Errors*: Invalid for one that there is none of."""
+    text = _sent(form, "tool")
+    if not text:
+        return None
+    if text not in {str(each) for each in TOOLS}:
+        raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), text[:20]),))
+    return int(text)
+
+
+def _tested_on(about: About, form: dict[str, list[str]], student_id: str) -> date:
+    """The day that stands with the child, else the one of the page; nothing is guessed of a day that can't be read.
+
+    *Errors*: Invalid. A page without the field, as long ago, means the round's nearest day.
+    """
+    text = _sent(form, f"on.{student_id}") or _sent(form, "tested_on")
+    if about.day and not text and "tested_on" not in form:
+        return about.day
+    return day_of("tested_on", text)
+
+
+def _wanted_day(call: Ask, round_: Round, text: str) -> date:
+    """The day that a link asks for where it lies in the round, else the day of `_day`."""
+    try:
+        wanted = date.fromisoformat(text)
+    except ValueError:
+        return _day(call, round_)
+    return wanted if round_.starts_on <= wanted <= round_.ends_on else _day(call, round_)
+
+
+def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
+    """What the row says after a write. *Errors*: OutOfScope, which is denied and not shown."""
+    if answer.code in ("out_of_scope", "not_found"):
+        raise OutOfScope
+    child, choice = write.student_id, _choice(write.outcome, write.level)
+    on = write.tested_on.isoformat()
+    if answer.is_saved:
+        return GridRow(child, version=answer.version, was=choice, chosen=choice, on=on)
+    there = answer.current
+    if there is None or answer.code not in ("stale", "conflict"):
+        text = language_of(call).gettext(answer.message)
+        return GridRow(child, version=write.version, chosen=choice, on=on, fault=text)
+    was, on = _choice(there.outcome, there.level), there.tested_on.isoformat()
+    if was == choice:
+        return GridRow(child, version=there.version, was=was, chosen=was, on=on)
+    return GridRow(child, version=there.version, was=was, on=on, is_stale=True, yours=choice)

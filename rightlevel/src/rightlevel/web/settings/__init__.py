@@ -1,0 +1,36 @@
+"""What coordinators set for the whole programme: its time zone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.contract import Html
+from rightlevel.programme.permissions import May
+from rightlevel.programme.time_zone import change_time_zone, read_time_zone
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.templating import render
+
+
+class ChosenZone(msgspec.Struct, frozen=True):
+    """A zone by its IANA name; null for the country's own."""
+
+    name: str | None = msgspec.field(name="time_zone")
+
+
+routes = Deeds("settings", "time_zone")
+routes.answers("read_programme_time_zone", "GET /api/v1/settings/time-zone", read_time_zone)
+routes.does(
+    change_time_zone,
+    ChosenZone,
+    json=("change_programme_time_zone", "PUT /api/v1/settings/time-zone"),
+    html=("change_time_zone_here", "/settings/time-zone"),
+    then="/settings",
+)
+
+
+@routes.get("/settings", May("change", "time_zone"), **IN_PAGES)
+async def settings_page(call: Ask) -> Html:
+    """The settings of the programme."""
+    zone = await read_time_zone(call.session, actor_of(call), call.app.clock)
+    return render(call, "settings/page.html", zone=zone)

@@ -1,0 +1,95 @@
+"""What is sent and taken as files of visits: photos, and visits as CSV."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Raw, Redirect, Streamed, Upload
+from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.permissions import May
+from rightlevel.programme.photos import Photo
+from rightlevel.programme.visits import VisitSearch, begin_export, visits_csv
+from rightlevel.web.authority import write_as
+from rightlevel.web.call import READ_S, WRITE_S, Ask, ByUuid, actor_of
+from rightlevel.web.feature import IN_PAGES, SAVED
+from rightlevel.web.routes import Routes
+from rightlevel.web.sent import NoFields
+from rightlevel.web.sent_photos import PHOTO_BODY, PHOTO_S, SentPhoto, add_photo
+from rightlevel.web.templating import done
+
+routes = Routes("visits")
+
+CSV = "text/csv; charset=utf-8"
+CHANGES, READS = May("change", "visit"), May("read", "visit")
+
+
+class PhotoMark(msgspec.Struct, frozen=True):
+    """Until when a link is good, and by whom it was made."""
+
+    until: int = 0
+    mark: str = ""
+
+
+class LinkEnded(ProgrammeError):
+    """This link has run out. Load the page again."""
+
+    kind = "gone"
+    code = "link_ended"
+
+
+@routes.post("/api/v1/visits/{id}/photos", CHANGES, work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY)
+async def add_visit_photo(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Photo:
+    """Adds a photo to a visit: JPEG, PNG or WebP, made small here; where it was taken is forgotten unless it is to be kept."""
+    return await add_photo(call, path.id, form, upload)
+
+
+@routes.post(
+    "/visits/{id}/photos", CHANGES, work="none", deadline_s=PHOTO_S, body_bytes=PHOTO_BODY, **IN_PAGES
+)
+async def add_photo_here(call: Ask, *, path: ByUuid, form: SentPhoto, upload: Upload | None) -> Redirect:
+    """Adds a photo."""
+    await add_photo(call, path.id, form, upload)
+    return done(call, f"/visits/{path.id}", SAVED)
+
+
+@routes.get("/api/v1/photos/{id}", READS, work="none", deadline_s=PHOTO_S, media=("image/jpeg",))
+async def read_one_photo(call: Ask, *, path: ByUuid) -> Raw:
+    """A photo's JPEG."""
+    return Raw(await call.app.album.content(actor_of(call), path.id), "image/jpeg")
+
+
+@routes.get("/photos/{id}", READS, work="none", deadline_s=PHOTO_S, tags=("service",), media=("image/jpeg",))
+async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
+    """A photo, by a link that was made for this person a short while ago."""
+    actor = actor_of(call)
+    if not call.app.photo_links.is_good(path.id, actor.person_id, query.until, query.mark, call.clock.now()):
+        raise LinkEnded
+    content = await call.app.album.content(actor, path.id)
+    return Raw(content, "image/jpeg", headers={"cache-control": "private, no-store"})
+
+
+@routes.post("/api/v1/visits-export", May("export", "visit"), work="none", deadline_s=READ_S, media=(CSV,))
+async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
+    """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
+    return await _export(call, body)
+
+
+@routes.post(
+    "/visits/export", May("export", "visit"), work="none", deadline_s=READ_S, media=(CSV,), **IN_PAGES
+)
+async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
+    """Submitted visits in scope, as CSV for a spreadsheet."""
+    headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
+    return await _export(call, VisitSearch(), headers)
+
+
+async def _export(call: Ask, asked: VisitSearch, headers: dict[str, str] | None = None) -> Streamed:
+    forms = await write_as(
+        call,
+        lambda session, actor: begin_export(session, actor, asked),
+        deadline_s=WRITE_S,
+        answer=lambda begun: begun,
+        is_kept=False,
+    )
+    return Streamed(visits_csv(call.database, actor_of(call), asked, forms), CSV, headers or {})

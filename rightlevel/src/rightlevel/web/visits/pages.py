@@ -1,0 +1,314 @@
+"""The pages of visits: the list, a new one, the form that saves itself, sending, locks and print; and a visit as a device sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, NoReturn
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html, Redirect
+from flatwater.paging import PageRequest
+from rightlevel.programme.errors import Fault, NotFound, ProgrammeError, Stale
+from rightlevel.programme.forms import AskedForm
+from rightlevel.programme.ids import time_ordered_id
+from rightlevel.programme.permissions import May, may
+from rightlevel.programme.photos import MAX_PHOTOS, list_photos
+from rightlevel.programme.schools import list_schools, read_school
+from rightlevel.programme.visits import (
+    SavedVisit,
+    Visit,
+    VisitSearch,
+    VisitWrite,
+    answers_as_typed,
+    answers_of_page,
+    as_written,
+    list_follow_ups,
+    list_visits,
+    lock_visits,
+    owners_of_school,
+    questions_of_visit,
+    read_visit,
+    save_visit,
+    standing_otherwise,
+    subjects_of,
+    teachers_of_school,
+    visit_in_print,
+)
+from rightlevel.web.call import SMALL_BODY, Ask, ByUuid, actor_of
+from rightlevel.web.feature import IN_PAGES, SAVED, Deeds
+from rightlevel.web.form_again import Wrong
+from rightlevel.web.language import N_
+from rightlevel.web.sent import now_there
+from rightlevel.web.templating import done, language_of, render, show_again
+from rightlevel.web.words import word
+
+routes = Deeds("visits", "visit")
+
+VISIT_BODY = 4 * SMALL_BODY
+"""Answers of 60,000 characters, written out in JSON."""
+SCHOOLS = PageRequest(200)
+
+
+class ListWanted(msgspec.Struct, frozen=True):
+    """Which visits are shown."""
+
+    which: str = ""
+    school_id: int | None = None
+
+
+class NewWanted(msgspec.Struct, frozen=True):
+    """At which school."""
+
+    school_id: int | None = None
+
+
+class NewForm(msgspec.Struct, frozen=True):
+    """What begins a visit."""
+
+    school_id: int
+    visited_on: date
+    subject: str = ""
+    teacher_id: int | None = None
+
+    def meant(self) -> VisitWrite:
+        return VisitWrite(
+            time_ordered_id(),
+            time_ordered_id(),
+            self.school_id,
+            self.subject,
+            self.visited_on,
+            teacher_id=self.teacher_id,
+        )
+
+
+class VisitForm(msgspec.Struct, frozen=True):
+    """A visit as its form sends it; what its questions are answered with comes beside, by the questions' paths."""
+
+    version: int
+    visited_on: date
+    write_id: str = ""
+    teacher_id: int | None = None
+    submit: str = ""
+    after: str = ""
+
+
+class LockForm(msgspec.Struct, frozen=True):
+    """Why a visit is locked or unlocked."""
+
+    reason: str = ""
+    lock: bool = True
+
+
+class SentVisit(msgspec.Struct, frozen=True):
+    """A visit as it is sent. `write_id` is a UUID made for this one write; version 0 is a new visit; `submit` sends it for good.
+
+    *Shape*: answers by the keys of the form. A new visit is asked the version in use, unless `form_version_id` says which one the device
+    had while it was offline; later on a visit keeps its version. `after` are the write ids of tries that got no answer: this write goes on
+    from whichever of them arrived all the same, and is not taken for stale.
+    """
+
+    write_id: str
+    school_id: int
+    subject: str
+    visited_on: date
+    answers: dict[str, Any] = {}
+    teacher_id: int | None = None
+    version: int = 0
+    submit: bool = False
+    form_version_id: int | None = None
+    after: tuple[str, ...] = ()
+
+
+@routes.put("/api/v1/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY)
+async def save_one_visit(call: Ask, *, path: ByUuid, body: SentVisit) -> SavedVisit:
+    """Saves a draft, sends a visit, or corrects one that was sent; the same write again gets the same answer."""
+    sent = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "submit"}
+    write = VisitWrite(path.id, **sent)
+    return await save_visit(call.session, actor_of(call), write, call.clock, is_submitting=body.submit)
+
+
+@routes.get("/visits", May("read", "visit"), **IN_PAGES)
+async def visits_page(call: Ask, *, query: ListWanted, page: PageRequest) -> Html:
+    """Visits, the latest first."""
+    state = query.which if query.which in ("draft", "submitted") else None
+    asked = VisitSearch(state=state, school_id=query.school_id, incomplete=query.which == "incomplete")
+    found = await list_visits(call.session, actor_of(call), page, call.clock, asked)
+    return render(call, "visits/list.html", page=found, query=query)
+
+
+@routes.get("/visits/new", May("create", "visit"), **IN_PAGES)
+async def new_visit_page(call: Ask, *, query: NewWanted) -> Html:
+    """The form that begins a visit: where, for which subject, whose lesson."""
+    actor = actor_of(call)
+    if query.school_id is None:
+        schools = await list_schools(call.session, actor, SCHOOLS)
+        return render(call, "visits/new.html", school=None, schools=schools.items)
+    school = await read_school(call.session, actor, query.school_id)
+    teachers = await teachers_of_school(call.session, actor, school.id, call.clock)
+    return render(
+        call,
+        "visits/new.html",
+        school=school,
+        schools=[],
+        today=today(call.clock),
+        subjects=subjects_of(actor, school.id),
+        teachers=[(each.id, each.display_name) for each in teachers],
+    )
+
+
+routes.sends(
+    "create_visit_here",
+    "/visits/new",
+    save_visit,
+    NewForm,
+    may="create",
+    then="/visits/{made.visit.id}",
+    word="",
+    says="Begins a draft.",
+)
+
+
+@routes.get("/visits/{id}", May("read", "visit"), **IN_PAGES)
+async def visit_page(call: Ask, *, path: ByUuid) -> Html:
+    """One visit: its form, follow-up actions, its photos."""
+    return render(call, "visits/one.html", **await _one(call, path.id))
+
+
+async def _one(
+    call: Ask, visit_id: str, form: VisitForm | None = None, *, is_printed: bool = False
+) -> dict[str, Any]:
+    actor = actor_of(call)
+    visit = await read_visit(call.session, actor, visit_id)
+    is_own = visit.mentor_id == actor.person_id and may(actor, "change", "visit")
+    may_raise = may(actor, "raise", "follow_up")
+    owners = await owners_of_school(call.session, actor, visit.school_id, call.clock) if may_raise else []
+    teachers = await teachers_of_school(call.session, actor, visit.school_id, call.clock) if is_own else []
+    agreed = await list_follow_ups(call.session, actor, PageRequest(20), call.clock, visit_id=visit.id)
+    now = call.clock.now()
+    photos = [
+        (each, call.app.photo_links.link(each.id, actor.person_id, now))
+        for each in await list_photos(call.session, actor, visit.id)
+    ]
+    language = language_of(call).code
+    typed = (
+        await answers_as_typed(call.session, visit, call.sent.fields) if form is not None else visit.answers
+    )
+    asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
+    may_write = is_own and not visit.is_locked
+    is_read = is_printed or not may_write
+    lines = await visit_in_print(call.session, visit, language) if is_read else []
+    return {
+        "visit": visit,
+        "may_write": may_write,
+        "form": form,
+        "asked": asked,
+        "lines": lines,
+        "teachers": [(each.id, each.display_name) for each in teachers],
+        "agreed": agreed.items,
+        "photos": photos,
+        "most_photos": MAX_PHOTOS,
+        "owners": [(each.id, each.display_name) for each in owners],
+        "today": today(call.clock),
+        "new_id": time_ordered_id(),
+        "now": [],
+    }
+
+
+@routes.post("/visits/{id}", May("change", "visit"), body_bytes=VISIT_BODY, **IN_PAGES)
+async def save_visit_here(call: Ask, *, path: ByUuid, form: VisitForm) -> Html | Redirect:
+    """Saves what is typed: by itself after every change, or with a button; the other button sends it."""
+    is_by_itself = "hx-request" in call.headers and not form.submit
+    try:
+        async with call.session.savepoint():
+            visit = await read_visit(call.session, actor_of(call), path.id)
+            answers = await answers_of_page(call.session, visit, call.sent.fields)
+            saved = await save_visit(
+                call.session,
+                actor_of(call),
+                _write(visit, form, answers),
+                call.clock,
+                is_submitting=form.submit == "yes",
+            )
+    except ProgrammeError as error:
+        await _again(call, path.id, form, error, is_by_itself=is_by_itself)
+    if is_by_itself:
+        _ = language_of(call).gettext
+        told = _("Saved.")
+        if saved.faults:
+            asked = await questions_of_visit(
+                call.session, saved.visit, saved.visit.answers, language_of(call).code, call.clock
+            )
+            told = "; ".join(f"{each.name}: {each.text}" for each in _faults(call, asked, saved.faults))
+            told = f"{_('Saved, but for this:')} {told}"
+        version = saved.visit.version
+        return render(call, "visits/saved.html", version=version, told=told, is_saved=not saved.faults)
+    return done(call, f"/visits/{path.id}", N_("The visit is sent.") if form.submit else SAVED)
+
+
+def _write(visit: Visit, form: VisitForm, answers: dict[str, Any]) -> VisitWrite:
+    return as_written(
+        visit,
+        write_id=form.write_id or time_ordered_id(),
+        visited_on=form.visited_on,
+        teacher_id=form.teacher_id,
+        version=form.version,
+        answers=answers,
+        after=tuple(form.after.split()),
+    )
+
+
+def _faults(call: Ask, asked: AskedForm, faults: Iterable[Fault]) -> list[Wrong]:
+    """Faults with the words of the questions that they are about."""
+    language = language_of(call)
+    names = {field.path: field.label for section in asked.sections for field in section.fields}
+    names |= {
+        inner.path: f"{field.label} {row.number + 1}: {inner.label}"
+        for section in asked.sections
+        for field in section.fields
+        for row in field.rows
+        for inner in row.fields
+    }
+    return [
+        Wrong(
+            each.field,
+            names.get(each.field) or language.gettext(word("field", each.field)),
+            language.rule(each.rule),
+        )
+        for each in faults
+    ]
+
+
+async def _again(
+    call: Ask, visit_id: str, form: VisitForm, error: ProgrammeError, *, is_by_itself: bool
+) -> NoReturn:
+    if is_by_itself:
+        told = language_of(call).error(error)
+        show_again(call, "visits/saved.html", error, version=form.version, told=told, is_saved=False)
+    values = await _one(call, visit_id, form)
+    values["fault_list"] = _faults(call, values["asked"], error.faults)
+    if isinstance(error, Stale):
+        visit: Visit = values["visit"]
+        sent = await answers_of_page(call.session, visit, call.sent.fields)
+        there = await standing_otherwise(call.session, visit, sent, language_of(call).code)
+        values["now"] = [*now_there(error, form), *there]
+    show_again(call, "visits/one.html", error, **values)
+
+
+@routes.post("/visits/{id}/lock", May("lock", "visit"), **IN_PAGES)
+async def lock_visit_here(call: Ask, *, path: ByUuid, form: LockForm) -> Redirect:
+    """Locks or unlocks a visit."""
+    answers = await lock_visits(
+        call.session, actor_of(call), [path.id], reason=form.reason, clock=call.clock, is_lock=form.lock
+    )
+    if answers[0].code == "not_found":
+        raise NotFound
+    return done(call, f"/visits/{path.id}", SAVED)
+
+
+@routes.get("/visits/{id}/print", May("read", "visit"), **IN_PAGES)
+async def print_visit_page(call: Ask, *, path: ByUuid) -> Html:
+    """One visit as a sheet of paper."""
+    return render(call, "visits/print.html", **await _one(call, path.id, is_printed=True))

@@ -1,0 +1,102 @@
+"""What the pages of the programme share: the round people work in, the grades to choose from, and how far testing is where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from flatwater.paging import PageRequest
+from rightlevel.programme.places import PlaceRow, list_places
+from rightlevel.programme.progress import ClassProgress, class_progress
+from rightlevel.programme.results import TestingStatus
+from rightlevel.programme.rounds import Round, current_round
+from rightlevel.programme.schools import read_grades
+from rightlevel.web.call import Ask, actor_of
+from rightlevel.web.language import Language
+from rightlevel.web.templating import language_of
+
+
+class Work(msgspec.Struct, frozen=True):
+    """How far a class or grade is in one subject, and where one goes on."""
+
+    title: str
+    subject: str
+    status: TestingStatus
+    url: str
+
+
+async def round_of_today(call: Ask) -> Round | None:
+    """The open round, else the one that began last."""
+    return await current_round(call.session, actor_of(call), call.clock)
+
+
+PLACES = PageRequest(limit=1_000)
+"""More provinces or districts than any country has."""
+
+
+async def grade_choices(call: Ask, *, short: bool = False) -> list[tuple[int, str]]:
+    """The programme's grades for a select or for chips."""
+    _ = language_of(call).gettext
+    grades = await read_grades(call.session)
+    return [(each, str(each) if short else _("Grade {number}", number=each)) for each in grades]
+
+
+async def place_choices(call: Ask) -> list[tuple[int, str]]:
+    """The country, its provinces and their districts for a select, each district behind its province. *Cost*: three statements, at most 2,000 rows."""
+    actor = actor_of(call)
+    found = {
+        kind: (await list_places(call.session, actor, PLACES, kind=kind)).items
+        for kind in ("country", "province", "district")
+    }
+    below: dict[int | None, list[PlaceRow]] = {}
+    for each in found["district"]:
+        below.setdefault(each.parent_id, []).append(each)
+    choices = [(each.id, each.name_local) for each in found["country"]]
+    for province in found["province"]:
+        choices.append((province.id, province.name_local))
+        choices += [
+            (each.id, f"{province.name_local} › {each.name_local}") for each in below.get(province.id, [])
+        ]
+    return choices
+
+
+def class_name(language: Language, grade: int, section: str) -> str:
+    """A class as people call it."""
+    return f"{language.gettext('Grade {number}', number=grade)} {section}".strip()
+
+
+class OfClass(Protocol):
+    """What is of a class, or of a grade's children without one."""
+
+    @property
+    def class_id(self) -> int | None: ...
+
+    @property
+    def grade(self) -> int | None: ...
+
+
+def group_of(row: OfClass) -> str:
+    """The name of a class, or of a grade's children without one, in the address of a grid."""
+    return f"class-{row.class_id}" if row.class_id is not None else f"grade-{row.grade}"
+
+
+async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -> dict[int, list[Work]]:
+    """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement."""
+    actor, language = actor_of(call), language_of(call)
+    work: dict[int, list[Work]] = {each: [] for each in school_ids}
+    for row in await class_progress(call.session, actor, school_ids, round_.id):
+        url = f"/schools/{row.school_id}/grid?round={round_.id}&subject={row.subject}&group={group_of(row)}"
+        work[row.school_id].append(Work(_title(language, row), row.subject, row.status, url))
+    return work
+
+
+def _title(language: Language, row: ClassProgress) -> str:
+    name = class_name(language, row.grade, row.section)
+    return name if row.class_id is not None else language.gettext("{grade}, without a class", grade=name)
+
+
+async def work_at(call: Ask, school_id: int, round_: Round) -> list[Work]:
+    """The classes of one school, with how far testing is."""
+    return (await work_of_schools(call, [school_id], round_))[school_id]

@@ -1,0 +1,90 @@
+"""How some lists are read, told by the server's plan: by the key of what is asked for, and never the whole table for a part of it.
+
+Each of these grew with the country once (`benchmarks/pages.py` asks every page at three sizes; this is quick, and knows only those).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from serving import OneDatabase
+
+from flatwater.queries import load_queries
+
+VALUES = {
+    "after_id": None,
+    "code": "sok",
+    "grades": [3],
+    "place_id": 1,
+    "role": "teacher",
+    "round_id": 1,
+    "rows": 51,
+    "school_id": 1,
+    "scope_classes": [],
+    "scope_schools": [1, 2, 3],
+    "sexes": [1, 2],
+    "since": "2026-11-01",
+    "statuses": ["active"],
+    "subject": "math",
+    "today": "2026-11-30",
+}
+
+
+@pytest.mark.parametrize(
+    ("package", "query", "parts", "wanted"),
+    [
+        (
+            "figures",
+            "school_figures",
+            ("by_school",),
+            r"school_roll_pkey.*\n.*Index Cond: \(\(school_id = unit",
+        ),
+        (
+            "figures",
+            "school_breakdown",
+            ("of_rounds", "by_school"),
+            r"school_roll_pkey.*\n.*Index Cond: \(\(school_id = unit",
+        ),
+        (
+            "figures",
+            "school_breakdown",
+            ("of_grades", "in_scope"),
+            r"school_enrolled_pkey.*\n.*Index Cond: \(\(school_id = unit",
+        ),
+        ("assignments", "schools_without", (), r"hashed SubPlan"),
+        ("duplicates", "list_merges", ("by_school",), r"student_merge_pkey.*\n.*Index Cond: \(id = ANY"),
+        (
+            "students",
+            "find_students",
+            ("live",),
+            r"student_pkey on student w.*\n.*Index Cond: \(id = found\.id\)",
+        ),
+        ("students", "list_students", ("live", "in_scope"), r"student_by_school"),
+        ("verification", "pairs", ("as_a_whole",), r"Index Only Scan using verification_compared"),
+    ],
+)
+def test_a_list_is_read_by_the_key_of_what_is_asked_for(
+    new_database: Callable[[], OneDatabase], package: str, query: str, parts: tuple[str, ...], wanted: str
+) -> None:
+    text = load_queries(f"rightlevel.programme.{package}")[query].plus(*parts).text
+    with psycopg.connect(new_database().conninfo) as connection:
+        # The tables are empty; without these every plan would be to read nothing of them whole.
+        connection.execute("set enable_seqscan = off")
+        connection.execute("set enable_bitmapscan = off")
+        rows = connection.execute(b"explain " + text.encode(), VALUES).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert re.search(wanted, plan), plan
+
+
+def test_how_many_retests_are_open_is_counted_from_an_index(new_database: Callable[[], OneDatabase]) -> None:
+    text = load_queries("rightlevel.programme.rounds", "open_retests.sql")["count_open"].text
+    with psycopg.connect(new_database().conninfo) as connection:
+        connection.execute("set enable_seqscan = off")
+        connection.execute("set enable_bitmapscan = off")
+        rows = connection.execute(b"explain " + text.encode(), VALUES).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert "Index Only Scan using verification_open" in plan, plan
+    assert "result" not in plan, plan
