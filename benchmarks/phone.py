@@ -231,7 +231,13 @@ def _in_browser(url: str, site: Any, ids: list[str], say: Callable[[str], None])
         page.locator("main form .button").first.click()
         page.wait_for_selector(".link-row")
         told("PIN until the classes are there", (time.perf_counter() - begun) * 1000, "ms")
-        told("a class of 40, offline", page.evaluate(GRID, ".link-row"), "ms", "<= 500", 500)
+        told(
+            "a class of 40, offline",
+            page.evaluate(GRID, ".link-row[href*='language/class-']"),
+            "ms",
+            "<= 500",
+            500,
+        )
         taps = sorted(page.evaluate(TAP) for _ in range(20))
         told("a tap until it is on the phone (median of 20)", taps[10], "ms", "<= 50", 50)
         told("a tap until it is on the phone (worst of 20)", taps[-1], "ms")
