@@ -38,6 +38,9 @@ QUERIES = read_queries(
 -- name: forget_results
 -- Everybody is to be tested again.
 update result set deleted_at = now() where round_id = %(round)s and deleted_at is null
+-- name: assignments_until
+-- Lets somebody's assignments end on a day, or not.
+update assignment set to_on = %(until)s::date where person_id = %(person)s
 -- name: results
 -- What there is of a school in a round.
 select st.name, r.subject::text as subject, r.outcome::text as outcome, r.rank, r.version, r.method::text as method
@@ -476,6 +479,37 @@ def test_a_session_that_ended_keeps_everything_until_one_signs_in(phone: Phone, 
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#line")).to_contain_text("Everything is on the server")
     assert [each[0] for each in results(site)] == ["Bopha"]
+
+
+def test_who_lost_a_school_has_it_no_longer_on_the_phone_after_half_a_day(phone: Phone, site: Site) -> None:
+    page = phone.set_up("mentor")
+    expect(page.locator("main")).to_contain_text("Alpha School")
+    assignments = site.run(_end_assignments)
+    try:
+        page.reload()
+        unlock(page)
+        expect(page.locator("main")).to_contain_text("Alpha School")  # it is fresh enough
+        later = phone.page()
+        later.add_init_script("{ const real = Date.now; Date.now = () => real() + 13 * 3600 * 1000 }")
+        later.goto("/phone/en")
+        unlock(later)
+        expect(later.locator("main")).not_to_contain_text("Alpha School")
+        expect(later.locator("h1")).to_have_text("Mentor")
+    finally:
+        site.run(_give_back)
+    assert assignments
+
+
+async def _end_assignments(served: Served) -> int:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        values = {"person": served.cast.mentor.person_id, "until": "2026-11-01"}
+        return await session.execute(QUERIES["assignments_until"], values)
+
+
+async def _give_back(served: Served) -> None:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        values = {"person": served.cast.mentor.person_id, "until": None}
+        await session.execute(QUERIES["assignments_until"], values)
 
 
 def test_signing_out_takes_the_children_off_the_phone_and_leaves_what_was_not_sent(

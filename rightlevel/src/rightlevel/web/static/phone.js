@@ -207,7 +207,7 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden || !vault) return;
     waitMs = FIRST_WAIT_MS;
-    sendNow();
+    sendNow().then(freshen);
   });
 
   // Opening -----------------------------------------------------------------------------------------------------------------------
@@ -304,11 +304,37 @@
   async function fetchPack() {
     const came = await fetched("/api/v1/pack");
     if (came.status !== 200) throw new Error(`no pack: ${came.status}`);
-    if (came.body.person_id !== vault.person_id) throw new Error("another person's pack");
-    const fresh = { ...came.body, clock_off_ms: new Date(came.body.made_at) - Date.now() };
+    await keepPack(came.body);
+  }
+  async function keepPack(body) {
+    if (body.person_id !== vault.person_id) throw new Error("another person's pack");
+    const fresh = { ...body, clock_off_ms: new Date(body.made_at) - Date.now() };
     await vault.keepPack(fresh);
     pack = fresh;
     others?.postMessage("changed");
+  }
+
+  // A pack that is older than half a day is fetched again where there is a network: who lost a school has it no longer, and who may enter
+  // nothing any more has no pack at all. What waits to be sent stays, whatever comes of it.
+  async function freshen() {
+    const mine = vault;
+    if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < DAY_MS / 2 || items.some((each) => each.state === "waiting")) return;
+    try {
+      const here = await connect();
+      if (vault !== mine || here.person_id !== mine.person_id) return;
+      const came = await fetched("/api/v1/pack");
+      if (vault !== mine || items.some((each) => each.state === "waiting")) return;
+      if (came.status === 403) {
+        await phoneStore.forgetPacks(mine.person_id);
+        lock();
+      } else if (came.status === 200) {
+        await alone(() => keepPack(came.body));
+        refresh();
+      }
+    } catch (error) {
+      if (error instanceof NotKept) throw error;
+      if (navigator.onLine) console.warn(`fetching again: ${error}`); // tried at the next opening
+    }
   }
 
   async function opened(found) {
@@ -326,7 +352,8 @@
       }
     }
     refresh(true);
-    sendNow();
+    await sendNow();
+    freshen();
   }
 
   // Screens -----------------------------------------------------------------------------------------------------------------------
