@@ -559,9 +559,10 @@
       words.levels[subject].map(([rank, code]) => chip(code, rank, words.short[code] ?? words.level[code], words.level[code])),
       OTHERS.map((code) => chip(code, "none", words.other[code], words.other[code]))));
   }
-  function updateGrid([schoolId, subject, key]) {
+  function updateGrid([schoolId, subject, key], only = null) {
     const children = childrenOf(Number(schoolId), subject, key);
     for (const child of children) {
+      if (only && child.id !== only) continue;
       const old = document.getElementById(`child-${child.id}`);
       if (!old || old.dataset.saving) continue;
       const fresh = row(child, subject, pack.round?.state === "open");
@@ -586,8 +587,7 @@
         tool: isOther || !tool ? null : Number(tool),
       });
       delete place.dataset.saving;
-      performance.mark("kept");
-      updateGrid(decodeURIComponent(location.hash.slice(1)).split("/").slice(1));
+      updateGrid(decodeURIComponent(location.hash.slice(1)).split("/").slice(1), child.id);
     } catch (error) {
       delete place.dataset.saving;
       if (!(error instanceof NotKept)) throw error;
