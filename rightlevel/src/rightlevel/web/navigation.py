@@ -31,7 +31,7 @@ WAYS = (
     Way("/groups", N_("Groups"), "people", "read", "group"),
     Way("/resources", N_("Library"), "test", "read", "resource"),
     Way("/rounds", N_("Rounds"), "round", "read", "round"),
-    Way("/verification", N_("Verification"), "out", "read", "verification"),
+    Way("/verification", N_("Re-tests"), "test", "read", "verification"),
     Way("/next-week", N_("Next week"), "round", "read", "planned_visit"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/places", N_("Places"), "place", "create", "place"),
