@@ -30,6 +30,8 @@ LINE: Final = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "
 """*Units*: milliseconds, bytes a second (400 kbit/s)."""
 ENTRIES: Final = 10_000
 CHILDREN: Final = ENTRIES // 2
+TAPS: Final = 20
+TINY = {"ENTRIES": 200, "CHILDREN": 100, "TAPS": 2}
 PIN: Final = "482913"
 STATIC: Final = ROOT / "rightlevel/src/rightlevel/web/static"
 SHOWN: Final = "#f-pin, main .button"
@@ -231,10 +233,16 @@ def _in_browser(url: str, site: Any, ids: list[str], say: Callable[[str], None])
         page.locator("main form .button").first.click()
         page.wait_for_selector(".link-row")
         told("PIN until the classes are there", (time.perf_counter() - begun) * 1000, "ms")
-        told("a class of 40, offline", page.evaluate(GRID, ".link-row"), "ms", "<= 500", 500)
-        taps = sorted(page.evaluate(TAP) for _ in range(20))
-        told("a tap until it is on the phone (median of 20)", taps[10], "ms", "<= 50", 50)
-        told("a tap until it is on the phone (worst of 20)", taps[-1], "ms")
+        told(
+            "a class of 40, offline",
+            page.evaluate(GRID, ".link-row[href*='language/class-']"),
+            "ms",
+            "<= 500",
+            500,
+        )
+        taps = sorted(page.evaluate(TAP) for _ in range(TAPS))
+        told(f"a tap until it is on the phone (median of {TAPS})", taps[TAPS // 2], "ms", "<= 50", 50)
+        told(f"a tap until it is on the phone (worst of {TAPS})", taps[-1], "ms")
         told("memory of the page's scripts", page.evaluate("performance.memory.usedJSHeapSize / 1e6"), "MB")
         context.close()
         told("scripts, all of them, compressed", _scripts_kb(), "KB", "<= 60", 60)

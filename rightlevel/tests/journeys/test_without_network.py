@@ -38,6 +38,9 @@ QUERIES = read_queries(
 -- name: forget_results
 -- Everybody is to be tested again.
 update result set deleted_at = now() where round_id = %(round)s and deleted_at is null
+-- name: assignments_until
+-- Lets somebody's assignments end on a day, or not.
+update assignment set to_on = %(until)s::date where person_id = %(person)s
 -- name: results
 -- What there is of a school in a round.
 select st.name, r.subject::text as subject, r.outcome::text as outcome, r.rank, r.version, r.method::text as method
@@ -293,6 +296,27 @@ def test_a_conflict_is_shown_with_both_values_and_a_person_decides(phone: Phone,
     ]
 
 
+def test_taps_in_quick_succession_and_while_an_answer_is_on_its_way_end_at_the_last(
+    phone: Phone, site: Site
+) -> None:
+    page = phone.set_up()
+    open_grid(page)
+    page.evaluate(
+        """() => { const real = window.fetch
+          window.fetch = async (path, more) => {
+            const answer = await real(path, more)
+            if (path.includes('batch')) await new Promise((resolve) => setTimeout(resolve, 700))
+            return answer } }"""
+    )
+    for level in ("Letters", "Words", "Paragraph"):
+        tap(page, "Bopha", level)
+    page.wait_for_timeout(600)  # by now the first is on its way
+    tap(page, "Bopha", "Story")
+    expect(page.locator("#line")).to_contain_text("Everything is on the server")
+    expect(row_of(page, "Bopha").get_by_label("Story", exact=True)).to_be_checked()
+    assert [each[:5] for each in results(site)] == [("Bopha", "language", "assessed", 5, 4)]
+
+
 def test_what_is_refused_stays_and_can_be_mended(phone: Phone, site: Site) -> None:
     page = phone.set_up()
     open_grid(page)
@@ -455,6 +479,37 @@ def test_a_session_that_ended_keeps_everything_until_one_signs_in(phone: Phone, 
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator("#line")).to_contain_text("Everything is on the server")
     assert [each[0] for each in results(site)] == ["Bopha"]
+
+
+def test_who_lost_a_school_has_it_no_longer_on_the_phone_after_half_a_day(phone: Phone, site: Site) -> None:
+    page = phone.set_up("mentor")
+    expect(page.locator("main")).to_contain_text("Alpha School")
+    assignments = site.run(_end_assignments)
+    try:
+        page.reload()
+        unlock(page)
+        expect(page.locator("main")).to_contain_text("Alpha School")  # it is fresh enough
+        later = phone.page()
+        later.add_init_script("{ const real = Date.now; Date.now = () => real() + 13 * 3600 * 1000 }")
+        later.goto("/phone/en")
+        unlock(later)
+        expect(later.locator("main")).not_to_contain_text("Alpha School")
+        expect(later.locator("h1")).to_have_text("Mentor")
+    finally:
+        site.run(_give_back)
+    assert assignments
+
+
+async def _end_assignments(served: Served) -> int:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        values = {"person": served.cast.mentor.person_id, "until": "2026-11-01"}
+        return await session.execute(QUERIES["assignments_until"], values)
+
+
+async def _give_back(served: Served) -> None:
+    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
+        values = {"person": served.cast.mentor.person_id, "until": None}
+        await session.execute(QUERIES["assignments_until"], values)
 
 
 def test_signing_out_takes_the_children_off_the_phone_and_leaves_what_was_not_sent(

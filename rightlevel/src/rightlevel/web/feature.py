@@ -98,8 +98,8 @@ class Deeds(Routes):
     whom another one is (`{"create": "change"}`). Without a deed, GET reads, DELETE deletes and all else changes.
 
     What an action takes follows from its parameters (see `bound`): from `asks`, which is the query of a GET or DELETE and else the body
-    (with `Filters`, what the action's own parameters say may be asked);
-    from the path, whose `{id}` is as the action's first `…_id` has it, unless a struct for it is given; a page of rows where it takes one.
+    (with `Filters`, what the action's own parameters say may be asked); from the path, whose `{id}` is as the action's first `…_id` has
+    it, unless a struct for it is given; a page of rows where it takes one.
     """
 
     def __init__(self, tag: str, resource: str, *, deeds: Mapping[str, str] | None = None) -> None:
@@ -431,8 +431,8 @@ async def _beside(beside: Beside | None, call: Ask, thing: Any, query: Any) -> G
 
 def _filled(form: Any, needed: tuple[str, ...], none_if_blank: tuple[str, ...]) -> Any:
     """A form with what it needs. *Errors*: Invalid, naming every field that was left blank."""
-    if needed == ("reason",):
-        return msgspec.structs.replace(form, reason=reason_of(form))
+    if "reason" in needed:
+        form = msgspec.structs.replace(form, reason=reason_of(form))
     blank = [each for each in needed if not _text(getattr(form, each))]
     if blank:
         raise Invalid(faults=tuple(Fault(each, NEEDED) for each in blank))

@@ -26,7 +26,7 @@ class _Row(msgspec.Struct, frozen=True):
     @property
     def tool(self) -> Tool:
         content = msgspec.convert(self.content, Content)
-        return Tool(self.id, self.subject, self.number, self.language, self.version, content)
+        return Tool(self.id, self.subject, self.number, self.language, self.version, content=content)
 
 
 class ToPublish(Protocol):

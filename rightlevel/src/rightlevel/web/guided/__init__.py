@@ -143,7 +143,7 @@ async def _test(call: Ask, path: TestPath, number: int | None, language: str) ->
     if tool is None:
         raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), str(number)[:20]),))
     rules = await read_guided_rules(call.session, actor)
-    return Test(student, round_, subject, result, tool, tools, rules)
+    return Test(student, round_, subject, result, tool, tools=tools, rules=rules)
 
 
 def _steps_of(text: str) -> list[Step]:

@@ -6,7 +6,12 @@ const CHOSEN = "rightlevel-chosen";
 
 self.addEventListener("install", (event) => {
   // Whole or not at all: a version of which a part could not be fetched is never used. Without cookies, so that nothing personal comes.
-  const asked = [...Object.values(KEPT.pages), ...KEPT.files].map((each) => new Request(each, { cache: "reload", credentials: "omit" }));
+  // A file's address has its own mark: what the browser has of it already is the right one.
+  const anew = { cache: "reload", credentials: "omit" };
+  const asked = [
+    ...Object.values(KEPT.pages).map((each) => new Request(each, anew)),
+    ...KEPT.files.map((each) => new Request(each, { credentials: "omit" })),
+  ];
   event.waitUntil(caches.open(HERE).then((cache) => cache.addAll(asked)));
 });
 

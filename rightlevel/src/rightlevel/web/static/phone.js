@@ -111,21 +111,21 @@
     isSending = true;
     const mine = vault;
     // One window sends at a time; the others are told what became of it.
-    const alone = navigator.locks
+    const here = navigator.locks
       ? (deed) => navigator.locks.request("rightlevel-sending", { ifAvailable: true }, (lock) => (lock ? deed() : { state: "another" }))
       : (deed) => deed();
     let came;
     try {
-      came = await alone(async () => {
+      came = await here(async () => {
         connection = await connect();
         if (connection.state === "sign_in") return connection;
         if (connection.person_id !== mine.person_id) return { state: "somebody_else", name: connection.display_name };
         setStanding(words.sending);
-        items = await mine.all();
+        await alone(async () => { items = await mine.all(); });
         const ask = (path, body) => fetched(path, {
           method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", "x-csrf-token": connection.csrf_token },
         });
-        return phoneOutbox.send(() => items, ask, settled);
+        return phoneOutbox.send(() => items, ask, (came) => alone(() => settled(came)), versionOf);
       });
     } catch (error) {
       if (!(error instanceof NotKept) && navigator.onLine) console.warn(`sending: ${error}`);
@@ -143,7 +143,8 @@
   }
 
   // What came of a request, on the phone before anything else is sent: items that are done go, and the pack knows what is there now.
-  async function settled({ keep, gone, saved }) {
+  async function settled({ keep: judged, gone, saved }) {
+    const keep = [...judged, ...phoneOutbox.freed(items, saved)];
     for (const { item, version } of saved) {
       if (item.kind === "result") {
         const child = pack.children.find((each) => each.id === item.body.student_id);
@@ -162,8 +163,22 @@
     showLine();
   }
 
+  // The version of what an item is about, as far as this phone knows.
+  function versionOf({ kind, body }) {
+    if (kind === "result") return pack.children.find((each) => each.id === body.student_id)?.results?.[body.subject]?.version ?? null;
+    return pack.groups.find((each) => each.id === body.group_id)?.taught.find((each) => each.held_on === body.held_on)?.version ?? null;
+  }
+  // One change of what waits at a time: a tap while an answer comes in joins behind what that leaves.
+  let last = Promise.resolve();
+  function alone(deed) {
+    const mine = last.then(deed);
+    last = mine.catch(() => {}); // told to whoever asked for it; the next goes on
+    return mine;
+  }
+
   // Keeps something that was entered; only when this has come back is it told as saved. *Errors*: NotKept.
-  async function keep(kind, body) {
+  const keep = (kind, body) => alone(() => keepNow(kind, body));
+  async function keepNow(kind, body) {
     lastAt = Math.max(Date.now(), lastAt + 1, (items.at(-1)?.at ?? 0) + 1);
     const item = { id: body.id, at: lastAt, kind, body, after: null, state: "waiting", form: 1 };
     const { keep: kept, gone } = phoneOutbox.joined(items, item);
@@ -181,8 +196,10 @@
 
   others?.addEventListener("message", async () => {
     if (!vault) return;
-    items = await vault.all();
-    pack = (await vault.pack()) ?? pack;
+    await alone(async () => {
+      items = await vault.all();
+      pack = (await vault.pack()) ?? pack;
+    });
     refresh();
   });
   window.addEventListener("online", () => { waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
@@ -190,7 +207,7 @@
   document.addEventListener("visibilitychange", () => {
     if (document.hidden || !vault) return;
     waitMs = FIRST_WAIT_MS;
-    sendNow();
+    sendNow().then(freshen);
   });
 
   // Opening -----------------------------------------------------------------------------------------------------------------------
@@ -287,11 +304,37 @@
   async function fetchPack() {
     const came = await fetched("/api/v1/pack");
     if (came.status !== 200) throw new Error(`no pack: ${came.status}`);
-    if (came.body.person_id !== vault.person_id) throw new Error("another person's pack");
-    const fresh = { ...came.body, clock_off_ms: new Date(came.body.made_at) - Date.now() };
+    await keepPack(came.body);
+  }
+  async function keepPack(body) {
+    if (body.person_id !== vault.person_id) throw new Error("another person's pack");
+    const fresh = { ...body, clock_off_ms: new Date(body.made_at) - Date.now() };
     await vault.keepPack(fresh);
     pack = fresh;
     others?.postMessage("changed");
+  }
+
+  // A pack that is older than half a day is fetched again where there is a network: who lost a school has it no longer, and who may enter
+  // nothing any more has no pack at all. What waits to be sent stays, whatever comes of it.
+  async function freshen() {
+    const mine = vault;
+    if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < DAY_MS / 2 || items.some((each) => each.state === "waiting")) return;
+    try {
+      const here = await connect();
+      if (vault !== mine || here.person_id !== mine.person_id) return;
+      const came = await fetched("/api/v1/pack");
+      if (vault !== mine || items.some((each) => each.state === "waiting")) return;
+      if (came.status === 403) {
+        await phoneStore.forgetPacks(mine.person_id);
+        lock();
+      } else if (came.status === 200) {
+        await alone(() => keepPack(came.body));
+        refresh();
+      }
+    } catch (error) {
+      if (error instanceof NotKept) throw error;
+      if (navigator.onLine) console.warn(`fetching again: ${error}`); // tried at the next opening
+    }
   }
 
   async function opened(found) {
@@ -309,7 +352,8 @@
       }
     }
     refresh(true);
-    sendNow();
+    await sendNow();
+    freshen();
   }
 
   // Screens -----------------------------------------------------------------------------------------------------------------------
@@ -515,9 +559,10 @@
       words.levels[subject].map(([rank, code]) => chip(code, rank, words.short[code] ?? words.level[code], words.level[code])),
       OTHERS.map((code) => chip(code, "none", words.other[code], words.other[code]))));
   }
-  function updateGrid([schoolId, subject, key]) {
+  function updateGrid([schoolId, subject, key], only = null) {
     const children = childrenOf(Number(schoolId), subject, key);
     for (const child of children) {
+      if (only && child.id !== only) continue;
       const old = document.getElementById(`child-${child.id}`);
       if (!old || old.dataset.saving) continue;
       const fresh = row(child, subject, pack.round?.state === "open");
@@ -542,8 +587,7 @@
         tool: isOther || !tool ? null : Number(tool),
       });
       delete place.dataset.saving;
-      performance.mark("kept");
-      updateGrid(decodeURIComponent(location.hash.slice(1)).split("/").slice(1));
+      updateGrid(decodeURIComponent(location.hash.slice(1)).split("/").slice(1), child.id);
     } catch (error) {
       delete place.dataset.saving;
       if (!(error instanceof NotKept)) throw error;
@@ -684,8 +728,10 @@
   }
   function oneWaiting(item) {
     const settle = async (change) => {
-      await vault.settle(change);
-      items = await vault.all();
+      await alone(async () => {
+        await vault.settle(change);
+        items = await vault.all();
+      });
       others?.postMessage("changed");
       refresh(true);
       sendSoon();

@@ -21,9 +21,12 @@ const phoneOutbox = (() => {
 
   const isReady = (item, ids) => item.state === "waiting" && !(item.after && ids.has(item.after));
 
-  // The next request: results go many at once, everything else by itself.
-  function next(items) {
-    const ids = new Set(items.map((each) => each.id));
+  // The next request: results go many at once, everything else by itself. What another window entered behind something that is done by now
+  // is an update of what is there: `versionOf` knows it.
+  function next(everything, versionOf = () => null) {
+    const ids = new Set(everything.map((each) => each.id));
+    const items = everything.map((each) => (each.after && !ids.has(each.after)
+      ? { ...each, after: null, body: { ...each.body, version: versionOf(each) ?? each.body.version } } : each));
     const first = items.find((each) => isReady(each, ids));
     if (!first) return null;
     if (first.kind === "session") return { path: "/api/v1/teaching-sessions", body: first.body, items: [first] };
@@ -62,13 +65,20 @@ const phoneOutbox = (() => {
     });
   }
 
+  // What waited behind something that was saved is an update of the version that is there now.
+  function freed(items, saved) {
+    const versions = new Map(saved.map((each) => [each.item.id, each.version]));
+    return items.filter((each) => each.after && versions.has(each.after))
+      .map((each) => ({ ...each, after: null, body: { ...each.body, version: versions.get(each.after) } }));
+  }
+
   // Sends until nothing is ready. `ask(path, body)` answers { status, body, retry_after_s } or throws where the network does;
-  // `settle({ keep, gone, saved })` makes it so on the phone before anything else is sent. Gives: "done", "sign_in", "away" (try again later).
-  async function send(itemsNow, ask, settle) {
+  // `settle({ keep, gone, saved })` makes it so on the phone, and frees what waited, before anything else is sent. Gives: "done", "sign_in",
+  // "away" (try again later).
+  async function send(itemsNow, ask, settle, versionOf) {
     let isApart = false;
     for (;;) {
-      const items = itemsNow();
-      const request = next(items);
+      const request = next(itemsNow(), versionOf);
       if (!request) return { state: "done" };
       if (isApart && request.items.length > 1) {
         request.items = request.items.slice(0, 1);
@@ -90,15 +100,10 @@ const phoneOutbox = (() => {
       }
       const done = outcomes.filter((each) => each.isSaved);
       const keep = outcomes.filter((each) => !each.isSaved && !each.isLater).map((each) => each.item);
-      const versions = new Map(done.map((each) => [each.item.id, each.version]));
-      // What waited behind a saved one is an update of the version that is there now.
-      for (const each of items) {
-        if (each.after && versions.has(each.after)) keep.push({ ...each, after: null, body: { ...each.body, version: versions.get(each.after) } });
-      }
       await settle({ keep, gone: done.map((each) => each.item.id), saved: done });
       if (outcomes.some((each) => each.isLater)) return { state: "away" };
     }
   }
 
-  return { keyOf, joined, next, send };
+  return { keyOf, joined, freed, next, send };
 })();
