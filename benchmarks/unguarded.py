@@ -9,7 +9,7 @@ from flatwater.asgi import ContractApp
 from flatwater.rate_limit import Decision, MemoryRateLimiter
 from rightlevel.commands import main
 
-ALLOWED = Decision(allowed=True)
+ALLOWED = Decision(allowed=True, remaining=1_000_000)
 _begin = ContractApp.__init__
 
 
