@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from uuid import uuid4
 
 import httpx
@@ -203,3 +204,14 @@ async def test_the_language_chosen_stays_with_the_account(served: Served) -> Non
         await client.post("/language", data={"code": "en"})
     assert '<html lang="km"' in page.text
     assert nonsense.headers["location"] == "/"
+
+
+async def test_another_language_leads_back_to_the_page_it_was_chosen_on(served: Served) -> None:
+    """Seen: at the sign-in page it led to `None`, so that whoever changed it there lost where they were going."""
+    async with served.client() as client:
+        page = (await client.get("/sign-in?next=/students")).text
+        form = page[page.index('action="/language"') :]
+        asked = unescape(re.findall(r'name="next" value="([^"]*)"', form[: form.index("</form>")])[0])
+        assert asked == "/sign-in?next=/students"
+        chosen = await client.post("/language", data={"code": "km", "next": asked})
+    assert chosen.headers["location"] == asked

@@ -57,8 +57,8 @@ async def sign_in_page(call: Ask, *, query: Asked) -> Html | Redirect:
     """The form to sign in with."""
     if call.actor is not None:
         return Redirect("/sign-in/step" if call.actor.pending else local_path(query.next))
-    here = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
-    return render(call, "accounts/sign_in.html", form=SignInForm(next=local_path(query.next)), here=here)
+    device = await known_device(call.session, own_cookie(call, SCHOOL_DEVICE_COOKIE))
+    return render(call, "accounts/sign_in.html", form=SignInForm(next=local_path(query.next)), device=device)
 
 
 @routes.post("/sign-in", Everyone(), **HASHING, priority="never")
@@ -82,7 +82,7 @@ async def sign_in_here(call: Ask, *, form: SignInForm) -> Html | Redirect:
         )
     except (Forbidden, Invalid) as error:
         again = SignInForm(username=form.username, next=local_path(form.next))
-        return refusal(call, "accounts/sign_in.html", error, form=again, here=None)
+        return refusal(call, "accounts/sign_in.html", error, form=again, device=None)
     set_session(call, signed_in)
     to = local_path(form.next)
     if signed_in.pending:
