@@ -47,6 +47,7 @@ _OF_STATES = frozenset(
         "school_has_a_past",
         "school_is_for_practice",
         "school_was_real",
+        "test_tool_is_kept",
     }
 )
 """Rules that triggers keep: what was sent is sound, but not for what is there now."""
