@@ -365,8 +365,9 @@ async def test_the_audit_of_today_stays_whole_and_its_numbers_go_on(server: Priv
         ).fetchone()
         assert after == before
         assert connection.execute("select count(*) from reading_history").fetchone() == (1,)
-        indexes, wanted = (
-            connection.execute("select count(*) from pg_indexes where tablename = %s", [name]).fetchone()
-            for name in ("audit_entry_rest", "audit_entry")
+        (indexes,) = connection.execute(
+            "select count(*) filter (where tablename = 'audit_entry_rest') - count(*) filter (where tablename = 'audit_entry') from pg_indexes"
+        ).fetchone() or (None,)
+        assert indexes == 1, (
+            "beside its own key the old table has the new one's indexes; none was built a second time"
         )
-        assert indexes == wanted, "the old indexes serve the new table; none was built a second time"
