@@ -55,6 +55,8 @@ LISTS = {
     "/verification": "re-tests wait at practice schools too, to be tried",
     "/api/v1/verifications/returned": "returned results go back to teachers at practice schools too",
     "/verification/returned": "returned results go back to teachers at practice schools too",
+    "/api/v1/me/today": "re-tests at practice schools wait too: a number is that of the list behind it",
+    "/": "re-tests at practice schools wait too: a number is that of the list behind it",
     "/api/v1/verification-draws": "the samples that were drawn",
     "/verification-samples": "the samples that were drawn",
     "/api/v1/visits": "visits of practice schools are visits that one looks at",
