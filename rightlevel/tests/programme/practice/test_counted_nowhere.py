@@ -55,6 +55,7 @@ LISTS = {
     "/verification": "re-tests wait at practice schools too, to be tried",
     "/api/v1/verifications/returned": "returned results go back to teachers at practice schools too",
     "/verification/returned": "returned results go back to teachers at practice schools too",
+    "/api/v1/pack": "a phone keeps the work at practice schools too, to try it without a network",
     "/api/v1/me/today": "re-tests at practice schools wait too: a number is that of the list behind it",
     "/": "re-tests at practice schools wait too: a number is that of the list behind it",
     "/api/v1/verification-draws": "the samples that were drawn",
