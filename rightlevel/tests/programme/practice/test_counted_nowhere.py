@@ -73,6 +73,8 @@ LISTS = {
 }
 """Lists of things, not figures: a practice school works like any other. Each must differ, or it needn't stand here."""
 PLANS = {
+    "/api/v1/me/today": "planned visits that are overdue, at practice schools too",
+    "/": "planned visits that are overdue, at practice schools too",
     "/api/v1/planned-visits": "visits of practice schools are planned too",
     "/next-week": "it shows the plan beside the ranking; without a plan at the practice school it is the same",
 }
