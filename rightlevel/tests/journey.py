@@ -14,6 +14,15 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 START_S = 60
 PATIENCE_MS = 15_000
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 class Site:

@@ -13,22 +13,13 @@ from typing import Any
 import pytest
 import uvicorn
 from find_browser import ADVICE, browser_path
-from journey import PASSWORD, PATIENCE_MS, START_S, Device, Site
+from journey import FLAGS, PASSWORD, PATIENCE_MS, START_S, Device, Site
 from playwright.sync_api import Browser, expect, sync_playwright
 from serving import OneDatabase, Served, serving
 
 from flatwater.queries import read_queries
 from rightlevel.programme.accounts import PasswordHasher, set_admins_need_second_factor
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 QUERIES = read_queries(
     """
 -- name: give_password

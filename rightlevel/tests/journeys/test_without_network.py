@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from journey import PASSWORD, PHONE, Site, sign_in
+from find_browser import browser_path
+from journey import FLAGS, PASSWORD, PHONE, Site, sign_in
 from people import NOW, actor_now
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from serving import DEADLINE_S, Served
@@ -615,8 +616,6 @@ def test_a_browser_killed_in_the_middle_keeps_what_it_called_saved(
     site.run(_nobody_tested)
     line = Line(site.url)
     kind = browser.browser_type
-    from conftest import FLAGS
-    from find_browser import browser_path
 
     def start() -> BrowserContext:
         return kind.launch_persistent_context(
