@@ -44,6 +44,9 @@ const guidedTest = (() => {
   function open(place, about, reached) {
     const words = about.words;
     const now = { tool: about.tool, language: about.language, assent: about.assent || null, steps: [...about.steps] };
+    // What was chosen on the page before this script came stays chosen.
+    for (const each of place.querySelectorAll("select[name=tool], select[name=language]"))
+      now[each.name] = each.name === "tool" ? Number(each.value) : each.value;
     let answer = { mistakes: 0, right: new Set() };
     let began = Date.now();
     const toolNow = () => {
