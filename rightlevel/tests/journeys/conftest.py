@@ -28,13 +28,18 @@ update person set password_hash = %(password_hash)s where password_hash is null
 -- name: everybody_reads_english
 -- Undoes the choices of earlier journeys.
 update person set language = 'en' where language <> 'en'
+-- name: nobody_is_held_up
+-- Forgets the wrong passwords of earlier journeys, which hold an account up at the one address that they all have.
+delete from sign_in_failure
 """,
     origin="tests/journeys/conftest.py",
 )
 
 
 @pytest.fixture(scope="session")
-def site(new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running_site(
+    new_database: Callable[[], OneDatabase], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     """The service on a free port, in a thread with a loop of its own."""
     started: list[Site | BaseException] = []
     is_started, stop = threading.Event(), threading.Event()
@@ -119,13 +124,20 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def device(browser: Browser, site: Site) -> Iterator[Device]:
     """Windows for one test; a page that complains (an error, a blocked script) fails it."""
-    site.run(_start_in_english)
     opened = Device(browser, site)
     yield opened
     opened.close()
     assert opened.complaints == []
 
 
-async def _start_in_english(served: Served) -> None:
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """The service, without what an earlier journey left: everybody reads English, and nobody is held up by another's wrong passwords."""
+    running_site.run(_begin_anew)
+    return running_site
+
+
+async def _begin_anew(served: Served) -> None:
     async with served.database.transaction(deadline_s=START_S) as session:
-        await session.execute(QUERIES["everybody_reads_english"], {})
+        for each in ("everybody_reads_english", "nobody_is_held_up"):
+            await session.execute(QUERIES[each], {})
