@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.paging import PageRequest
 from rightlevel.programme.places import PlaceRow, list_places
 from rightlevel.programme.progress import ClassProgress, class_progress
@@ -82,12 +84,22 @@ def group_of(row: OfClass) -> str:
     return f"class-{row.class_id}" if row.class_id is not None else f"grade-{row.grade}"
 
 
+def grid_address(school_id: int | None, round_id: int | None, subject: str | None, group: str) -> str:
+    """Where a class, or a grade's children without one, is entered."""
+    return f"/schools/{school_id}/grid?round={round_id}&subject={subject}&group={group}"
+
+
+def day_in_round(call: Ask, round_: Round) -> date:
+    """The day that a test is taken to be of when nobody says: today, or the round's nearest day."""
+    return min(max(today(call.clock), round_.starts_on), round_.ends_on)
+
+
 async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -> dict[int, list[Work]]:
     """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement."""
     actor, language = actor_of(call), language_of(call)
     work: dict[int, list[Work]] = {each: [] for each in school_ids}
     for row in await class_progress(call.session, actor, school_ids, round_.id):
-        url = f"/schools/{row.school_id}/grid?round={round_.id}&subject={row.subject}&group={group_of(row)}"
+        url = grid_address(row.school_id, round_.id, row.subject, group_of(row))
         work[row.school_id].append(Work(_title(language, row), row.subject, row.status, url))
     return work
 

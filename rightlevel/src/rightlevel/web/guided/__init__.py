@@ -12,13 +12,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Html, Redirect
-from flatwater.paging import CEILING_ROWS, PageRequest
-from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, Stale
+from flatwater.paging import PageRequest
+from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.ids import time_ordered_id
 from rightlevel.programme.levels import SCALES
-from rightlevel.programme.permissions import May, Subject, require_scope
+from rightlevel.programme.permissions import May
 from rightlevel.programme.results import (
     TESTED,
     GuidedRules,
@@ -26,36 +25,26 @@ from rightlevel.programme.results import (
     ResultWrite,
     Standing,
     Step,
-    StudentResult,
     class_sheet,
     enter_results,
     next_in_guided_test,
     read_guided_rules,
-    results_of_student,
 )
-from rightlevel.programme.rounds import Round, read_round
 from rightlevel.programme.schools import read_school
-from rightlevel.programme.students import Student, read_student
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import LANGUAGES, N_, Language
+from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
+from rightlevel.web.work import day_in_round, grid_address, group_of
 
 routes = Routes("pages")
 
 CLASS_ROWS = PageRequest(100)
 LONGEST_STEPS = 4_000
 _encoder = msgspec.json.Encoder()
-
-
-class TestPath(msgspec.Struct, frozen=True):
-    """The way to a child's test: the child, the round, the subject."""
-
-    id: str
-    round_id: int
-    subject: str
 
 
 class TestWanted(msgspec.Struct, frozen=True):
@@ -84,24 +73,17 @@ class LevelForm(msgspec.Struct, frozen=True):
     write_id: str = ""
 
 
-class Test(msgspec.Struct, frozen=True):
+class Test(Entry, frozen=True):
     """Whose test it is, with which tool."""
 
-    student: Student
-    round: Round
-    subject: Subject
-    result: StudentResult | None
     tool: Tool
     tools: list[Tool]
     rules: GuidedRules
 
     @property
-    def address(self) -> str:
-        return f"{self.entry}/test"
-
-    @property
-    def entry(self) -> str:
-        return f"/students/{self.student.id}/results/{self.round.id}/{self.subject}"
+    def test_address(self) -> str:
+        """Where it is run on the screen."""
+        return f"{self.address}/test"
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -122,28 +104,17 @@ async def read_rules_of_guided_test(call: Ask) -> GuidedRules:
     return await read_guided_rules(call.session, actor_of(call))
 
 
-async def _test(call: Ask, path: TestPath, number: int | None, language: str) -> Test:
+async def _test(call: Ask, path: ResultPath, number: int | None, language: str) -> Test:
     """*Errors*: NotFound, OutOfScope, Invalid for a tool that there is none of. *Cost*: six statements."""
     actor = actor_of(call)
-    if path.subject not in SCALES:
-        raise NotFound
-    subject: Subject = "math" if path.subject == "math" else "language"
-    student = await read_student(call.session, actor, path.id)
-    round_ = await read_round(call.session, actor, path.round_id)
-    if student.is_deleted or round_.is_deleted:
-        raise NotFound
-    require_scope(actor, student.school_id, subject=subject, class_id=student.class_id)
-    found = await results_of_student(call.session, actor, path.id, PageRequest(CEILING_ROWS))
-    result = next(
-        (each for each in found.items if each.round_id == round_.id and each.subject == subject), None
-    )
-    tools = await list_tools(call.session, actor, ToolSearch(subject))
+    entry = await entry_of(call, path)
+    tools = await list_tools(call.session, actor, ToolSearch(entry.subject))
     wanted = [each for each in tools if each.language == (language or language_of(call).code)]
     tool = next((each for each in wanted or tools if each.number == (number or 1)), None)
     if tool is None:
         raise Invalid(faults=(Fault("tool", N_("Please choose one of these"), str(number)[:20]),))
     rules = await read_guided_rules(call.session, actor)
-    return Test(student, round_, subject, result, tool, tools=tools, rules=rules)
+    return Test(**msgspec.structs.asdict(entry), tool=tool, tools=tools, rules=rules)
 
 
 def _steps_of(text: str) -> list[Step]:
@@ -179,7 +150,7 @@ def _step_done(asked: TestWanted, rules: GuidedRules) -> Step | None:
 
 
 @routes.get("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
-async def guided_test_page(call: Ask, *, path: TestPath, query: TestWanted) -> Html:
+async def guided_test_page(call: Ask, *, path: ResultPath, query: TestWanted) -> Html:
     """The next task of a child's test, or the level it leads to; before anything else whether the child agrees."""
     test = await _test(call, path, query.tool, query.language)
     steps = _steps_of(query.steps)
@@ -192,8 +163,7 @@ async def guided_test_page(call: Ask, *, path: TestPath, query: TestWanted) -> H
 async def _values(
     call: Ask, test: Test, asked: TestWanted, steps: list[Step], standing: Standing
 ) -> dict[str, Any]:
-    actor, result = actor_of(call), test.result
-    is_held = test.round.state != "open" or (result is not None and (result.is_locked or result.is_verified))
+    actor = actor_of(call)
     task = standing.next_task
     chosen = {"tool": test.tool.number, "language": test.tool.language, "assent": asked.assent}
     return {
@@ -201,7 +171,7 @@ async def _values(
         "student": test.student,
         "school": await read_school(call.session, actor, test.student.school_id),
         "scale": SCALES[test.subject],
-        "may_enter": not is_held,
+        "may_enter": not test.is_held,
         "tool_numbers": [(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
         "tool_languages": _languages(test.tools),
         "chosen": chosen,
@@ -213,8 +183,9 @@ async def _values(
         "tested_level": TESTED[task] if task is not None and task in TESTED else None,
         "items": items_of(test.tool, task, test.rules.thresholds) if task is not None else [],
         "back": _address(test, {**chosen, "steps": _steps_text(steps[:-1])}) if steps else None,
-        "on": _day(call, test),
-        "was": result.level or result.outcome if result is not None else "",
+        "on": day_in_round(call, test.round),
+        "grid": _grid_of(test),
+        "was": test.was,
         "script": _encoder.encode(_for_script(call, test, asked, steps)).decode().replace("<", "\\u003c"),
     }
 
@@ -225,13 +196,13 @@ def _languages(tools: list[Tool]) -> list[tuple[str, str]]:
 
 
 def _address(test: Test, query: dict[str, Any]) -> str:
-    return f"{test.address}?{urlencode({name: value for name, value in query.items() if value})}"
+    return f"{test.test_address}?{urlencode({name: value for name, value in query.items() if value})}"
 
 
 def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> dict[str, Any]:
     """What the page's script runs the test with, from where it stands."""
     return {
-        "address": test.address,
+        "address": test.test_address,
         "assent": asked.assent == "yes",
         "steps": steps,
         "subject": test.subject,
@@ -275,12 +246,8 @@ def guided_words(language: Language) -> dict[str, Any]:
     }
 
 
-def _day(call: Ask, test: Test) -> date:
-    return min(max(today(call.clock), test.round.starts_on), test.round.ends_on)
-
-
 @routes.post("/students/{id}/results/{round_id}/{subject}/test", May("enter", "result"))
-async def save_guided_test(call: Ask, *, path: TestPath, form: LevelForm) -> Redirect:
+async def save_guided_test(call: Ask, *, path: ResultPath, form: LevelForm) -> Redirect:
     """Saves the level that the steps lead to, and goes on to the next child of the class that was not tested yet."""
     test = await _test(call, path, form.tool, form.language)
     is_refused = form.assent == "no"
@@ -300,21 +267,8 @@ async def save_guided_test(call: Ask, *, path: TestPath, form: LevelForm) -> Red
     )
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     if not answer.is_saved:
-        _refuse(answer)
+        raise refusal_of(answer)
     return done(call, await _next_address(call, test), _told(call, test, form, answer))
-
-
-def _refuse(answer: ResultAnswer) -> None:
-    """*Errors*: what the write was refused for; the page comes back with it and with the steps as they were."""
-    if answer.code in ("out_of_scope", "not_yours"):
-        raise Forbidden(answer.message)
-    if answer.code == "not_found":
-        raise NotFound
-    if answer.faults:
-        raise Invalid(faults=tuple(answer.faults))
-    if answer.code in ("stale", "conflict"):
-        raise Stale
-    raise Conflict(answer.message)
 
 
 def _told(call: Ask, test: Test, form: LevelForm, answer: ResultAnswer) -> str:
@@ -325,6 +279,11 @@ def _told(call: Ask, test: Test, form: LevelForm, answer: ResultAnswer) -> str:
     if "no_baseline" in answer.warnings:
         return _("Saved: {name}, {level}. This child has no baseline.", name=test.student.name, level=level)
     return _("Saved: {name}, {level}.", name=test.student.name, level=level)
+
+
+def _grid_of(test: Test) -> str:
+    """The grid of the child's class."""
+    return grid_address(test.student.school_id, test.round.id, test.subject, group_of(test.student))
 
 
 async def _next_address(call: Ask, test: Test) -> str:
@@ -342,8 +301,7 @@ async def _next_address(call: Ask, test: Test) -> str:
     )
     to_do = [row.student_id for row in sheet.items if row.outcome is None and row.student_id != student.id]
     if not to_do:
-        group = f"class-{student.class_id}" if student.class_id is not None else f"grade-{student.grade}"
-        return f"/schools/{student.school_id}/grid?round={test.round.id}&subject={test.subject}&group={group}"
+        return _grid_of(test)
     ids = [row.student_id for row in sheet.items]
     here = ids.index(student.id) if student.id in ids else -1
     following = next((each for each in ids[here + 1 :] if each in to_do), to_do[0])

@@ -26,7 +26,7 @@ from rightlevel.web.language import Language
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
-from rightlevel.web.work import Work, group_of, round_of_today, work_of_schools
+from rightlevel.web.work import Work, grid_address, group_of, round_of_today, work_of_schools
 
 api = Deeds("me", "self")
 api.answers("read_my_day", "GET /api/v1/me/today", tasks_of, may="manage")
@@ -48,27 +48,23 @@ class ToDo(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def _groups(task: Task) -> str:
-    if task.group_id is not None:
-        return f"/groups/{task.group_id}/session"
-    return f"/schools/{task.school_id}/groups?subject={task.subject}"
-
-
 def _grid(task: Task) -> str:
-    return (
-        f"/schools/{task.school_id}/grid?round={task.round_id}&subject={task.subject}&group={group_of(task)}"
-    )
+    return grid_address(task.school_id, task.round_id, task.subject, group_of(task))
 
 
-def _regroup(task: Task) -> str:
+def _groups_of_school(task: Task) -> str:
     return f"/schools/{task.school_id}/groups?subject={task.subject}"
+
+
+def _attendance(task: Task) -> str:
+    return f"/groups/{task.group_id}/session" if task.group_id is not None else _groups_of_school(task)
 
 
 WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
-    "take_attendance": ("people", _groups),
+    "take_attendance": ("people", _attendance),
     "test_children": ("test", _grid),
     "look_again": ("back", "/verification/returned"),
-    "move_children": ("next", _regroup),
+    "move_children": ("next", _groups_of_school),
     "visit": ("round", "/next-week"),
     "finish_visit": ("round", "/visits?which=draft"),
     "follow_up": ("check", "/follow-ups?which=overdue"),

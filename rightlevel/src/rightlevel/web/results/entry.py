@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import CEILING_ROWS, PageRequest
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, ProgrammeError, Stale
@@ -22,6 +21,7 @@ from rightlevel.programme.results import (
     enter_results,
     results_of_student,
 )
+from rightlevel.programme.results.model import FORBIDDING
 from rightlevel.programme.rounds import Round, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.students import Student, read_student
@@ -31,6 +31,7 @@ from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NEEDED, Reason, reason_of, require_filled
 from rightlevel.web.templating import done, render, show_again
+from rightlevel.web.work import day_in_round
 
 routes = Routes("pages")
 
@@ -74,12 +75,25 @@ class Entry(msgspec.Struct, frozen=True):
         """What is on the server: a level's code, or what else came of it."""
         return choice_of(self.result.outcome, self.result.level) if self.result is not None else ""
 
+    @property
+    def address(self) -> str:
+        """Where it is entered."""
+        return f"/students/{self.student.id}/results/{self.round.id}/{self.subject}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody may enter it as a matter of course: the round is not open, or the result is locked or verified."""
+        return self.round.state != "open" or (
+            self.result is not None and (self.result.is_locked or self.result.is_verified)
+        )
+
 
 def choice_of(outcome: str, level: str | None) -> str:
     return level or (outcome if outcome != "assessed" else "")
 
 
-async def _entry(call: Ask, path: ResultPath) -> Entry:
+async def entry_of(call: Ask, path: ResultPath) -> Entry:
+    """The child, the round and what is saved. *Errors*: NotFound, OutOfScope. *Cost*: three statements."""
     actor = actor_of(call)
     subject: Subject = "math" if path.subject == "math" else "language"
     if path.subject != subject:
@@ -99,7 +113,7 @@ async def _entry(call: Ask, path: ResultPath) -> Entry:
 async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
     actor, result = actor_of(call), entry.result
     may_override = allowed(actor.role, "override", "result")
-    is_held = entry.round.state != "open" or (result is not None and (result.is_locked or result.is_verified))
+    is_held = entry.is_held
     return {
         "student": entry.student,
         "school": await read_school(call.session, actor, entry.student.school_id),
@@ -114,28 +128,24 @@ async def _values(call: Ask, entry: Entry, **more: Any) -> dict[str, Any]:
         "is_stale": False,
         "yours": "",
         "reason": "",
-        "action": _address(entry),
+        "action": entry.address,
         "may_delete": allowed(actor.role, "delete", "result") and (not is_held or may_override),
         "tested_on": _tested_on(call, entry),
         "details": result,
     } | more
 
 
-def _address(entry: Entry) -> str:
-    return f"/students/{entry.student.id}/results/{entry.round.id}/{entry.subject}"
-
-
 @routes.get("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
 async def result_page(call: Ask, *, path: ResultPath) -> Html:
     """The levels of a subject as buttons, with what is saved."""
-    entry = await _entry(call, path)
+    entry = await entry_of(call, path)
     return render(call, "results/entry.html", **await _values(call, entry))
 
 
 @routes.post("/students/{id}/results/{round_id}/{subject}", May("enter", "result"))
 async def enter_result_here(call: Ask, *, path: ResultPath, form: ChoiceForm) -> Redirect:
     """Saves the level that was tapped."""
-    entry = await _entry(call, path)
+    entry = await entry_of(call, path)
     write = _write(call, path, entry, form)
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     if not answer.is_saved:
@@ -172,21 +182,31 @@ def _tested_on(call: Ask, entry: Entry) -> date:
     """The day that stands with the result, else today, or the round's nearest day."""
     if entry.result is not None:
         return entry.result.tested_on
-    return min(max(today(call.clock), entry.round.starts_on), entry.round.ends_on)
+    return day_in_round(call, entry.round)
+
+
+def refusal_of(answer: ResultAnswer) -> ProgrammeError:
+    """Why a write was not saved, as what a page is refused with."""
+    if answer.code in FORBIDDING:
+        return Forbidden(answer.message)
+    if answer.code == "not_found":
+        return NotFound()
+    if answer.faults:
+        return Invalid(faults=tuple(answer.faults))
+    if answer.code in ("stale", "conflict"):
+        return Stale()
+    return Conflict(answer.message)
 
 
 async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnswer) -> NoReturn:
     """The page again with why not; of two values, both, and a person decides."""
-    if answer.code in ("out_of_scope", "not_yours"):
-        raise Forbidden(answer.message)
-    if answer.code == "not_found":
-        raise NotFound
+    error = refusal_of(answer)
+    if isinstance(error, Forbidden | NotFound):
+        raise error
     more: dict[str, Any] = {"reason": form.reason}
-    error: ProgrammeError = Conflict(answer.message)
-    if answer.faults:
-        error = Invalid(faults=tuple(answer.faults))
-    elif answer.code in ("stale", "conflict") and answer.current is not None:
-        error = Stale()
+    if isinstance(error, Stale) and answer.current is None:
+        error = Conflict(answer.message)  # another's, and not for this reader to see
+    elif isinstance(error, Stale) and answer.current is not None:
         there = choice_of(answer.current.outcome, answer.current.level)
         more |= {
             "is_stale": True,
@@ -204,7 +224,7 @@ async def _refused(call: Ask, entry: Entry, form: ChoiceForm, answer: ResultAnsw
 @routes.post("/students/{id}/results/{round_id}/{subject}/delete", May("delete", "result"))
 async def delete_result_here(call: Ask, *, path: ResultPath, form: Reason) -> Redirect:
     """Takes a result away, with a reason; the child then counts as not tested."""
-    entry = await _entry(call, path)
+    entry = await entry_of(call, path)
     if entry.result is None:
         raise NotFound
     await delete_result(

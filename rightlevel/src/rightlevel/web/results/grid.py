@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Html, Redirect
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
@@ -33,7 +32,7 @@ from rightlevel.web.routes import Routes
 from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render
 from rightlevel.web.words import word
-from rightlevel.web.work import class_name, group_of, round_of_today
+from rightlevel.web.work import class_name, day_in_round, grid_address, group_of, round_of_today
 
 routes = Routes("pages")
 
@@ -91,9 +90,7 @@ class Grid(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        return (
-            f"/schools/{self.school.id}/grid?round={self.round.id}&subject={self.subject}&group={self.group}"
-        )
+        return grid_address(self.school.id, self.round.id, self.subject, self.group)
 
 
 async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
@@ -126,7 +123,7 @@ async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, l
 
 
 def _about_grid(call: Ask, grid: Grid) -> About:
-    return About(grid.round.id, grid.subject, _day(call, grid.round))
+    return About(grid.round.id, grid.subject, day_in_round(call, grid.round))
 
 
 async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
@@ -214,11 +211,6 @@ def _row_of(row: SheetRow) -> GridRow:
     )
 
 
-def _day(call: Ask, round_: Round) -> date:
-    """The day a test is taken to be of when nobody says: today, or the round's nearest day."""
-    return min(max(today(call.clock), round_.starts_on), round_.ends_on)
-
-
 @routes.get("/schools/{id}/grid", May("enter", "result"), page=CHILDREN)
 async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
@@ -284,7 +276,7 @@ async def save_grid(
 def _here(call: Ask, grid: Grid, form: dict[str, list[str]]) -> str:
     """The same grid, with the tool and the day that were chosen for it."""
     on = _sent(form, "tested_on")
-    is_usual = on == _day(call, grid.round).isoformat()
+    is_usual = on == day_in_round(call, grid.round).isoformat()
     chosen = {"tool": _sent(form, "tool"), "on": "" if is_usual else on}
     return grid.url + "".join(f"&{name}={quote(value)}" for name, value in chosen.items() if value)
 
@@ -376,8 +368,8 @@ def _wanted_day(call: Ask, round_: Round, text: str) -> date:
     try:
         wanted = date.fromisoformat(text)
     except ValueError:
-        return _day(call, round_)
-    return wanted if round_.starts_on <= wanted <= round_.ends_on else _day(call, round_)
+        return day_in_round(call, round_)
+    return wanted if round_.starts_on <= wanted <= round_.ends_on else day_in_round(call, round_)
 
 
 def _row_after(call: Ask, write: ResultWrite, answer: ResultAnswer) -> GridRow:
