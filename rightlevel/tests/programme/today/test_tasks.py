@@ -11,8 +11,10 @@ from people import NOW, Cast
 from visiting import a_visit
 
 from flatwater.clock import StandingClock
+from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
+from rightlevel.programme.assignments import schools_without
 from rightlevel.programme.groups import NewGrouping, accept_groups, propose_groups, read_groups
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, enter_results
@@ -179,6 +181,28 @@ async def test_what_waits_for_a_coordinator_comes_and_goes(
     assert (now["mend_file"], now["assign_teacher"], now["assign_mentor"]) == (1, 2, 2)
     await session.execute(QUERIES["mended"], {"name": "a.csv", "at": clock.now() + timedelta(minutes=1)})
     assert "mend_file" not in await counts(session, cast.coordinator, clock)
+
+
+async def test_schools_without_somebody_are_counted_as_their_lists_have_them(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """Seen: a number for both subjects led to the list of one."""
+    await session.execute(QUERIES["nobody"], {"school": cast.school_a})
+    found = await tasks_of(session, cast.coordinator, clock)
+    told = {(each.kind, each.subject): each.count for each in found.now if each.kind.startswith("assign_")}
+    listed = {
+        (f"assign_{role}", subject): len(
+            (
+                await schools_without(
+                    session, cast.coordinator, PageRequest(50), clock, role=role, subject=subject
+                )
+            ).items
+        )
+        for role in ("teacher", "mentor")
+        for subject in ("language", "math")
+    }
+    assert told == {which: count for which, count in listed.items() if count}
+    assert sorted(told.values()) == [1, 1, 2, 2]
 
 
 async def test_more_than_a_hundred_is_told_as_more_and_never_as_a_number(

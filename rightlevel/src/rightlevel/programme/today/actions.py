@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flatwater.clock import Clock
 from flatwater.clock import today as day_of
 from flatwater.paging import Page, PageRequest
 from flatwater.transaction import Session
+from rightlevel.programme.assignments import schools_without
 from rightlevel.programme.groups import suggestions
 from rightlevel.programme.joining import count_open
 from rightlevel.programme.permissions import Actor, Subject, may, require
@@ -22,6 +23,8 @@ from rightlevel.programme.visits import list_left_behind, to_do_of
 
 COUNTED = PageRequest(MOST_COUNTED)
 MOST_SCHOOLS = 50
+SUBJECTS: Final[tuple[Subject, ...]] = ("language", "math")
+LACKING: Final[dict[TaskKind, str]] = {"assign_teacher": "teacher", "assign_mentor": "mentor"}
 MOST_PAGES = 5
 """A page of rows that are looked for may hold none and have a next one; so many are read before nothing is told."""
 MOST_LOOKED_INTO = 4
@@ -73,8 +76,7 @@ async def _of_leader(session: Session, actor: Actor, clock: Clock) -> Today:
             else []
         ),
         *_some("mend_file", waits.faulty_files),
-        *_some("assign_teacher", waits.without_teacher),
-        *_some("assign_mentor", waits.without_mentor),
+        *await _unassigned(session, actor, clock),
     ]
     soon = [
         *_some("enter_results", waits.untested, round_id=round_id),
@@ -95,6 +97,16 @@ async def _lacking(session: Session, actor: Actor, round_id: int) -> Page[Withou
         asked = PageRequest(MOST_COUNTED, page.next)
         page = await list_without_baseline(session, actor, asked, round_id=round_id)
     return page
+
+
+async def _unassigned(session: Session, actor: Actor, clock: Clock) -> list[Task]:
+    """Schools that lack somebody, for each role and subject as their lists have them. *Cost*: four statements."""
+    tasks: list[Task] = []
+    for kind, role in LACKING.items():
+        for subject in SUBJECTS:
+            page = await schools_without(session, actor, COUNTED, clock, role=role, subject=subject)
+            tasks += _page(kind, page, subject=subject)
+    return tasks
 
 
 async def _attendance(session: Session, actor: Actor, clock: Clock) -> list[Task]:

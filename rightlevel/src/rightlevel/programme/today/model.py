@@ -72,7 +72,5 @@ class Waiting(msgspec.Struct, frozen=True):
     """What waits for whoever leads, each counted up to MOST_COUNTED + 1."""
 
     overdue: int
-    without_teacher: int
-    without_mentor: int
     faulty_files: int
     untested: int

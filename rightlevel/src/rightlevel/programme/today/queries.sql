@@ -16,35 +16,15 @@ order by s.name_key, gr.school_id, gr.subject, gr.grade_from, g.band, g.number
 limit %(rows)s
 
 -- name: waiting_of_leaders
--- What waits for whoever leads the programme, each counted up to a bound: planned visits that are overdue, open schools without a teacher or a mentor of a
--- subject, files of the last week with faults of which no later one was saved, and open schools with children and no result of a round. Served by planned_visit_open,
--- assignment_by_school, import_run_by_time, school_standing's and school_count's primary keys; reads every school until the bound is reached.
+-- What waits for whoever leads the programme, each counted up to a bound: planned visits that are overdue, files of the last week with faults of which no
+-- later one was saved, and open schools with children and no result of a round. Served by planned_visit_open, import_run_by_time, school_standing's and
+-- school_count's primary keys; reads every school until the bound is reached.
 select
     (select count(*) from (
         select from planned_visit p
         join school s on s.id = p.school_id and s.deleted_at is null
         where p.state = 'planned' and p.planned_on < %(today)s
         limit %(rows)s) found) as overdue,
-    (select count(*) from (
-        select from school s
-        where s.deleted_at is null and s.status = 'open' and not s.is_practice and exists (
-            select from unnest(enum_range(null::subject)) sub (subject)
-            where not exists (
-                select from assignment a
-                join person h on h.id = a.person_id and h.role = 'teacher' and h.is_active and h.deleted_at is null
-                where a.school_id = s.id and a.subject = sub.subject and a.ended_at is null and a.from_on <= %(today)s
-                    and coalesce(a.to_on, %(today)s) >= %(today)s))
-        limit %(rows)s) found) as without_teacher,
-    (select count(*) from (
-        select from school s
-        where s.deleted_at is null and s.status = 'open' and not s.is_practice and exists (
-            select from unnest(enum_range(null::subject)) sub (subject)
-            where not exists (
-                select from assignment a
-                join person h on h.id = a.person_id and h.role = 'mentor' and h.is_active and h.deleted_at is null
-                where a.school_id = s.id and a.subject = sub.subject and a.ended_at is null and a.from_on <= %(today)s
-                    and coalesce(a.to_on, %(today)s) >= %(today)s))
-        limit %(rows)s) found) as without_mentor,
     (select count(*) from (
         select from import_run r
         where r.started_at >= %(now)s::timestamptz - interval '7 days' and r.state = 'faulty' and not exists (

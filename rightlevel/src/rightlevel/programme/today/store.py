@@ -29,4 +29,4 @@ async def waiting_of_leaders(
 ) -> Waiting:
     values = {"round_id": round_id, "today": today, "now": now, "rows": MOST_COUNTED + 1}
     found = await session.fetch_one(_queries["waiting_of_leaders"], values, into=Waiting)
-    return found or Waiting(0, 0, 0, 0, 0)
+    return found or Waiting(0, 0, 0)

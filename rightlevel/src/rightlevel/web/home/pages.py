@@ -74,8 +74,8 @@ WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
     "decide_retest": ("check", "/verification?round={round_id}&state=disputed"),
     "plan_visits": ("round", "/next-week"),
     "enter_results": ("school", "/schools?untested=1"),
-    "assign_teacher": ("people", "/assignments/gaps?role=teacher"),
-    "assign_mentor": ("people", "/assignments/gaps?role=mentor"),
+    "assign_teacher": ("people", "/assignments/gaps?role=teacher&subject={subject}"),
+    "assign_mentor": ("people", "/assignments/gaps?role=mentor&subject={subject}"),
     "mend_file": ("import", "/imports"),
     "find_baseline": ("search", "/rounds/{round_id}/without-baseline"),
 }
@@ -113,7 +113,9 @@ def _text(language: Language, task: Task) -> str:
 
 def _line(language: Language, task: Task) -> ToDo:
     icon, where = WHERE[task.kind]
-    url = where.format(round_id=task.round_id) if isinstance(where, str) else where(task)
+    url = (
+        where.format(round_id=task.round_id, subject=task.subject) if isinstance(where, str) else where(task)
+    )
     subject = language.gettext(word("subject", task.subject)) if task.subject else ""
     more = language.gettext("and more") if task.is_more else ""
     detail = " · ".join(each for each in (subject, task.first, more) if each)
