@@ -15,6 +15,7 @@ from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import TestingStatus
 from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import read_grades
+from rightlevel.programme.today import Day
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import Language
 from rightlevel.web.templating import language_of
@@ -94,13 +95,20 @@ def day_in_round(call: Ask, round_: Round) -> date:
     return min(max(today(call.clock), round_.starts_on), round_.ends_on)
 
 
-async def work_of_schools(call: Ask, school_ids: Sequence[int], round_: Round) -> dict[int, list[Work]]:
-    """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement."""
-    actor, language = actor_of(call), language_of(call)
+async def work_of_schools(
+    call: Ask, school_ids: Sequence[int], round_: Round, known: Day | None = None
+) -> dict[int, list[Work]]:
+    """School → its classes in each subject that the actor has there, with how far testing is. *Cost*: one statement, none for what is known."""
+    language = language_of(call)
+    looked_at = known.looked_at if known is not None else frozenset[int]()
+    rows = list(known.progress) if known is not None else []
+    if others := [each for each in school_ids if each not in looked_at]:
+        rows += await class_progress(call.session, actor_of(call), others, round_.id)
     work: dict[int, list[Work]] = {each: [] for each in school_ids}
-    for row in await class_progress(call.session, actor, school_ids, round_.id):
-        url = grid_address(row.school_id, round_.id, row.subject, group_of(row))
-        work[row.school_id].append(Work(_title(language, row), row.subject, row.status, url))
+    for row in rows:
+        if row.school_id in work:
+            url = grid_address(row.school_id, round_.id, row.subject, group_of(row))
+            work[row.school_id].append(Work(_title(language, row), row.subject, row.status, url))
     return work
 
 

@@ -47,6 +47,9 @@ insert into import_run (kind, filename, state, started_at, ended_at) values ('st
 -- name: mended
 -- The same file, saved.
 insert into import_run (kind, filename, state, started_at, ended_at) values ('students', %(name)s, 'done', %(at)s, %(at)s)
+-- name: midline
+-- The round was the year's second, and the first one is missing.
+update round set kind = 'midline' where id = %(round)s
 -- name: nobody
 -- Everybody's work at a school ends.
 update assignment set ended_at = now() where school_id = %(school)s
@@ -181,6 +184,16 @@ async def test_what_waits_for_a_coordinator_comes_and_goes(
     assert (now["mend_file"], now["assign_teacher"], now["assign_mentor"]) == (1, 2, 2)
     await session.execute(QUERIES["mended"], {"name": "a.csv", "at": clock.now() + timedelta(minutes=1)})
     assert "mend_file" not in await counts(session, cast.coordinator, clock)
+
+
+async def test_results_of_a_later_round_without_a_baseline_wait_for_a_coordinator(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    await enter(session, cast, clock, *LEVELS)
+    assert "find_baseline" not in await counts(session, cast.coordinator, clock)
+    await session.execute(QUERIES["midline"], {"round": cast.round})
+    task = (await seen(session, cast.coordinator, clock))["find_baseline"]
+    assert (task.count, task.is_more, task.round_id) == (3, False, cast.round)
 
 
 async def test_schools_without_somebody_are_counted_as_their_lists_have_them(

@@ -11,13 +11,13 @@ from flatwater.transaction import Session
 from rightlevel.programme.assignments import schools_without
 from rightlevel.programme.groups import suggestions
 from rightlevel.programme.joining import count_open
-from rightlevel.programme.permissions import Actor, Subject, may, require
-from rightlevel.programme.progress import class_progress
+from rightlevel.programme.permissions import Actor, Subject, require
+from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import WithoutBaseline, list_without_baseline
-from rightlevel.programme.rounds import current_round
+from rightlevel.programme.rounds import Round, current_round
 from rightlevel.programme.schools import school_names
 from rightlevel.programme.today import store
-from rightlevel.programme.today.model import MOST_COUNTED, Task, TaskKind, Today
+from rightlevel.programme.today.model import MOST_COUNTED, Day, Task, TaskKind, Today
 from rightlevel.programme.verification import list_returned, verification_queue
 from rightlevel.programme.visits import list_left_behind, to_do_of
 
@@ -32,49 +32,52 @@ MOST_LOOKED_INTO = 4
 
 
 async def tasks_of(session: Session, actor: Actor, clock: Clock) -> Today:
-    """What the actor has to do, by role; nothing for viewers. *Cost*: five to nine statements, each bounded."""
+    """What the actor has to do, by role; nothing for viewers. *Cost*: as `read_day`."""
+    return (await read_day(session, actor, clock)).tasks
+
+
+async def read_day(session: Session, actor: Actor, clock: Clock) -> Day:
+    """What the actor has to do, by role, with the round and the classes it was found in. *Cost*: five to eleven statements, each bounded."""
     require(actor, "manage", "self")
-    if actor.role == "teacher":
-        return await _of_teacher(session, actor, clock)
-    if actor.role == "mentor":
-        return await _of_mentor(session, actor, clock)
-    return await _of_leader(session, actor, clock) if may(actor, "decide", "join_request") else Today((), ())
-
-
-async def _of_teacher(session: Session, actor: Actor, clock: Clock) -> Today:
-    now = [
-        *await _attendance(session, actor, clock),
-        *await _to_test(session, actor, clock),
-        *await _returned(session, actor, clock),
-    ]
-    return Today(tuple(now), tuple(await _who_may_move(session, actor)))
-
-
-async def _of_mentor(session: Session, actor: Actor, clock: Clock) -> Today:
-    found = await to_do_of(session, actor, clock)
+    if actor.role == "viewer":
+        return Day(Today((), ()), None)
     round_ = await current_round(session, actor, clock)
-    now = [
+    if actor.scope.is_everything:
+        return Day(await _of_leader(session, actor, clock, round_), round_)
+    schools = actor.scope.schools()[:MOST_SCHOOLS]
+    progress = await class_progress(session, actor, schools, round_.id) if round_ is not None else []
+    to_test = await _to_test(session, actor, round_, progress)
+    if actor.role == "teacher":
+        now = [
+            *await _attendance(session, actor, clock),
+            *to_test,
+            *await _returned(session, actor, clock),
+        ]
+        tasks = Today(tuple(now), tuple(await _who_may_move(session, actor)))
+    else:
+        left = await list_left_behind(session, actor, COUNTED, clock)
+        now = await _of_mentor(session, actor, clock, round_)
+        tasks = Today(tuple(now), (*to_test, *_page("hand_over", left)))
+    return Day(tasks, round_, frozenset(schools), tuple(progress))
+
+
+async def _of_mentor(session: Session, actor: Actor, clock: Clock, round_: Round | None) -> list[Task]:
+    found = await to_do_of(session, actor, clock)
+    return [
         *_some("finish_visit", found.drafts),
         *_some("visit", found.overdue),
-        *(await _queue(session, actor, clock, round_.id, state="waiting", kind="retest") if round_ else []),
+        *await _queue(session, actor, clock, round_, state="waiting", kind="retest"),
         *await _returned(session, actor, clock),
         *_some("follow_up", found.follow_ups),
     ]
-    left = await list_left_behind(session, actor, COUNTED, clock)
-    return Today(tuple(now), (*await _to_test(session, actor, clock), *_page("hand_over", left)))
 
 
-async def _of_leader(session: Session, actor: Actor, clock: Clock) -> Today:
-    round_ = await current_round(session, actor, clock)
+async def _of_leader(session: Session, actor: Actor, clock: Clock, round_: Round | None) -> Today:
     round_id = round_.id if round_ else None
     waits = await store.waiting_of_leaders(session, round_id=round_id, today=day_of(clock), now=clock.now())
     now = [
         *_some("decide_request", await count_open(session, actor)),
-        *(
-            await _queue(session, actor, clock, round_.id, state="disputed", kind="decide_retest")
-            if round_
-            else []
-        ),
+        *await _queue(session, actor, clock, round_, state="disputed", kind="decide_retest"),
         *_some("mend_file", waits.faulty_files),
         *await _unassigned(session, actor, clock),
     ]
@@ -124,13 +127,13 @@ async def _attendance(session: Session, actor: Actor, clock: Clock) -> list[Task
     )
 
 
-async def _to_test(session: Session, actor: Actor, clock: Clock) -> list[Task]:
+async def _to_test(
+    session: Session, actor: Actor, round_: Round | None, progress: list[ClassProgress]
+) -> list[Task]:
     """One task for each subject, at the first school with children to test."""
-    round_ = await current_round(session, actor, clock)
     if round_ is None or round_.state != "open":
         return []
-    schools = actor.scope.schools()[:MOST_SCHOOLS]
-    rows = [each for each in await class_progress(session, actor, schools, round_.id) if each.to_do]
+    rows = [each for each in progress if each.to_do]
     tasks: list[Task] = []
     names = await school_names(session, actor, sorted({each.school_id for each in rows}))
     subjects: dict[Subject, None] = dict.fromkeys(each.subject for each in rows)
@@ -171,10 +174,12 @@ async def _who_may_move(session: Session, actor: Actor) -> list[Task]:
 
 
 async def _queue(
-    session: Session, actor: Actor, clock: Clock, round_id: int, *, state: str, kind: TaskKind
+    session: Session, actor: Actor, clock: Clock, round_: Round | None, *, state: str, kind: TaskKind
 ) -> list[Task]:
-    page = await verification_queue(session, actor, COUNTED, clock, round_id=round_id, state=state)
-    return _page(kind, page, round_id=round_id)
+    if round_ is None:
+        return []
+    page = await verification_queue(session, actor, COUNTED, clock, round_id=round_.id, state=state)
+    return _page(kind, page, round_id=round_.id)
 
 
 def _page(kind: TaskKind, page: Page[Any], **more: Any) -> list[Task]:

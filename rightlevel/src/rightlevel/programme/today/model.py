@@ -7,6 +7,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from rightlevel.programme.permissions import Subject
+from rightlevel.programme.progress import ClassProgress
+from rightlevel.programme.rounds import Round
 
 MOST_COUNTED: Final = 99
 """What waits is counted up to here; more is told as more, never as a number that was guessed."""
@@ -55,6 +57,18 @@ class Today(msgspec.Struct, frozen=True):
 
     now: tuple[Task, ...]
     soon: tuple[Task, ...]
+
+
+class Day(msgspec.Struct, frozen=True):
+    """Somebody's tasks, and what they were found in, so that a page that shows it needn't read it again.
+
+    `progress` is of `looked_at`, schools that the person holds; both are empty for whoever leads.
+    """
+
+    tasks: Today
+    round: Round | None
+    looked_at: frozenset[int] = frozenset()
+    progress: tuple[ClassProgress, ...] = ()
 
 
 class GroupToTeach(msgspec.Struct, frozen=True):

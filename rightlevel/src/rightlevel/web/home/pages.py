@@ -17,7 +17,7 @@ from rightlevel.programme.permissions import May, Subject, may
 from rightlevel.programme.results import TestingStatus, sum_of
 from rightlevel.programme.rounds import Round
 from rightlevel.programme.schools import SchoolSearch, current_year, list_schools
-from rightlevel.programme.today import Task, TaskKind, tasks_of
+from rightlevel.programme.today import Day, Task, TaskKind, read_day, tasks_of
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.figures.pages import FiguresWanted, figures_values
@@ -26,7 +26,7 @@ from rightlevel.web.language import Language
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
-from rightlevel.web.work import Work, grid_address, group_of, round_of_today, work_of_schools
+from rightlevel.web.work import Work, grid_address, group_of, work_of_schools
 
 api = Deeds("me", "self")
 api.answers("read_my_day", "GET /api/v1/me/today", tasks_of, may="manage")
@@ -131,22 +131,22 @@ async def home_page(call: Ask, *, page: PageRequest) -> Html:
         values = await figures_values(call, FiguresWanted(), PageRequest(50))
         values["page"] = Page[Any]([])  # what lies further down is found under Figures
         return render(call, "figures/page.html", **values)
-    tasks = await tasks_of(call.session, actor, call.clock)
+    day = await read_day(call.session, actor, call.clock)
     lists = {
-        "now": [_line(language, each) for each in tasks.now],
-        "soon": [_line(language, each) for each in tasks.soon],
+        "now": [_line(language, each) for each in day.tasks.now],
+        "soon": [_line(language, each) for each in day.tasks.soon],
     }
-    round_ = await round_of_today(call)
     if actor.scope.is_everything:
-        lists["now"] = [*await _first(call, round_), *lists["now"]]
-        return render(call, "home/lead.html", **lists, **await _lead(call, round_))
-    return render(call, "home/work.html", **lists, **await _work(call, round_, page))
+        lists["now"] = [*await _first(call, day.round), *lists["now"]]
+        return render(call, "home/lead.html", **lists, **await _lead(call, day.round))
+    return render(call, "home/work.html", **lists, **await _work(call, day, page))
 
 
-async def _work(call: Ask, round_: Round | None, page: PageRequest) -> dict[str, Any]:
-    """The schools of field staff with how far testing is, those with children to test first. *Cost*: two statements."""
+async def _work(call: Ask, day: Day, page: PageRequest) -> dict[str, Any]:
+    """The schools of field staff with how far testing is, those with children to test first. *Cost*: one statement, seldom two."""
+    round_ = day.round
     schools = await list_schools(call.session, actor_of(call), page)
-    work = await work_of_schools(call, [each.id for each in schools.items], round_) if round_ else {}
+    work = await work_of_schools(call, [each.id for each in schools.items], round_, day) if round_ else {}
     rows = [(each, sorted(work.get(each.id, []), key=_is_done)) for each in schools.items]
     rows.sort(key=lambda row: all(map(_is_done, row[1])))
     return {
