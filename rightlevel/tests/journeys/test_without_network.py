@@ -415,6 +415,24 @@ def test_two_windows_enter_and_each_entry_is_there_once(phone: Phone, site: Site
     ]
 
 
+def test_what_ails_the_server_is_no_fault_of_an_entry(phone: Phone) -> None:
+    """Seen: a server without room (507) refused forty entries, each of which somebody would have had to send again by hand."""
+    page = phone.set_up()
+    for status in (408, 425, 429, 500, 502, 503, 504, 507):
+        came = page.evaluate(
+            """async (status) => {
+                const body = { student_id: "1", round_id: 1, subject: "math" };
+                const item = { id: "1", kind: "result", state: "waiting", body };
+                let settled = 0;
+                const answer = { status, body: { code: "database_full", detail: "" }, retry_after_s: 5 };
+                const told = await phoneOutbox.send(() => [item], async () => answer, async () => { settled += 1; });
+                return [told.state, told.retry_after_s, settled];
+            }""",
+            status,
+        )
+        assert came == ["away", 5, 0], status
+
+
 def test_several_teachers_on_one_phone_see_only_their_own(phone: Phone) -> None:
     page = phone.set_up()
     open_grid(page)

@@ -3,7 +3,8 @@
 "use strict";
 const phoneOutbox = (() => {
   const BATCH = 50;
-  const BUSY = new Set([408, 425, 429, 500, 502, 503, 504]);
+  const BUSY = new Set([408, 425, 429]);
+  const isBusy = (status) => status >= 500 || BUSY.has(status); // what ails the server is no entry's fault
   const AGAIN = new Set(["round_sealing"]); // refused for a moment only
 
   // What an item is about: a second one about the same is an update of it.
@@ -91,7 +92,7 @@ const phoneOutbox = (() => {
         return { state: "away" };
       }
       if (answer.status === 401 || (answer.status === 403 && ["cross_site", "forbidden"].includes(answer.body?.code))) return { state: "sign_in" };
-      if (BUSY.has(answer.status)) return { state: "away", retry_after_s: answer.retry_after_s };
+      if (isBusy(answer.status)) return { state: "away", retry_after_s: answer.retry_after_s };
       const outcomes = judged(request, answer);
       if (outcomes === null) return { state: "away" };
       if (outcomes === "apart") { // the whole batch was refused: each is asked by itself, so that one holds up no other
