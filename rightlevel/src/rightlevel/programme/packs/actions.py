@@ -31,6 +31,7 @@ from rightlevel.programme.packs.model import (
     children_of,
 )
 from rightlevel.programme.permissions import Actor, may, require
+from rightlevel.programme.photos import list_photos
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import class_sheet, read_guided_rules
 from rightlevel.programme.rounds import Round, current_round
@@ -92,7 +93,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         groups=await _groups(session, actor, held, children),
         retests=await _retests(session, actor, clock, held, round_) if deeds.retest else [],
         forms=await _forms(session, drafts, clock) if deeds.visit else [],
-        visits=[_draft(each) for each in drafts],
+        visits=[await _draft(session, actor, each) for each in drafts],
         grades=await read_grades(session),
         may=deeds,
         rules=await read_guided_rules(session, actor),
@@ -241,7 +242,7 @@ async def _drafts(session: Session, actor: Actor, clock: Clock, schools: Sequenc
     ]
 
 
-def _draft(visit: Visit) -> PackVisit:
+async def _draft(session: Session, actor: Actor, visit: Visit) -> PackVisit:
     return PackVisit(
         id=visit.id,
         school_id=visit.school_id,
@@ -252,6 +253,7 @@ def _draft(visit: Visit) -> PackVisit:
         answers=visit.answers,
         state=visit.state,
         version=visit.version,
+        photos=len(await list_photos(session, actor, visit.id)),
     )
 
 

@@ -147,6 +147,7 @@ class PackVisit(msgspec.Struct, frozen=True):
     answers: Any
     state: str
     version: int
+    photos: int
 
 
 class PackDeeds(msgspec.Struct, frozen=True):

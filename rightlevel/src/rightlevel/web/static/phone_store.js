@@ -215,5 +215,5 @@ const phoneStore = (() => {
     }
   }
 
-  return { newId, vaults, create, unlock, forgetPacks, readFile, drop };
+  return { newId, vaults, create, unlock, forgetPacks, readFile, drop, text64, bytes64 };
 })();
