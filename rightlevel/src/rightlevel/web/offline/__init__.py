@@ -268,6 +268,9 @@ def phone_words(language: Language) -> dict[str, Any]:
         ),
         "more_deeds": _("More"),
         "needs_network": _("That page needs a network. Here is what works without one."),
+        "phone_ended": _(
+            "This phone was ended. The children are removed from it; what was not sent is kept. Sign in to go on."
+        ),
         "another_tab": _("Another window sends now."),
         "child_of_level": _("{name}: {level}"),
         **visit_words(language),

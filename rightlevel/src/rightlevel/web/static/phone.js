@@ -267,7 +267,7 @@
     });
     refresh();
   });
-  window.addEventListener("online", () => { waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
+  window.addEventListener("online", () => { askWhetherEnded(); waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
   window.addEventListener("offline", showLine);
   document.addEventListener("visibilitychange", () => {
     if (!vault) return;
@@ -276,11 +276,12 @@
       return;
     }
     waitMs = FIRST_WAIT_MS;
+    askWhetherEnded();
     sendNow().then(freshen);
   });
 
   // Opening -----------------------------------------------------------------------------------------------------------------------
-  async function start() {
+  async function start(said = "") {
     if (!window.isSecureContext || !crypto.subtle || !window.indexedDB) {
       show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
       return;
@@ -293,8 +294,9 @@
       show(title(words.title), say(words.no_store, "bad"));
       return;
     }
-    if (known.length) showUnlock(known);
-    else await showSetUp();
+    if (!known.length) return showSetUp();
+    showUnlock(known, known[0].person_id, said);
+    askWhetherEnded();
   }
 
   function secretField(label, name, hint) {
@@ -370,7 +372,35 @@
     secret.focus();
   }
 
+  // The server knows on which phones somebody's work is, so that a lost one can be ended from afar.
+  async function keepPhone() {
+    const path = `/api/v1/me/phones/${await vault.phoneId()}`;
+    const came = await fetched(path, { method: "PUT", headers: { "x-csrf-token": connection.csrf_token } });
+    if (came.status === 410) await ended(vault.person_id);
+    if (came.status !== 200) throw new Error(`this phone is not known: ${came.status}`);
+  }
+  async function ended(personId) {
+    await phoneStore.forgetPacks(personId, true);
+    if (vault?.person_id === personId) lock(words.phone_ended);
+  }
+  // Asked at each connection, whoever is signed in, before any PIN: what was ended has nobody's children on it any more.
+  async function askWhetherEnded() {
+    try {
+      for (const { person_id, phone_id } of await phoneStore.vaults()) {
+        if (!phone_id) continue;
+        const came = await fetched(`/api/v1/phones/${phone_id}`);
+        if (came.status === 200 && came.body?.state === "ended" && (await phoneStore.hasPack(person_id))) await ended(person_id);
+      }
+    } catch (error) {
+      if (error instanceof NotKept) throw error;
+      if (navigator.onLine) console.warn(`whether this phone was ended: ${error}`); // asked at the next connection
+    }
+  }
+
   async function fetchPack() {
+    connection = await connect();
+    if (connection.person_id !== vault.person_id) throw new Error("somebody else is signed in");
+    await keepPhone();
     const came = await fetched("/api/v1/pack");
     if (came.status !== 200) throw new Error(`no pack: ${came.status}`);
     await keepPack(came.body);
@@ -389,8 +419,9 @@
     const mine = vault;
     if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < DAY_MS / 2 || items.some((each) => each.state === "waiting")) return;
     try {
-      const here = await connect();
-      if (vault !== mine || here.person_id !== mine.person_id) return;
+      connection = await connect();
+      if (vault !== mine || connection.person_id !== mine.person_id) return;
+      await keepPhone();
       const came = await fetched("/api/v1/pack");
       if (vault !== mine || items.some((each) => each.state === "waiting")) return;
       if (came.status === 403) {
@@ -600,19 +631,19 @@
         }, "second"),
         make("a", { class: "button second", href: "#outbox" }, `${words.waiting}: ${number.format(waiting)}`),
         waiting ? button(words.to_file, saveFile, "second") : null,
-        button(words.lock, lock, "second"),
+        button(words.lock, () => lock(), "second"),
         button(words.remove, remove, "danger")),
       fromFile());
   }
 
-  function lock() {
+  function lock(said = "") {
     vault = null;
     pack = null;
     items = [];
     drafts.clear();
     history.replaceState(null, "", location.pathname);
     showLine();
-    start();
+    start(said);
   }
 
   async function remove() {
