@@ -202,7 +202,9 @@ def _body(w: World, entry: Entry) -> dict[str, Any]:
 
 def _why(w: World, d: Deed, entry: Entry) -> str:
     given = entry.given
-    child, held = w.p.children[given["child"]], w.p.rounds[given["round"]]
+    child, held = w.p.children.get(given["child"]), w.p.rounds.get(given["round"])
+    if child is None or held is None:
+        return "not_found"  # an import that was undone, a practice school that began anew
     present = w.p.live_result(child.id, held.id, given["subject"])
     return w.p.why_no_result(
         d.who,

@@ -153,7 +153,7 @@ const phoneVisits = (phone) => {
         }, "second")) : null);
     const rules = rulesOf(form, known);
     const given = new Set(fieldsOf(form.definition).filter((each) => each.is_given).map((each) => each.key));
-    const told = make("p", { class: "mute small", role: "status", id: "saved" }, stateOf(known));
+    const told = make("p", { class: "mute small", role: "status" }, stateOf(known));
     const page = make("form", { class: "form visit-form", autocomplete: "off", novalidate: true });
     const teachers = schoolOf(known.school_id)?.teachers ?? [];
     page.append(
@@ -230,7 +230,7 @@ const phoneVisits = (phone) => {
       await phone.kept(told, () => save(true), () => phone.go("", words.finished_here), event.target);
     };
     const refusal = known.item?.state === "refused" ? say(phone.reasonOf(known.item), "bad") : null;
-    show(head, refusal, page, photos(known), told, make("p", { class: "acts" }, button(words.finish, finish), make("a", { class: "button quiet", href: "#" }, words.later)));
+    show(head, refusal, page, photos(known), make("div", { id: "saved" }, told), make("p", { class: "acts" }, button(words.finish, finish), make("a", { class: "button quiet", href: "#" }, words.later)));
     show_();
   }
   const bodyOf = (visit) => ({
