@@ -474,6 +474,23 @@ async def _assigned(served: Served, until: str | None) -> None:
         await session.execute(QUERIES["assignments_until"], values)
 
 
+def test_a_pack_of_an_earlier_version_of_the_page_still_opens(phone: Phone) -> None:
+    page = phone.set_up()
+    page.evaluate(
+        """async (pin) => { const vault = await phoneStore.unlock((await phoneStore.vaults())[0].person_id, pin)
+          const { retests, forms, visits, grades, may, ...before } = await vault.pack()
+          before.schools = before.schools.map(({ subjects, teachers, ...each }) => each)
+          await vault.keepPack(before) }""",
+        PIN,
+    )
+    phone.cut()
+    page.reload()
+    unlock(page)
+    open_grid(page)
+    tap(page, "Bopha", "Words")
+    expect(row_of(page, "Bopha")).to_contain_text("On this phone")
+
+
 def phone_id(page: Page) -> str:
     return page.evaluate("async () => (await phoneStore.vaults())[0].phone_id")
 

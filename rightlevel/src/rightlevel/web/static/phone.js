@@ -263,7 +263,7 @@
     if (!vault) return;
     await alone(async () => {
       items = await vault.all();
-      pack = (await vault.pack()) ?? pack;
+      pack = whole(await vault.pack()) ?? pack;
     });
     refresh();
   });
@@ -397,6 +397,13 @@
     }
   }
 
+  // A pack that an earlier version of this page kept has less in it; it is fetched anew with the next network.
+  const whole = (kept) => kept && {
+    retests: [], forms: [], visits: [], grades: [], may: {}, ...kept,
+    schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
+    groups: kept.groups.map((each) => ({ is_led: true, hidden: 0, ...each })),
+  };
+
   async function fetchPack() {
     connection = await connect();
     if (connection.person_id !== vault.person_id) throw new Error("somebody else is signed in");
@@ -440,7 +447,7 @@
   async function opened(found) {
     vault = found;
     items = await vault.all();
-    pack = await vault.pack();
+    pack = whole(await vault.pack());
     if (!pack) {
       try {
         await fetchPack();
