@@ -183,6 +183,7 @@ def test_a_visit_goes_on_from_a_save_whose_answer_was_lost(phone: Phone, site: S
             route.continue_()
 
     page.route("**/api/v1/visits/*", lose)
+    expect(page.locator("#saved")).to_have_text("Draft · On the server")
     answer(page, SESSION, "No")
     page.wait_for_timeout(1500)  # it arrived, and nobody was told
     finish_without_lesson(page)

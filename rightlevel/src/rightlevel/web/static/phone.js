@@ -520,7 +520,7 @@
     nameOf: (choice) => nameOf(choice), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
     classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key),
     guidedAbout: (subject, tools) => guidedAbout(subject, tools), notice: () => (notice ? say(notice, "good") : null),
-    leaving: (deed) => { onLeaving = deed; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
+    leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
     get pack() { return pack; }, get items() { return items; },
     // Does what is kept, and goes on; where it can't be kept that is said, and what was entered stays on the screen.
     async kept(place, deed, onward, pressed = null) {
@@ -561,12 +561,12 @@
     if (!vault || !pack) return;
     const [name, ...parts] = decodeURIComponent(location.hash.slice(1)).split("/");
     const screen = screens[name] ?? home;
-    if (!isNew && holding.has(screen)) return;
+    if (!isNew && holding.has(screen)) return onChanged?.();
     if (!isNew && screen === grid) return updateGrid(parts);
     if (isNew) {
       notice = toSay;
       toSay = "";
-      onLeaving = null;
+      onLeaving = onChanged = null;
     }
     screen(...parts);
     if (isNew) {
@@ -576,6 +576,7 @@
   }
   // What is half typed when its screen is left is kept first.
   let onLeaving = null;
+  let onChanged = null; // what a screen that is left alone says anew when something was sent
   const leave = async () => {
     const deed = onLeaving;
     onLeaving = null;

@@ -213,7 +213,12 @@ const phoneVisits = (phone) => {
       clearTimeout(timer);
       timer = setTimeout(saveAndTell, AFTER_MS);
     });
-    phone.leaving(() => (isChanged ? saveAndTell() : null));
+    const tellAnew = () => {
+      const now = visitOf(id);
+      if (isChanged || !now) return;
+      told.className = now.item?.state === "refused" ? "fault" : "mute small";
+      told.textContent = now.item?.state === "refused" ? phone.reasonOf(now.item) : stateOf(now);
+    };
     const finish = async (event) => {
       const { answers, found } = show_();
       const open = new Map([...[...found.missing].map((path) => [path, words.fill_in]), ...misfits(form, page, answers), ...[...found.invalid].map((path) => [path, words.does_not_fit])]);
@@ -230,6 +235,7 @@ const phoneVisits = (phone) => {
       await phone.kept(told, () => save(true), () => phone.go("", words.finished_here), event.target);
     };
     const refusal = known.item?.state === "refused" ? say(phone.reasonOf(known.item), "bad") : null;
+    phone.leaving(() => (isChanged ? saveAndTell() : null), tellAnew);
     show(head, refusal, page, photos(known), make("div", { id: "saved" }, told), make("p", { class: "acts" }, button(words.finish, finish), make("a", { class: "button quiet", href: "#" }, words.later)));
     show_();
   }
