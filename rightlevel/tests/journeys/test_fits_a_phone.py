@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 from journey import Device, Site
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
+from pseudo_language import Pseudo
 
 from rightlevel.web.app import all_routes
+from rightlevel.web.language import LANGUAGES
 
 pytestmark = pytest.mark.browser
 
@@ -124,3 +126,20 @@ def test_signed_out_pages_fit_and_can_be_read(device: Device, language: str) -> 
     page.fill("#f-password", "wrong")
     page.click("main form .button:not([data-reveal])")
     assert faults_of(page, "/sign-in") == []
+
+
+@pytest.mark.parametrize("name", ["coordinator", "teacher", "viewer"])
+def test_longer_texts_from_right_to_left_fit(
+    device: Device, site: Site, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """German is a third longer than English, Urdu runs the other way: a page that holds both holds any."""
+    page = device.open_as(name)
+    monkeypatch.setitem(LANGUAGES, "km", Pseudo(longer=1, direction="rtl"))
+    page.locator("button[name=code][value=km]").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    wide: list[str] = []
+    for path in every_page(site, name):
+        page.goto(path)
+        if page.evaluate(OVERFLOW) > 0:
+            wide.append(path)
+    assert wide == []
