@@ -41,6 +41,7 @@ BENCHES = (
     "roads",
     "pages",
     "phone",
+    "phones",
 )
 HERE = Path(__file__).parent
 

@@ -1892,6 +1892,19 @@ create index school_device_by_school on school_device (school_id, linked_at desc
 alter table person_session add column school_device_id uuid references school_device on delete cascade;
 create index person_session_by_school_device on person_session (school_device_id) where school_device_id is not null;
 
+-- Phones on which somebody keeps work, to be ended from afar. The id is made on the phone and known to it and us; 20 a person, the one
+-- unseen longest goes for the 21st. An ended phone takes its owner's children away at its next connection, and its session is over.
+create table person_phone (
+    id uuid primary key,
+    person_id bigint not null references person,
+    label text not null default '' constraint person_phone_label_is_short check (length(label) <= 200),
+    session_id uuid,
+    kept_at timestamptz not null,
+    last_seen_at timestamptz not null,
+    ended_at timestamptz
+);
+create index person_phone_by_person on person_phone (person_id, last_seen_at desc, id desc);
+
 -- Codes by which a device is linked: at most 5 open ones a school, a quarter of an hour each, used once.
 create table device_link_code (
     code_hash bytea primary key constraint device_link_code_hash_is_sha256 check (length(code_hash) = 32),
