@@ -93,7 +93,6 @@ async def page_of_schools_without(
     session: Session, page: PageRequest, *, role: str, subject: str, place_id: int | None, today: date
 ) -> Page[SchoolWithout]:
     after = page.key(tuple[int])
-    parts = [*(["by_place"] if place_id is not None else []), *(["after"] if after else [])]
     values = {
         "role": role,
         "subject": subject,
@@ -102,5 +101,5 @@ async def page_of_schools_without(
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["schools_without"].plus(*parts), values, into=SchoolWithout)
+    rows = await session.fetch_all(_queries["schools_without"], values, into=SchoolWithout)
     return page_of(rows, page, lambda row: (row.school_id,))

@@ -246,12 +246,11 @@ async def months_of_visits(
     session: Session, actor: Actor, *, from_on: date, to_on: date, place_id: int | None
 ) -> list[MonthOfVisits]:
     is_bound = not actor.scope.is_everything and actor.role != "viewer"
-    parts = [*(["by_place"] if place_id is not None else []), *(["in_scope"] if is_bound else [])]
     values = {
         "from_on": from_on,
         "to_on": to_on,
         "place_id": place_id,
-        "scope_schools": actor.scope.schools(),
+        "school_ids": actor.scope.schools() if is_bound else [],
     }
-    query = _queries["months_of_visits"].plus(*parts)
+    query = _queries["months_of_schools" if is_bound else "months_of_places"]
     return await session.fetch_all(query, values, into=MonthOfVisits)
