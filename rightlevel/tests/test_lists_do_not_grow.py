@@ -15,6 +15,17 @@ from serving import OneDatabase
 from flatwater.queries import load_queries
 
 VALUES = {
+    "after_round": None,
+    "after_school": None,
+    "after_student": None,
+    "after_subject": None,
+    "boundaries": "then",
+    "by": "rounds",
+    "grade": None,
+    "in_place": None,
+    "school_ids": [1, 2],
+    "sex": None,
+    "subjects": ["math"],
     "after_id": None,
     "code": "sok",
     "grades": [3],
@@ -39,22 +50,24 @@ VALUES = {
         (
             "figures",
             "school_figures",
-            ("by_school",),
+            (),
             r"school_roll_pkey.*\n.*Index Cond: \(\(school_id = unit",
         ),
         (
             "figures",
             "school_breakdown",
-            ("of_rounds", "by_school"),
+            (),
             r"school_roll_pkey.*\n.*Index Cond: \(\(school_id = unit",
         ),
         (
             "figures",
             "school_breakdown",
-            ("of_grades", "in_scope"),
+            (),
             r"school_enrolled_pkey.*\n.*Index Cond: \(\(school_id = unit",
         ),
-        ("assignments", "schools_without", (), r"hashed SubPlan"),
+        ("figures", "place_figures", (), r"place_roll_pkey.*\n.*Index Cond: \(\(place_id = unit"),
+        ("assignments", "schools_without", (), r"school_held_until"),
+        ("results", "results_of_round", (), r"school_count_by_round"),
         ("duplicates", "list_merges", ("by_school",), r"student_merge_pkey.*\n.*Index Cond: \(id = ANY"),
         (
             "students",

@@ -5,6 +5,11 @@ set local statement_timeout = '10min';
 -- What was returned, in the order of its list.
 create index verification_returned on verification (id) where state = 'returned';
 
+-- What somebody with a few schools sees of what was settled; visits of one subject; and the schools that have results in a round.
+create index verification_settled_by_school on verification (child_school_id, round_id, id) where state in ('agreed', 'resolved');
+create index visit_by_subject on visit (subject, visited_on desc, id desc) where deleted_at is null;
+create index school_count_by_round on school_count (round_id, subject, school_id);
+
 -- Until when the mentor of a draft or of a plan works there (nothing of those that are no more).
 alter table visit add column mentor_until date;
 alter table planned_visit add column mentor_until date;
@@ -329,3 +334,91 @@ select keep_visits(array_agg(v.school_id), array_agg(v.month))
 from (select distinct school_id, date_trunc('month', visited_on)::date as month from visit where state = 'submitted' and deleted_at is null) v
 having count(*) > 0;
 analyze school_visits, place_visits, place_schools;
+
+-- Schools that have children in a round's year and no result in it: kept, so that the few are found without asking all. Of which state a round is, and
+-- whether a school is open, is asked when they are read.
+create table school_untested (
+    round_id bigint not null references round on delete cascade,
+    school_id bigint not null references school on delete cascade,
+    primary key (round_id, school_id)
+);
+
+create view untested_school as
+    select rd.id as round_id, e.school_id
+    from round rd
+    join school_standing e on e.school_year_id = rd.school_year_id and e.children > 0
+    join school s on s.id = e.school_id and not s.is_practice
+    where rd.deleted_at is null and not exists (
+        select from school_count c
+        where c.school_id = e.school_id and c.round_id = rd.id
+            and c.absent + c.refused + c.went + c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9 > 0);
+
+-- Of two who change the same school's results in a round the second looks at what the first did.
+create function keep_untested(of_round bigint, of_school bigint) returns void language plpgsql as $$
+begin
+    perform 1
+    from school_standing e
+    where e.school_id = of_school and e.school_year_id = (select r.school_year_id from round r where r.id = of_round)
+    for no key update;
+    if exists (select from untested_school u where u.round_id = of_round and u.school_id = of_school) then
+        insert into school_untested (round_id, school_id) values (of_round, of_school) on conflict do nothing;
+    else
+        delete from school_untested u where u.round_id = of_round and u.school_id = of_school;
+    end if;
+end $$;
+
+-- Only where a count begins or ends: the taps between cost nothing.
+create function keep_untested_by_results() returns trigger language plpgsql as $$
+begin
+    perform keep_untested(coalesce(new.round_id, old.round_id), coalesce(new.school_id, old.school_id));
+    return null;
+end $$;
+create trigger school_count_begins after insert on school_count for each row execute function keep_untested_by_results();
+create trigger school_count_turns after update on school_count for each row
+    when ((old.absent + old.refused + old.went + old.rank_1 + old.rank_2 + old.rank_3 + old.rank_4 + old.rank_5 + old.rank_6 + old.rank_7 + old.rank_8
+            + old.rank_9 > 0)
+        <> (new.absent + new.refused + new.went + new.rank_1 + new.rank_2 + new.rank_3 + new.rank_4 + new.rank_5 + new.rank_6 + new.rank_7 + new.rank_8
+            + new.rank_9 > 0))
+    execute function keep_untested_by_results();
+
+create function keep_untested_by_children() returns trigger language plpgsql as $$
+begin
+    perform keep_untested(r.id, new.school_id)
+    from round r
+    where r.school_year_id = new.school_year_id and r.deleted_at is null
+    order by r.id;
+    return null;
+end $$;
+create trigger school_standing_begins after insert on school_standing for each row
+    when (new.children > 0) execute function keep_untested_by_children();
+create trigger school_standing_turns after update on school_standing for each row
+    when ((old.children > 0) <> (new.children > 0)) execute function keep_untested_by_children();
+
+-- A round that is made, deleted or brought back. Whoever enters the year's first child at a school meanwhile is waited for.
+create function keep_untested_by_round() returns trigger language plpgsql as $$
+begin
+    perform 1 from school_year y where y.id = new.school_year_id for update;
+    delete from school_untested u where u.round_id = new.id;
+    insert into school_untested (round_id, school_id)
+    select u.round_id, u.school_id
+    from untested_school u
+    where u.round_id = new.id;
+    return null;
+end $$;
+create trigger round_begins_untested after insert on round for each row execute function keep_untested_by_round();
+create trigger round_turns_untested after update of deleted_at, school_year_id on round for each row
+    when ((old.deleted_at, old.school_year_id) is distinct from (new.deleted_at, new.school_year_id)) execute function keep_untested_by_round();
+
+-- The open schools among them, of a round that is open.
+create or replace function schools_untested(wanted_round bigint) returns table (id bigint) language sql stable parallel safe as $$
+    select u.school_id
+    from school_untested u
+    join round rd on rd.id = u.round_id and rd.state = 'open'
+    join school s on s.id = u.school_id and s.deleted_at is null and s.status = 'open' and not s.is_practice
+    where u.round_id = wanted_round
+$$;
+
+insert into school_untested (round_id, school_id)
+select round_id, school_id
+from untested_school;
+analyze school_untested;
