@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from serving import OneDatabase
 
+import rightlevel.programme
 from flatwater.queries import load_queries
 
 VALUES = {
@@ -90,6 +92,15 @@ def test_a_list_is_read_by_the_key_of_what_is_asked_for(
         rows = connection.execute(b"explain " + text.encode(), VALUES).fetchall()
     plan = "\n".join(row[0] for row in rows)
     assert re.search(wanted, plan), plan
+
+
+def test_whether_a_result_is_blind_is_asked_row_by_row() -> None:
+    """`offset 0` keeps PostgreSQL from reading every open re-test of the country into a hash, which it does as soon as it expects a few hundred rows."""
+    source = Path(rightlevel.programme.__path__[0])
+    texts = [each.read_text("utf-8") for each in source.rglob("*.sql")]
+    blind = [line for text in texts for line in text.splitlines() if line.endswith("as is_blind")]
+    assert len(blind) >= 5
+    assert [line for line in blind if "offset 0)" not in line] == []
 
 
 def test_how_many_retests_are_open_is_counted_from_an_index(new_database: Callable[[], OneDatabase]) -> None:

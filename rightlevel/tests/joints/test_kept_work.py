@@ -203,7 +203,9 @@ async def test_whatever_is_done_what_is_kept_of_work_agrees_with_the_rows(
         await session.execute(QUERIES[name], _values(drawn, cast))
         if turn % 10 == 9:
             found = await reconcile(session)
-            work = [each for each in found.differences if each.startswith(("school", "place", "visit", "planned"))]
+            work = [
+                each for each in found.differences if each.startswith(("school", "place", "visit", "planned"))
+            ]
             assert work == [], done[-10:]
             await _compare_what_is_read(session, cast, clock, drawn)
     assert set(done) == set(DEEDS)

@@ -135,8 +135,8 @@ async def spoil(session: Session, name: str, cast: Cast) -> None:
 async def test_every_school_and_place_is_compared(session: Session, entered: Cast) -> None:
     found = await reconcile(session)
     # two sexes, as results, as children and as seats in two subjects: of 2 schools, 2 districts, the province and the country;
-    # the active children of 2 schools; 8 results; where 3 schools stood
-    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8 + 3, 0, [])
+    # the active children of 2 schools; 8 results; where 3 schools stood; who holds them, in two roles and subjects; the open schools of 4 places
+    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8 + 3 + 3 * 4 + 4, 0, [])
 
 
 @pytest.mark.parametrize(

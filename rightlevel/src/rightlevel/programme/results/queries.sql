@@ -167,7 +167,7 @@ from written
 select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id,
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
-    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
@@ -219,7 +219,7 @@ select name from student where id = %(student_id)s::uuid and deleted_at is null
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from result r
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
@@ -263,7 +263,7 @@ with found as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id
@@ -295,7 +295,7 @@ with found as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id
@@ -344,7 +344,7 @@ with recursive schools as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id
@@ -408,7 +408,7 @@ with children as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id

@@ -15,8 +15,8 @@ from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Scope, Subject
 from rightlevel.programme.results.guided import THRESHOLDS, Thresholds
 from rightlevel.programme.results.model import (
-    Facts,
     SUBJECTS,
+    Facts,
     GuidedTest,
     ResultChange,
     ResultWrite,

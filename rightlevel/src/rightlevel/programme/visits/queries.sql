@@ -67,6 +67,7 @@ limit 200
 
 -- name: list_visits
 -- Visits, the latest first. Served by visit_by_school, visit_by_mentor, visit_by_teacher or visit_by_day.
+--! plan each time
 select v.id::text as id, v.school_id, s.name_local as school_name, v.subject::text as subject, v.mentor_id, m.display_name as mentor_name,
     t.display_name as teacher_name, v.visited_on, v.state::text as state, v.completeness, v.fidelity::float8 as fidelity,
     v.locked_at is not null as is_locked, s.is_practice
@@ -75,22 +76,26 @@ join school s on s.id = v.school_id
 join person m on m.id = v.mentor_id
 left join person t on t.id = v.teacher_id
 where v.deleted_at is null
---? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
---? as_mentor: and (v.state = 'submitted' or v.mentor_id = %(person_id)s)
---? as_teacher: and v.teacher_id = %(person_id)s and v.state = 'submitted'
---? by_state: and v.state = %(state)s::visit_state
---? by_school: and v.school_id = %(school_id)s
---? by_mentor: and v.mentor_id = %(mentor_id)s
---? by_subject: and v.subject = %(subject)s::subject
---? since: and v.visited_on >= %(from_on)s
---? until: and v.visited_on <= %(to_on)s
---? incomplete: and v.state = 'draft' and v.visited_on <= %(stale_on)s
---? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+    and (v.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = v.school_id and h.subject = v.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and case %(as_role)s::text when 'mentor' then v.state = 'submitted' or v.mentor_id = %(person_id)s
+        when 'teacher' then v.state = 'submitted' and v.teacher_id = %(person_id)s else true end
+    and (v.state = %(state)s::visit_state or %(state)s::visit_state is null)
+    and (v.school_id = %(school_id)s or %(school_id)s is null)
+    and (v.mentor_id = %(mentor_id)s or %(mentor_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s::subject is null)
+    and (v.visited_on >= %(from_on)s or %(from_on)s is null)
+    and (v.visited_on <= %(to_on)s or %(to_on)s is null)
+    and (v.state = 'draft' and v.visited_on <= %(stale_on)s or %(stale_on)s is null)
+    and ((v.visited_on, v.id) < (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by v.visited_on desc, v.id desc
 limit %(rows)s
 
 -- name: answers_of_visits
 -- Submitted visits with their answers for an export, the latest first. Served by the same indexes as list_visits.
+--! plan each time
 select v.id::text as id, v.school_id, s.code as school_code, s.name_local as school_name, v.subject::text as subject, m.username as mentor,
     t.username as teacher, v.visited_on, v.form_version_id, v.answers, v.fidelity::float8 as fidelity, v.submitted_at,
     v.locked_at is not null as is_locked
@@ -99,13 +104,16 @@ join school s on s.id = v.school_id
 join person m on m.id = v.mentor_id
 left join person t on t.id = v.teacher_id
 where v.deleted_at is null and v.state = 'submitted' and not s.is_practice
---? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
---? by_school: and v.school_id = %(school_id)s
---? by_mentor: and v.mentor_id = %(mentor_id)s
---? by_subject: and v.subject = %(subject)s::subject
---? since: and v.visited_on >= %(from_on)s
---? until: and v.visited_on <= %(to_on)s
---? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+    and (v.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = v.school_id and h.subject = v.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and (v.school_id = %(school_id)s or %(school_id)s is null)
+    and (v.mentor_id = %(mentor_id)s or %(mentor_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s::subject is null)
+    and (v.visited_on >= %(from_on)s or %(from_on)s is null)
+    and (v.visited_on <= %(to_on)s or %(to_on)s is null)
+    and ((v.visited_on, v.id) < (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by v.visited_on desc, v.id desc
 limit %(rows)s
 
