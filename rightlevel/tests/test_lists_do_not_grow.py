@@ -68,7 +68,7 @@ VALUES = {
             r"school_enrolled_pkey.*\n.*Index Cond: \(\(school_id = unit",
         ),
         ("figures", "place_figures", (), r"place_roll_pkey.*\n.*Index Cond: \(\(place_id = unit"),
-        ("assignments", "schools_without", (), r"school_held_until"),
+        ("assignments", "schools_without", (), r"school_held_\w+ on .*\n.*Index Cond: \(\(subject = 'math'"),
         ("results", "results_of_round", (), r"school_count_by_round"),
         ("duplicates", "list_merges", ("by_school",), r"student_merge_pkey.*\n.*Index Cond: \(id = ANY"),
         (

@@ -237,7 +237,7 @@ class Session:
     @property
     def has_streams(self) -> bool:
         """Whether a stream was begun and not read to its end."""
-        return any(_is_unfinished(each) for each in self._streams)
+        return bool(self._streams) and any(_is_unfinished(each) for each in self._streams)
 
     async def close_streams(self) -> None:
         """Ends the streams that were left early. Nothing that goes wrong here matters more than what comes next."""

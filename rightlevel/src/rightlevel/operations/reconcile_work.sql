@@ -34,9 +34,9 @@ with open as (
     join person p on p.id = a.person_id and p.is_active and p.deleted_at is null
     where a.ended_at is null
 ), longest as (
-    select distinct on (school_id, subject, role) school_id, subject, role, from_on, until_on
-    from open
-    order by school_id, subject, role, until_on desc, from_on
+    select distinct on (o.school_id, o.subject, o.role) o.school_id, o.subject, o.role, o.from_on, o.until_on
+    from open o
+    order by o.school_id, o.subject, o.role, o.until_on desc, o.from_on
 ), expected as (
     select s.id as school_id, u.subject, o.role, coalesce(n.until_on, '-infinity') as until_on, coalesce(n.from_on, '-infinity') as from_on
     from school s
@@ -53,7 +53,7 @@ with open as (
 select count(*) as compared, count(*) filter (where is_different) as different,
     coalesce((array_agg(format('school %%s, %%s, %%s: kept as held from %%s until %%s, assignments say from %%s until %%s', school_id, subject, role,
             kept_from, kept_until, from_on, until_on)
-        order by school_id, subject, role) filter (where is_different))[1:100], '{}') as differences
+        order by beside.school_id, beside.subject, beside.role) filter (where is_different))[1:100], '{}') as differences
 from beside
 
 -- name: compare_mentors
