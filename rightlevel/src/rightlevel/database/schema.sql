@@ -350,6 +350,7 @@ alter table assignment add constraint assignment_is_unique_on_each_day exclude u
 create index assignment_by_person on assignment (person_id, school_id);
 create index assignment_by_class on assignment (class_id) where class_id is not null and ended_at is null;
 create index assignment_by_school on assignment (school_id, subject) where ended_at is null;
+create index assignment_ever_by_school on assignment (school_id, subject);
 
 -- Children ---------------------------------------------------------------------------------------------------------------
 

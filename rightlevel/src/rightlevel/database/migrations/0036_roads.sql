@@ -9,6 +9,7 @@ create index verification_returned on verification (id) where state = 'returned'
 create index verification_settled_by_school on verification (child_school_id, round_id, id) where state in ('agreed', 'resolved');
 create index visit_by_subject on visit (subject, visited_on desc, id desc) where deleted_at is null;
 create index school_count_by_round on school_count (round_id, subject, school_id);
+create index assignment_ever_by_school on assignment (school_id, subject);
 
 -- Until when the mentor of a draft or of a plan works there (nothing of those that are no more).
 alter table visit add column mentor_until date;

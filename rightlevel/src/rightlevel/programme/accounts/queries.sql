@@ -169,14 +169,14 @@ where username = %(username)s and deleted_at is null
 
 -- name: list_people
 -- Accounts by name. Served by person_by_name.
+--! plan each time
 select id, username, email, display_name, role, language, is_active, version, deleted_at is not null as is_deleted
 from person
 where true
---? live: and deleted_at is null
---? deleted: and deleted_at is not null
---? by_role: and role = %(role)s::role
---? by_search: and (lower(display_name) like %(search)s or username like %(search)s)
---? after: and (lower(display_name), id) > (%(after_name)s, %(after_id)s)
+    and (deleted_at is not null) = %(deleted)s::boolean
+    and (role = %(role)s::role or %(role)s::role is null)
+    and (lower(display_name) like %(search)s::text or username like %(search)s or %(search)s is null)
+    and ((lower(display_name), id) > (%(after_name)s::text, %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by lower(display_name), id
 limit %(rows)s
 

@@ -315,19 +315,16 @@ async def page_of_people(
     session: Session, page: PageRequest, *, role: str | None, search: str | None, deleted: bool
 ) -> Page[Person]:
     after = page.key(tuple[str, int])
-    parts = ["deleted" if deleted else "live"]
-    parts += ["by_role"] if role else []
-    parts += ["by_search"] if search else []
-    parts += ["after"] if after else []
     name, number = after or (None, None)
     values = {
-        "role": role,
-        "search": f"{_like(search or '')}%",
+        "deleted": deleted,
+        "role": role or None,
+        "search": f"{_like(search)}%" if search else None,
         "after_name": name,
         "after_id": number,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_query("list_people").plus(*parts), values, into=Person)
+    rows = await session.fetch_all(_query("list_people"), values, into=Person)
     return page_of(rows, page, lambda row: (row.display_name.lower(), row.id))
 
 

@@ -1,5 +1,6 @@
 -- name: list_assignments
 -- Assignments in the order in which they were made. Served by the primary key, assignment_by_person and assignment_by_school.
+--! plan each time
 select a.id, a.person_id, p.display_name as person_name, a.school_id, s.name_local as school_name, a.subject::text as subject,
     a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at,
     case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state
@@ -8,13 +9,16 @@ join person p on p.id = a.person_id
 join school s on s.id = a.school_id
 left join class c on c.id = a.class_id
 where true
---? in_force: and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
---? to_come: and a.ended_at is null and a.from_on > %(today)s
---? current: and a.ended_at is null and (a.to_on is null or a.to_on >= %(today)s)
---? over: and (a.ended_at is not null or a.to_on < %(today)s)
---? by_person: and a.person_id = %(person_id)s
---? by_school: and a.school_id = %(school_id)s
---? after: and a.id > %(after_id)s
+    and case %(state)s::text
+        when 'in_force' then a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+        when 'to_come' then a.ended_at is null and a.from_on > %(today)s
+        when 'current' then a.ended_at is null and (a.to_on is null or a.to_on >= %(today)s)
+        when 'over' then a.ended_at is not null or a.to_on < %(today)s
+        else true
+    end
+    and (a.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
+    and (a.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+    and (a.id > %(after_id)s::bigint or %(after_id)s::bigint is null)
 order by a.id
 limit %(rows)s
 
@@ -61,7 +65,7 @@ returning id, person_id
 -- Open schools with no active mentor (or teacher) of a subject today, by name, with how many children they have. Only schools whose longest assignment
 -- doesn't take in the day may be such. Where those are few they are looked at one by one; else, where the schools of the asked place are few, those; else all
 -- in the order of their names, many of which are such. Served by school_held_until, school_held_to_come, place_by_lineage, school_by_place, school_by_name,
--- assignment_by_school and school_standing's primary key.
+-- assignment_by_school, assignment_ever_by_school and school_standing's primary key.
 with maybe as materialized (
     select c.school_id
     from (
