@@ -157,7 +157,7 @@ select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
             join scale sc on sc.subject = r.subject and sc.is_default
             join scale_level l on l.scale_id = sc.id and l.rank = r.rank
             where r.student_id = st.id and r.subject = %(subject)s::subject and r.deleted_at is null and not r.is_hidden and r.outcome = 'assessed'
-                and not (%(is_verifier)s and exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending'))
+                and not (%(is_verifier)s and exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0))
             order by rd.starts_on desc limit 1)) as level
 from student st
 where st.school_id = %(school_id)s and st.deleted_at is null and st.status = 'active' and st.grade between %(grade_from)s and %(grade_to)s
