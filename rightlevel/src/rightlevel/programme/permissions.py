@@ -94,6 +94,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("read", "follow_up"): _FIELD,
     ("raise", "follow_up"): _MENTORS,
     ("settle", "follow_up"): _FIELD,
+    ("read", "search"): _ALL,
     ("read", "figure"): _ALL,
     ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
