@@ -73,6 +73,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("override", "result"): _LEADERS,
     ("lock", "result"): _LEADERS,
     ("read", "tool"): _FIELD,
+    ("create", "tool"): _LEADERS,
     ("read", "verification"): _MENTORS,
     ("verify", "result"): _MENTORS,
     ("draw", "verification"): _LEADERS,

@@ -52,6 +52,7 @@ WAYS = (
     Way("/rounds", N_("Rounds"), "round", "read", "round"),
     Way("/verification", N_("Re-tests"), "retest", "read", "verification", also=("/agreement",)),
     Way("/next-week", N_("Next week"), "week", "read", "planned_visit"),
+    Way("/tools", N_("Test tools"), "test", "read", "tool"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
     Way("/places", N_("Places"), "place", "create", "place", also=("/boundary-changes",)),
     Way("/years", N_("School years"), "year", "create", "school_year"),
@@ -79,7 +80,7 @@ LEADING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         N_("Teaching"),
         "board",
-        ("/rounds", "/verification", "/visits", "/next-week", "/groups", "/resources"),
+        ("/rounds", "/verification", "/visits", "/next-week", "/groups", "/resources", "/tools"),
     ),
     (N_("Figures"), "figures", ("/figures",)),
     (N_("Programme"), "flag", ("/people", "/years", "/settings", "/audit", "/operations")),
