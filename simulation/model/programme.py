@@ -694,7 +694,8 @@ class Programme:
                 self.results[set_aside].child = gone.id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
-                self.results[result_id].child, self.results[result_id].version = kept.id, None
+                self.results[result_id].child = kept.id
+                self._asked_anew(self.results[result_id])
         gone.is_deleted = True
         gone.merged_into = kept.id
         past = _past_to_pass_on(gone, kept)
@@ -713,6 +714,13 @@ class Programme:
             "before": before,
             "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
         }
+
+    @staticmethod
+    def _asked_anew(result: Result) -> None:
+        """What was known of the versions of a result and of its re-test holds no longer."""
+        result.version = None
+        if result.retest is not None:
+            result.retest.version = None
 
     def stints_to_tell(self, gone: Child, kept: Child, set_aside: list[Stint]) -> list[Stint]:
         """Where the record that goes stands, and stood where it is set aside now, for as long as the other has no seat of that year and a fixed roll holds it."""
@@ -746,7 +754,8 @@ class Programme:
         for key, result_id in before.items():
             if not self.results[result_id].is_deleted:
                 self.live[key] = result_id
-                self.results[result_id].child, self.results[result_id].version = key[0], None
+                self.results[result_id].child = key[0]
+                self._asked_anew(self.results[result_id])
         gone.is_deleted = False
         gone.merged_into = None
         told: list[Stint] = known["told"]  # type: ignore[assignment]
