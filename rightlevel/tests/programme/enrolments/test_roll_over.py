@@ -27,6 +27,7 @@ from rightlevel.programme.enrolments import (
     RollOverStands,
     Transfer,
     children_to_move,
+    erase_identity,
     list_roll_overs,
     preview_roll_over,
     roll_over,
@@ -215,6 +216,22 @@ async def test_it_is_undone_exactly_until_the_first_result_of_the_new_year(
     with pytest.raises(RollOverStands) as stands:
         await undo_roll_over(session, cast.coordinator, second.id, reason="too late", clock=clock)
     assert "2027" in str(stands.value)
+
+
+async def test_a_child_that_finished_and_was_erased_since_goes_back_with_its_school(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    """Seen: it stayed among those who left, one fewer enrolled than before the roll-over."""
+    finishing = await add(session, cast, "F1", 5, clock)
+    before = await texts(session, "counts")
+    done = await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
+    await erase_identity(session, cast.admin, finishing, confirmation="F1", reason="asked for", clock=clock)
+    undone = await undo_roll_over(session, cast.coordinator, done.id, reason="too early", clock=clock)
+    assert (undone.back, undone.left_as_they_are) == (6, 0)
+    now = await read_student(session, cast.coordinator, finishing)
+    assert (now.status, now.school_year_id, now.is_erased) == ("active", cast.school_year, True)
+    assert await texts(session, "counts") == before
+    await assert_exact(session)
 
 
 async def test_a_sex_corrected_in_the_new_year_leaves_nothing_of_that_year_behind_when_it_is_undone(
