@@ -90,8 +90,9 @@ class Device:
 
 
 def sign_in(page: Page, username: str, password: str) -> None:
-    """Signs in through the form."""
+    """Signs in through the form, and waits for the answer: a page that is closed while one arrives may never end closing (crbug.com/536385539)."""
     page.goto("/sign-in")
     page.fill("#f-username", username)
     page.fill("#f-password", password)
-    page.click("main form .button:not([data-reveal])")
+    with page.expect_navigation():
+        page.click("main form .button:not([data-reveal])")

@@ -150,6 +150,19 @@ def test_a_tap_whose_answer_was_lost_is_one_result(device: Device, site: Site) -
     device.complaints.clear()
 
 
+@pytest.mark.parametrize("status", [408, 500, 507])
+def test_a_tap_while_the_server_is_ill_is_sent_again(device: Device, site: Site, status: int) -> None:
+    """Seen: the grid sent again after 502 and 503 only, and a tap that met a full disk was left unsaved."""
+    code = new_class(device, site, f"S{status}", children=CLASS_OF_FIVE[:1])
+    page = device.open_as("mentor")
+    page.get_by_role("link", name=re.compile(f"Grade 5 {code} Reading")).click()
+    page.route("**/grid/row?*", lambda route: route.fulfill(status=status, body="ill"), times=1)
+    tap(page, CLASS_OF_FIVE[0], "Words")
+    expect(row_of(page, CLASS_OF_FIVE[0])).to_contain_text("Not saved yet")
+    expect(row_of(page, CLASS_OF_FIVE[0])).to_contain_text("On the server")
+    device.complaints.clear()
+
+
 def test_a_tap_before_the_scripts_have_come_is_saved_like_any_other(device: Device, site: Site) -> None:
     code = new_class(device, site, "R", children=CLASS_OF_FIVE[:2])
     page = device.open_as("mentor")

@@ -23,6 +23,7 @@ from village_line import Line
 
 from flatwater.paging import PageRequest
 from flatwater.queries import read_queries
+from rightlevel.programme.accounts.scopes import forget_assignments
 from rightlevel.programme.groups import NewGrouping, accept_groups, groups_led_by, propose_groups
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.teaching import SessionRow, list_sessions
@@ -522,12 +523,14 @@ def test_who_lost_a_school_has_it_no_longer_on_the_phone_after_half_a_day(phone:
 async def _end_assignments(served: Served) -> int:
     async with served.database.transaction(deadline_s=DEADLINE_S) as session:
         values = {"person": served.cast.mentor.person_id, "until": "2026-11-01"}
+        forget_assignments(session, served.cast.mentor.person_id)
         return await session.execute(QUERIES["assignments_until"], values)
 
 
 async def _give_back(served: Served) -> None:
     async with served.database.transaction(deadline_s=DEADLINE_S) as session:
         values = {"person": served.cast.mentor.person_id, "until": None}
+        forget_assignments(session, served.cast.mentor.person_id)
         await session.execute(QUERIES["assignments_until"], values)
 
 
@@ -608,7 +611,7 @@ def test_a_new_version_waits_until_it_is_asked_for_and_takes_what_is_kept_along(
     phone.cut()
     tap(page, "Bopha", "Words")
     expect(row_of(page, "Bopha")).to_contain_text("On this phone")
-    monkeypatch.setattr(offline, "__version__", "9.9.9")
+    monkeypatch.setattr(offline, "shell_version", lambda: "another")
     phone.mend()
     phone.line.cut()
     phone.line.mend()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from rightlevel.web.application import is_secure
+from rightlevel.web.call import Ask
+
 BORDER = 4
 """*Source*: ISO/IEC 18004: a quiet zone of four modules."""
 MAX_CHARS = 500
@@ -28,3 +31,9 @@ def qr_svg(text: str, label: str) -> Markup:
         '<svg class="qr" role="img" aria-label="{}" viewBox="0 0 {side} {side}" width="220" height="220" shape-rendering="crispEdges">'
         '<rect width="100%" height="100%" fill="#fff"/><path d="{}" fill="#000"/></svg>'
     ).format(label, dots, side=side)
+
+
+def origin_of(call: Ask) -> str:
+    """Where this service was reached: the beginning of an address that another device can open."""
+    scheme = "https" if is_secure(call) else "http"
+    return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"

@@ -1,6 +1,6 @@
 """Results: what a child could do in a round, in a subject. One write guard for every way in.
 
-Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`,
+Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
 `history_of_student`, `list_results`, `read_moved_child`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_rules`,
 `read_guided_tests`); locks (`lock_results`,
 `unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
@@ -19,6 +19,7 @@ from rightlevel.programme.results.actions import (
     read_guided_tests,
     read_moved_child,
     read_result,
+    results_of_children,
     results_of_student,
 )
 from rightlevel.programme.results.guided import MAX_STEPS, TESTED, GuidedRules, Standing, Step, Threshold
@@ -36,6 +37,7 @@ from rightlevel.programme.results.model import (
     ResultAnswer,
     ResultChange,
     ResultWrite,
+    RoundResult,
     SheetRow,
     StudentResult,
     WithoutBaseline,
@@ -55,6 +57,7 @@ __all__ = [
     "ResultAnswer",
     "ResultChange",
     "ResultWrite",
+    "RoundResult",
     "SheetRow",
     "Standing",
     "Step",
@@ -75,6 +78,7 @@ __all__ = [
     "read_guided_tests",
     "read_moved_child",
     "read_result",
+    "results_of_children",
     "results_of_student",
     "sum_of",
     "unlock_results",

@@ -188,6 +188,18 @@ class SheetRow(msgspec.Struct, frozen=True):
     is_blind: bool = False
 
 
+class RoundResult(msgspec.Struct, frozen=True):
+    """What came of one child's test in one round and subject; no rank where it is hidden from somebody who is to test again."""
+
+    student_id: str
+    round_id: int
+    subject: Subject
+    outcome: str
+    rank: int | None
+    assessor_id: int
+    is_blind: bool = False
+
+
 class SatThere(msgspec.Struct, frozen=True):
     """Where a child sat before, until which day."""
 

@@ -236,6 +236,20 @@ where r.deleted_at is null
 order by rd.starts_on, r.id
 limit %(rows)s
 
+-- name: results_of_children
+-- The live results of some children in some rounds that somebody reaches: for they have the child now, or work where the result was made.
+-- Served by result_is_unique.
+select r.student_id::text as student_id, r.round_id, r.subject::text as subject, r.outcome::text as outcome, r.rank, r.assessor_id,
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+from result r
+join student st on st.id = r.student_id and st.deleted_at is null
+where r.deleted_at is null and r.student_id = any(%(students)s::uuid[]) and r.round_id = any(%(rounds)s::bigint[])
+    and (%(is_everything)s
+        or (r.subject = 'language' and (array[r.school_id, st.school_id] && %(language_schools)s::bigint[]
+            or array[r.class_id, st.class_id] && %(language_classes)s::bigint[]))
+        or (r.subject = 'math' and (array[r.school_id, st.school_id] && %(math_schools)s::bigint[]
+            or array[r.class_id, st.class_id] && %(math_classes)s::bigint[])))
+
 -- name: results_of_schools
 -- A page of all live results, school by school as they were made. Served by the schools' primary key and result_by_school: a page reads
 -- the results of the schools that fill it.

@@ -19,6 +19,7 @@ from rightlevel.programme.results.model import (
     GuidedTest,
     ResultChange,
     ResultWrite,
+    RoundResult,
     SatThere,
     SheetRow,
     StudentResult,
@@ -283,6 +284,18 @@ async def page_of_sheet(
         _sheet.plus(*(part for part, is_wanted in wanted.items() if is_wanted)), values, into=SheetRow
     )
     return page_of(rows, page, lambda row: (row.student_id,))
+
+
+async def results_of_children(
+    session: Session, student_ids: Sequence[str], round_ids: Sequence[int], scope: Scope
+) -> list[RoundResult]:
+    values = {
+        "students": list(student_ids),
+        "rounds": list(round_ids),
+        "is_everything": scope.is_everything,
+        **_reach(scope, ()),
+    }
+    return await session.fetch_all(_queries["results_of_children"], values, into=RoundResult)
 
 
 def _reach(scope: Scope, subjects: Sequence[Subject]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from flatwater.clock import Clock, today
 from flatwater.transaction import Session
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, Fault, Forbidden, Invalid, NotFound, OutOfScope, Stale
-from rightlevel.programme.forms import AskedForm, PrintRow
+from rightlevel.programme.forms import AskedForm, FormVersion, PrintRow, asked_of, current_form
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, Subject, require
 from rightlevel.programme.visits import form_use, plan_store, store
@@ -184,6 +184,15 @@ async def questions_of_visit(
     return form_use.asked(
         await form_use.form_of(session, visit.form_version_id), answers, _given(visit), language, today(clock)
     )
+
+
+async def blank_visit(
+    session: Session, actor: Actor, language: str, clock: Clock
+) -> tuple[FormVersion, AskedForm]:
+    """The form that a new visit would have, with every question of it, to be filled in by pen. *Errors*: Forbidden. *Cost*: one statement."""
+    require(actor, "read", "visit")
+    form = await current_form(session)
+    return form, asked_of(form.definition, {}, language, today(clock))
 
 
 async def visit_in_print(session: Session, visit: Visit, language: str) -> list[PrintRow]:

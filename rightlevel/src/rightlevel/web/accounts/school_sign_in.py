@@ -29,7 +29,6 @@ from rightlevel.web.application import (
     SCHOOL_DEVICE_COOKIE,
     SESSION_COOKIE,
     device_of,
-    is_secure,
     own_cookie,
     set_cookie,
 )
@@ -43,7 +42,7 @@ from rightlevel.web.call import (
 )
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import N_
-from rightlevel.web.qr import qr_svg
+from rightlevel.web.qr import origin_of, qr_svg
 from rightlevel.web.routes import HASHING, SIGNING_IN
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import device_name, language_of, refusal, render, render_once
@@ -153,14 +152,9 @@ async def invite_device(call: Ask, *, path: ById, form: NoFields) -> Html:
     school = await read_school(call.session, actor, path.id)
     devices = await list_devices(call.session, actor, path.id, PageRequest())
     # The code stands behind the #, which browsers send to nobody: it is in no log and no history of ours.
-    address = f"{_origin(call)}/link-device#{quote(made.code)}"
+    address = f"{origin_of(call)}/link-device#{quote(made.code)}"
     qr = qr_svg(address[:400], _("QR code that opens the page for linking"))
     return render_once(call, "schools/devices.html", school=school, devices=devices, made=made, qr=qr)
-
-
-def _origin(call: Ask) -> str:
-    scheme = "https" if is_secure(call) else "http"
-    return f"{scheme}://{call.headers.get('host', 'localhost')[:200]}"
 
 
 routes.answers(

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from flatwater.clock import today
 from flatwater.contract import Html
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.figures import (
@@ -25,7 +26,7 @@ from rightlevel.programme.figures import (
 from rightlevel.programme.levels import SCALES, rank_of
 from rightlevel.programme.permissions import May, Subject, allowed, sees_small_cells
 from rightlevel.programme.places import list_places, read_place
-from rightlevel.programme.rounds import list_rounds, read_round
+from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import read_school
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.language import N_
@@ -115,7 +116,9 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         "moved": None,
         **await _where(call, query),
         "round_choices": await _round_choices(call),
+        "printed_on": today(call.clock),
     }
+    values["of_what"] = _of_what(call, query, round_, values["where"])
     if round_ is None:
         return values
     asked = FigureQuery(
@@ -135,6 +138,16 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         below = await _below(call, query, asked, page, telling)
     values |= await _numbers(call, asked, telling)
     return values | below | {"moved": await moved_schools(call.session, actor, asked)}
+
+
+def _of_what(call: Ask, query: FiguresWanted, round_: Round | None, where: str) -> list[str]:
+    """What the figures are of, in words, for a page that lies on a table: the place and every filter."""
+    _ = language_of(call).gettext
+    round_name = f"{_(word('round', round_.kind))} {round_.year_name}" if round_ is not None else ""
+    grade = _("Grade {number}", number=query.grade) if query.grade else _("All grades")
+    sex = _({1: "Boys", 2: "Girls"}.get(query.sex or 0, "Boys and girls"))
+    by = _("As they are today") if query.boundaries == "today" else _("As the districts were")
+    return [each for each in (where, round_name, _(word("subject", query.subject)), grade, sex, by) if each]
 
 
 async def _first_subject(call: Ask, query: FiguresWanted) -> str:

@@ -28,7 +28,7 @@ from rightlevel.programme.rounds import Round, list_rounds, read_round
 from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
-from rightlevel.web.language import N_
+from rightlevel.web.language import N_, Language
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render
@@ -94,7 +94,7 @@ class Grid(msgspec.Struct, frozen=True):
         return grid_address(self.school.id, self.round.id, self.subject, self.group)
 
 
-async def _grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
+async def read_grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
     """What the address means, with what a person most likely wants where it says nothing."""
     actor = actor_of(call)
     school = await read_school(call.session, actor, school_id)
@@ -120,7 +120,7 @@ async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, l
     """Read off the address and the form as they are rendered, else looked up. *Cost*: no statement, or four."""
     if query.round is not None and query.subject in SCALES and "tested_on" in form:
         return About(query.round, query.subject)
-    return _about_grid(call, await _grid(call, school_id, query))
+    return _about_grid(call, await read_grid(call, school_id, query))
 
 
 def _about_grid(call: Ask, grid: Grid) -> About:
@@ -129,17 +129,10 @@ def _about_grid(call: Ask, grid: Grid) -> About:
 
 async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> dict[str, Any]:
     actor, language = actor_of(call), language_of(call)
-    sheet = await _sheet(call, grid, page)
+    sheet = await sheet_of(call, grid, page)
     rounds = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
     shown = [row for row in grid.progress if _is_in(row, grid)]
-    groups = [("", language.gettext("Whole school"))]
-    grades = sorted({row.grade for row in grid.progress})
-    groups += [(f"grade-{each}", class_name(language, each, "")) for each in grades]
-    groups += [
-        (group_of(row), class_name(language, row.grade, row.section))
-        for row in grid.progress
-        if row.class_id is not None
-    ]
+    groups = groups_of(language, grid)
     return {
         **_terms(grid),
         "page": sheet,
@@ -147,6 +140,7 @@ async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> 
         "groups": groups,
         "group": grid.group,
         "heading": dict(groups).get(grid.group, groups[0][1]),
+        "papers": papers_of(grid),
         "subjects": [
             (each, language.gettext(word("subject", each))) for each in actor.scope.subjects(grid.school.id)
         ],
@@ -158,6 +152,27 @@ async def _page(call: Ask, grid: Grid, page: PageRequest, query: GridWanted) -> 
         "tested_on": _wanted_day(call, grid.round, query.on),
         "tool": query.tool if query.tool in TOOLS else None,
         "so_far": sum_of(row.status for row in shown),
+    }
+
+
+def groups_of(language: Language, grid: Grid) -> list[tuple[str, str]]:
+    """What can be chosen of a school in a grid's address: all of it, a grade, a class; with its name."""
+    groups = [("", language.gettext("Whole school"))]
+    grades = sorted({row.grade for row in grid.progress})
+    groups += [(f"grade-{each}", class_name(language, each, "")) for each in grades]
+    groups += [
+        (group_of(row), class_name(language, row.grade, row.section))
+        for row in grid.progress
+        if row.class_id is not None
+    ]
+    return groups
+
+
+def papers_of(grid: Grid) -> dict[str, str]:
+    """Where what is on a grid is made for paper, by what it is."""
+    return {
+        each: grid.url.replace("/grid?", f"/{each}?")
+        for each in ("class-list", "progress-sheet", "not-tested")
     }
 
 
@@ -178,7 +193,8 @@ def _is_in(row: ClassProgress, grid: Grid) -> bool:
     return grid.grade is None or row.grade == grid.grade
 
 
-async def _sheet(call: Ask, grid: Grid, page: PageRequest) -> Page[SheetRow]:
+async def sheet_of(call: Ask, grid: Grid, page: PageRequest) -> Page[SheetRow]:
+    """The children of a grid by name, each with its result. *Cost*: one statement."""
     return await class_sheet(
         call.session,
         actor_of(call),
@@ -215,7 +231,7 @@ def _row_of(row: SheetRow) -> GridRow:
 @routes.get("/schools/{id}/grid", May("enter", "result"), page=CHILDREN)
 async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
     """The children of a class, a grade or a school, each with its level to tap."""
-    grid = await _grid(call, path.id, query)
+    grid = await read_grid(call, path.id, query)
     return render(call, "results/grid.html", **await _page(call, grid, page, query))
 
 
@@ -237,7 +253,7 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
     row = _row_after(call, write, answer)
     if not row.is_stale:
         return render(call, "results/answer.html", status=409 if row.fault else 200, row=row)
-    grid = await _grid(call, path.id, query)
+    grid = await read_grid(call, path.id, query)
     name, code = await _called(call, student_id)
     row = msgspec.structs.replace(row, name=name, code=code)
     page = render(call, "results/row.html", status=409, row=row, **_terms(grid))
@@ -261,7 +277,7 @@ async def save_grid(
     call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]], page: PageRequest
 ) -> Html | Redirect:
     """Saves every level of the page that was changed; what was refused stays marked, with the reason at the child."""
-    grid = await _grid(call, path.id, query)
+    grid = await read_grid(call, path.id, query)
     writes = _changed(call, grid, form)
     language = language_of(call)
     if not writes:

@@ -10,6 +10,10 @@ const newWriteId = () => {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 };
 
+// What ails the line or the server is no fault of what was entered: it is sent again, later each time, and not by everybody at once.
+const isForLater = (status) => status === 0 || status >= 500 || [408, 425, 429].includes(status);
+const retryIn = (tries) => Math.min(60_000, 4000 * 2 ** Math.min(tries, 5)) * (0.75 + Math.random() / 2);
+
 // The session may end while a page is open. What was typed stays on it; whoever signs in again, in another tab, goes on here with the
 // new session's token. A page that was made for somebody else gives none.
 const isSignInAsked = (xhr) => [401, 403].includes(xhr.status) && xhr.responseText.includes("data-sign-in");

@@ -31,10 +31,9 @@ for (const script of document.querySelectorAll("script[data-form-rules]")) {
 // What is typed saves itself. Every try is a write of its own and names those that got no answer, so that the server goes on from
 // whichever of them arrived all the same: none is lost, none is taken for somebody else's.
 for (const page of document.querySelectorAll("form[data-unsaved]")) {
-  const RETRY_MS = 4000;
   const MOST_UNANSWERED = 20;
-  const BUSY = [0, 429, 502, 503, 504];
   let unanswered = [];
+  let tries = 0;
   let isUnsaved = false;
   let isLapsed = false;
   page.addEventListener("htmx:configRequest", () => {
@@ -50,16 +49,19 @@ for (const page of document.querySelectorAll("form[data-unsaved]")) {
     isUnsaved = !(event.detail.successful || [409, 422].includes(status));
     if (!isUnsaved) {
       unanswered = [];
+      tries = 0;
       return;
     }
     const said = document.createElement("p");
     said.className = "fault";
     isLapsed = isSignInAsked(event.detail.xhr);
     if (isLapsed) said.append(signInLink(page.dataset.signIn));
-    else said.textContent = BUSY.includes(status) ? page.dataset.unsaved : page.dataset.failed;
+    else said.textContent = isForLater(status) ? page.dataset.unsaved : page.dataset.failed;
     document.querySelector("#saved > p")?.remove();
     document.getElementById("saved").append(said);
-    if (BUSY.includes(status)) setTimeout(() => page.dispatchEvent(new Event("change")), RETRY_MS);
+    if (!isForLater(status)) return;
+    setTimeout(() => page.dispatchEvent(new Event("change")), retryIn(tries));
+    tries += 1;
   });
   document.addEventListener("visibilitychange", async () => {
     if (document.hidden || !isLapsed || !(await goOnSignedIn())) return;

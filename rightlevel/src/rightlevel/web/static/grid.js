@@ -2,11 +2,10 @@
 // Without this file the grid still saves: htmx per child, or "save all" without any script.
 (() => {
   "use strict";
-  const RETRY_MS = 4000;
-  const BUSY = [429, 502, 503, 504];
   const grid = document.querySelector(".grid");
   if (!grid) return;
   const waiting = new Set();
+  const tries = new Map();
   // Every tap is saved by itself, so the button need not stand in the way of the children.
   document.querySelector(".grid-save")?.classList.add("is-at-end");
   const rowOf = (event) => event.target.closest?.(".grid-row");
@@ -20,10 +19,12 @@
 
   const again = (row) => {
     waiting.add(row.id);
+    const before = tries.get(row.id) ?? 0;
+    tries.set(row.id, before + 1);
     setTimeout(() => {
       const still = document.getElementById(row.id);
       if (still && waiting.delete(row.id)) still.dispatchEvent(new Event("change", { bubbles: true }));
-    }, RETRY_MS);
+    }, retryIn(before));
   };
 
   // Another choice is another write: it must not be taken for a repeat of the one whose answer was lost.
@@ -59,8 +60,12 @@
       row.querySelector(".grid-state").replaceChildren(signInLink(grid.dataset.signIn));
       return;
     }
-    say(row, grid.dataset.failed, "bad-text");
-    if (BUSY.includes(event.detail.xhr.status)) again(row);
+    if (isForLater(event.detail.xhr.status)) unsent(event);
+    else say(row, grid.dataset.failed, "bad-text");
+  });
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const row = rowOf(event);
+    if (row && event.detail.xhr.status < 300) tries.delete(row.id);
   });
   // How far testing is: what the page came with, and what the children on it have become since.
   const parts = [...document.querySelectorAll("#tested [data-part]")];

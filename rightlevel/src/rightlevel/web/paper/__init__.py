@@ -1,0 +1,136 @@
+"""Paper: what is taken to a classroom or a meeting, on A4: a class's list with boxes for its levels, its progress over the rounds, who is not
+tested yet, and the form of a visit to fill in by pen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from flatwater.clock import today
+from flatwater.contract import Html
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.levels import SCALES, Level, level_of
+from rightlevel.programme.permissions import May
+from rightlevel.programme.results import RoundResult, results_of_children
+from rightlevel.programme.rounds import list_rounds
+from rightlevel.programme.visits import blank_visit
+from rightlevel.web.call import Ask, ById, actor_of
+from rightlevel.web.feature import IN_PAGES
+from rightlevel.web.qr import origin_of, qr_svg
+from rightlevel.web.results.grid import Grid, GridWanted, groups_of, read_grid, sheet_of
+from rightlevel.web.routes import Routes
+from rightlevel.web.templating import language_of, render
+
+routes = Routes("pages")
+
+CHILDREN = PageLimit(100, 200)
+"""A class on one sheet; a school on several, each with its own head."""
+FREE_LINES = 5
+"""For children who came and stand on no list."""
+ROUNDS = ("baseline", "midline", "endline")
+SOME_ROUNDS = PageRequest(24)
+
+
+class RoundCell(msgspec.Struct, frozen=True):
+    """What came of one child's test in one round: a level, or what else."""
+
+    level: Level | None = None
+    outcome: str = ""
+
+
+class ProgressLine(msgspec.Struct, frozen=True):
+    """One child with a cell for each subject and round, in the order of the sheet's head."""
+
+    name: str
+    code: str
+    cells: list[RoundCell | None]
+
+
+@routes.get("/schools/{id}/class-list", May("enter", "result"), page=CHILDREN)
+async def class_list_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+    """A class's children with a box for each level, to be filled in by pen and entered where the code on it leads."""
+    grid = await read_grid(call, path.id, query)
+    found = await sheet_of(call, grid, page)
+    return render(
+        call,
+        "paper/class_list.html",
+        **_head(call, grid),
+        page=found,
+        rows=found.items,
+        scale=SCALES[grid.subject],
+        free_lines=FREE_LINES,
+        qr=qr_svg(origin_of(call) + grid.url, language_of(call).gettext("QR code that opens this list")),
+    )
+
+
+@routes.get("/schools/{id}/not-tested", May("enter", "result"), page=CHILDREN)
+async def not_tested_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+    """The children of a class, a grade or a school who have no level yet, with what came of it where something did."""
+    grid = await read_grid(call, path.id, query)
+    found = await sheet_of(call, grid, page)
+    rows = [each for each in found.items if each.outcome != "assessed"]
+    return render(call, "paper/not_tested.html", **_head(call, grid), page=found, rows=rows)
+
+
+@routes.get("/schools/{id}/progress-sheet", May("enter", "result"), page=CHILDREN)
+async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page: PageRequest) -> Html:
+    """The children of a class, a grade or a school with their levels in the year's three rounds, as far as there are rounds."""
+    actor = actor_of(call)
+    grid = await read_grid(call, path.id, query)
+    found = await sheet_of(call, grid, page)
+    known = await list_rounds(call.session, actor, SOME_ROUNDS)
+    kinds = {each.id: each.kind for each in known.items if each.school_year_id == grid.round.school_year_id}
+    results = await results_of_children(
+        call.session, actor, [each.student_id for each in found.items], list(kinds)
+    )
+    cells = {(each.student_id, each.subject, kinds[each.round_id]): _cell(each) for each in results}
+    subjects = actor.scope.subjects(grid.school.id)
+    columns = [(subject, kind) for subject in subjects for kind in ROUNDS]
+    lines = [
+        ProgressLine(
+            row.name, row.code, [cells.get((row.student_id, subject, kind)) for subject, kind in columns]
+        )
+        for row in found.items
+    ]
+    head = _head(call, grid)
+    return render(
+        call,
+        "paper/progress_sheet.html",
+        **head,
+        page=found,
+        lines=lines,
+        subjects=subjects,
+        kinds=ROUNDS,
+        scales=SCALES,
+    )
+
+
+@routes.get("/visits/blank", May("read", "visit"), **IN_PAGES)
+async def blank_visit_page(call: Ask) -> Html:
+    """The form of a visit with its options and lines, to be filled in by pen where there is no phone."""
+    version, asked = await blank_visit(call.session, actor_of(call), language_of(call).code, call.clock)
+    return render(call, "paper/blank_visit.html", asked=asked, form_number=version.number, **_printed(call))
+
+
+def _head(call: Ask, grid: Grid) -> dict[str, Any]:
+    """What every sheet says of itself above its lines."""
+    groups = dict(groups_of(language_of(call), grid))
+    return {
+        "school": grid.school,
+        "round": grid.round,
+        "subject": grid.subject,
+        "group_name": groups.get(grid.group, groups[""]),
+        "back": grid.url,
+        **_printed(call),
+    }
+
+
+def _printed(call: Ask) -> dict[str, Any]:
+    return {"printed_on": today(call.clock)}
+
+
+def _cell(result: RoundResult) -> RoundCell:
+    level = level_of(result.subject, result.rank) if result.rank is not None else None
+    return RoundCell(level, result.outcome)
