@@ -380,7 +380,8 @@ class Programme:
             if self.rounds[result.round].year != year:
                 continue
             result.version = None
-            stands_here = _made_where_it_stands(result, child, year)
+            records = [child, *(each for each in self.children.values() if each.merged_into == child.id)]
+            stands_here = any(_made_where_it_stands(result, each, year) for each in records)
             if (result.school, result.klass, result.grade) == (school, klass, grade):
                 result.klass, result.grade = now[0], now[1]
             if result.sex == sex and not stands_here:

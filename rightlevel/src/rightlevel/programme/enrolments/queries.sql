@@ -108,18 +108,22 @@ where r.id = f.id and ((f.is_of_sex and %(sex)s <> %(old_sex)s)
     or (f.is_here and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))
 
 -- name: amend_results
--- The results of that year follow: those made there in class and grade, all in sex but those made where the child stands now, which say what it says.
--- How many. Served by result_is_unique.
-with of_year as materialized (
+-- The results of that year follow: those made there in class and grade, all in sex but those made where the child stands now, or where a record
+-- stands that was made one with it: they say what it says. How many. Served by result_is_unique and student_merge_by_kept.
+with now as materialized (
+    select st.school_id, st.class_id, st.grade, st.sex
+    from student st
+    where st.status = 'active' and st.school_year_id = %(school_year_id)s and (st.id = %(student_id)s::uuid
+        or st.id in (select m.gone_id from student_merge m where m.kept_id = %(student_id)s::uuid and m.undone_at is null))
+), of_year as materialized (
     select r.id,
         (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_there,
-        r.sex = %(old_sex)s and not (
-            st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
-            and st.class_id is not distinct from r.class_id) as is_of_sex
-    from student st
-    join result r on r.student_id = st.id and r.deleted_at is null
+        r.sex = %(old_sex)s and not exists (
+            select 1 from now n
+            where (n.school_id, n.grade, n.sex) = (r.school_id, r.grade, r.sex) and n.class_id is not distinct from r.class_id) as is_of_sex
+    from result r
     join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
-    where st.id = %(student_id)s::uuid
+    where r.student_id = %(student_id)s::uuid and r.deleted_at is null
 )
 update result r
 set class_id = case when o.is_there then %(class_id)s else r.class_id end, grade = case when o.is_there then %(grade)s else r.grade end,
