@@ -57,7 +57,9 @@ def test_optional_parts_are_switched_on_in_their_place() -> None:
 
 
 def test_a_query_may_say_that_it_is_planned_each_time() -> None:
-    queries = read("-- name: a\n-- Asks.\n--! plan each time\nselect 1\n-- name: b\n-- Asks.\nselect 2\n--? more: , 3")
+    queries = read(
+        "-- name: a\n-- Asks.\n--! plan each time\nselect 1\n-- name: b\n-- Asks.\nselect 2\n--? more: , 3"
+    )
     assert (queries["a"].text, queries["a"].sentence, queries["a"].prepare) == ("select 1", "Asks.", False)
     assert queries["b"].prepare is None
     assert queries["b"].plus("more").prepare is None
