@@ -17,7 +17,7 @@ where person_id = %(person_id)s and id in (
 select id::text as id, label, kept_at, last_seen_at, ended_at
 from person_phone
 where person_id = %(person_id)s
-order by last_seen_at desc, id desc
+order by person_phone.last_seen_at desc, person_phone.id desc
 limit %(rows)s
 
 -- name: end_phone
