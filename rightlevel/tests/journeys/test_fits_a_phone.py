@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import axe_playwright_python
 import pytest
 from journey import Device, Site
 from playwright.sync_api import Page, expect
@@ -22,6 +24,8 @@ SMALL_TARGETS = """
   .filter(([each]) => !each.closest('p, .skip, .notice') && !each.matches('li > div > a, th a'))
   .map(([each, box]) => `${each.outerHTML.slice(0, 90)} is ${Math.round(box.width)} x ${Math.round(box.height)}`)
 """
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CONTRASTS = """
 () => {
@@ -59,6 +63,17 @@ def faults_of(page: Page, path: str) -> list[str]:
     if page.locator("h1").count() != 1:
         faults.append(f"{path} has {page.locator('h1').count()} headings of the first rank")
     return faults
+
+
+def rules_broken_on(page: Page, path: str) -> list[str]:
+    """What axe finds of WCAG 2.2 AA and of its best practices."""
+    page.evaluate(AXE)
+    found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", WCAG)
+    return [
+        f"{path}: {each['id']}: {node['html'][:90]}"
+        for each in found["violations"]
+        for node in each["nodes"][:3]
+    ]
 
 
 def every_page(site: Site, name: str) -> list[str]:
@@ -113,6 +128,7 @@ def test_pages_fit_and_can_be_read(device: Device, site: Site, name: str, langua
         assert answer.status == (404 if path == "/nowhere" else 200), path
         page.emulate_media(color_scheme="light")
         faults += faults_of(page, path)
+        faults += rules_broken_on(page, path)
         page.emulate_media(color_scheme="dark")
         faults += [f"{path} in the dark: {each}" for each in page.evaluate(CONTRASTS)]
     assert faults == []
@@ -126,6 +142,7 @@ def test_signed_out_pages_fit_and_can_be_read(device: Device, language: str) -> 
     page.fill("#f-password", "wrong")
     page.click("main form .button:not([data-reveal])")
     assert faults_of(page, "/sign-in") == []
+    assert rules_broken_on(page, "/sign-in") == []
 
 
 @pytest.mark.parametrize("name", ["coordinator", "teacher", "viewer"])
