@@ -39,6 +39,7 @@ BENCHES = (
     "duplicates",
     "verification_queue",
     "roads",
+    "together",
     "pages",
     "phone",
     "phones",

@@ -15,9 +15,9 @@ where person_id = %(person_id)s and id in (
 -- name: phones
 -- A person's phones, those seen last first. Served by person_phone_by_person.
 select id::text as id, label, kept_at, last_seen_at, ended_at
-from person_phone
+from person_phone f
 where person_id = %(person_id)s
-order by person_phone.last_seen_at desc, person_phone.id desc
+order by last_seen_at desc, f.id desc
 limit %(rows)s
 
 -- name: end_phone
