@@ -122,7 +122,7 @@ cross join lateral (select w.id as student_id, gr.subject from members_of_group(
 join student st on st.id = m.student_id
 left join lateral (
     select e.rank, e.tested_on,
-        %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending') and e.assessor_id <> %(person_id)s as is_blind
+        %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending' offset 0) and e.assessor_id <> %(person_id)s as is_blind
     from result e
     join round rd on rd.id = e.round_id
     where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'

@@ -240,7 +240,7 @@ limit %(rows)s
 -- The live results of some children in some rounds that somebody reaches: for they have the child now, or work where the result was made.
 -- Served by result_is_unique.
 select r.student_id::text as student_id, r.round_id, r.subject::text as subject, r.outcome::text as outcome, r.rank, r.assessor_id,
-    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from result r
 join student st on st.id = r.student_id and st.deleted_at is null
 where r.deleted_at is null and r.student_id = any(%(students)s::uuid[]) and r.round_id = any(%(rounds)s::bigint[])
