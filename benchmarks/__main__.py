@@ -42,6 +42,7 @@ BENCHES = (
     "together",
     "pages",
     "phone",
+    "phones",
 )
 HERE = Path(__file__).parent
 

@@ -31,6 +31,29 @@ create table setting (
 
 -- People -----------------------------------------------------------------------------------------------------------------
 
+-- A text folded for finding: case, Latin accents and the script of digits don't matter. What programme.students.name_key is for children's names.
+create function search_text(words text) returns text language sql immutable strict parallel safe as $$
+    select lower(translate(normalize(regexp_replace(normalize(words, NFKD), '[\u0300-\u036f\u200b-\u200d\u2060]', '', 'g'), NFKC),
+        '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९০১২৩৪৫৬৭৮৯੦੧੨੩੪੫੬੭੮੯૦૧૨૩૪૫૬૭૮૯௦௧௨௩௪௫௬௭௮௯౦౧౨౩౪' ||
+        '౫౬౭౮౯೦೧೨೩೪೫೬೭೮೯൦൧൨൩൪൫൬൭൮൯๐๑๒๓๔๕๖๗๘๙໐໑໒໓໔໕໖໗໘໙༠༡༢༣༤༥༦༧༨༩၀၁၂၃၄၅၆၇၈၉០១២៣៤៥៦៧៨៩',
+        repeat('0123456789', 15)))
+$$;
+
+-- Every three letters in a row of each word of a text, and the last two, so that a part of a word is found through an index. What it costs keeps
+-- the planner from working it out for every row.
+create function search_grams(words text) returns tsvector language plpgsql immutable strict parallel safe cost 10000 as $$
+declare
+    grams text[] := '{}';
+    word text;
+begin
+    foreach word in array string_to_array(words, ' ') loop
+        for i in 1 .. length(word) - 1 loop
+            grams := grams || substr(word, i, 3);
+        end loop;
+    end loop;
+    return array_to_tsvector(grams);
+end $$;
+
 create table person (
     id bigint generated always as identity primary key,
     username text not null constraint person_username_is_plain check (username ~ '^[a-z0-9][a-z0-9._@+-]{1,99}$'),
@@ -51,6 +74,7 @@ create unique index person_username_is_unique on person (username) where deleted
 create unique index person_email_is_unique on person (lower(email)) where deleted_at is null and email is not null;
 create index person_by_name on person (lower(display_name), id) where deleted_at is null;
 create index person_by_username on person (username);
+create index person_by_grams on person using gin (search_grams(search_text(display_name || ' ' || username))) where deleted_at is null;
 
 -- The token itself is never stored: token_hash is SHA-256 of it.
 create table person_session (
@@ -217,6 +241,8 @@ create index school_by_place on school (place_id, lower(name_local), id) where d
 create index school_practice on school (id) where is_practice;
 create index school_by_name on school (lower(name_local), id) where deleted_at is null;
 create index school_not_open on school (id) where status <> 'open' or deleted_at is not null;
+create index school_by_grams on school using gin (search_grams(search_text(name_local || ' ' || name_latin || ' ' || code)))
+    where deleted_at is null;
 
 -- In which place a school stood, from when until when; the present one has no end and is school.place_id (triggers on school keep both).
 create table school_place (
@@ -388,6 +414,20 @@ create index student_by_code on student (lower(code)) where deleted_at is null;
 -- A choice of all children by grade, sex or status goes down one stretch of this for each kind it takes, in the order of names.
 create index student_by_kind on student (grade, sex, status, name_key, id) where deleted_at is null;
 create index student_by_class on student (class_id) where class_id is not null;
+-- A child is found by any part of its name or code.
+create index student_by_grams on student using gin (search_grams(name_key || ' ' || lower(code))) with (gin_pending_list_limit = 512)
+    where deleted_at is null;
+
+-- Children whose name or code holds these parts of words, through student_by_grams alone: what a planner guesses of a part of a word is often
+-- wrong, and reading every child is never right.
+create function students_by_grams(grams tsquery, folded text[], plain text[], bound integer) returns setof uuid language sql stable parallel safe
+set enable_seqscan = off set enable_indexscan = off set max_parallel_workers_per_gather = 0 as $$
+    select st.id
+    from student st
+    where st.deleted_at is null and search_grams(st.name_key || ' ' || lower(st.code)) @@ grams
+        and (st.name_key || ' ' || lower(st.code) like all (folded) or st.name_key || ' ' || lower(st.code) like all (plain))
+    limit bound
+$$;
 
 -- Where a child was before: written when a child moves, is promoted or leaves; the present stands in student.
 create table past_enrolment (
@@ -1966,6 +2006,19 @@ create index school_device_by_school on school_device (school_id, linked_at desc
 -- A session that a PIN opened ends with the device's link.
 alter table person_session add column school_device_id uuid references school_device on delete cascade;
 create index person_session_by_school_device on person_session (school_device_id) where school_device_id is not null;
+
+-- Phones on which somebody keeps work, to be ended from afar. The id is made on the phone and known to it and us; 20 a person, the one
+-- unseen longest goes for the 21st. An ended phone takes its owner's children away at its next connection, and its session is over.
+create table person_phone (
+    id uuid primary key,
+    person_id bigint not null references person,
+    label text not null default '' constraint person_phone_label_is_short check (length(label) <= 200),
+    session_id uuid,
+    kept_at timestamptz not null,
+    last_seen_at timestamptz not null,
+    ended_at timestamptz
+);
+create index person_phone_by_person on person_phone (person_id, last_seen_at desc, id desc);
 
 -- Codes by which a device is linked: at most 5 open ones a school, a quarter of an hour each, used once.
 create table device_link_code (

@@ -67,6 +67,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         100,
     ),
     Bound(
+        "person_phone",
+        "a phone on which somebody keeps work, 20 for each person at most",
+        "the one unseen longest for the 21st",
+        "most:rightlevel.programme.accounts.phones.MAX_PHONES",
+        100,
+    ),
+    Bound(
         "audit_entry",
         "every deed and every denied attempt; a minute's same denied attempts are one",
         "months, when the audit of a month is over its time",

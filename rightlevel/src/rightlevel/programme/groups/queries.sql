@@ -105,6 +105,7 @@ left join person p on p.id = g.teacher_id
 where true
 --? by_groupings: and g.grouping_id = any(%(grouping_ids)s)
 --? by_id: and g.id = %(group_id)s
+--? in_use: and gr.school_id = any(%(school_ids)s) and gr.state = 'accepted'
 --? by_teacher: and g.teacher_id = %(teacher_id)s and gr.state = 'accepted'
 order by gr.subject, gr.grade_from, gr.id, g.band, g.number
 limit %(rows)s
