@@ -79,7 +79,11 @@ def test_what_was_chosen_before_the_script_came_stays_chosen(device: Device, sit
     cast = site.cast
     page = device.open_as("mentor", f"/students/{cast.students_a[2]}/results/{cast.round}/math")
     waiting: list[Route] = []
-    page.route("**/static/guided_page.js*", waiting.append)
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/static/guided_page.js*", hold)
     page.goto(f"/students/{cast.students_a[2]}/results/{cast.round}/math/test", wait_until="commit")
     page.locator("form select[name=tool]").select_option("3")
     page.locator("form select[name=language]").select_option("km")
