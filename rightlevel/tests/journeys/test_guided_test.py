@@ -96,4 +96,4 @@ def test_what_was_chosen_before_the_script_came_stays_chosen(device: Device, sit
     expect(page.locator("select[name=tool]")).to_have_value("3")
     expect(page.locator("select[name=language]")).to_have_value("km")
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator(".shown-items")).to_contain_text("65 − 38")
+    expect(page.locator(".shown-items")).to_contain_text("៦៥ − ៣៨")
