@@ -183,6 +183,11 @@ class Cluster:
             ).fetchone()
         return row is not None
 
+    @property
+    def process_id(self) -> int | None:
+        """The postmaster's, while it runs."""
+        return None if self._process is None else self._process.pid
+
     def kill(self) -> None:
         """Kills the postmaster at once and waits until its children are gone too."""
         if self._process is None:

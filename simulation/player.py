@@ -658,6 +658,11 @@ class Player:
             return await KINDS[deed.kind].send(Go(self, deed), self.world, deed)
         except KeyError:
             return None
+        except RuntimeError as error:
+            # Asked for the first of something there is none of, when what made it was left out.
+            if isinstance(error.__cause__, StopIteration):
+                return None
+            raise
 
     def settle(self, deed: Deed, verdict: str, told: Told) -> None:
         """Compares what the model says of a deed with what became of it, and follows the program where it was acknowledged."""

@@ -347,6 +347,15 @@ class Run:
             found[port] = f"ended with {self.stage.program.wait(process_id)}" if state == "Z" else state
         return found
 
+    @property
+    def parts(self) -> dict[str, list[int]]:
+        """The processes that serve, and PostgreSQL's first: what takes time of a core beside the driver itself."""
+        postmaster = self.stage.cluster.process_id
+        return {
+            "program": list(self.process_ids.values()),
+            "PostgreSQL": [] if postmaster is None else [postmaster],
+        }
+
     def tell_where(self) -> None:
         """Lets every process write into its log where it is: one that does not answer may be going in a circle."""
         for process_id in self.process_ids.values():

@@ -361,7 +361,7 @@ class Programme:
         now: tuple[str | None, int, int],
         nth: int = 0,
     ) -> None:
-        """A former stint was otherwise. The results made there follow in class and grade, all of its year in sex."""
+        """A former stint was otherwise. The results made there follow in class and grade, and in sex all of its year but those made where the child stands."""
         year, school, klass, grade, sex = was
         self.tick()
         past = [each for each in child.stints if each.year == year and each.until is not None]
@@ -380,9 +380,12 @@ class Programme:
             if self.rounds[result.round].year != year:
                 continue
             result.version = None
+            records = [child, *(each for each in self.children.values() if each.merged_into == child.id)]
+            stands_here = any(_made_where_it_stands(result, each, year) for each in records)
             if (result.school, result.klass, result.grade) == (school, klass, grade):
                 result.klass, result.grade = now[0], now[1]
-            result.sex = now[2] if result.sex == sex else result.sex
+            if result.sex == sex and not stands_here:
+                result.sex = now[2]
 
     def _amend_set_aside(
         self,
@@ -407,9 +410,11 @@ class Programme:
                 if holder != owner or self.rounds[round_id].year != year:
                     continue
                 result.version = None
+                stands_here = _made_where_it_stands(result, self.children[str(owner)], year)
                 if is_named and (result.school, result.klass, result.grade) == (school, klass, grade):
                     result.klass, result.grade = now[0], now[1]
-                result.sex = now[2] if result.sex == sex else result.sex
+                if result.sex == sex and not stands_here:
+                    result.sex = now[2]
             if came_along:
                 self._amend_set_aside(str(known["gone"]), stint, was, now, is_named=is_named)
 
@@ -694,7 +699,8 @@ class Programme:
                 self.results[set_aside].child = gone.id
         for key, result_id in self.live.items():
             if key[0] == kept.id:
-                self.results[result_id].child, self.results[result_id].version = kept.id, None
+                self.results[result_id].child = kept.id
+                self._asked_anew(self.results[result_id])
         gone.is_deleted = True
         gone.merged_into = kept.id
         past = _past_to_pass_on(gone, kept)
@@ -713,6 +719,13 @@ class Programme:
             "before": before,
             "after": {k: v for k, v in self.live.items() if k[0] == kept.id},
         }
+
+    @staticmethod
+    def _asked_anew(result: Result) -> None:
+        """What was known of the versions of a result and of its re-test holds no longer."""
+        result.version = None
+        if result.retest is not None:
+            result.retest.version = None
 
     def stints_to_tell(self, gone: Child, kept: Child, set_aside: list[Stint]) -> list[Stint]:
         """Where the record that goes stands, and stood where it is set aside now, for as long as the other has no seat of that year and a fixed roll holds it."""
@@ -746,7 +759,8 @@ class Programme:
         for key, result_id in before.items():
             if not self.results[result_id].is_deleted:
                 self.live[key] = result_id
-                self.results[result_id].child, self.results[result_id].version = key[0], None
+                self.results[result_id].child = key[0]
+                self._asked_anew(self.results[result_id])
         gone.is_deleted = False
         gone.merged_into = None
         told: list[Stint] = known["told"]  # type: ignore[assignment]
@@ -757,6 +771,17 @@ class Programme:
         for stint in back:
             # Each has what it had: also what an earlier merge had set aside, and no more.
             stint.is_aside = any(stint is each for each in aside)
+
+
+def _made_where_it_stands(result: Result, child: Child, year: str) -> bool:
+    """Whether a result of a year says what the child's record says now."""
+    here = child.record
+    return (
+        child.status == "active"
+        and here.year == year
+        and (here.school, here.klass, here.grade, here.sex)
+        == (result.school, result.klass, result.grade, result.sex)
+    )
 
 
 def _last_of(child: Child, of_year: list[Stint]) -> Stint:

@@ -15,7 +15,18 @@ from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
 from simulation.model.things import Child, Class, Round, School, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
-from simulation.rooms.plain import A_PNG, ALL, MENTORS, TEXT_FILE, a_school, one, one_where, plain, thing
+from simulation.rooms.plain import (
+    A_PNG,
+    ALL,
+    FIELDS,
+    MENTORS,
+    TEXT_FILE,
+    a_school,
+    one,
+    one_where,
+    plain,
+    thing,
+)
 
 SPARE = "spare1"
 """An account of which nothing else is wanted: its passwords and sessions come and go."""
@@ -410,7 +421,9 @@ _waiting("decline_request", "decline", lambda *_given, **_named: {"reason": "not
 plain(
     "use_a_device",
     "POST /api/v1/schools/{id}/devices",
+    roles=FIELDS,
     given=a_school,
+    school_of=lambda _w, given: given["school"],
     weight=0.04,
     more=(
         "POST /link-device",

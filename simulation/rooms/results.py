@@ -115,6 +115,12 @@ def _proposed_day(w: World, d: Deed) -> str:
     return day.isoformat()
 
 
+def _is_elsewhere(w: World, d: Deed) -> bool:
+    """Whether somebody works where the child sat and not where it is now: they enter it on the class sheet, its own page is not theirs."""
+    now = w.p.children[d.given["child"]].record
+    return not w.p.covers(d.who, w.today, now.school, now.klass, d.given["subject"])
+
+
 @kind("test", "POST /api/v1/results", "POST /students/{id}/results/{round_id}/{subject}", weight=14.0)
 class Test:
     has_page = True
@@ -138,6 +144,8 @@ class Test:
         if d.way == "page" and why == "date_in_future":
             return "?"
         if d.way == "page" and not why:
+            if _is_elsewhere(w, d):
+                return "out_of_scope"
             present = w.p.live_result(d.given["child"], d.given["round"], d.given["subject"])
             return "?" if present or w.p.rounds[d.given["round"]].state != "open" else ""
         return why
@@ -211,6 +219,8 @@ class TestOnScreen:
         day = min(max(w.today, held.starts_on), held.ends_on)
         why = _why(w, d, {**d.given, "tested_on": day.isoformat()}, has_reason=False)
         present = w.p.live_result(d.given["child"], held.id, d.given["subject"])
+        if not why and _is_elsewhere(w, d):
+            return "out_of_scope"
         if why == "date_in_future" or (not why and (present or held.state != "open")):
             return "?"
         return why

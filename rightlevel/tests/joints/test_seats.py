@@ -17,6 +17,7 @@ from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.operations.reconcile import reconcile
+from rightlevel.programme.duplicates import Merge, merge_duplicates, undo_merge_of_duplicates
 from rightlevel.programme.enrolments import (
     PastAmendment,
     RollOverPlan,
@@ -489,6 +490,36 @@ async def test_amending_a_past_enrolment_takes_results_of_frozen_rounds_along_wi
     after = await read_student(session, cast.coordinator, child)
     assert msgspec.structs.replace(after, version=before.version) == before, "the present is not touched"
     assert '"grade": 4' in await session.fetch_value(QUERIES["audited"], {"id": child})
+    await assert_exact(session)
+
+
+async def test_amending_the_sex_of_the_past_leaves_what_was_made_where_the_child_stands_now(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """Seen: a past enrolment that came with another record was amended, and a result of the child's own said another sex than the child."""
+    child, gone = cast.students_a[0], cast.students_a[1]
+    assert await enter(session, cast.coordinator, cast.round, gone) == ["saved"]
+    await move(session, cast, gone, cast.school_b, clock)
+    await move(session, cast, child, cast.school_b, clock)
+    kept = await read_student(session, cast.coordinator, child)
+    other = await read_student(session, cast.coordinator, gone)
+    merge = Merge(kept.id, kept.version, other.id, other.version, "the same child twice")
+    made = await merge_duplicates(session, cast.coordinator, merge, clock)
+    assert await enter(session, cast.coordinator, cast.round, child, subject="language", level="word") == [
+        "saved"
+    ]
+    here = (await cell(session, child, cast.round) or "").split(", ")[0]
+    past = next(
+        each
+        for each in (await list_past_enrolments(session, cast.coordinator, child, PageRequest())).items
+        if each.school_id == cast.school_a
+    )
+    version = (await read_student(session, cast.coordinator, child)).version
+    amendment = PastAmendment(version, "written down wrongly", sex=3 - past.sex)
+    await amend_past_enrolment(session, cast.coordinator, child, past.id, amendment, clock)
+    assert (await cell(session, child, cast.round) or "").split(", ")[0] == here
+    await undo_merge_of_duplicates(session, cast.coordinator, made.id, reason="two", clock=clock)
+    assert await cell(session, child, cast.round) == here
     await assert_exact(session)
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import axe_playwright_python
 import pytest
 from journey import Device, Site
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
+from pseudo_language import Pseudo
 
 from rightlevel.web.app import all_routes
+from rightlevel.web.language import LANGUAGES
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +24,8 @@ SMALL_TARGETS = """
   .filter(([each]) => !each.closest('p, .skip, .notice') && !each.matches('li > div > a, th a'))
   .map(([each, box]) => `${each.outerHTML.slice(0, 90)} is ${Math.round(box.width)} x ${Math.round(box.height)}`)
 """
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 CONTRASTS = """
 () => {
@@ -57,6 +63,17 @@ def faults_of(page: Page, path: str) -> list[str]:
     if page.locator("h1").count() != 1:
         faults.append(f"{path} has {page.locator('h1').count()} headings of the first rank")
     return faults
+
+
+def rules_broken_on(page: Page, path: str) -> list[str]:
+    """What axe finds of WCAG 2.2 AA and of its best practices."""
+    page.evaluate(AXE)
+    found = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", WCAG)
+    return [
+        f"{path}: {each['id']}: {node['html'][:90]}"
+        for each in found["violations"]
+        for node in each["nodes"][:3]
+    ]
 
 
 def every_page(site: Site, name: str) -> list[str]:
@@ -111,6 +128,7 @@ def test_pages_fit_and_can_be_read(device: Device, site: Site, name: str, langua
         assert answer.status == (404 if path == "/nowhere" else 200), path
         page.emulate_media(color_scheme="light")
         faults += faults_of(page, path)
+        faults += rules_broken_on(page, path)
         page.emulate_media(color_scheme="dark")
         faults += [f"{path} in the dark: {each}" for each in page.evaluate(CONTRASTS)]
     assert faults == []
@@ -124,3 +142,21 @@ def test_signed_out_pages_fit_and_can_be_read(device: Device, language: str) -> 
     page.fill("#f-password", "wrong")
     page.click("main form .button:not([data-reveal])")
     assert faults_of(page, "/sign-in") == []
+    assert rules_broken_on(page, "/sign-in") == []
+
+
+@pytest.mark.parametrize("name", ["coordinator", "teacher", "viewer"])
+def test_longer_texts_from_right_to_left_fit(
+    device: Device, site: Site, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """German is a third longer than English, Urdu runs the other way: a page that holds both holds any."""
+    page = device.open_as(name)
+    monkeypatch.setitem(LANGUAGES, "km", Pseudo(longer=1, direction="rtl"))
+    page.locator("button[name=code][value=km]").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    wide: list[str] = []
+    for path in every_page(site, name):
+        page.goto(path)
+        if page.evaluate(OVERFLOW) > 0:
+            wide.append(path)
+    assert wide == []

@@ -73,7 +73,7 @@ with stint as (
     from student st
     where st.status = 'active' and st.deleted_at is null
     union all
-    select p.student_id, p.school_year_id, p.school_id, p.grade, p.sex, p.from_number, p.until_number, p.closes_year
+    select p.student_id, p.school_year_id, p.school_id, p.grade, p.sex, p.from_number, coalesce(p.seat_until, p.until_number), p.closes_year and p.superseded_by is null
     from past_enrolment p
     join student st on st.id = p.student_id and st.deleted_at is null
     where not p.is_aside

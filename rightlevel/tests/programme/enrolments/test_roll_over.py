@@ -27,6 +27,7 @@ from rightlevel.programme.enrolments import (
     RollOverStands,
     Transfer,
     children_to_move,
+    erase_identity,
     list_roll_overs,
     preview_roll_over,
     roll_over,
@@ -61,6 +62,12 @@ QUERIES = read_queries(
 -- name: next_year
 -- Makes the year after the cast's.
 insert into school_year (name, starts_on, ends_on) values ('2027', '2027-01-01', '2027-12-31') returning id
+-- name: year_after
+-- Makes the year after that one.
+insert into school_year (name, starts_on, ends_on) values ('2028', '2028-01-01', '2028-12-31') returning id
+-- name: planned
+-- Makes a planned round of a year.
+insert into round (school_year_id, kind, starts_on, ends_on, state) values (%(year)s, 'baseline', '2027-03-10', '2027-04-10', 'planned') returning id
 -- name: round
 -- Makes an open round of a year, for today.
 insert into round (school_year_id, kind, starts_on, ends_on, state) values (%(year)s, 'baseline', '2027-01-10', '2027-02-10', 'open') returning id
@@ -215,6 +222,40 @@ async def test_it_is_undone_exactly_until_the_first_result_of_the_new_year(
     with pytest.raises(RollOverStands) as stands:
         await undo_roll_over(session, cast.coordinator, second.id, reason="too late", clock=clock)
     assert "2027" in str(stands.value)
+
+
+async def test_a_child_that_finished_and_was_erased_since_goes_back_with_its_school(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    """Seen: it stayed among those who left, one fewer enrolled than before the roll-over."""
+    finishing = await add(session, cast, "F1", 5, clock)
+    before = await texts(session, "counts")
+    done = await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
+    await erase_identity(session, cast.admin, finishing, confirmation="F1", reason="asked for", clock=clock)
+    undone = await undo_roll_over(session, cast.coordinator, done.id, reason="too early", clock=clock)
+    assert (undone.back, undone.left_as_they_are) == (6, 0)
+    now = await read_student(session, cast.coordinator, finishing)
+    assert (now.status, now.school_year_id, now.is_erased) == ("active", cast.school_year, True)
+    assert await texts(session, "counts") == before
+    await assert_exact(session)
+
+
+async def test_who_finished_and_came_back_goes_back_with_an_earlier_roll_over_and_sits_once(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    """Seen: the recount told a seat of the year that the child had finished, had come back to and was taken out of."""
+    child = await add(session, cast, "F4", 4, clock)
+    await session.fetch_value(QUERIES["planned"], {"year": next_year})
+    first = await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(), clock)
+    after = await session.fetch_value(QUERIES["year_after"], {})
+    await roll_over_school(session, cast.coordinator, cast.school_a, a_plan(to_year_id=after), clock)
+    gone = await read_student(session, cast.coordinator, child)
+    assert gone.left_reason == "finished"
+    await mark_returned(session, cast.coordinator, child, version=gone.version, clock=clock)
+    await assert_exact(session)
+    await undo_roll_over(session, cast.coordinator, first.id, reason="too early", clock=clock)
+    assert (await read_student(session, cast.coordinator, child)).school_year_id == cast.school_year
+    await assert_exact(session)
 
 
 async def test_a_sex_corrected_in_the_new_year_leaves_nothing_of_that_year_behind_when_it_is_undone(

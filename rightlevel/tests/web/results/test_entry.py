@@ -87,6 +87,27 @@ async def test_of_two_people_who_tap_the_same_child_the_second_sees_both_and_dec
         assert decided.status_code == 200, decided.text
 
 
+async def test_a_child_that_went_to_another_school_is_decided_on_where_its_result_was_made(
+    site: Served,
+) -> None:
+    child = site.cast.students_a[0]
+    moved = {"school_id": site.cast.school_b, "grade": 3, "moved_on": "2026-11-20", "reason": "moved"}
+    async with site.client("teacher", by="cookie") as client, site.client("coordinator") as leader:
+        assert (await tap(client, grid_of(site), child, "story")).status_code == 200
+        version = (await leader.get(f"/api/v1/students/{child}")).json()["version"]
+        done = await leader.post(f"/api/v1/students/{child}/transfer", json=moved | {"version": version})
+        assert done.status_code == 200, done.text
+        second = await tap(client, grid_of(site), child, "word")
+        assert second.status_code == 409, second.text
+        assert ("Somebody else saved this child meanwhile" in second.text, "Story" in second.text) == (
+            True,
+            True,
+        )
+        fields = form_at(await client.get(grid_of(site)), grid_of(site)).fields
+        again = await tap(client, grid_of(site), child, "word", version=str(fields[f"version.{child}"]))
+        assert again.status_code == 200, again.text
+
+
 async def test_the_same_level_from_two_people_is_no_conflict(site: Served) -> None:
     child = site.cast.students_a[0]
     async with (

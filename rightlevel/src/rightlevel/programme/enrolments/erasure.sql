@@ -33,10 +33,10 @@ where st.id = any(%(ids)s::uuid[])
 on conflict do nothing
 
 -- name: erase_students
--- Leaves of children only what figures count by.
+-- Leaves of children only what figures count by, and that a roll-over let them finish: undoing it takes them back too.
 update student
 set name = 'erased', name_key = 'erased', code = 'x-' || id::text, birth_on = null, age = null, guardian_contact = null, guardian_consent_on = null,
-    guardian_withdrawn_on = null, left_reason = case when left_reason is not null then 'erased' end,
+    guardian_withdrawn_on = null, left_reason = case when left_reason = 'finished' then 'finished' when left_reason is not null then 'erased' end,
     delete_reason = case when delete_reason is not null then 'erased' end, erased_at = %(now)s, version = version + 1, changed_at = %(now)s
 where id = any(%(ids)s::uuid[])
 

@@ -66,7 +66,8 @@ where student_id = %(student_id)s::uuid and school_year_id = %(school_year_id)s
 
 -- name: amend_results_set_aside
 -- What was set aside when records were made one follows like what stands, before the past enrolment itself: a result that lies with the record from
--- which the past enrolment came (or that this child had, where it is its own) goes back to it when the merge is undone. How many. Served by
+-- which the past enrolment came (or that this child had, where it is its own) goes back to it when the merge is undone; what was made where that
+-- record stands keeps its sex. How many. Served by
 -- past_enrolment_by_student, student_merge_by_kept and result_by_student.
 with recursive changed as (
     select p.id, p.id = %(enrolment_id)s as is_named
@@ -74,42 +75,59 @@ with recursive changed as (
     where p.student_id = %(student_id)s::uuid and p.school_year_id = %(school_year_id)s
         and (p.id = %(enrolment_id)s or (p.sex = %(old_sex)s and %(sex)s <> %(old_sex)s))
 ), lying as (
-    select c.id, c.is_named, m.gone_id, m.moved, coalesce(m.moved->'past' @> to_jsonb(c.id), false) as came_along
+    select c.id, c.is_named, m.gone_id, m.moved, m.kept_id, coalesce(m.moved->'past' @> to_jsonb(c.id), false) as came_along
     from changed c
     join student_merge m on m.kept_id = %(student_id)s::uuid and m.undone_at is null
     union all
-    select l.id, l.is_named, m.gone_id, m.moved, coalesce(m.moved->'past' @> to_jsonb(l.id), false)
+    select l.id, l.is_named, m.gone_id, m.moved, m.kept_id, coalesce(m.moved->'past' @> to_jsonb(l.id), false)
     from lying l
     join student_merge m on m.kept_id = l.gone_id and m.undone_at is null
     where l.came_along
 ), found as materialized (
-    select r.id, bool_or(l.is_named) as is_named
+    select r.id, bool_or(l.is_named) as is_named, bool_or(
+        st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
+        and st.class_id is not distinct from r.class_id) as is_of_now
     from lying l
+    join student st on st.id = case when l.came_along then l.gone_id else l.kept_id end
     join result r on r.student_id = l.gone_id and r.deleted_at is null
     join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
     where l.came_along <> exists (
         select 1 from jsonb_array_elements(l.moved->'swapped') w where w->>'aside' = r.id::text)
     group by r.id
 ), following as materialized (
-    select r.id, f.is_named and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_here
+    select r.id, f.is_named and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_here,
+        r.sex = %(old_sex)s and not f.is_of_now as is_of_sex
     from found f
     join result r on r.id = f.id
 )
 update result r
 set class_id = case when f.is_here then %(class_id)s else r.class_id end, grade = case when f.is_here then %(grade)s else r.grade end,
-    sex = case when r.sex = %(old_sex)s then %(sex)s else r.sex end
+    sex = case when f.is_of_sex then %(sex)s else r.sex end
 from following f
-where r.id = f.id and ((r.sex = %(old_sex)s and %(sex)s <> %(old_sex)s)
+where r.id = f.id and ((f.is_of_sex and %(sex)s <> %(old_sex)s)
     or (f.is_here and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))
 
 -- name: amend_results
--- The results of that year follow: those made there in class and grade, all in sex. How many. Served by result_is_unique.
+-- The results of that year follow: those made there in class and grade, all in sex but those made where the child stands now, or where a record
+-- stands that was made one with it: they say what it says. How many. Served by result_is_unique and student_merge_by_kept.
+with now as materialized (
+    select st.school_id, st.class_id, st.grade, st.sex
+    from student st
+    where st.status = 'active' and st.school_year_id = %(school_year_id)s and (st.id = %(student_id)s::uuid
+        or st.id in (select m.gone_id from student_merge m where m.kept_id = %(student_id)s::uuid and m.undone_at is null))
+), of_year as materialized (
+    select r.id,
+        (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_there,
+        r.sex = %(old_sex)s and not exists (
+            select 1 from now n
+            where (n.school_id, n.grade, n.sex) = (r.school_id, r.grade, r.sex) and n.class_id is not distinct from r.class_id) as is_of_sex
+    from result r
+    join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
+    where r.student_id = %(student_id)s::uuid and r.deleted_at is null
+)
 update result r
-set class_id = case when (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s then %(class_id)s else r.class_id end,
-    grade = case when (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s then %(grade)s else r.grade end,
-    sex = case when r.sex = %(old_sex)s then %(sex)s else r.sex end
-from round rd
-where r.student_id = %(student_id)s::uuid and rd.id = r.round_id and rd.school_year_id = %(school_year_id)s and r.deleted_at is null
-    and ((r.sex = %(old_sex)s and %(sex)s <> %(old_sex)s)
-        or ((r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s
-            and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))
+set class_id = case when o.is_there then %(class_id)s else r.class_id end, grade = case when o.is_there then %(grade)s else r.grade end,
+    sex = case when o.is_of_sex then %(sex)s else r.sex end
+from of_year o
+where r.id = o.id and ((o.is_of_sex and %(sex)s <> %(old_sex)s)
+    or (o.is_there and (%(class_id)s, %(grade)s) is distinct from (%(old_class_id)s, %(old_grade)s)))

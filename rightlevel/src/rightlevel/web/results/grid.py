@@ -21,6 +21,7 @@ from rightlevel.programme.results import (
     SheetRow,
     class_sheet,
     enter_results,
+    read_moved_child,
     sum_of,
 )
 from rightlevel.programme.rounds import Round, list_rounds, read_round
@@ -253,12 +254,22 @@ async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, 
     if not row.is_stale:
         return render(call, "results/answer.html", status=409 if row.fault else 200, row=row)
     grid = await read_grid(call, path.id, query)
-    child = await read_student(call.session, actor_of(call), student_id)
-    row = msgspec.structs.replace(row, name=child.name, code=child.code)
+    name, code = await _called(call, student_id)
+    row = msgspec.structs.replace(row, name=name, code=code)
     page = render(call, "results/row.html", status=409, row=row, **_terms(grid))
     return msgspec.structs.replace(
-        page, headers={"hx-retarget": f"#child-{child.id}", "hx-reswap": "outerHTML"}
+        page, headers={"hx-retarget": f"#child-{student_id}", "hx-reswap": "outerHTML"}
     )
+
+
+async def _called(call: Ask, student_id: str) -> tuple[str, str]:
+    """Name and code of a child on the sheet; of one that is elsewhere now its name only. *Errors*: NotFound."""
+    try:
+        child = await read_student(call.session, actor_of(call), student_id)
+    except NotFound:
+        moved = await read_moved_child(call.session, actor_of(call), student_id)
+        return moved.name, ""
+    return child.name, child.code
 
 
 @routes.post("/schools/{id}/grid", May("enter", "result"), body_bytes=CLASS_BODY, page=CHILDREN)
