@@ -262,7 +262,7 @@ class EndPhones:
 
     @staticmethod
     async def send(go: Any, w: World, d: Deed) -> Any:
-        phone, owner = d.uuid(), w.ids[d.given["owner"]]
+        phone, owner = d.uuid(), go.person_id(d.given["owner"])
         with contextlib.suppress(Lost):
             await go.run.api(d.given["owner"], "PUT", f"/api/v1/me/phones/{phone}", None, which=d.which)
         if d.way == "page":

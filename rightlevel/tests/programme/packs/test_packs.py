@@ -119,7 +119,10 @@ async def test_what_was_recorded_of_a_drawn_child_lies_nowhere_in_a_mentors_pack
     (retest,) = pack.retests
     assert (retest.name, retest.school_id, retest.subject) == ("Bopha", cast.school_a, "language")
     (group,) = pack.groups  # a band of levels would say it as well
-    assert (group.members, group.hidden) == ([], 1)
+    assert (group.members, group.unseen) == (
+        [],
+        0,
+    )  # not even how many: of one who was drawn that would say it all
     without_rules = msgspec.structs.replace(pack, tools=[], forms=[])
     told = msgspec.to_builtins(without_rules)
     del told["rules"], told["groups"]

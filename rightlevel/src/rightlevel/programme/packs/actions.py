@@ -199,7 +199,7 @@ async def _group(session: Session, actor: Actor, group: GroupRow, blind: set[tup
         taught=taught,
         teacher_name=group.teacher_name,
         is_led=is_led,
-        hidden=group.children - len(shown),
+        unseen=page.unseen,
     )
 
 

@@ -80,7 +80,8 @@ class PackTeacher(msgspec.Struct, frozen=True):
 class PackGroup(msgspec.Struct, frozen=True):
     """A group of a school that its reader works at, with its children; where they lead it, also the days on which it was taught last.
 
-    `hidden` children are not named to who may have to test them again: a group says a level as well as a result does.
+    Who may have to test a child again does not find it here, nor how many are left out: a group says a level as well as a result does.
+    `unseen` are those of classes that are not the reader's.
     """
 
     id: int
@@ -93,7 +94,7 @@ class PackGroup(msgspec.Struct, frozen=True):
     taught: list[PackSession]
     teacher_name: str | None
     is_led: bool
-    hidden: int
+    unseen: int
 
 
 class PackMember(msgspec.Struct, frozen=True):

@@ -358,6 +358,6 @@ def child_words(language: Language) -> dict[str, Any]:
         "sure_with": _("It is not on the server. Really remove it, with {n} entries that need it?"),
         "groups": _("Groups"),
         "move_to": _("Move to"),
-        "hidden": _("{n} not shown until tested again"),
+        "hidden": _("Children who are to be tested again are not shown here."),
         "rules": {each: language.rule(each) for each in TOLD_RULES},
     }

@@ -401,7 +401,7 @@
   const whole = (kept) => kept && {
     retests: [], forms: [], visits: [], grades: [], may: {}, ...kept,
     schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
-    groups: kept.groups.map((each) => ({ is_led: true, hidden: 0, ...each })),
+    groups: kept.groups.map((each) => ({ is_led: true, ...each })),
   };
 
   async function fetchPack() {

@@ -152,8 +152,8 @@ const phoneChildren = (phone) => {
       await phone.kept(fault, () => phone.keep("move", { id: phoneStore.newId(), student_id: member.student_id, subject, from_group: member.at, to_group: to }),
         () => phone.go(`groups/${schoolId}/${subject}`, `${member.name} ✓ ${words.on_phone}`));
     };
-    show(title(`${words.groups} · ${words.subject[subject]}`, school.name, ""), phone.notice(), own.map((group) => make("section", { class: "panel" },
-      make("h2", {}, phone.groupName(group)), make("p", { class: "mute" }, [group.teacher_name, group.hidden ? phone.counted(words.hidden, group.hidden) : null].filter(Boolean).join(" · ")),
+    show(title(`${words.groups} · ${words.subject[subject]}`, school.name, ""), phone.notice(), phone.pack.retests.some((each) => each.school_id === school.id && each.subject === subject) ? say(words.hidden) : null, own.map((group) => make("section", { class: "panel" },
+      make("h2", {}, phone.groupName(group)), make("p", { class: "mute" }, group.teacher_name ?? ""),
       make("ul", { class: "list" }, membersOf(group, own).map((member) => {
         const row = make("li", { class: "member" }, make("p", {}, make("b", {}, member.name), " ",
           make("span", { class: "mute small" }, member.level ? words.level[member.level] : "")),
