@@ -351,10 +351,11 @@ def decode_inputs(
     sent = call.sent
     version = _version_matched(call)
     query = parse_fields(call.query_string, where="query")
+    is_for_programs = call.endpoint.is_for_programs
     if query:
         _refuse_marks_in(query, "query")
-        _require_known_query(call.endpoint, query)
-    if sent.fields and call.endpoint.is_for_programs:
+        _require_known_query(call.endpoint, query, is_for_programs=is_for_programs)
+    if sent.fields and is_for_programs:
         _require_known(sent.fields, call.endpoint.inputs.get("form"), "form", own_names)
     for name, kind in call.endpoint.inputs.items():
         if name == "path":
@@ -378,10 +379,10 @@ def decode_inputs(
     return inputs
 
 
-def _require_known_query(endpoint: Endpoint, query: dict[str, list[str]]) -> None:
+def _require_known_query(endpoint: Endpoint, query: dict[str, list[str]], *, is_for_programs: bool) -> None:
     page = frozenset({"limit", "after"}) if endpoint.page is not None else frozenset[str]()
     sent = query
-    if not endpoint.is_for_programs:
+    if not is_for_programs:
         sent = {name: given for name, given in query.items() if not _TRACKING.fullmatch(name)}
     _require_known(sent, endpoint.inputs.get("query"), "query", page)
 

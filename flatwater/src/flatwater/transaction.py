@@ -284,7 +284,7 @@ class Session:
 
     async def commit(self) -> None:
         """Commits. *Errors*: CommitUnknown when the answer to it was lost; RuntimeError when there was nothing left to commit."""
-        if self.has_streams:
+        if self._streams:
             await self.close_streams()
         if self._deadline.has_struck:
             raise DeadlineExceeded  # COMMIT was never sent, so nothing about it is unknown

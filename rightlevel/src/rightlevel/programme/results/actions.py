@@ -202,22 +202,19 @@ async def _save(
         session, actor, [(writes[number], fact) for number, fact in judged], clock.now(), overridden
     )
     beaten: list[int] = []
+    saved: list[tuple[ResultWrite, Facts, store.Written]] = []
     for number, fact in judged:
         write = writes[number]
         done = written.get(write.id.lower())
         if done is None:
             beaten.append(number)
             continue
+        saved.append((write, fact, done))
         code = "saved" if fact.result_id is None else "changed"
         answers[number] = ResultAnswer(
             write.id, code, done.result_id, done.version, warnings=warnings_of(write, fact)
         )
-    await _keep_along(
-        session,
-        actor,
-        [(writes[number], fact, written.get(writes[number].id.lower())) for number, fact in judged],
-        clock.now(),
-    )
+    await _keep_along(session, actor, saved, clock.now())
     return beaten
 
 
@@ -233,7 +230,7 @@ def _reasons(writes: Sequence[ResultWrite], judged: list[tuple[int, Facts]]) -> 
 async def _keep_along(
     session: Session,
     actor: Actor,
-    saved: list[tuple[ResultWrite, Facts, store.Written | None]],
+    saved: list[tuple[ResultWrite, Facts, store.Written]],
     now: datetime,
 ) -> None:
     """What stands beside saved results, where there is any: a guided test's steps, a re-test that waits again, an amendment."""
@@ -241,8 +238,6 @@ async def _keep_along(
     returned: list[str] = []
     added: dict[str, list[str]] = {}
     for write, fact, done in saved:
-        if done is None:
-            continue
         if write.steps:
             guided.append((write, done.result_id))
         if fact.verification_state == "returned":
