@@ -39,8 +39,10 @@ BENCHES = (
     "duplicates",
     "verification_queue",
     "roads",
+    "together",
     "pages",
     "phone",
+    "phones",
 )
 HERE = Path(__file__).parent
 

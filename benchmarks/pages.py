@@ -7,6 +7,8 @@ least time over the logarithm of the number of children. All sizes are asked by 
 said: others' load on the machine is no growth.
 A page's `limit` is left at what it is when not told. Files that hold everything (exports, a round's snapshot) are sent in pieces and grow as they must:
 they are asked and not judged.
+
+`python -m benchmarks.pages WORDS...` asks only the addresses in whose name one of the words stands, prints each, and writes nothing down.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -126,14 +128,19 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     return figures(ask_all(say), say)
 
 
-def ask_all(say: Callable[[str], None]) -> dict[int, dict[str, Taken]]:
-    """How each address answered at each size: asked by turns, so that whatever else the machine does makes all of them slower alike."""
+def ask_all(say: Callable[[str], None], words: Sequence[str] = ()) -> dict[int, dict[str, Taken]]:
+    """How each address answered at each size: asked by turns, so that whatever else the machine does makes all of them slower alike.
+
+    With words only the addresses in whose name one of them stands.
+    """
     with contextlib.ExitStack() as stack:
         asked: dict[int, dict[str, Ask]] = {}
         clients: dict[int, dict[str, httpx.Client]] = {}
         for children in SIZES:
             asked[children], clients[children] = stack.enter_context(_served(children, say))
         names = [each for each in asked[SIZES[-1]] if all(each in asks for asks in asked.values())]
+        if words:
+            names = [each for each in names if any(word in each for word in words)]
         taken: dict[int, dict[str, Taken]] = {children: {} for children in SIZES}
         for name in names:
             _ask_by_turns(name, asked, clients, taken, ASKS)
@@ -142,6 +149,26 @@ def ask_all(say: Callable[[str], None]) -> dict[int, dict[str, Taken]]:
         say(f"{len(names):,} addresses at {len(SIZES)} sizes")
         judged = [name for name in names if asked[SIZES[-1]][name].is_judged]
     return {children: {name: each[name] for name in judged} for children, each in taken.items()}
+
+
+def main(words: Sequence[str]) -> int:
+    """Prints the addresses in whose name one of the words stands, the slowest first; 1 when one of them misses, 2 when there is none."""
+    by_size = ask_all(print_line, words)
+    names = list(by_size[SIZES[-1]])
+    for name in sorted(names, key=lambda each: -median(by_size[SIZES[-1]][each].times)):
+        print_line(_told(name, by_size))
+    if not names:
+        return 2
+    return int(any(figure.is_kept is False for figure in figures(by_size, print_line)))
+
+
+def print_line(text: str) -> None:
+    print(text, flush=True)
+
+
+def _told(name: str, taken: dict[int, dict[str, Taken]]) -> str:
+    times = ", ".join(f"{median(each[name].times):.1f}" for each in taken.values())
+    return f"{times} ms, size to the power of {_growth(name, taken):.2f}: {name}"
 
 
 def _misses(name: str, taken: dict[int, dict[str, Taken]]) -> bool:
@@ -186,8 +213,7 @@ def figures(by_size: dict[int, dict[str, Taken]], say: Callable[[str], None]) ->
         (name for name in names if slowest[name] > LONGEST_MS), key=slowest.__getitem__, reverse=True
     )
     for name in sorted({*steep, *slow}, key=slowest.__getitem__, reverse=True):
-        times = ", ".join(f"{median(taken[name].times):.1f}" for taken in by_size.values())
-        say(f"{times} ms, size to the power of {growth[name]:.2f}: {name}")
+        say(_told(name, by_size))
     statuses = Counter(taken.status for taken in by_size[SIZES[-1]].values())
     failed = {
         name: each.status
@@ -374,3 +400,7 @@ def _values(field: Any, ids: dict[str, Any]) -> list[str]:
         return ["999999999"] if known is None else [str(known), "999999999"]
     known = ids.get(name)
     return [NOBODY] if known is None else [str(known), NOBODY]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -60,9 +60,9 @@ SEND = """async () => {
   const { vault, token } = window.sending
   let items = await vault.all()
   let tries = 0, states = {}
-  const ask = async (path, body) => {
+  const ask = async ({ method, path, body }) => {
     tries += 1
-    const answer = await fetch(path, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json', 'x-csrf-token': token } })
+    const answer = await fetch(path, { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json', 'x-csrf-token': token } })
     return { status: answer.status, body: await answer.json(), retry_after_s: 0 }
   }
   const settle = async ({ keep, gone }) => {
@@ -107,7 +107,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 
 async def _measure(folder: Path, say: Callable[[str], None]) -> list[Figure]:
-    async with open_site(folder) as site, _listening(site) as url:
+    async with open_site(folder) as site, listening(site) as url:
         ids = await _fill(site)
         figures = await asyncio.to_thread(_in_browser, url, site, ids, say)
         results = await _count(site)
@@ -158,7 +158,8 @@ async def _count(site: Any) -> int:
 
 
 @asynccontextmanager
-async def _listening(site: Any) -> AsyncIterator[str]:
+async def listening(site: Any) -> AsyncIterator[str]:
+    """The service on a free port. *Shape*: its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(site.app, lifespan="off", log_level="warning", access_log=False, ws="none")
@@ -256,8 +257,12 @@ def _add(wire: Wire, size: float) -> None:
 
 
 def _scripts_kb() -> float:
+    from rightlevel.web.app import lean_script
+
     worker = ROOT / "rightlevel/src/rightlevel/web/offline/worker.js"
-    return sum(len(gzip.compress(each.read_bytes(), 5)) for each in (*STATIC.glob("*.js"), worker)) / 1000
+    whole = sum(len(gzip.compress(each.read_bytes(), 5)) for each in (*STATIC.glob("*.min.js"), worker))
+    own = [each for each in STATIC.glob("*.js") if not each.name.endswith(".min.js")]
+    return (whole + sum(len(gzip.compress(lean_script(str(each)).encode(), 5)) for each in own)) / 1000
 
 
 def _send_many(context: Any, site: Any, ids: list[str], told: Callable[..., None]) -> None:

@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from simulation.client import Answer, Lost
 from simulation.deeds import KINDS
@@ -319,6 +320,34 @@ class Looker:
         viewer = await self.told("viewer1", "/api/v1/students", may_be_refused=True)
         self.same("a viewer asks for children", 403, viewer.status)
 
+    async def searching(self) -> None:
+        """Some children by a part of their name: found by whoever reaches them, and by nobody else; viewers are told of no child."""
+        children = sorted(
+            each.id
+            for each in self.p.children.values()
+            if each.is_live and not each.is_erased and not self.p.schools[each.record.school].is_deleted
+        )
+        people = sorted(
+            each.id for each in self.p.people.values() if each.is_active and each.id in self.run.people
+        )
+        for child_id in self.w.rng.sample(children, min(4, len(children))) if children else []:
+            child = self.p.children[child_id]
+            for person in people:
+                found = await self.ask(f"/api/v1/search?search={quote(child.name[2:9])}", person)
+                if self.p.people[person].role == "viewer":
+                    self.same("children that a viewer is told of", None, found["students"], person)
+                    continue
+                rows = {self.w.word("child", row["id"]) for row in found["students"]["items"]}
+                reached = {
+                    each.id
+                    for each in self.p.children.values()
+                    if self.p.reaches_child(person, self.w.today, each)
+                }
+                is_found = child_id in rows or found["students"]["is_more"]
+                sort = "a child is found by a part of its name"
+                self.same(sort, child_id in reached, is_found, f"{child_id}, {person}")
+                self.same("children found out of reach", set(), rows - reached, person)
+
     # Lists, frozen rounds, audit, reconcile --------------------------------------------------------------------------
 
     async def lists(self) -> None:
@@ -569,6 +598,7 @@ LOOKS = (
     "sheets",
     "histories",
     "rights",
+    "searching",
     "lists",
     "frozen",
     "agreement",

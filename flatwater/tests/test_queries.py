@@ -56,6 +56,15 @@ def test_optional_parts_are_switched_on_in_their_place() -> None:
     assert "author" not in notes.text
 
 
+def test_a_query_may_say_that_it_is_planned_each_time() -> None:
+    queries = read(
+        "-- name: a\n-- Asks.\n--! plan each time\nselect 1\n-- name: b\n-- Asks.\nselect 2\n--? more: , 3"
+    )
+    assert (queries["a"].text, queries["a"].sentence, queries["a"].prepare) == ("select 1", "Asks.", False)
+    assert queries["b"].prepare is None
+    assert queries["b"].plus("more").prepare is None
+
+
 def test_a_part_or_a_query_that_there_is_not_is_named() -> None:
     queries = read(FILE)
     with pytest.raises(LookupError, match="list_notes has no part by_day"):
@@ -92,6 +101,7 @@ def test_remembered_variants_are_bounded() -> None:
         ("-- name: a\n-- Asks.\nselect 1 where a like '%x'", "a per cent sign is written %%"),
         ("-- name: a\n-- Asks.\nselect %s", "a parameter"),
         ("-- name: a\n-- Asks.\nselect %%%", "a per cent sign is written %%"),
+        ("-- name: a\n-- Asks.\n--! plan never\nselect 1", "'--! plan never' says nothing"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_why(text: str, why: str) -> None:

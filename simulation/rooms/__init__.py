@@ -1,5 +1,27 @@
 """The deeds of every room, one file a room. Importing this declares them all."""
 
-from simulation.rooms import boundaries, checking, children, more, pages, places, plain, results, rounds
+from simulation.rooms import (
+    boundaries,
+    checking,
+    children,
+    more,
+    pages,
+    phones,
+    places,
+    plain,
+    results,
+    rounds,
+)
 
-__all__ = ["boundaries", "checking", "children", "more", "pages", "places", "plain", "results", "rounds"]
+__all__ = [
+    "boundaries",
+    "checking",
+    "children",
+    "more",
+    "pages",
+    "phones",
+    "places",
+    "plain",
+    "results",
+    "rounds",
+]

@@ -32,6 +32,48 @@ SPARE = "spare1"
 """An account of which nothing else is wanted: its passwords and sessions come and go."""
 
 
+# Test tools ---------------------------------------------------------------------------------------------------------------
+
+
+@kind("add_tool", "POST /api/v1/tools", "POST /tools/new", weight=0.04, audit=("create", "tool"))
+class AddTool:
+    """The next version of a tool, as the newest one is: nothing that is tested with it becomes another."""
+
+    has_page = True
+
+    @staticmethod
+    def make(w: World) -> Any:
+        who = w.person(*ALL) if w.chance(0.1) else w.leader()
+        return who, {"subject": w.rng.choice(("language", "math")), "number": w.rng.randrange(1, 5)}
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        return leaders_only(w, d)
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        subject, number = d.given["subject"], d.given["number"]
+        told = await go.read("GET", f"/api/v1/tools?subject={subject}&language=en")
+        if not told.is_done:
+            return told
+        newest = next(each for each in told.data["tools"] if each["number"] == number)
+        if d.way == "page":
+            made = await go.form(f"/tools/new?version_of={newest['id']}", "/tools/new")
+            if made.is_done:
+                made.data["version"] = newest["version"] + 1
+            return made
+        sent = {name: newest[name] for name in ("subject", "number", "language", "content")}
+        return await go.write("POST", "/api/v1/tools", {**sent, "follows": newest["version"]})
+
+    @staticmethod
+    def apply(w: World, d: Deed, answer: Any) -> None:
+        w.things.setdefault("tool", {})[f"tool {d.key}"] = {**d.given, "version": answer["version"]}
+
+    @staticmethod
+    def touches(_w: World, d: Deed) -> Any:
+        return [f"tool {d.given['subject']} {d.given['number']}"]
+
+
 # Rounds that nobody works in -------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,10 @@
 A file is a list of queries. Each starts with `-- name: list_students`, then comment lines that say what it answers,
 then the text with `%(name)s` parameters (a per cent sign itself is written `%%`). A line that starts with
 `--? by_school:` is an optional part: `query.plus("by_school")` is the same query with that line switched on.
+
+What isn't asked for is better said by a null: `and (school_id = %(school_id)s or %(school_id)s is null)`, which can be pasted into psql as it stands.
+Where such a filter would be served by an index the query says `--! plan each time`: it is planned for the values it is asked with, so that what is null
+is out of the plan. A plan made for all values would read the table. (The comparison stands first: it tells the server of which type the null is.)
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ MAX_REMEMBERED_VARIANTS: Final = 256
 
 _NAME = re.compile(r"^\s*--\s*name:\s*(.*?)\s*$")
 _PART = re.compile(r"^\s*--\?\s*([a-z_][a-z0-9_]*)\s*:\s?(.*)$")
+_PLAN = re.compile(r"^\s*--!\s*(.*?)\s*$")
+_EACH_TIME: Final = "plan each time"
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _STAR = re.compile(
@@ -50,6 +56,7 @@ class _Source(msgspec.Struct, frozen=True, eq=False):
     parts: frozenset[str]
     variants: dict[frozenset[str], Query]
     where: str
+    prepare: bool | None
 
 
 class Query(msgspec.Struct, frozen=True, eq=False):
@@ -61,6 +68,8 @@ class Query(msgspec.Struct, frozen=True, eq=False):
     parameters: frozenset[str]
     chosen: frozenset[str]
     source: _Source
+    prepare: bool | None
+    """False for one that is planned anew for the values of each call, which costs some tenths of a millisecond; None leaves it to the driver."""
     shapes: set[type[object]]
     """The row types whose fields were found to equal this query's columns (see flatwater.transaction)."""
 
@@ -163,6 +172,11 @@ def _blocks(text: str, origin: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _query(name: str, lines: list[str], where: str) -> Query:
+    said = [_PLAN.match(line) for line in lines]
+    unknown = [each[1] for each in said if each is not None and each[1] != _EACH_TIME]
+    if unknown:
+        raise QueryFileBroken(f"{where}: '--! {unknown[0]}' says nothing; there is '--! {_EACH_TIME}'")
+    lines = [line for line, each in zip(lines, said, strict=True) if each is None]
     sentence: list[str] = []
     while lines and lines[0].startswith("--") and not _PART.match(lines[0]):
         sentence.append(lines.pop(0).removeprefix("--").strip())
@@ -171,7 +185,9 @@ def _query(name: str, lines: list[str], where: str) -> Query:
     body = tuple(_line(line) for line in lines if line.strip())
     if not any(line.part is None and not line.text.lstrip().startswith("--") for line in body):
         raise QueryFileBroken(f"{where} has no SQL")
-    source = _Source(body, frozenset(line.part for line in body if line.part), {}, where)
+    parts = frozenset(line.part for line in body if line.part)
+    is_planned_each_time = any(each is not None for each in said)
+    source = _Source(body, parts, {}, where, False if is_planned_each_time else None)
     _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
     if any(_PER_CENT.findall("\n".join(line.text for line in body))):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
@@ -216,5 +232,6 @@ def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) 
         parameters=frozenset(_PARAMETER.findall(text)),
         chosen=chosen,
         source=source,
+        prepare=source.prepare,
         shapes=set(),
     )

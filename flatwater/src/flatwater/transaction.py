@@ -168,7 +168,7 @@ class Session:
     async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
         """The first column of the first row. *Errors*: LookupError without a row."""
         with timed(self._deadline, self._statements, query):
-            cursor = await self._connection.execute(query.text, parameters)
+            cursor = await self._connection.execute(query.text, parameters, prepare=query.prepare)
             row = await cursor.fetchone()
         if row is None:
             raise LookupError(f"{query.name} gave no row")
@@ -177,13 +177,13 @@ class Session:
     async def execute(self, query: Query, parameters: Parameters) -> int:
         """Runs a statement; how many rows it touched."""
         with timed(self._deadline, self._statements, query):
-            cursor = await self._connection.execute(query.text, parameters)
+            cursor = await self._connection.execute(query.text, parameters, prepare=query.prepare)
         return cursor.rowcount
 
     async def _run(self, query: Query, parameters: Parameters, into: type[RowT]) -> AsyncCursor[RowT]:
         with timed(self._deadline, self._statements, query):
             cursor = AsyncCursor(self._connection, row_factory=args_row(into))
-            await cursor.execute(query.text, parameters)
+            await cursor.execute(query.text, parameters, prepare=query.prepare)
         if into not in query.shapes:
             _check_shape(query, [column.name for column in cursor.description or ()], into)
         return cursor
@@ -237,7 +237,7 @@ class Session:
     @property
     def has_streams(self) -> bool:
         """Whether a stream was begun and not read to its end."""
-        return any(_is_unfinished(each) for each in self._streams)
+        return bool(self._streams) and any(_is_unfinished(each) for each in self._streams)
 
     async def close_streams(self) -> None:
         """Ends the streams that were left early. Nothing that goes wrong here matters more than what comes next."""

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from find_browser import ADVICE, browser_path
 from journey import FLAGS, PASSWORD, PATIENCE_MS, START_S, Device, Site
+from phone_in_village import Phone, nobody_tested
 from playwright.sync_api import Browser, expect, sync_playwright
 from serving import OneDatabase, Served, serving
 
@@ -125,6 +126,16 @@ def browser() -> Iterator[Browser]:
 def device(browser: Browser, site: Site) -> Iterator[Device]:
     """Windows for one test; a page that complains (an error, a blocked script) fails it."""
     opened = Device(browser, site)
+    yield opened
+    opened.close()
+    assert opened.complaints == []
+
+
+@pytest.fixture
+def phone(browser: Browser, site: Site) -> Iterator[Phone]:
+    """A phone of a village, before anybody was tested; a page that complains fails its test."""
+    site.run(nobody_tested)
+    opened = Phone(browser, site)
     yield opened
     opened.close()
     assert opened.complaints == []

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +16,8 @@ import pytest
 from find_browser import browser_path
 from journey import FLAGS, PASSWORD, PHONE, Site, sign_in
 from people import NOW, actor_now
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from phone_in_village import PIN, Phone, nobody_tested, open_grid, row_of, tap, unlock
+from playwright.sync_api import Browser, BrowserContext, expect
 from serving import DEADLINE_S, Served
 from village_line import Line
 
@@ -34,12 +34,8 @@ from test_fits_a_phone import faults_of
 
 pytestmark = pytest.mark.browser
 
-PIN = "482913"
 QUERIES = read_queries(
     """
--- name: forget_results
--- Everybody is to be tested again.
-update result set deleted_at = now() where round_id = %(round)s and deleted_at is null
 -- name: assignments_until
 -- Lets somebody's assignments end on a day, or not.
 update assignment set to_on = %(until)s::date where person_id = %(person)s
@@ -64,66 +60,6 @@ class Entered(msgspec.Struct):
     method: str
 
 
-class Phone:
-    """A browser with a line of its own that can be cut."""
-
-    def __init__(self, browser: Browser, site: Site, language: str = "en") -> None:
-        self.site = site
-        self.line = Line(site.url)
-        self.context = browser.new_context(base_url=self.line.url, viewport=PHONE, locale=language)
-        self.context.set_default_timeout(15_000)
-        self.complaints: list[str] = []
-        self.language = language
-
-    def page(self) -> Page:
-        page = self.context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda told: self.complaints.append(told.text) if "Content Security" in told.text else None,
-        )
-        return page
-
-    def set_up(self, name: str = "teacher") -> Page:
-        """Signed in, with the work on the phone."""
-        page = self.page()
-        sign_in(page, name, PASSWORD)
-        page.goto(f"/phone/{self.language}")
-        page.fill("#f-pin", PIN)
-        page.fill("#f-again", PIN)
-        page.locator("main form .button").first.click()
-        expect(page.locator("#line")).to_be_visible()
-        page.evaluate("navigator.serviceWorker.ready")
-        page.wait_for_function("navigator.serviceWorker.controller")
-        return page
-
-    def cut(self) -> None:
-        self.line.cut()
-        self.context.set_offline(True)
-
-    def mend(self) -> None:
-        self.line.mend()
-        self.context.set_offline(False)
-
-    def close(self) -> None:
-        self.context.close()
-        self.line.close()
-
-
-@pytest.fixture
-def phone(browser: Browser, site: Site) -> Iterator[Phone]:
-    site.run(_nobody_tested)
-    opened = Phone(browser, site)
-    yield opened
-    opened.close()
-    assert opened.complaints == []
-
-
-async def _nobody_tested(served: Served) -> None:
-    async with served.database.transaction(deadline_s=DEADLINE_S) as session:
-        await session.execute(QUERIES["forget_results"], {"round": served.cast.round})
-
-
 def results(site: Site) -> list[tuple[Any, ...]]:
     async def read(served: Served) -> list[tuple[Any, ...]]:
         async with served.database.transaction(deadline_s=DEADLINE_S) as session:
@@ -131,24 +67,6 @@ def results(site: Site) -> list[tuple[Any, ...]]:
         return [msgspec.structs.astuple(row) for row in rows]
 
     return site.run(read)
-
-
-def unlock(page: Page, pin: str = PIN) -> None:
-    page.fill("#f-pin", pin)
-    page.locator("main form .button").first.click()
-
-
-def row_of(page: Page, name: str) -> Any:
-    return page.get_by_role("group", name=name, exact=True).first
-
-
-def tap(page: Page, name: str, level: str) -> None:
-    row_of(page, name).get_by_label(level, exact=True).click()
-
-
-def open_grid(page: Page, text: str = "Grade 3 A Reading") -> None:
-    page.locator(".link-row", has_text=re.compile(text)).click()
-    expect(page.locator(".grid-row").first).to_be_visible()
 
 
 def test_a_teachers_day_in_flight_mode_and_the_evenings_sending(phone: Phone, site: Site) -> None:
@@ -634,7 +552,7 @@ def test_a_browser_killed_in_the_middle_keeps_what_it_called_saved(
     site: Site, browser: Browser, tmp_path: Path
 ) -> None:
     """The process is killed as soon as the page has said so: it is on the disk by then, and whole."""
-    site.run(_nobody_tested)
+    site.run(nobody_tested)
     line = Line(site.url)
     kind = browser.browser_type
 
@@ -694,7 +612,7 @@ def _kill_browser_of(profile: Path) -> int:
 
 @pytest.mark.parametrize("language", ["en", "km"])
 def test_the_phones_screens_fit_and_can_be_read(browser: Browser, site: Site, language: str) -> None:
-    site.run(_nobody_tested)
+    site.run(nobody_tested)
     phone = Phone(browser, site, language)
     page = phone.set_up()
     assert page.locator("html").get_attribute("lang") == language

@@ -71,6 +71,24 @@ update student set status = 'left', left_on = '2026-11-20' where id = %(other_st
 -- name: spoil_standing
 -- One child too many in a year.
 update school_standing set children = children + 1 where school_id = %(school)s
+-- name: spoil_held
+-- A school that is kept as held for ever by a mentor.
+update school_held set until_on = 'infinity' where school_id = %(other)s and role = 'mentor' and until_on < 'infinity'
+-- name: lose_held
+-- A school of which nobody knows who holds it.
+delete from school_held where school_id = %(school)s
+-- name: spoil_untested
+-- A school with results that is kept as without.
+insert into school_untested (round_id, school_id) values (%(round)s, %(school)s)
+-- name: invent_visits
+-- A visit of a place that nobody made.
+insert into place_visits (place_id, month, shard, visits, schools, fidelity, rated) values (%(place)s, '2026-11-01', 0, 1, 1, 0, 0)
+-- name: invent_school_visits
+-- A visit of a school that nobody made.
+insert into school_visits (school_id, month, place_id, visits, fidelity, rated) values (%(school)s, '2026-11-01', %(place)s, 1, 0, 0)
+-- name: spoil_schools
+-- A place with a school too many.
+update place_schools set schools = schools + 1 where place_id = %(place)s and shard = (select min(shard) from place_schools where place_id = %(place)s)
 -- name: stand_twice
 -- A child at two places at once.
 insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason, from_number, until_number)
@@ -117,8 +135,8 @@ async def spoil(session: Session, name: str, cast: Cast) -> None:
 async def test_every_school_and_place_is_compared(session: Session, entered: Cast) -> None:
     found = await reconcile(session)
     # two sexes, as results, as children and as seats in two subjects: of 2 schools, 2 districts, the province and the country;
-    # the active children of 2 schools; 8 results; where 3 schools stood
-    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8 + 3, 0, [])
+    # the active children of 2 schools; 8 results; where 3 schools stood; who holds them, in two roles and subjects; the open schools of 4 places
+    assert (found.compared, found.different, found.differences) == (2 * 4 * 6 + 2 + 8 + 3 + 3 * 4 + 4, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -131,6 +149,12 @@ async def test_every_school_and_place_is_compared(session: Session, entered: Cas
         ("invent", "place"),
         ("spoil_seats_of_school", "school"),
         ("spoil_seats_of_place", "place"),
+        ("spoil_held", "school"),
+        ("lose_held", "school"),
+        ("spoil_untested", "school"),
+        ("invent_visits", "place"),
+        ("invent_school_visits", "school"),
+        ("spoil_schools", "place"),
     ],
 )
 async def test_any_wrong_count_is_found_and_put_right(

@@ -125,7 +125,7 @@ SCOPED = [
     each
     for each in EVERY
     if isinstance(each.who, May)
-    and each.who.resource in ("student", "result", "class_sheet")
+    and each.who.resource in ("student", "result", "class_sheet", "search")
     and ("{" in each.path or {"query", "body"} & each.inputs.keys())
 ]
 

@@ -10,6 +10,7 @@ from rightlevel.programme.audit import write_audit
 
 _queries = load_queries(__package__ or "", "reconcile.sql")
 _places = load_queries(__package__ or "", "reconcile_places.sql")
+_work = load_queries(__package__ or "", "reconcile_work.sql")
 MAX_SHOWN = 100
 COMPARISONS = (
     "compare_results",
@@ -23,6 +24,9 @@ COMPARISONS = (
 
 OF_PLACES = ("compare_places", "compare_place_seats", "compare_memberships")
 """The same of places, by where schools stood; and where they stood itself."""
+
+OF_WORK = ("compare_untested", "compare_held", "compare_mentors", "compare_visits", "compare_place_schools")
+"""What is kept so that lists and figures of work don't grow with the country: schools without results, who holds schools, visits by month."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -55,14 +59,20 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     await session.execute(_queries["count_results_again"], {})
     await session.execute(_queries["count_enrolled_again"], {})
     await session.execute(_queries["count_rolls_again"], {})
-    await session.execute(_queries["count_standing_again"], {})
+    for name in ("standing", "untested", "held", "visits"):
+        await session.execute(_queries[f"count_{name}_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})
     return msgspec.structs.replace(found, is_repaired=True)
 
 
 async def _compare(session: Session) -> Reconciliation:
     parts: list[_Comparison] = []
-    for query in [*(_queries[name] for name in COMPARISONS), *(_places[name] for name in OF_PLACES)]:
+    compared = (
+        *(_queries[name] for name in COMPARISONS),
+        *(_places[name] for name in OF_PLACES),
+        *(_work[name] for name in OF_WORK),
+    )
+    for query in compared:
         part = await session.fetch_one(query, {}, into=_Comparison)
         if part is None:
             raise LookupError(f"{query.name} gave no row")

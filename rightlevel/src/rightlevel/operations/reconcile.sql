@@ -1,6 +1,6 @@
 -- name: lock_rows
 -- Nobody writes, moves a school or fixes a round's roll while counts are rewritten. Children before results, as everybody does who writes both.
-lock table school, round, student, result in share row exclusive mode
+lock table school, round, student, result, assignment, visit, planned_visit in share row exclusive mode
 
 -- name: compare_results
 -- Kept result counts of schools beside what the rows say: how many were compared, how many differ, and the first that differ.
@@ -202,7 +202,8 @@ from seen
 
 -- name: empty_counts
 -- Makes room for the counts to be made again.
-truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved, school_standing
+truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved, school_standing,
+    school_untested, school_held, school_visits, place_visits, place_schools
 
 -- name: count_results_again
 -- Every result count of schools and places from the rows. Reads every result once.
@@ -239,3 +240,32 @@ select school_id, school_year_id, count(*)
 from student
 where deleted_at is null and status = 'active'
 group by school_id, school_year_id
+
+-- name: count_untested_again
+-- Which schools have no result in a round, from the counts. Reads every count of schools once.
+insert into school_untested (round_id, school_id)
+select round_id, school_id
+from untested_school
+on conflict do nothing
+
+-- name: count_held_again
+-- Who holds schools longest, from the assignments; and until when mentors of drafts and plans work there. Reads every assignment, draft and plan once.
+with held as (
+    insert into school_held (school_id, subject, role, from_on, until_on)
+    select school_id, subject, role, from_on, until_on
+    from longest_held
+), drafts as (
+    update visit set mentor_until = works_until(mentor_id, school_id, subject) where state = 'draft' and deleted_at is null
+)
+update planned_visit set mentor_until = works_until(mentor_id, school_id, subject) where state = 'planned'
+
+-- name: count_visits_again
+-- Every count of visits and open schools from the rows. Reads every visit and school once.
+select keep_visits(array_agg(v.school_id), array_agg(v.month)), (
+    select add_place_schools(array_agg(s.id), array_agg(s.place_id), array_agg(1))
+    from school s
+    where s.status = 'open' and s.deleted_at is null and not s.is_practice)
+from (
+    select distinct school_id, date_trunc('month', visited_on)::date as month
+    from visit
+    where state = 'submitted' and deleted_at is null) v

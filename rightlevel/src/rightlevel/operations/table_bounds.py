@@ -67,6 +67,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         100,
     ),
     Bound(
+        "person_phone",
+        "a phone on which somebody keeps work, 20 for each person at most",
+        "the one unseen longest for the 21st",
+        "most:rightlevel.programme.accounts.phones.MAX_PHONES",
+        100,
+    ),
+    Bound(
         "audit_entry",
         "every deed and every denied attempt; a minute's same denied attempts are one",
         "months, when the audit of a month is over its time",
@@ -463,6 +470,35 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         500,
     ),
     Bound("place_roll_moved", "the same of seats", "recounting", "place_roll_moved_pkey", 500),
+    Bound(
+        "school_held",
+        "one for each school, subject and role: mentor and teacher",
+        "recounting",
+        "school_held_pkey",
+        20,
+    ),
+    Bound(
+        "school_untested",
+        "one for each school and round without a result, of three rounds a year",
+        "the first result; recounting",
+        "school_untested_pkey",
+        20,
+    ),
+    Bound(
+        "school_visits",
+        "one for each school and month with visits",
+        "recounting",
+        "school_visits_pkey",
+        200,
+    ),
+    Bound(
+        "place_visits",
+        "the same for each place, in 32 parts",
+        "recounting",
+        "place_visits_pkey",
+        200,
+    ),
+    Bound("place_schools", "one for each place, in 32 parts", "recounting", "place_schools_pkey", 20),
 )
 
 

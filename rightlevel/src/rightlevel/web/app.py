@@ -5,12 +5,15 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from importlib import import_module
+from os import PathLike, stat_result
 from pathlib import Path
 from pkgutil import iter_modules
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -55,11 +58,30 @@ def build_app(opening: Opening) -> ContractApp[Actor, Platform]:
     return app
 
 
+@cache
+def lean_script(path: str) -> str:
+    """A script of ours without the lines that only people read: a tenth of what comes over the wire. *Cost*: 300 kB for all of them, once."""
+    lines = (line.strip() for line in Path(path).read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+class _Files(StaticFiles):
+    """Static files, our own scripts lean."""
+
+    def file_response(
+        self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        path = str(full_path)
+        if path.endswith(".js") and not path.endswith(".min.js"):
+            return Response(lean_script(path), status_code, media_type="text/javascript")
+        return super().file_response(full_path, stat_result, scope, status_code)
+
+
 class _Otherwise:
     """Static files, and a friendly page for addresses that lead nowhere."""
 
     def __init__(self) -> None:
-        self._static = GZipMiddleware(StaticFiles(directory=STATIC), minimum_size=1_400, compresslevel=5)
+        self._static = GZipMiddleware(_Files(directory=STATIC), minimum_size=1_400, compresslevel=5)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

@@ -45,7 +45,7 @@ from rightlevel.web.application import (
 from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
 from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
-from rightlevel.web.navigation import ways_of
+from rightlevel.web.navigation import headings_of
 from rightlevel.web.words import WORDS, word
 
 HERE = Path(__file__).parent
@@ -280,7 +280,7 @@ def _context(
         "may": may,
         "path": path,
         "with_query": with_query,
-        "find_ways": partial(ways_of, actor),
+        "find_headings": partial(headings_of, actor),
         "here": with_query_string(path, query),
         "csrf_field": lambda: _hidden("csrf_token", csrf) if csrf else "",
         "write_id": lambda: _hidden("write_id", time_ordered_id()),

@@ -233,6 +233,17 @@ async def test_a_child_is_moved_once_and_with_an_audit_row(
     assert await session.fetch_value(QUERIES["members"], {"student": child}) == 1
 
 
+async def test_a_move_that_was_made_is_made(session: Session, cast: Cast, clock: StandingClock) -> None:
+    """A phone whose answer was lost weeks ago sends it again: its receipt is gone by then."""
+    await in_use(session, cast, clock)
+    ids, child = await group_ids(session, cast, clock), cast.students_a[0]
+    for _ in range(2):
+        made = await move_child(session, cast.teacher, child, from_group=ids[1], to_group=ids[2], clock=LATER)
+        assert made.id == ids[2]
+    assert await session.fetch_value(QUERIES["audit"], {"action": "move", "resource": "group"}) == 1
+    assert await session.fetch_value(QUERIES["members"], {"student": child}) == 1
+
+
 async def test_no_child_is_in_two_groups_of_a_subject(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 from people import NOW, Cast
 
@@ -11,10 +12,11 @@ from flatwater.clock import StandingClock
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Forbidden, Invalid
 from rightlevel.programme.groups import NewGrouping, accept_groups, propose_groups
-from rightlevel.programme.packs import MOST_SCHOOLS, actions, read_pack
+from rightlevel.programme.packs import MOST_SCHOOLS, PackDeeds, actions, read_pack
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.results import ResultWrite, enter_results
 from rightlevel.programme.verification import NewDraw, draw_sample
+from rightlevel.programme.visits import VisitWrite, save_visit
 
 pytestmark = pytest.mark.anyio
 TODAY = NOW.date()
@@ -86,14 +88,58 @@ async def test_a_pack_is_bounded_and_says_what_is_left_out(
     assert (len(pack.children), pack.is_cut) == (3, True)
 
 
-async def test_a_pack_holds_the_groups_that_its_owner_leads(
-    session: Session, cast: Cast, clock: StandingClock
-) -> None:
+async def grouped(session: Session, cast: Cast, clock: StandingClock) -> None:
+    """Two children of the teacher's group, of whom one reads words."""
     await with_result(session, cast, cast.teacher, 0, "language", "beginner")
     wish = NewGrouping(cast.school_a, "language", 3, 5, teacher_ids=[cast.teacher.person_id])
     proposal = await propose_groups(session, cast.teacher, wish, clock)
     await accept_groups(session, cast.teacher, proposal.id, proposal.version, clock)
+
+
+async def test_a_pack_holds_the_groups_of_its_owners_schools(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    await grouped(session, cast, clock)
     (group,) = (await read_pack(session, cast.teacher, clock)).groups
-    assert [each.name for each in group.members] == ["Bopha"]
-    assert group.levels == ["beginner", "letter"]
-    assert (await read_pack(session, cast.mentor, clock)).groups == []
+    assert [(each.name, each.level) for each in group.members] == [("Bopha", "beginner")]
+    assert (group.levels, group.is_led) == (["beginner", "letter"], True)
+    (theirs,) = (await read_pack(session, cast.mentor, clock)).groups
+    assert ([each.name for each in theirs.members], theirs.is_led) == (["Bopha"], False)
+    assert (await read_pack(session, cast.teacher_elsewhere, clock)).groups == []
+
+
+async def test_what_was_recorded_of_a_drawn_child_lies_nowhere_in_a_mentors_pack(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    await grouped(session, cast, clock)
+    await draw_sample(
+        session, cast.coordinator, NewDraw(cast.round, "language", school_id=cast.school_a, seed=1), clock
+    )
+    pack = await read_pack(session, cast.mentor, clock)
+    (retest,) = pack.retests
+    assert (retest.name, retest.school_id, retest.subject) == ("Bopha", cast.school_a, "language")
+    (group,) = pack.groups  # a band of levels would say it as well
+    assert (group.members, group.hidden) == ([], 1)
+    without_rules = msgspec.structs.replace(pack, tools=[], forms=[])
+    told = msgspec.to_builtins(without_rules)
+    del told["rules"], told["groups"]
+    assert "beginner" not in str(told)
+    theirs = await read_pack(session, cast.teacher, clock)
+    assert (theirs.retests, [each.name for each in theirs.groups[0].members]) == ([], ["Bopha"])
+
+
+async def test_who_visits_schools_has_the_form_and_their_own_drafts_along(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    write = VisitWrite(str(uuid4()), str(uuid4()), cast.school_a, "language", TODAY)
+    saved = await save_visit(session, cast.mentor, write, clock)
+    pack = await read_pack(session, cast.mentor, clock)
+    assert [(each.id, each.version) for each in pack.visits] == [(saved.visit.id, 1)]
+    assert [each.id for each in pack.forms] == [saved.visit.form_version_id]
+    assert pack.forms[0].rules["sections"]
+    assert [each.name for each in pack.schools[0].teachers] == ["Teacher"]
+    assert pack.may == PackDeeds(visit=True, retest=True, group=False, child=True)
+    for who in (cast.teacher, cast.mentor_elsewhere):
+        pack = await read_pack(session, who, clock)
+        assert pack.visits == []
+    assert (await read_pack(session, cast.teacher, clock)).forms == []

@@ -10,7 +10,10 @@ import pytest
 from fill_school import fill_school, ground
 from serving import DEADLINE_S, NewDatabase, Served, serving
 
+from rightlevel.programme.permissions import may
+from rightlevel.web.app import STATIC
 from rightlevel.web.home.pages import WHERE
+from rightlevel.web.navigation import LEADING, WAYS, headings_of
 
 pytestmark = pytest.mark.anyio
 LINE = re.compile(r'<a class="to-do( first)?" href="([^"]+)">.*?<strong>([^<]+)</strong>', re.S)
@@ -63,14 +66,74 @@ async def test_schools_without_results_are_listed_behind_their_count(full: Serve
     assert "Beta School" in lacking.text
 
 
-async def test_a_phones_first_four_are_what_the_role_uses_most(full: Served) -> None:
-    wanted = {
-        "teacher": ["/", "/students", "/groups", "/figures"],
-        "mentor": ["/", "/next-week", "/verification", "/figures"],
-        "coordinator": ["/", "/schools", "/students", "/visits"],
-    }
-    for role, hrefs in wanted.items():
-        async with full.client(role, by="cookie") as client:
-            page = (await client.get("/account")).text
-        bar = page[page.index('<nav class="ways"') : page.index("</nav>")]
-        assert re.findall(r'<li><a href="([^"]+)"', bar)[:4] == hrefs, role
+HEADINGS = {
+    "teacher": ["/", "/students", "/groups", "/figures", "More"],
+    "mentor": ["/", "/next-week", "/verification", "/figures", "More"],
+    "viewer": ["/", "/figures", "/schools", "/rounds", "/account"],
+    "coordinator": ["/", "/schools", "/rounds", "/figures", "/people"],
+    "admin": ["/", "/schools", "/rounds", "/figures", "/people"],
+}
+ENTRY = re.compile(r'<li(?: class="on-phone")?><a href="([^"]+)"|<summary>.*?<span>(\w+)</span>', re.S)
+
+
+def bar_of(page: str) -> str:
+    return page[page.index('<nav class="ways"') : page.index("</nav>")]
+
+
+@pytest.mark.parametrize("role", HEADINGS)
+async def test_a_phones_bar_has_the_headings_of_the_role(full: Served, role: str) -> None:
+    async with full.client(role, by="cookie") as client:
+        bar = bar_of((await client.get("/account")).text)
+    folded = re.sub(
+        r'<details>.*?</details>|<li class="on-desk.*?</ul></li>|<li class="on-desk">.*?</li>',
+        _named,
+        bar,
+        flags=re.S,
+    )
+    headings = [href or name for href, name in ENTRY.findall(folded)]
+    assert headings[:5] == HEADINGS[role]
+    assert len(headings) <= 5
+
+
+def _named(match: re.Match[str]) -> str:
+    summary = re.search(r"<summary>.*?</summary>", match[0], re.S)
+    return summary[0] if summary else ""
+
+
+@pytest.mark.parametrize("role", HEADINGS)
+async def test_every_page_of_the_bar_opens_and_all_that_a_role_may_open_is_in_it(
+    full: Served, role: str
+) -> None:
+    actor = getattr(full.cast, role)
+    held = [way.href for heading in headings_of(actor) for way in heading.ways]
+    assert sorted(held) == sorted({way.href for way in WAYS if may(actor, way.action, way.resource)})
+    async with full.client(role, by="cookie") as client:
+        shown = set(re.findall(r'<a href="([^"]+)"', bar_of((await client.get("/account")).text)))
+        assert shown == set(held)
+        for href in held:
+            page = await client.get(href)
+            assert page.status_code == 200, href
+            assert bar_of(page.text).count('aria-current="page"') >= 1, href
+
+
+async def test_what_is_inside_a_heading_stands_above_its_pages(full: Served) -> None:
+    async with full.client("coordinator", by="cookie") as client:
+        page = (await client.get("/verification")).text
+        alone = (await client.get("/figures")).text
+    inside = page[page.index('<nav class="inside"') :]
+    inside = inside[: inside.index("</nav>")]
+    assert {"/rounds", "/verification", "/visits", "/groups"} <= set(re.findall(r'href="([^"]+)"', inside))
+    assert re.findall(r'href="([^"]+)" aria-current="page"', inside) == ["/verification"]
+    assert '<nav class="inside"' not in alone, "nothing else is inside it"
+
+
+def test_each_idea_has_a_symbol_of_its_own() -> None:
+    icons = [way.icon for way in WAYS]
+    assert len(set(icons)) == len(icons)
+    own = {way.icon: way.name for way in WAYS}
+    for name, icon, hrefs in LEADING:
+        assert own.get(icon, name) == name, "a heading with an entry's symbol has its name"
+        assert hrefs
+    drawn = re.findall(r'<symbol id="(\w+)"', (STATIC / "icons.svg").read_text("utf-8"))
+    assert len(set(drawn)) == len(drawn)
+    assert {*icons, *(icon for _, icon, _ in LEADING), *(icon for icon, _ in WHERE.values())} <= set(drawn)

@@ -2,34 +2,32 @@
 -- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_by_person.
 select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
     s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources,
-    z.chosen as time_zone, z.country
---? scope:     , h.schools, h.subjects, h.classes
+    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
---? scope: left join lateral (
---? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
---? scope:         array_agg(a.class_id order by a.id) as classes
---? scope:     from assignment a
---? scope:     where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
---? scope: ) h on true
+left join lateral (
+    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+        array_agg(a.class_id order by a.id) as classes
+    from assignment a
+    where %(reads_held)s and a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+) h on true
 where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_at > %(idle_since)s
 
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
 select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
     '' as pending, false as is_by_pin, t.may_write, t.resources,
-    z.chosen as time_zone, z.country
---? scope:     , h.schools, h.subjects, h.classes
+    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
---? scope: left join lateral (
---? scope:     select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
---? scope:         array_agg(a.class_id order by a.id) as classes
---? scope:     from assignment a
---? scope:     where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
---? scope: ) h on true
+left join lateral (
+    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+        array_agg(a.class_id order by a.id) as classes
+    from assignment a
+    where %(reads_held)s and a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+) h on true
 where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at is null
 
 -- name: held_by
@@ -171,14 +169,14 @@ where username = %(username)s and deleted_at is null
 
 -- name: list_people
 -- Accounts by name. Served by person_by_name.
+--! plan each time
 select id, username, email, display_name, role, language, is_active, version, deleted_at is not null as is_deleted
 from person
 where true
---? live: and deleted_at is null
---? deleted: and deleted_at is not null
---? by_role: and role = %(role)s::role
---? by_search: and (lower(display_name) like %(search)s or username like %(search)s)
---? after: and (lower(display_name), id) > (%(after_name)s, %(after_id)s)
+    and (deleted_at is not null) = %(deleted)s::boolean
+    and (role = %(role)s::role or %(role)s::role is null)
+    and (lower(display_name) like %(search)s::text or username like %(search)s or %(search)s is null)
+    and ((lower(display_name), id) > (%(after_name)s::text, %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by lower(display_name), id
 limit %(rows)s
 

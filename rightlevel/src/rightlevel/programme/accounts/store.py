@@ -20,7 +20,6 @@ from rightlevel.programme.time_zone import ProgrammeClock
 _queries = load_queries(__package__ or "")
 _actor_by_session = _queries["actor_by_session"]
 _actor_by_token = _queries["actor_by_token"]
-_SCOPED = {query: query.plus("scope") for query in (_actor_by_session, _actor_by_token)}
 
 _EVERYTHING = Scope(is_everything=True)
 NOTHING = Scope()
@@ -43,7 +42,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Who(msgspec.Struct, frozen=True):
-    """Who holds a session or token, without what is assigned to them."""
+    """Who holds a session or token, and what is assigned to them if that was asked for."""
 
     id: int
     role: str
@@ -58,9 +57,6 @@ class Who(msgspec.Struct, frozen=True):
     resources: tuple[str, ...] | None
     time_zone: str | None
     country: str | None
-
-
-class _ActorRow(Who, frozen=True):
     schools: list[int] | None
     subjects: list[str] | None
     classes: list[int | None] | None
@@ -113,18 +109,16 @@ async def _actor(
     *,
     scopes: HeldBy | None,
 ) -> Actor | None:
-    values = {**known, "now": clock.now(), "today": today(clock)}
-    if scopes is None or session.is_writing:
-        row = await session.fetch_one(_SCOPED[query], values, into=_ActorRow)
-        if row is None:
-            return None
-        if clock.is_news(row.time_zone, row.country):
-            return await _actor(session, query, known, clock, address, scopes=scopes)
-        return _actor_of(row, address, _scope(row))
+    reads_held = scopes is None or session.is_writing
+    values = {**known, "now": clock.now(), "today": today(clock), "reads_held": reads_held}
     who = await session.fetch_one(query, values, into=Who)
     if who is None:
         return None
-    clock.is_news(who.time_zone, who.country)
+    is_another_day = clock.is_news(who.time_zone, who.country)
+    if scopes is None or session.is_writing:
+        if is_another_day:
+            return await _actor(session, query, known, clock, address, scopes=scopes)
+        return _actor_of(who, address, _scope(who))
     if who.role in EVERYWHERE:
         return _actor_of(who, address, _EVERYTHING)
     held = await scopes.held_by(session, who.id)
@@ -152,7 +146,7 @@ EVERYWHERE = frozenset({"admin", "coordinator", "viewer"})
 """Leaders and viewers reach every school (what of it, the permission table says); field staff what is assigned."""
 
 
-def _scope(row: _ActorRow) -> Scope:
+def _scope(row: Who) -> Scope:
     if row.role in EVERYWHERE:
         return _EVERYTHING
     if not row.schools:
@@ -321,19 +315,16 @@ async def page_of_people(
     session: Session, page: PageRequest, *, role: str | None, search: str | None, deleted: bool
 ) -> Page[Person]:
     after = page.key(tuple[str, int])
-    parts = ["deleted" if deleted else "live"]
-    parts += ["by_role"] if role else []
-    parts += ["by_search"] if search else []
-    parts += ["after"] if after else []
     name, number = after or (None, None)
     values = {
-        "role": role,
-        "search": f"{_like(search or '')}%",
+        "deleted": deleted,
+        "role": role or None,
+        "search": f"{_like(search)}%" if search else None,
         "after_name": name,
         "after_id": number,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_query("list_people").plus(*parts), values, into=Person)
+    rows = await session.fetch_all(_query("list_people"), values, into=Person)
     return page_of(rows, page, lambda row: (row.display_name.lower(), row.id))
 
 

@@ -30,21 +30,15 @@ async def page_of_assignments(
     today: date,
 ) -> Page[Assignment]:
     after = page.key(tuple[int])
-    parts = {
-        "by_person": person_id is not None,
-        "by_school": school_id is not None,
-        "after": after is not None,
-    }
-    wanted = parts if state is None else {state: True, **parts}
     values = {
+        "state": state,
         "today": today,
         "person_id": person_id,
         "school_id": school_id,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_assignments"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = await session.fetch_all(query, values, into=Assignment)
+    rows = await session.fetch_all(_queries["list_assignments"], values, into=Assignment)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -93,7 +87,6 @@ async def page_of_schools_without(
     session: Session, page: PageRequest, *, role: str, subject: str, place_id: int | None, today: date
 ) -> Page[SchoolWithout]:
     after = page.key(tuple[int])
-    parts = [*(["by_place"] if place_id is not None else []), *(["after"] if after else [])]
     values = {
         "role": role,
         "subject": subject,
@@ -102,5 +95,5 @@ async def page_of_schools_without(
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["schools_without"].plus(*parts), values, into=SchoolWithout)
+    rows = await session.fetch_all(_queries["schools_without"], values, into=SchoolWithout)
     return page_of(rows, page, lambda row: (row.school_id,))

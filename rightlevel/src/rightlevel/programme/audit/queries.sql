@@ -57,48 +57,51 @@ set times = a.times + 1, last_at = excluded.last_at
 -- The newest entries first, after a given one, of every month together. By whom, of what and when is found in an index and its order; what else is
 -- asked for is looked for among so many of those. Served by each month's primary key, audit_entry_by_person, audit_entry_by_kind,
 -- audit_entry_by_resource and audit_entry_denied.
+--! plan each time
 select a.id, a.at, p.username, a.role, a.action, a.resource, a.resource_id, a.outcome, a.before, a.after, a.reason, a.address,
     a.times, a.last_at
 from (
     select e.id, e.at, e.person_id, e.role, e.action, e.resource, e.resource_id, e.outcome, e.before, e.after, e.reason, e.address, e.times, e.last_at
     from audit_entry e
     where true
-    --? after: and e.id < %(after)s
-    --? by_people: and e.person_id = any(%(person_ids)s::bigint[])
-    --? by_person: and e.person_id = %(person_id)s
-    --? by_resource: and e.resource = %(resource)s
-    --? by_resource_id: and e.resource_id = %(resource_id)s
-    --? not_done: and e.outcome <> 'done'
-    --? since: and e.at >= %(since)s
-    --? until: and e.at < %(until)s
+        and (e.id < %(after)s::bigint or %(after)s::bigint is null)
+        and (e.person_id = any(%(person_ids)s::bigint[]) or %(person_ids)s::bigint[] is null)
+        and (e.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
+        and (e.resource = %(resource)s::text or %(resource)s::text is null)
+        and (e.resource_id = %(pair_id)s::text or %(pair_id)s::text is null)
+        and (e.outcome <> 'done' or not %(not_done)s::boolean)
+        and (e.at >= %(since)s::timestamptz or %(since)s::timestamptz is null)
+        and (e.at < %(until)s::timestamptz or %(until)s::timestamptz is null)
     order by e.id desc
     limit %(looked)s
 ) a
 left join person p on p.id = a.person_id
 where true
---? of_resource_id: and a.resource_id = %(resource_id)s
---? of_outcome: and a.outcome = %(outcome)s
---? of_action: and a.action = %(action)s
---? of_text: and concat_ws(' ', a.action, a.resource, a.resource_id, p.username, p.display_name, a.reason, a.address, a.before::text, a.after::text)
---? of_text:     ilike %(text)s
+    and (a.resource_id = %(resource_id)s::text or %(resource_id)s::text is null)
+    and (a.outcome = %(outcome)s::text or %(outcome)s::text is null)
+    and (a.action = %(action)s::text or %(action)s::text is null)
+    and (%(text)s::text is null
+        or concat_ws(' ', a.action, a.resource, a.resource_id, p.username, p.display_name, a.reason, a.address, a.before::text, a.after::text)
+            ilike %(text)s)
 order by a.id desc
 limit %(rows)s
 
 -- name: looked_to
 -- How far back list_audit looked: the last of so many entries; null where there were fewer. Served by the same indexes.
+--! plan each time
 select min(a.id) as id
 from (
     select e.id
     from audit_entry e
     where true
-    --? after: and e.id < %(after)s
-    --? by_people: and e.person_id = any(%(person_ids)s::bigint[])
-    --? by_person: and e.person_id = %(person_id)s
-    --? by_resource: and e.resource = %(resource)s
-    --? by_resource_id: and e.resource_id = %(resource_id)s
-    --? not_done: and e.outcome <> 'done'
-    --? since: and e.at >= %(since)s
-    --? until: and e.at < %(until)s
+        and (e.id < %(after)s::bigint or %(after)s::bigint is null)
+        and (e.person_id = any(%(person_ids)s::bigint[]) or %(person_ids)s::bigint[] is null)
+        and (e.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
+        and (e.resource = %(resource)s::text or %(resource)s::text is null)
+        and (e.resource_id = %(pair_id)s::text or %(pair_id)s::text is null)
+        and (e.outcome <> 'done' or not %(not_done)s::boolean)
+        and (e.at >= %(since)s::timestamptz or %(since)s::timestamptz is null)
+        and (e.at < %(until)s::timestamptz or %(until)s::timestamptz is null)
     order by e.id desc
     limit %(looked)s
 ) a

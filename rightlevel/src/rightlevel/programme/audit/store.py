@@ -98,38 +98,25 @@ async def list_audit(session: Session, page: PageRequest, wanted: AuditFilter) -
         if not person_ids:
             return Page([])
     is_pair = wanted.resource is not None and wanted.resource_id is not None
-    found_by = {
-        "after": after is not None,
-        "by_person": wanted.person_id is not None,
-        "by_people": person_ids is not None,
-        "by_resource": wanted.resource is not None,
-        "by_resource_id": is_pair,
-        "not_done": wanted.outcome not in (None, "done"),
-        "since": since is not None,
-        "until": until is not None,
-    }
-    looked_for = {
-        "of_resource_id": wanted.resource_id is not None and not is_pair,
-        "of_outcome": wanted.outcome is not None,
-        "of_action": wanted.action is not None,
-        "of_text": wanted.text is not None,
-    }
-    parts = [part for part, is_asked in found_by.items() if is_asked]
-    more = [part for part, is_asked in looked_for.items() if is_asked]
+    is_looked_for = (wanted.resource_id is not None and not is_pair) or any(
+        each is not None for each in (wanted.outcome, wanted.action, wanted.text)
+    )
     values = {
         **msgspec.structs.asdict(wanted),
         "after": after[0] if after else None,
         "person_ids": person_ids,
         "since": since,
         "until": until,
-        "text": f"%{like_text(wanted.text or '')}%",
+        "pair_id": wanted.resource_id if is_pair else None,
+        "not_done": wanted.outcome not in (None, "done"),
+        "text": None if wanted.text is None else f"%{like_text(wanted.text)}%",
         "rows": page.rows_to_ask,
-        "looked": LOOKED_THROUGH if more else page.rows_to_ask,
+        "looked": LOOKED_THROUGH if is_looked_for else page.rows_to_ask,
     }
-    rows = await session.fetch_all(_list.plus(*parts, *more), values, into=AuditEntry)
-    if not more or len(rows) == page.rows_to_ask:
+    rows = await session.fetch_all(_list, values, into=AuditEntry)
+    if not is_looked_for or len(rows) == page.rows_to_ask:
         return page_of(rows, page, lambda entry: (entry.id,))
-    looked_to = await session.fetch_one(_queries["looked_to"].plus(*parts), values, into=_Id)
+    looked_to = await session.fetch_one(_queries["looked_to"], values, into=_Id)
     return Page(rows, write_cursor((looked_to.id,)) if looked_to else None)
 
 

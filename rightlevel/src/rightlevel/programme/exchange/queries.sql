@@ -281,7 +281,7 @@ on conflict on constraint class_is_unique do nothing
 
 -- name: match_students
 -- Finds the children that are already there and whether the file changes them. Served by student_code_is_unique_in_its_school.
--- A child keeps its class while the file names none and the grade stays.
+-- A child keeps its class while the file names none and the grade stays. What differs in a column that the file doesn't map is no difference.
 insert into matched_student (row_number, student_id, class_id, is_changed, is_moved)
 select m.row_number, m.student_id, m.class_id, m.moves or m.differs or m.class_id is distinct from m.class_now,
     m.moves or m.class_id is distinct from m.class_now
@@ -289,13 +289,12 @@ from (
     select s.row_number, st.id as student_id, st.class_id as class_now,
         case when s.section is not null then c.id
             when now_in.grade = s.grade and now_in.school_year_id = s.school_year_id
---? section: and now_in.section = ''
+                and (now_in.section = '' or not 'section' = any(%(columns)s::text[]))
             then now_in.id end as class_id,
         st.sex <> s.sex or st.grade <> s.grade or st.school_year_id <> s.school_year_id as moves,
         st.name <> s.name
---? birth_on: or st.birth_on is distinct from s.birth_on
---? age: or st.age is distinct from s.age
-        as differs
+            or ('birth_on' = any(%(columns)s::text[]) and st.birth_on is distinct from s.birth_on)
+            or ('age' = any(%(columns)s::text[]) and st.age is distinct from s.age) as differs
     from staged_student s
     join school sc on sc.code = s.school_code
     join student st on st.school_id = sc.id and lower(st.code) = lower(s.code) and st.deleted_at is null
@@ -330,14 +329,10 @@ from years y
 -- Writes into the audit which children the file changes, and how: everything but names.
 insert into audit_entry (person_id, role, action, resource, resource_id, outcome, before, after, reason, address)
 select %(person_id)s, %(role)s::role, 'import', 'student', st.id::text, 'done',
-    jsonb_build_object('version', st.version, 'sex', st.sex, 'grade', st.grade, 'class_id', st.class_id, 'school_year_id', st.school_year_id
---? birth_on: , 'birth_on', st.birth_on
---? age: , 'age', st.age
-    ),
-    jsonb_build_object('version', st.version + 1, 'sex', s.sex, 'grade', s.grade, 'class_id', m.class_id, 'school_year_id', s.school_year_id
---? birth_on: , 'birth_on', s.birth_on
---? age: , 'age', s.age
-    ), %(filename)s, %(address)s
+    jsonb_build_object('version', st.version, 'sex', st.sex, 'grade', st.grade, 'class_id', st.class_id, 'school_year_id', st.school_year_id) || case when 'birth_on' = any(%(columns)s::text[]) then jsonb_build_object('birth_on', st.birth_on) else '{}' end
+        || case when 'age' = any(%(columns)s::text[]) then jsonb_build_object('age', st.age) else '{}' end,
+    jsonb_build_object('version', st.version + 1, 'sex', s.sex, 'grade', s.grade, 'class_id', m.class_id, 'school_year_id', s.school_year_id) || case when 'birth_on' = any(%(columns)s::text[]) then jsonb_build_object('birth_on', s.birth_on) else '{}' end
+        || case when 'age' = any(%(columns)s::text[]) then jsonb_build_object('age', s.age) else '{}' end, %(filename)s, %(address)s
 from matched_student m
 join staged_student s on s.row_number = m.row_number
 join student st on st.id = m.student_id
@@ -348,8 +343,8 @@ where m.is_changed and m.row_number > %(after)s and m.row_number <= %(up_to)s
 -- Changes the children that differ from the file; a mapped column is taken as it is, its blanks included.
 update student st
 set name = s.name, name_key = s.name_key, sex = s.sex, grade = s.grade, school_year_id = s.school_year_id,
---? birth_on: birth_on = s.birth_on,
---? age: age = s.age,
+    birth_on = case when 'birth_on' = any(%(columns)s::text[]) then s.birth_on else st.birth_on end,
+    age = case when 'age' = any(%(columns)s::text[]) then s.age else st.age end,
     class_id = m.class_id, version = st.version + 1, changed_at = %(now)s
 from matched_student m
 join staged_student s on s.row_number = m.row_number
@@ -619,16 +614,25 @@ kept as (
     from found order by row_number limit %(most)s)
 select count(*) as faults from found
 
+-- name: keep_unmapped
+-- What the file doesn't say of schools that are there stays as it is: columns that it doesn't map. Served by school_code_is_unique.
+update staged_school s
+set name_latin = case when 'name_latin' = any(%(columns)s::text[]) then s.name_latin else sc.name_latin end,
+    ownership = case when 'ownership' = any(%(columns)s::text[]) then s.ownership else sc.ownership end,
+    area = case when 'area' = any(%(columns)s::text[]) then s.area else sc.area end,
+    latitude = case when 'latitude' = any(%(columns)s::text[]) then s.latitude else sc.latitude end,
+    longitude = case when 'latitude' = any(%(columns)s::text[]) then s.longitude else sc.longitude end,
+    is_practice = case when 'is_practice' = any(%(columns)s::text[]) then s.is_practice else sc.is_practice end,
+    status = case when 'status' = any(%(columns)s::text[]) then s.status else sc.status end
+from school sc
+where sc.code = s.code
+
 -- name: match_schools
 -- Finds the schools that are already there and whether the file changes them. Served by school_code_is_unique.
 insert into matched_school (row_number, school_id, is_moved, is_changed)
-select s.row_number, sc.id, sc.place_id <> p.place_id, sc.name_local <> s.name_local or sc.place_id <> p.place_id
---? name_latin: or sc.name_latin <> s.name_latin
---? ownership: or sc.ownership is distinct from s.ownership
---? area: or sc.area is distinct from s.area
---? latitude: or sc.latitude is distinct from s.latitude or sc.longitude is distinct from s.longitude
---? is_practice: or sc.is_practice <> s.is_practice
---? status: or sc.status <> s.status
+select s.row_number, sc.id, sc.place_id <> p.place_id, (sc.name_local, sc.place_id, sc.name_latin, sc.ownership, sc.area, sc.latitude,
+        sc.longitude, sc.is_practice, sc.status)
+    is distinct from (s.name_local, p.place_id, s.name_latin, s.ownership, s.area, s.latitude, s.longitude, s.is_practice, s.status)
 from staged_school s
 join staged_path p on p.path = s.path
 join school sc on sc.code = s.code
@@ -663,22 +667,10 @@ select %(person_id)s, %(role)s::role, 'import', 'school', e.school_id::text, 'do
     e.why, %(address)s
 from (
     select m.school_id, case when m.is_moved then s.reason else %(filename)s end as why,
-        jsonb_build_object('name_local', sc.name_local, 'place_id', sc.place_id
---? name_latin: , 'name_latin', sc.name_latin
---? ownership: , 'ownership', sc.ownership
---? area: , 'area', sc.area
---? latitude: , 'latitude', sc.latitude, 'longitude', sc.longitude
---? is_practice: , 'is_practice', sc.is_practice
---? status: , 'status', sc.status
-        ) as before,
-        jsonb_build_object('name_local', s.name_local, 'place_id', p.place_id, 'import_run', %(run_id)s::text
---? name_latin: , 'name_latin', s.name_latin
---? ownership: , 'ownership', s.ownership
---? area: , 'area', s.area
---? latitude: , 'latitude', s.latitude, 'longitude', s.longitude
---? is_practice: , 'is_practice', s.is_practice
---? status: , 'status', s.status
-        ) as after
+        jsonb_build_object('name_local', sc.name_local, 'place_id', sc.place_id, 'name_latin', sc.name_latin, 'ownership', sc.ownership,
+            'area', sc.area, 'latitude', sc.latitude, 'longitude', sc.longitude, 'is_practice', sc.is_practice, 'status', sc.status) as before,
+        jsonb_build_object('name_local', s.name_local, 'place_id', p.place_id, 'import_run', %(run_id)s::text, 'name_latin', s.name_latin, 'ownership', s.ownership,
+            'area', s.area, 'latitude', s.latitude, 'longitude', s.longitude, 'is_practice', s.is_practice, 'status', s.status) as after
     from matched_school m
     join staged_school s on s.row_number = m.row_number
     join staged_path p on p.path = s.path
@@ -689,12 +681,13 @@ from (
 -- Changes the schools that differ from the file; a mapped column is taken as it is, its blanks included.
 update school sc
 set name_local = s.name_local, place_id = p.place_id,
---? name_latin: name_latin = s.name_latin,
---? ownership: ownership = s.ownership,
---? area: area = s.area,
---? latitude: latitude = s.latitude, longitude = s.longitude,
---? is_practice: is_practice = s.is_practice,
---? status: status = s.status,
+    name_latin = case when 'name_latin' = any(%(columns)s::text[]) then s.name_latin else sc.name_latin end,
+    ownership = case when 'ownership' = any(%(columns)s::text[]) then s.ownership else sc.ownership end,
+    area = case when 'area' = any(%(columns)s::text[]) then s.area else sc.area end,
+    latitude = case when 'latitude' = any(%(columns)s::text[]) then s.latitude else sc.latitude end,
+    longitude = case when 'latitude' = any(%(columns)s::text[]) then s.longitude else sc.longitude end,
+    is_practice = case when 'is_practice' = any(%(columns)s::text[]) then s.is_practice else sc.is_practice end,
+    status = case when 'status' = any(%(columns)s::text[]) then s.status else sc.status end,
     version = sc.version + 1
 from matched_school m
 join staged_school s on s.row_number = m.row_number

@@ -35,10 +35,6 @@ _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
     "students": ("make_staged_student", "make_matched_student"),
     "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
 }
-_OPTIONAL: Final[dict[Kind, tuple[str, ...]]] = {
-    "students": ("birth_on", "age"),
-    "schools": ("name_latin", "ownership", "area", "latitude", "is_practice", "status"),
-}
 
 
 class _SchoolYear(msgspec.Struct, frozen=True):
@@ -235,12 +231,13 @@ async def apply_schools(
         if await session.execute(_queries["create_places"], audited | at):
             attach = _queries["attach_created_places"].plus("below" if level else "root")
             await session.execute(attach, at)
-    parts = [name for name in _OPTIONAL["schools"] if name in mapped]
-    await session.execute(_queries["match_schools"].plus(*parts), {})
+    columns = {"columns": sorted(mapped)}
+    await session.execute(_queries["keep_unmapped"], columns)
+    await session.execute(_queries["match_schools"], {})
     moved = await session.fetch_value(_queries["count_school_moves"], {})
     await session.execute(_queries["say_who_moves"], {"person_id": audited["person_id"], "now": now})
-    await session.execute(_queries["audit_school_changes"].plus(*parts), audited)
-    changed = await session.execute(_queries["change_schools"].plus(*parts), {})
+    await session.execute(_queries["audit_school_changes"], audited)
+    changed = await session.execute(_queries["change_schools"], columns)
     if moved:
         await session.execute(_queries["say_why_moved"], {})
     return Saved(await session.execute(_queries["add_schools"], audited), changed, moved)
@@ -253,20 +250,19 @@ async def apply_students(
 
     `audited`: who imports (person_id, role, address), by which run, and the file's name.
     """
-    parts = [name for name in _OPTIONAL["students"] if name in mapped]
+    columns = {"columns": sorted(mapped)}
     if "section" in mapped:
         await session.execute(_queries["create_classes"], {})
-    matching = [*parts, "section"] if "section" in mapped else parts
-    matched = await session.execute(_queries["match_students"].plus(*matching), {})
+    matched = await session.execute(_queries["match_students"], columns)
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
     moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves) if matched else None
     added = changed = 0
     for after in range(0, last, ROWS_PER_STATEMENT):
-        some = audited | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
+        some = audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
         if matched:
-            await session.execute(_queries["audit_changes"].plus(*parts), some)
-            changed += await session.execute(_queries["change_students"].plus(*parts), some)
+            await session.execute(_queries["audit_changes"], some)
+            changed += await session.execute(_queries["change_students"], some)
         added += await session.fetch_value(_queries["add_students"], some)
     if moves is None:
         return Saved(added, changed)

@@ -121,34 +121,22 @@ def _by_schools(asked: FigureQuery, scope: Scope) -> bool:
     return asked.school_id is not None or not scope.is_everything
 
 
-def _filters(asked: FigureQuery, scope: Scope) -> list[str]:
-    parts = _cells(asked)
-    is_in_place = asked.place_id is not None and asked.school_id is None
-    if _by_schools(asked, scope):
-        parts += [_in_place(asked)] if is_in_place else []
-        parts += ["by_school"] if asked.school_id is not None else []
-        parts += [] if scope.is_everything else ["in_scope"]
-    else:
-        parts += [asked.boundaries, "by_place" if is_in_place else "everywhere"]
-    return parts
-
-
-def _cells(asked: FigureQuery) -> list[str]:
-    return [f"by_{name}" for name in ("grade", "sex") if getattr(asked, name) is not None]
-
-
-def _in_place(asked: FigureQuery) -> str:
-    return "now_in_place" if asked.boundaries == "today" else "then_in_place"
-
-
 def _values(asked: FigureQuery, subject: Subject, scope: Scope) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(asked), "scope_schools": scope.schools(subject)}
+    """What the statements are asked with; null is what isn't asked for."""
+    own = None if scope.is_everything else scope.schools(subject)
+    schools = own or []
+    if asked.school_id is not None:
+        schools = [asked.school_id] if own is None or asked.school_id in own else []
+    return {
+        **msgspec.structs.asdict(asked),
+        "school_ids": schools,
+        "own_schools": own,
+        "in_place": asked.place_id if asked.school_id is None else None,
+    }
 
 
 async def read_counts(session: Session, asked: FigureQuery, subject: Subject, scope: Scope) -> Counts:
-    query = _queries["school_figures" if _by_schools(asked, scope) else "place_figures"].plus(
-        *_filters(asked, scope)
-    )
+    query = _queries["school_figures" if _by_schools(asked, scope) else "place_figures"]
     return await session.fetch_one(query, _values(asked, subject, scope), into=Counts) or NOTHING
 
 
@@ -156,9 +144,8 @@ async def read_slices(
     session: Session, asked: FigureQuery, subject: Subject, scope: Scope, *, by: str
 ) -> list[Slice]:
     query = _queries["school_breakdown" if _by_schools(asked, scope) else "place_breakdown"]
-    rows = await session.fetch_all(
-        query.plus(f"of_{by}", *_filters(asked, scope)), _values(asked, subject, scope), into=_KeyedCounts
-    )
+    values = _values(asked, subject, scope) | {"by": by}
+    rows = await session.fetch_all(query, values, into=_KeyedCounts)
     return [Slice(str(row.key), row.label, figures_of(_counts(row), subject)) for row in rows]
 
 
@@ -166,14 +153,6 @@ async def page_below(
     session: Session, asked: FigureQuery, subject: Subject, scope: Scope, page: PageRequest
 ) -> Page[UnitFigures]:
     after = page.key(tuple[bool, str, int])
-    parts = [asked.boundaries, *_cells(asked)]
-    places = ["places", "places_now" if asked.boundaries == "today" else "places_then"]
-    if not scope.is_everything:
-        parts += ["schools", "schools_in_scope"]
-    elif asked.place_id is None:
-        parts += [*places, "countries"]
-    else:
-        parts += [*places, "below", "both", "schools", _in_place(asked)]
     is_school, name, number = after or (None, None, None)
     values = {
         **_values(asked, subject, scope),
@@ -182,9 +161,8 @@ async def page_below(
         "after_name": name,
         "after_id": number,
     }
-    query = _queries["figures_below"].plus(*parts, *(["after"] if after else []))
     found = page_of(
-        await session.fetch_all(query, values, into=_UnitCounts),
+        await session.fetch_all(_queries["figures_below"], values, into=_UnitCounts),
         page,
         lambda row: (row.is_school, row.sort_name, row.id),
     )
@@ -206,10 +184,8 @@ async def page_below(
 async def moved_schools(
     session: Session, asked: FigureQuery, subject: Subject, scope: Scope, *, rows: int
 ) -> MovedSchools:
-    parts = ["by_school"] if asked.school_id is not None else ["by_place"] if asked.place_id else []
-    parts += [] if scope.is_everything else ["in_scope"]
     values = {**_values(asked, subject, scope), "rows": rows}
-    found = await session.fetch_all(_queries["moved_schools"].plus(*parts), values, into=_MovedRow)
+    found = await session.fetch_all(_queries["moved_schools"], values, into=_MovedRow)
     schools = [MovedSchool(*msgspec.structs.astuple(row)[:-1]) for row in found]
     return MovedSchools(found[0].total if found else 0, schools)
 
@@ -218,19 +194,14 @@ async def page_of_children(
     session: Session, asked: BehindQuery, subject: Subject, scope: Scope, page: PageRequest
 ) -> Page[ChildBehind]:
     after = page.key(tuple[str])
-    parts = [f"by_{name}" for name in ("grade", "sex", "rank") if getattr(asked, name) is not None]
-    if asked.outcome is not None:
-        parts.append("missing" if asked.outcome == "missing" else "by_outcome")
-    parts += [] if scope.is_everything else ["in_scope"]
     values = {
         **msgspec.structs.asdict(asked),
-        "scope_schools": scope.whole_schools(subject),
+        "scope_schools": None if scope.is_everything else scope.whole_schools(subject),
         "scope_classes": scope.classes(subject),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["children_behind"].plus(*parts, *(["after"] if after else []))
-    rows = await session.fetch_all(query, values, into=ChildBehind)
+    rows = await session.fetch_all(_queries["children_behind"], values, into=ChildBehind)
     return page_of(rows, page, lambda row: (row.student_id,))
 
 
@@ -238,18 +209,16 @@ async def way_to(session: Session, asked: FigureQuery) -> list[int]:
     """The places down to a school or place, the country first; empty for everywhere and for what isn't there."""
     if asked.school_id is None and asked.place_id is None:
         return []
-    query = _queries["way_to"].plus("school" if asked.school_id is not None else "place")
     values = {"school_id": asked.school_id, "round_id": asked.round_id, "place_id": asked.place_id}
-    return [row.id for row in await session.fetch_all(query, values, into=_Numbered)]
+    return [row.id for row in await session.fetch_all(_queries["way_to"], values, into=_Numbered)]
 
 
 async def family_below(
     session: Session, round_id: int, subject: Subject, place_id: int | None, *, rows: int
 ) -> Family | None:
     """The counts of what hangs on a place, or None where that is more than so many rows."""
-    query = _queries["cells_below"].plus("countries" if place_id is None else "below")
     values = {"round_id": round_id, "subject": subject, "place_id": place_id, "rows": rows + 1}
-    found = await session.fetch_all(query, values, into=_CellRow)
+    found = await session.fetch_all(_queries["cells_below"], values, into=_CellRow)
     if len(found) > rows:
         return None
     units: dict[tuple[int, int], list[Cell]] = {}

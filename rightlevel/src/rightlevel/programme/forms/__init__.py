@@ -1,7 +1,7 @@
 """Forms as data: what they ask, what answers to them mean, their versions, and how people change them.
 
 Public: `list_forms`, `read_form`, `read_form_version`, `list_versions`, `start_form`, `change_draft`, `drop_draft`, `publish_form`; for rooms
-that ask a form `current_form`, `form_version`, `ensure_first_form`; the pure `examine`, `read_answers`, `nested`, `asked_of`, `columns`,
+that ask a form `current_form`, `form_version`, `ensure_first_form`; the pure `examine`, `rules_of`, `read_answers`, `nested`, `asked_of`, `columns`,
 `row_of`, `print_rows`, `fidelity_of`, `form_faults`, `changes_between`; the values `Form`, `Section`, `Field`, `Option`.
 """
 
@@ -38,6 +38,7 @@ from rightlevel.programme.forms.fidelity import PARTS as FIDELITY_PARTS
 from rightlevel.programme.forms.fidelity import Fidelity, fidelity_of
 from rightlevel.programme.forms.model import VISIT_FORM, FormPage, FormRow, FormVersion, VersionRow
 from rightlevel.programme.forms.page_fields import nested
+from rightlevel.programme.forms.page_rules import rules_of
 from rightlevel.programme.forms.table import PrintRow, columns, print_rows, row_of
 from rightlevel.programme.forms.typed_answers import read_answers
 from rightlevel.programme.forms.xlsform import Converted, Said, Sheet, convert
@@ -92,6 +93,7 @@ __all__ = [
     "read_form_version",
     "read_workbook",
     "row_of",
+    "rules_of",
     "start_form",
     "to_json",
     "with_calculated",

@@ -1,6 +1,6 @@
 """Groups: children of a school across classes by their latest valid level, quick re-tests between rounds, and what those suggest.
 
-Public: `propose_groups`, `accept_groups`, `drop_proposal`, `read_groups`, `read_group`, `list_ungrouped`, `list_groupings`, `groups_led_by`,
+Public: `propose_groups`, `accept_groups`, `drop_proposal`, `read_groups`, `read_group`, `list_ungrouped`, `list_groupings`, `groups_led_by`, `groups_in_use`,
 `set_group_teacher`, `move_child`; `read_split`, `change_split`; `enter_checks`, `list_checks`, `list_all_checks`, `suggestions`, `accept_suggestion`;
 the pure rules `divide` and `suggest`; the values that these take and give.
 """
@@ -9,6 +9,7 @@ from rightlevel.programme.groups.actions import (
     accept_groups,
     change_split,
     drop_proposal,
+    groups_in_use,
     groups_led_by,
     list_groupings,
     list_ungrouped,
@@ -70,6 +71,7 @@ __all__ = [
     "divide",
     "drop_proposal",
     "enter_checks",
+    "groups_in_use",
     "groups_led_by",
     "list_all_checks",
     "list_checks",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -224,6 +225,13 @@ async def groups_led_by(session: Session, actor: Actor) -> list[GroupRow]:
     return [each for each in found if each.subject in actor.scope.subjects(each.school_id)]
 
 
+async def groups_in_use(session: Session, actor: Actor, school_ids: Sequence[int]) -> list[GroupRow]:
+    """The groups in use at some schools, of the subjects that the actor has there. *Cost*: one statement."""
+    require(actor, "read", "group")
+    found = await store.groups_in_use(session, school_ids)
+    return [each for each in found if each.subject in actor.scope.subjects(each.school_id)]
+
+
 async def set_group_teacher(
     session: Session, actor: Actor, group_id: int, *, version: int, teacher_id: int | None, clock: Clock
 ) -> GroupRow:
@@ -284,6 +292,8 @@ async def move_child(
     came = 0
     if source is not None:
         if not await store.leave(session, source.id, student_id, now):
+            if await store.hold_member(session, target.id, student_id):
+                return target  # it was moved there: the same move again, or another's like it
             raise NotInGroup
         came = (target.band > source.band) - (target.band < source.band)
     else:

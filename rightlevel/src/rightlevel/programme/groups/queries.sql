@@ -105,6 +105,7 @@ left join person p on p.id = g.teacher_id
 where true
 --? by_groupings: and g.grouping_id = any(%(grouping_ids)s)
 --? by_id: and g.id = %(group_id)s
+--? in_use: and gr.school_id = any(%(school_ids)s) and gr.state = 'accepted'
 --? by_teacher: and g.teacher_id = %(teacher_id)s and gr.state = 'accepted'
 order by gr.subject, gr.grade_from, gr.id, g.band, g.number
 limit %(rows)s
@@ -122,7 +123,7 @@ cross join lateral (select w.id as student_id, gr.subject from members_of_group(
 join student st on st.id = m.student_id
 left join lateral (
     select e.rank, e.tested_on,
-        %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending') and e.assessor_id <> %(person_id)s as is_blind
+        %(is_verifier)s and exists (select 1 from verification v where v.result_id = e.id and v.state = 'pending' offset 0) and e.assessor_id <> %(person_id)s as is_blind
     from result e
     join round rd on rd.id = e.round_id
     where e.student_id = st.id and e.subject = m.subject and e.deleted_at is null and not e.is_hidden and e.outcome = 'assessed'
@@ -156,7 +157,7 @@ select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
             join scale sc on sc.subject = r.subject and sc.is_default
             join scale_level l on l.scale_id = sc.id and l.rank = r.rank
             where r.student_id = st.id and r.subject = %(subject)s::subject and r.deleted_at is null and not r.is_hidden and r.outcome = 'assessed'
-                and not (%(is_verifier)s and exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending'))
+                and not (%(is_verifier)s and exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0))
             order by rd.starts_on desc limit 1)) as level
 from student st
 where st.school_id = %(school_id)s and st.deleted_at is null and st.status = 'active' and st.grade between %(grade_from)s and %(grade_to)s

@@ -144,6 +144,13 @@ async def groups_led_by(session: Session, teacher_id: int) -> list[GroupRow]:
     return await session.fetch_all(query, {"teacher_id": teacher_id, "rows": MAX_GROUPS}, into=GroupRow)
 
 
+async def groups_in_use(session: Session, school_ids: Sequence[int]) -> list[GroupRow]:
+    query = _queries["groups"].plus("in_use")
+    return await session.fetch_all(
+        query, {"school_ids": list(school_ids), "rows": MANY_GROUPS}, into=GroupRow
+    )
+
+
 async def find_group(session: Session, group_id: int) -> GroupRow:
     """One group. *Errors*: NotFound."""
     query = _queries["groups"].plus("by_id")

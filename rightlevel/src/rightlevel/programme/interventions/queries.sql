@@ -1,12 +1,12 @@
 -- name: interventions
 -- Programmes, the latest first. Served by intervention_by_start and the primary key.
+--! plan each time
 select i.id, i.name, i.words, i.subject::text as subject, i.starts_on, i.ends_on, i.version, i.deleted_at is not null as is_deleted
 from intervention i
 where true
---? live: and i.deleted_at is null
---? deleted: and i.deleted_at is not null
---? by_id: and i.id = %(intervention_id)s
---? after: and (i.starts_on, i.id) < (select k.starts_on, k.id from intervention k where k.id = %(after_id)s)
+    and ((i.deleted_at is not null) = %(deleted)s::boolean or %(deleted)s::boolean is null)
+    and (i.id = %(intervention_id)s::bigint or %(intervention_id)s::bigint is null)
+    and ((i.starts_on, i.id) < (select k.starts_on, k.id from intervention k where k.id = %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by i.starts_on desc, i.id desc
 limit %(rows)s
 --? for_share: for share of i
@@ -57,6 +57,7 @@ on conflict do nothing
 
 -- name: enrolments
 -- Enrolments whose child somebody may see, the latest first. Served by intervention_enrolment_by_student, _by_school and the primary key.
+--! plan each time
 select e.id::text as id, e.intervention_id, i.name as intervention_name, i.subject::text as subject, e.student_id::text as student_id,
     st.name as student_name, st.code as student_code, e.school_id, st.school_id as child_school_id, st.class_id, e.from_on, e.to_on, e.outcome,
     e.words, e.version
@@ -64,13 +65,15 @@ from intervention_enrolment e
 join intervention i on i.id = e.intervention_id
 join student st on st.id = e.student_id and st.deleted_at is null
 where true
---? by_id: and e.id = %(id)s::uuid
---? by_intervention: and e.intervention_id = %(intervention_id)s
---? by_school: and e.school_id = %(school_id)s
---? by_student: and e.student_id = %(student_id)s::uuid
---? in_scope: and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[], %(held_classes)s::bigint[]) as h (school_id, subject, class_id)
---? in_scope:     where h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id) and (i.subject is null or h.subject = i.subject))
---? after: and e.id < %(after_id)s::uuid
+    and (e.id = %(id)s::uuid or %(id)s::uuid is null)
+    and (e.intervention_id = %(intervention_id)s::bigint or %(intervention_id)s::bigint is null)
+    and (e.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+    and (e.student_id = %(student_id)s::uuid or %(student_id)s::uuid is null)
+    and (%(held_schools)s::bigint[] is null or exists (
+        select 1
+        from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[], %(held_classes)s::bigint[]) as h (school_id, subject, class_id)
+        where h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id) and (i.subject is null or h.subject = i.subject)))
+    and (e.id < %(after_id)s::uuid or %(after_id)s::uuid is null)
 order by e.id desc
 limit %(rows)s
 --? for_update: for update of e

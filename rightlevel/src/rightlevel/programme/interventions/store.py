@@ -36,9 +36,13 @@ class ChildPlace(msgspec.Struct, frozen=True):
 
 async def page_of_interventions(session: Session, page: PageRequest, *, deleted: bool) -> Page[Intervention]:
     after = page.key(tuple[int])
-    parts = ["deleted" if deleted else "live", *(["after"] if after else [])]
-    values = {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
-    rows = await session.fetch_all(_queries["interventions"].plus(*parts), values, into=Intervention)
+    values = {
+        "deleted": deleted,
+        "intervention_id": None,
+        "after_id": after[0] if after else None,
+        "rows": page.rows_to_ask,
+    }
+    rows = await session.fetch_all(_queries["interventions"], values, into=Intervention)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -46,8 +50,9 @@ async def find_intervention(
     session: Session, intervention_id: int, *, lock: Literal["for_share", "for_update"] | None = None
 ) -> Intervention:
     """One programme, deleted or not. *Errors*: NotFound."""
-    query = _queries["interventions"].plus("by_id", *([lock] if lock else []))
-    row = await session.fetch_one(query, {"intervention_id": intervention_id, "rows": 1}, into=Intervention)
+    query = _queries["interventions"]
+    values = {"intervention_id": intervention_id, "rows": 1, "deleted": None, "after_id": None}
+    row = await session.fetch_one(query.plus(lock) if lock else query, values, into=Intervention)
     if row is None:
         raise NotFound
     return row
@@ -113,8 +118,13 @@ async def find_enrolment(
 ) -> Enrolment | None:
     if not is_uuid(enrolment_id):
         return None
-    query = _queries["enrolments"].plus("by_id", *(["for_update"] if for_update else []))
-    return await session.fetch_one(query, {"id": enrolment_id, "rows": 1}, into=Enrolment)
+    query = _queries["enrolments"]
+    not_asked = ("intervention_id", "school_id", "student_id", "after_id", *HELD)
+    values = dict.fromkeys(not_asked) | {"id": enrolment_id, "rows": 1}
+    return await session.fetch_one(query.plus("for_update") if for_update else query, values, into=Enrolment)
+
+
+HELD = ("held_schools", "held_subjects", "held_classes")
 
 
 async def page_of_enrolments(
@@ -127,25 +137,19 @@ async def page_of_enrolments(
     student_id: str | None,
 ) -> Page[Enrolment]:
     after = page.key(tuple[str])
-    asked = {
-        "by_intervention": intervention_id,
-        "by_school": school_id,
-        "by_student": student_id,
-        "after": after,
-    }
-    parts = [name for name, value in asked.items() if value is not None]
-    parts += [] if scope.is_everything else ["in_scope"]
+    held = None if scope.is_everything else scope.held
     values = {
+        "id": None,
         "intervention_id": intervention_id,
         "school_id": school_id,
         "student_id": student_id,
-        "held_schools": [each.school_id for each in scope.held],
-        "held_subjects": [each.subject for each in scope.held],
-        "held_classes": [each.class_id for each in scope.held],
+        "held_schools": None if held is None else [each.school_id for each in held],
+        "held_subjects": None if held is None else [each.subject for each in held],
+        "held_classes": None if held is None else [each.class_id for each in held],
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["enrolments"].plus(*parts), values, into=Enrolment)
+    rows = await session.fetch_all(_queries["enrolments"], values, into=Enrolment)
     return page_of(rows, page, lambda row: (row.id,))
 
 

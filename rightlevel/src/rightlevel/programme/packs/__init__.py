@@ -11,9 +11,13 @@ from rightlevel.programme.packs.model import (
     Pack,
     PackChild,
     PackClass,
+    PackDeeds,
+    PackForm,
     PackGroup,
     PackResult,
+    PackRetest,
     PackSchool,
+    PackVisit,
 )
 
 __all__ = [
@@ -23,8 +27,12 @@ __all__ = [
     "Pack",
     "PackChild",
     "PackClass",
+    "PackDeeds",
+    "PackForm",
     "PackGroup",
     "PackResult",
+    "PackRetest",
     "PackSchool",
+    "PackVisit",
     "read_pack",
 ]

@@ -8,27 +8,38 @@ from flatwater.clock import Clock, today
 from flatwater.paging import CEILING_ROWS, PageRequest
 from flatwater.transaction import Session
 from rightlevel.programme.errors import Fault, Invalid
-from rightlevel.programme.groups import GroupRow, groups_led_by, read_group
+from rightlevel.programme.forms import current_form, form_version, rules_of, to_json
+from rightlevel.programme.groups import GroupRow, groups_in_use, read_group
 from rightlevel.programme.packs.model import (
     MOST_CHILDREN,
+    MOST_DRAFTS,
     MOST_GROUPS,
+    MOST_RETESTS,
     MOST_SCHOOLS,
     Pack,
     PackChild,
     PackClass,
+    PackDeeds,
+    PackForm,
     PackGroup,
     PackMember,
+    PackRetest,
     PackSchool,
     PackSession,
+    PackTeacher,
+    PackVisit,
     children_of,
 )
-from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.permissions import Actor, may, require
+from rightlevel.programme.photos import list_photos
 from rightlevel.programme.progress import ClassProgress, class_progress
 from rightlevel.programme.results import class_sheet, read_guided_rules
 from rightlevel.programme.rounds import Round, current_round
-from rightlevel.programme.schools import SchoolRow, list_schools
+from rightlevel.programme.schools import SchoolRow, list_schools, read_grades
 from rightlevel.programme.teaching import list_sessions
 from rightlevel.programme.tools import ToolSearch, list_tools
+from rightlevel.programme.verification import verification_queue
+from rightlevel.programme.visits import Visit, VisitSearch, list_visits, read_visit, teachers_of_school
 
 LAST_SESSIONS = PageRequest(14)
 
@@ -58,8 +69,13 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         is_cut = is_cut or len(found) > MOST_CHILDREN
         children += found[:MOST_CHILDREN]
         held.append(school)
-    reached = {each.id for each in held}
-    led = [each for each in await groups_led_by(session, actor) if each.school_id in reached]
+    deeds = PackDeeds(
+        visit=may(actor, "create", "visit"),
+        retest=may(actor, "verify", "result"),
+        group=may(actor, "change", "group"),
+        child=may(actor, "create", "student"),
+    )
+    drafts = await _drafts(session, actor, clock, held) if deeds.visit else []
     return Pack(
         made_at=clock.now(),
         today=today(clock),
@@ -67,9 +83,19 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         display_name=actor.display_name,
         role=actor.role,
         round=round_,
-        schools=[_school(each, progress) for each in held],
+        schools=[
+            _school(
+                each, actor, progress, await _teachers(session, actor, each, clock) if deeds.visit else []
+            )
+            for each in held
+        ],
         children=children,
-        groups=[await _group(session, actor, each) for each in led[:MOST_GROUPS]],
+        groups=await _groups(session, actor, held, children),
+        retests=await _retests(session, actor, clock, held, round_) if deeds.retest else [],
+        forms=await _forms(session, drafts, clock) if deeds.visit else [],
+        visits=[await _draft(session, actor, each) for each in drafts],
+        grades=await read_grades(session),
+        may=deeds,
         rules=await read_guided_rules(session, actor),
         tools=await list_tools(session, actor, ToolSearch()),
         most_children=MOST_CHILDREN,
@@ -87,13 +113,28 @@ async def _schools(
     return wanted[:MOST_SCHOOLS], [each.name_local for each in wanted[MOST_SCHOOLS:]]
 
 
-def _school(school: SchoolRow, progress: list[ClassProgress]) -> PackSchool:
+def _school(
+    school: SchoolRow, actor: Actor, progress: list[ClassProgress], teachers: list[PackTeacher]
+) -> PackSchool:
     classes = [
         PackClass(each.class_id, each.grade, each.section, each.subject)
         for each in progress
         if each.school_id == school.id
     ]
-    return PackSchool(school.id, school.name_local, school.code, school.is_practice, classes)
+    return PackSchool(
+        id=school.id,
+        name=school.name_local,
+        code=school.code,
+        is_practice=school.is_practice,
+        classes=classes,
+        subjects=[str(each) for each in actor.scope.subjects(school.id)],
+        teachers=teachers,
+    )
+
+
+async def _teachers(session: Session, actor: Actor, school: SchoolRow, clock: Clock) -> list[PackTeacher]:
+    found = await teachers_of_school(session, actor, school.id, clock)
+    return [PackTeacher(each.id, each.display_name) for each in found]
 
 
 async def _children(session: Session, actor: Actor, school_id: int, round_: Round) -> list[PackChild]:
@@ -117,12 +158,36 @@ async def _children(session: Session, actor: Actor, school_id: int, round_: Roun
     return children_of(school_id, sheets)
 
 
-async def _group(session: Session, actor: Actor, group: GroupRow) -> PackGroup:
-    """*Cost*: three statements."""
+async def _groups(
+    session: Session, actor: Actor, schools: Sequence[SchoolRow], children: Sequence[PackChild]
+) -> list[PackGroup]:
+    """The groups of these schools, those that the actor leads first. *Cost*: a statement, and two or three for each group."""
+    rows = await groups_in_use(session, actor, [each.id for each in schools])
+    rows.sort(key=lambda row: row.teacher_id != actor.person_id)
+    blind = {
+        (child.id, subject)
+        for child in children
+        for subject, result in child.results.items()
+        if result.is_blind
+    }
+    return [await _group(session, actor, each, blind) for each in rows[:MOST_GROUPS]]
+
+
+async def _group(session: Session, actor: Actor, group: GroupRow, blind: set[tuple[str, str]]) -> PackGroup:
     page = await read_group(session, actor, group.id)
-    sessions = await list_sessions(
-        session, actor, LAST_SESSIONS, school_id=group.school_id, subject=group.subject, group_id=group.id
-    )
+    is_led = group.teacher_id == actor.person_id
+    taught: list[PackSession] = []
+    if is_led:
+        sessions = await list_sessions(
+            session, actor, LAST_SESSIONS, school_id=group.school_id, subject=group.subject, group_id=group.id
+        )
+        taught = [PackSession(each.held_on, each.version) for each in sessions.items]
+    # Whose level is not told, or must not be, is not told by the group either.
+    shown = [
+        each
+        for each in page.members
+        if actor.role != "mentor" or (each.level and (each.student_id, group.subject) not in blind)
+    ]
     return PackGroup(
         id=group.id,
         school_id=group.school_id,
@@ -130,6 +195,73 @@ async def _group(session: Session, actor: Actor, group: GroupRow) -> PackGroup:
         band=group.band,
         number=group.number,
         levels=list(group.levels),
-        members=[PackMember(each.student_id, each.name) for each in page.members],
-        taught=[PackSession(each.held_on, each.version) for each in sessions.items],
+        members=[PackMember(each.student_id, each.name, each.level) for each in shown],
+        taught=taught,
+        teacher_name=group.teacher_name,
+        is_led=is_led,
+        hidden=group.children - len(shown),
     )
+
+
+async def _retests(
+    session: Session, actor: Actor, clock: Clock, schools: Sequence[SchoolRow], round_: Round | None
+) -> list[PackRetest]:
+    """Whom the actor is asked to test again at these schools. *Cost*: one statement."""
+    if round_ is None:
+        return []
+    queue = await verification_queue(session, actor, PageRequest(MOST_RETESTS), clock, round_id=round_.id)
+    reached = {each.id for each in schools}
+    return [
+        PackRetest(
+            id=each.id,
+            result_id=each.result_id,
+            student_id=each.student_id,
+            code=each.code,
+            name=each.name,
+            grade=each.grade,
+            school_id=each.school_id,
+            subject=each.subject,
+            first_tested_on=each.first_tested_on,
+            first_tool=each.first_tool,
+            version=each.version,
+        )
+        for each in queue.items
+        if each.school_id in reached
+    ]
+
+
+async def _drafts(session: Session, actor: Actor, clock: Clock, schools: Sequence[SchoolRow]) -> list[Visit]:
+    """The actor's own visits that are not sent, the latest first. *Cost*: one statement, and one for each."""
+    asked = VisitSearch(state="draft", mentor_id=actor.person_id)
+    found = await list_visits(session, actor, PageRequest(MOST_DRAFTS), clock, asked)
+    reached = {each.id for each in schools}
+    return [
+        await read_visit(session, actor, each.id)
+        for each in found.items
+        if each.school_id in reached and not each.is_locked
+    ]
+
+
+async def _draft(session: Session, actor: Actor, visit: Visit) -> PackVisit:
+    return PackVisit(
+        id=visit.id,
+        school_id=visit.school_id,
+        subject=visit.subject,
+        visited_on=visit.visited_on,
+        teacher_id=visit.teacher_id,
+        form_version_id=visit.form_version_id,
+        answers=visit.answers,
+        state=visit.state,
+        version=visit.version,
+        photos=len(await list_photos(session, actor, visit.id)),
+    )
+
+
+async def _forms(session: Session, drafts: Sequence[Visit], clock: Clock) -> list[PackForm]:
+    """The form in use, and what drafts were begun with. *Cost*: a statement for each version."""
+    newest = await current_form(session)
+    others = sorted({each.form_version_id for each in drafts} - {newest.id})
+    return [
+        PackForm(each.id, to_json(each.definition), rules_of(each.definition, {}, today(clock)))
+        for each in [newest, *[await form_version(session, each) for each in others]]
+    ]

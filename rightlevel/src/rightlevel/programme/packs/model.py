@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,11 @@ from rightlevel.programme.tools import Tool
 MOST_SCHOOLS = 12
 MOST_CHILDREN = 999
 """Some 300 kB of JSON: a phone with 1 GB of memory opens it in a moment. One below what a page of a sheet gives, so that more is seen."""
-MOST_GROUPS = 12
+MOST_GROUPS = 24
+"""Those that its owner leads come first."""
+MOST_RETESTS = 200
+MOST_DRAFTS = 10
+"""A draft is 60 kB at most, and most are a tenth of that."""
 
 
 class PackResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,10 +65,23 @@ class PackSchool(msgspec.Struct, frozen=True):
     code: str
     is_practice: bool
     classes: list[PackClass]
+    subjects: list[str]
+    teachers: list[PackTeacher]
+    """Whose lesson can be visited; none for who makes no visits."""
+
+
+class PackTeacher(msgspec.Struct, frozen=True):
+    """Somebody who teaches at a school."""
+
+    id: int
+    name: str
 
 
 class PackGroup(msgspec.Struct, frozen=True):
-    """A group that its reader leads, with its children and the days on which it was taught last."""
+    """A group of a school that its reader works at, with its children; where they lead it, also the days on which it was taught last.
+
+    `hidden` children are not named to who may have to test them again: a group says a level as well as a result does.
+    """
 
     id: int
     school_id: int
@@ -73,13 +91,17 @@ class PackGroup(msgspec.Struct, frozen=True):
     levels: list[str]
     members: list[PackMember]
     taught: list[PackSession]
+    teacher_name: str | None
+    is_led: bool
+    hidden: int
 
 
 class PackMember(msgspec.Struct, frozen=True):
-    """A child of a group."""
+    """A child of a group with its latest level."""
 
     student_id: str
     name: str
+    level: str | None
 
 
 class PackSession(msgspec.Struct, frozen=True):
@@ -89,8 +111,57 @@ class PackSession(msgspec.Struct, frozen=True):
     version: int
 
 
+class PackRetest(msgspec.Struct, frozen=True):
+    """A child that its reader is asked to test again. What the first test said is not here, nor by whom it was made."""
+
+    id: str
+    result_id: str
+    student_id: str
+    code: str
+    name: str
+    grade: int
+    school_id: int
+    subject: str
+    first_tested_on: date
+    first_tool: int | None
+    version: int
+
+
+class PackForm(msgspec.Struct, frozen=True):
+    """A version of the visit form. *Shape*: definition and rules as `forms.to_json` and `forms.rules_of` give them."""
+
+    id: int
+    definition: Any
+    rules: Any
+
+
+class PackVisit(msgspec.Struct, frozen=True):
+    """A visit of its reader's that is not sent yet."""
+
+    id: str
+    school_id: int
+    subject: str
+    visited_on: date
+    teacher_id: int | None
+    form_version_id: int
+    answers: Any
+    state: str
+    version: int
+    photos: int
+
+
+class PackDeeds(msgspec.Struct, frozen=True):
+    """What its owner may do beside entering results."""
+
+    visit: bool
+    retest: bool
+    group: bool
+    child: bool
+
+
 class Pack(msgspec.Struct, frozen=True):
-    """What one person's phone holds: their own schools, classes, children and groups, the round of today, rules and tools.
+    """What one person's phone holds: their own schools, classes, children and groups, the round of today, rules and tools; for who visits
+    schools also the form, their drafts, and whom they are asked to test again.
 
     `left_out` are the schools for which there was no room; `is_cut` says that children of a school are missing.
     """
@@ -104,6 +175,12 @@ class Pack(msgspec.Struct, frozen=True):
     schools: list[PackSchool]
     children: list[PackChild]
     groups: list[PackGroup]
+    retests: list[PackRetest]
+    forms: list[PackForm]
+    """The form of a new visit first, then those of drafts that were begun with another version."""
+    visits: list[PackVisit]
+    grades: list[int]
+    may: PackDeeds
     rules: GuidedRules
     tools: list[Tool]
     most_children: int

@@ -1,17 +1,16 @@
 -- name: list_places
 -- Places by name, below one place or everywhere. Served by place_by_parent.
+--! plan each time
 select id, parent_id, kind::text as kind, code, name_local, name_latin, version, closed_at is not null as is_closed
 from place
 where true
---? live: and deleted_at is null
---? open: and closed_at is null
---? closed: and closed_at is not null
---? deleted: and deleted_at is not null
---? by_parent: and parent_id = %(parent_id)s
---? roots: and parent_id is null
---? by_kind: and kind = %(kind)s::place_kind
---? by_search: and (lower(name_local) like %(search)s or lower(name_latin) like %(search)s or lower(code) like %(search)s)
---? after: and (lower(name_local), id) > (select lower(k.name_local), k.id from place k where k.id = %(after_id)s)
+    and (deleted_at is not null) = %(deleted)s::boolean
+    and ((closed_at is not null) = %(closed)s::boolean or %(closed)s::boolean is null)
+    and (parent_id = %(parent_id)s::bigint or %(parent_id)s::bigint is null)
+    and (parent_id is null or not %(roots)s::boolean)
+    and (kind = %(kind)s::place_kind or %(kind)s::place_kind is null)
+    and (lower(name_local) like %(search)s::text or lower(name_latin) like %(search)s or lower(code) like %(search)s or %(search)s is null)
+    and ((lower(name_local), id) > (select lower(k.name_local), k.id from place k where k.id = %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by lower(name_local), id
 limit %(rows)s
 

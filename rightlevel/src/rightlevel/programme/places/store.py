@@ -40,26 +40,17 @@ async def page_of_places(
     closed: bool,
 ) -> Page[PlaceRow]:
     after = page.key(tuple[int])
-    wanted = {
-        "deleted": deleted,
-        "live": not deleted,
-        "open": not closed and not deleted,
-        "closed": closed,
-        "by_parent": parent_id is not None,
-        "by_kind": kind is not None,
-        "roots": parent_id is None and not search and not deleted and kind is None,
-        "by_search": bool(search),
-        "after": after is not None,
-    }
     values = {
+        "deleted": deleted,
+        "closed": True if closed else None if deleted else False,
+        "roots": parent_id is None and not search and not deleted and kind is None,
         "parent_id": parent_id,
         "kind": kind,
-        "search": f"%{like_text(search or '')}%",
+        "search": f"%{like_text(search)}%" if search else None,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_places"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = await session.fetch_all(query, values, into=PlaceRow)
+    rows = await session.fetch_all(_queries["list_places"], values, into=PlaceRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 

@@ -1,5 +1,6 @@
 -- name: resources
 -- Resources in the order of their subjects, levels and making, with their views. Served by resource_by_subject and the primary keys.
+--! plan each time
 select r.id, r.kind, r.title, r.words, r.subject::text as subject, fl.code as level_from, tl.code as level_to, r.url, r.file_name, r.media_type,
     r.size_bytes, coalesce((select sum(v.views) from resource_view v where v.resource_id = r.id and v.on_day > %(since)s::date), 0)::integer as views,
     r.version, r.deleted_at is not null as is_deleted, r.created_at
@@ -8,12 +9,11 @@ left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level fl on fl.scale_id = sc.id and fl.rank = r.rank_from
 left join scale_level tl on tl.scale_id = sc.id and tl.rank = r.rank_to
 where true
---? live: and r.deleted_at is null
---? deleted: and r.deleted_at is not null
---? by_id: and r.id = %(resource_id)s
---? by_subject: and (r.subject = %(subject)s::subject or r.subject is null)
---? by_level: and (r.rank_from is null or %(rank)s between r.rank_from and r.rank_to)
---? after: and r.id < %(after_id)s
+    and ((r.deleted_at is not null) = %(deleted)s::boolean or %(deleted)s::boolean is null)
+    and (r.id = %(resource_id)s::bigint or %(resource_id)s::bigint is null)
+    and (r.subject = %(subject)s::subject or r.subject is null or %(subject)s::subject is null)
+    and (r.rank_from is null or %(rank)s::smallint between r.rank_from and r.rank_to or %(rank)s::smallint is null)
+    and (r.id < %(after_id)s::bigint or %(after_id)s::bigint is null)
 order by r.id desc
 limit %(rows)s
 --? for_update: for update of r

@@ -62,20 +62,16 @@ async def page_of_resources(
 ) -> Page[Resource]:
     after = page.key(tuple[int])
     subject = cast("Subject", asked.subject)
-    parts = [
-        "deleted" if asked.deleted else "live",
-        *(["by_subject"] if asked.subject else []),
-        *(["by_level"] if asked.level else []),
-        *(["after"] if after else []),
-    ]
     values = {
         "since": since(today),
-        "subject": asked.subject,
+        "deleted": asked.deleted,
+        "resource_id": None,
+        "subject": asked.subject or None,
         "rank": rank_of(subject, asked.level) if asked.level else None,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["resources"].plus(*parts), values, into=Resource)
+    rows = await session.fetch_all(_queries["resources"], values, into=Resource)
     return page_of(rows, page, lambda row: (row.id,))
 
 
@@ -83,10 +79,10 @@ async def find_resource(
     session: Session, resource_id: int, today: date, *, for_update: bool = False
 ) -> Resource:
     """One resource, deleted or not. *Errors*: NotFound."""
-    query = _queries["resources"].plus("by_id", *(["for_update"] if for_update else []))
-    row = await session.fetch_one(
-        query, {"resource_id": resource_id, "since": since(today), "rows": 1}, into=Resource
-    )
+    query = _queries["resources"]
+    values: dict[str, Any] = {"resource_id": resource_id, "since": since(today), "rows": 1}
+    values |= dict.fromkeys(("deleted", "subject", "rank", "after_id"))
+    row = await session.fetch_one(query.plus("for_update") if for_update else query, values, into=Resource)
     if row is None:
         raise NotFound
     return row

@@ -128,6 +128,8 @@ def _require_batch(writes: Sequence[ResultWrite]) -> None:
         raise Invalid(
             faults=(Fault("writes", f"Between 1 and {MAX_WRITES} results at once", str(len(writes))),)
         )
+    if len(writes) == 1:
+        return
     if len({write.id for write in writes}) != len(writes):
         raise Invalid(faults=(Fault("id", "Every write has an id of its own; one was sent twice"),))
     if len({(write.student_id, write.round_id, write.subject) for write in writes}) != len(writes):
@@ -235,20 +237,22 @@ async def _keep_along(
     now: datetime,
 ) -> None:
     """What stands beside saved results, where there is any: a guided test's steps, a re-test that waits again, an amendment."""
-    guided = [(write, done.result_id) for write, _, done in saved if done is not None and write.steps]
-    if guided:
-        await store.keep_guided(session, guided)
-    returned = [
-        done.result_id
-        for _, fact, done in saved
-        if done is not None and fact.verification_state == "returned"
-    ]
-    if returned:
-        await store.verify_again(session, returned, now)
+    guided: list[tuple[ResultWrite, str]] = []
+    returned: list[str] = []
     added: dict[str, list[str]] = {}
     for write, fact, done in saved:
-        if done is not None and fact.round_state == "frozen" and fact.result_id is None:
+        if done is None:
+            continue
+        if write.steps:
+            guided.append((write, done.result_id))
+        if fact.verification_state == "returned":
+            returned.append(done.result_id)
+        if fact.round_state == "frozen" and fact.result_id is None:
             added.setdefault((write.reason or "").strip(), []).append(done.result_id)
+    if guided:
+        await store.keep_guided(session, guided)
+    if returned:
+        await store.verify_again(session, returned, now)
     for reason, result_ids in added.items():
         await store.keep_added_amendments(session, result_ids, person_id=actor.person_id, reason=reason)
 

@@ -168,7 +168,7 @@ from written
 select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id,
     r.id::text as result_id, r.version, r.outcome::text as outcome, l.code as level, r.tested_on,
     r.locked_at is not null as is_locked, coalesce(r.is_verified, false) as is_verified, r.assessor_id,
-    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
@@ -220,7 +220,7 @@ select name from student where id = %(student_id)s::uuid and deleted_at is null
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from result r
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
@@ -241,7 +241,7 @@ limit %(rows)s
 -- The live results of some children in some rounds that somebody reaches: for they have the child now, or work where the result was made.
 -- Served by result_is_unique.
 select r.student_id::text as student_id, r.round_id, r.subject::text as subject, r.outcome::text as outcome, r.rank, r.assessor_id,
-    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from result r
 join student st on st.id = r.student_id and st.deleted_at is null
 where r.deleted_at is null and r.student_id = any(%(students)s::uuid[]) and r.round_id = any(%(rounds)s::bigint[])
@@ -259,18 +259,16 @@ with found as (
     from (
         select s.id
         from school s
-        where true
-        --? by_school: and s.id = %(school_id)s
-        --? after: and s.id >= %(after_school)s
+        where s.id >= coalesce(%(after_school)s::bigint, 0)
         order by s.id
     ) s
     cross join lateral (
         select e.id, e.student_id, e.round_id, e.subject
         from result e
         where e.school_id = s.id and e.deleted_at is null and not e.is_hidden
-        --? by_round: and e.round_id = %(round_id)s
-        --? by_subject: and e.subject = %(subject)s::subject
-        --? after: and (e.school_id, e.student_id, e.round_id, e.subject) > (%(after_school)s, %(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+            and (%(subject)s::subject is null or e.subject = %(subject)s)
+            and (%(after_school)s::bigint is null or (e.school_id, e.student_id, e.round_id, e.subject)
+                > (%(after_school)s, %(after_student)s::uuid, %(after_round)s::bigint, %(after_subject)s::subject))
         order by e.student_id, e.round_id, e.subject
         limit %(rows)s
     ) x
@@ -280,7 +278,88 @@ with found as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.school_id, r.student_id, r.round_id, r.subject
+
+-- name: results_of_school
+-- The same of one school. Served by result_by_school.
+with found as (
+    select x.id
+    from (select %(school_id)s::bigint as id) s
+    cross join lateral (
+        select e.id, e.student_id, e.round_id, e.subject
+        from result e
+        where e.school_id = s.id and e.deleted_at is null and not e.is_hidden
+            and (%(round_id)s::bigint is null or e.round_id = %(round_id)s)
+            and (%(subject)s::subject is null or e.subject = %(subject)s)
+            and (%(after_school)s::bigint is null or (e.school_id, e.student_id, e.round_id, e.subject)
+                > (%(after_school)s, %(after_student)s::uuid, %(after_round)s::bigint, %(after_subject)s::subject))
+        order by e.student_id, e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    order by s.id, x.student_id, x.round_id, x.subject
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+from found f
+join result r on r.id = f.id
+join round rd on rd.id = r.round_id
+join school_year y on y.id = rd.school_year_id
+join person p on p.id = r.assessor_id
+left join scale sc on sc.subject = r.subject and sc.is_default
+left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+order by r.school_id, r.student_id, r.round_id, r.subject
+
+-- name: results_of_round
+-- The same of one round: from each school in which it has results to the next, so that those without any are not looked at. Practice schools are in no
+-- count, and are all looked at. Served by school_count_by_round, school_practice and result_by_school.
+with recursive schools as (
+    select coalesce(%(after_school)s::bigint, next.id) as id
+    from (select least(
+        (select min(n.id) from unnest(%(subjects)s::subject[]) u (subject) cross join lateral (
+            select c.school_id as id from school_count c where c.round_id = %(round_id)s and c.subject = u.subject order by c.school_id limit 1) n),
+        (select min(w.id) from school w where w.is_practice)) as id) next
+    union all
+    select (select least(
+        (select min(n.id) from unnest(%(subjects)s::subject[]) u (subject) cross join lateral (
+            select c.school_id as id
+            from school_count c
+            where c.round_id = %(round_id)s and c.subject = u.subject and c.school_id > schools.id
+            order by c.school_id
+            limit 1) n),
+        (select min(w.id) from school w where w.is_practice and w.id > schools.id)))
+    from schools
+    where schools.id is not null
+), found as (
+    select x.id
+    from (select id from schools where id is not null) s
+    cross join lateral (
+        select e.school_id, e.id, e.student_id, e.round_id, e.subject
+        from result e
+        where e.school_id = s.id and e.deleted_at is null and not e.is_hidden and e.round_id = %(round_id)s
+            and e.subject = any(%(subjects)s::subject[])
+            and (%(after_school)s::bigint is null or (e.school_id, e.student_id, e.round_id, e.subject)
+                > (%(after_school)s, %(after_student)s::uuid, %(after_round)s::bigint, %(after_subject)s::subject))
+        order by e.student_id, e.round_id, e.subject
+        limit %(rows)s
+    ) x
+    -- schools come in their order, and no more of them than fill the page
+    limit %(rows)s
+)
+select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
+    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
+    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id
@@ -292,28 +371,31 @@ order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_in_scope
 -- A page of the live results within somebody's reach, child by child: of the children whom their assignments reach now, in the subjects of each, and those
--- that were made there. Served by student_by_school, past_enrolment_by_school and result_is_unique: a page reads the ids of those children, and the results
--- of the children that fill it.
+-- that were made there. Served by student_by_school, past_enrolment_by_school, student_deleted_by_school and result_is_unique: a page reads the ids of those
+-- children, and the results of the children that fill it; of one school the children that have results there, by result_by_school.
 with children as (
     select n.id
     from student n
-    where n.school_id = any(%(held_schools)s) and n.deleted_at is null
+    where %(school_id)s::bigint is null and n.school_id = any(%(held_schools)s::bigint[]) and n.deleted_at is null
     union
     select p.student_id
     from past_enrolment p
-    where p.school_id = any(%(held_schools)s)
+    where %(school_id)s::bigint is null and p.school_id = any(%(held_schools)s::bigint[])
     union
     select m.kept_id
     from student_merge m
     join student g on g.id = m.gone_id
-    where m.undone_at is null and g.school_id = any(%(held_schools)s)
+    where %(school_id)s::bigint is null and m.undone_at is null and g.school_id = any(%(held_schools)s::bigint[]) and g.deleted_at is not null
+    union
+    select b.student_id
+    from result b
+    where b.school_id = %(school_id)s::bigint and b.deleted_at is null
 ), found as (
     select x.id
     from (
         select c.id
         from children c
-        where true
-        --? after: and c.id >= %(after_student)s::uuid
+        where %(after_student)s::uuid is null or c.id >= %(after_student)s
         order by c.id
     ) c
     cross join lateral (
@@ -327,10 +409,11 @@ with children as (
                 (h.school_id = st.school_id and (h.class_id is null or h.class_id = st.class_id))
                 or (h.school_id = e.school_id and (h.class_id is null or h.class_id = e.class_id)))
         )
-        --? by_school: and e.school_id = %(school_id)s
-        --? by_round: and e.round_id = %(round_id)s
-        --? by_subject: and e.subject = %(subject)s::subject
-        --? after: and (e.student_id, e.round_id, e.subject) > (%(after_student)s::uuid, %(after_round)s, %(after_subject)s::subject)
+            and (%(school_id)s::bigint is null or e.school_id = %(school_id)s)
+            and (%(round_id)s::bigint is null or e.round_id = %(round_id)s)
+            and (%(subject)s::subject is null or e.subject = %(subject)s)
+            and (%(after_student)s::uuid is null or (e.student_id, e.round_id, e.subject)
+                > (%(after_student)s, %(after_round)s::bigint, %(after_subject)s::subject))
         order by e.round_id, e.subject
         limit %(rows)s
     ) x
@@ -340,7 +423,7 @@ with children as (
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending') as is_blind
+    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
 from found f
 join result r on r.id = f.id
 join round rd on rd.id = r.round_id

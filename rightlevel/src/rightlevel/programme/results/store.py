@@ -15,6 +15,7 @@ from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Scope, Subject
 from rightlevel.programme.results.guided import THRESHOLDS, Thresholds
 from rightlevel.programme.results.model import (
+    SUBJECTS,
     Facts,
     GuidedTest,
     ResultChange,
@@ -367,11 +368,11 @@ async def page_of_all_results(
     subject: Subject | None,
 ) -> Page[StudentResult]:
     after = page.key(_After)
-    wanted = {"by_school": school_id, "by_round": round_id, "by_subject": subject, "after": after}
     values = {
         "school_id": school_id,
         "round_id": round_id,
         "subject": subject,
+        "subjects": list(SUBJECTS) if subject is None else [subject],
         "rows": page.rows_to_ask,
         "after_school": after.school_id if after else None,
         "after_student": after.student_id if after else None,
@@ -381,9 +382,13 @@ async def page_of_all_results(
         "held_subjects": [each.subject for each in scope.held],
         "held_classes": [each.class_id for each in scope.held],
     }
-    query = _queries["results_of_schools" if scope.is_everything else "results_in_scope"]
-    query = query.plus(*(part for part, given in wanted.items() if given is not None))
-    rows = await session.fetch_all(query, values, into=StudentResult)
+    if not scope.is_everything:
+        name = "results_in_scope"
+    elif school_id is not None:
+        name = "results_of_school"
+    else:
+        name = "results_of_schools" if round_id is None else "results_of_round"
+    rows = await session.fetch_all(_queries[name], values, into=StudentResult)
     return page_of(rows, page, lambda row: (row.school_id, row.student_id, row.round_id, row.subject))
 
 

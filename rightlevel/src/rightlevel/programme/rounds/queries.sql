@@ -21,16 +21,16 @@ select loosen_roll(%(round_id)s::bigint)::text as done
 
 -- name: list_rounds
 -- Rounds, the latest first. Bounded by three a year; served by round_is_unique_in_its_year.
+--! plan each time
 select r.id, r.school_year_id, y.name as year_name, r.kind::text as kind, r.starts_on, r.ends_on, r.state::text as state, r.version,
     r.deleted_at is not null as is_deleted, r.roll_at
 from round r
 join school_year y on y.id = r.school_year_id
 where true
---? live: and r.deleted_at is null
---? deleted: and r.deleted_at is not null
---? by_year: and r.school_year_id = %(school_year_id)s
---? by_state: and r.state = %(state)s::round_state
---? after: and (r.starts_on, r.id) < (select k.starts_on, k.id from round k where k.id = %(after_id)s)
+    and (r.deleted_at is not null) = %(deleted)s::boolean
+    and (r.school_year_id = %(school_year_id)s::bigint or %(school_year_id)s::bigint is null)
+    and (r.state = %(state)s::round_state or %(state)s::round_state is null)
+    and ((r.starts_on, r.id) < (select k.starts_on, k.id from round k where k.id = %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by r.starts_on desc, r.id desc
 limit %(rows)s
 

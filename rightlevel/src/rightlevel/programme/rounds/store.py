@@ -61,21 +61,14 @@ async def page_of_rounds(
     session: Session, page: PageRequest, *, school_year_id: int | None, state: str | None, deleted: bool
 ) -> Page[Round]:
     after = page.key(tuple[int])
-    wanted = {
-        "live": not deleted,
-        "deleted": deleted,
-        "by_year": school_year_id is not None,
-        "by_state": state is not None,
-        "after": after is not None,
-    }
     values = {
+        "deleted": deleted,
         "school_year_id": school_year_id,
         "state": state,
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_rounds"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = await session.fetch_all(query, values, into=Round)
+    rows = await session.fetch_all(_queries["list_rounds"], values, into=Round)
     return page_of(rows, page, lambda row: (row.id,))
 
 

@@ -1,5 +1,6 @@
 -- name: list_schools
 -- Schools by name. Served by school_by_name, school_by_place and place_by_lineage.
+--! plan each time
 select s.id, s.code, s.name_local, s.name_latin, s.place_id, p.name_local as place_name, s.status, s.is_practice, s.version,
     case when not s.is_practice then coalesce((
         select sum(e.children)::integer
@@ -8,34 +9,33 @@ select s.id, s.code, s.name_local, s.name_latin, s.place_id, p.name_local as pla
 from school s
 join place p on p.id = s.place_id
 where true
---? live: and s.deleted_at is null
---? deleted: and s.deleted_at is not null
---? by_place: and p.lineage @> array[%(place_id)s::bigint]
---? by_search: and s.name_key like %(search)s
---? by_status: and s.status = %(status)s
---? by_practice: and s.is_practice = %(is_practice)s
---? untested: and s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id))
---? in_scope: and s.id = any(%(scope_schools)s)
---? after: and (lower(s.name_local), s.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s)
+    and (s.deleted_at is not null) = %(deleted)s::boolean
+    and (p.lineage @> array[%(place_id)s::bigint] or %(place_id)s::bigint is null)
+    and (s.name_key like %(search)s::text or %(search)s::text is null)
+    and (s.status = %(status)s::text or %(status)s::text is null)
+    and (s.is_practice = %(is_practice)s::boolean or %(is_practice)s::boolean is null)
+    and (%(untested_in)s::bigint is null or s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id)))
+    and (s.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
+    and ((lower(s.name_local), s.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by lower(s.name_local), s.id
 limit %(rows)s
 
 -- name: count_schools
 -- How many schools list_schools has in all. Served by school_by_name and place_by_lineage; it stops after 100,001.
+--! plan each time
 select count(*) as schools
 from (
     select 1
     from school s
     join place p on p.id = s.place_id
     where true
---? live: and s.deleted_at is null
---? deleted: and s.deleted_at is not null
---? by_place: and p.lineage @> array[%(place_id)s::bigint]
---? by_search: and s.name_key like %(search)s
---? by_status: and s.status = %(status)s
---? by_practice: and s.is_practice = %(is_practice)s
---? untested: and s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id))
---? in_scope: and s.id = any(%(scope_schools)s)
+    and (s.deleted_at is not null) = %(deleted)s::boolean
+    and (p.lineage @> array[%(place_id)s::bigint] or %(place_id)s::bigint is null)
+    and (s.name_key like %(search)s::text or %(search)s::text is null)
+    and (s.status = %(status)s::text or %(status)s::text is null)
+    and (s.is_practice = %(is_practice)s::boolean or %(is_practice)s::boolean is null)
+    and (%(untested_in)s::bigint is null or s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id)))
+    and (s.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
     limit 100001) found
 
 -- name: read_school

@@ -35,46 +35,29 @@ async def page_of_schools(
     session: Session, page: PageRequest, asked: SchoolSearch, scope: Scope
 ) -> Page[SchoolRow]:
     after = page.key(tuple[int])
-    parts = [*_school_parts(asked, scope), *_parts({"after": after is not None})]
     values = {
         **_school_values(asked, scope),
         "after_id": after[0] if after else None,
         "rows": page.rows_to_ask,
     }
-    rows = await session.fetch_all(_queries["list_schools"].plus(*parts), values, into=SchoolRow)
+    rows = await session.fetch_all(_queries["list_schools"], values, into=SchoolRow)
     return page_of(rows, page, lambda row: (row.id,))
 
 
 async def count_schools(session: Session, asked: SchoolSearch, scope: Scope) -> int:
-    query = _queries["count_schools"].plus(*_school_parts(asked, scope))
-    return await session.fetch_value(query, _school_values(asked, scope))
-
-
-def _school_parts(asked: SchoolSearch, scope: Scope) -> list[str]:
-    return list(
-        _parts(
-            {
-                "live": not asked.deleted,
-                "deleted": asked.deleted,
-                "by_place": asked.place_id is not None,
-                "by_search": bool(asked.search),
-                "by_status": asked.status is not None,
-                "by_practice": asked.is_practice is not None,
-                "untested": asked.untested_in is not None,
-                "in_scope": not scope.is_everything,
-            }
-        )
-    )
+    return await session.fetch_value(_queries["count_schools"], _school_values(asked, scope))
 
 
 def _school_values(asked: SchoolSearch, scope: Scope) -> dict[str, Any]:
+    """What lists of schools are asked with; null is what isn't asked for."""
     return {
+        "deleted": asked.deleted,
         "place_id": asked.place_id,
-        "search": f"%{like_text(asked.search or '')}%",
+        "search": f"%{like_text(asked.search)}%" if asked.search else None,
         "status": asked.status,
         "is_practice": asked.is_practice,
         "untested_in": asked.untested_in,
-        "scope_schools": scope.schools(),
+        "scope_schools": None if scope.is_everything else scope.schools(),
     }
 
 

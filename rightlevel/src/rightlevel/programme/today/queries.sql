@@ -17,8 +17,8 @@ limit %(rows)s
 
 -- name: waiting_of_leaders
 -- What waits for whoever leads the programme, each counted up to a bound: planned visits that are overdue, files of the last week with faults of which no
--- later one was saved, and open schools with children and no result of a round. Served by planned_visit_open, import_run_by_time, school_standing's and
--- school_count's primary keys; reads every school until the bound is reached.
+-- later one was saved, and open schools with children and no result of a round. Served by planned_visit_open, import_run_by_time and school_untested's
+-- primary key.
 select
     (select count(*) from (
         select from planned_visit p

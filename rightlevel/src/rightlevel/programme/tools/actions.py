@@ -1,4 +1,4 @@
-"""What is asked about tools; the first ones are published when the platform starts."""
+"""What is asked about tools, and how a version is added; the first ones are published when the platform starts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ from importlib.resources import files
 
 import msgspec
 
-from flatwater.transaction import Session
-from rightlevel.programme.errors import NotFound
+from flatwater.transaction import ConstraintViolated, Session
+from rightlevel.programme.audit import write_audit
+from rightlevel.programme.errors import Conflict, Invalid, NotFound
 from rightlevel.programme.permissions import Actor, require
+from rightlevel.programme.results import read_guided_rules
 from rightlevel.programme.tools import store
-from rightlevel.programme.tools.model import Content, Tool, ToolSearch
+from rightlevel.programme.tools.model import (
+    Content,
+    NewTool,
+    Tool,
+    ToolItem,
+    ToolSearch,
+    ToolVersion,
+    tool_faults,
+)
+
+
+class ToolFollowed(Conflict):
+    """There is a newer version of this tool than the one that this follows. Look at it first."""
+
+    code = "tool_followed"
 
 
 class FirstTool(msgspec.Struct, frozen=True):
@@ -49,3 +65,47 @@ async def read_tool(session: Session, actor: Actor, tool_id: int) -> Tool:
     if found is None:
         raise NotFound
     return found
+
+
+async def list_tool_versions(session: Session, actor: Actor, tool_id: int) -> list[ToolVersion]:
+    """The versions of the tool that this is one of, the newest first, at most 100. *Errors*: NotFound. *Cost*: two statements."""
+    tool = await read_tool(session, actor, tool_id)
+    return await store.versions_of(session, tool)
+
+
+async def add_tool_version(session: Session, actor: Actor, new: NewTool) -> Tool:
+    """A new version of a tool, which follows the newest; the first one of a tool that there is none of yet. Earlier versions stay as they are.
+
+    *Errors*: Invalid with every fault; ToolFollowed when a newer one than it follows is there. *Cost*: five statements.
+    """
+    require(actor, "create", "tool")
+    others = await list_tools(session, actor, ToolSearch(new.subject, new.language))
+    rules = await read_guided_rules(session, actor)
+    if faults := tool_faults(new, rules.thresholds, others):
+        raise Invalid(faults=tuple(faults))
+    newest = max((each.version for each in others if each.number == new.number), default=0)
+    if newest != new.follows:
+        raise ToolFollowed
+    try:
+        tool_id = await store.insert_tool(session, new, newest + 1, _trimmed(new.content))
+    except ConstraintViolated as error:
+        # Two add one at the same moment: the second has not seen the first.
+        if error.constraint == "test_tool_is_unique":
+            raise ToolFollowed from error
+        raise
+    tool = await read_tool(session, actor, tool_id)
+    told = {
+        "subject": tool.subject,
+        "number": tool.number,
+        "language": tool.language,
+        "version": tool.version,
+    }
+    await write_audit(session, actor, "create", "tool", tool.id, after=told)
+    return tool
+
+
+def _trimmed(content: Content) -> Content:
+    return {
+        task: [ToolItem(item.text.strip(), item.answer.strip()) for item in items]
+        for task, items in content.items()
+    }

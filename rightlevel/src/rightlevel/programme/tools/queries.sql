@@ -24,3 +24,17 @@ limit %(rows)s
 select t.id, t.subject::text as subject, t.number, t.language, t.version, t.content
 from test_tool t
 where t.id = %(tool_id)s
+
+-- name: list_tool_versions
+-- The versions of one tool, the newest first. Served by test_tool_is_unique.
+select t.id, t.version, t.published_at
+from test_tool t
+where t.subject = %(subject)s::subject and t.language = %(language)s and t.number = %(number)s
+order by t.version desc
+limit %(rows)s
+
+-- name: insert_tool
+-- Adds a version of a tool; one that is there already is never changed (test_tool_is_unique, trigger test_tools_are_kept).
+insert into test_tool (subject, number, language, version, content)
+values (%(subject)s::subject, %(number)s, %(language)s, %(version)s, %(content)s::jsonb)
+returning id

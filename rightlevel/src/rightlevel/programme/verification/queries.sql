@@ -274,30 +274,25 @@ limit %(rows)s
 -- round. Practice schools are in none.
 -- Removing a result or its child ends what its re-tests say (trigger result_ends_its_retests), so only of those that ended before the result itself is
 -- looked at. Served by verification_compared, which alone is read, and school_practice.
+--! plan each time
 with counted as (
-    select v.first_rank as first, v.rank as second, count(*) as children
-    --? as_a_whole: , null::bigint as key
-    --? by_teacher: , v.first_assessor_id as key
-    --? by_school: , v.school_id as key
-    --? by_tool: , coalesce(v.first_tool, 0)::bigint as key
+    select v.first_rank as first, v.rank as second, count(*) as children,
+        case %(by)s::text when 'by_teacher' then v.first_assessor_id when 'by_school' then v.school_id when 'by_tool' then coalesce(v.first_tool, 0) end as key
     from verification v
     where v.round_id = %(round_id)s and v.subject = %(subject)s::subject and coalesce(v.ended_from, v.state) in ('agreed', 'disagreed', 'resolved')
         and v.school_id not in (select s.id from school s where s.is_practice)
         and (v.ended_from is null or v.ended_why <> 'removed' and exists (
             select 1 from result r where r.id = v.result_id and r.deleted_at is null and not r.is_hidden))
-    --? of_school: and v.school_id = %(school_id)s
-    --? of_place: and v.school_id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint))
-    --? in_scope: and v.school_id = any(%(scope_schools)s)
+        and (v.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+        and (%(place_id)s::bigint is null or v.school_id in (select schools_in(%(place_id)s::bigint, %(round_id)s::bigint)))
+        and (v.school_id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
     group by 1, 2, 4
     order by 4, 1, 2
     limit %(rows)s
 )
 select c.first, c.second, c.children, c.key,
-    --? as_a_whole: '' as name
-    --? by_teacher: p.display_name as name
-    --? by_school: s.name_local as name
-    --? by_tool: '' as name
+    case %(by)s::text when 'by_teacher' then p.display_name when 'by_school' then s.name_local else '' end as name
 from counted c
---? by_teacher: left join person p on p.id = c.key
---? by_school: join school s on s.id = c.key
+left join person p on %(by)s::text = 'by_teacher' and p.id = c.key
+left join school s on %(by)s::text = 'by_school' and s.id = c.key
 order by c.key, c.first, c.second

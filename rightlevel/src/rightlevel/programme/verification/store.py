@@ -343,22 +343,16 @@ async def pairs(
     place_id: int | None,
     rows: int,
 ) -> list[CountedPair]:
-    wanted = {
-        by: True,
-        "of_school": school_id is not None,
-        "of_place": place_id is not None,
-        "in_scope": not actor.scope.is_everything,
-    }
     values = {
+        "by": by,
         "round_id": round_id,
         "subject": subject,
         "school_id": school_id,
         "place_id": place_id,
-        "scope_schools": actor.scope.schools(_narrow(subject)),
+        "scope_schools": None if actor.scope.is_everything else actor.scope.schools(_narrow(subject)),
         "rows": rows,
     }
-    query = _queries["pairs"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    return await session.fetch_all(query, values, into=CountedPair)
+    return await session.fetch_all(_queries["pairs"], values, into=CountedPair)
 
 
 def _narrow(subject: str) -> Subject:

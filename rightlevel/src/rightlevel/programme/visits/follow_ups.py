@@ -148,18 +148,12 @@ async def list_follow_ups(
     if visit_id is not None and not is_uuid(visit_id):
         raise NotFound
     after = page.key(tuple[str, str])
-    wanted = {
-        "open": which == "open" and visit_id is None,
-        "closed": which == "closed" and visit_id is None,
-        "overdue": which == "overdue",
-        "in_scope": not actor.scope.is_everything and actor.role != "teacher",
-        "own": own or actor.role == "teacher",
-        "by_school": school_id is not None,
-        "by_visit": visit_id is not None,
-        "after": after is not None,
-    }
+    is_scoped = not actor.scope.is_everything and actor.role != "teacher"
     values = {
         **scope_values(actor),
+        "which": which if visit_id is None or which == "overdue" else None,
+        "scope_schools": actor.scope.schools() if is_scoped else None,
+        "owner_id": actor.person_id if own or actor.role == "teacher" else None,
         "today": today(clock),
         "school_id": school_id,
         "visit_id": visit_id,
@@ -167,8 +161,7 @@ async def list_follow_ups(
         "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_follow_ups"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = await session.fetch_all(query, values, into=FollowUp)
+    rows = await session.fetch_all(_queries["list_follow_ups"], values, into=FollowUp)
     return page_of(rows, page, lambda row: (row.due_on, row.id))
 
 

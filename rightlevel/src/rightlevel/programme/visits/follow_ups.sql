@@ -45,6 +45,7 @@ where id = %(id)s::uuid and version = %(version)s and state = 'open'
 -- name: list_follow_ups
 -- Things that were agreed, the most urgent first. Served by follow_up_open_by_owner, follow_up_open_by_school, follow_up_open_by_due,
 -- follow_up_closed or follow_up_by_visit.
+--! plan each time
 select f.id::text as id, f.visit_id::text as visit_id, f.school_id, s.name_local as school_name, f.subject::text as subject, f.owner_id,
     o.display_name as owner_name, o.role::text as owner_role, f.words, f.due_on, f.state::text as state, f.version, f.raised_by,
     f.closed_at as closed_on, f.closed_words
@@ -53,13 +54,15 @@ join visit v on v.id = f.visit_id and v.deleted_at is null
 join school s on s.id = f.school_id
 join person o on o.id = f.owner_id
 where true
---? open: and f.state = 'open'
---? closed: and f.state <> 'open'
---? overdue: and f.state = 'open' and f.due_on < %(today)s
---? in_scope: and (f.owner_id = %(person_id)s or f.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = f.school_id and h.subject = f.subject))
---? own: and f.owner_id = %(person_id)s
---? by_school: and f.school_id = %(school_id)s
---? by_visit: and f.visit_id = %(visit_id)s::uuid
---? after: and (f.due_on, f.id) > (%(after_on)s, %(after_id)s::uuid)
+    and case %(which)s::text when 'open' then f.state = 'open' when 'overdue' then f.state = 'open' and f.due_on < %(today)s::date
+        when 'closed' then f.state <> 'open' else true end
+    and (f.owner_id = %(person_id)s or f.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = f.school_id and h.subject = f.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and (f.owner_id = %(owner_id)s::bigint or %(owner_id)s::bigint is null)
+    and (f.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+    and (f.visit_id = %(visit_id)s::uuid or %(visit_id)s::uuid is null)
+    and ((f.due_on, f.id) > (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by f.due_on, f.id
 limit %(rows)s

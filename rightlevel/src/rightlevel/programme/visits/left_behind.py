@@ -67,21 +67,17 @@ async def _left(
     after: tuple[date, str] | None = None,
     one: str | None = None,
 ) -> list[LeftBehind]:
-    wanted = {
-        "in_scope": not actor.scope.is_everything,
-        "by_id": one is not None,
-        "after": after is not None,
-    }
+    held = {"held_schools": None} if actor.scope.is_everything else {}
     values: dict[str, Any] = {
         **scope_values(actor),
+        **held,
         "today": today(clock),
         "id": one,
         "after_on": after[0] if after else None,
         "after_id": after[1] if after else None,
         "rows": rows,
     }
-    query = _queries["list_left"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    return await session.fetch_all(query, values, into=LeftBehind)
+    return await session.fetch_all(_queries["list_left"], values, into=LeftBehind)
 
 
 async def mentors_of_school(

@@ -1,28 +1,24 @@
 -- name: list_left
--- Drafts and plans whose mentor does not work there any more, by day: for leaders all, for a mentor those of the schools and subjects they hold.
--- Served by visit_draft, planned_visit_open and assignment_by_person.
+-- Drafts and plans whose mentor does not work there any more, by day: for leaders all, for a mentor those of the schools and subjects they hold. Each says
+-- until when its mentor works there. Served by visit_left and planned_visit_left, which hold them apart from all that are well.
 with open as (
     select 'visit' as kind, v.id, v.school_id, v.subject, v.mentor_id, v.visited_on as day, v.version
     from visit v
-    where v.state = 'draft' and v.deleted_at is null
+    where v.state = 'draft' and v.deleted_at is null and v.mentor_until < %(today)s
     union all
     select 'planned_visit', p.id, p.school_id, p.subject, p.mentor_id, p.planned_on, p.version
     from planned_visit p
-    where p.state = 'planned'
+    where p.state = 'planned' and p.mentor_until < %(today)s
 )
 select o.kind, o.id::text as id, o.school_id, s.name_local as school_name, o.subject::text as subject, o.mentor_id,
     m.display_name as mentor_name, o.day, o.version
 from open o
 join school s on s.id = o.school_id and s.deleted_at is null
 join person m on m.id = o.mentor_id
-where (m.deleted_at is not null or not m.is_active or m.role not in ('admin', 'coordinator') and not (m.role = 'mentor' and exists (
-    select 1
-    from assignment a
-    where a.person_id = o.mentor_id and a.school_id = o.school_id and a.subject = o.subject and a.ended_at is null
-        and (a.to_on is null or a.to_on >= %(today)s))))
---? in_scope: and o.mentor_id <> %(person_id)s and (o.school_id, o.subject) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
---? by_id: and o.id = %(id)s::uuid
---? after: and (o.day, o.id) > (%(after_on)s, %(after_id)s::uuid)
+where (%(held_schools)s::bigint[] is null or (o.mentor_id <> %(person_id)s and (o.school_id, o.subject) in (
+        select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) h (school_id, subject))))
+    and (%(id)s::uuid is null or o.id = %(id)s)
+    and (%(after_id)s::uuid is null or (o.day, o.id) > (%(after_on)s::date, %(after_id)s))
 order by o.day, o.id
 limit %(rows)s
 

@@ -95,17 +95,10 @@ async def page_of_planned(
     from_on: date | None = None,
 ) -> Page[PlannedVisit]:
     after = page.key(tuple[date, str])
-    wanted = {
-        "planned": which == "planned",
-        "overdue": which == "overdue",
-        "in_scope": not actor.scope.is_everything,
-        "by_mentor": mentor_id is not None,
-        "by_school": school_id is not None,
-        "since": from_on is not None,
-        "after": after is not None,
-    }
     values = {
         **scope_values(actor),
+        "scope_schools": None if actor.scope.is_everything else actor.scope.schools(),
+        "which": which,
         "today": today,
         "mentor_id": mentor_id,
         "school_id": school_id,
@@ -114,8 +107,7 @@ async def page_of_planned(
         "after_id": after[1] if after else None,
         "rows": page.rows_to_ask,
     }
-    query = _queries["list_planned"].plus(*(part for part, is_wanted in wanted.items() if is_wanted))
-    rows = await session.fetch_all(query, values, into=PlannedVisit)
+    rows = await session.fetch_all(_queries["list_planned"], values, into=PlannedVisit)
     return page_of(rows, page, lambda row: (row.planned_on, row.id))
 
 
@@ -123,10 +115,10 @@ async def planned_of_mentor(
     session: Session, mentor_id: int, *, from_on: date, rows: int
 ) -> list[PlannedVisit]:
     """Everything planned for a mentor from a day on, cancelled and done too. *Cost*: one statement."""
-    values = {"mentor_id": mentor_id, "from_on": from_on, "rows": rows}
-    return await session.fetch_all(
-        _queries["list_planned"].plus("by_mentor", "since"), values, into=PlannedVisit
-    )
+    not_asked = ("scope_schools", "held_schools", "held_subjects", "person_id", "school_id", "which", "today")
+    values: dict[str, Any] = dict.fromkeys((*not_asked, "after_on", "after_id"))
+    values |= {"mentor_id": mentor_id, "from_on": from_on, "rows": rows}
+    return await session.fetch_all(_queries["list_planned"], values, into=PlannedVisit)
 
 
 async def count_to_do(session: Session, actor: Actor, today: date) -> ToDo:

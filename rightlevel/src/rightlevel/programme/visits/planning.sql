@@ -55,6 +55,7 @@ where v.visit_id = %(visit_id)s::uuid and not exists (
 
 -- name: list_planned
 -- Planned visits by day. Served by planned_visit_by_mentor, planned_visit_by_school or planned_visit_by_day.
+--! plan each time
 select v.id::text as id, v.school_id, s.name_local as school_name, v.subject::text as subject, v.mentor_id, m.display_name as mentor_name,
     v.planned_on, v.note, v.state::text as state, v.visit_id::text as visit_id, v.version, p.name_local as place_name, s.latitude, s.longitude,
     v.changed_at
@@ -63,13 +64,16 @@ join school s on s.id = v.school_id and s.deleted_at is null
 join place p on p.id = s.place_id
 join person m on m.id = v.mentor_id
 where true
---? planned: and v.state = 'planned'
---? overdue: and v.state = 'planned' and v.planned_on < %(today)s
---? in_scope: and (v.mentor_id = %(person_id)s or v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject))
---? by_mentor: and v.mentor_id = %(mentor_id)s
---? by_school: and v.school_id = %(school_id)s
---? since: and v.planned_on >= %(from_on)s
---? after: and (v.planned_on, v.id) > (%(after_on)s, %(after_id)s::uuid)
+    and case %(which)s::text when 'planned' then v.state = 'planned' when 'overdue' then v.state = 'planned' and v.planned_on < %(today)s::date
+        else true end
+    and (v.mentor_id = %(person_id)s::bigint or v.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = v.school_id and h.subject = v.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and (v.mentor_id = %(mentor_id)s::bigint or %(mentor_id)s::bigint is null)
+    and (v.school_id = %(school_id)s::bigint or %(school_id)s::bigint is null)
+    and (v.planned_on >= %(from_on)s::date or %(from_on)s::date is null)
+    and ((v.planned_on, v.id) > (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by v.planned_on, v.id
 limit %(rows)s
 

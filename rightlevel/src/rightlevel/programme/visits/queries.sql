@@ -67,6 +67,7 @@ limit 200
 
 -- name: list_visits
 -- Visits, the latest first. Served by visit_by_school, visit_by_mentor, visit_by_teacher or visit_by_day.
+--! plan each time
 select v.id::text as id, v.school_id, s.name_local as school_name, v.subject::text as subject, v.mentor_id, m.display_name as mentor_name,
     t.display_name as teacher_name, v.visited_on, v.state::text as state, v.completeness, v.fidelity::float8 as fidelity,
     v.locked_at is not null as is_locked, s.is_practice
@@ -75,22 +76,26 @@ join school s on s.id = v.school_id
 join person m on m.id = v.mentor_id
 left join person t on t.id = v.teacher_id
 where v.deleted_at is null
---? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
---? as_mentor: and (v.state = 'submitted' or v.mentor_id = %(person_id)s)
---? as_teacher: and v.teacher_id = %(person_id)s and v.state = 'submitted'
---? by_state: and v.state = %(state)s::visit_state
---? by_school: and v.school_id = %(school_id)s
---? by_mentor: and v.mentor_id = %(mentor_id)s
---? by_subject: and v.subject = %(subject)s::subject
---? since: and v.visited_on >= %(from_on)s
---? until: and v.visited_on <= %(to_on)s
---? incomplete: and v.state = 'draft' and v.visited_on <= %(stale_on)s
---? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+    and (v.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = v.school_id and h.subject = v.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and case %(as_role)s::text when 'mentor' then v.state = 'submitted' or v.mentor_id = %(person_id)s
+        when 'teacher' then v.state = 'submitted' and v.teacher_id = %(person_id)s else true end
+    and (v.state = %(state)s::visit_state or %(state)s::visit_state is null)
+    and (v.school_id = %(school_id)s or %(school_id)s is null)
+    and (v.mentor_id = %(mentor_id)s or %(mentor_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s::subject is null)
+    and (v.visited_on >= %(from_on)s or %(from_on)s is null)
+    and (v.visited_on <= %(to_on)s or %(to_on)s is null)
+    and (v.state = 'draft' and v.visited_on <= %(stale_on)s or %(stale_on)s is null)
+    and ((v.visited_on, v.id) < (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by v.visited_on desc, v.id desc
 limit %(rows)s
 
 -- name: answers_of_visits
 -- Submitted visits with their answers for an export, the latest first. Served by the same indexes as list_visits.
+--! plan each time
 select v.id::text as id, v.school_id, s.code as school_code, s.name_local as school_name, v.subject::text as subject, m.username as mentor,
     t.username as teacher, v.visited_on, v.form_version_id, v.answers, v.fidelity::float8 as fidelity, v.submitted_at,
     v.locked_at is not null as is_locked
@@ -99,13 +104,16 @@ join school s on s.id = v.school_id
 join person m on m.id = v.mentor_id
 left join person t on t.id = v.teacher_id
 where v.deleted_at is null and v.state = 'submitted' and not s.is_practice
---? in_scope: and v.school_id = any(%(scope_schools)s) and exists (select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject) where h.school_id = v.school_id and h.subject = v.subject)
---? by_school: and v.school_id = %(school_id)s
---? by_mentor: and v.mentor_id = %(mentor_id)s
---? by_subject: and v.subject = %(subject)s::subject
---? since: and v.visited_on >= %(from_on)s
---? until: and v.visited_on <= %(to_on)s
---? after: and (v.visited_on, v.id) < (%(after_on)s, %(after_id)s::uuid)
+    and (v.school_id = any(%(scope_schools)s::bigint[]) and exists (
+        select 1 from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject)
+        where h.school_id = v.school_id and h.subject = v.subject)
+        or %(scope_schools)s::bigint[] is null)
+    and (v.school_id = %(school_id)s or %(school_id)s is null)
+    and (v.mentor_id = %(mentor_id)s or %(mentor_id)s is null)
+    and (v.subject = %(subject)s::subject or %(subject)s::subject is null)
+    and (v.visited_on >= %(from_on)s or %(from_on)s is null)
+    and (v.visited_on <= %(to_on)s or %(to_on)s is null)
+    and ((v.visited_on, v.id) < (%(after_on)s::date, %(after_id)s::uuid) or %(after_id)s::uuid is null)
 order by v.visited_on desc, v.id desc
 limit %(rows)s
 
@@ -141,39 +149,95 @@ update visit
 set locked_at = null, locked_by = null, lock_reason = null, version = version + 1, changed_at = %(now)s
 where id = any(%(visit_ids)s::uuid[]) and locked_at is not null and deleted_at is null
 
--- name: months_of_visits
--- Submitted visits by month beside the schools there are, no practice school among them. A visit counts where its school stood on that day, and
--- a school of a month where it stood at its end; one that was closed since counts in the months in which it was visited. At most 24 months;
--- served by visit_by_day and school_place_by_place.
+-- name: months_of_places
+-- Submitted visits of a place, or of all countries, by whole months beside the schools there are, no practice school among them. A visit counts where its
+-- school stood on that day, and a school of a month where it stood at its end; one that was closed since counts in the months in which it was visited.
+-- At most 24 months. Told from what is kept of places; schools that moved since, or are not open any more, are looked at one by one. Served by the primary
+-- keys of place_visits, place_schools and school_visits, school_place_of_moves, school_place_ended and school_not_open.
+with unit as materialized (
+    select id from place where id = %(place_id)s::bigint
+    union all
+    select id from place where %(place_id)s::bigint is null and parent_id is null and deleted_at is null
+), months as materialized (
+    select m.month::date as month, (m.month + interval '1 month')::timestamp at time zone 'UTC' as ends_at
+    from generate_series(date_trunc('month', %(from_on)s::date), date_trunc('month', %(to_on)s::date), interval '1 month') m (month)
+), counted as (
+    select m.month, coalesce(sum(k.visits), 0)::bigint as visits, coalesce(sum(k.schools), 0)::bigint as visited, sum(k.fidelity) as fidelity,
+        coalesce(sum(k.rated), 0)::bigint as rated
+    from months m
+    left join place_visits k on k.place_id in (select id from unit) and k.month = m.month
+    group by m.month
+), moved as materialized (
+    -- schools that stood elsewhere at the end of a month
+    select m.month, s.id as school_id, t.lineage && array(select id from unit) as was_here, n.lineage && array(select id from unit) as is_here
+    from (select distinct school_id from school_place where from_at > (select min(ends_at) from months) and from_at > '-infinity') c
+    join school s on s.id = c.school_id and not s.is_practice and s.status = 'open' and s.deleted_at is null
+    cross join months m
+    join school_place y on y.school_id = s.id and stood_at(y.from_at, y.until_at, m.ends_at) and y.until_at is not null
+    join place t on t.id = y.place_id
+    join place n on n.id = s.place_id
+), changed as materialized (
+    -- schools of which more than that they are open here now has to be known
+    select id from school where (status <> 'open' or deleted_at is not null) and not is_practice
+    union
+    select y.school_id
+    from school_place y
+    join school s on s.id = y.school_id and not s.is_practice
+    where y.until_at is not null and y.until_at > (select min(month) from months)
+), extra as (
+    -- visited here, and not open or not here at the month's end
+    select m.month, count(distinct c.id) as schools
+    from changed c
+    join school s on s.id = c.id
+    cross join months m
+    join school_visits k on k.school_id = c.id and k.month = m.month
+    join place p on p.id = k.place_id and p.lineage && array(select id from unit)
+    where s.status <> 'open' or s.deleted_at is not null or not exists (
+        select 1
+        from school_place y
+        join place t on t.id = y.place_id
+        where y.school_id = c.id and stood_at(y.from_at, y.until_at, m.ends_at) and t.lineage && array(select id from unit))
+    group by m.month
+), now_there as (
+    select coalesce(sum(schools), 0) as schools from place_schools where place_id in (select id from unit)
+)
+select c.month, c.visits, c.visited,
+    ((select schools from now_there) + coalesce((select sum(v.was_here::integer - v.is_here::integer) from moved v where v.month = c.month), 0)
+        + coalesce(x.schools, 0))::bigint as schools,
+    (c.fidelity / nullif(c.rated, 0))::float8 as fidelity, c.rated as fidelity_n
+from counted c
+left join extra x on x.month = c.month
+order by c.month
+limit 24
+
+-- name: months_of_schools
+-- The same of some schools, within a place if one is asked for, from their own rows. Served by school_place's and school_visits' primary keys.
 with stays as materialized (
-    select m.school_id, m.from_at, m.until_at, s.status = 'open' and s.deleted_at is null as is_open
+    select m.school_id, m.place_id, m.from_at, m.until_at, s.status = 'open' and s.deleted_at is null as is_open
     from school_place m
     join school s on s.id = m.school_id and not s.is_practice
-    where true
---? by_place: and m.place_id in (select p.id from place p where p.lineage @> array[%(place_id)s::bigint])
---? in_scope: and m.school_id = any(%(scope_schools)s)
-), months as (
-    select generate_series(date_trunc('month', %(from_on)s::date), %(to_on)s::date, interval '1 month')::date as month
+    join place p on p.id = m.place_id
+    where m.school_id = any(%(school_ids)s::bigint[]) and (%(place_id)s::bigint is null or p.lineage @> array[%(place_id)s::bigint])
+), months as materialized (
+    select m.month::date as month, (m.month + interval '1 month')::timestamp at time zone 'UTC' as ends_at
+    from generate_series(date_trunc('month', %(from_on)s::date), date_trunc('month', %(to_on)s::date), interval '1 month') m (month)
 ), made as materialized (
-    select date_trunc('month', v.visited_on)::date as month, v.school_id, v.fidelity
-    from visit v
-    join stays y on y.school_id = v.school_id and stood_at(y.from_at, y.until_at, (v.visited_on + 1)::timestamptz)
-    where v.deleted_at is null and v.state = 'submitted' and v.visited_on between %(from_on)s and %(to_on)s
-), visited as (
-    select month, count(*) as visits, count(distinct school_id) as visited, avg(fidelity)::float8 as fidelity, count(fidelity) as fidelity_n
-    from made
-    group by month
+    select k.month, k.school_id, k.visits, k.fidelity, k.rated
+    from school_visits k
+    join months m on m.month = k.month
+    where k.school_id = any(%(school_ids)s::bigint[]) and exists (select 1 from stays y where y.school_id = k.school_id and y.place_id = k.place_id)
 ), there as (
-    select m.month, count(distinct y.school_id) as schools
+    select y.school_id, m.month
     from months m
-    join stays y on (y.is_open and stood_at(y.from_at, y.until_at, (m.month + interval '1 month')::timestamptz))
-        or exists (select 1 from made k where k.month = m.month and k.school_id = y.school_id)
-    group by m.month
+    join stays y on y.is_open and stood_at(y.from_at, y.until_at, m.ends_at)
+    union
+    select school_id, month from made
 )
-select m.month, coalesce(v.visits, 0) as visits, coalesce(v.visited, 0) as visited, coalesce(t.schools, 0) as schools, v.fidelity,
-    coalesce(v.fidelity_n, 0) as fidelity_n
+select m.month, coalesce((select sum(k.visits) from made k where k.month = m.month), 0)::bigint as visits,
+    (select count(distinct k.school_id) from made k where k.month = m.month) as visited,
+    (select count(*) from there t where t.month = m.month) as schools,
+    (select (sum(k.fidelity) / nullif(sum(k.rated), 0))::float8 from made k where k.month = m.month) as fidelity,
+    coalesce((select sum(k.rated) from made k where k.month = m.month), 0)::bigint as fidelity_n
 from months m
-left join visited v on v.month = m.month
-left join there t on t.month = m.month
 order by m.month
 limit 24

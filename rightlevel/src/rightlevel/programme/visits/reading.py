@@ -84,7 +84,9 @@ def check_search(asked: VisitSearch) -> None:
 async def visits_per_school_month(
     session: Session, actor: Actor, *, from_on: date, to_on: date, place_id: int | None = None
 ) -> list[MonthOfVisits]:
-    """Submitted visits by month beside the schools there are, and the mean fidelity; practice schools count nowhere. *Cost*: one statement.
+    """Submitted visits by whole months, that of the first day to that of the last, beside the schools there are, and the mean fidelity.
+
+    Practice schools count nowhere. *Cost*: one statement, from what is kept of places and months.
 
     *Errors*: Forbidden; Invalid for more than 24 months or the wrong way round.
     """

@@ -163,24 +163,14 @@ def scope_values(actor: Actor) -> dict[str, Any]:
     }
 
 
-def _parts(actor: Actor, asked: VisitSearch, *, has_after: bool) -> list[str]:
-    wanted = {
-        "in_scope": not actor.scope.is_everything,
-        "by_school": asked.school_id is not None,
-        "by_mentor": asked.mentor_id is not None,
-        "by_subject": asked.subject is not None,
-        "since": asked.from_on is not None,
-        "until": asked.to_on is not None,
-        "after": has_after,
-    }
-    return [part for part, is_wanted in wanted.items() if is_wanted]
-
-
-def _values(actor: Actor, page: PageRequest, asked: VisitSearch, stale_on: date) -> dict[str, Any]:
+def _values(actor: Actor, page: PageRequest, asked: VisitSearch, stale_on: date | None) -> dict[str, Any]:
+    """What lists of visits are asked with; null is what isn't asked for."""
     after = page.key(tuple[date, str])
     return {
         **scope_values(actor),
         **msgspec.structs.asdict(asked),
+        "scope_schools": None if actor.scope.is_everything else actor.scope.schools(),
+        "as_role": actor.role,
         "stale_on": stale_on,
         "after_on": after[0] if after else None,
         "after_id": after[1] if after else None,
@@ -191,21 +181,16 @@ def _values(actor: Actor, page: PageRequest, asked: VisitSearch, stale_on: date)
 async def page_of_visits(
     session: Session, actor: Actor, page: PageRequest, asked: VisitSearch, *, stale_on: date
 ) -> Page[VisitRow]:
-    parts = _parts(actor, asked, has_after=page.after is not None)
-    parts += ["as_mentor"] if actor.role == "mentor" else ["as_teacher"] if actor.role == "teacher" else []
-    parts += ["by_state"] if asked.state is not None else []
-    parts += ["incomplete"] if asked.incomplete else []
-    values = _values(actor, page, asked, stale_on)
-    rows = await session.fetch_all(_queries["list_visits"].plus(*parts), values, into=VisitRow)
+    values = _values(actor, page, asked, stale_on if asked.incomplete else None)
+    rows = await session.fetch_all(_queries["list_visits"], values, into=VisitRow)
     return page_of(rows, page, lambda row: (row.visited_on, row.id))
 
 
 async def page_of_answers(
     session: Session, actor: Actor, page: PageRequest, asked: VisitSearch
 ) -> Page[AnsweredVisit]:
-    parts = _parts(actor, asked, has_after=page.after is not None)
-    values = _values(actor, page, asked, date.min)
-    rows = await session.fetch_all(_queries["answers_of_visits"].plus(*parts), values, into=AnsweredVisit)
+    values = _values(actor, page, asked, None)
+    rows = await session.fetch_all(_queries["answers_of_visits"], values, into=AnsweredVisit)
     return page_of(rows, page, lambda row: (row.visited_on, row.id))
 
 
@@ -246,12 +231,11 @@ async def months_of_visits(
     session: Session, actor: Actor, *, from_on: date, to_on: date, place_id: int | None
 ) -> list[MonthOfVisits]:
     is_bound = not actor.scope.is_everything and actor.role != "viewer"
-    parts = [*(["by_place"] if place_id is not None else []), *(["in_scope"] if is_bound else [])]
     values = {
         "from_on": from_on,
         "to_on": to_on,
         "place_id": place_id,
-        "scope_schools": actor.scope.schools(),
+        "school_ids": actor.scope.schools() if is_bound else [],
     }
-    query = _queries["months_of_visits"].plus(*parts)
+    query = _queries["months_of_schools" if is_bound else "months_of_places"]
     return await session.fetch_all(query, values, into=MonthOfVisits)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rightlevel.web.accounts import own, school_sign_in, second_factor, sign_in
+from rightlevel.web.accounts import own, phones, school_sign_in, second_factor, sign_in
 from rightlevel.web.routes import Routes
 
 routes = Routes("pages")
-for each in (own, sign_in, school_sign_in, second_factor):
+for each in (own, phones, sign_in, school_sign_in, second_factor):
     routes.include(each.routes)

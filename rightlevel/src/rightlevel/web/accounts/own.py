@@ -25,6 +25,7 @@ from rightlevel.programme.accounts import (
     revoke_token,
 )
 from rightlevel.programme.accounts.model import PIN_ROLES
+from rightlevel.programme.accounts.phones import list_phones
 from rightlevel.programme.permissions import May, TokenReach
 from rightlevel.web.application import device_of
 from rightlevel.web.authority import keeping
@@ -160,6 +161,7 @@ async def account_page(call: Ask) -> Html:
         call,
         "accounts/account.html",
         sessions=(await list_sessions(session, actor, SESSIONS)).items,
+        phones=await list_phones(session, actor),
         person=await read_person(session, actor, actor.person_id),
         factor=factor,
         takes_pin=takes_pin,

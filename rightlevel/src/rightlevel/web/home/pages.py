@@ -65,17 +65,17 @@ WHERE: Final[dict[TaskKind, tuple[str, str | Callable[[Task], str]]]] = {
     "test_children": ("test", _grid),
     "look_again": ("back", "/verification/returned"),
     "move_children": ("next", _groups_of_school),
-    "visit": ("round", "/next-week"),
-    "finish_visit": ("round", "/visits?which=draft"),
+    "visit": ("visit", "/next-week"),
+    "finish_visit": ("visit", "/visits?which=draft"),
     "follow_up": ("check", "/follow-ups?which=overdue"),
     "hand_over": ("out", "/left-behind"),
-    "retest": ("test", "/verification?round={round_id}"),
+    "retest": ("retest", "/verification?round={round_id}"),
     "decide_request": ("account", "/requests"),
-    "decide_retest": ("check", "/verification?round={round_id}&state=disputed"),
-    "plan_visits": ("round", "/next-week"),
+    "decide_retest": ("retest", "/verification?round={round_id}&state=disputed"),
+    "plan_visits": ("visit", "/next-week"),
     "enter_results": ("school", "/schools?untested=1"),
-    "assign_teacher": ("people", "/assignments/gaps?role=teacher&subject={subject}"),
-    "assign_mentor": ("people", "/assignments/gaps?role=mentor&subject={subject}"),
+    "assign_teacher": ("badge", "/assignments/gaps?role=teacher&subject={subject}"),
+    "assign_mentor": ("badge", "/assignments/gaps?role=mentor&subject={subject}"),
     "mend_file": ("import", "/imports"),
     "find_baseline": ("search", "/rounds/{round_id}/without-baseline"),
 }
@@ -195,7 +195,7 @@ async def _first(call: Ask, round_: Round | None) -> list[ToDo]:
     _ = language_of(call).gettext
     todo: list[ToDo] = []
     if await current_year(call.session) is None:
-        todo.append(ToDo(_("There is no current school year. Add one."), "/years/new", "round"))
+        todo.append(ToDo(_("There is no current school year. Add one."), "/years/new", "year"))
     real = SchoolSearch(is_practice=False)
     if not (await list_schools(call.session, actor_of(call), PageRequest(1), real)).items:
         todo.append(ToDo(_("There are no schools yet. Import them, or add one."), "/imports", "import"))

@@ -23,6 +23,7 @@ from rightlevel.programme.levels import SCALES
 from rightlevel.programme.packs import Pack, read_pack
 from rightlevel.programme.permissions import May
 from rightlevel.programme.results.model import REFUSALS
+from rightlevel.programme.verification.model import REFUSALS as RETEST_REFUSALS
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.guided import guided_words
 from rightlevel.web.language import LANGUAGES, Language
@@ -43,11 +44,24 @@ SHELL_FILES = (
     "icons.svg",
     "mark.svg",
     "guided_test.js",
+    "form_engine.js",
     "phone_store.js",
     "phone_outbox.js",
+    "phone_visits.js",
+    "phone_children.js",
     "phone.js",
 )
 """What the page needs besides itself. The worker keeps exactly these, in the version that belongs to its own."""
+
+
+TOLD_RULES = (
+    "Another child of this school has this code",
+    "Please fill this in",
+    "A teacher of this school",
+    "Between 1 and 40 characters",
+    "Between 1 and 200 characters",
+)
+"""What entries that are sent late are most often refused for; other rules are told in English."""
 
 
 class PackWanted(msgspec.Struct, frozen=True):
@@ -254,6 +268,96 @@ def phone_words(language: Language) -> dict[str, Any]:
         ),
         "more_deeds": _("More"),
         "needs_network": _("That page needs a network. Here is what works without one."),
+        "phone_ended": _(
+            "This phone was ended. The children are removed from it; what was not sent is kept. Sign in to go on."
+        ),
         "another_tab": _("Another window sends now."),
         "child_of_level": _("{name}: {level}"),
+        **visit_words(language),
+        **child_words(language),
+    }
+
+
+def visit_words(language: Language) -> dict[str, Any]:
+    """The texts of visits without a network."""
+    _ = language.gettext
+    return {
+        "visits": _("Visits"),
+        "visit": _("Visit"),
+        "new_visit": _("New visit"),
+        "draft": _("Draft"),
+        "finished": _("Finished"),
+        "subject_word": _("Subject"),
+        "school": _("School"),
+        "teacher": _("Teacher"),
+        "begin": _("Begin"),
+        "no": _("No"),
+        "unknown": _("Don’t know"),
+        "no_answer": _("No answer"),
+        "signature_hint": _("Name, as a signature"),
+        "place_hint": _("Latitude and longitude, as 11.56, 104.92"),
+        "take_place": _("Take it from this phone"),
+        "at_least": _("At least {least}"),
+        "at_most": _("At most {most}"),
+        "a_number": _("This is not a number that fits here"),
+        "does_not_fit": _("This answer does not fit what the form says of it"),
+        "form_missing": _(
+            "The form of this visit is not on this phone. Fetch your work again with a network."
+        ),
+        "visit_differs": _("This visit was changed elsewhere too. Look at both and choose."),
+        "finished_here": _(
+            "The visit is finished. It is kept on this phone and sent when there is a network."
+        ),
+        "finished_there": _("The visit is finished and on the server."),
+        "change_again": _("Change it again"),
+        "not_kept_form": _("NOT saved. Leave this page open and tap again."),
+        "fill_in": _("Please fill this in"),
+        "open_questions": _("Questions that are open: {n}"),
+        "finish": _("Finish the visit"),
+        "later": _("Go on later"),
+        "photos": _("Photos"),
+        "photo": _("A photo of a visit"),
+        "none": _("None."),
+        "add_photo": _("A photo (JPEG, PNG or WebP)"),
+        "no_picture": _("This file is no picture that this phone can read."),
+        "open_visit": _("Open the visit"),
+    }
+
+
+def child_words(language: Language) -> dict[str, Any]:
+    """The texts of re-tests, new children and groups without a network."""
+    _ = language.gettext
+    return {
+        "test_again": _("Test again"),
+        "children_again": _("Children to test again"),
+        "to_do_word": _("To do"),
+        "agreed": _("Agrees: {level}"),
+        "disagreed": _("Differs: first {first}, now {level}"),
+        "blind_hint": _(
+            "What the first test said is not on this phone. It is told when yours is on the server."
+        ),
+        "run_test": _("Run the test on this screen"),
+        "level_now": _("Level"),
+        "other_tool": _("The first test was done with tool {tool}. Take another one."),
+        "retest_refusal": {code: _(text) for code, text in RETEST_REFUSALS.items()},
+        "code": _("Code"),
+        "name": _("Name"),
+        "sex": _("Sex"),
+        "boy": _("Boy"),
+        "girl": _("Girl"),
+        "class_word": _("Class"),
+        "no_class": _("Without a class"),
+        "grade_word": _("Grade"),
+        "add_child": _("Add a child"),
+        "new_child": _("New child"),
+        "save_child": _("Save the child"),
+        "code_taken": _("Another child of this school has this code"),
+        "same_name": _("{name} ({code}) is here already. Is it another child? Then tap again."),
+        "is_child": _("It is {name}"),
+        "for_kept_child": _("Enter it for the record that was kept"),
+        "sure_with": _("It is not on the server. Really remove it, with {n} entries that need it?"),
+        "groups": _("Groups"),
+        "move_to": _("Move to"),
+        "hidden": _("{n} not shown until tested again"),
+        "rules": {each: language.rule(each) for each in TOLD_RULES},
     }

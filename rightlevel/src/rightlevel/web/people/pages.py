@@ -19,6 +19,7 @@ from rightlevel.programme.accounts import (
     read_person,
 )
 from rightlevel.programme.accounts.model import PIN_ROLES, may_manage
+from rightlevel.programme.accounts.phones import list_phones_of
 from rightlevel.programme.assignments import list_assignments
 from rightlevel.programme.assignments.model import ASSIGNABLE
 from rightlevel.programme.joining import count_open
@@ -124,13 +125,15 @@ async def person_page(call: Ask, *, path: ById, page: PageRequest) -> Html:
             call.session, actor, page, call.clock, person_id=person.id, state="current"
         )
     is_self = person.id == actor.person_id
+    is_below = not is_self and may_manage(actor, person.role)
     return render(
         call,
         "people/person.html",
         person=person,
         roles=roles_below(call),
         is_self=is_self,
-        is_below=not is_self and may_manage(actor, person.role),
+        is_below=is_below,
+        phones=await list_phones_of(call.session, actor, person.id) if is_below else [],
         assignments=assignments,
         takes_pin=person.role in PIN_ROLES,
     )

@@ -81,7 +81,7 @@ const guidedTest = (() => {
           choices.map(([value, text]) => make("option", { value, selected: value === now[name] }, text))));
       return [
         make("div", { class: "filters once" },
-          pick(words.tool, "tool", [1, 2, 3, 4].map((each) => [each, String(each)])),
+          pick(words.tool, "tool", (about.numbers ?? [1, 2, 3, 4]).map((each) => [each, String(each)])),
           pick(words.tool_language, "language", Object.entries(about.languages))),
         make("h2", { tabindex: -1 }, words.agrees),
         make("p", { class: "answers" },

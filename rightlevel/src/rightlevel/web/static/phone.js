@@ -11,6 +11,7 @@
   const FIRST_WAIT_MS = 2000;
   const LONGEST_WAIT_MS = 60000;
   const ASK_MS = 20000;
+  const FILE_MS = 120000; // a photo over 2G
   const DAY_MS = 86400000;
 
   let vault = null;
@@ -38,8 +39,8 @@
   };
   const say = (text, kind = "") => make("p", { class: `notice ${kind}`, role: "status" }, icon(kind === "good" ? "check" : "warn"), make("span", {}, text));
   const button = (text, deed, kind = "") => make("button", { class: `button ${kind}`, type: "button", onclick: deed }, text);
-  const title = (text, under, hash) => make("div", { class: "heading" },
-    hash === undefined ? null : make("a", { class: "back", href: `#${hash}` }, icon("back"), words.home),
+  const title = (text, under, hash, backText = words.home) => make("div", { class: "heading" },
+    hash === undefined ? null : make("a", { class: "back", href: `#${hash}` }, icon("back"), backText),
     make("h1", { tabindex: -1 }, text), under ? make("p", { class: "under" }, under) : null);
   const show = (...parts) => main.replaceChildren(...parts.flat().filter(Boolean));
   const number = new Intl.NumberFormat(language === "km" ? "km-u-nu-latn" : language);
@@ -122,10 +123,7 @@
         if (connection.person_id !== mine.person_id) return { state: "somebody_else", name: connection.display_name };
         setStanding(words.sending);
         await alone(async () => { items = await mine.all(); });
-        const ask = (path, body) => fetched(path, {
-          method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", "x-csrf-token": connection.csrf_token },
-        });
-        return phoneOutbox.send(() => items, ask, (came) => alone(() => settled(came)), versionOf);
+        return phoneOutbox.send(() => items, ask, (came) => alone(() => settled(came)), versionOf, (ids) => alone(() => tried(ids)));
       });
     } catch (error) {
       if (!(error instanceof NotKept) && navigator.onLine) console.warn(`sending: ${error}`);
@@ -142,18 +140,83 @@
     refresh();
   }
 
+  function ask({ method, path, body, key, isFile }) {
+    const headers = { "x-csrf-token": connection.csrf_token, ...(key ? { "idempotency-key": key } : {}) };
+    if (!isFile) return fetched(path, { method, body: JSON.stringify(body), headers: { ...headers, "content-type": "application/json" } });
+    const sent = new FormData();
+    sent.append("id", body.id);
+    sent.append("file", new Blob([phoneStore.bytes64(body.content)], { type: "image/jpeg" }), "photo.jpg");
+    return fetched(path, { method, body: sent, headers, signal: AbortSignal.timeout(FILE_MS) });
+  }
+  // From here on these may have arrived, whatever becomes of the answer.
+  async function tried(ids) {
+    const keep = items.filter((each) => ids.includes(each.id)).map((each) => ({ ...each, isTried: true }));
+    await vault.settle({ keep });
+    const marked = new Map(keep.map((each) => [each.id, each]));
+    items = items.map((each) => marked.get(each.id) ?? each);
+  }
+
+  // What the pack says once an item is on the server.
+  const APPLIED = {
+    result({ body }, version) {
+      const child = pack.children.find((each) => each.id === body.student_id);
+      if (child && body.round_id === pack.round?.id)
+        child.results = { ...child.results, [body.subject]: { version, outcome: body.outcome, level: body.level ?? null, tested_on: body.tested_on } };
+    },
+    session({ body }, version) {
+      const group = pack.groups.find((each) => each.id === body.group_id);
+      if (group) group.taught = [{ held_on: body.held_on, version }, ...group.taught.filter((each) => each.held_on !== body.held_on)];
+    },
+    retest({ body }, _version, { code, level, first_level }) {
+      const row = pack.retests.find((each) => each.result_id === body.result_id);
+      if (row && code !== "missed") row.done = { code, level, first_level };
+    },
+    student({ body }, _version, { id }) {
+      if (!pack.children.some((each) => each.id === id)) pack.children.push({ ...newChild(body), id });
+    },
+    move({ body }) {
+      const from = pack.groups.find((each) => each.members.some((member) => member.student_id === body.student_id) && each.subject === body.subject);
+      const to = pack.groups.find((each) => each.id === body.to_group);
+      const member = from?.members.find((each) => each.student_id === body.student_id);
+      if (!member || !to) return;
+      from.members = from.members.filter((each) => each !== member);
+      to.members = [...to.members, member];
+    },
+    visit({ body }, version, { visit }) {
+      const { visit_id: id, school_id, subject, form_version_id } = body;
+      const there = pack.visits.find((each) => each.id === id);
+      const now = { id, school_id, subject, form_version_id, visited_on: visit.visited_on, teacher_id: visit.teacher_id, answers: visit.answers, state: visit.state, version,
+        photos: there?.photos ?? 0 };
+      pack.visits = [now, ...pack.visits.filter((each) => each !== there)];
+      // What was changed while this was on its way goes on from it.
+      return items.filter((each) => each.kind === "visit" && each.body.visit_id === id && each.state === "waiting" && !each.isTried)
+        .map((each) => ({ ...each, body: { ...each.body, version, after: [] } }));
+    },
+    photo({ body }) {
+      const there = pack.visits.find((each) => each.id === body.visit_id);
+      if (there) there.photos = (there.photos ?? 0) + 1;
+    },
+  };
+  // A child that was added here and is there already, as it turns out: what was entered about it is about that one.
+  const asAnother = (item, to) => ({ gone: [item.id], keep: phoneOutbox.about(items, item.body.id, to) });
+
   // What came of a request, on the phone before anything else is sent: items that are done go, and the pack knows what is there now.
-  async function settled({ keep: judged, gone, saved }) {
-    const keep = [...judged, ...phoneOutbox.freed(items, saved)];
-    for (const { item, version } of saved) {
-      if (item.kind === "result") {
-        const child = pack.children.find((each) => each.id === item.body.student_id);
-        if (child && item.body.round_id === pack.round?.id)
-          child.results = { ...child.results, [item.body.subject]: { version, outcome: item.body.outcome, level: item.body.level ?? null, tested_on: item.body.tested_on } };
-      } else {
-        const group = pack.groups.find((each) => each.id === item.body.group_id);
-        if (group) group.taught = [{ held_on: item.body.held_on, version }, ...group.taught.filter((each) => each.held_on !== item.body.held_on)];
-      }
+  async function settled({ keep: judged, gone: done, saved }) {
+    const ids = new Set(items.map((each) => each.id));
+    const gone = [...done];
+    const keep = [];
+    for (const item of judged) {
+      const to = item.kind === "student" && item.answer?.merged_into;
+      if (to) {
+        const other = asAnother(item, to);
+        gone.push(...other.gone);
+        keep.push(...other.keep);
+      } else if (ids.has(item.id)) keep.push(item); // what took its place meanwhile is asked by itself
+    }
+    keep.push(...phoneOutbox.freed(items, saved));
+    for (const { item, version, answer } of saved) {
+      if (item.kind === "student" && answer.id !== item.body.id) keep.push(...asAnother(item, answer.id).keep);
+      if (pack) keep.push(...(APPLIED[item.kind](item, version, answer) ?? []).filter((each) => each.id !== item.id));
     }
     await vault.settle({ keep, gone, pack: saved.length ? pack : null });
     waitMs = FIRST_WAIT_MS; // it goes forward: a bad line is asked again soon
@@ -165,8 +228,9 @@
 
   // The version of what an item is about, as far as this phone knows.
   function versionOf({ kind, body }) {
-    if (kind === "result") return pack.children.find((each) => each.id === body.student_id)?.results?.[body.subject]?.version ?? null;
-    return pack.groups.find((each) => each.id === body.group_id)?.taught.find((each) => each.held_on === body.held_on)?.version ?? null;
+    if (kind === "result") return pack?.children.find((each) => each.id === body.student_id)?.results?.[body.subject]?.version ?? null;
+    if (kind !== "session") return null;
+    return pack?.groups.find((each) => each.id === body.group_id)?.taught.find((each) => each.held_on === body.held_on)?.version ?? null;
   }
   // One change of what waits at a time: a tap while an answer comes in joins behind what that leaves.
   let last = Promise.resolve();
@@ -177,13 +241,14 @@
   }
 
   // Keeps something that was entered; only when this has come back is it told as saved. *Errors*: NotKept.
-  const keep = (kind, body) => alone(() => keepNow(kind, body));
+  // `made` is what is entered, or makes it of what is there when its turn comes.
+  const keep = (kind, made) => alone(() => keepNow(kind, typeof made === "function" ? made() : made));
   async function keepNow(kind, body) {
     lastAt = Math.max(Date.now(), lastAt + 1, (items.at(-1)?.at ?? 0) + 1);
-    const item = { id: body.id, at: lastAt, kind, body, after: null, state: "waiting", form: 1 };
+    const item = { id: body.id ?? phoneStore.newId(), at: lastAt, kind, body, after: null, state: "waiting", form: 1 };
     const { keep: kept, gone } = phoneOutbox.joined(items, item);
     await vault.settle({ keep: [kept], gone });
-    items = [...items.filter((each) => !gone.includes(each.id)), kept];
+    items = [...items.filter((each) => !gone.includes(each.id)), kept].sort((one, other) => one.at - other.at);
     others?.postMessage("changed");
     showLine();
     sendSoon();
@@ -198,20 +263,25 @@
     if (!vault) return;
     await alone(async () => {
       items = await vault.all();
-      pack = (await vault.pack()) ?? pack;
+      pack = whole(await vault.pack()) ?? pack;
     });
     refresh();
   });
-  window.addEventListener("online", () => { waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
+  window.addEventListener("online", () => { askWhetherEnded(); waitMs = FIRST_WAIT_MS; showLine(); sendNow(); });
   window.addEventListener("offline", showLine);
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden || !vault) return;
+    if (!vault) return;
+    if (document.hidden) {
+      onLeaving?.();
+      return;
+    }
     waitMs = FIRST_WAIT_MS;
+    askWhetherEnded();
     sendNow().then(freshen);
   });
 
   // Opening -----------------------------------------------------------------------------------------------------------------------
-  async function start() {
+  async function start(said = "") {
     if (!window.isSecureContext || !crypto.subtle || !window.indexedDB) {
       show(title(words.title), say(window.isSecureContext ? words.no_store : words.not_secure, "warn"));
       return;
@@ -224,8 +294,9 @@
       show(title(words.title), say(words.no_store, "bad"));
       return;
     }
-    if (known.length) showUnlock(known);
-    else await showSetUp();
+    if (!known.length) return showSetUp();
+    showUnlock(known, known[0].person_id, said);
+    askWhetherEnded();
   }
 
   function secretField(label, name, hint) {
@@ -301,7 +372,42 @@
     secret.focus();
   }
 
+  // The server knows on which phones somebody's work is, so that a lost one can be ended from afar.
+  async function keepPhone() {
+    const path = `/api/v1/me/phones/${await vault.phoneId()}`;
+    const came = await fetched(path, { method: "PUT", headers: { "x-csrf-token": connection.csrf_token } });
+    if (came.status === 410) await ended(vault.person_id);
+    if (came.status !== 200) throw new Error(`this phone is not known: ${came.status}`);
+  }
+  async function ended(personId) {
+    await phoneStore.forgetPacks(personId, true);
+    if (vault?.person_id === personId) lock(words.phone_ended);
+  }
+  // Asked at each connection, whoever is signed in, before any PIN: what was ended has nobody's children on it any more.
+  async function askWhetherEnded() {
+    try {
+      for (const { person_id, phone_id } of await phoneStore.vaults()) {
+        if (!phone_id) continue;
+        const came = await fetched(`/api/v1/phones/${phone_id}`);
+        if (came.status === 200 && came.body?.state === "ended" && (await phoneStore.hasPack(person_id))) await ended(person_id);
+      }
+    } catch (error) {
+      if (error instanceof NotKept) throw error;
+      if (navigator.onLine) console.warn(`whether this phone was ended: ${error}`); // asked at the next connection
+    }
+  }
+
+  // A pack that an earlier version of this page kept has less in it; it is fetched anew with the next network.
+  const whole = (kept) => kept && {
+    retests: [], forms: [], visits: [], grades: [], may: {}, ...kept,
+    schools: kept.schools.map((each) => ({ subjects: [], teachers: [], ...each })),
+    groups: kept.groups.map((each) => ({ is_led: true, hidden: 0, ...each })),
+  };
+
   async function fetchPack() {
+    connection = await connect();
+    if (connection.person_id !== vault.person_id) throw new Error("somebody else is signed in");
+    await keepPhone();
     const came = await fetched("/api/v1/pack");
     if (came.status !== 200) throw new Error(`no pack: ${came.status}`);
     await keepPack(came.body);
@@ -320,8 +426,9 @@
     const mine = vault;
     if (!mine || !pack || isSending || serverNow() - new Date(pack.made_at) < DAY_MS / 2 || items.some((each) => each.state === "waiting")) return;
     try {
-      const here = await connect();
-      if (vault !== mine || here.person_id !== mine.person_id) return;
+      connection = await connect();
+      if (vault !== mine || connection.person_id !== mine.person_id) return;
+      await keepPhone();
       const came = await fetched("/api/v1/pack");
       if (vault !== mine || items.some((each) => each.state === "waiting")) return;
       if (came.status === 403) {
@@ -340,7 +447,7 @@
   async function opened(found) {
     vault = found;
     items = await vault.all();
-    pack = await vault.pack();
+    pack = whole(await vault.pack());
     if (!pack) {
       try {
         await fetchPack();
@@ -372,7 +479,24 @@
   const gradeName = (grade) => words.grade.replace("{number}", number.format(grade));
   const classKey = (each) => (each.class_id ? `class-${each.class_id}` : `grade-${each.grade}`);
   const className = (each) => (each.class_id ? `${gradeName(each.grade)} ${each.section}`.trim() : words.whole.replace("{grade}", gradeName(each.grade)));
-  const childrenOf = (schoolId, subject, key) => pack.children.filter((each) =>
+  // A child that was added here, as the pack will have it.
+  const newChild = ({ id, school_id, code, name, sex, grade, class_id }) => ({
+    id, school_id, code, name, sex, grade, class_id: class_id ?? null, subjects: pack.schools.find((each) => each.id === school_id)?.subjects ?? [], results: {},
+  });
+  const children = () => {
+    const added = items.filter((each) => each.kind === "student");
+    return added.length ? [...pack.children, ...added.map((each) => newChild(each.body)).filter((each) => !pack.children.some((there) => there.id === each.id))] : pack.children;
+  };
+  // The classes of a school, and grades in which children were added here.
+  const classesOf = (school) => {
+    const known = new Set(school.classes.map((each) => `${each.subject} ${classKey(each)}`));
+    const added = children().slice(pack.children.length).filter((each) => each.school_id === school.id);
+    const more = added.flatMap((each) => each.subjects.map((subject) => ({ class_id: each.class_id, grade: each.grade, section: "", subject })))
+      .filter((each) => !known.has(`${each.subject} ${classKey(each)}`) && known.add(`${each.subject} ${classKey(each)}`));
+    return [...school.classes, ...more];
+  };
+  const childOf = (id) => children().find((each) => each.id === id);
+  const childrenOf = (schoolId, subject, key) => children().filter((each) =>
     each.school_id === schoolId && each.subjects.includes(subject) &&
     (key.startsWith("class-") ? each.class_id === Number(key.slice(6)) : !each.class_id && each.grade === Number(key.slice(6))));
   function progressOf(children, subject) {
@@ -390,17 +514,59 @@
   const screens = {
     "": home, grid, test: guided, attendance, outbox: outboxScreen,
   };
+  // What the other scripts' screens are made of.
+  const phone = {
+    words, make, filled, title, say, button, show, number, dayText, counted, keep, go: (...where) => go(...where), home: () => home(), today: () => today(),
+    nameOf: (choice) => nameOf(choice), gradeName: (grade) => gradeName(grade), className: (each) => className(each), groupName: (each) => groupName(each),
+    classesOf, children, reasonOf: (item) => reasonOf(item), oneWaiting: (item) => oneWaiting(item), lastItem: (key) => lastItem(key),
+    guidedAbout: (subject, tools) => guidedAbout(subject, tools), notice: () => (notice ? say(notice, "good") : null),
+    leaving: (deed, changed) => { [onLeaving, onChanged] = [deed, changed]; }, fault: () => make("p", { class: "fault", role: "alert", hidden: true }),
+    get pack() { return pack; }, get items() { return items; },
+    // Does what is kept, and goes on; where it can't be kept that is said, and what was entered stays on the screen.
+    async kept(place, deed, onward, pressed = null) {
+      pressed?.setAttribute("aria-busy", "true");
+      try {
+        await deed();
+      } catch (error) {
+        if (!(error instanceof NotKept)) throw error;
+        pressed?.removeAttribute("aria-busy");
+        place.hidden = false;
+        place.className = "fault";
+        place.textContent = error.why === "full" ? words.not_kept_full : words.not_kept_form;
+        return;
+      }
+      onLeaving = null;
+      await onward();
+    },
+    field(text, name, { value = "", hint = "", isLong = false, ...known } = {}) {
+      const id = `f-${name}`;
+      const told = hint ? make("p", { class: "hint", id: `${id}-hint` }, hint) : null;
+      const input = make(isLong ? "textarea" : "input", { id, name, autocomplete: "off", "aria-describedby": told ? `${id}-hint` : null, rows: isLong ? 3 : null, ...known });
+      input.value = value;
+      return make("div", { class: "field" }, make("label", { for: id }, text), told, input);
+    },
+    pick: (text, name, options, value, hint = "") => make("div", { class: "field" }, make("label", { for: `f-${name}` }, text), hint ? make("p", { class: "hint" }, hint) : null,
+      make("select", { id: `f-${name}`, name }, options.map(([each, label]) => make("option", { value: each, selected: String(each) === String(value) }, label)))),
+    choices: (text, name, options, value, hint = "", type = "radio") => make("fieldset", { class: "field chips", id: `f-${name}` }, make("legend", {}, text),
+      hint ? make("p", { class: "hint" }, hint) : null, make("div", { class: "chip-row" }, options.map(([each, label]) =>
+        make("label", { class: "chip" }, make("input", { type, name, value: each, checked: Array.isArray(value) ? value.includes(each) : each === value }), make("span", {}, label))))),
+  };
+  const visits = phoneVisits(phone);
+  const byChild = phoneChildren(phone);
+  Object.assign(screens, visits.screens, byChild.screens);
+  const holding = new Set([guided, attendance, ...visits.holds, ...byChild.holds]);
   // Shows the screen of the address once more; a screen on which something is half entered is left alone.
   function refresh(isNew = false) {
     showLine();
     if (!vault || !pack) return;
     const [name, ...parts] = decodeURIComponent(location.hash.slice(1)).split("/");
     const screen = screens[name] ?? home;
-    if (!isNew && (screen === guided || screen === attendance)) return;
+    if (!isNew && holding.has(screen)) return onChanged?.();
     if (!isNew && screen === grid) return updateGrid(parts);
     if (isNew) {
       notice = toSay;
       toSay = "";
+      onLeaving = onChanged = null;
     }
     screen(...parts);
     if (isNew) {
@@ -408,15 +574,26 @@
       main.querySelector("h1")?.focus({ preventScroll: true });
     }
   }
-  window.addEventListener("hashchange", () => refresh(true));
+  // What is half typed when its screen is left is kept first.
+  let onLeaving = null;
+  let onChanged = null; // what a screen that is left alone says anew when something was sent
+  const leave = async () => {
+    const deed = onLeaving;
+    onLeaving = null;
+    await deed?.();
+  };
+  window.addEventListener("hashchange", () => leave().then(() => refresh(true)));
+  window.addEventListener("pagehide", () => onLeaving?.());
   const go = (hash, said = "") => {
     toSay = said;
+    onLeaving = null;
     if (location.hash === `#${hash}`) refresh(true);
     else location.hash = hash;
   };
 
   function home() {
     const problems = items.filter((each) => each.state !== "waiting");
+    const led = pack.groups.filter((each) => each.is_led);
     const off = Math.abs(pack.clock_off_ms) > DAY_MS / 4;
     show(
       title(pack.display_name, pack.round ? `${words.round[pack.round.kind]} · ${dayText(pack.round.starts_on)} – ${dayText(pack.round.ends_on)}` : null),
@@ -428,12 +605,16 @@
       pack.is_cut ? say(filled(words.cut_children, { most: number.format(pack.most_children) }), "warn") : null,
       problems.length ? make("section", { class: "panel" }, make("a", { class: "link-row", href: "#outbox" }, make("b", {}, words.to_look_at),
         make("small", {}, number.format(problems.length)))) : null,
+      byChild.section(),
+      visits.section(),
       pack.schools.map((school) => make("section", { class: "panel" }, make("h2", {}, school.name),
-        school.classes.length ? school.classes.map((each) => make("a", { class: "link-row", href: `#grid/${school.id}/${each.subject}/${classKey(each)}` },
+        classesOf(school).length ? classesOf(school).map((each) => make("a", { class: "link-row", href: `#grid/${school.id}/${each.subject}/${classKey(each)}` },
           make("span", {}, make("b", {}, className(each)), " ", words.subject[each.subject]),
           make("small", {}, progressOf(childrenOf(school.id, each.subject, classKey(each)), each.subject))))
-          : make("p", { class: "mute" }, words.no_classes))),
-      pack.groups.length ? make("section", { class: "panel" }, make("h2", {}, words.attendance), pack.groups.map((group) =>
+          : make("p", { class: "mute" }, words.no_classes),
+        byChild.links(school),
+        pack.may.child ? make("p", { class: "acts" }, make("a", { class: "button quiet", href: `#child/${school.id}` }, words.add_child)) : null)),
+      led.length ? make("section", { class: "panel" }, make("h2", {}, words.attendance), led.map((group) =>
         make("a", { class: "link-row", href: `#attendance/${group.id}` }, make("b", {}, groupName(group)), make("small", {}, attendedToday(group))))) : null,
       more());
     navigator.storage?.persisted?.().then((isSafe) => {
@@ -458,19 +639,19 @@
         }, "second"),
         make("a", { class: "button second", href: "#outbox" }, `${words.waiting}: ${number.format(waiting)}`),
         waiting ? button(words.to_file, saveFile, "second") : null,
-        button(words.lock, lock, "second"),
+        button(words.lock, () => lock(), "second"),
         button(words.remove, remove, "danger")),
       fromFile());
   }
 
-  function lock() {
+  function lock(said = "") {
     vault = null;
     pack = null;
     items = [];
     drafts.clear();
     history.replaceState(null, "", location.pathname);
     showLine();
-    start();
+    start(said);
   }
 
   async function remove() {
@@ -516,7 +697,7 @@
   // The class grid ----------------------------------------------------------------------------------------------------------------
   function grid(schoolId, subject, key) {
     const school = pack.schools.find((each) => each.id === Number(schoolId));
-    const own = school?.classes.find((each) => each.subject === subject && classKey(each) === key);
+    const own = school && classesOf(school).find((each) => each.subject === subject && classKey(each) === key);
     if (!own) return home();
     const children = childrenOf(school.id, subject, key);
     const isOpen = pack.round?.state === "open";
@@ -602,22 +783,23 @@
 
   // The guided test ---------------------------------------------------------------------------------------------------------------
   function guided(childId, subject) {
-    const child = pack.children.find((each) => each.id === childId);
+    const child = childOf(childId);
     if (!child || pack.round?.state !== "open") return home();
     const school = pack.schools.find((each) => each.id === child.school_id);
     const hash = `grid/${school.id}/${subject}/${classKey(child)}`;
     const place = make("div", { class: "guided" });
-    const back = title(child.name, `${child.code} · ${gradeName(child.grade)} · ${words.subject[subject]}`, hash);
-    back.querySelector(".back").lastChild.textContent = className(school.classes.find((each) => classKey(each) === classKey(child)) ?? child);
+    const own = className(classesOf(school).find((each) => classKey(each) === classKey(child)) ?? child);
+    const back = title(child.name, `${child.code} · ${gradeName(child.grade)} · ${words.subject[subject]}`, hash, own);
     show(back, notice ? say(notice, "good") : null, place);
     const tools = pack.tools.filter((each) => each.subject === subject);
-    const about = {
-      subject, tools, rules: pack.rules, words, levels: words.levels[subject], steps: [], assent: false,
-      tool: Number(drafts.get("tool")) || 1, language: drafts.get("language") ?? (tools.some((each) => each.language === language) ? language : tools[0].language),
-      languages: Object.fromEntries(tools.map((each) => [each.language, words.languages[each.language] ?? each.language])),
-    };
+    const about = guidedAbout(subject, tools);
     guidedTest.open(place, about, (came) => confirmLevel(place, child, subject, hash, about, came));
   }
+  const guidedAbout = (subject, tools) => ({
+    subject, tools, rules: pack.rules, words, levels: words.levels[subject], steps: [], assent: false,
+    tool: Number(drafts.get("tool")) || 1, language: drafts.get("language") ?? (tools.some((each) => each.language === language) ? language : tools[0].language),
+    languages: Object.fromEntries(tools.map((each) => [each.language, words.languages[each.language] ?? each.language])),
+  });
   function confirmLevel(place, child, subject, hash, about, came) {
     drafts.set("tool", String(came.tool));
     drafts.set("language", came.language);
@@ -708,16 +890,35 @@
   }
 
   // What waits --------------------------------------------------------------------------------------------------------------------
-  const reasonOf = (item) => (item.answer?.faults ?? []).map((each) => each.rule).join(". ") || words.refusal[item.answer?.code] || item.answer?.message || item.answer?.code || "";
+  const reasonOf = ({ kind, answer }) => (answer?.faults ?? []).map((each) => words.rules[each.rule] ?? each.rule).join(". ") ||
+    (kind === "retest" ? words.retest_refusal : words.refusal)[answer?.code] || answer?.message || answer?.code || "";
   const aboutItem = (item) => {
-    if (item.kind === "session") {
-      const group = pack?.groups.find((each) => each.id === item.body.group_id);
-      return `${group ? groupName(group) : words.attendance} · ${dayText(item.body.held_on)}`;
+    const { kind, body } = item;
+    const group = kind === "session" && pack?.groups.find((each) => each.id === body.group_id);
+    const name = childOf_(body.student_id);
+    switch (kind) {
+      case "session": return `${group ? groupName(group) : words.attendance} · ${dayText(body.held_on)}`;
+      case "student": return `${words.new_child}: ${body.name} · ${body.code}`;
+      case "move": return `${name} · ${words.subject[body.subject]} · ${words.move_to} ${groupName_(body.to_group)}`;
+      case "visit": return `${words.visit} · ${visits.nameOf(body)}`;
+      case "photo": return words.photo;
+      case "retest": return `${words.test_again} · ${name} · ${words.subject[body.subject]} · ${nameOf(body.level ?? body.outcome)}`;
+      default: return `${name} · ${words.subject[body.subject]} · ${nameOf(choiceOf(body))}`;
     }
-    const child = pack?.children.find((each) => each.id === item.body.student_id);
-    return `${child?.name ?? words.child_gone} · ${words.subject[item.body.subject]} · ${nameOf(choiceOf(item.body))}`;
   };
-  const valueOf = (item, value) => (item.kind === "result" ? nameOf(choiceOf(value)) : `${words.minutes} ${number.format(value.minutes)}`);
+  const childOf_ = (id) => (pack && id ? childOf(id)?.name ?? pack.retests.find((each) => each.student_id === id)?.name
+    ?? pack.groups.flatMap((each) => each.members).find((each) => each.student_id === id)?.name : null) ?? words.child_gone;
+  const groupName_ = (id) => {
+    const group = pack?.groups.find((each) => each.id === id);
+    return group ? groupName(group) : "";
+  };
+  // Both values of a conflict, thing by thing: [what, there, here].
+  const bothOf = (item) => {
+    const { current } = item.answer;
+    if (item.kind === "visit" && pack) return visits.differences(item);
+    return [["", ...(item.kind === "session" ? [current, item.body].map((each) => `${words.minutes} ${number.format(each.minutes)}`)
+      : [current, item.body].map((each) => nameOf(choiceOf(each))))]];
+  };
   function outboxScreen() {
     show(title(words.waiting, null, ""), notice ? say(notice) : null, outbox());
   }
@@ -727,6 +928,7 @@
     return make("div", {}, make("p", { class: "acts" }, button(words.to_file, saveFile, "second")), make("ul", { class: "list panel" }, shown.map(oneWaiting)));
   }
   function oneWaiting(item) {
+    const isHeld = phoneOutbox.heldIn(items);
     const settle = async (change) => {
       await alone(async () => {
         await vault.settle(change);
@@ -736,26 +938,57 @@
       refresh(true);
       sendSoon();
     };
-    const anew = (body) => settle({ gone: [item.id], keep: [{ ...item, id: body.id, body, state: "waiting", answer: null }, ...followers(item, body.id)] });
+    // A new write of the same: its id is the item's; a child's and a photo's own id stay.
+    const anew = (body) => {
+      const isOwn = ["student", "photo"].includes(item.kind);
+      const id = isOwn ? item.id : phoneStore.newId();
+      const known = isOwn || item.kind === "visit" ? body : { ...body, id };
+      return settle({ gone: isOwn ? [] : [item.id], keep: [{ ...item, id, body: known, state: "waiting", answer: null, isTried: false }, ...followers(item, id)] });
+    };
     const acts = [];
     if (item.state === "conflict") {
-      const version = item.answer.current.version;
-      acts.push(button(words.use_mine, () => anew({ ...item.body, id: phoneStore.newId(), version }), "second"));
-      acts.push(button(words.use_theirs, () => settle({ gone: [item.id], keep: followers(item, null, version) }), "second"));
+      const { version } = item.answer.current;
+      acts.push(button(words.use_mine, () => anew({ ...item.body, version }), "second"));
+      acts.push(button(words.use_theirs, () => {
+        const there = item.kind === "visit" && pack.visits.find((each) => each.id === item.body.visit_id);
+        if (there) Object.assign(there, item.answer.current);
+        return settle({ gone: [item.id], keep: followers(item, null, version), pack: there ? pack : null });
+      }, "second"));
+    } else if (item.state === "refused" && item.kind === "visit") {
+      acts.push(make("a", { class: "button second", href: `#visit/${item.body.visit_id}` }, words.open_visit));
+    } else if (item.state === "refused" && item.kind === "student") {
+      const code = make("input", { value: item.body.code, maxlength: 40, "aria-label": words.code });
+      const name = make("input", { value: item.body.name, maxlength: 200, "aria-label": words.name });
+      acts.push(make("label", { class: "field" }, words.code, code), make("label", { class: "field" }, words.name, name));
+      acts.push(button(words.send_again, () => anew({ ...item.body, code: code.value.trim(), name: name.value.trim() }), "second"));
+      const same = pack?.children.find((each) => each.school_id === item.body.school_id && each.code === item.body.code);
+      if (same) acts.push(button(filled(words.is_child, { name: same.name }), () => settle(asAnother(item, same.id)), "second"));
+    } else if (item.state === "refused" && ["move", "photo"].includes(item.kind)) {
+      acts.push(button(words.send_again, () => anew(item.body), "second"));
     } else if (item.state === "refused") {
       const name = item.kind === "session" ? "held_on" : "tested_on";
       const day = make("input", { type: "date", value: item.body[name], "aria-label": words.change_day });
       acts.push(make("label", { class: "field" }, words.change_day, day));
-      acts.push(button(words.send_again, () => anew({ ...item.body, id: phoneStore.newId(), [name]: day.value }), "second"));
+      acts.push(button(words.send_again, () => anew({ ...item.body, [name]: day.value }), "second"));
+      if (item.kind === "result" && item.answer?.merged_into)
+        acts.push(button(words.for_kept_child, () => anew({ ...item.body, student_id: item.answer.merged_into, version: null }), "second"));
     }
     if (item.state !== "waiting")
-      acts.push(button(words.take_out, () => { if (confirm(words.sure)) settle({ gone: [item.id], keep: followers(item, null, item.body.version) }); }, "danger"));
+      acts.push(button(words.take_out, () => {
+        const lost = dependents(item);
+        if (confirm(lost.length ? counted(words.sure_with, lost.length) : words.sure))
+          settle({ gone: [item.id, ...lost.map((each) => each.id)], keep: followers(item, null, item.body.version) });
+      }, "danger"));
     return make("li", {}, make("p", {}, make("b", {}, aboutItem(item))),
-      item.state === "conflict" ? make("p", { class: "bad-text" }, `${words.server_has}: ${valueOf(item, item.answer.current)} · ${words.yours}: ${valueOf(item, item.body)}`)
+      item.state === "conflict" ? make("div", { class: "both" }, bothOf(item).map(([what, there, here]) => make("dl", {}, what ? make("dt", { class: "what" }, what) : null,
+        make("dt", {}, words.server_has), make("dd", {}, there), make("dt", {}, words.yours), make("dd", {}, here))))
         : item.state === "refused" ? make("p", { class: "bad-text" }, reasonOf(item))
-          : make("p", { class: "mute" }, item.after ? words.after_other : words.on_phone),
+          : make("p", { class: "mute" }, isHeld(item) ? words.after_other : words.on_phone),
       acts.length ? make("div", { class: "acts" }, acts) : null);
   }
+  // What can't be sent without an item: what was entered about a child that was added here, the photos of a visit.
+  const dependents = (item) => items.filter((each) => (item.kind === "student" && each.body.student_id === item.body.id) ||
+    (item.kind === "visit" && each.kind === "photo" && each.body.visit_id === item.body.visit_id && !pack?.visits.some((there) => there.id === item.body.visit_id)));
   // What waited behind an item that is taken away follows what takes its place.
   const followers = (item, id, version = null) => items.filter((each) => each.after === item.id)
     .map((each) => ({ ...each, after: id, body: id ? each.body : { ...each.body, version } }));

@@ -104,6 +104,7 @@ const phoneStore = (() => {
     }
   }
 
+  const hasPack = async (personId) => Boolean((await within(["vaults"], "readonly", (store) => store.get(personId)))?.pack);
   const vaults = () => within(["vaults"], "readonly", (store) => store.getAll());
 
   async function create(person, secret) {
@@ -112,7 +113,7 @@ const phoneStore = (() => {
     const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt", "decrypt"]);
     const wrapping = await keyOf(secret, salt, ROUNDS);
     const wrapped = await crypto.subtle.wrapKey("raw", key, wrapping, boundTo(person.person_id, keyIv));
-    const record = { person_id: person.person_id, display_name: person.display_name, salt, rounds: ROUNDS, key_iv: keyIv, wrapped, pack: null };
+    const record = { person_id: person.person_id, display_name: person.display_name, salt, rounds: ROUNDS, key_iv: keyIv, wrapped, pack: null, phone_id: newId() };
     await within(["vaults"], "readwrite", (store) => { store.add(record); });
     return unlock(person.person_id, secret);
   }
@@ -124,12 +125,13 @@ const phoneStore = (() => {
     return key ? vaultOf(record, key) : null;
   }
 
-  // Takes the children and classes of somebody (of all, where nobody is named) off this phone; what is not sent stays, encrypted.
-  async function forgetPacks(personId = null) {
+  // Takes the children and classes of somebody (of all, where nobody is named) off this phone; what is not sent stays, encrypted. A phone
+  // that was ended has another id when it is set up again.
+  async function forgetPacks(personId = null, isEnded = false) {
     await within(["vaults"], "readwrite", (store) => {
       store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
         if (!cursor) return;
-        if (personId === null || cursor.value.person_id === personId) cursor.update({ ...cursor.value, pack: null });
+        if (personId === null || cursor.value.person_id === personId) cursor.update({ ...cursor.value, pack: null, ...(isEnded ? { phone_id: newId() } : {}) });
         cursor.continue();
       };
     });
@@ -145,6 +147,15 @@ const phoneStore = (() => {
     return {
       person_id: person,
       display_name: record.display_name,
+      // By which the server knows this phone.
+      async phoneId() {
+        const now = await within(["vaults"], "readonly", (store) => store.get(person));
+        const id = now?.phone_id ?? newId();
+        if (!now?.phone_id) await within(["vaults"], "readwrite", (store) => {
+          store.get(person).onsuccess = ({ target }) => { if (target.result) store.put({ ...target.result, phone_id: id }); };
+        });
+        return id;
+      },
       async pack() {
         const now = await within(["vaults"], "readonly", (store) => store.get(person));
         return now?.pack ? unseal(key, person, now.pack) : null;
@@ -215,5 +226,5 @@ const phoneStore = (() => {
     }
   }
 
-  return { newId, vaults, create, unlock, forgetPacks, readFile, drop };
+  return { newId, vaults, create, unlock, forgetPacks, hasPack, readFile, drop, text64, bytes64 };
 })();

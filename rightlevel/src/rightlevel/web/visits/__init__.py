@@ -105,7 +105,7 @@ class NewDay(msgspec.Struct, frozen=True):
 
 
 class Months(msgspec.Struct, frozen=True):
-    """Visits by month. Visits per school-month are visits over schools."""
+    """Visits by whole months, those of both days included. Visits per school-month are visits over schools."""
 
     months: list[visits.MonthOfVisits]
 

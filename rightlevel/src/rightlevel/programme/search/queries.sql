@@ -1,0 +1,147 @@
+-- name: find_students
+-- Of all children those with a code, then those whose name begins with a text, then those whose name or code holds its words somewhere. What is everywhere is
+-- found among the first few thousand; only what is not goes through the index of parts of words. Served by student_by_code, student_by_name, the primary
+-- key and student_by_grams.
+with coded as materialized (
+    select c.id
+    from student c
+    where c.deleted_at is null and lower(c.code) = %(code)s
+    limit %(rows)s
+), named as materialized (
+    select n.id
+    from student n
+    where n.deleted_at is null and n.name_key >= %(first)s and n.name_key <= %(last)s
+    order by n.name_key, n.id
+    limit %(rows)s
+--? by_grams: ), sampled as materialized (
+--? by_grams:     select s.id
+--? by_grams:     from (select w.id, w.name_key || ' ' || lower(w.code) as words from student w where w.deleted_at is null order by w.id limit %(sampled)s) s
+--? by_grams:     where s.words like all (%(folded)s::text[]) or s.words like all (%(plain)s::text[])
+--? by_grams:     limit %(rows)s
+--? by_grams: ), held as materialized (
+--? by_grams:     select g.id
+--? by_grams:     from (select count(*) as enough from sampled) f
+--? by_grams:     -- the bound hangs on the count, so that nothing is asked of the index where enough was found
+--? by_grams:     cross join lateral students_by_grams(%(grams)s::tsquery, %(folded)s::text[], %(plain)s::text[],
+--? by_grams:         case when f.enough < %(rows)s then %(rows)s::integer else 0 end) g (id)
+), found as materialized (
+    select every.id, min(every.place) as place
+    from (
+        select id, 1 as place from coded
+        union all
+        select id, 2 as place from named
+        --? by_grams: union all
+        --? by_grams: select id, 3 as place from sampled
+        --? by_grams: union all
+        --? by_grams: select id, 3 as place from held
+    ) every
+    group by every.id
+)
+select st.id::text as id, st.code, st.name, st.grade, st.status::text as status, st.school_id, sc.name_local as school_name
+from found
+cross join lateral (
+    -- one look-up each: a plan that knows not how few were found would read every child
+    select w.id, w.code, w.name, w.name_key, w.grade, w.status, w.school_id
+    from student w
+    where w.id = found.id
+    offset 0) st
+join school sc on sc.id = st.school_id
+order by found.place, st.name_key, st.id
+limit %(rows)s
+
+-- name: find_own_students
+-- Children of somebody's schools and classes: with a code, whose name begins with a text, or whose name or code holds its words. Served by student_by_school and
+-- student_by_class.
+select st.id::text as id, st.code, st.name, st.grade, st.status::text as status, st.school_id, sc.name_local as school_name
+from student st
+join school sc on sc.id = st.school_id
+where st.deleted_at is null and (st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))
+    and (st.name_key || ' ' || lower(st.code) like all (%(folded)s::text[]) or st.name_key || ' ' || lower(st.code) like all (%(plain)s::text[]))
+order by case when lower(st.code) = %(code)s then 1 when st.name_key like %(begins)s then 2 else 3 end, st.name_key || '', st.id
+limit %(rows)s
+
+-- name: find_schools
+-- Of all schools the one with a code, then those whose name begins with a text, then those whose names or code hold its words somewhere. Served by
+-- school_code_is_unique, school_by_name and school_by_grams.
+with coded as materialized (
+    select c.id
+    from school c
+    where c.deleted_at is null and c.code in (%(code)s, upper(%(code)s))
+), named as materialized (
+    select n.id
+    from school n
+    where n.deleted_at is null and lower(n.name_local) >= %(first)s and lower(n.name_local) <= %(last)s
+    order by lower(n.name_local), n.id
+    limit %(rows)s
+--? by_grams: ), held as materialized (
+--? by_grams:     select h.id
+--? by_grams:     from school h
+--? by_grams:     where h.deleted_at is null and search_grams(search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code)) @@ %(grams)s::tsquery
+--? by_grams:         and (search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(folded)s::text[])
+--? by_grams:             or search_text(h.name_local || ' ' || h.name_latin || ' ' || h.code) like all (%(plain)s::text[]))
+--? by_grams:     limit %(rows)s
+), found as materialized (
+    select every.id, min(every.place) as place
+    from (
+        select id, 1 as place from coded
+        union all
+        select id, 2 as place from named
+        --? by_grams: union all
+        --? by_grams: select id, 3 as place from held
+    ) every
+    group by every.id
+)
+select s.id, s.code, s.name_local, s.name_latin, p.name_local as place_name, s.status, s.is_practice
+from found
+join school s on s.id = found.id
+join place p on p.id = s.place_id
+order by found.place, lower(s.name_local), s.id
+limit %(rows)s
+
+-- name: find_own_schools
+-- Somebody's schools whose names or code hold the words of a text. Served by the primary key.
+select s.id, s.code, s.name_local, s.name_latin, p.name_local as place_name, s.status, s.is_practice
+from school s
+join place p on p.id = s.place_id
+where s.deleted_at is null and s.id = any(%(scope_schools)s)
+    and (search_text(s.name_local || ' ' || s.name_latin || ' ' || s.code) like all (%(folded)s::text[])
+        or search_text(s.name_local || ' ' || s.name_latin || ' ' || s.code) like all (%(plain)s::text[]))
+order by case when lower(s.code) = %(code)s then 1 when search_text(s.name_local) like %(begins)s then 2 else 3 end, lower(s.name_local), s.id
+limit %(rows)s
+
+-- name: find_people
+-- The accounts with a username, then those whose name begins with a text, then those whose name or username holds its words somewhere. Served by
+-- person_by_username, person_by_name and person_by_grams.
+with coded as materialized (
+    select c.id
+    from person c
+    where c.deleted_at is null and c.username = %(code)s
+), named as materialized (
+    select n.id
+    from person n
+    where n.deleted_at is null and lower(n.display_name) >= %(first)s and lower(n.display_name) <= %(last)s
+    order by lower(n.display_name), n.id
+    limit %(rows)s
+--? by_grams: ), held as materialized (
+--? by_grams:     select h.id
+--? by_grams:     from person h
+--? by_grams:     where h.deleted_at is null and search_grams(search_text(h.display_name || ' ' || h.username)) @@ %(grams)s::tsquery
+--? by_grams:         and (search_text(h.display_name || ' ' || h.username) like all (%(folded)s::text[])
+--? by_grams:             or search_text(h.display_name || ' ' || h.username) like all (%(plain)s::text[]))
+--? by_grams:     limit %(rows)s
+), found as materialized (
+    select every.id, min(every.place) as place
+    from (
+        select id, 1 as place from coded
+        union all
+        select id, 2 as place from named
+        --? by_grams: union all
+        --? by_grams: select id, 3 as place from held
+    ) every
+    group by every.id
+)
+select p.id, p.username, p.display_name, p.role::text as role, p.is_active
+from found
+join person p on p.id = found.id
+order by found.place, lower(p.display_name), p.id
+limit %(rows)s

@@ -1,0 +1,53 @@
+"""Reads what is searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flatwater.queries import like_text, load_queries
+from flatwater.transaction import Session
+from rightlevel.programme.permissions import Scope
+from rightlevel.programme.search.model import FoundPerson, FoundSchool, FoundStudent, Words
+
+_queries = load_queries(__package__ or "")
+SAMPLED = 3_000
+"""Children that are looked at one by one first: what is everywhere is found among them, and an index is asked only for what is rare."""
+
+
+def _values(words: Words, rows: int) -> dict[str, Any]:
+    return {
+        "code": words.code,
+        "first": words.first,
+        "last": words.last,
+        "begins": f"{like_text(words.first)}%",
+        "folded": words.folded,
+        "plain": words.plain,
+        "grams": words.grams,
+        "rows": rows,
+    }
+
+
+async def find_students(session: Session, words: Words, scope: Scope, rows: int) -> list[FoundStudent]:
+    values = _values(words, rows)
+    if not scope.is_everything:
+        values |= {"scope_schools": scope.whole_schools(), "scope_classes": scope.classes()}
+        return await session.fetch_all(_queries["find_own_students"], values, into=FoundStudent)
+    query = _queries["find_students"]
+    query = query.plus("by_grams") if words.grams else query
+    return await session.fetch_all(query, {**values, "sampled": SAMPLED}, into=FoundStudent)
+
+
+async def find_schools(session: Session, words: Words, scope: Scope, rows: int) -> list[FoundSchool]:
+    values = _values(words, rows)
+    if not scope.is_everything:
+        values["scope_schools"] = scope.schools()
+        return await session.fetch_all(_queries["find_own_schools"], values, into=FoundSchool)
+    query = _queries["find_schools"]
+    return await session.fetch_all(query.plus("by_grams") if words.grams else query, values, into=FoundSchool)
+
+
+async def find_people(session: Session, words: Words, rows: int) -> list[FoundPerson]:
+    query = _queries["find_people"]
+    return await session.fetch_all(
+        query.plus("by_grams") if words.grams else query, _values(words, rows), into=FoundPerson
+    )
