@@ -380,9 +380,11 @@ class Programme:
             if self.rounds[result.round].year != year:
                 continue
             result.version = None
-            records = [child, *(each for each in self.children.values() if each.merged_into == child.id)]
-            stands_here = any(_made_where_it_stands(result, each, year) for each in records)
-            if (result.school, result.klass, result.grade) == (school, klass, grade):
+            gone = [each for each in self.children.values() if each.merged_into == child.id]
+            is_of_gone = any(_made_where_it_stands(result, each, year) for each in gone)
+            stands_here = is_of_gone or _made_where_it_stands(result, child, year)
+            is_there = (result.school, result.klass, result.grade) == (school, klass, grade)
+            if is_there and not is_of_gone:
                 result.klass, result.grade = now[0], now[1]
             if result.sex == sex and not stands_here:
                 result.sex = now[2]
@@ -411,7 +413,9 @@ class Programme:
                     continue
                 result.version = None
                 stands_here = _made_where_it_stands(result, self.children[str(owner)], year)
-                if is_named and (result.school, result.klass, result.grade) == (school, klass, grade):
+                is_of_gone = came_along and stands_here
+                is_there = (result.school, result.klass, result.grade) == (school, klass, grade)
+                if is_named and is_there and not is_of_gone:
                     result.klass, result.grade = now[0], now[1]
                 if result.sex == sex and not stands_here:
                     result.sex = now[2]

@@ -523,6 +523,31 @@ async def test_amending_the_sex_of_the_past_leaves_what_was_made_where_the_child
     await assert_exact(session)
 
 
+async def test_amending_the_past_of_one_record_leaves_what_was_made_where_the_other_stands(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    """Seen: both had been in one class; the results of the record that went followed in grade, and were wrong once the merge was undone."""
+    child, gone = cast.students_a[0], cast.students_a[1]
+    assert await enter(session, cast.coordinator, cast.round, gone) == ["saved"]
+    made_there = await cell(session, gone, cast.round)
+    await move(session, cast, child, cast.school_b, clock)
+    kept = await read_student(session, cast.coordinator, child)
+    other = await read_student(session, cast.coordinator, gone)
+    merge = Merge(kept.id, kept.version, other.id, other.version, "the same child twice")
+    made = await merge_duplicates(session, cast.coordinator, merge, clock)
+    past = next(
+        each
+        for each in (await list_past_enrolments(session, cast.coordinator, child, PageRequest())).items
+        if each.school_id == cast.school_a
+    )
+    version = (await read_student(session, cast.coordinator, child)).version
+    amendment = PastAmendment(version, "wrong class on paper", grade=past.grade + 1, class_id=None)
+    await amend_past_enrolment(session, cast.coordinator, child, past.id, amendment, clock)
+    await undo_merge_of_duplicates(session, cast.coordinator, made.id, reason="two", clock=clock)
+    assert await cell(session, gone, cast.round) == made_there
+    await assert_exact(session)
+
+
 async def test_a_child_that_left_is_tested_where_its_last_stint_says_also_when_that_was_amended(
     session: Session, cast: Cast, clock: StandingClock
 ) -> None:

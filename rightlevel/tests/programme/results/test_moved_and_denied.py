@@ -1,5 +1,6 @@
 """Children who moved or were removed, and writes that are beyond somebody: what the guard holds, and what is written down."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -27,7 +28,7 @@ from rightlevel.programme.results import (
     read_result,
     results_of_student,
 )
-from rightlevel.programme.rounds import lock_school
+from rightlevel.programme.rounds import lock_school, set_school_dates
 from rightlevel.programme.students import delete_student, read_student, restore_student
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +86,20 @@ async def test_the_lock_of_the_school_it_counts_at_holds_a_moved_childs_result(
     assert await codes(session, cast.coordinator, clock, first_in_language) == ["saved"]
     with_reason = msgspec.structs.replace(change, reason="sheet found")
     assert await codes(session, cast.coordinator, clock, with_reason) == ["changed"]
+
+
+async def test_the_days_of_the_school_it_counts_at_hold_a_moved_childs_result(
+    session: Session, cast: Cast, clock: StandingClock, moved: ResultWrite
+) -> None:
+    """Seen: a change was judged by the own days of the school to which the child had gone since."""
+    over = NOW.date() - timedelta(days=1)
+    await set_school_dates(
+        session, cast.coordinator, cast.round, cast.school_a, starts_on=None, ends_on=over, confirm=True
+    )
+    change = a_write(cast, moved.student_id, level="division", version=1)
+    assert await codes(session, cast.coordinator, clock, change) == ["date_outside_round"]
+    first_in_language = a_write(cast, moved.student_id, subject="language", level="word")
+    assert await codes(session, cast.coordinator, clock, first_in_language) == ["saved"]
 
 
 async def test_a_moved_childs_result_is_changed_by_who_reaches_where_it_was_made_and_nothing_new_is(

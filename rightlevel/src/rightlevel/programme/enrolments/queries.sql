@@ -86,7 +86,9 @@ with recursive changed as (
 ), found as materialized (
     select r.id, bool_or(l.is_named) as is_named, bool_or(
         st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
-        and st.class_id is not distinct from r.class_id) as is_of_now
+        and st.class_id is not distinct from r.class_id) as is_of_now, bool_or(
+        l.came_along and st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
+        and st.class_id is not distinct from r.class_id) as is_of_gone
     from lying l
     join student st on st.id = case when l.came_along then l.gone_id else l.kept_id end
     join result r on r.student_id = l.gone_id and r.deleted_at is null
@@ -95,7 +97,8 @@ with recursive changed as (
         select 1 from jsonb_array_elements(l.moved->'swapped') w where w->>'aside' = r.id::text)
     group by r.id
 ), following as materialized (
-    select r.id, f.is_named and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_here,
+    select r.id, f.is_named and not f.is_of_gone and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s)
+        and r.class_id is not distinct from %(old_class_id)s as is_here,
         r.sex = %(old_sex)s and not f.is_of_now as is_of_sex
     from found f
     join result r on r.id = f.id
@@ -111,18 +114,20 @@ where r.id = f.id and ((f.is_of_sex and %(sex)s <> %(old_sex)s)
 -- The results of that year follow: those made there in class and grade, all in sex but those made where the child stands now, or where a record
 -- stands that was made one with it: they say what it says. How many. Served by result_is_unique and student_merge_by_kept.
 with now as materialized (
-    select st.school_id, st.class_id, st.grade, st.sex
+    select st.school_id, st.class_id, st.grade, st.sex, st.id <> %(student_id)s::uuid as is_of_gone
     from student st
     where st.status = 'active' and st.school_year_id = %(school_year_id)s and (st.id = %(student_id)s::uuid
         or st.id in (select m.gone_id from student_merge m where m.kept_id = %(student_id)s::uuid and m.undone_at is null))
 ), of_year as materialized (
     select r.id,
-        (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_there,
-        r.sex = %(old_sex)s and not exists (
-            select 1 from now n
-            where (n.school_id, n.grade, n.sex) = (r.school_id, r.grade, r.sex) and n.class_id is not distinct from r.class_id) as is_of_sex
+        (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s
+            and not coalesce(n.is_of_gone, false) as is_there,
+        r.sex = %(old_sex)s and n.is_of_gone is null as is_of_sex
     from result r
     join round rd on rd.id = r.round_id and rd.school_year_id = %(school_year_id)s
+    cross join lateral (
+        select bool_or(n.is_of_gone) as is_of_gone from now n
+        where (n.school_id, n.grade, n.sex) = (r.school_id, r.grade, r.sex) and n.class_id is not distinct from r.class_id) n
     where r.student_id = %(student_id)s::uuid and r.deleted_at is null
 )
 update result r

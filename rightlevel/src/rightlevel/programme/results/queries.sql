@@ -53,13 +53,13 @@ select w.number, cell.school_id, cell.class_id, cell.grade, cell.sex, st.school_
     rd.state = 'frozen' and not exists (
         select 1 from round_snapshot sn where sn.round_id = rd.id and sn.sealed_at is not null) as round_is_sealing,
     coalesce(own.starts_on, rd.starts_on) as starts_on, coalesce(own.ends_on, rd.ends_on) as ends_on,
-    -- a child that moved leaves its result counted where it was, so that school's lock holds too
+    -- a child that moved leaves its result counted where it was: that school's lock holds, and that of the school where it sits
     case
         when own.locked_at is not null then true
         when r.school_id <> cell.school_id then exists (
             select 1
             from round_school e
-            where e.round_id = r.round_id and e.school_id = r.school_id and e.locked_at is not null)
+            where e.round_id = r.round_id and e.school_id = cell.school_id and e.locked_at is not null)
         else false
     end as school_is_locked,
     rd.kind is not null and rd.kind <> 'baseline' and exists (
@@ -105,8 +105,9 @@ left join lateral (
     order by c.rank, c.distance
     limit 1
 ) cell on true
-left join round_school own on own.round_id = rd.id and own.school_id = coalesce(cell.school_id, st.school_id)
 left join present r on r.student_id = w.student_id and r.round_id = w.round_id and r.subject = w.subject
+-- a school's own days are those of where the result counts: where it was made, else where the child sits
+left join round_school own on own.round_id = rd.id and own.school_id = coalesce(r.school_id, cell.school_id, st.school_id)
 left join verification uv on uv.result_id = r.id and uv.state in ('pending', 'disagreed', 'returned')
 left join lateral (select m.id, m.student_id, m.round_id, m.subject from result m where m.id = w.write_id limit 1) made on true
 left join result_change change on change.write_id = w.write_id
