@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from simulation import rooms
 from simulation.client import Answer, Lost
+from simulation.cost import Cost
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, uuid_of
 from simulation.forms import Form, form_to, forms_of
 from simulation.model.things import LEADERS, Child, Person
@@ -535,6 +536,7 @@ class Player:
         self.until = math.inf
         self.deeds = 0
         self.busy_s = 0.0
+        self.cost = Cost()
 
     def knows(self, method: str, path: str, name: str) -> bool:
         """Whether the program's document names this field."""
@@ -615,12 +617,14 @@ class Player:
             except (KeyError, ValueError):
                 continue
             ready.append((deed, verdict))
+        self.cost.look(self.run.parts, counts=False)
         began = time.perf_counter()
         tasks = [asyncio.create_task(self._perform(deed)) for deed, _ in ready]
         if step.fault:
             await self.strike(step.fault)
         results = await asyncio.gather(*tasks)
         self.busy_s += time.perf_counter() - began
+        self.cost.look(self.run.parts, counts=True)
         over = self._over(self.seen)
         for (deed, verdict), told in zip(ready, results, strict=True):
             if told is None:

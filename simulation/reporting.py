@@ -58,6 +58,7 @@ class Report:
         self.deeds = 0
         self.busy_s = 0.0
         self.all_s = 0.0
+        self.core_s: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
@@ -68,6 +69,7 @@ class Report:
         self.seeds += 1
         self.deeds += player.deeds
         self.busy_s += player.busy_s
+        self.core_s += player.cost.seconds
         self.all_s += seconds
         self.counts += player.counts
         self.done += player.done
@@ -95,6 +97,7 @@ class Report:
         """For people, at the end."""
         faults = {name[7:]: count for name, count in self.counts.items() if name.startswith("fault: ")}
         never = [self.never(name) for name in self.not_accepted]
+        each = {name: f"{seconds / max(self.deeds, 1) * 1000:.1f}" for name, seconds in self.core_s.items()}
         lines = [
             "",
             f"seeds            {self.seeds} ({first} to {last})",
@@ -106,6 +109,7 @@ class Report:
                 f"writes           {self.counts['writes']} (each of a batch is one), "
                 f"{self.counts['writes'] / max(self.busy_s, 1e-9):.0f} a second while deeds are done"
             ),
+            f"of a core        {each} ms a deed while deeds are done",
             f"comparisons      {self.counts['comparisons']}; {self.counts['asked']} questions; names looked for in {self.counts['names looked for']} answers",
             f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
             f"faults           {faults}",

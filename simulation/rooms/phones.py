@@ -244,7 +244,7 @@ def _done(w: World, d: Deed, entry: Entry) -> None:
     "POST /account/phones/{id}/end",
     "DELETE /api/v1/people/{id}/phones/{phone}",
     "POST /people/{id}/phones/{phone}/end",
-    weight=0.3,
+    weight=0.6,
 )
 class EndPhones:
     """Somebody loses two phones: one is ended by themselves, the other by a leader; each by a program or by the page."""

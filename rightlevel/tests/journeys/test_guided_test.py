@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from journey import Device, Site
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from rightlevel.programme.results.guided import THRESHOLDS, Step, rules_with, stand_after
 
@@ -73,3 +73,27 @@ def test_a_child_is_tested_on_the_screen_and_the_next_child_follows(device: Devi
     page.get_by_role("button", name="Save this level").click()
     expect(page.get_by_role("status")).to_contain_text("Saved: Kosal, 2-digit numbers.")
     page.wait_for_url(re.compile(r"/students/.+/test\?tool=3"))
+
+
+def test_what_was_chosen_before_the_script_came_stays_chosen(device: Device, site: Site) -> None:
+    cast = site.cast
+    page = device.open_as("mentor", f"/students/{cast.students_a[2]}/results/{cast.round}/math")
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/static/guided_page.js*", hold)
+    page.goto(f"/students/{cast.students_a[2]}/results/{cast.round}/math/test", wait_until="commit")
+    page.locator("form select[name=tool]").select_option("3")
+    page.locator("form select[name=language]").select_option("km")
+    expect(page.locator("form button[name=assent]").first).to_be_visible()
+    # A script that is deferred runs when it is there; until then the page is the server's.
+    page.wait_for_function("() => typeof guidedTest !== 'undefined' || document.readyState !== 'loading'")
+    assert len(waiting) == 1
+    waiting[0].continue_()
+    expect(page.locator(".guided form")).to_have_count(0)
+    expect(page.locator("select[name=tool]")).to_have_value("3")
+    expect(page.locator("select[name=language]")).to_have_value("km")
+    page.get_by_role("button", name="Yes", exact=True).click()
+    expect(page.locator(".shown-items")).to_contain_text("៦៥ − ៣៨")

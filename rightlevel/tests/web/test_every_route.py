@@ -38,6 +38,7 @@ OPEN_TO_ALL = {
     "/phone",
     "/phone/{language}",
     "/worker.js",
+    "/api/v1/phones/{id}",
 }
 """The only addresses for somebody who isn't signed in; a new one is a decision, made here."""
 

@@ -83,7 +83,7 @@ LEADING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("/rounds", "/verification", "/visits", "/next-week", "/groups", "/resources", "/tools"),
     ),
     (N_("Figures"), "figures", ("/figures",)),
-    (N_("Programme"), "flag", ("/people", "/years", "/settings", "/audit", "/operations")),
+    (N_("Setup"), "flag", ("/people", "/years", "/settings", "/audit", "/operations")),
 )
 """The headings of whoever leads, with what is inside each; every entry is in exactly one."""
 

@@ -313,6 +313,8 @@ WORDS: dict[str, dict[str, str]] = {
         "person": N_("Person"),
         "assignment": N_("Assignment"),
         "school": N_("School"),
+        "search": N_("Search"),
+        "tool": N_("Test tool"),
         "place": N_("Place"),
         "class": N_("Class"),
         "school_year": N_("School year"),
