@@ -343,6 +343,7 @@ create table school_untested (
     school_id bigint not null references school on delete cascade,
     primary key (round_id, school_id)
 );
+create index school_untested_by_school on school_untested (school_id);
 
 create view untested_school as
     select rd.id as round_id, e.school_id
