@@ -127,6 +127,7 @@ def same_sql(folder: Path, token: str, school: int, rows: int) -> dict[str, Any]
         "token_hash": "hex:" + digest(token).hex(),
         "now": now.isoformat(),
         "today": now.date().isoformat(),
+        "reads_held": False,
     }
     children = f"select convert_to(json_agg(row_to_json(l))::text, 'UTF8') from ({listing.text}) l"
     return {

@@ -413,9 +413,7 @@ class Programme:
                     continue
                 result.version = None
                 stands_here = _made_where_it_stands(result, self.children[str(owner)], year)
-                is_of_gone = came_along and stands_here
-                is_there = (result.school, result.klass, result.grade) == (school, klass, grade)
-                if is_named and is_there and not is_of_gone:
+                if is_named and (result.school, result.klass, result.grade) == (school, klass, grade):
                     result.klass, result.grade = now[0], now[1]
                 if result.sex == sex and not stands_here:
                     result.sex = now[2]

@@ -86,9 +86,7 @@ with recursive changed as (
 ), found as materialized (
     select r.id, bool_or(l.is_named) as is_named, bool_or(
         st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
-        and st.class_id is not distinct from r.class_id) as is_of_now, bool_or(
-        l.came_along and st.status = 'active' and (st.school_year_id, st.school_id, st.grade, st.sex) = (%(school_year_id)s, r.school_id, r.grade, r.sex)
-        and st.class_id is not distinct from r.class_id) as is_of_gone
+        and st.class_id is not distinct from r.class_id) as is_of_now
     from lying l
     join student st on st.id = case when l.came_along then l.gone_id else l.kept_id end
     join result r on r.student_id = l.gone_id and r.deleted_at is null
@@ -97,8 +95,7 @@ with recursive changed as (
         select 1 from jsonb_array_elements(l.moved->'swapped') w where w->>'aside' = r.id::text)
     group by r.id
 ), following as materialized (
-    select r.id, f.is_named and not f.is_of_gone and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s)
-        and r.class_id is not distinct from %(old_class_id)s as is_here,
+    select r.id, f.is_named and (r.school_id, r.grade) = (%(school_id)s, %(old_grade)s) and r.class_id is not distinct from %(old_class_id)s as is_here,
         r.sex = %(old_sex)s and not f.is_of_now as is_of_sex
     from found f
     join result r on r.id = f.id
