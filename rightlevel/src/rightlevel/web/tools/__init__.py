@@ -23,7 +23,7 @@ from rightlevel.programme.tools import (
     list_tools,
     read_tool,
 )
-from rightlevel.web.call import Ask, ById, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.feature import Deeds
 from rightlevel.web.language import LANGUAGES
 from rightlevel.web.templating import language_of, render
@@ -157,6 +157,7 @@ routes.sends(
     then="/tools/{made.id}",
     may="create",
     query=ToolBegun,
+    body_bytes=CLASS_BODY,
 )
 
 
