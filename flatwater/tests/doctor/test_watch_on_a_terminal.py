@@ -25,6 +25,12 @@ OTHER_SCREEN, SCREEN_BACK = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 PATIENCE_S = 30
 
 
+def _take_the_terminal() -> None:
+    """In the child: the terminal is its own, and Ctrl-C reaches it, also where whoever runs the tests lets interrupts pass by."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A program on a terminal of 80 by 24, and what it wrote there."""
 
@@ -37,7 +43,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_the_terminal,
             env={**os.environ, "TERM": "vt100"},
         )
         os.close(theirs)

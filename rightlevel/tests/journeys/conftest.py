@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from find_browser import ADVICE, browser_path
 from journey import FLAGS, PASSWORD, PATIENCE_MS, START_S, Device, Site
+from people import sign_in_again
 from phone_in_village import Phone, nobody_tested
 from playwright.sync_api import Browser, expect, sync_playwright
 from serving import OneDatabase, Served, serving
@@ -143,7 +144,8 @@ def phone(browser: Browser, site: Site) -> Iterator[Phone]:
 
 @pytest.fixture
 def site(running_site: Site) -> Site:
-    """The service, without what an earlier journey left: everybody reads English, and nobody is held up by another's wrong passwords."""
+    """The service, without what an earlier journey left: everybody reads English, nobody is held up by another's wrong
+    passwords, and the cast is signed in though others of their sessions ended its first."""
     running_site.run(_begin_anew)
     return running_site
 
@@ -152,3 +154,4 @@ async def _begin_anew(served: Served) -> None:
     async with served.database.transaction(deadline_s=START_S) as session:
         for each in ("everybody_reads_english", "nobody_is_held_up"):
             await session.execute(QUERIES[each], {})
+        await sign_in_again(session, served.cast)

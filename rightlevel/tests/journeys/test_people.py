@@ -124,7 +124,7 @@ def test_a_school_is_assigned_and_the_assignment_ended(device: Device, script: b
     page.get_by_role("link", name="To the person").click()
     page.get_by_role("link", name="Assign a school").click()
     page.fill("#f-search", "Beta")
-    page.get_by_role("button", name="Search").click()
+    page.locator("main").get_by_role("button", name="Search").click()
     page.get_by_role("link", name=re.compile("Beta School")).click()
     page.get_by_label("Mathematics").uncheck()
     page.get_by_role("button", name="Assign", exact=True).click()
