@@ -33,6 +33,9 @@ update person set language = 'en' where language <> 'en'
 -- name: nobody_is_held_up
 -- Forgets the wrong passwords of earlier journeys, which hold an account up at the one address that they all have.
 delete from sign_in_failure
+-- name: nobody_is_signed_in
+-- Ends the sessions of earlier journeys: a person has so many at most, and one more would end the cast's own, which are the oldest.
+delete from person_session
 """,
     origin="tests/journeys/conftest.py",
 )
@@ -145,13 +148,13 @@ def phone(browser: Browser, site: Site) -> Iterator[Phone]:
 @pytest.fixture
 def site(running_site: Site) -> Site:
     """The service, without what an earlier journey left: everybody reads English, nobody is held up by another's wrong
-    passwords, and the cast is signed in though others of their sessions ended its first."""
+    passwords, and of all sessions there are those of the cast."""
     running_site.run(_begin_anew)
     return running_site
 
 
 async def _begin_anew(served: Served) -> None:
     async with served.database.transaction(deadline_s=START_S) as session:
-        for each in ("everybody_reads_english", "nobody_is_held_up"):
+        for each in ("everybody_reads_english", "nobody_is_held_up", "nobody_is_signed_in"):
             await session.execute(QUERIES[each], {})
         await sign_in_again(session, served.cast)
