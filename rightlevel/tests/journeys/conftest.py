@@ -36,6 +36,9 @@ delete from sign_in_failure
 -- name: nobody_is_signed_in
 -- Ends the sessions of earlier journeys: a person has so many at most, and one more would end the cast's own, which are the oldest.
 delete from person_session
+-- name: nobody_keeps_a_phone
+-- Forgets the phones of earlier journeys: a person has twenty at most, and where the clock stands still any of them may be the oldest.
+delete from person_phone
 """,
     origin="tests/journeys/conftest.py",
 )
@@ -155,6 +158,11 @@ def site(running_site: Site) -> Site:
 
 async def _begin_anew(served: Served) -> None:
     async with served.database.transaction(deadline_s=START_S) as session:
-        for each in ("everybody_reads_english", "nobody_is_held_up", "nobody_is_signed_in"):
+        for each in (
+            "everybody_reads_english",
+            "nobody_is_held_up",
+            "nobody_is_signed_in",
+            "nobody_keeps_a_phone",
+        ):
             await session.execute(QUERIES[each], {})
         await sign_in_again(session, served.cast)
