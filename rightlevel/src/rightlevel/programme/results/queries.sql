@@ -291,20 +291,14 @@ order by r.school_id, r.student_id, r.round_id, r.subject
 -- name: results_of_school
 -- The same of one school. Served by result_by_school.
 with found as (
-    select x.id
-    from (select %(school_id)s::bigint as id) s
-    cross join lateral (
-        select e.id, e.student_id, e.round_id, e.subject
-        from result e
-        where e.school_id = s.id and e.deleted_at is null and not e.is_hidden
-            and (%(round_id)s::bigint is null or e.round_id = %(round_id)s)
-            and (%(subject)s::subject is null or e.subject = %(subject)s)
-            and (%(after_school)s::bigint is null or (e.school_id, e.student_id, e.round_id, e.subject)
-                > (%(after_school)s, %(after_student)s::uuid, %(after_round)s::bigint, %(after_subject)s::subject))
-        order by e.student_id, e.round_id, e.subject
-        limit %(rows)s
-    ) x
-    order by s.id, x.student_id, x.round_id, x.subject
+    select e.id
+    from result e
+    where e.school_id = %(school_id)s::bigint and e.deleted_at is null and not e.is_hidden
+        and (%(round_id)s::bigint is null or e.round_id = %(round_id)s)
+        and (%(subject)s::subject is null or e.subject = %(subject)s)
+        and (%(after_school)s::bigint is null or (e.school_id, e.student_id, e.round_id, e.subject)
+            > (%(after_school)s, %(after_student)s::uuid, %(after_round)s::bigint, %(after_subject)s::subject))
+    order by e.student_id, e.round_id, e.subject
     limit %(rows)s
 )
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from flatwater.contract import Html
-from flatwater.paging import Page
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import May
 from rightlevel.web.call import Ask
@@ -22,7 +21,7 @@ STATIC = Path(__file__).parent.parent / "static"
 @routes.get("/design", May("read", "metric"), work="none")
 async def design_page(call: Ask) -> Html:
     """Every part that pages are made of, in each of its states."""
-    return render(call, "design/page.html", scales=SCALES, icons=_icons(), page=Page([]))
+    return render(call, "design/page.html", scales=SCALES, icons=_icons())
 
 
 @cache

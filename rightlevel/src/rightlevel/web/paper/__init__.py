@@ -17,11 +17,11 @@ from rightlevel.programme.results import RoundResult, results_of_children
 from rightlevel.programme.rounds import list_rounds
 from rightlevel.programme.visits import blank_visit
 from rightlevel.web.call import Ask, ById, actor_of
-from rightlevel.web.feature import IN_PAGES
 from rightlevel.web.qr import origin_of, qr_svg
 from rightlevel.web.results.grid import Grid, GridWanted, groups_of, read_grid, sheet_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
+from rightlevel.web.words import word
 
 routes = Routes("pages")
 
@@ -94,11 +94,10 @@ async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page:
         )
         for row in found.items
     ]
-    head = _head(call, grid)
     return render(
         call,
         "paper/progress_sheet.html",
-        **head,
+        **_head(call, grid),
         page=found,
         lines=lines,
         subjects=subjects,
@@ -107,28 +106,34 @@ async def progress_sheet_page(call: Ask, *, path: ById, query: GridWanted, page:
     )
 
 
-@routes.get("/visits/blank", May("read", "visit"), **IN_PAGES)
+@routes.get("/visits/blank", May("read", "visit"))
 async def blank_visit_page(call: Ask) -> Html:
     """The form of a visit with its options and lines, to be filled in by pen where there is no phone."""
     version, asked = await blank_visit(call.session, actor_of(call), language_of(call).code, call.clock)
-    return render(call, "paper/blank_visit.html", asked=asked, form_number=version.number, **_printed(call))
+    return render(
+        call, "paper/blank_visit.html", asked=asked, form_number=version.number, printed_on=today(call.clock)
+    )
 
 
 def _head(call: Ask, grid: Grid) -> dict[str, Any]:
     """What every sheet says of itself above its lines."""
-    groups = dict(groups_of(language_of(call), grid))
+    language, round_ = language_of(call), grid.round
+    groups = dict(groups_of(language, grid))
+    days = {"from_on": language.date(round_.starts_on), "to_on": language.date(round_.ends_on)}
     return {
         "school": grid.school,
-        "round": grid.round,
-        "subject": grid.subject,
+        "round": round_,
         "group_name": groups.get(grid.group, groups[""]),
+        "facts": [
+            grid.school.name_local,
+            groups.get(grid.group, groups[""]),
+            language.gettext(word("subject", grid.subject)),
+            f"{language.gettext(word('round', round_.kind))} {round_.year_name}",
+            language.gettext("{from_on} to {to_on}", **days),
+        ],
         "back": grid.url,
-        **_printed(call),
+        "printed_on": today(call.clock),
     }
-
-
-def _printed(call: Ask) -> dict[str, Any]:
-    return {"printed_on": today(call.clock)}
 
 
 def _cell(result: RoundResult) -> RoundCell:
