@@ -40,6 +40,8 @@ routes = Routes("pages")
 BELOW = PageLimit(50)
 SOME_ROUNDS = PageRequest(24)
 SUBJECTS: tuple[Subject, ...] = ("language", "math")
+SEXES: dict[int | str, str] = {"": N_("Boys and girls"), 1: N_("Boys"), 2: N_("Girls")}
+DISTRICTS = {"then": N_("As the districts were"), "today": N_("As they are today")}
 COVERAGE = N_("Coverage")
 COVERAGE_MEANS = N_("Children assessed ÷ children enrolled")
 
@@ -95,7 +97,7 @@ async def figures_page(call: Ask, *, query: FiguresWanted, page: PageRequest) ->
 
 async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> dict[str, Any]:
     """What a page of figures shows."""
-    actor = actor_of(call)
+    actor, language = actor_of(call), language_of(call)
     round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
     subject = query.subject if query.subject in SUBJECTS else await _first_subject(call, query)
     query = await _placed(call, query, subject)
@@ -109,6 +111,8 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         "scale": SCALES[subject],  # type: ignore[index]
         "school": None,
         "grades": await grade_choices(call),
+        "sexes": [(code, language.gettext(text)) for code, text in SEXES.items()],
+        "districts": [(code, language.gettext(text)) for code, text in DISTRICTS.items()],
         "page": nothing,
         "below": [],
         "children": None,
@@ -145,9 +149,9 @@ def _of_what(call: Ask, query: FiguresWanted, round_: Round | None, where: str) 
     _ = language_of(call).gettext
     round_name = f"{_(word('round', round_.kind))} {round_.year_name}" if round_ is not None else ""
     grade = _("Grade {number}", number=query.grade) if query.grade else _("All grades")
-    sex = _({1: "Boys", 2: "Girls"}.get(query.sex or 0, "Boys and girls"))
-    by = _("As they are today") if query.boundaries == "today" else _("As the districts were")
-    return [each for each in (where, round_name, _(word("subject", query.subject)), grade, sex, by) if each]
+    sex, by = SEXES.get(query.sex or "", SEXES[""]), DISTRICTS.get(query.boundaries, DISTRICTS["then"])
+    said = (where, round_name, _(word("subject", query.subject)), grade, _(sex), _(by))
+    return [each for each in said if each]
 
 
 async def _first_subject(call: Ask, query: FiguresWanted) -> str:
