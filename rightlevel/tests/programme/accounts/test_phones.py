@@ -94,3 +94,18 @@ async def test_a_person_has_so_many_phones_and_the_one_unseen_longest_goes(
         clock.advance(60)
     assert [each.id for each in await list_phones(session, cast.teacher)] == [kept[2], kept[1]]
     assert (await phone_state(session, kept[0])).state == "ended"
+
+
+async def test_two_hundred_phones_of_a_person_are_the_twenty_seen_last(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    others = str(uuid4())
+    await keep_phone(session, cast.mentor, others, label="", clock=clock)
+    kept = [str(uuid4()) for _ in range(10 * phones_.MAX_PHONES)]
+    for each in kept:
+        await keep_phone(session, cast.teacher, each, label="x" * 1_000, clock=clock)
+        clock.advance(60)
+    assert [each.id for each in await list_phones(session, cast.teacher)] == kept[:-21:-1]
+    states = [(await phone_state(session, each)).state for each in kept]
+    assert (states.count("kept"), states.count("ended")) == (20, 180), "no more rows lie behind the list"
+    assert (await phone_state(session, others)).state == "kept", "another's are not touched"
