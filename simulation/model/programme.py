@@ -26,6 +26,7 @@ from simulation.model.things import (
     School,
     Seat,
     Stint,
+    Things,
     Year,
 )
 
@@ -59,20 +60,20 @@ class Programme:
 
     def __init__(self) -> None:
         self.instant = 0
-        self.people: dict[str, Person] = {}
-        self.places: dict[str, Place] = {}
-        self.schools: dict[str, School] = {}
-        self.years: dict[str, Year] = {}
-        self.classes: dict[str, Class] = {}
-        self.children: dict[str, Child] = {}
-        self.rounds: dict[str, Round] = {}
-        self.results: dict[str, Result] = {}
-        self.assignments: dict[str, Assignment] = {}
+        self.people: Things[Person] = Things()
+        self.places: Things[Place] = Things()
+        self.schools: Things[School] = Things()
+        self.years: Things[Year] = Things()
+        self.classes: Things[Class] = Things()
+        self.children: Things[Child] = Things()
+        self.rounds: Things[Round] = Things()
+        self.results: Things[Result] = Things()
+        self.assignments: Things[Assignment] = Things()
         self.live: dict[tuple[str, str, str], str] = {}
-        self.rolled: dict[str, dict[str, Stint]] = {}
-        self.rolled_into: dict[str, str] = {}
+        self.rolled: Things[dict[str, Stint]] = Things()
+        self.rolled_into: Things[str] = Things()
         self.made_by_roll_over: dict[str, set[str]] = {}
-        self.merges: dict[str, dict[str, object]] = {}
+        self.merges: Things[dict[str, object]] = Things()
         self.retests: list[tuple[str, Retest]] = []
         self.frozen: dict[str, dict[str, list[str]]] = {}
 

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
-from simulation.model.things import Child, Class, Round, School, Stint
+from simulation.model.things import Child, Class, NothingThere, Round, School, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
 from simulation.rooms.plain import (
@@ -629,7 +629,7 @@ class ImportChildren:
         child = w.p.children[d.given["child"]]
         year = w.p.current_year()
         if not child.is_live or child.is_erased or child.status != "active" or year is None:
-            raise KeyError(child.id)
+            raise NothingThere(child.id)
         if why := leaders_only(w, d):
             return why
         if w.p.schools[child.record.school].is_deleted:
