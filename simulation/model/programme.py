@@ -479,21 +479,20 @@ class Programme:
         ]
 
     def unfinished_rounds(self, school: str, year: str) -> list[str]:
-        """Rounds of a year that a roll-over would leave behind: open, planned with results, or closed with children to do."""
+        """Rounds of a year that a roll-over would leave behind: open, planned with results of this school, or closed with children to do."""
         found: list[str] = []
         for held in self.rounds.values():
             if held.year != year or held.is_deleted or held.state == "frozen":
                 continue
-            has_results = any(key[1] == held.id for key in self.live)
-            to_do = any(
-                self.live_result(child, held.id, subject) is None
+            is_done = {
+                self.live_result(child, held.id, subject) is not None
                 for subject in ("language", "math")
                 for child in self.sheet(school, held, subject)
-            )
+            }
             if (
                 held.state == "open"
-                or (held.state == "planned" and has_results)
-                or (held.state == "closed" and to_do)
+                or (held.state == "planned" and True in is_done)
+                or (held.state == "closed" and False in is_done)
             ):
                 found.append(held.id)
         return found
