@@ -536,11 +536,15 @@ class OwnAccount:
             return told
         if d.given["part"] == 1:
             rows = await go.read("GET", "/api/v1/me/sessions?limit=5")
+            if not rows.is_done:
+                return rows
             for row in rows.data["items"][1:3]:
                 await go.write("DELETE", f"/api/v1/me/sessions/{row['id']}", None)
             await go.form_like("/account", r"/account/sessions/[^/]+/end")
             await go.form("/account/tokens", "/account/tokens", label="page", days="2")
             rows = await go.read("GET", "/api/v1/me/tokens?limit=10")
+            if not rows.is_done:
+                return rows
             spare = [
                 row["id"] for row in rows.data["items"] if not row["is_revoked"] and row["label"] == "page"
             ]
