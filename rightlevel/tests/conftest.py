@@ -48,7 +48,8 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 def _with_room_for_several(memory_bytes: int, socket_folder: str) -> dict[str, str]:
-    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40"}
+    # A run makes a hundred databases of a thousand files each, and throws them away: none of them has to outlive this machine.
+    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40", "fsync": "off"}
 
 
 @pytest.fixture(scope="session")
