@@ -98,11 +98,14 @@ class Look:
         dsn: str,
         *,
         application: str | None = None,
+        pool: int | None = None,
         history: tuple[Snapshot, ...] = (),
         pool_numbers: Callable[[], PoolNumbers] | None = None,
         application_numbers: Callable[[], ApplicationNumbers | None] | None = None,
     ) -> None:
         self.application = application
+        self.pool = pool
+        """The most connections that the application's pools may hold together, where somebody said so."""
         self.pool_numbers = pool_numbers
         self._application_numbers = application_numbers
         self.history = history
