@@ -36,6 +36,7 @@ from flatwater.errors import (
     RetriesExhausted,
     ServerFull,
 )
+from flatwater.prepared import keep_statements
 from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
@@ -219,7 +220,7 @@ class Database:
             await client.fail(psycopg_pool.PoolTimeout("the server can't be reached"))
 
     async def _configure(self, connection: Connection) -> None:
-        connection.prepared_max = self.limits.prepared_statements
+        keep_statements(connection, self.limits.prepared_statements)
 
     async def __aenter__(self) -> Self:
         await self.open()
