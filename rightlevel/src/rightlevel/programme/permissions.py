@@ -99,6 +99,7 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("read", "figure"): _ALL,
     ("read", "small_cell"): _FIELD,
     ("run", "import"): _LEADERS,
+    ("undo", "import"): _LEADERS,
     ("read", "person"): _LEADERS,
     ("create", "person"): _LEADERS,
     ("change", "person"): _LEADERS,

@@ -33,3 +33,31 @@ create table export_run (
 );
 create index export_run_by_time on export_run (started_at desc, id);
 create index export_run_by_person on export_run (person_id, started_at desc, id);
+
+-- What an import did, so that it can be undone for thirty days: what it added by id, of what it changed how it was before. It holds names: an erased
+-- child's go. An undoing is a run of its own, which says what it undoes.
+alter table import_run add column undoes uuid references import_run on delete cascade;
+alter table import_run add column undone_at timestamptz;
+create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
+
+create table import_added (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint generated always as identity,
+    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place')),
+    student_ids uuid[],
+    other_ids bigint[],
+    primary key (run_id, number),
+    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids) = 1)
+);
+
+create table import_changed (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint generated always as identity,
+    student_id uuid,
+    school_id bigint,
+    version integer not null,
+    before jsonb not null,
+    primary key (run_id, number),
+    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id) = 1)
+);
+create index import_changed_by_student on import_changed (student_id) where student_id is not null;

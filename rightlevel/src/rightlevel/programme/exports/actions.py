@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 from flatwater.clock import Clock
@@ -15,7 +14,6 @@ from rightlevel.programme.exports.columns import COLUMNS, DEIDENTIFIED, codebook
 from rightlevel.programme.exports.model import CodebookLine, ExportAsk, ExportRun, What
 from rightlevel.programme.permissions import Actor, may, require
 
-KEEP: Final = timedelta(days=400)
 LONGEST_SEARCH: Final = 100
 RESOURCES: Final[dict[What, str]] = {
     "roster": "student",
@@ -66,8 +64,7 @@ def part_of(ask: ExportAsk, what: What) -> ExportAsk:
 async def begin_export(session: Session, actor: Actor, ask: ExportAsk, clock: Clock) -> str:
     """Writes down, and in the audit, that a file is taken; its id. *Errors*: Forbidden, OutOfScope, Invalid."""
     await check_ask(session, actor, ask)
-    now = clock.now()
-    export_id = await store.start(session, actor.person_id, ask, now, now - KEEP)
+    export_id = await store.start(session, actor.person_id, ask, clock.now())
     asked: dict[str, Any] = {**ask.filters(), "what": ask.what, "format": ask.format}
     # A name that was looked for is a name: the audit holds none.
     asked.pop("search", None)

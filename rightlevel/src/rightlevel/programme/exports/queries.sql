@@ -360,11 +360,6 @@ set state = %(state)s, ended_at = %(now)s, as_of = %(as_of)s, rows_sent = %(rows
     counts = %(counts)s::jsonb
 where id = %(id)s::uuid and ended_at is null
 
--- name: forget_old_exports
--- Drops what is known of files of long ago, a few each time one is begun. Served by export_run_by_time.
-delete from export_run
-where id in (select id from export_run where started_at < %(before)s order by started_at limit 20)
-
 -- name: list_exports
 -- Files that were taken, the newest first: one's own, or all for whom that is. One that nobody ended in two hours was cut off. Served by export_run_by_time and
 -- export_run_by_person.

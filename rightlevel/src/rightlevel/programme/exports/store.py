@@ -155,9 +155,8 @@ async def moment(session: Session) -> datetime:
     return await session.fetch_value(_queries["moment"], {})
 
 
-async def start(session: Session, person_id: int, ask: ExportAsk, now: datetime, before: datetime) -> str:
-    """Writes down that a file is begun; its id. What is known of very old ones goes."""
-    await session.execute(_queries["forget_old_exports"], {"before": before})
+async def start(session: Session, person_id: int, ask: ExportAsk, now: datetime) -> str:
+    """Writes down that a file is begun; its id."""
     values = {
         "what": ask.what,
         "format": ask.format,
