@@ -115,21 +115,23 @@ left join result changed on changed.id = change.result_id
 order by w.number
 
 -- name: write_results
--- Saves judged writes, new ones and (where there are any) changes, with their history and one audit row, in one statement; those saved.
--- What another was faster to save is left out and judged again.
+-- Saves judged writes, new ones and (where there are any) changes, with their history and an audit row for each who asks, in one statement; those
+-- saved. What another was faster to save is left out and judged again. `asker` tells whose a write is: the number in the arrays of who asks.
 with wanted as materialized (
     select w.write_id, w.result_id, w.version, w.student_id, w.round_id, w.subject, w.outcome, w.rank, w.tested_on, w.tool, w.assent,
-        w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason
+        w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason, w.asker,
+        (%(person_ids)s::bigint[])[w.asker] as person_id
     from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(versions)s::integer[], %(student_ids)s::uuid[], %(round_ids)s::bigint[],
         %(subjects)s::subject[], %(outcomes)s::outcome[], %(ranks)s::smallint[], %(tested)s::date[], %(tools)s::smallint[],
         %(assents)s::boolean[], %(selected)s::boolean[], %(methods)s::entry_method[], %(notes)s::text[], %(school_ids)s::bigint[],
-        %(class_ids)s::bigint[], %(grades)s::smallint[], %(sexes)s::smallint[], %(befores)s::jsonb[], %(afters)s::jsonb[], %(reasons)s::text[])
+        %(class_ids)s::bigint[], %(grades)s::smallint[], %(sexes)s::smallint[], %(befores)s::jsonb[], %(afters)s::jsonb[], %(reasons)s::text[],
+        %(askers)s::integer[])
         as w (write_id, result_id, version, student_id, round_id, subject, outcome, rank, tested_on, tool, assent, is_selected, method,
-            notes, school_id, class_id, grade, sex, before, after, reason)
+            notes, school_id, class_id, grade, sex, before, after, reason, asker)
 ), added as (
     insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex,
         tool, assent, is_selected, notes, created_at, changed_at)
-    select write_id, student_id, round_id, school_id, class_id, %(person_id)s, tested_on, subject, outcome, method, rank, grade, sex,
+    select write_id, student_id, round_id, school_id, class_id, person_id, tested_on, subject, outcome, method, rank, grade, sex,
         tool, assent, is_selected, notes, %(now)s, %(now)s
     from wanted
     where result_id is null
@@ -143,21 +145,23 @@ with wanted as materialized (
 --? changes:         method = w.method, notes = w.notes, version = r.version + 1, changed_at = %(now)s
 --? changes:     from wanted w
 --? changes:     where r.id = w.result_id and r.version = w.version and r.deleted_at is null
---? changes:     returning r.id, r.version, w.write_id, w.before, w.after, w.reason
+--? changes:     returning r.id, r.version, w.write_id, w.before, w.after, w.reason, w.person_id
 --? changes: ), kept as (
 --? changes:     insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
---? changes:     select write_id, id, version, %(now)s, %(person_id)s, before, after, reason
+--? changes:     select write_id, id, version, %(now)s, person_id, before, after, reason
 --? changes:     from changed
 ), written as (
     select id as write_id, id as result_id, version from added
     --? changes: union all select write_id, id, version from changed
 ), audited as (
     insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
-    select %(person_id)s, %(role)s::role, 'enter', 'result', min(result_id::text), 'done',
-        jsonb_build_object('count', count(*), 'round_id', min(%(round_id)s::bigint), 'results', jsonb_agg(result_id), 'overridden', %(overridden)s::text[]),
-        %(reason)s, %(address)s
-    from written
-    having count(*) > 0
+    select min(w.person_id), (%(roles)s::role[])[w.asker], 'enter', 'result', min(d.result_id::text), 'done',
+        jsonb_build_object('count', count(*), 'round_id', min(w.round_id), 'results', jsonb_agg(d.result_id), 'overridden', %(overridden)s::text[]),
+        %(reason)s, (%(addresses)s::text[])[w.asker]
+    from written d
+    join wanted w on w.write_id = d.write_id
+    group by w.asker
+    order by w.asker
 )
 select write_id::text as write_id, result_id::text as result_id, version
 from written
