@@ -27,8 +27,8 @@ CLIENTS = 16
 ROWS = 50
 SECONDS = 2.0
 FIGURES_SECONDS = 2.0
-WRITES = 60
-TURNS = 5
+WRITES = 40
+TURNS = 4
 SCHOOLS = 240
 CHILDREN = 30_000
 TINY = {
@@ -140,8 +140,7 @@ class _Turns:
                 for name in self._ports:
                     per_s[name].append(ask(name))
             say(f"{title}: " + ", ".join(f"{name} {median(each):,.0f}/s" for name, each in per_s.items()))
-            for peer in ("FastAPI", "Django"):
-                found.append(_times(title, peer, per_s["ours"], per_s[peer]))
+            found += [_times(title, peer, per_s["ours"], per_s[peer]) for peer in ("FastAPI", "Django")]
         return found
 
     def _read(self, name: str, path: str, seconds: float | None = None) -> float:
@@ -225,6 +224,8 @@ def django(conninfo: str) -> Iterator[int]:
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     words = [gunicorn, "benchmarks.peers.django_app:application", "--bind", f"127.0.0.1:{port}"]
     with _process(
-        [*words, "--workers", "1", "--threads", "8", "--log-level", "warning"], port, conninfo
+        [*words, "--workers", "1", "--threads", "8", "--keep-alive", "30", "--log-level", "warning"],
+        port,
+        conninfo,
     ) as at:
         yield at

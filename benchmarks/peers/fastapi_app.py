@@ -42,7 +42,9 @@ class Person(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     username: Mapped[str] = mapped_column(Text)
-    role: Mapped[str] = mapped_column(ENUM(name="role", create_type=False))
+    role: Mapped[str] = mapped_column(
+        ENUM("admin", "coordinator", "mentor", "teacher", "viewer", name="role")
+    )
     is_active: Mapped[bool]
     deleted_at: Mapped[datetime | None]
     assignments: Mapped[list[Assignment]] = relationship(lazy="selectin")
@@ -54,7 +56,7 @@ class Assignment(Base):
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     school_id: Mapped[int] = mapped_column(BigInteger)
-    subject: Mapped[str] = mapped_column(ENUM(name="subject", create_type=False))
+    subject: Mapped[str] = mapped_column(ENUM("language", "math", name="subject"))
     ended_at: Mapped[datetime | None]
 
 
@@ -80,7 +82,7 @@ class Student(Base):
     name_key: Mapped[str]
     sex: Mapped[int] = mapped_column(SmallInteger)
     grade: Mapped[int] = mapped_column(SmallInteger)
-    status: Mapped[str] = mapped_column(ENUM(name="student_status", create_type=False))
+    status: Mapped[str] = mapped_column(ENUM("active", "left", name="student_status"))
     version: Mapped[int]
     deleted_at: Mapped[datetime | None]
 
@@ -89,7 +91,7 @@ class Round(Base):
     __tablename__ = "round"
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    state: Mapped[str] = mapped_column(ENUM(name="round_state", create_type=False))
+    state: Mapped[str] = mapped_column(ENUM("planned", "open", "closed", "frozen", name="round_state"))
     starts_on: Mapped[date]
     ends_on: Mapped[date]
 
