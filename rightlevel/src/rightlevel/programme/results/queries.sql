@@ -219,18 +219,26 @@ from (
 -- What a child is called. Served by the primary key.
 select name from student where id = %(student_id)s::uuid and deleted_at is null
 
--- name: student_results
--- Every live result of a child in the order of its rounds, of some subjects or made within somebody's schools. Served by result_is_unique.
+-- fragment: shown_result
+-- What is shown of a result: its own columns (r), with the words of its round, year, assessor and level.
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
     r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
-from result r
+
+-- fragment: with_its_words
+-- What a shown result is joined with.
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
 join person p on p.id = r.assessor_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+
+-- name: student_results
+-- Every live result of a child in the order of its rounds, of some subjects or made within somebody's schools. Served by result_is_unique.
+--> shown_result
+from result r
+--> with_its_words
 where r.deleted_at is null
 --? by_student: and r.student_id = %(student_id)s::uuid
 --? by_reach: and (r.subject = any(%(subjects)s::subject[])
@@ -279,17 +287,10 @@ with found as (
     order by s.id, x.student_id, x.round_id, x.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_of_school
@@ -305,17 +306,10 @@ with found as (
     order by e.student_id, e.round_id, e.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_of_round
@@ -354,17 +348,10 @@ with recursive schools as (
     -- schools come in their order, and no more of them than fill the page
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_in_scope
@@ -418,17 +405,10 @@ with children as (
     order by c.id, x.round_id, x.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.student_id, r.round_id, r.subject
 
 -- name: student_changes
@@ -539,9 +519,8 @@ update result
 set locked_at = null, locked_by = null, lock_reason = null, version = version + 1, changed_at = %(now)s
 where id = any(%(result_ids)s::uuid[]) and locked_at is not null and deleted_at is null
 
--- name: results_without_baseline
--- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
--- schools' primary key, result_by_school and result_is_unique.
+-- fragment: looked_through
+-- So many schools in their order, and so many of their assessed results in a round.
 with schools as materialized (
     select s.id
     from school s
@@ -563,6 +542,11 @@ with schools as materialized (
     ) x
     order by s.id, x.id
     limit %(looked)s
+
+-- name: results_without_baseline
+-- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
+-- schools' primary key, result_by_school and result_is_unique.
+--> looked_through
 )
 select r.id::text as id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject,
     l.code as level, r.tested_on
@@ -583,27 +567,7 @@ limit %(rows)s
 
 -- name: looked_for_baselines
 -- How far results_without_baseline looked: how many schools and results, and the last of each. Served by the same indexes.
-with schools as materialized (
-    select s.id
-    from school s
-    where not s.is_practice
-    --? by_school: and s.id = %(school_id)s
-    --? in_scope: and s.id = any(%(held_schools)s)
-    --? after: and s.id >= %(after_school)s
-    order by s.id
-    limit %(schools)s
-), looked as materialized (
-    select x.id, x.school_id, x.student_id, x.subject, x.rank, x.tested_on
-    from schools s
-    cross join lateral (
-        select e.id, e.school_id, e.student_id, e.subject, e.rank, e.tested_on
-        from result e
-        where e.school_id = s.id and e.round_id = %(round_id)s and e.deleted_at is null and e.outcome = 'assessed'
-        --? after: and (e.school_id, e.id) > (%(after_school)s, %(after_id)s::uuid)
-        order by e.id
-    ) x
-    order by s.id, x.id
-    limit %(looked)s
+--> looked_through
 )
 select (select count(*) from schools) as schools, (select max(id) from schools) as last_school, count(*) as results,
     (array_agg(school_id order by school_id desc, id desc))[1] as school_id, (array_agg(id::text order by school_id desc, id desc))[1] as id
