@@ -2,7 +2,7 @@
 
 Each is one process and written the way most people would: the ORM, the framework's own validation, a token looked up with its person at each request, an
 audit row in the write's transaction, figures counted when they are asked for. Their results are in tables of their own, without our triggers: they
-keep no counts, so their write has less to do and their figures more. Each has five connections, two more than ours: a small server lets no more in.
+keep no counts, so their write has less to do and their figures more. Each has three connections, as ours.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ def django(conninfo: str) -> Iterator[int]:
     gunicorn = str(Path(sys.executable).parent / "gunicorn")
     words = [gunicorn, "benchmarks.peers.django_app:application", "--bind", f"127.0.0.1:{port}"]
     with _process(
-        [*words, "--workers", "1", "--threads", "5", "--keep-alive", "30", "--log-level", "warning"],
+        [*words, "--workers", "1", "--threads", "3", "--keep-alive", "30", "--log-level", "warning"],
         port,
         conninfo,
     ) as at:

@@ -29,6 +29,7 @@ engine = create_async_engine(
         **conninfo_to_dict(os.environ["PEER_DATABASE"]),
         "options": "-c default_transaction_read_only=off",
     },
+    pool_size=3,
     max_overflow=0,
 )
 SessionMaker = async_sessionmaker(engine, expire_on_commit=False)
