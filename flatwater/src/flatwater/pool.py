@@ -365,12 +365,25 @@ class Database:
             yield session
 
     async def _begin(
-        self, session: Session, beginning: LiteralString, deadline_s: float, route: str | None
+        self,
+        session: Session,
+        beginning: LiteralString,
+        deadline_s: float,
+        route: str | None,
+        *,
+        lock_s: float | None = None,
     ) -> None:
-        await session.command(beginning + self._own_settings(session.connection, deadline_s, route))
+        settings = self._own_settings(session.connection, deadline_s, route, lock_s=lock_s)
+        await session.command(beginning + settings)
 
     def _own_settings(
-        self, connection: Connection, deadline_s: float | None, route: str | None, *, is_read: bool = False
+        self,
+        connection: Connection,
+        deadline_s: float | None,
+        route: str | None,
+        *,
+        is_read: bool = False,
+        lock_s: float | None = None,
     ) -> LiteralString:
         """What follows BEGIN in the same round trip: the end of this transaction, its route, and behind a pooler its limits.
 
@@ -383,6 +396,8 @@ class Database:
             settings = {name: int(limits[name]) for name in _TIMEOUTS}
         if deadline_s is not None:
             settings.update(self._ends(connection, deadline_s, is_read=is_read))
+        if lock_s is not None:
+            settings["lock_timeout"] = int(lock_s * 1000)
         own: LiteralString = ""
         for name, milliseconds in settings.items():
             own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(milliseconds))
@@ -518,9 +533,10 @@ class Database:
         *,
         plans: Plans = "auto",
         route: str | None = None,
+        lock_s: float | None = None,
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s, is_writing=True, route=route) as session:
-            await self._begin(session, BEGINNINGS[plans], deadline_s, route)
+            await self._begin(session, BEGINNINGS[plans], deadline_s, route, lock_s=lock_s)
             yield session
             await session.commit()
 
@@ -532,12 +548,14 @@ class Database:
         idempotent: bool = False,
         plans: Plans = "auto",
         route: str | None = None,
+        lock_s: float | None = None,
     ) -> ResultT:
         """What the work returns, done in one transaction; done again when others came in between.
 
         `plans="generic"` is for short writes: each statement is planned once a connection instead of whenever the planner
         finds that these very values are a little cheaper, which for one row takes longer than the statement itself.
-        A commit whose answer was lost is done again only if the work says that twice is as good as once.
+        A commit whose answer was lost is done again only if the work says that twice is as good as once. `lock_s` is for work that would
+        rather end (LockTimeout) than wait for a lock as long as the sessions' limits let it.
         *Errors*: those of `transaction`; RetriesExhausted after six attempts. Pauses grow, with full jitter.
         """
         loop = asyncio.get_running_loop()
@@ -549,7 +567,9 @@ class Database:
             if left_s <= 0:
                 raise DeadlineExceeded
             try:
-                async with self._writing(self._pool, left_s, plans=plans, route=route) as session:
+                async with self._writing(
+                    self._pool, left_s, plans=plans, route=route, lock_s=lock_s
+                ) as session:
                     result = await work(session)
                 return result
             except Serialization as error:
