@@ -76,10 +76,13 @@ def address_of(scope: Scope) -> str:
 
 def name_of(scope: Scope) -> str:
     """What a request is counted under: its method and the first parts of its path, numbers left out."""
-    parts = [part for part in scope["path"].split("/") if part][:MAX_NAME_PARTS]
-    return f"{scope['method']} /" + "/".join(
-        "{}" if any(c.isdigit() for c in part) else part for part in parts
-    )
+    return plain_name(scope["method"], scope["path"])
+
+
+def plain_name(method: str, path: str) -> str:
+    """A method with the first parts of a path, numbers left out: so many names as there are routes, and not as there are rows."""
+    parts = [part for part in path.split("/") if part][:MAX_NAME_PARTS]
+    return f"{method} /" + "/".join("{}" if any(c.isdigit() for c in part) else part for part in parts)
 
 
 def answer_to(error: Refused) -> tuple[int, dict[str, str], bytes]:
