@@ -76,8 +76,8 @@ def test_one_statement_for_each_row_is_named_by_its_line() -> None:
     ledger, connection = Ledger(Budget(repeats=3)), object()
     with ledger.request("GET /") as request:
         for _ in range(5):
-            ask(ledger, connection, "select * from author where id = %s")
-        ask(ledger, connection, "select * from author where id = %s")
+            ledger.begin(connection, "select * from author where id = %s")
+        ledger.begin(connection, "select * from author where id = %s")
     repeat = request.most_repeated
     assert repeat is not None
     assert (repeat.times, repeat.statement) == (5, "select * from author where id = %s")

@@ -20,9 +20,9 @@ from time import perf_counter
 from typing import Any, Final
 
 import msgspec
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatwater.answers import problem, problem_for
+from flatwater.asgi_types import ASGIApp, Message, Receive, Scope, Send
 from flatwater.errors import (
     DatabaseUnavailable,
     DeadlineExceeded,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
+from flatwater.asgi_types import ASGIApp, Receive, Scope, Send
 from flatwater.guard import name_of
 from flatwater.ledger import Budget, Ledger
 
