@@ -11,6 +11,8 @@ from flatwater.clock import StandingClock
 from flatwater.deadlines import Deadlines
 from flatwater.errors import DeadlineExceeded
 from flatwater.ledger import MOST_REPEATS, MOST_ROUTES, OTHER, Budget, Ledger, OverBudget
+from flatwater.metrics.registry import Metrics
+from flatwater.metrics.sources import ledger
 
 
 @pytest.fixture
@@ -153,3 +155,22 @@ def test_a_strike_that_fails_ends_no_other_deadline(caplog: pytest.LogCaptureFix
         assert struck.wait(5)
     assert "could not end" in caplog.text
     deadlines.close()
+
+
+def test_its_numbers_stand_among_the_metrics(clock: StandingClock) -> None:
+    book, connection = Ledger(Budget(statements=1), clock=clock), object()
+    with book.request("GET /notes"):
+        book.taken(connection, "driver")
+        ask(book, connection, rows=4, sits=True)
+        ask(book, connection, rows=4, sits=True)
+        clock.advance(3)
+        metrics = Metrics()
+        ledger(metrics, book)
+        text = metrics.exposition().decode()
+    assert 'flatwater_held_connections{state="idle in transaction"} 1.0' in text
+    assert "flatwater_idle_in_transaction_seconds 3.0" in text
+    later = Metrics()
+    ledger(later, book)
+    text = later.exposition().decode()
+    assert 'flatwater_route_rows_total{route="GET /notes"} 8.0' in text
+    assert 'flatwater_route_over_budget_total{route="GET /notes"} 1.0' in text

@@ -53,6 +53,7 @@ class Use:
         return [f"{times} times from {line}: {text}" for (text, line), times in found if times > more_than]
 
 
+_standing: list[ExitStack] = []
 _everywhere: list[Use] = []
 """Blocks that count what other threads ask too: the server that a test drives runs in one of its own."""
 
@@ -174,7 +175,12 @@ def _why_over(use: Use, budget: dict[str, int], *, is_marked: bool) -> str:
 @contextmanager
 def _in_place() -> Iterator[None]:
     """Stands between the loaded drivers and their callers; what is loaded while it stands is seen at the next test."""
+    if _standing:  # a fixture's already does
+        yield
+        return
     with ExitStack() as stack:
+        _standing.append(stack)
+        stack.callback(_standing.clear)
         if (psycopg := sys.modules.get("psycopg")) is not None:
             _on_psycopg(stack, psycopg)
         if (psycopg2 := sys.modules.get("psycopg2")) is not None:
@@ -185,12 +191,8 @@ def _in_place() -> Iterator[None]:
 
 
 def _put(stack: ExitStack, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-    """Puts something around an attribute until the stack ends; again where it stands already does nothing."""
-    original = getattr(owner, name)
-    if getattr(original, "is_flatwaters", False):
-        return
-    instead = make(original)
-    instead.is_flatwaters = True
+    """Puts something around an attribute until the stack ends."""
+    instead = make(getattr(owner, name))
     if name in vars(owner):
         stack.callback(setattr, owner, name, vars(owner)[name])
     else:

@@ -101,6 +101,7 @@ class WsgiGuard:
     def _run(
         self, environ: Environ, answer: _Answer, limits: GuardLimits, strike: Callable[[], object]
     ) -> Iterator[bytes]:
+        pieces: Iterable[bytes] = ()
         try:
             length = str(environ.get("CONTENT_LENGTH") or "")
             if length.isdigit() and int(length) > limits.body_bytes:
@@ -111,9 +112,11 @@ class WsgiGuard:
                 first = next(given, None)
                 answer.require_in_time()
         except Refused as error:
+            _close(pieces)
             yield from answer.refuse(error)
             return
         except Exception as error:
+            _close(pieces)
             if not answer.late() or answer.is_sent:
                 raise
             yield from answer.refuse(DeadlineExceeded().with_traceback(error.__traceback__))
@@ -121,9 +124,7 @@ class WsgiGuard:
         try:
             yield from answer.pieces(first, given)
         finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
+            _close(pieces)
 
     def _enter(self) -> None:
         with self._lock:
@@ -144,6 +145,12 @@ class WsgiGuard:
     def close(self) -> None:
         """Ends the thread of deadlines."""
         self._deadlines.close()
+
+
+def _close(pieces: Iterable[bytes]) -> None:
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        close()
 
 
 def too_big(body_bytes: int) -> TooBig:

@@ -75,7 +75,8 @@ class Middleware:
     def _limit(self, sender: Any, connection: Any, **_: Any) -> None:
         if connection.vendor != "postgresql" or not self._limits.settings():
             return
-        with connection.cursor() as cursor:
+        # By the driver's own cursor: it is no statement of whoever made the connection.
+        with connection.connection.cursor() as cursor:
             cursor.execute(self._limits.statement())
             self._limits.verify(dict(zip(self._limits.settings(), map(str, cursor.fetchone()), strict=True)))
 
