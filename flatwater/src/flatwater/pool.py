@@ -23,6 +23,7 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from flatwater.announcing import Announcer, Way
+from flatwater.begun import Rest, begun
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
 from flatwater.dsn import read_dsn
@@ -165,6 +166,10 @@ class Database:
         self.statements = StatementTimes(clock=self.clock)
         """How long statements took, all of them and each query."""
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
+        self._takers: dict[object, set[asyncio.Task[object]]] = {}
+        """Who waits for a connection of which pool."""
+        self._told_away: set[asyncio.Task[object]] = set()
+        """Those of them who were told that the server is away; their cancellation is ours."""
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0
         self._is_opening = False
@@ -215,8 +220,9 @@ class Database:
         """The server can't be reached and no connection is left: whoever waits for one need not wait to the end."""
         if self._is_opening or self._held:
             return
-        for client in list(pool._waiting):  # pyright: ignore[reportPrivateUsage]
-            await client.fail(psycopg_pool.PoolTimeout("the server can't be reached"))
+        for task in list(self._takers.get(pool, ())):
+            self._told_away.add(task)
+            task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
         connection.prepared_max = self.limits.prepared_statements
@@ -625,10 +631,12 @@ class Database:
         finally:
             deadline.disarm()
             deadline.forgive()
-            # The common end has no point at which a cancellation could come in; every other end gets a task of its own.
-            if _is_clean(connection) and not deadline.has_struck and not _may_be_cancelled(pool):
+            # The common end waits for nothing, so that no cancellation could come in; every other end gets a task of its own.
+            if _is_clean(connection) and not deadline.has_struck and not _is_being_cancelled():
                 self._held -= 1
-                await pool.putconn(connection)
+                rest = begun(pool.putconn(connection))
+                if rest is not None:
+                    await asyncio.shield(self._apart_from_here(_finish(rest)))
             else:
                 await self._release_apart(pool, connection, session, deadline)
 
@@ -669,8 +677,14 @@ class Database:
     async def _take(self, pool: psycopg_pool.AsyncConnectionPool[Connection], wait_s: float) -> Connection:
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancellations = task.cancelling()
+        takers = self._takers.setdefault(pool, set())
+        takers.add(task)
         try:
             connection = await pool.getconn(wait_s)
+        except asyncio.CancelledError:
+            if not self._was_told_away(task, cancellations):
+                raise
+            raise DatabaseUnavailable from None
         except psycopg_pool.TooManyRequests as error:
             raise PoolFull from error
         except psycopg_pool.PoolTimeout as error:
@@ -679,11 +693,21 @@ class Database:
             raise PoolTimeout from error
         except psycopg_pool.PoolClosed as error:
             raise DatabaseUnavailable from error
+        finally:
+            takers.discard(task)
+        self._was_told_away(task, cancellations)  # a connection came all the same
         if task.cancelling() > cancellations:
             # Python 3.11's wait_for forgets a cancellation that comes together with what it waited for.
             self._apart_from_here(pool.putconn(connection))
             raise asyncio.CancelledError
         return connection
+
+    def _was_told_away(self, task: asyncio.Task[object], cancellations: int) -> bool:
+        """Whether nobody but ourselves cancelled this task; our own cancellation is taken back."""
+        if task not in self._told_away:
+            return False
+        self._told_away.discard(task)
+        return task.uncancel() <= cancellations
 
     def _is_unreachable(self, pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
         """Whether connections are being looked for and none was got: the server is away, not busy."""
@@ -731,10 +755,13 @@ def _is_clean(connection: Connection) -> bool:
     return not connection.closed and connection.info.transaction_status.name == "IDLE"
 
 
-def _may_be_cancelled(pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
+def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
-    is_contended = pool._lock.locked() or bool(pool._waiting)  # pyright: ignore[reportPrivateUsage]
-    return is_contended or (task is not None and task.cancelling() > 0)
+    return task is not None and task.cancelling() > 0
+
+
+async def _finish(rest: Rest) -> None:
+    await rest
 
 
 def _is_alive(connection: Connection) -> bool:
