@@ -11,9 +11,7 @@ pytestmark = pytest.mark.anyio
 DEADLINE_S = 5.0
 COUNT = query("select count(*) from note")
 WORDS = query("select words from note")
-PREPARED = query(
-    "select count(*) from pg_prepared_statements where statement = 'select count(*) from note'"
-)
+PREPARED = query("select count(*) from pg_prepared_statements where statement = 'select count(*) from note'")
 ENOUGH = 8
 """More often than the driver waits before it prepares a statement."""
 
