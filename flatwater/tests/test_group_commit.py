@@ -274,7 +274,7 @@ async def add_note(call: Call[str, Things], *, body: NewNote) -> Created[Note]:
 
 
 class Notes(msgspec.Struct):
-    app: ContractApp[str, Things]
+    database: Database
     client: httpx.AsyncClient
 
     async def add(self, name: str | None, body: dict[str, Any]) -> httpx.Response:
@@ -292,7 +292,7 @@ async def notes(database: Database) -> AsyncIterator[Notes]:
     app = ContractApp(routes, ByName(), lifespan, guards=lambda _: Guards(budgets=MemoryBudgets()))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.running(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Notes(app, client)
+        yield Notes(database, client)
 
 
 async def test_requests_that_arrive_together_are_one_transaction_and_each_is_answered(
@@ -332,13 +332,13 @@ async def test_one_that_the_database_refuses_leaves_the_others_theirs(notes: Not
         notes.add("a", {"words": "x"}), notes.add("b", {"words": "y" * 200}), notes.add("c", {"words": "z"})
     )
     assert [each.status_code for each in answers] == [201, 500, 201]
-    (group,) = notes.app._groups.values()  # pyright: ignore[reportPrivateUsage]
-    assert group.statistics().dissolved == 1
+    assert notes.database.statistics().groups_dissolved == 1
 
 
 async def test_a_group_may_read_what_its_members_may(notes: Notes) -> None:
     answers = await asyncio.gather(*(notes.add(f"n{n}", {"words": f"w{n}"}) for n in range(64)))
     assert {each.status_code for each in answers} == {201}
-    (group,) = notes.app._groups.values()  # pyright: ignore[reportPrivateUsage]
+    (group,) = notes.database.groups
     assert group.statistics().largest > 20
-    assert group.statistics().alone == 0
+    stood = notes.database.statistics()
+    assert (stood.group_members, stood.group_members_alone, stood.groups_dissolved) == (64, 0, 0)

@@ -487,6 +487,7 @@ class ContractApp(Generic[ActorT, AppT]):
 
         made = GroupCommit(work, groups=max(1, database.limits.connections - 1))
         self._groups[shared.name] = made
+        database.groups.append(made)
         return made
 
     async def _do_together(

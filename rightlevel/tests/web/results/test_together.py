@@ -29,7 +29,6 @@ from rightlevel.operations.reconcile import reconcile
 from rightlevel.programme.accounts.store import digest
 from rightlevel.settings import Settings
 from rightlevel.web.app import build_app
-from rightlevel.web.results.together import TAPS
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +51,8 @@ class Room(msgspec.Struct):
         return self.connection.execute(text, values).fetchall()  # type: ignore[arg-type]
 
     def statistics(self) -> GroupStatistics:
-        return self.served.app._groups[TAPS.name].statistics()  # type: ignore[attr-defined]
+        (group,) = self.served.platform.database.groups
+        return group.statistics()
 
     def transactions(self, ids: list[str]) -> int:
         """In how many transactions these results were written."""
