@@ -168,11 +168,11 @@ class _Body:
 
     def read(self, size: int = -1) -> bytes:
         left = self._most_bytes - self._read_bytes + 1
-        return self._counted(self._inner.read(left if size is None or size < 0 else min(size, left)))
+        return self._counted(self._inner.read(left if size < 0 else min(size, left)))
 
     def readline(self, size: int = -1) -> bytes:
         left = self._most_bytes - self._read_bytes + 1
-        return self._counted(self._inner.readline(left if size is None or size < 0 else min(size, left)))
+        return self._counted(self._inner.readline(left if size < 0 else min(size, left)))
 
     def readlines(self, hint: int = -1) -> list[bytes]:
         return list(self)
