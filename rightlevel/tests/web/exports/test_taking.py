@@ -90,7 +90,7 @@ async def test_people_take_a_file_from_the_page(site: Served) -> None:
         assert "Assignments" not in page.partition('name="what"')[2].partition("</select>")[0]
         answer = await client.post("/exports", data={"what": "roster", "format": "csv"})
         assert answer.content.startswith(b"\xef\xbb\xbfschool_code,code,name")
-        one = (await client.get(manifest_address(answer).removeprefix('/api/v1'))).text
+        one = (await client.get(manifest_address(answer).removeprefix("/api/v1"))).text
         assert hashlib.sha256(answer.content).hexdigest() in one
         wrong = await client.post("/exports", data={"what": "roster", "format": "csv", "grade": "three"})
         assert wrong.status_code == 422
