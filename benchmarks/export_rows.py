@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -170,10 +171,10 @@ async def _take(conninfo: str, kind: Any, count: int) -> None:
             lines += content.count(b"\n")
             size += len(content)
         seconds = time.monotonic() - began
-    if kind == "csv" and lines != count + 1 or not size:
+    if not size or (kind == "csv" and lines != count + 1):
         raise RuntimeError(f"{lines} lines instead of {count + 1}")
-    with open("/proc/self/status") as status:
-        highest = next(line for line in status if line.startswith("VmHWM"))
+    status = Path("/proc/self/status").read_text("utf-8")
+    highest = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     print(seconds, first_s, int(highest.split()[1]) * 1024 / 1e6)
 
 

@@ -194,3 +194,38 @@ async def test_visits_come_out_by_their_old_address_too(site: Served) -> None:
             "visit_id,school_code,school,subject,mentor,teacher"
         )
         assert (await client.post("/api/v1/visits-export", json={"subject": "art"})).status_code == 422
+
+
+async def test_a_live_address_gives_what_its_tokens_holder_reaches_now(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        made = await client.post(
+            "/api/v1/me/tokens",
+            json={"label": "sheet", "days": 30, "may_write": False, "resources": ["file", "student"]},
+        )
+        assert made.status_code == 201, made.text
+        token, token_id = made.json()["token"], made.json()["id"]
+    async with site.client() as stranger:
+        first = await stranger.get(f"/live/{token}/roster?grade=3")
+        assert first.status_code == 200, first.text
+        rows = list(csv.DictReader(io.StringIO(first.content.decode("utf-8-sig"))))
+        assert {row["school_code"] for row in rows} == {"A"}
+        # What the token does not reach, what nobody holds, and what is no file, are all no address.
+        assert (await stranger.get(f"/live/{token}/results")).status_code == 404
+        assert (await stranger.get("/live/rl_nonsense/roster")).status_code == 404
+        assert (await stranger.get(f"/live/{token}/roster?subject=math")).status_code == 422
+        # A token that may write is no address for a spreadsheet.
+        assert (await stranger.get(f"/live/{token_of('teacher')}/roster")).status_code == 404
+        with psycopg.connect(site.server.conninfo, autocommit=True) as connection:
+            connection.execute(
+                "update assignment set ended_at = now() where person_id = %s", [site.cast.teacher.person_id]
+            )
+            site.platform.scopes.cache.clear()
+            emptied = await stranger.get(f"/live/{token}/roster")
+            assert len(emptied.content.splitlines()) == 1
+            connection.execute("update api_token set revoked_at = now() where id = %s", [token_id])
+            assert (await stranger.get(f"/live/{token}/roster")).status_code == 404
+            told = connection.execute(
+                "select coalesce(jsonb_agg(to_jsonb(a))::text, '') from audit_entry a"
+            ).fetchone()
+            assert told
+            assert token not in told[0]

@@ -15,12 +15,13 @@ from rightlevel.programme.exchange.actions import (
     list_sources,
     mapping_of_source,
     read_run,
+    read_terms,
     refuse_file,
     said_of_file,
     start_run,
     undo_run,
 )
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, Kind
+from rightlevel.programme.exchange.fields import FIELDS, KINDS, VALUES, Kind, Terms
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
 from rightlevel.programme.exchange.model import (
     ImportFault,
@@ -39,6 +40,8 @@ from rightlevel.programme.exchange.undoing import is_undoable, run_to_undo
 __all__ = [
     "FIELDS",
     "KINDS",
+    "VALUES",
+    "Terms",
     "ColumnMapping",
     "ImportCollided",
     "ImportFault",
@@ -71,6 +74,7 @@ __all__ = [
     "open_table",
     "read_mapping",
     "read_run",
+    "read_terms",
     "refuse_file",
     "said_of_file",
     "start_run",
