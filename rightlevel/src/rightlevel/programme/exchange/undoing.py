@@ -18,6 +18,7 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.fault_file import MOST_KEPT
+from rightlevel.programme.exchange.fields import PLACE_KINDS
 from rightlevel.programme.exchange.model import ImportOutcome, NewRun, Progress
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
@@ -25,7 +26,7 @@ from rightlevel.programme.students import changing, tell_today
 
 _queries = load_queries(__package__ or "", "undoing.sql")
 UNDONE_WITHIN: Final = timedelta(days=30)
-LEVELS_OF_PLACES: Final = len(store.PLACE_KINDS)
+LEVELS_OF_PLACES: Final = len(PLACE_KINDS)
 WHY_MOVED_BACK: Final = "Import undone"
 
 
