@@ -35,11 +35,12 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
 from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
-from rightlevel.programme.exchange.undoing import is_undoable, run_to_undo
+from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, run_to_undo
 
 __all__ = [
     "FIELDS",
     "KINDS",
+    "UNDONE_WITHIN",
     "VALUES",
     "Terms",
     "ColumnMapping",

@@ -32,7 +32,7 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
-from rightlevel.programme.exchange.undoing import forget_old_changes, undo_import
+from rightlevel.programme.exchange.undoing import undo_import
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import changing, tell_today
 
@@ -73,7 +73,6 @@ async def start_run(
     if actor is not None:
         require(actor, "run", "import")
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
-    await forget_old_changes(session, clock.now())
     if new.source and new.mapping:
         await store.remember_source(session, new, clock.now())
     person_id = actor.person_id if actor else None

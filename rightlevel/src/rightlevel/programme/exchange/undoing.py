@@ -198,13 +198,6 @@ async def _undo_schools(
     return ImportOutcome(removed + back, added=removed, changed=back)
 
 
-async def forget_old_changes(session: Session, now: datetime) -> None:
-    """Drops what imports did that can't be undone any more, some of it."""
-    before = {"before": now - UNDONE_WITHIN}
-    await session.execute(_queries["forget_old_changes"], before)
-    await session.execute(_queries["forget_old_additions"], before)
-
-
 async def _find(session: Session, run_id: str, *, hold: bool = False) -> Undoable:
     if not is_uuid(run_id):
         raise NotFound
