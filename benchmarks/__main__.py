@@ -44,6 +44,7 @@ BENCHES = (
     "pages",
     "phone",
     "phones",
+    "peers",
 )
 HERE = Path(__file__).parent
 

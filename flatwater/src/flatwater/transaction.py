@@ -164,14 +164,14 @@ class Session:
         if self.charge_rows is not None:
             self.charge_rows(cursor.rowcount)
         rows = await cursor.fetchall()
-        cursor._close()  # pyright: ignore[reportPrivateUsage]  close() would only await nothing
+        await cursor.close()
         return rows
 
     async def fetch_one(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> RowT | None:
         """The first row, or None."""
         cursor = await self._run(query, parameters, into)
         row = await cursor.fetchone()
-        cursor._close()  # pyright: ignore[reportPrivateUsage]
+        await cursor.close()
         return row
 
     async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
