@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from collections.abc import AsyncIterator, Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,30 @@ async def test_people_take_a_file_from_the_page(site: Served) -> None:
         wrong = await client.post("/exports", data={"what": "roster", "format": "csv", "grade": "three"})
         assert wrong.status_code == 422
         assert "A whole number" in wrong.text
+
+
+async def test_the_list_of_children_leads_to_its_own_file(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        page = (await client.get(f"/schools/{site.cast.school_a}/students?grade=3&search=bo")).text
+        found = re.search(r'href="(/exports\?what=roster[^"]*)"', page)
+        assert found
+        asked = unescape(found[1])
+        form = (await client.get(asked)).text
+        sent = {
+            name: value for name, value in (pair.split("=") for pair in asked.partition("?")[2].split("&"))
+        }
+        assert sent == {
+            "what": "roster",
+            "school_id": str(site.cast.school_a),
+            "grade": "3",
+            "status": "active",
+            "search": "bo",
+        }
+        for name in ("school_id", "grade", "status", "search"):
+            assert re.search(rf'name="{name}"[^>]*value="{sent[name]}"', form), name
+        answer = await client.post("/exports", data={**sent, "format": "csv"})
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row["name"] for row in rows] == ["Bopha"]
 
 
 async def test_a_viewer_takes_what_names_nobody(site: Served) -> None:
