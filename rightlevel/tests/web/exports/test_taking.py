@@ -105,9 +105,7 @@ async def test_the_list_of_children_leads_to_its_own_file(site: Served) -> None:
         assert found
         asked = unescape(found[1])
         form = (await client.get(asked)).text
-        sent = {
-            name: value for name, value in (pair.split("=") for pair in asked.partition("?")[2].split("&"))
-        }
+        sent = dict(pair.split("=") for pair in asked.partition("?")[2].split("&"))
         assert sent == {
             "what": "roster",
             "school_id": str(site.cast.school_a),
