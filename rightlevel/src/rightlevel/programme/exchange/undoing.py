@@ -158,6 +158,7 @@ async def _undo_children(
         faults += await session.fetch_value(_queries[name], values)
     if faults:
         return ImportOutcome(0, faults=faults)
+    await store.let_counts_wait(session)
     await changing(session, actor, "undo_import", new.filename)
     await tell_today(session, today(clock))
     await session.execute(_queries["audit_children_put_back"], values)
@@ -171,6 +172,7 @@ async def _undo_children(
         some = values | {"after": after, "up_to": after + store.ROWS_PER_STATEMENT}
         removed += await session.fetch_value(_queries["remove_added_children"], some)
     await session.fetch_value(_queries["remove_added_classes"], values)
+    await store.add_waiting_counts(session)
     return ImportOutcome(removed + back, added=removed, changed=back)
 
 

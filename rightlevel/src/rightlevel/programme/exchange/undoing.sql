@@ -22,7 +22,7 @@ analyze undone_child
 
 -- name: drop_undone
 -- Removes the tables of an undoing before, in the same session.
-drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.found_fault
+drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: stage_added_children
 -- The children that an import added, those that are still there.
