@@ -194,15 +194,15 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound(
         "import_added",
         "what an import adds, by id, some thousand in a row",
-        "its undoing; imports begun later, when it is 30 days old",
-        "sweep:forget_old_additions",
+        "its undoing; sweeping when the import is 30 days old",
+        "sweep:sweep_import_additions",
         200,
     ),
     Bound(
         "import_changed",
         "each child or school that an import changes, as it was before",
-        "its undoing; imports begun later, when it is 30 days old; erasing the child",
-        "sweep:forget_old_changes",
+        "its undoing; sweeping when the import is 30 days old; erasing the child",
+        "sweep:sweep_import_changes",
         2_000,
     ),
     Bound(
