@@ -166,7 +166,9 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "school_movement_pkey",
         8_000,
     ),
-    Bound("place_movement", "the same for each place, in 32 parts", "recounting", "place_movement_pkey", 8_000),
+    Bound(
+        "place_movement", "the same for each place, in 32 parts", "recounting", "place_movement_pkey", 8_000
+    ),
     Bound(
         "place_movement_moved",
         "what districts as they are today have of it more or less",

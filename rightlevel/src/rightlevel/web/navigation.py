@@ -46,7 +46,7 @@ WAYS = (
     Way("/schools", N_("Schools"), "school", "read", "school"),
     Way("/students", N_("Children"), "child", "read", "student", also=("/duplicates", "/renames")),
     Way("/visits", N_("Visits"), "visit", "read", "visit", also=("/follow-ups", "/left-behind", "/forms")),
-    Way("/figures", N_("Figures"), "figures", "read", "figure"),
+    Way("/figures", N_("Figures"), "figures", "read", "figure", also=("/movement", "/standing-still")),
     Way("/groups", N_("Groups"), "people", "read", "group", also=("/interventions",)),
     Way("/resources", N_("Library"), "book", "read", "resource"),
     Way("/rounds", N_("Rounds"), "round", "read", "round"),

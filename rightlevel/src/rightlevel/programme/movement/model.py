@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from math import sqrt
 from typing import Literal, get_args
 
@@ -148,7 +149,7 @@ class MovedChild(msgspec.Struct, frozen=True):
     from_level: str | None
     to_level: str | None
     fate: str | None
-    tested_on: str | None
+    tested_on: date | None
     is_blind: bool
 
 
@@ -162,8 +163,8 @@ class StillChild(msgspec.Struct, frozen=True):
     class_id: int | None
     level: str
     level_before: str
-    before_on: str
-    tested_on: str
+    before_on: date
+    tested_on: date
     sessions: int
     minutes: int
 

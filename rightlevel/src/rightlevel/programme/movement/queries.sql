@@ -164,7 +164,7 @@ with child as (
 )
 select c.id::text as student_id, c.code, c.name, c.sex::integer as sex, c.grade::integer as grade, c.class_id,
     case when not c.is_blind then fl.code end as from_level, case when not c.is_blind then tl.code end as to_level,
-    case when not c.is_blind then c.fate end as fate, case when not c.is_blind then c.tested_on::text end as tested_on, c.is_blind
+    case when not c.is_blind then c.fate end as fate, case when not c.is_blind then c.tested_on end as tested_on, c.is_blind
 from child c
 left join scale sc on sc.subject = %(subject)s::subject and sc.is_default
 left join scale_level fl on fl.scale_id = sc.id and fl.rank = c.from_rank
@@ -209,7 +209,7 @@ with child as materialized (
     order by t.id, t.tested_on desc, t.rank desc
 )
 select c.id::text as student_id, c.code, c.name, c.grade::integer as grade, c.class_id, nl.code as level, bl.code as level_before,
-    b.tested_on::text as before_on, b.now_on::text as tested_on, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes
+    b.tested_on as before_on, b.now_on as tested_on, coalesce(d.sessions, 0)::integer as sessions, coalesce(d.minutes, 0)::integer as minutes
 from base b
 join child c on c.id = b.id
 join scale sc on sc.subject = %(subject)s::subject and sc.is_default
