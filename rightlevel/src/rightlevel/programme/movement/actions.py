@@ -42,8 +42,8 @@ BYS = ("grades", "sexes")
 async def read_movement(session: Session, actor: Actor, asked: MovementQuery) -> Movement:
     """How the same children came from one round to a later one, beside all children of both.
 
-    A class or a group is of those who may see its children. Those who may not see small cells are told of places and schools with all
-    their children only, and nothing where a number, or a subtraction, would tell of fewer than 10 children.
+    A class or a group is of those who may see its children. Those who may not see small cells are told how many improved, stayed, declined and
+    were not tested again, of places and schools with all their children, and nothing where it, or a subtraction, would tell of fewer than 10.
 
     *Errors*: Forbidden, OutOfScope, NotFound, Invalid. *Cost*: four statements over counts, the same for 1,000 and 10,000,000 results; over
     the children of one school for a class or group.
@@ -57,9 +57,11 @@ async def read_movement(session: Session, actor: Actor, asked: MovementQuery) ->
         ]
         return movement_of(await store.lines_of_children(session, asked), earlier, later, subject)
     both = await _both(session, actor, asked)
-    lines = await store.lines_apart(session, asked, subject, actor.scope)
-    is_told = sees_small_cells(actor) or await MovementTelling(session).is_told(asked, subject)
-    return told_movement(lines.get(0, []), both, subject, is_told=is_told)
+    lines = (await store.lines_apart(session, asked, subject, actor.scope)).get(0, [])
+    if sees_small_cells(actor):
+        return movement_of(lines, *both, subject)
+    is_told = await MovementTelling(session).is_told(asked, subject)
+    return told_movement(lines, both, subject, is_told=is_told)
 
 
 async def _both(session: Session, actor: Actor, asked: MovementQuery) -> tuple[Figures, Figures]:
@@ -121,8 +123,8 @@ async def movement_below(
     keys = [(each.is_school, each.id) for each in found.items]
     lines = await store.lines_of_units(session, asked, keys)
     later = await store.later_of_units(session, asked, subject, keys)
-    told = set(keys)
-    if not sees_small_cells(actor):
+    sees_all, told = sees_small_cells(actor), set(keys)
+    if not sees_all:
         told = await MovementTelling(session).units_told(asked, subject)
         details = await Telling(session).details_below(figures_asked(asked, later=True), subject)
         later = {
@@ -132,7 +134,12 @@ async def movement_below(
     items: list[UnitMovement] = []
     for each, key in zip(found.items, keys, strict=True):
         both = (each.figures, later[key])
-        movement = told_movement(lines.get(key, []), both, subject, is_told=key in told)
+        of_unit = lines.get(key, [])
+        movement = (
+            movement_of(of_unit, *both, subject)
+            if sees_all
+            else told_movement(of_unit, both, subject, is_told=key in told)
+        )
         items.append(
             UnitMovement(
                 is_school=each.is_school,

@@ -9,7 +9,6 @@ from typing import Literal, get_args
 import msgspec
 
 from rightlevel.programme.figures import FigureQuery, Figures
-from rightlevel.programme.figures.model import Counts
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.permissions import Subject
 from rightlevel.programme.verification.agreement import LEAST_SHOWN, Z_95, Interval, share
@@ -92,8 +91,8 @@ class Movement(msgspec.Struct, frozen=True):
     `matched` were assessed in both, and the shares and `mean_shift` (in levels) are of them, with their 95 % intervals (Wilson; Student's t).
     `attrition` is the share of those assessed in the first round who have no level in the later one: absent, refused, left, or without a
     result. Below 10 matched children (`is_few`) no share is told. `holds_different_children` says that the rounds side by side are not the
-    same children. To those who may not see small cells all is None, and `is_withheld` true, where it or a subtraction would tell of fewer
-    than 10 children.
+    same children. Those who may not see small cells are told `matched`, what became of them and `attrition` at most (`is_withheld`); the rest is
+    None, and all of it where it or a subtraction would tell of fewer than 10 children.
     """
 
     earlier: Figures
@@ -286,11 +285,3 @@ def withheld(movement: Movement) -> Movement:
         ),
         is_withheld=True,
     )
-
-
-class Told(msgspec.Struct, frozen=True):
-    """The counts of one unit in two rounds, from which is judged whether its movement tells of few."""
-
-    lines: list[Line]
-    earlier: Counts
-    later: Counts

@@ -1,10 +1,10 @@
 """Small cells of movement: what may be told of the same children to somebody who must not learn of fewer than ten.
 
-Two rounds are told beside each other, so what a subtraction of one from the other leaves counts as a cell too: of the first round, who came
-from each level to each level, was absent, refused, left, or has no result; of the later round, who is at each level without being matched. A
-place or school is told only where each of these cells is empty or holds ten children, never more than what it hangs on, and never with a
-grade or sex. What a place is told and some of its parts are not must hold so together, else the smallest of the others goes with them, as
-in `figures.suppression`.
+They are told how many improved, stayed, declined and were not tested again, of a place or school with all its children, and neither the matrix nor
+anything by grade, sex, class or group. Two rounds lie beside each other there, so what one leaves of the other counts as a cell too: who is new in
+the later round; and, since nobody falls from the lowest level or rises from the highest, who could have fallen and did not, or could have risen. A
+place or school is told only where each of these is empty or holds ten children, never more than what it hangs on. What a place is told and some
+of its parts are not must hold so together, else the smallest of the others goes with them, as in `figures.suppression`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rightlevel.programme.figures import Telling
 from rightlevel.programme.figures.model import Counts, Figures
 from rightlevel.programme.figures.store import NOTHING, Family
 from rightlevel.programme.figures.suppression import Cell, is_safe
+from rightlevel.programme.levels import SCALES
 from rightlevel.programme.movement import store
 from rightlevel.programme.movement.model import Line, Movement, MovementQuery, movement_of, withheld
 from rightlevel.programme.permissions import Subject
@@ -26,23 +27,28 @@ UnitKey = tuple[bool, int]
 Parts = Counter[str]
 
 
-def parts_of(lines: list[Line], earlier: Counts, later: Counts) -> Parts:
-    """How many children stand in each cell of a unit in two rounds. Those new in the later round may be fewer than none: then children came from elsewhere."""
-    parts: Parts = Counter()
-    matched: Counter[int] = Counter()
-    known = {line.from_rank: line for line in lines}
-    for rank, n in enumerate(earlier.ranks, start=1):
-        line = known.get(rank) or Line(rank, *([0] * 12))
-        for to_rank, count in enumerate(line.ranks, start=1):
-            parts[f"{rank} to {to_rank}"] += count
-            matched[to_rank] += count
-        parts[f"{rank} absent"] += line.absent
-        parts[f"{rank} refused"] += line.refused
-        parts[f"{rank} left"] += line.went
-        parts[f"{rank} without"] += n - sum(line.ranks) - line.absent - line.refused - line.went
-    for rank, n in enumerate(later.ranks, start=1):
-        parts[f"new at {rank}"] += n - matched[rank]
-    return parts
+def parts_of(lines: list[Line], earlier: Counts, later: Counts, subject: Subject) -> Parts:
+    """How many children stand in each cell of a unit in two rounds. New ones may be fewer than none: then matched children came from elsewhere."""
+    shifts = [
+        (rank - line.from_rank, count) for line in lines for rank, count in enumerate(line.ranks, start=1)
+    ]
+    matched = sum(count for _, count in shifts)
+    improved = sum(count for shift, count in shifts if shift > 0)
+    declined = sum(count for shift, count in shifts if shift < 0)
+    top = len(SCALES[subject])
+    return Counter(
+        {
+            "improved": improved,
+            "same": matched - improved - declined,
+            "declined": declined,
+            "not again": earlier.assessed - matched,
+            "new": later.assessed - matched,
+            "could have fallen": sum(earlier.ranks[1:]) - declined,
+            "could have risen": sum(earlier.ranks[: top - 1]) - improved,
+            "above the lowest without rising": sum(later.ranks[1:]) - improved,
+            "below the highest without falling": sum(later.ranks[: top - 1]) - declined,
+        }
+    )
 
 
 def units_told(whole: Parts, units: dict[UnitKey, Parts]) -> set[UnitKey]:
@@ -59,11 +65,24 @@ def units_told(whole: Parts, units: dict[UnitKey, Parts]) -> set[UnitKey]:
 def told_movement(
     lines: list[Line], both: tuple[Figures, Figures], subject: Subject, *, is_told: bool
 ) -> Movement:
-    """The movement, or nothing of it, where it or what is beside it would tell of few."""
+    """What somebody is told who may not see small cells: how many improved, stayed, declined and were not tested again, or nothing."""
     earlier, later = both
-    if is_told and all(each.count is not None for figures in both for each in figures.levels):
-        return movement_of(lines, earlier, later, subject)
-    return withheld(movement_of([], earlier, later, subject))
+    if not is_told or earlier.assessed is None or later.assessed is None:
+        return withheld(movement_of([], earlier, later, subject))
+    found = movement_of(lines, earlier, later, subject)
+    return msgspec.structs.replace(
+        withheld(found),
+        assessed=found.assessed,
+        matched=found.matched,
+        improved=found.improved,
+        same=found.same,
+        declined=found.declined,
+        attrition=found.attrition,
+        improved_share=found.improved_share,
+        same_share=found.same_share,
+        declined_share=found.declined_share,
+        holds_different_children=found.holds_different_children,
+    )
 
 
 class MovementTelling:
@@ -111,14 +130,18 @@ class MovementTelling:
         own: list[UnitKey] = [] if place_id is None else [(False, place_id)]
         lines = await store.lines_of_units(self._session, asked, [*keys, *own])
         units = {
-            key: parts_of(lines.get(key, []), _summed(earlier, key), _summed(later, key)) for key in keys
+            key: parts_of(lines.get(key, []), _summed(earlier, key), _summed(later, key), subject)
+            for key in keys
         }
         if place_id is None:
             whole: Parts = Counter()
             for parts in units.values():
                 whole.update(parts)
             return whole, units
-        return parts_of(lines.get(own[0], []), _summed(earlier, None), _summed(later, None)), units
+        return (
+            parts_of(lines.get(own[0], []), _summed(earlier, None), _summed(later, None), subject),
+            units,
+        )
 
 
 def _summed(family: Family, key: UnitKey | None) -> Counts:

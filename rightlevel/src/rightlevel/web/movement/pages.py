@@ -298,7 +298,7 @@ def _csv(named: list[str], movement: Movement, query: MovementWanted, pair: list
         movement.refused,
         movement.left,
         movement.without_result,
-        None if movement.is_withheld else movement.later.assessed,
+        movement.later.assessed,
     )
     estimates = (movement.improved_share, movement.declined_share, movement.mean_shift)
     cells = [
