@@ -330,7 +330,7 @@ class ContractApp(Generic[ActorT, AppT]):
                 raise NotSignedIn if call.actor is None else NotAllowed
         call.sent = await self._read_sent(call, scope, receive)
         # A write that has begun is finished; the client's retry with the same id is told so.
-        if call.endpoint.work != "read" and call.endpoint.method != "GET":
+        if call.endpoint.work not in ("read", "snapshot") and call.endpoint.method != "GET":
             return await self._metered(call, parameters)
         watch = _Watch(receive)
         watch.start(WATCH_AFTER_S)
@@ -391,6 +391,9 @@ class ContractApp(Generic[ActorT, AppT]):
 
         if endpoint.work == "read":
             async with call.database.read(deadline_s=endpoint.deadline_s, route=endpoint.name) as session:
+                return await perform(session)
+        if endpoint.work == "snapshot":
+            async with call.database.snapshot(deadline_s=endpoint.deadline_s, route=endpoint.name) as session:
                 return await perform(session)
         if endpoint.work == "write":
             return await call.database.run(

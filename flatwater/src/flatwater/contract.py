@@ -24,7 +24,7 @@ from flatwater.pool import Database
 from flatwater.rate_limit import Decision, RateClass
 from flatwater.transaction import Session
 
-Work = Literal["read", "write", "none"]
+Work = Literal["read", "snapshot", "write", "none"]
 """What the handler is given: a read-only session, one read-write transaction, or no session (it opens its own)."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})

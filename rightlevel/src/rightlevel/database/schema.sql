@@ -1084,14 +1084,7 @@ begin
                 having sum(b.seats * m.seats) <> 0) d;
         end if;
     end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
-    if cardinality(deltas) > 0 then
-        perform add_school_counts(deltas);
-        perform add_place_counts(deltas);
-    end if;
+    perform add_counts('{}', '{}', rolls, deltas);
     return null;
 end $$;
 create trigger result_counts_on_insert after insert on result referencing new table as new_rows
@@ -1431,6 +1424,69 @@ create function told_day(at timestamptz) returns date language sql stable as $$
     select coalesce(nullif(current_setting('rightlevel.today', true), '')::date, (at at time zone 'UTC')::date)
 $$;
 
+-- Adds to the counts what one statement changed. A transaction that changes much (an import) has said `rightlevel.counts_wait` and made a table
+-- waiting_count: there it waits until `add_waiting_counts`, for a count that was changed is held until the transaction ends, and everybody who
+-- enters something at that school would wait for as long.
+create function add_counts(enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[]) returns void
+language plpgsql as $$
+begin
+    if coalesce(cardinality(enrolled), 0) + coalesce(cardinality(standing), 0) + coalesce(cardinality(rolls), 0)
+            + coalesce(cardinality(results), 0) = 0 then
+        return;
+    end if;
+    if current_setting('rightlevel.counts_wait', true) = 'on' then
+        insert into waiting_count (enrolled, standing, rolls, results) values (enrolled, standing, rolls, results);
+        return;
+    end if;
+    if cardinality(enrolled) > 0 then
+        perform add_school_enrolled(enrolled);
+        perform add_place_enrolled(enrolled);
+    end if;
+    if cardinality(standing) > 0 then
+        perform add_school_standing(standing);
+    end if;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
+    end if;
+    if cardinality(results) > 0 then
+        perform add_school_counts(results);
+        perform add_place_counts(results);
+    end if;
+end $$;
+
+-- Adds what waited, each count once, and lets nothing wait any more.
+create function add_waiting_counts() returns void language plpgsql as $$
+begin
+    perform set_config('rightlevel.counts_wait', '', true);
+    perform add_counts(
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.enrolled) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.standing) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.children))::roll_delta
+            from waiting_count w
+            cross join unnest(w.rolls) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.absent), sum(d.refused), sum(d.went),
+                sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
+                sum(d.rank_9))::result_delta
+            from waiting_count w
+            cross join unnest(w.results) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex));
+end $$;
+
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
 -- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
 -- Who goes into a later year at the same school, whether by a roll-over or by that year's roster, keeps its seat in the year it leaves.
@@ -1558,15 +1614,7 @@ begin
             group by round_id, subject, school_id, grade, sex
             having sum(seats) <> 0) d;
     end if;
-    if cardinality(enrolled) > 0 then
-        perform add_school_enrolled(enrolled);
-        perform add_place_enrolled(enrolled);
-        perform add_school_standing(enrolled);
-    end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
+    perform add_counts(enrolled, enrolled, rolls, '{}');
     return null;
 end $$;
 create trigger student_counts_on_insert after insert on student referencing new table as new_rows
@@ -3218,14 +3266,7 @@ begin
             where p.counts_in_fixed and not p.is_hidden) each
         group by round_id, subject, school_id, grade, sex
         having sum(seats) <> 0) d;
-    if cardinality(enrolled) > 0 then
-        perform add_school_enrolled(enrolled);
-        perform add_place_enrolled(enrolled);
-    end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
+    perform add_counts(enrolled, '{}', rolls, '{}');
     return null;
 end $$;
 create trigger closed_counts_on_insert after insert on past_enrolment referencing new table as new_rows

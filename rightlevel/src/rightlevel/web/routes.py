@@ -61,6 +61,7 @@ class Routes(Registry):
     | GET, and what says `work="read"` | `READS` | `READ_S` | read | `SMALL_BODY` where it takes one |
     | POST, PUT, PATCH, DELETE | `WRITES` | `WRITE_S` | write | `SMALL_BODY` where it takes one |
 
+    `work="snapshot"` is a read in which every statement sees the same moment: for what lists things and then reads each.
     A handler that takes `page` gives `PageLimit()` of rows at once. `tags` are those of every route that names none.
     """
 
@@ -94,7 +95,7 @@ class Routes(Registry):
         def declare(handler: Handler) -> Handler:
             inputs = inspect.signature(handler).parameters
             work: Work = deviations.get("work", "write" if method in UNSAFE else "read")
-            is_reading = method not in UNSAFE or work == "read"
+            is_reading = method not in UNSAFE or work in ("read", "snapshot")
             takes_body = bool({"body", "form", "upload"} & inputs.keys())
             declared = self.endpoint(
                 method,

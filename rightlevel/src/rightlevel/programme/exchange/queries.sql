@@ -17,7 +17,7 @@ select id, name, is_current from school_year where deleted_at is null order by s
 -- name: drop_staging
 -- Removes the staging tables of an import before, in the same session.
 drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.staged_school, pg_temp.matched_school,
-    pg_temp.staged_path, pg_temp.found_fault
+    pg_temp.staged_path, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: make_found_fault
 -- Makes the table that faults are gathered in; it goes with the transaction.
@@ -350,6 +350,18 @@ from matched_student m
 join staged_student s on s.row_number = m.row_number
 where m.is_changed and st.id = m.student_id and m.row_number > %(after)s and m.row_number <= %(up_to)s
     and s.row_number > %(after)s and s.row_number <= %(up_to)s
+
+-- name: make_waiting_count
+-- Makes the table in which counts wait for the transaction's end; it goes with the transaction.
+create temporary table waiting_count (enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[]) on commit drop
+
+-- name: let_counts_wait
+-- From here on counts wait, in this transaction only.
+select set_config('rightlevel.counts_wait', 'on', true) as said
+
+-- name: add_waiting_counts
+-- Adds what waited. Whoever enters something at one of these schools waits from here to the commit.
+select add_waiting_counts() is null as done
 
 -- name: add_students
 -- Adds the children that are not there, in the order of their school, which the indexes take twice as fast. The audit gets a row for every 500 of

@@ -32,7 +32,7 @@ ROWS_PER_STATEMENT: Final = 5_000
 """PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
 
 _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
-    "students": ("make_staged_student", "make_matched_student"),
+    "students": ("make_staged_student", "make_matched_student", "make_waiting_count"),
     "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
 }
 
@@ -248,6 +248,8 @@ async def apply_students(
 ) -> Saved:
     """Adds classes and children, changes those that differ; what a single deed writes of a change is written of each.
 
+    Children that are there are held from their change to the commit, so they are changed after all others were added, and counts come last.
+
     `audited`: who imports (person_id, role, address), by which run, and the file's name.
     """
     columns = {"columns": sorted(mapped)}
@@ -257,13 +259,17 @@ async def apply_students(
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
     moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves) if matched else None
-    added = changed = 0
-    for after in range(0, last, ROWS_PER_STATEMENT):
-        some = audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
-        if matched:
-            await session.execute(_queries["audit_changes"], some)
-            changed += await session.execute(_queries["change_students"], some)
-        added += await session.fetch_value(_queries["add_students"], some)
+    blocks = [
+        audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
+        for after in range(0, last, ROWS_PER_STATEMENT)
+    ]
+    await session.fetch_value(_queries["let_counts_wait"], {})
+    added = sum([await session.fetch_value(_queries["add_students"], some) for some in blocks])
+    changed = 0
+    for some in blocks if matched else ():
+        await session.execute(_queries["audit_changes"], some)
+        changed += await session.execute(_queries["change_students"], some)
+    await session.fetch_value(_queries["add_waiting_counts"], {})
     if moves is None:
         return Saved(added, changed)
     return Saved(
