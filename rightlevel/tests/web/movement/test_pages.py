@@ -109,3 +109,21 @@ async def test_who_stands_still_is_shown_on_a_page(site: tuple[Served, int]) -> 
         again = await client.get(f"/standing-still?school={served.cast.school_a}&weeks=26")
         assert "Nobody stands still so long." in again.text
         assert (await client.get(f"/standing-still?school={served.cast.school_b}")).status_code == 403
+
+
+async def test_places_are_compared_on_a_page_and_in_a_file(site: tuple[Served, int]) -> None:
+    served, _ = site
+    asked = f"place={served.cast.province}&measure=improved"
+    async with served.client("coordinator", by="cookie") as client:
+        page = await client.get(f"/comparison?{asked}")
+        assert page.text.index("North District") < page.text.index("South District")
+        assert page.text.count('class="interval"') == 1
+        file = await client.get(f"/api/v1/comparison/file?{asked}")
+    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    assert [(row["name"], row["n"], row["part"], row["value"]) for row in rows] == [
+        ("North District", "12", "11", "0.9167"),
+        ("South District", "0", "0", None),
+    ]
+    async with served.client("viewer", by="cookie") as client:
+        told = await client.get(f"/comparison?{asked}")
+        assert (told.status_code, 'class="interval"' in told.text) == (200, False)

@@ -82,15 +82,16 @@ create view counted_movement as
     group by f.round_id, l.round_id, f.school_id, f.subject, f.grade, f.sex, f.rank;
 
 -- What changes about movement when results come, go and change: each with the other results of its child and subject, and with those that change in
--- the same statement. The others are looked up child by child and in no other way (offset 0).
-create function movement_of(changes counted_change[]) returns movement_delta[] language plpgsql stable as $$
+-- the same statement. The others are looked up child by child and in no other way (offset 0), and what has changed is put together without comparing
+-- each with each (no nested loops): the plan is made for few and serves a statement of many.
+create function movement_of(changes counted_change[]) returns movement_delta[] language plpgsql stable set enable_nestloop = off as $$
 begin
     return array(
         with changed as materialized (
             select c.sign, c.id, c.student_id, c.round_id, c.school_id, c.subject, c.grade, c.sex, c.outcome, c.rank, rd.starts_on
             from unnest(changes) c
-            join school s on s.id = c.school_id and not s.is_practice
-            join round rd on rd.id = c.round_id
+            cross join lateral (select from school s where s.id = c.school_id and not s.is_practice offset 0) s
+            cross join lateral (select r.starts_on from round r where r.id = c.round_id offset 0) rd
         ), other as materialized (
             select o.student_id, o.subject, e.round_id, e.school_id, e.grade, e.sex, e.outcome, e.rank, rd.starts_on
             from (select distinct c.student_id, c.subject from unnest(changes) c) o
@@ -99,8 +100,8 @@ begin
                 from result r
                 where r.student_id = o.student_id and r.subject = o.subject and r.deleted_at is null and not r.is_hidden
                 offset 0) e
-            join school s on s.id = e.school_id and not s.is_practice
-            join round rd on rd.id = e.round_id
+            cross join lateral (select from school s where s.id = e.school_id and not s.is_practice offset 0) s
+            cross join lateral (select r.starts_on from round r where r.id = e.round_id offset 0) rd
             where not exists (select 1 from unnest(changes) c where c.id = e.id)
         ), pair as (
             select c.sign, c.round_id, o.round_id as later_round_id, c.school_id, c.subject, c.grade, c.sex, c.rank as from_rank,
@@ -220,7 +221,12 @@ begin
     end if;
     perform 1 from student st where st.id in (select c.student_id from unnest(changes) c) order by st.id for no key update;
     deltas := movement_of(changes);
-    if cardinality(deltas) > 0 then
+    if cardinality(deltas) = 0 then
+        return null;
+    end if;
+    if current_setting('rightlevel.counts_wait', true) = 'on' then
+        insert into waiting_count (movement) values (deltas);
+    else
         perform add_movement(deltas);
     end if;
     return null;
@@ -372,6 +378,45 @@ begin
             rank_4 = c.rank_4 + excluded.rank_4, rank_5 = c.rank_5 + excluded.rank_5, rank_6 = c.rank_6 + excluded.rank_6,
             rank_7 = c.rank_7 + excluded.rank_7, rank_8 = c.rank_8 + excluded.rank_8, rank_9 = c.rank_9 + excluded.rank_9;
     end if;
+end $$;
+
+-- What a long transaction changes about movement waits with its other counts.
+create or replace function add_waiting_counts() returns void language plpgsql as $$
+begin
+    perform set_config('rightlevel.counts_wait', '', true);
+    perform add_counts(
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.enrolled) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.standing) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.children))::roll_delta
+            from waiting_count w
+            cross join unnest(w.rolls) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.absent), sum(d.refused), sum(d.went),
+                sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
+                sum(d.rank_9))::result_delta
+            from waiting_count w
+            cross join unnest(w.results) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex));
+    perform add_movement(array(
+        select row(d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank, sum(d.absent), sum(d.refused), sum(d.went),
+            sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
+            sum(d.rank_9))::movement_delta
+        from waiting_count w
+        cross join unnest(w.movement) d
+        group by d.round_id, d.later_round_id, d.school_id, d.subject, d.grade, d.sex, d.from_rank));
 end $$;
 
 select count_movement();

@@ -536,8 +536,9 @@ set locked_at = null, locked_by = null, lock_reason = null, version = version + 
 where id = any(%(result_ids)s::uuid[]) and locked_at is not null and deleted_at is null
 
 -- name: results_without_baseline
--- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
--- schools' primary key, result_by_school and result_is_unique.
+-- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school; and with each how far was
+-- looked: how many schools and results, and the last of each (one row with nothing else where none is found). Served by the schools' primary key,
+-- result_by_school and result_is_unique.
 with schools as materialized (
     select s.id
     from school s
@@ -559,48 +560,30 @@ with schools as materialized (
     ) x
     order by s.id, x.id
     limit %(looked)s
+), found as (
+    select r.id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject, l.code as level,
+        r.tested_on
+    from looked r
+    join round rd on rd.id = %(round_id)s and rd.kind <> 'baseline'
+    join school s on s.id = r.school_id
+    join student st on st.id = r.student_id and st.deleted_at is null
+    left join scale sc on sc.subject = r.subject and sc.is_default
+    left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+    where not exists (
+        select 1
+        from result b
+        join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
+        where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed')
+    --? in_scope: and (r.school_id, r.subject) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
+    order by r.school_id, r.id
+    limit %(rows)s
 )
-select r.id::text as id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject,
-    l.code as level, r.tested_on
-from looked r
-join round rd on rd.id = %(round_id)s and rd.kind <> 'baseline'
-join school s on s.id = r.school_id
-join student st on st.id = r.student_id and st.deleted_at is null
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
-where not exists (
-    select 1
-    from result b
-    join round br on br.id = b.round_id and br.kind = 'baseline' and br.school_year_id = rd.school_year_id
-    where b.student_id = r.student_id and b.subject = r.subject and b.deleted_at is null and b.outcome = 'assessed')
---? in_scope: and (r.school_id, r.subject) in (select h.school_id, h.subject from unnest(%(held_schools)s::bigint[], %(held_subjects)s::subject[]) as h (school_id, subject))
-order by r.school_id, r.id
-limit %(rows)s
-
--- name: looked_for_baselines
--- How far results_without_baseline looked: how many schools and results, and the last of each. Served by the same indexes.
-with schools as materialized (
-    select s.id
-    from school s
-    where not s.is_practice
-    --? by_school: and s.id = %(school_id)s
-    --? in_scope: and s.id = any(%(held_schools)s)
-    --? after: and s.id >= %(after_school)s
-    order by s.id
-    limit %(schools)s
-), looked as materialized (
-    select x.id, x.school_id, x.student_id, x.subject, x.rank, x.tested_on
-    from schools s
-    cross join lateral (
-        select e.id, e.school_id, e.student_id, e.subject, e.rank, e.tested_on
-        from result e
-        where e.school_id = s.id and e.round_id = %(round_id)s and e.deleted_at is null and e.outcome = 'assessed'
-        --? after: and (e.school_id, e.id) > (%(after_school)s, %(after_id)s::uuid)
-        order by e.id
-    ) x
-    order by s.id, x.id
-    limit %(looked)s
-)
-select (select count(*) from schools) as schools, (select max(id) from schools) as last_school, count(*) as results,
-    (array_agg(school_id order by school_id desc, id desc))[1] as school_id, (array_agg(id::text order by school_id desc, id desc))[1] as id
-from looked
+select f.id::text as id, f.student_id, f.code, f.name, f.school_id, f.school_name, f.subject, f.level, f.tested_on,
+    seen.schools, seen.last_school, seen.results, seen.last_school_of_results, seen.last_result
+from (
+    select (select count(*) from schools) as schools, (select max(id) from schools) as last_school, count(*) as results,
+        (array_agg(school_id order by school_id desc, id desc))[1] as last_school_of_results,
+        (array_agg(id::text order by school_id desc, id desc))[1] as last_result
+    from looked) seen
+left join found f on true
+order by f.school_id, f.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -529,12 +529,39 @@ FIRST_ID = "00000000-0000-0000-0000-000000000000"
 """Comes before every result of a school."""
 
 
-class _LookedTo(msgspec.Struct, frozen=True):
+class _FoundWithoutBaseline(msgspec.Struct, frozen=True):
+    """One that was found (or nothing, where none was), and how far was looked for it."""
+
+    id: str | None
+    student_id: str
+    code: str
+    name: str
+    school_id: int
+    school_name: str
+    subject: str
+    level: str | None
+    tested_on: date
     schools: int
     last_school: int | None
     results: int
-    school_id: int | None
-    id: str | None
+    last_school_of_results: int | None
+    last_result: str | None
+
+    @property
+    def found(self) -> WithoutBaseline | None:
+        if self.id is None:
+            return None
+        return WithoutBaseline(
+            id=self.id,
+            student_id=self.student_id,
+            code=self.code,
+            name=self.name,
+            school_id=self.school_id,
+            school_name=self.school_name,
+            subject=self.subject,
+            level=self.level,
+            tested_on=self.tested_on,
+        )
 
 
 async def page_without_baseline(
@@ -559,17 +586,17 @@ async def page_without_baseline(
     }
     parts = [part for part, is_wanted in wanted.items() if is_wanted]
     query = _queries["results_without_baseline"].plus(*parts)
-    rows = await session.fetch_all(query, values, into=WithoutBaseline)
+    looked = await session.fetch_all(query, values, into=_FoundWithoutBaseline)
+    rows = [row.found for row in looked if row.found is not None]
     if len(rows) == page.rows_to_ask:
         return page_of(rows, page, lambda row: (row.school_id, row.id))
-    looked = await session.fetch_one(_queries["looked_for_baselines"].plus(*parts), values, into=_LookedTo)
-    return Page(rows, None if looked is None else _further(looked))
+    return Page(rows, _further(looked[0]))
 
 
-def _further(looked: _LookedTo) -> str | None:
+def _further(looked: _FoundWithoutBaseline) -> str | None:
     """Where the next look begins; None where all was seen."""
     if looked.results == LOOKED_THROUGH:
-        return write_cursor((looked.school_id, looked.id))
+        return write_cursor((looked.last_school_of_results, looked.last_result))
     if looked.schools == SCHOOLS_LOOKED_AT and looked.last_school is not None:
         return write_cursor((looked.last_school + 1, FIRST_ID))
     return None

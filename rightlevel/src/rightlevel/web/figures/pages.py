@@ -158,6 +158,7 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     values["same_children"] = "/movement" + address(
         msgspec.structs.replace(query, round=None), rank=None
     ).removeprefix("/figures")
+    values["comparison"] = "/comparison" + values["same_children"].removeprefix("/movement")
     values["of_what"] = of_what(call, query, [round_] if round_ else [], values["where"])
     if round_ is None:
         return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -38,10 +38,10 @@ from rightlevel.web.figures.pages import (
     first_subject,
     of_what,
     only_country,
+    round_choices,
     where_of,
 )
 from rightlevel.web.groups.pages import group_name
-from rightlevel.web.language import Language
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import language_of, render
 from rightlevel.web.words import word
@@ -108,6 +108,9 @@ class MovementWanted(msgspec.Struct, frozen=True):
         return _numbered(self.chosen, "group-")
 
 
+WantedT = TypeVar("WantedT", bound=MovementWanted)
+
+
 class StillWanted(msgspec.Struct, frozen=True):
     """Who stands still: of a school and subject, for how many weeks."""
 
@@ -130,7 +133,7 @@ def address(query: MovementWanted, **changes: Any) -> str:
 async def movement_page(call: Ask, *, query: MovementWanted, page: PageRequest) -> Html:
     """How the same children came from one round to a later one."""
     actor, language = actor_of(call), language_of(call)
-    query, pair = await _settled(call, query)
+    query, pair = await settled(call, query)
     nothing: Page[Any] = Page([])
     values: dict[str, Any] = {
         "query": query,
@@ -152,8 +155,7 @@ async def movement_page(call: Ask, *, query: MovementWanted, page: PageRequest) 
         "printed_on": today(call.clock),
         **await where_of(call, query, address),
     }
-    known = await list_rounds(call.session, actor, SOME_ROUNDS)
-    values["round_choices"] = [(each.id, _name(language, each)) for each in known.items]
+    values["round_choices"] = await round_choices(call)
     values["of_what"] = of_what(call, query, pair, values["where"])
     if len(pair) < 2:
         return render(call, "movement/page.html", **values)
@@ -189,7 +191,7 @@ async def movement_page(call: Ask, *, query: MovementWanted, page: PageRequest) 
 async def movement_file(call: Ask, *, query: MovementWanted) -> Raw:
     """The movement of the choice and of each place and school below it, a line each, with n and 95 % intervals."""
     actor = actor_of(call)
-    query, pair = await _settled(call, query)
+    query, pair = await settled(call, query)
     lines = [csv_line(COLUMNS)]
     if len(pair) == 2:
         asked = _asked(query, pair)
@@ -224,7 +226,7 @@ async def still_page(call: Ask, *, query: StillWanted, page: PageRequest) -> Htm
     )
 
 
-async def _settled(call: Ask, query: MovementWanted) -> tuple[MovementWanted, list[Round]]:
+async def settled(call: Ask, query: WantedT) -> tuple[WantedT, list[Round]]:
     """The query with a subject, a place and two rounds in order: those asked for, else the two that began last."""
     actor = actor_of(call)
     subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
@@ -277,10 +279,6 @@ async def _choices(call: Ask, query: MovementWanted) -> list[tuple[str, str]]:
             if each.subject == query.subject
         ),
     ]
-
-
-def _name(language: Language, round_: Round) -> str:
-    return f"{language.gettext(word('round', round_.kind))} {round_.year_name}"
 
 
 def _below_at(query: MovementWanted, unit: Any) -> str:
