@@ -20,9 +20,9 @@ from time import perf_counter
 from typing import Any, Final
 
 import msgspec
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatwater.answers import problem, problem_for
+from flatwater.asgi_types import ASGIApp, Message, Receive, Scope, Send
 from flatwater.errors import (
     DatabaseUnavailable,
     DeadlineExceeded,
@@ -76,10 +76,13 @@ def address_of(scope: Scope) -> str:
 
 def name_of(scope: Scope) -> str:
     """What a request is counted under: its method and the first parts of its path, numbers left out."""
-    parts = [part for part in scope["path"].split("/") if part][:MAX_NAME_PARTS]
-    return f"{scope['method']} /" + "/".join(
-        "{}" if any(c.isdigit() for c in part) else part for part in parts
-    )
+    return plain_name(scope["method"], scope["path"])
+
+
+def plain_name(method: str, path: str) -> str:
+    """A method with the first parts of a path, numbers left out: so many names as there are routes, and not as there are rows."""
+    parts = [part for part in path.split("/") if part][:MAX_NAME_PARTS]
+    return f"{method} /" + "/".join("{}" if any(c.isdigit() for c in part) else part for part in parts)
 
 
 def answer_to(error: Refused) -> tuple[int, dict[str, str], bytes]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypedDict, Unpack
 
-from flatwater.contract import UNSAFE, Handler, Registry, Who, Work
+from flatwater.contract import UNSAFE, Handler, Registry, Together, Who, Work
 from flatwater.load_shedding import Priority
 from flatwater.memory_budget import RequestBudget
 from flatwater.paging import PageLimit
@@ -30,6 +30,7 @@ class Deviations(TypedDict, total=False):
     refusals: dict[str, int]
     priority: Priority
     budget: RequestBudget
+    together: Together
 
 
 class GuessBound(TypedDict):
@@ -112,6 +113,7 @@ class Routes(Registry):
                 refusals=deviations.get("refusals"),
                 priority=deviations.get("priority"),
                 budget=deviations.get("budget"),
+                together=deviations.get("together"),
             )
             return declared(handler)
 

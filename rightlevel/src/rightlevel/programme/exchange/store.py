@@ -71,6 +71,22 @@ async def make_staging(session: Session, kind: Kind) -> None:
         await session.execute(_queries[name], {})
 
 
+async def make_fault_table(session: Session) -> None:
+    """An empty table of faults that goes with the transaction, for what is no file."""
+    await session.execute(_queries["allow_import_memory"], {})
+    await session.execute(_queries["make_found_fault"], {})
+
+
+async def hold_rolls(session: Session) -> None:
+    """Before schools are moved: no round's roll is fixed or let go meanwhile."""
+    await session.fetch_value(_queries["hold_rolls"], {})
+
+
+async def say_who_moves(session: Session, person_id: int | None, now: datetime) -> None:
+    """Says for the rest of the transaction by whom and when schools are moved."""
+    await session.execute(_queries["say_who_moves"], {"person_id": person_id, "now": now})
+
+
 def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
     """Takes rows into the staging table."""
     return session.copy_in(_queries[f"copy_staged_{kind}"])
@@ -108,7 +124,7 @@ async def find_faults(
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []
     else:
-        await session.fetch_value(_queries["hold_rolls"], {})
+        await hold_rolls(session)
         await session.fetch_value(_queries["hold_staged_schools"], {})
         await _resolve_places(session)
         checks = [
@@ -235,8 +251,9 @@ async def apply_schools(
     await session.execute(_queries["keep_unmapped"], columns)
     await session.execute(_queries["match_schools"], {})
     moved = await session.fetch_value(_queries["count_school_moves"], {})
-    await session.execute(_queries["say_who_moves"], {"person_id": audited["person_id"], "now": now})
+    await say_who_moves(session, audited["person_id"], now)
     await session.execute(_queries["audit_school_changes"], audited)
+    await session.execute(_queries["keep_before_schools"], audited)
     changed = await session.execute(_queries["change_schools"], columns)
     if moved:
         await session.execute(_queries["say_why_moved"], {})
@@ -254,7 +271,7 @@ async def apply_students(
     """
     columns = {"columns": sorted(mapped)}
     if "section" in mapped:
-        await session.execute(_queries["create_classes"], {})
+        await session.execute(_queries["create_classes"], audited)
     matched = await session.execute(_queries["match_students"], columns)
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
@@ -268,6 +285,7 @@ async def apply_students(
     changed = 0
     for some in blocks if matched else ():
         await session.execute(_queries["audit_changes"], some)
+        await session.execute(_queries["keep_before_students"], some)
         changed += await session.execute(_queries["change_students"], some)
     await session.fetch_value(_queries["add_waiting_counts"], {})
     if moves is None:

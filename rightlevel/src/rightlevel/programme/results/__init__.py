@@ -1,6 +1,6 @@
 """Results: what a child could do in a round, in a subject. One write guard for every way in.
 
-Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
+Public: `enter_results` (one, a class, a device's batch), `enter_together` (single writes of several people at once), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
 `history_of_student`, `list_results`, `read_moved_child`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_rules`,
 `read_guided_tests`); locks (`lock_results`,
 `unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
@@ -8,9 +8,11 @@ Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_r
 
 from rightlevel.programme.results.actions import (
     MAX_WRITES,
+    Tap,
     class_sheet,
     delete_result,
     enter_results,
+    enter_together,
     history_of_student,
     list_results,
     list_without_baseline,
@@ -62,12 +64,14 @@ __all__ = [
     "Standing",
     "Step",
     "StudentResult",
+    "Tap",
     "TestingStatus",
     "Threshold",
     "WithoutBaseline",
     "class_sheet",
     "delete_result",
     "enter_results",
+    "enter_together",
     "history_of_student",
     "list_results",
     "list_without_baseline",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -131,12 +131,12 @@ async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Fa
 
 async def write_results(
     session: Session,
-    actor: Actor,
+    actors: Sequence[Actor],
     judged: Sequence[tuple[ResultWrite, Facts]],
     now: datetime,
     overridden: list[str],
 ) -> dict[str, Written]:
-    """The writes that were saved, by write id. *Cost*: one statement; counts are kept by its triggers."""
+    """The writes that were saved, by write id: all of one actor, or each of its own. *Cost*: one statement; counts are kept by its triggers."""
     if len(judged) == 1:
         has_changes = judged[0][1].result_id is not None
         values = _one(*judged[0])
@@ -144,13 +144,13 @@ async def write_results(
         has_changes = any(fact.result_id for _, fact in judged)
         values = _many(judged, has_changes=has_changes)
     values |= {
-        "person_id": actor.person_id,
-        "role": actor.role,
-        "address": actor.address,
+        "askers": _plain([1] * len(judged) if len(actors) == 1 else range(1, len(judged) + 1)),
+        "person_ids": _plain([actor.person_id for actor in actors]),
+        "roles": _plain([actor.role for actor in actors]),
+        "addresses": [actor.address for actor in actors],
         "now": now,
         "overridden": overridden,
         "reason": next((write.reason for write, _ in judged if write.reason), None),
-        "round_id": judged[0][0].round_id,
     }
     rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
     return {row.write_id: row for row in rows}
@@ -529,39 +529,12 @@ FIRST_ID = "00000000-0000-0000-0000-000000000000"
 """Comes before every result of a school."""
 
 
-class _FoundWithoutBaseline(msgspec.Struct, frozen=True):
-    """One that was found (or nothing, where none was), and how far was looked for it."""
-
-    id: str | None
-    student_id: str
-    code: str
-    name: str
-    school_id: int
-    school_name: str
-    subject: str
-    level: str | None
-    tested_on: date
+class _LookedTo(msgspec.Struct, frozen=True):
     schools: int
     last_school: int | None
     results: int
-    last_school_of_results: int | None
-    last_result: str | None
-
-    @property
-    def found(self) -> WithoutBaseline | None:
-        if self.id is None:
-            return None
-        return WithoutBaseline(
-            id=self.id,
-            student_id=self.student_id,
-            code=self.code,
-            name=self.name,
-            school_id=self.school_id,
-            school_name=self.school_name,
-            subject=self.subject,
-            level=self.level,
-            tested_on=self.tested_on,
-        )
+    school_id: int | None
+    id: str | None
 
 
 async def page_without_baseline(
@@ -586,17 +559,17 @@ async def page_without_baseline(
     }
     parts = [part for part, is_wanted in wanted.items() if is_wanted]
     query = _queries["results_without_baseline"].plus(*parts)
-    looked = await session.fetch_all(query, values, into=_FoundWithoutBaseline)
-    rows = [row.found for row in looked if row.found is not None]
+    rows = await session.fetch_all(query, values, into=WithoutBaseline)
     if len(rows) == page.rows_to_ask:
         return page_of(rows, page, lambda row: (row.school_id, row.id))
-    return Page(rows, _further(looked[0]))
+    looked = await session.fetch_one(_queries["looked_for_baselines"].plus(*parts), values, into=_LookedTo)
+    return Page(rows, None if looked is None else _further(looked))
 
 
-def _further(looked: _FoundWithoutBaseline) -> str | None:
+def _further(looked: _LookedTo) -> str | None:
     """Where the next look begins; None where all was seen."""
     if looked.results == LOOKED_THROUGH:
-        return write_cursor((looked.last_school_of_results, looked.last_result))
+        return write_cursor((looked.school_id, looked.id))
     if looked.schools == SCHOOLS_LOOKED_AT and looked.last_school is not None:
         return write_cursor((looked.last_school + 1, FIRST_ID))
     return None
