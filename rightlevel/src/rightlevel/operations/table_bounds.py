@@ -160,6 +160,23 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound("place_count", "the same for each place, in 32 parts", "recounting", "place_count_pkey", 4_000),
     Bound(
+        "school_movement",
+        "one for each school, two rounds, subject, grade, sex and level in the first of the two",
+        "recounting",
+        "school_movement_pkey",
+        8_000,
+    ),
+    Bound(
+        "place_movement", "the same for each place, in 32 parts", "recounting", "place_movement_pkey", 8_000
+    ),
+    Bound(
+        "place_movement_moved",
+        "what districts as they are today have of it more or less",
+        "recounting",
+        "place_movement_moved_pkey",
+        500,
+    ),
+    Bound(
         "school_enrolled",
         "one for each school, year, grade and sex",
         "a school that leaves the counts",
