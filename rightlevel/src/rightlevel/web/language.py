@@ -25,6 +25,8 @@ from rightlevel.programme.errors import OwnWords, ProgrammeError
 LOCALES = Path(__file__).parent / "locales"
 SOURCE: Final = "en"
 LANGUAGE_COOKIE = "rl_language"
+DAY: Final = "d MMM y"
+"""A day in every language as a page writes it, and as the phone's script does (phone.js: dayText)."""
 NOTHING = "–"
 """What a figure shows that has no denominator: never an invented zero."""
 
@@ -119,7 +121,7 @@ class Language:
         """A day; a dash for None. Of an instant, its day in the zone."""
         if isinstance(value, datetime):
             value = value.astimezone(zone)
-        return NOTHING if value is None else format_date(value, "medium", locale=self._locale)
+        return NOTHING if value is None else format_date(value, DAY, locale=self._locale)
 
     def moment(self, value: datetime | None, zone: tzinfo = UTC) -> str:
         """Day and time in the zone; a dash for None."""

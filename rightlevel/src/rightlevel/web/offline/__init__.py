@@ -201,6 +201,8 @@ def phone_words(language: Language) -> dict[str, Any]:
         ),
         "offline": _("No network"),
         "kept": _("{n} on this phone, not yet on the server"),
+        "for_hours": _("the oldest for {n} h"),
+        "for_days": _("the oldest for {n} days"),
         "all_sent": _("Everything is on the server"),
         "sending": _("Sending…"),
         "on_phone": _("On this phone"),

@@ -89,6 +89,11 @@
     standing = text;
     showLine();
   };
+  // How long what was entered first is not on the server: said from an hour on.
+  const waitedFor = () => {
+    const hours = Math.floor((Date.now() - (items[0]?.at ?? Date.now())) / 3600000);
+    return hours < 1 ? null : hours < 48 ? counted(words.for_hours, hours) : counted(words.for_days, Math.floor(hours / 24));
+  };
   function showLine() {
     if (!vault) {
       line.hidden = true;
@@ -98,7 +103,7 @@
     const waiting = items.length ? counted(words.kept, items.length) : words.all_sent;
     line.hidden = false;
     line.className = isOffline ? "line is-offline" : "line";
-    line.textContent = [isOffline ? words.offline : null, standing || null, waiting].filter(Boolean).join(" · ");
+    line.textContent = [isOffline ? words.offline : null, standing || null, waiting, waitedFor()].filter(Boolean).join(" · ");
   }
   const later = (seconds = 0) => {
     clearTimeout(timer);
@@ -983,7 +988,7 @@
       item.state === "conflict" ? make("div", { class: "both" }, bothOf(item).map(([what, there, here]) => make("dl", {}, what ? make("dt", { class: "what" }, what) : null,
         make("dt", {}, words.server_has), make("dd", {}, there), make("dt", {}, words.yours), make("dd", {}, here))))
         : item.state === "refused" ? make("p", { class: "bad-text" }, reasonOf(item))
-          : make("p", { class: "mute" }, isHeld(item) ? words.after_other : words.on_phone),
+          : make("p", { class: "mute" }, `${isHeld(item) ? words.after_other : words.on_phone} · ${moment.format(new Date(item.at))}`),
       acts.length ? make("div", { class: "acts" }, acts) : null);
   }
   // What can't be sent without an item: what was entered about a child that was added here, the photos of a visit.
