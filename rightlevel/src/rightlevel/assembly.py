@@ -39,6 +39,7 @@ from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
+from rightlevel.programme.languages import KeptLanguages, learn_languages
 from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.programme.tools import ensure_first_tools
@@ -75,6 +76,7 @@ class Platform(msgspec.Struct, frozen=True):
     form_owners: FormOwners
     supervisor: Supervisor
     proxies: TrustedProxies
+    languages: KeptLanguages
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -127,6 +129,8 @@ async def open_platform(
         database = Database(conninfo, limits=limits, application_name=name, clock=clock)
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
+        languages = KeptLanguages()
+        await database.run(partial(learn_languages, kept=languages), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
@@ -225,6 +229,7 @@ async def open_platform(
             form_owners=await open_form_owners(database),
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
+            languages=languages,
         )
 
 

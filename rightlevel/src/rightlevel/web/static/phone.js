@@ -43,12 +43,17 @@
     hash === undefined ? null : make("a", { class: "back", href: `#${hash}` }, icon("back"), backText),
     make("h1", { tabindex: -1 }, text), under ? make("p", { class: "under" }, under) : null);
   const show = (...parts) => main.replaceChildren(...parts.flat().filter(Boolean));
-  const number = new Intl.NumberFormat(language === "km" ? "km-u-nu-latn" : language);
+  // Digits as the owner of the work reads them; what is typed into fields stays as it is.
+  const inDigits = (text) => (pack?.has_own_digits ? String(text).replace(/[0-9]/g, (each) => words.digits[each]) : String(text));
+  const grouped = new Intl.NumberFormat(`${language}-u-nu-latn`);
+  const number = { format: (n) => inDigits(grouped.format(n)) };
   // Months are named by us: many phones have no Khmer names for them.
-  const dayText = (day) => `${Number(day.slice(8, 10))} ${words.months[Number(day.slice(5, 7)) - 1]} ${day.slice(0, 4)}`;
+  const dayText = (day) => inDigits(filled(words.date, {
+    day: Number(day.slice(8, 10)), month: words.months[Number(day.slice(5, 7)) - 1], year: Number(day.slice(0, 4)) + words.later_years,
+  }));
   const two = (n) => String(n).padStart(2, "0");
   const moment = {
-    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${two(at.getHours())}:${two(at.getMinutes())}`,
+    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${inDigits(`${two(at.getHours())}:${two(at.getMinutes())}`)}`,
   };
   const counted = (text, n) => text.replace("{n}", number.format(n));
 
@@ -816,6 +821,7 @@
         await keepResult(child, subject, {
           outcome: came.level ? "assessed" : "refused", level: came.level, method: "guided", tested_on: day.value,
           assent: came.assent, tool: came.level ? came.tool : null, steps: came.steps,
+          ...(came.level ? { tool_id: came.tool_id, rules_version: about.rules.version } : {}),
         });
         const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
         const next = nextChild(child, subject);
