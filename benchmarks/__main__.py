@@ -43,6 +43,7 @@ BENCHES = (
     "pages",
     "phone",
     "phones",
+    "peers",
 )
 HERE = Path(__file__).parent
 

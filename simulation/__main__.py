@@ -155,7 +155,8 @@ async def shortened(
         finally:
             await shrinker.close()
         after = sum(len(step.deeds) for step in script)
-        print(f"  shortened from {before} deeds to {after} in {shrinker.replays} replays:", flush=True)
+        lost = f", {shrinker.ended_by_errors} of them ended by an error" if shrinker.ended_by_errors else ""
+        print(f"  shortened from {before} deeds to {after} in {shrinker.replays} replays{lost}:", flush=True)
         for step in script:
             for deed in step.deeds:
                 print(f"    {deed.words}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from simulation.client import Answer
 from simulation.model.programme import Programme
+from simulation.model.things import Things
 
 
 @dataclass
@@ -136,10 +138,10 @@ class World:
     rng: random.Random
     p: Programme = field(default_factory=Programme)
     today: date = date(2027, 1, 4)
-    ids: dict[str, Any] = field(default_factory=dict)
+    ids: Things[Any] = field(default_factory=Things)
     words: dict[tuple[str, Any], str] = field(default_factory=dict)
     versions: dict[str, int | None] = field(default_factory=dict)
-    things: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    things: dict[str, Things[dict[str, Any]]] = field(default_factory=lambda: defaultdict(Things))
     document: Mapping[str, Any] = field(default_factory=dict)
     next_key: int = 1
     keys_made: dict[str, Any] = field(default_factory=dict)

@@ -123,3 +123,83 @@ async def test_what_is_raised_counts_as_a_failure(clock: StandingClock) -> None:
     with pytest.raises(BreakerOpen):
         async with breaker:
             raise AssertionError("not tried")
+
+
+@pytest.mark.parametrize("mistake", [KeyError("a"), IndexError(), TypeError(), AttributeError()], ids=repr)
+def test_a_mistake_of_the_callers_own_opens_nothing(clock: StandingClock, mistake: Exception) -> None:
+    breaker = CircuitBreaker("upstream", failures=1, clock=clock)
+    with pytest.raises(type(mistake)), breaker:
+        raise mistake
+    assert breaker.state == "closed"
+    with pytest.raises(OSError, match="away"), breaker:
+        raise OSError("away")
+    assert breaker.state == "open"
+
+
+def test_what_counts_is_as_said(clock: StandingClock) -> None:
+    only = CircuitBreaker(
+        "upstream", failures=1, failing=(OSError,), exclude=(FileNotFoundError,), clock=clock
+    )
+    for harmless in (FileNotFoundError(), RuntimeError(), ValueError()):
+        with pytest.raises(type(harmless)), only:
+            raise harmless
+    assert only.state == "closed"
+    every = CircuitBreaker("upstream", failures=1, exclude=(), clock=clock)
+    with pytest.raises(KeyError), every:
+        raise KeyError("a")
+    assert every.state == "open"
+
+
+def test_a_function_behind_a_breaker_is_not_called_while_it_is_open(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("upstream", failures=2, clock=clock)
+    calls: list[str] = []
+
+    @breaker
+    def ask(what: str, *, twice: bool = False) -> str:
+        """Asks."""
+        calls.append(what)
+        if what == "bad":
+            raise OSError("away")
+        return what * (2 if twice else 1)
+
+    assert ask("good", twice=True) == "goodgood"
+    assert ask.__doc__ == "Asks."
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            ask("bad")
+    with pytest.raises(BreakerOpen):
+        ask("good")
+    assert calls == ["good", "bad", "bad"]
+
+
+async def test_an_async_function_is_judged_by_what_its_await_gives(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("upstream", failures=1, clock=clock)
+
+    @breaker
+    async def ask(what: str) -> str:
+        if what == "bad":
+            raise OSError("away")
+        return what
+
+    assert await ask("good") == "good"
+    waiting = ask("bad")
+    assert breaker.state == "closed"
+    with pytest.raises(OSError, match="away"):
+        await waiting
+    with pytest.raises(BreakerOpen):
+        await ask("good")
+
+
+def test_a_generator_is_refused_because_it_works_after_its_call() -> None:
+    with pytest.raises(TypeError, match="generator"):
+
+        @CircuitBreaker("upstream")
+        def rows() -> object:
+            yield 1
+
+
+def test_a_cancelled_call_says_nothing_and_lets_the_next_probe(clock: StandingClock) -> None:
+    breaker = CircuitBreaker("upstream", failures=1, clock=clock)
+    with pytest.raises(KeyboardInterrupt), breaker:
+        raise KeyboardInterrupt
+    assert breaker.state == "closed"

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from flatwater.queries import (
@@ -6,6 +9,7 @@ from flatwater.queries import (
     QueryFileBroken,
     like_text,
     load_queries,
+    main,
     read_queries,
 )
 
@@ -193,3 +197,83 @@ def test_what_is_sent_is_without_comments_and_indentation() -> None:
 )
 def test_a_text_over_several_lines_keeps_its_spaces(text: str) -> None:
     assert read(f"-- name: a\n-- Asks.\n{text}")["a"].text == text
+
+
+SHARED = """
+-- fragment: live_only
+-- What is not deleted.
+and deleted_at is null
+--? by_author: and author = %(author)s
+
+-- fragment: live_and_read
+-- What is not deleted and was read.
+--> live_only
+and read_at is not null
+
+-- name: list_read
+-- Notes that were read.
+select id
+from note
+where true
+    --> live_and_read
+order by id
+
+-- name: count_live
+-- How many notes there are.
+select count(*) from note where words like 'a%%'
+--> live_only
+"""
+
+
+def test_what_queries_share_stands_in_each_of_them() -> None:
+    queries = read(SHARED)
+    assert list(queries) == ["list_read", "count_live"], "a fragment is no query"
+    assert queries["list_read"].text.splitlines() == [
+        "select id",
+        "from note",
+        "where true",
+        "and deleted_at is null",
+        "and read_at is not null",
+        "order by id",
+    ]
+    count = queries["count_live"].plus("by_author")
+    assert count.text.splitlines()[1:] == ["and deleted_at is null", "and author = %(author)s"]
+    assert (count.parameters, count.parts) == ({"author"}, {"by_author"})
+
+
+def test_a_query_is_printed_as_psql_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "queries.sql"
+    file.write_text(SHARED)
+    main([str(file), "count_live", "by_author"])
+    assert capsys.readouterr().out == (
+        "-- How many notes there are.\n"
+        "select count(*) from note where words like 'a%'\n"
+        "and deleted_at is null\n"
+        "and author = :'author';\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("-- name: a\n-- One.\nselect 1\n--> gone", "uses a fragment 'gone' that is not there before it"),
+        ("-- name: a\n-- One.\nselect 1\n-->", "uses a fragment '' that is not there before it"),
+        (
+            "-- name: a\n-- One.\nselect 1\n--> b\n-- fragment: b\n-- Two.\nand 2",
+            "uses a fragment 'b' that is not there before it",
+        ),
+        ("-- fragment: b\n-- Two.\nand 2\n-- name: a\n-- One.\nselect 1", "nothing uses the fragment b"),
+        ("-- fragment: b\nand 2\n-- name: a\n-- One.\nselect 1\n--> b", "b lacks the sentence"),
+        ("-- fragment: b\n-- Two.\n-- name: a\n-- One.\nselect 1\n--> b", "b has no SQL"),
+        (
+            "-- fragment: b\n-- Two.\n--! plan each time\nand 2\n-- name: a\n-- One.\nselect 1\n--> b",
+            "b: how it is planned is a query's to say",
+        ),
+        ("-- fragment: a\n-- Two.\nand 2\n-- name: a\n-- One.\nselect 1\n--> a", "a is there twice"),
+        ("-- fragment: b\n-- Two.\nand s.*\n-- name: a\n-- One.\nselect 1\n--> b", "names its columns"),
+        ("-- fragment: B\n-- Two.\nand 2\n-- name: a\n-- One.\nselect 1", "lower case letters"),
+    ],
+)
+def test_a_fragment_that_can_not_be_is_refused(text: str, why: str) -> None:
+    with pytest.raises(QueryFileBroken, match=re.escape(why)):
+        read(text)

@@ -40,6 +40,7 @@ FILL = query(
 )
 COPY = query("copy note (author, words) from stdin")
 COPY_OUT = query("copy (select n from generate_series(1, 2000) as n) to stdout")
+LONGER_COPY_OUT = query("copy (select n from generate_series(1, 50000) as n) to stdout")
 LONG_COPY_OUT = query("copy (select n from generate_series(1, 500000) as n) to stdout")
 NUMBERS = query("select n from generate_series(1, %(last)s::int) as n")
 SLEEP = query("select pg_sleep(%(seconds)s)")
@@ -263,6 +264,28 @@ async def test_a_copy_goes_out_piece_by_piece(writing: Session) -> None:
     pieces = [piece async for piece in writing.copy_out(COPY_OUT)]
     assert len(pieces) == 2_000
     assert b"".join(pieces).endswith(b"\n2000\n")
+
+
+async def test_a_copy_goes_out_in_blocks_of_whole_rows(writing: Session) -> None:
+    pieces = [piece async for piece in writing.copy_out(COPY_OUT)]
+    blocks = [block async for block in writing.copy_blocks(COPY_OUT)]
+    assert b"".join(block.content for block in blocks) == b"".join(pieces)
+    assert sum(block.rows for block in blocks) == 2_000
+    assert [block.rows for block in blocks] == [block.content.count(b"\n") for block in blocks]
+    many = [block async for block in writing.copy_blocks(LONGER_COPY_OUT)]
+    assert len(many) > 3
+    assert max(len(block.content) for block in many) < 2 * 64 * 1024
+
+
+async def test_blocks_that_are_left_early_free_the_connection(conninfo: str) -> None:
+    async with Database(conninfo, limits=Limits(connections=1)) as database:
+        for opened in (database.read, database.snapshot):
+            async with opened(deadline_s=DEADLINE_S) as session:
+                async for _ in session.copy_blocks(LONG_COPY_OUT):
+                    break
+        async with database.read(deadline_s=DEADLINE_S) as session:
+            assert await session.fetch_value(COUNT, {}) == 0
+        assert database.statistics().connections_lost == 0
 
 
 async def test_a_stream_gives_all_rows_and_holds_few(writing: Session) -> None:

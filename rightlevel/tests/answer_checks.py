@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import threading
-from functools import cache
 from typing import Any
 
 import jsonschema_rs
@@ -157,9 +156,16 @@ class Found:
 FOUND = Found()
 
 
-@cache
-def _documented(names: tuple[str, ...], registry: Registry) -> Documented:
-    return Documented(registry)
+_documented: dict[tuple[str, ...], Documented] = {}
+"""By the names of its endpoints: a run builds a hundred applications, and a document with its schemas takes 20 MB and a second."""
+
+
+def documented(registry: Registry) -> Documented:
+    """The document of an application, made once for all that have the same endpoints."""
+    names = tuple(each.name for each in registry)
+    if names not in _documented:
+        _documented[names] = Documented(registry)
+    return _documented[names]
 
 
 class CheckedApp(ContractApp[Any, Any]):
@@ -174,8 +180,7 @@ class CheckedApp(ContractApp[Any, Any]):
         match = self._routes.match(scope["method"], scope["path"])
         if heard.status is None or match is None or match.endpoint is None:
             return
-        known = _documented(tuple(each.name for each in self.registry), self.registry)
-        faults = known.faults(
+        faults = documented(self.registry).faults(
             match.endpoint, heard.status, heard.headers, bytes(heard.body), is_head=scope["method"] == "HEAD"
         )
         FOUND.add(f"{scope['method']} {match.endpoint.path} -> {heard.status}", faults)

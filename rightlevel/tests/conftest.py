@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
@@ -47,7 +48,8 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 def _with_room_for_several(memory_bytes: int, socket_folder: str) -> dict[str, str]:
-    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40"}
+    # A run makes a hundred databases of a thousand files each, and throws them away: none of them has to outlive this machine.
+    return {**server_settings(memory_bytes, socket_folder), "max_connections": "40", "fsync": "off"}
 
 
 @pytest.fixture(scope="session")
@@ -77,16 +79,34 @@ def clock() -> StandingClock:
     return StandingClock(NOW)
 
 
+class CastInPlace(msgspec.Struct, frozen=True):
+    """A database into which the cast is committed, for all tests that roll back what they do with it."""
+
+    database: Database
+    cast: Cast
+
+
 @pytest.fixture(scope="session")
 async def database(new_database: NewDatabase, anyio_backend: object) -> AsyncIterator[Database]:
-    """A database whose tests roll back what they do. Commit nothing here."""
+    """An empty database whose tests roll back what they do. Commit nothing here."""
     async with Database(new_database().conninfo) as opened:
         yield opened
 
 
+@pytest.fixture(scope="session")
+async def cast_in_place(new_database: NewDatabase, anyio_backend: object) -> AsyncIterator[CastInPlace]:
+    """Made once: the cast takes sixty statements, and two thousand tests ask for it."""
+    async with Database(new_database().conninfo) as opened:
+        async with opened.transaction(deadline_s=DEADLINE_S) as session:
+            cast = await make_cast(session)
+        yield CastInPlace(opened, cast)
+
+
 @pytest.fixture
-async def session(database: Database) -> AsyncIterator[Session]:
-    """A read-write session in a transaction that is rolled back."""
+async def session(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Session]:
+    """A read-write session in a transaction that is rolled back, with the cast in it where the test has one."""
+    if "cast" in request.fixturenames:
+        database = request.getfixturevalue("cast_in_place").database
     try:
         async with database.transaction(deadline_s=DEADLINE_S) as opened:
             yield opened
@@ -96,8 +116,8 @@ async def session(database: Database) -> AsyncIterator[Session]:
 
 
 @pytest.fixture
-async def cast(session: Session) -> Cast:
-    return await make_cast(session)
+async def cast(cast_in_place: CastInPlace) -> Cast:
+    return cast_in_place.cast
 
 
 @pytest.fixture(scope="session")

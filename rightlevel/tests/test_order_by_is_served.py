@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from flatwater.queries import read_queries
+
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "rightlevel/src/rightlevel/database/schema.sql"
 FILES = [
@@ -86,10 +88,11 @@ def hidden(statement: str) -> set[str]:
 
 
 def statements(path: Path) -> dict[str, str]:
-    """The statements of a file by name; of the schema, whatever ends in a semicolon."""
+    """The statements of a file by name, all their parts switched on and fragments in place; of the schema, whatever ends in a semicolon."""
     text = path.read_text("utf-8")
     if "-- name: " in text:
-        return {each.split()[0]: each for each in re.split(r"(?m)^-- name: ", text)[1:]}
+        queries = read_queries(text, origin=str(path))
+        return {name: query.plus(*query.parts).text for name, query in queries.items()}
     return {
         f"statement {number}": each
         for number, each in enumerate(re.split(r";\s*$", text, flags=re.MULTILINE), 1)

@@ -26,6 +26,7 @@ from simulation.model.things import (
     School,
     Seat,
     Stint,
+    Things,
     Year,
 )
 
@@ -59,20 +60,20 @@ class Programme:
 
     def __init__(self) -> None:
         self.instant = 0
-        self.people: dict[str, Person] = {}
-        self.places: dict[str, Place] = {}
-        self.schools: dict[str, School] = {}
-        self.years: dict[str, Year] = {}
-        self.classes: dict[str, Class] = {}
-        self.children: dict[str, Child] = {}
-        self.rounds: dict[str, Round] = {}
-        self.results: dict[str, Result] = {}
-        self.assignments: dict[str, Assignment] = {}
+        self.people: Things[Person] = Things()
+        self.places: Things[Place] = Things()
+        self.schools: Things[School] = Things()
+        self.years: Things[Year] = Things()
+        self.classes: Things[Class] = Things()
+        self.children: Things[Child] = Things()
+        self.rounds: Things[Round] = Things()
+        self.results: Things[Result] = Things()
+        self.assignments: Things[Assignment] = Things()
         self.live: dict[tuple[str, str, str], str] = {}
-        self.rolled: dict[str, dict[str, Stint]] = {}
-        self.rolled_into: dict[str, str] = {}
+        self.rolled: Things[dict[str, Stint]] = Things()
+        self.rolled_into: Things[str] = Things()
         self.made_by_roll_over: dict[str, set[str]] = {}
-        self.merges: dict[str, dict[str, object]] = {}
+        self.merges: Things[dict[str, object]] = Things()
         self.retests: list[tuple[str, Retest]] = []
         self.frozen: dict[str, dict[str, list[str]]] = {}
 
@@ -478,21 +479,20 @@ class Programme:
         ]
 
     def unfinished_rounds(self, school: str, year: str) -> list[str]:
-        """Rounds of a year that a roll-over would leave behind: open, planned with results, or closed with children to do."""
+        """Rounds of a year that a roll-over would leave behind: open, planned with results of this school, or closed with children to do."""
         found: list[str] = []
         for held in self.rounds.values():
             if held.year != year or held.is_deleted or held.state == "frozen":
                 continue
-            has_results = any(key[1] == held.id for key in self.live)
-            to_do = any(
-                self.live_result(child, held.id, subject) is None
+            is_done = {
+                self.live_result(child, held.id, subject) is not None
                 for subject in ("language", "math")
                 for child in self.sheet(school, held, subject)
-            )
+            }
             if (
                 held.state == "open"
-                or (held.state == "planned" and has_results)
-                or (held.state == "closed" and to_do)
+                or (held.state == "planned" and True in is_done)
+                or (held.state == "closed" and False in is_done)
             ):
                 found.append(held.id)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any, TypeVar
 
 GRADES = (3, 4, 5)
 SUBJECTS = ("language", "math")
@@ -19,6 +20,23 @@ ROLLED = ("rolled", "finished")
 """How a stint ends when the whole school goes on to the next year: the seat in the year that is left stays."""
 RETURNED = "returned"
 """How the stint of a child that had finished ends when it is back: until then it kept its seat."""
+
+Thing = TypeVar("Thing")
+
+
+class NothingThere(Exception):
+    """There is nothing (any more) that a deed could be about: it is passed over, and counted."""
+
+
+class Groundless(Exception):
+    """A deed names what was never made: in a shortened sequence what made it was left out; anywhere else the driver is at fault."""
+
+
+class Things(dict[Any, Thing]):
+    """Things by their word. *Errors*: Groundless for a word that names none."""
+
+    def __missing__(self, word: object) -> Thing:
+        raise Groundless(word)
 
 
 @dataclass

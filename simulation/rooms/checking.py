@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulation.deeds import EVERYTHING, Deed, World, kind
-from simulation.model.things import LEADERS, LEVELS, SUBJECTS, Result, Retest
+from simulation.model.things import LEADERS, LEVELS, SUBJECTS, NothingThere, Result, Retest
 
 
 def _result(w: World, d: Deed) -> Result:
@@ -161,7 +161,7 @@ class Resolve:
     async def send(go: Any, w: World, d: Deed) -> Any:
         retest = _result(w, d).retest
         if retest is None:
-            raise KeyError(d.key)
+            raise NothingThere(d.key)
         if retest.version is None:
             told = await go.read("GET", f"/api/v1/verifications/{retest.id}")
             retest.version = told.data["version"] if told.is_done else 1
@@ -293,7 +293,7 @@ class WithdrawRetest:
 async def _step(go: Any, w: World, d: Deed, step: str) -> Any:
     retest = _result(w, d).retest
     if retest is None:
-        raise KeyError(d.key)
+        raise NothingThere(d.key)
     if retest.version is None:
         retest.version = await go.verification_version(retest.id)
     return await go.write(

@@ -808,6 +808,7 @@ class Erase:
         w.p.tick()
         child.is_erased = True
         child.former_names.append(child.name)
+        child.code = f"x-{w.ids[child.id]}"
         child.version = None
 
     @staticmethod

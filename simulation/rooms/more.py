@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from simulation.deeds import EVERYTHING, KINDS, Deed, World, kind, name_of
-from simulation.model.things import Child, Class, Round, School, Stint
+from simulation.model.things import Child, Class, NothingThere, Round, School, Stint
 from simulation.rooms.pages import by_page, given, no_fields, why
 from simulation.rooms.places import leaders_only
 from simulation.rooms.plain import (
@@ -536,11 +536,15 @@ class OwnAccount:
             return told
         if d.given["part"] == 1:
             rows = await go.read("GET", "/api/v1/me/sessions?limit=5")
+            if not rows.is_done:
+                return rows
             for row in rows.data["items"][1:3]:
                 await go.write("DELETE", f"/api/v1/me/sessions/{row['id']}", None)
             await go.form_like("/account", r"/account/sessions/[^/]+/end")
             await go.form("/account/tokens", "/account/tokens", label="page", days="2")
             rows = await go.read("GET", "/api/v1/me/tokens?limit=10")
+            if not rows.is_done:
+                return rows
             spare = [
                 row["id"] for row in rows.data["items"] if not row["is_revoked"] and row["label"] == "page"
             ]
@@ -629,7 +633,7 @@ class ImportChildren:
         child = w.p.children[d.given["child"]]
         year = w.p.current_year()
         if not child.is_live or child.is_erased or child.status != "active" or year is None:
-            raise KeyError(child.id)
+            raise NothingThere(child.id)
         if why := leaders_only(w, d):
             return why
         if w.p.schools[child.record.school].is_deleted:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, World
+from simulation.model.things import NothingThere
 from simulation.rooms import checking, children, places, results, rounds
 from simulation.rooms.plain import (
     FIELDS,
@@ -386,7 +387,7 @@ by_page(
 def _retest(w: World, d: Deed) -> str:
     retest = w.p.results[d.given["result"]].retest
     if retest is None:
-        raise KeyError(d.key)
+        raise NothingThere(d.key)
     return retest.id
 
 

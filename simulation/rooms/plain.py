@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from simulation.deeds import KINDS, Deed, Kind, World, name_of, nothing
-from simulation.model.things import LEVELS, SUBJECTS, Year
+from simulation.model.things import LEVELS, SUBJECTS, Groundless, NothingThere, Year
 
 Given = Callable[[World], dict[str, Any] | None]
 LEAD = ("coordinator", "admin")
@@ -77,10 +77,10 @@ def plain(
     def judge(w: World, d: Deed) -> str:
         of = d.given.get("of")
         if of is not None and of not in w.things.get(d.given["sort"], {}):
-            raise KeyError(of)
+            raise NothingThere(of)
         for each in ("school", "child", "round", "person"):
             if each in d.given and d.given[each] not in w.ids and d.given[each] not in w.p.people:
-                raise KeyError(each)
+                raise Groundless(d.given[each])
         return "?" if w.p.people[d.who].role in roles else "forbidden"
 
     async def send(go: Any, w: World, d: Deed) -> Any:

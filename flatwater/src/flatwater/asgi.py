@@ -11,20 +11,21 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from time import perf_counter
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatwater.answers import Answer, answer_with, kept_of, problem, problem_for, squeezed
 from flatwater.clock import Clock
-from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent
+from flatwater.contract import Call, ContractBroken, Endpoint, Registry, Sent, SharedWork, Together
 from flatwater.errors import DeadlineExceeded, TooMany, TooSlow
 from flatwater.forwarded import LOCAL, Headers, Origin
+from flatwater.group_commit import GroupCommit
 from flatwater.guards import NO_GUARDS, Guards
-from flatwater.inputs import ClientLeft, decode_inputs, read_sent
+from flatwater.inputs import ClientLeft, InputInvalid, decode_inputs, read_sent
 from flatwater.memory_budget import Meter
 from flatwater.pool import Database
 from flatwater.rate_limit import MemoryRateLimiter, RateLimits, RateStore, Store
@@ -81,6 +82,16 @@ class WebApplication(Generic[ActorT, AppT]):
     def identity(self, call: Call[ActorT, AppT]) -> str:
         """Whom a rate is counted for, known without asking the database."""
         return call.address
+
+    async def authenticate_together(
+        self, session: Session, calls: Sequence[Call[ActorT, AppT]]
+    ) -> Sequence[ActorT | None]:
+        """Who is calling, of requests that share a transaction, read in it; None for each that is to be looked at alone, by `authenticate`."""
+        return [None for _ in calls]
+
+    def may_share(self, call: Call[ActorT, AppT]) -> bool:
+        """Whether a request may share its transaction with others, as far as its head and body tell."""
+        return True
 
     async def recall(self, call: Call[ActorT, AppT]) -> Answer | None:
         """The answer this very write was given before, if it was; claims its id in the write's transaction if not."""
@@ -153,6 +164,7 @@ class ContractApp(Generic[ActorT, AppT]):
         self.rates = RateLimits(memory, dict(rate_stores or {}))
         self._guards_of = guards
         self._guards = NO_GUARDS
+        self._groups: dict[str, GroupCommit[_Member, Any]] = {}
         self._policies = {endpoint.rate.name: endpoint.rate.policy for endpoint in registry}
         self._app: AppT | None = None
         self.clients_left = 0
@@ -174,6 +186,7 @@ class ContractApp(Generic[ActorT, AppT]):
             self._app = app
             self._guards = NO_GUARDS if self._guards_of is None else self._guards_of(app)
             self.rates = self._guards.rates or self.rates
+            self._groups = {}  # their work is bound to the database that was opened for it
             self._require_stores(app)
             try:
                 yield app
@@ -330,7 +343,7 @@ class ContractApp(Generic[ActorT, AppT]):
                 raise NotSignedIn if call.actor is None else NotAllowed
         call.sent = await self._read_sent(call, scope, receive)
         # A write that has begun is finished; the client's retry with the same id is told so.
-        if call.endpoint.work != "read" and call.endpoint.method != "GET":
+        if call.endpoint.work not in ("read", "snapshot") and call.endpoint.method != "GET":
             return await self._metered(call, parameters)
         watch = _Watch(receive)
         watch.start(WATCH_AFTER_S)
@@ -392,10 +405,16 @@ class ContractApp(Generic[ActorT, AppT]):
         if endpoint.work == "read":
             async with call.database.read(deadline_s=endpoint.deadline_s, route=endpoint.name) as session:
                 return await perform(session)
+        if endpoint.work == "snapshot":
+            async with call.database.snapshot(deadline_s=endpoint.deadline_s, route=endpoint.name) as session:
+                return await perform(session)
         if endpoint.work == "write":
-            return await call.database.run(
-                perform, deadline_s=endpoint.deadline_s, plans="generic", route=endpoint.name
-            )
+            until_s = asyncio.get_running_loop().time() + endpoint.deadline_s
+            if endpoint.together is not None:
+                return await self._perform_together(
+                    call, parameters, endpoint.together, until_s, meter=meter, perform=perform
+                )
+            return await _perform_alone(call, perform, endpoint.deadline_s)
         limit = asyncio.timeout(endpoint.deadline_s)
         try:
             async with limit:
@@ -404,6 +423,105 @@ class ContractApp(Generic[ActorT, AppT]):
             if limit.expired():
                 raise DeadlineExceeded from error
             raise
+
+    async def _perform_together(
+        self,
+        call: Call[ActorT, AppT],
+        parameters: dict[str, str],
+        together: Together,
+        until_s: float,
+        *,
+        meter: Meter | None,
+        perform: Callable[[Session | None], Awaitable[Answer]],
+    ) -> Answer:
+        """As one of those who arrive together where that can be, else alone."""
+        item = self._item_of(call, parameters, together)
+        if item is None:
+            return await _perform_alone(call, perform, call.endpoint.deadline_s)
+        lane = self._application.identity(call)
+        group = self._group_of(together.shared, call.database)
+        async with group.seat(_Member(call, item), lane=lane, until_s=until_s) as outcome:
+            if outcome is None:
+                left_s = until_s - asyncio.get_running_loop().time()
+                return await _perform_alone(call, perform, max(left_s, SHORTEST_S))
+            answer = answer_with(together.answer(call, item, outcome))
+            if meter is not None:
+                meter.charge_response(len(answer.content))
+            return answer
+
+    def _item_of(
+        self, call: Call[ActorT, AppT], parameters: dict[str, str], together: Together
+    ) -> Any | None:
+        if not self._application.may_share(call):
+            return None
+        try:
+            inputs = decode_inputs(call, parameters, self._application.own_names)
+        except InputInvalid:
+            return None  # told to whoever may call at all, once that is known
+        return together.item(call, **inputs)
+
+    def _group_of(self, shared: SharedWork, database: Database) -> GroupCommit[_Member, Any]:
+        """The groups of a kind of work, made anew where the service was started anew. One connection is left to everybody else."""
+        known = self._groups.get(shared.name)
+        if known is not None:
+            return known
+
+        async def work(members: Sequence[_Member], within_s: float) -> Sequence[Any | None]:
+            endpoint, budgets = members[0].call.endpoint, self._guards.budgets
+            meter = None if budgets is None else budgets.meter(endpoint.budget)
+
+            async def do(session: Session) -> Sequence[Any | None]:
+                session.charge_rows = None if meter is None else meter.charge_rows
+                return await self._do_together(shared, session, members)
+
+            doing = database.run(
+                do, deadline_s=within_s, plans="generic", route=shared.name, lock_s=LOCK_TOGETHER_S
+            )
+            return await (
+                doing if budgets is None or meter is None else budgets.run(endpoint.name, doing, meter)
+            )
+
+        made = GroupCommit(work, groups=max(1, database.limits.connections - 1))
+        self._groups[shared.name] = made
+        return made
+
+    async def _do_together(
+        self, shared: SharedWork, session: Session, members: Sequence[_Member]
+    ) -> Sequence[Any | None]:
+        """The outcomes of a group. Who may not call, and who isn't known at once, has none: alone they are told so."""
+        calls = [member.call for member in members]
+        actors = await self._application.authenticate_together(session, calls)
+        outcomes: list[Any | None] = [None] * len(members)
+        let_in: list[int] = []
+        for number, (call, actor) in enumerate(zip(calls, actors, strict=True)):
+            if actor is not None and call.endpoint.who.allows(actor):
+                call.actor = actor
+                let_in.append(number)
+        if not let_in:
+            return outcomes
+        asked = [(actors[number], members[number].item) for number in let_in]
+        done = await shared.work(session, asked, calls[0].clock)
+        for number, outcome in zip(let_in, done, strict=True):
+            outcomes[number] = outcome
+        return outcomes
+
+
+class _Member(NamedTuple):
+    """A request in a group."""
+
+    call: Call[Any, Any]
+    item: Any
+
+
+LOCK_TOGETHER_S = 0.25
+"""So long a group waits for a lock. Then each of it goes alone, and only who wants what is locked waits for it."""
+SHORTEST_S = 0.05
+
+
+async def _perform_alone(
+    call: Call[Any, Any], perform: Callable[[Session], Awaitable[Answer]], deadline_s: float
+) -> Answer:
+    return await call.database.run(perform, deadline_s=deadline_s, plans="generic", route=call.endpoint.name)
 
 
 SMALL_BODY_BYTES = 64 * 1024

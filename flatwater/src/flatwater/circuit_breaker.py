@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import random
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Final, Literal
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from flatwater.clock import Clock, SystemClock
 from flatwater.errors import Refused
 
+Arguments = ParamSpec("Arguments")
+ResultT = TypeVar("ResultT")
 State = Literal["closed", "open", "half_open"]
 
 FAILURES: Final = 5
@@ -24,6 +29,17 @@ class BreakerOpen(Refused):
     """This can't be reached at the moment, so it was not tried. Please try again in a moment."""
 
     code = "breaker_open"
+
+
+OF_THE_CALLER: Final[tuple[type[Exception], ...]] = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    NameError,
+    AssertionError,
+    NotImplementedError,
+)
+"""Mistakes of whoever calls: they say nothing of the other side. A ValueError is none of them, for a certificate that is refused is one."""
 
 
 class BreakerStatistics(msgspec.Struct, frozen=True):
@@ -41,7 +57,10 @@ class BreakerStatistics(msgspec.Struct, frozen=True):
 class CircuitBreaker:
     """Closed while all is well; open after `failures` in a row; then one probe at a time until one succeeds.
 
-    How long it stays open doubles with each failed probe, with jitter, up to half a minute. For use from one event loop.
+    What was tried counts as failed when it raises one of `failing` that is none of `exclude`: by default anything but
+    what a program does wrong itself (a KeyError, a TypeError). Around a block, `with` or `async with`; around a function,
+    `@breaker`, async or not; or by hand: `admit`, then `succeeded`, `failed` or `gave_up`. How long it stays open doubles with each failed probe, with jitter, up to half a minute. From several threads its
+    counts may be off by one; nothing breaks.
     *Cost*: under a microsecond a call. *Source*: Nygard, "Release It!", stability patterns; the jitter is AWS's "full jitter" halved.
     """
 
@@ -52,8 +71,12 @@ class CircuitBreaker:
         failures: int = FAILURES,
         open_s: float = OPEN_S,
         longest_open_s: float = LONGEST_OPEN_S,
+        failing: tuple[type[Exception], ...] = (Exception,),
+        exclude: tuple[type[Exception], ...] = OF_THE_CALLER,
         clock: Clock | None = None,
     ) -> None:
+        self._failing = failing
+        self._exclude = exclude
         if failures < 1 or not 0 < open_s <= longest_open_s:
             raise ValueError(f"a breaker opens after some failure for some time: {name}")
         self.name = name
@@ -113,18 +136,49 @@ class CircuitBreaker:
         """Whoever tried was cancelled, which says nothing of the other side; somebody else may probe."""
         self._probing_until = float("-inf")
 
+    def __enter__(self) -> None:
+        self.admit()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.succeeded()
+        elif isinstance(error, self._failing) and not isinstance(error, self._exclude):
+            self.failed()
+        else:
+            self.gave_up()  # cancelled, or the caller's own fault: it says nothing of the other side
+
     async def __aenter__(self) -> None:
         self.admit()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.succeeded()
-        elif isinstance(error, Exception):
-            self.failed()
-        else:
-            self.gave_up()
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: Callable[Arguments, ResultT]) -> Callable[Arguments, ResultT]:
+        """The function behind this breaker; a coroutine function stays one, and its await is what is judged. *Errors*: BreakerOpen."""
+        if inspect.iscoroutinefunction(function):
+            work = cast("Callable[Arguments, Coroutine[Any, Any, Any]]", function)
+
+            @functools.wraps(function)
+            async def tried_async(*arguments: Arguments.args, **named: Arguments.kwargs) -> Any:
+                with self:
+                    return await work(*arguments, **named)
+
+            return cast("Callable[Arguments, ResultT]", tried_async)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                "a generator does its work after it was called: put the breaker around what it does"
+            )
+
+        @functools.wraps(function)
+        def tried(*arguments: Arguments.args, **named: Arguments.kwargs) -> ResultT:
+            with self:
+                return function(*arguments, **named)
+
+        return tried
 
     def statistics(self) -> BreakerStatistics:
         return BreakerStatistics(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from hashlib import blake2b
 from pathlib import Path
 from types import UnionType
@@ -24,7 +24,7 @@ from flatwater.pool import Database
 from flatwater.rate_limit import Decision, RateClass
 from flatwater.transaction import Session
 
-Work = Literal["read", "write", "none"]
+Work = Literal["read", "snapshot", "write", "none"]
 """What the handler is given: a read-only session, one read-write transaction, or no session (it opens its own)."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -224,6 +224,29 @@ class Call(Generic[ActorT, AppT]):
 Handler = Callable[..., Awaitable[Any]]
 
 
+class SharedWork(msgspec.Struct, frozen=True):
+    """What requests that arrive together do in one transaction (see `flatwater.group_commit`).
+
+    `work` is given the session and for each request who asks and its item, none of which it may refuse by raising; it gives an outcome for each, in
+    their order, and None for one that has to be done alone. It may be asked twice, as every write.
+    """
+
+    name: str
+    work: Callable[[Session, Sequence[tuple[Any, Any]], Clock], Awaitable[Sequence[Any | None]]]
+
+
+class Together(msgspec.Struct, frozen=True):
+    """How a route's requests share a transaction with others that come at the same time. The handler does those that can't.
+
+    `item` is given what the handler is, without a session, and gives what is to be done; None where only the handler can tell. `answer` makes
+    of a request's item and outcome what the handler would return, once it is committed.
+    """
+
+    shared: SharedWork
+    item: Callable[..., Any | None]
+    answer: Callable[[Any, Any, Any], Any]
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One route and everything it promises. Sizes in bytes, times in seconds."""
 
@@ -249,6 +272,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Codes of the problems that the handler answers with, and their statuses; what it raises needs no saying."""
     priority: Priority = "normal"
     budget: RequestBudget = RequestBudget()
+    together: Together | None = None
 
     @property
     def outputs(self) -> tuple[Any, ...]:
@@ -321,6 +345,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         yield from self._answer_gaps()
         if self.method == "GET" and self.work == "write":
             yield "a GET never writes"
+        if self.together is not None and self.work != "write":
+            yield "shares a transaction but has none"
 
     def _path_gaps(self) -> Iterator[str]:
         if not self.path.startswith("/"):
@@ -415,6 +441,7 @@ class Registry:
         refusals: dict[str, int] | None = None,
         priority: Priority | None = None,
         budget: RequestBudget | None = None,
+        together: Together | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declares a route over the handler; input and output types are the handler's own annotations.
 
@@ -445,6 +472,7 @@ class Registry:
                 refusals=refusals or {},
                 priority=priority or ("last" if work == "write" else "normal"),
                 budget=budget or DEFAULT_BUDGET,
+                together=together,
             )
             self._faults += [f"{endpoint.name} ({method} {path}): {gap}" for gap in endpoint.gaps()]
             self._add(endpoint)
@@ -510,8 +538,10 @@ __all__ = [
     "Raw",
     "Redirect",
     "Registry",
+    "SharedWork",
     "SignedIn",
     "Streamed",
+    "Together",
     "Upload",
     "Who",
 ]

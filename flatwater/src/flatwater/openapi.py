@@ -25,6 +25,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
     },
     "content-disposition": {"description": "The file's name", "schema": {"type": "string"}},
+    "link": {"description": "Where more is told of the file (RFC 8288)", "schema": {"type": "string"}},
 }
 """The headers that single answers have. Those of every answer are told once, in `x-headers`."""
 
@@ -332,7 +333,7 @@ class _Document:
             )
             known["content"] |= content
         if endpoint.media:
-            successes["200"]["headers"] = _headers("content-disposition")
+            successes["200"]["headers"] = _headers("content-disposition", "link")
         for kind in endpoint.outputs:
             made = _MADE.get(get_origin(kind))
             if made is not None:

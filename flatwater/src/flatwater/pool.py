@@ -23,6 +23,7 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from flatwater.announcing import Announcer, Way
+from flatwater.begun import Rest, begun
 from flatwater.circuit_breaker import BreakerOpen, CircuitBreaker, State
 from flatwater.clock import Clock, SystemClock
 from flatwater.dsn import read_dsn
@@ -36,6 +37,7 @@ from flatwater.errors import (
     RetriesExhausted,
     ServerFull,
 )
+from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
 from flatwater.supervisor import beside
@@ -47,6 +49,7 @@ ResultT = TypeVar("ResultT")
 
 ATTEMPTS: Final = 6
 RECONNECT_S: Final = 0.5
+TRY_AGAIN_S: Final = 0.1
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 OLDEST_SERVER: Final = 150_000
@@ -163,6 +166,10 @@ class Database:
         self.statements = StatementTimes(clock=self.clock)
         """How long statements took, all of them and each query."""
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
+        self._takers: dict[object, set[asyncio.Task[object]]] = {}
+        """Who waits for a connection of which pool."""
+        self._told_away: set[asyncio.Task[object]] = set()
+        """Those of them who were told that the server is away; their cancellation is ours."""
         self._releasing: set[asyncio.Task[None]] = set()
         self._held = 0
         self._is_opening = False
@@ -213,8 +220,9 @@ class Database:
         """The server can't be reached and no connection is left: whoever waits for one need not wait to the end."""
         if self._is_opening or self._held:
             return
-        for client in list(pool._waiting):  # pyright: ignore[reportPrivateUsage]
-            await client.fail(psycopg_pool.PoolTimeout("the server can't be reached"))
+        for task in list(self._takers.get(pool, ())):
+            self._told_away.add(task)
+            task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
         connection.prepared_max = self.limits.prepared_statements
@@ -227,7 +235,12 @@ class Database:
         await self.close()
 
     async def open(self) -> None:
-        """Connects and makes sure that the server holds our limits. *Errors*: DatabaseUnavailable, LimitsNotHeld."""
+        """Connects and makes sure that the server holds our limits.
+
+        *Errors*: DatabaseUnavailable with the cause, at once where waiting does not help (a wrong password, host or database), after
+        `connect_s` where it may (a server that is starting); LimitsNotHeld.
+        """
+        await self._require_connection()
         self._is_opening = True
         await self._pool.open()
         try:
@@ -240,6 +253,28 @@ class Database:
             await self.close()
             raise
         self._is_opening = False
+
+    async def _require_connection(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.limits.connect_s
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    connection = await psycopg.AsyncConnection.connect(
+                        self._conninfo, **self._connection_settings("look")
+                    )
+                    await connection.close()
+                return
+            except TimeoutError:
+                refusal = Refusal("The address does not answer in time.", passes=False)
+            except errors.Error as error:
+                refusal = refusal_of(error, self._conninfo)
+            # Never `from` the driver's error: its words may repeat what stands in the connection string, and a log prints the chain.
+            if refusal.is_pooler:
+                raise LimitsNotHeld(refusal.sentence) from None
+            if not refusal.passes or loop.time() + TRY_AGAIN_S > until:
+                raise DatabaseUnavailable(f"The database can't be reached. {refusal.sentence}") from None
+            await asyncio.sleep(TRY_AGAIN_S)
 
     async def _verify(self) -> None:
         async with self._pool.connection(timeout=self.limits.connect_s) as connection:
@@ -336,12 +371,25 @@ class Database:
             yield session
 
     async def _begin(
-        self, session: Session, beginning: LiteralString, deadline_s: float, route: str | None
+        self,
+        session: Session,
+        beginning: LiteralString,
+        deadline_s: float,
+        route: str | None,
+        *,
+        lock_s: float | None = None,
     ) -> None:
-        await session.command(beginning + self._own_settings(session.connection, deadline_s, route))
+        settings = self._own_settings(session.connection, deadline_s, route, lock_s=lock_s)
+        await session.command(beginning + settings)
 
     def _own_settings(
-        self, connection: Connection, deadline_s: float | None, route: str | None, *, is_read: bool = False
+        self,
+        connection: Connection,
+        deadline_s: float | None,
+        route: str | None,
+        *,
+        is_read: bool = False,
+        lock_s: float | None = None,
     ) -> LiteralString:
         """What follows BEGIN in the same round trip: the end of this transaction, its route, and behind a pooler its limits.
 
@@ -354,6 +402,8 @@ class Database:
             settings = {name: int(limits[name]) for name in _TIMEOUTS}
         if deadline_s is not None:
             settings.update(self._ends(connection, deadline_s, is_read=is_read))
+        if lock_s is not None:
+            settings["lock_timeout"] = int(lock_s * 1000)
         own: LiteralString = ""
         for name, milliseconds in settings.items():
             own += "; SET LOCAL " + name + " = " + cast("LiteralString", str(milliseconds))
@@ -395,10 +445,13 @@ class Database:
         return cast("LiteralString", "'" + name.replace("'", "''") + "'")
 
     @asynccontextmanager
-    async def snapshot(self, *, deadline_s: float) -> AsyncIterator[Session]:
-        """A read-only session in which every statement sees the same moment, for reports and streams."""
-        async with self._session(self._pool, deadline_s) as session:
-            await self._begin(session, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", deadline_s, None)
+    async def snapshot(self, *, deadline_s: float, route: str | None = None) -> AsyncIterator[Session]:
+        """A read-only session in which every statement sees the same moment, for reports, streams and what lists things and then reads each.
+
+        The server shows whose `route` it is. *Cost*: two round trips more than `read`.
+        """
+        async with self._session(self._pool, deadline_s, route=route) as session:
+            await self._begin(session, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", deadline_s, route)
             yield session
             if (
                 not session.has_streams
@@ -486,9 +539,10 @@ class Database:
         *,
         plans: Plans = "auto",
         route: str | None = None,
+        lock_s: float | None = None,
     ) -> AsyncIterator[Session]:
         async with self._session(pool, deadline_s, is_writing=True, route=route) as session:
-            await self._begin(session, BEGINNINGS[plans], deadline_s, route)
+            await self._begin(session, BEGINNINGS[plans], deadline_s, route, lock_s=lock_s)
             yield session
             await session.commit()
 
@@ -500,12 +554,14 @@ class Database:
         idempotent: bool = False,
         plans: Plans = "auto",
         route: str | None = None,
+        lock_s: float | None = None,
     ) -> ResultT:
         """What the work returns, done in one transaction; done again when others came in between.
 
         `plans="generic"` is for short writes: each statement is planned once a connection instead of whenever the planner
         finds that these very values are a little cheaper, which for one row takes longer than the statement itself.
-        A commit whose answer was lost is done again only if the work says that twice is as good as once.
+        A commit whose answer was lost is done again only if the work says that twice is as good as once. `lock_s` is for work that would
+        rather end (LockTimeout) than wait for a lock as long as the sessions' limits let it.
         *Errors*: those of `transaction`; RetriesExhausted after six attempts. Pauses grow, with full jitter.
         """
         loop = asyncio.get_running_loop()
@@ -517,7 +573,9 @@ class Database:
             if left_s <= 0:
                 raise DeadlineExceeded
             try:
-                async with self._writing(self._pool, left_s, plans=plans, route=route) as session:
+                async with self._writing(
+                    self._pool, left_s, plans=plans, route=route, lock_s=lock_s
+                ) as session:
                     result = await work(session)
                 return result
             except Serialization as error:
@@ -573,10 +631,12 @@ class Database:
         finally:
             deadline.disarm()
             deadline.forgive()
-            # The common end has no point at which a cancellation could come in; every other end gets a task of its own.
-            if _is_clean(connection) and not deadline.has_struck and not _may_be_cancelled(pool):
+            # The common end waits for nothing, so that no cancellation could come in; every other end gets a task of its own.
+            if _is_clean(connection) and not deadline.has_struck and not _is_being_cancelled():
                 self._held -= 1
-                await pool.putconn(connection)
+                rest = begun(pool.putconn(connection))
+                if rest is not None:
+                    await asyncio.shield(self._apart_from_here(_finish(rest)))
             else:
                 await self._release_apart(pool, connection, session, deadline)
 
@@ -617,8 +677,14 @@ class Database:
     async def _take(self, pool: psycopg_pool.AsyncConnectionPool[Connection], wait_s: float) -> Connection:
         task = cast("asyncio.Task[object]", asyncio.current_task())
         cancellations = task.cancelling()
+        takers = self._takers.setdefault(pool, set())
+        takers.add(task)
         try:
             connection = await pool.getconn(wait_s)
+        except asyncio.CancelledError:
+            if not self._was_told_away(task, cancellations):
+                raise
+            raise DatabaseUnavailable from None
         except psycopg_pool.TooManyRequests as error:
             raise PoolFull from error
         except psycopg_pool.PoolTimeout as error:
@@ -627,11 +693,21 @@ class Database:
             raise PoolTimeout from error
         except psycopg_pool.PoolClosed as error:
             raise DatabaseUnavailable from error
+        finally:
+            takers.discard(task)
+        self._was_told_away(task, cancellations)  # a connection came all the same
         if task.cancelling() > cancellations:
             # Python 3.11's wait_for forgets a cancellation that comes together with what it waited for.
             self._apart_from_here(pool.putconn(connection))
             raise asyncio.CancelledError
         return connection
+
+    def _was_told_away(self, task: asyncio.Task[object], cancellations: int) -> bool:
+        """Whether nobody but ourselves cancelled this task; our own cancellation is taken back."""
+        if task not in self._told_away:
+            return False
+        self._told_away.discard(task)
+        return task.uncancel() <= cancellations
 
     def _is_unreachable(self, pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
         """Whether connections are being looked for and none was got: the server is away, not busy."""
@@ -679,10 +755,13 @@ def _is_clean(connection: Connection) -> bool:
     return not connection.closed and connection.info.transaction_status.name == "IDLE"
 
 
-def _may_be_cancelled(pool: psycopg_pool.AsyncConnectionPool[Connection]) -> bool:
+def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
-    is_contended = pool._lock.locked() or bool(pool._waiting)  # pyright: ignore[reportPrivateUsage]
-    return is_contended or (task is not None and task.cancelling() > 0)
+    return task is not None and task.cancelling() > 0
+
+
+async def _finish(rest: Rest) -> None:
+    await rest
 
 
 def _is_alive(connection: Connection) -> bool:

@@ -4,6 +4,10 @@ A file is a list of queries. Each starts with `-- name: list_students`, then com
 then the text with `%(name)s` parameters (a per cent sign itself is written `%%`). A line that starts with
 `--? by_school:` is an optional part: `query.plus("by_school")` is the same query with that line switched on.
 
+What several queries of a file share is named once: a block that starts with `-- fragment: live_only`, a sentence and lines of SQL. A line `--> live_only` in a
+query (or in a later fragment) stands for them. `python -m flatwater.queries FILE NAME PART ...` prints a query as psql takes it: fragments in place, those
+parts switched on, and each parameter as psql's own variable of its name (`\\set name value`).
+
 What isn't asked for is better said by a null: `and (school_id = %(school_id)s or %(school_id)s is null)`, which can be pasted into psql as it stands.
 Where such a filter would be served by an index the query says `--! plan each time`: it is planned for the values it is asked with, so that what is null
 is out of the plan. A plan made for all values would read the table. (The comparison stands first: it tells the server of which type the null is.)
@@ -12,16 +16,19 @@ is out of the plan. A plan made for all values would read the table. (The compar
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Final, LiteralString, cast
+from pathlib import Path
+from typing import Final, LiteralString, NamedTuple, cast
 
 import msgspec
 
 MAX_REMEMBERED_VARIANTS: Final = 256
 """Variants kept for each query. More than this many combinations are built anew each time, so memory stays bounded."""
 
-_NAME = re.compile(r"^\s*--\s*name:\s*(.*?)\s*$")
+_NAME = re.compile(r"^\s*--\s*(name|fragment):\s*(.*?)\s*$")
+_SHARED = re.compile(r"^(\s*)-->\s*(.*?)\s*$")
 _PART = re.compile(r"^\s*--\?\s*([a-z_][a-z0-9_]*)\s*:\s?(.*)$")
 _PLAN = re.compile(r"^\s*--!\s*(.*?)\s*$")
 _EACH_TIME: Final = "plan each time"
@@ -47,6 +54,14 @@ class QueryFileBroken(ValueError):
 class _Line(msgspec.Struct, frozen=True):
     text: str
     part: str | None = None
+
+
+class _Block(NamedTuple):
+    """A query or a fragment as it stands in its file."""
+
+    is_fragment: bool
+    name: str
+    lines: list[str]
 
 
 class _Source(msgspec.Struct, frozen=True, eq=False):
@@ -87,6 +102,11 @@ class Query(msgspec.Struct, frozen=True, eq=False):
         if len(self.source.variants) < MAX_REMEMBERED_VARIANTS:
             self.source.variants[chosen] = variant
         return variant
+
+    def for_psql(self) -> str:
+        """The statement as psql takes it, with a variable of psql for each parameter: what is not given there (`\\set`) psql complains of."""
+        text = "\n".join(_lines_of(self.source, self.chosen)).strip().removesuffix(";")
+        return _PARAMETER.sub(r":'\1'", text).replace("%%", "%") + ";"
 
     @property
     def where(self) -> str:
@@ -140,35 +160,78 @@ def load_queries(package: str, resource: str = "queries.sql") -> Queries:
 def read_queries(text: str, *, origin: str) -> Queries:
     """The queries in a file's text, which must come from a file of this code base. *Errors*: QueryFileBroken."""
     queries: dict[str, Query] = {}
-    for name, lines in _blocks(text, origin):
-        where = f"{origin}: {name}"
+    fragments: dict[str, list[str]] = {}
+    used: set[str] = set()
+    for block in _blocks(text, origin):
+        name, where = block.name, f"{origin}: {block.name}"
         if not _IDENTIFIER.match(name):
             raise QueryFileBroken(
                 f"{origin}: a query's name is lower case letters, digits and _, not {name!r}"
             )
-        if name in queries:
+        if name in queries or name in fragments:
             raise QueryFileBroken(f"{where} is there twice")
-        queries[name] = _query(name, lines, where)
+        lines = list(_with_fragments(block.lines, fragments, used, where))
+        if block.is_fragment:
+            fragments[name] = _fragment(lines, where)
+        else:
+            queries[name] = _query(name, lines, where)
     if not queries:
         raise QueryFileBroken(f"{origin} holds no query")
+    if unused := fragments.keys() - used:
+        raise QueryFileBroken(f"{origin}: nothing uses the fragment {', '.join(sorted(unused))}")
     return Queries(origin, queries)
 
 
-def _blocks(text: str, origin: str) -> Iterator[tuple[str, list[str]]]:
-    name: str | None = None
-    lines: list[str] = []
+def _blocks(text: str, origin: str) -> Iterator[_Block]:
+    block: _Block | None = None
     for number, line in enumerate(text.splitlines(), 1):
         heading = _NAME.match(line)
         if heading is not None:
-            if name is not None:
-                yield name, lines
-            name, lines = heading[1], []
-        elif name is not None:
-            lines.append(line.rstrip())
+            if block is not None:
+                yield block
+            block = _Block(heading[1] == "fragment", heading[2], [])
+        elif block is not None:
+            block.lines.append(line.rstrip())
         elif line.strip() and not line.lstrip().startswith("--"):
             raise QueryFileBroken(f"{origin}, line {number}: SQL before the first '-- name:' line")
-    if name is not None:
-        yield name, lines
+    if block is not None:
+        yield block
+
+
+def _with_fragments(
+    lines: list[str], fragments: Mapping[str, list[str]], used: set[str], where: str
+) -> Iterator[str]:
+    """The lines with those of fragments in the place of their names, as deep as the name stands."""
+    for line in lines:
+        shared = _SHARED.match(line)
+        if shared is None:
+            yield line
+            continue
+        indent, name = shared[1], shared[2]
+        if name not in fragments:
+            raise QueryFileBroken(f"{where} uses a fragment {name!r} that is not there before it")
+        used.add(name)
+        yield from (f"{indent}{each}" for each in fragments[name])
+
+
+def _fragment(lines: list[str], where: str) -> list[str]:
+    """A fragment's lines without the sentence that says what it is."""
+    if any(_PLAN.match(line) for line in lines):
+        raise QueryFileBroken(f"{where}: how it is planned is a query's to say, not a fragment's")
+    body = _without_sentence(lines, where)[1]
+    if not body:
+        raise QueryFileBroken(f"{where} has no SQL")
+    return body
+
+
+def _without_sentence(lines: list[str], where: str) -> tuple[str, list[str]]:
+    """The sentence above some lines, and the lines that are not empty. *Errors*: QueryFileBroken without a sentence."""
+    lines, sentence = list(lines), list[str]()
+    while lines and lines[0].startswith("--") and not _PART.match(lines[0]):
+        sentence.append(lines.pop(0).removeprefix("--").strip())
+    if not any(sentence):
+        raise QueryFileBroken(f"{where} lacks the sentence that says what it answers")
+    return " ".join(sentence).strip(), [line for line in lines if line.strip()]
 
 
 def _query(name: str, lines: list[str], where: str) -> Query:
@@ -177,12 +240,8 @@ def _query(name: str, lines: list[str], where: str) -> Query:
     if unknown:
         raise QueryFileBroken(f"{where}: '--! {unknown[0]}' says nothing; there is '--! {_EACH_TIME}'")
     lines = [line for line, each in zip(lines, said, strict=True) if each is None]
-    sentence: list[str] = []
-    while lines and lines[0].startswith("--") and not _PART.match(lines[0]):
-        sentence.append(lines.pop(0).removeprefix("--").strip())
-    if not any(sentence):
-        raise QueryFileBroken(f"{where} lacks the sentence that says what it answers")
-    body = tuple(_line(line) for line in lines if line.strip())
+    sentence, lines = _without_sentence(lines, where)
+    body = tuple(_line(line) for line in lines)
     if not any(line.part is None and not line.text.lstrip().startswith("--") for line in body):
         raise QueryFileBroken(f"{where} has no SQL")
     parts = frozenset(line.part for line in body if line.part)
@@ -191,7 +250,7 @@ def _query(name: str, lines: list[str], where: str) -> Query:
     _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
     if any(_PER_CENT.findall("\n".join(line.text for line in body))):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
-    plain = _variant(name, " ".join(sentence).strip(), source, frozenset())
+    plain = _variant(name, sentence, source, frozenset())
     source.variants[frozenset()] = plain
     return plain
 
@@ -221,8 +280,7 @@ def _terse(lines: list[str]) -> list[str]:
 
 
 def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) -> Query:
-    lines = [line.text for line in source.lines if line.part is None or line.part in chosen]
-    text = "\n".join(_terse(lines)).strip()
+    text = "\n".join(_terse(_lines_of(source, chosen))).strip()
     # The one place where text becomes literal: it came from a file of this code base and nothing was put into it.
     vouched = cast("LiteralString", text.removesuffix(";"))
     return Query(
@@ -235,3 +293,18 @@ def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) 
         prepare=source.prepare,
         shapes=set(),
     )
+
+
+def _lines_of(source: _Source, chosen: frozenset[str]) -> list[str]:
+    return [line.text for line in source.lines if line.part is None or line.part in chosen]
+
+
+def main(words: list[str]) -> None:
+    """Prints one query of a file for psql."""
+    file, name, *parts = words
+    query = read_queries(Path(file).read_text("utf-8"), origin=file)[name].plus(*parts)
+    print(f"-- {query.sentence}\n{query.for_psql()}")  # noqa: T201  this is its answer
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

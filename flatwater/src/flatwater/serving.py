@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, Literal, cast
 
 import msgspec
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flatwater.answers import problem_for
+from flatwater.asgi_types import ASGIApp, Receive, Scope, Send
 from flatwater.errors import Refused
 from flatwater.forwarded import TrustedProxies
 from flatwater.recycling import Recycler, listening_socket, reexecute

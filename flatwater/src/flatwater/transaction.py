@@ -11,13 +11,14 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
 from typing import Any, Literal, LiteralString, TypeVar, cast
 
 import msgspec
 from psycopg import AsyncConnection, AsyncCopy, AsyncCursor, AsyncServerCursor, errors, pq
+from psycopg.abc import Buffer
 from psycopg.rows import args_row
 
 from flatwater.announcing import MAX_DROPS, Announcer, Drop
@@ -47,6 +48,7 @@ CANCEL_S = 0.5
 SETTLE_S = 0.25
 ROWS_PER_BATCH = 1_000
 MOST_ONCE = 32
+BLOCK_BYTES = 64 * 1024
 
 ACTIVE = pq.TransactionStatus.ACTIVE
 IDLE = pq.TransactionStatus.IDLE
@@ -102,6 +104,13 @@ class Serialization(Exception):
     """Others changed the same rows at the same time; the same work may succeed when it is done again."""
 
 
+class CopiedBlock(msgspec.Struct, frozen=True):
+    """Whole rows of a COPY, as the server wrote them."""
+
+    rows: int
+    content: bytes
+
+
 class ShapeMismatch(TypeError):
     """A query's columns are not the fields of the type that its rows should become."""
 
@@ -155,14 +164,14 @@ class Session:
         if self.charge_rows is not None:
             self.charge_rows(cursor.rowcount)
         rows = await cursor.fetchall()
-        cursor._close()  # pyright: ignore[reportPrivateUsage]  close() would only await nothing
+        await cursor.close()
         return rows
 
     async def fetch_one(self, query: Query, parameters: Parameters, *, into: type[RowT]) -> RowT | None:
         """The first row, or None."""
         cursor = await self._run(query, parameters, into)
         row = await cursor.fetchone()
-        cursor._close()  # pyright: ignore[reportPrivateUsage]
+        await cursor.close()
         return row
 
     async def fetch_value(self, query: Query, parameters: Parameters) -> Any:
@@ -204,6 +213,25 @@ class Session:
             async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
                 async for piece in copy:
                     yield bytes(piece)
+
+    def copy_blocks(self, query: Query, parameters: Parameters | None = None) -> AsyncIterator[CopiedBlock]:
+        """The text of a COPY ... TO STDOUT in blocks of whole rows, some 64 kB each, with how many rows each holds.
+
+        *Cost*: a tenth of what `copy_out` takes for each row: the event loop is asked once a block. One block in memory.
+        """
+        return self._kept(self._copy_blocks(query, parameters))
+
+    async def _copy_blocks(
+        self, query: Query, parameters: Parameters | None
+    ) -> AsyncGenerator[CopiedBlock, None]:
+        with translated(self._deadline):
+            async with self._connection.cursor() as cursor, cursor.copy(query.text, parameters) as copy:
+                while True:
+                    rows, is_over = await self._connection.wait(_next_block(copy))
+                    if rows:
+                        yield CopiedBlock(len(rows), b"".join(rows))
+                    if is_over:
+                        return
 
     def stream(
         self, query: Query, parameters: Parameters, *, into: type[RowT], rows_per_batch: int = ROWS_PER_BATCH
@@ -316,6 +344,23 @@ def _check_shape(query: Query, columns: list[str], into: type[Any]) -> None:
             f"{query.name} gives {', '.join(columns)}; {into.__name__} takes {', '.join(fields)}"
         )
     query.shapes.add(into)
+
+
+def _next_block(copy: AsyncCopy) -> Generator[Any, Any, tuple[list[Buffer], bool]]:
+    """The next rows of a COPY, enough for a block or all that are left, and whether it is over.
+
+    The driver's own reader goes through the event loop for each row, which takes many times as long as the row itself. *Source*: psycopg
+    `_copy_base.BaseCopy._read_gen`, which one wait may ask more than once.
+    """
+    rows: list[Buffer] = []
+    size_bytes = 0
+    while size_bytes < BLOCK_BYTES:
+        row = yield from copy._read_gen()  # pyright: ignore[reportPrivateUsage]
+        if not row:
+            return rows, True
+        rows.append(row)
+        size_bytes += len(row)
+    return rows, False
 
 
 class translated:  # noqa: N801  reads as a word where it is used

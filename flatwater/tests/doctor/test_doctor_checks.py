@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import psycopg
@@ -23,6 +23,7 @@ from flatwater.doctor.checks.timeouts_unset import TimeoutsUnset
 from flatwater.doctor.checks.trend import Trend
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Finding, Snapshot
+from flatwater.doctor.pool_numbers import PoolNumbers
 
 See = Callable[..., list[Finding]]
 
@@ -32,27 +33,17 @@ def by_key(findings: list[Finding]) -> dict[str, Finding]:
     return {each.key: each for each in findings}
 
 
-def test_a_leaked_pool_of_twelve_is_a_warning_with_cures_for_what_is_above_its_target(
-    others, see: See
+def test_what_belongs_to_another_application_has_no_safe_cure(
+    others, see: See, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(12):
-        others.open().execute("select 1")
-    finding = by_key(see(Connections()))["connections/shop"]
-    assert finding.severity == "warning"
-    assert "12 connections" in finding.saw
-    assert len(finding.cures) == 7
-    assert all(each.is_safe for each in finding.cures)
-
-
-def test_what_belongs_to_another_application_has_no_safe_cure(others, see: See) -> None:
-    for _ in range(9):
-        others.open("shop").execute("select 1")
+    monkeypatch.setattr("flatwater.doctor.sessions.FORGOTTEN_S", 0.0)
+    others.forget("shop")
     others.forget("shopping")
-    found = see(Connections(idle_s=0.0, idle_in_transaction_s=0.0))
+    found = see(Connections(idle_in_transaction_s=0.0))
     foreign = by_key(found)["connections/idle in transaction/shopping"]
     assert not any(cure.is_safe for cure in foreign.cures)
-    assert all(cure.is_safe for cure in by_key(found)["connections/shop"].cures)
-    without_name = see(Connections(idle_s=0.0, idle_in_transaction_s=0.0), None)
+    assert by_key(found)["connections/idle in transaction/shop"].cures[0].is_safe
+    without_name = see(Connections(idle_in_transaction_s=0.0), None)
     assert not any(cure.is_safe for each in without_name for cure in each.cures)
 
 
@@ -120,7 +111,8 @@ def test_who_waits_for_whom_is_a_tree_below_the_one_who_holds_everybody_up(other
     assert "shop/count" in finding.saw
     assert finding.saw.index("migration") < finding.saw.index("shop/count")
     assert "idle in transaction" in finding.saw
-    assert finding.cures[0].is_safe
+    assert not finding.cures[0].is_safe, "they waited for less than five seconds"
+    assert see(Blocking(critical_s=0.0))[0].cures[0].is_safe
 
     queue = see(LockQueues(critical_s=0.0))[0]
     assert queue.key == "lock_queues/counter"
@@ -135,12 +127,58 @@ def test_who_waits_for_whom_is_a_tree_below_the_one_who_holds_everybody_up(other
     assert "count 1" in joined[0].saw
 
 
-def test_many_idle_connections_are_told_from_a_pile_up_as_a_leak(others, see: See) -> None:
+def test_many_idle_connections_are_told_from_a_pile_up_as_a_leak(others, server: RunningServer) -> None:
     for _ in range(12):
         others.open().execute("select count(*) from note where author = 'somebody'")
-    finding = see(Diagnosis())[0]
-    assert finding.key == "diagnosis/leak/shop"
-    assert "12 of them last ran: select count(*) from note where author = ?" in finding.saw
+    with Look(server.conninfo, application="shop", pool=5) as look:
+        (finding,) = Diagnosis(idle_s=0.0).look(look)
+        assert finding.key == "diagnosis/leak/shop"
+        assert "12 of them last ran: select count(*) from note where author = ?" in finding.saw
+        assert next(iter(Diagnosis().look(look))).severity == "ok", "nobody used them for a moment only"
+
+
+def test_what_was_seen_over_time_tells_a_pool_that_grows_beyond_it_and_ends_nothing(
+    others, server: RunningServer
+) -> None:
+    for _ in range(12):
+        others.open().execute("select 1")
+    now = datetime.now(UTC)
+    history = tuple(
+        Snapshot(now - timedelta(minutes=20 - each), {"trend/connections of shop": 4}) for each in range(15)
+    )
+    with Look(server.conninfo, application="shop", history=history) as look:
+        finding = by_key(list(Connections(idle_s=0.0).look(look)))["connections/shop"]
+        assert finding.severity == "warning"
+        assert "may hold 9 (4 at most in 15 earlier looks)" in finding.saw
+        assert not any(each.is_safe for each in finding.cures)
+    with Look(server.conninfo, application="shop", history=history[:3]) as look:
+        assert by_key(list(Connections().look(look)))["connections/shop"].severity == "ok"
+
+
+def test_the_pools_size_is_read_from_the_health_page(others, server: RunningServer) -> None:
+    for _ in range(5):
+        others.open().execute("select 1")
+
+    def tells(limit: float) -> Look:
+        return Look(
+            server.conninfo,
+            application="shop",
+            pool_numbers=lambda: PoolNumbers({"limit": limit, "processes": 2}),
+        )
+
+    with tells(3) as look:
+        assert by_key(list(Connections().look(look)))["connections/shop"].severity == "ok"
+    with tells(2) as look:
+        assert by_key(list(Connections().look(look)))["connections/shop"].severity == "warning"
+
+
+def test_what_rests_with_a_quarter_of_the_servers_room_is_a_warning(others, see: See) -> None:
+    for _ in range(4):
+        others.open("rests").execute("select 1")
+    assert by_key(see(Connections(idle_s=0.0)))["connections/idle/rests"].severity == "notice"
+    for _ in range(8):
+        others.open("rests").execute("select 1")
+    assert by_key(see(Connections(idle_s=0.0)))["connections/idle/rests"].severity == "warning"
 
 
 def test_an_application_that_nobody_saw_is_not_examined_and_never_well(others, see: See) -> None:

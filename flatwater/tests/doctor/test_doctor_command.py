@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from running_server import RunningServer
 from flatwater.clock import StandingClock
 from flatwater.commands import main
 from flatwater.doctor.acknowledged import Acknowledged, quiet
+from flatwater.doctor.checks.blocking import Blocking
+from flatwater.doctor.checks.connections import Connections
 from flatwater.doctor.fix import apply
 from flatwater.doctor.look import MAX_REMEMBERED, CouldNotLook, Look
 from flatwater.doctor.model import Finding, NotExamined, Snapshot
@@ -46,6 +49,20 @@ def run(server: RunningServer, place: Path, *more: str, answers: str = "") -> Re
     return result
 
 
+@pytest.fixture
+def unused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection counts as unused when nobody asked it for a fifth of a second."""
+    monkeypatch.setattr(
+        "flatwater.commands.doctor.Doctor",
+        lambda: Doctor([Connections(idle_s=0.2), Blocking(critical_s=0.2)]),
+    )
+    monkeypatch.setattr(
+        "flatwater.commands.consultation.apply",
+        partial(apply, checks=[Connections(idle_s=0.2), Blocking(critical_s=0.2)]),
+    )
+
+
+@pytest.mark.usefixtures("unused_at_once")
 def test_a_leaked_pool_is_explained_and_cured_by_fix_and_can_be_cured_again(
     others, server: RunningServer, place: Path
 ) -> None:
@@ -53,23 +70,25 @@ def test_a_leaked_pool_is_explained_and_cured_by_fix_and_can_be_cured_again(
         others.open("shop").execute("select 1")
     for _ in range(2):
         others.open("shopping").execute("select 1")
-    seen = run(server, place, "--application", "shop")
-    # The run's own server has fsync off, trusts everybody and is used as superuser; that is told too.
+    time.sleep(0.2)
+    pool = ["--application", "shop", "--pool", "5"]
+    seen = run(server, place, *pool)
     assert seen.exit_code == 2
     assert "12 connections" in seen.output
     assert "pg_terminate_backend" in seen.output
     assert others.count("shop") == 12, "nothing is changed without --fix"
 
-    cured = run(server, place, "--application", "shop", "--fix", "--yes")
+    cured = run(server, place, *pool, "--fix", "--yes")
     assert "cured: " in cured.output
     others.wait_until("(select count(*) from pg_stat_activity where application_name = 'shop') <= 5")
     assert others.count("shop") == 5
     assert others.count("shopping") == 2
-    again = run(server, place, "--application", "shop", "--fix", "--yes")
+    again = run(server, place, *pool, "--fix", "--yes")
     assert "Nothing to cure" in again.output
     assert others.count("shop") == 5
 
 
+@pytest.mark.usefixtures("unused_at_once")
 def test_a_forgotten_transaction_that_holds_others_up_is_ended_and_they_go_on(
     others, server: RunningServer, place: Path
 ) -> None:
@@ -78,27 +97,36 @@ def test_a_forgotten_transaction_that_holds_others_up_is_ended_and_they_go_on(
     others.wait_until(
         f"exists (select 1 from pg_locks where pid = {waiter.info.backend_pid} and not granted)"
     )
-    time.sleep(1.1)
+    time.sleep(0.3)
     result = run(server, place, "--application", "shop", "--fix", "--yes")
     assert result.exit_code in {1, 2}
     others.wait_until(f"not exists (select 1 from pg_stat_activity where pid = {holder.info.backend_pid})")
     others.wait_until("exists (select 1 from counter where name = 'a' and value = 2)")
 
 
+@pytest.mark.usefixtures("unused_at_once")
 def test_each_cure_is_asked_about_and_a_no_leaves_it(others, server: RunningServer, place: Path) -> None:
     for _ in range(10):
         others.open("shop").execute("select 1")
-    result = run(server, place, "--application", "shop", "--fix", answers="y\n" + "n\n" * 20)
+    time.sleep(0.2)
+    result = run(server, place, "--application", "shop", "--pool", "5", "--fix", answers="y\n" + "n\n" * 20)
     assert "left as it is" in result.output
     others.wait_until("(select count(*) from pg_stat_activity where application_name = 'shop') = 9")
+
+
+def test_a_pools_size_wants_the_name_of_its_application(server: RunningServer, place: Path) -> None:
+    result = run(server, place, "--pool", "5")
+    assert result.exit_code == 2
+    assert "--application" in result.output
 
 
 def test_a_session_that_woke_up_since_it_was_seen_is_left_alone(others, server: RunningServer) -> None:
     sessions = [others.open("shop") for _ in range(9)]
     for each in sessions:
         each.execute("select 1")
-    with Look(server.conninfo, application="shop") as look:
-        report = Doctor().examine(look)
+    check = Connections(idle_s=0.0)
+    with Look(server.conninfo, application="shop", pool=3) as look:
+        report = Doctor([check]).examine(look)
         for each in sessions:
             each.execute("begin")
         deeds = list(apply(look, report, lambda finding, cure: True))
@@ -123,20 +151,29 @@ def test_an_accepted_finding_is_quiet_until_it_gets_worse(others, server: Runnin
         others.open("shop").execute("select 1")
     seen: list[str] = []
     for _ in range(3):  # on a busy machine another finding may come while the first are accepted
-        report = json.loads(run(server, place, "--application", "shop", "--json").stdout)
+        report = json.loads(run(server, place, "--application", "shop", "--pool", "5", "--json").stdout)
         loud = [each["key"] for each in report["findings"] if each["severity"] in {"warning", "critical"}]
         seen += loud
         for key in loud:
             run(
-                server, place, "--application", "shop", "--acknowledge", key, "--reason", "a night of imports"
+                server,
+                place,
+                "--application",
+                "shop",
+                "--pool",
+                "5",
+                "--acknowledge",
+                key,
+                "--reason",
+                "a night of imports",
             )
     assert seen.count("connections/shop") == 1
-    accepted = run(server, place, "--application", "shop")
+    accepted = run(server, place, "--application", "shop", "--pool", "5")
     assert accepted.exit_code == 0
     assert "connections/shop\n" not in accepted.output
     for _ in range(8):
         others.open("shop").execute("select 1")
-    assert run(server, place, "--application", "shop").exit_code == 2
+    assert run(server, place, "--application", "shop", "--pool", "5").exit_code == 2
 
 
 def test_accepting_wants_a_reason_and_a_finding_that_is_there(server: RunningServer, place: Path) -> None:
@@ -156,7 +193,7 @@ def test_what_was_accepted_is_loud_again_after_ninety_days() -> None:
 def test_a_server_that_is_not_there_is_exit_code_3(place: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["doctor", f"host={tmp_path} user=x", "--snapshot", str(place)])
     assert result.exit_code == 3
-    assert "No connection" in result.output
+    assert "Nobody answers at this address" in result.output
 
 
 def test_a_full_server_is_told_with_the_way_in(others, server: RunningServer) -> None:
@@ -164,7 +201,9 @@ def test_a_full_server_is_told_with_the_way_in(others, server: RunningServer) ->
     try:
         for _ in range(36):
             others.open("crowd")
-        with pytest.raises(CouldNotLook, match=r"Every connection is taken.*pg_use_reserved_connections"):
+        with pytest.raises(
+            CouldNotLook, match=r"Every connection of the server is taken.*pg_use_reserved_connections"
+        ):
             Look(f"{server.conninfo} user=clerk2").__enter__()
         with Look(server.conninfo) as look:
             assert look.is_superuser

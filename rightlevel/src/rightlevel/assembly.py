@@ -24,6 +24,7 @@ from rightlevel.database.server import AttachedServer, Say, Server, open_server
 from rightlevel.operations.clean_up import CleanUp
 from rightlevel.operations.device_key import DeviceNames, open_device_names
 from rightlevel.operations.doctor_desk import DoctorDesk
+from rightlevel.operations.exporting import Exports, open_exports
 from rightlevel.operations.form_owners import FormOwners, open_form_owners
 from rightlevel.operations.import_runner import ImportRunner
 from rightlevel.operations.loops import LoopReport
@@ -74,6 +75,7 @@ class Platform(msgspec.Struct, frozen=True):
     album: Album
     photo_links: PhotoLinks
     form_owners: FormOwners
+    exports: Exports
     supervisor: Supervisor
     proxies: TrustedProxies
     languages: KeptLanguages
@@ -227,6 +229,7 @@ async def open_platform(
             album=album,
             photo_links=await open_photo_links(database),
             form_owners=await open_form_owners(database),
+            exports=await open_exports(database, clock),
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
             languages=languages,

@@ -383,6 +383,26 @@ async def test_a_roll_over_beside_an_open_round_says_so_and_is_refused_until_it_
     ]
 
 
+async def test_a_planned_round_holds_a_roll_over_where_it_has_results_and_nowhere_else(
+    session: Session, cast: Cast, clock: StandingClock, next_year: int
+) -> None:
+    await turn(session, cast, cast.round, "closed", clock)
+    await turn(session, cast, cast.round, "frozen", clock)
+    year = (await read_round(session, cast.admin, cast.round)).school_year_id
+    planned = await a_round(session, year, "midline", "2026-03-01", "2026-03-31")
+    assert await enter(
+        session, cast.coordinator, planned, cast.students_b[0], tested_on=TODAY.replace(month=3, day=1)
+    ) == ["saved"]
+    plan = RollOverPlan(str(uuid4()), TODAY)
+    seen = await preview_roll_over(session, cast.coordinator, cast.school_a, plan, clock)
+    assert seen.open_rounds == ()
+    with pytest.raises(RoundIsOpen):
+        await roll_over_school(
+            session, cast.coordinator, cast.school_b, RollOverPlan(str(uuid4()), TODAY), clock
+        )
+    await roll_over_school(session, cast.coordinator, cast.school_a, plan, clock)
+
+
 async def test_a_carried_round_goes_on_with_the_old_years_children_and_undoing_leaves_no_trace(
     session: Session, cast: Cast, clock: StandingClock, next_year: int
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from rightlevel.operations.import_runner import (
     begin_import,
     perform_import,
 )
+from rightlevel.operations.reconcile import reconcile
 from rightlevel.operations.spool import Spool
 from rightlevel.programme.errors import Forbidden
 from rightlevel.programme.exchange import (
@@ -35,7 +38,10 @@ from rightlevel.programme.exchange import (
     list_faults,
     list_runs,
     read_run,
+    store,
 )
+from rightlevel.programme.results import ResultWrite, enter_results
+from rightlevel.programme.students import read_student
 
 pytestmark = pytest.mark.anyio
 HEADER = "school_code,code,name,sex,grade\n"
@@ -51,6 +57,17 @@ lock table student in share row exclusive mode
 -- Adds a child.
 insert into student (school_id, school_year_id, code, name, name_key, sex, grade)
 values (%(school)s, %(year)s, %(code)s, 'x', 'x', 1, 3)
+-- name: waiting
+-- Whether anybody waits for this transaction.
+select exists (
+    select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))
+) as is_waited_for
+-- name: hold
+-- Holds a child's record.
+update student set changed_at = changed_at where id = %(id)s::uuid
+-- name: key
+-- A child's code.
+select code from student where id = %(id)s::uuid
 -- name: leave
 -- A run that nobody ended.
 insert into import_run (kind, filename, state, started_at, owner, seen_at)
@@ -349,6 +366,76 @@ async def test_somebody_adding_the_same_child_meanwhile_ends_the_import_with_wor
     ended = await running.run_of(run_id)
     assert (ended.state, "Import it again" in (ended.message or "")) == ("failed", True)
     assert await running.count("C1") == 1
+
+
+@asynccontextmanager
+async def held_up(
+    running: Running, text: str, hold: str, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """An import that has saved its first rows and waits for somebody else, while the block lasts; then it goes on and is done."""
+    monkeypatch.setattr(store, "ROWS_PER_STATEMENT", 2)
+    request = running.request(text)
+    run_id = await begin_import(running.database, running.clock, request)
+    with contextlib.suppress(GoOn):
+        async with running.database.transaction(deadline_s=30) as other:
+            await other.execute(QUERIES[hold], values)
+            importing = asyncio.create_task(
+                perform_import(running.database, running.clock, run_id, request, Progress())
+            )
+            async with asyncio.timeout(10):
+                while not await other.fetch_value(QUERIES["waiting"], {}):
+                    await asyncio.sleep(0.02)
+            yield
+            assert not importing.done()
+            raise GoOn
+    await importing
+    async with running.database.transaction(deadline_s=10) as session:
+        found = await reconcile(session)
+    assert (found.different, found.differences) == (0, [])
+
+
+class GoOn(Exception):
+    """Ends what holds the import up, without a trace."""
+
+
+async def test_who_adds_a_child_waits_for_no_import_at_the_same_school(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = running.cast
+    held = {"school": cast.school_b, "year": cast.school_year, "code": "W9"}
+    rows = "".join(f"A,W{n},x,m,3\n" for n in range(4)) + "B,W9,x,m,3\n"
+    async with (
+        held_up(running, rows, "add", held, monkeypatch),
+        running.database.transaction(deadline_s=1) as session,
+    ):
+        await session.execute(QUERIES["add"], held | {"school": cast.school_a, "code": "W5"})
+    assert [await running.count(f"W{n}") for n in (0, 3, 5, 9)] == [1, 1, 1, 1]
+
+
+async def test_who_enters_a_result_waits_for_no_import_that_corrects_others_of_the_class(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = running.cast
+    corrected, tapped, *_ = cast.students_a
+
+    async def tap(child: str, deadline_s: float) -> None:
+        write = ResultWrite(str(uuid.uuid4()), child, cast.round, "math", NOW.date(), level="division")
+        async with running.database.transaction(deadline_s=deadline_s) as session:
+            (answer,) = await enter_results(session, cast.coordinator, [write], running.clock)
+        assert answer.code == "saved"
+
+    await tap(corrected, 10)
+    async with running.database.read(deadline_s=5) as session:
+        first = await read_student(session, cast.coordinator, corrected)
+        second = await read_student(session, cast.coordinator, tapped)
+        third = await session.fetch_value(QUERIES["key"], {"id": cast.students_b[0]})
+    # Their sexes are each other's: the result that is there goes over into the cell of the one that is entered.
+    rows = (
+        f"A,{first.code},{first.name},{'m' if second.sex == 1 else 'f'},{second.grade}\n"
+        f"A,Z1,x,m,3\nB,{third},Changed,m,3\n"
+    )
+    async with held_up(running, rows, "hold", {"id": cast.students_b[0]}, monkeypatch):
+        await tap(tapped, 1)
 
 
 async def test_only_leaders_send_files(running: Running, runner: ImportRunner) -> None:

@@ -110,8 +110,9 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     grows_low: float | None = None
     grows_high: float | None = None
     bytes_per_request: float = 0.0
-    statements: int = 0
-    rows: int = 0
+    statements: int | None = 0
+    """None where they could not be counted: another driver than those that are counted is loaded."""
+    rows: int | None = 0
     with_connection_s: float = 0.0
     waited_for_connection_s: float = 0.0
     peak_bytes: int = 0
@@ -132,6 +133,21 @@ class Report(Struct, frozen=True):
     files: int = 0
     rules: int = 0
     endpoints: tuple[Endpoint, ...] = ()
+    at_least: float = 1.0
+    """The share that has to be examined for an exit code of 0."""
+
+    @property
+    def examined(self) -> float:
+        """The share of its routes that was examined, and driven to a verdict where it was driven; 0 where no route was found.
+
+        *Shape*: 1 only when nothing at all was left out, of files too.
+        """
+        if self.endpoints:
+            told = [each.verdict not in {"not_examined", "cannot_tell"} for each in self.endpoints]
+        else:
+            told = [each.state != "not_examined" for each in self.verdicts]
+        share = sum(told) / len(told) if told else 0.0
+        return min(share, 0.99) if self.unseen else share
 
     @property
     def worst(self) -> Priority | None:
@@ -140,12 +156,12 @@ class Report(Struct, frozen=True):
 
     @property
     def exit_code(self) -> int:
-        """2 for a P1, 1 for a P2, 3 where nothing could be examined, else 0: a P3 is advice and stops no build."""
+        """2 for a P1, 1 for a P2, 3 where less was examined than had to be, else 0: a P3 is advice and stops no build."""
         if self.worst == "P1":
             return 2
         if self.worst == "P2":
             return 1
-        return 3 if not self.files and self.unseen else 0
+        return 3 if self.examined < self.at_least or not self.verdicts else 0
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

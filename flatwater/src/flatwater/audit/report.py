@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 _COLOUR: Final[dict[Priority, str]] = {"P1": "bold red", "P2": "yellow", "P3": "cyan"}
 _VERDICT: Final = {"grows": "bold red", "cannot_tell": "magenta", "not_examined": "magenta", "flat": "green"}
+_SAID: Final = frozenset({"flat", "grows", "shrinks"})
 MAX_SHOWN: Final = 200
 """Findings shown at a terminal; the other forms tell all."""
 
 
 def as_json(report: Report) -> str:
     """The report for programs. *Shape*: the model's fields, and `worst` and `exit_code`."""
-    told = {**msgspec.structs.asdict(report), "worst": report.worst, "exit_code": report.exit_code}
+    told = {
+        **msgspec.structs.asdict(report),
+        "worst": report.worst,
+        "exit_code": report.exit_code,
+        "examined": round(report.examined, 4),
+    }
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode()
 
 
@@ -33,9 +39,14 @@ def summary(report: Report) -> str:
     told = ", ".join(f"{count} {priority}" for priority, count in counts.items())
     clean = sum(each.state == "clean" for each in report.verdicts)
     unseen = sum(each.state == "not_examined" for each in report.verdicts) + len(report.unseen)
+    driven = (
+        f", {sum(each.verdict in _SAID for each in report.endpoints)} of {len(report.endpoints)} driven to a verdict"
+        if report.endpoints
+        else ""
+    )
     return (
         f"{report.subject}: {told} in {report.files} files with {report.rules} rules; {clean} of {len(report.verdicts)}"
-        f" routes clean; {len(report.ignored)} ignored with a reason; {unseen} not examined."
+        f" routes clean{driven}; {len(report.ignored)} ignored with a reason; {unseen} not examined: {report.examined:.0%} was."
     )
 
 
@@ -103,8 +114,8 @@ def costs(endpoint: Endpoint) -> tuple[str, str, str, str]:
     if not endpoint.calls:
         return ("–", "–", "–", "–")
     return (
-        str(endpoint.statements),
-        f"{endpoint.rows:,}",
+        "–" if endpoint.statements is None else str(endpoint.statements),
+        "–" if endpoint.rows is None else f"{endpoint.rows:,}",
         f"{endpoint.with_connection_s * 1000:.1f}",
         f"{endpoint.peak_bytes / 1000:,.0f}",
     )

@@ -6,6 +6,7 @@ import ast
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Final, cast
@@ -64,6 +65,9 @@ def routes_of(app: object, modules: Mapping[str, Module]) -> tuple[Handlers, lis
 def _declared(app: Any, prefix: str, depth: int) -> Iterator[tuple[str, str, Any]]:
     if depth > MAX_DEPTH or app is None:
         return
+    if type(app).__module__.startswith("django."):
+        yield from _of_django(prefix)
+        return
     registry = getattr(app, "registry", app)
     if callable(getattr(registry, "verify", None)) and hasattr(registry, "endpoint"):
         for endpoint in registry:
@@ -78,6 +82,32 @@ def _declared(app: Any, prefix: str, depth: int) -> Iterator[tuple[str, str, Any
     else:
         # Middleware wraps an application and names it `app` by custom.
         yield from _declared(getattr(app, "app", None), prefix, depth + 1)
+
+
+def _of_django(prefix: str) -> Iterator[tuple[str, str, Any]]:
+    """Every address of the project's urls.py, with what it includes. Which methods a function answers it decides itself."""
+    resolver: Any = import_module("django.urls").get_resolver()
+    yield from _patterns(resolver.url_patterns, prefix or "/", 0)
+
+
+def _patterns(patterns: Iterable[Any], prefix: str, depth: int) -> Iterator[tuple[str, str, Any]]:
+    for each in patterns if depth < MAX_DEPTH else ():
+        path = prefix + str(each.pattern).removeprefix("^")
+        inner = getattr(each, "url_patterns", None)
+        if inner is not None:
+            yield from _patterns(inner, path, depth + 1)
+            continue
+        callback = each.callback
+        actions = getattr(
+            callback, "actions", None
+        )  # a view set of the REST framework: which of its methods does which
+        kind = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
+        path = path.removesuffix("$").removesuffix(r"\Z")
+        if actions:
+            for method, name in actions.items():
+                yield method.upper(), path, getattr(kind, name)
+        else:
+            yield "ANY", path, kind or callback
 
 
 def _starlette(route: Any, prefix: str, depth: int) -> Iterator[tuple[str, str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -51,10 +52,10 @@ WIDTH: Final = 100
 @click.option("--drive", is_flag=True, help="Drive every endpoint too.")
 @click.option(
     "--calls",
-    type=click.IntRange(min=20),
+    type=click.IntRange(min=40),
     default=200,
     show_default=True,
-    help="With --drive: calls an endpoint.",
+    help="With --drive: calls an endpoint; fewer than 40 show nothing.",
 )
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="With --drive: the seed of what is sent."
@@ -77,6 +78,21 @@ WIDTH: Final = 100
     metavar="DATABASE",
     help="With --drive: drive what changes data too, in the database of this name and no other; it is made for this and thrown away.",
 )
+@click.option(
+    "--within",
+    "within_s",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="With --drive: the time for all of it; what was driven by then is told. Ctrl-C does the same at once.",
+)
+@click.option(
+    "--at-least",
+    type=click.FloatRange(min=0, max=100),
+    default=100.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="What must have been examined for an exit code of 0.",
+)
 def audit(
     target: str | None,
     *,
@@ -92,11 +108,13 @@ def audit(
     headers: tuple[str, ...],
     openapi: Path | None,
     database: str | None,
+    within_s: float | None,
+    at_least: float,
 ) -> None:
     """Find in an application what will not stay flat.
 
     The source is parsed; no handler runs unless --drive is given (with a bearer token from FLATWATER_AUDIT_TOKEN).
-    Exits with 0 (nothing, or P3 only), 1 (a P2), 2 (a P1) or 3 (could not look).
+    Exits with 0 (nothing, or P3 only), 1 (a P2), 2 (a P1) or 3 (could not look, or not at all of it: see --at-least).
     """
     from flatwater.audit.rules import RULES
 
@@ -107,13 +125,16 @@ def audit(
         raise click.UsageError("Name MODULE:APP, or a folder with --source.")
     if drive and target is None:
         raise click.UsageError("--drive needs MODULE:APP, for source alone can't be driven.")
-    asked = _Asked(calls, seed, _headers(headers), _document(openapi), _disposable(database))
-    if not drive and (headers or openapi or database):
-        raise click.UsageError("--header, --openapi and --writes go with --drive.")
+    asked = _Asked(
+        calls, seed, _headers(headers), _document(openapi), _disposable(database), within_s=within_s
+    )
+    if not drive and (headers or openapi or database or within_s):
+        raise click.UsageError("--header, --openapi, --writes and --within go with --drive.")
     rules = _chosen(names, RULES)
     report = _look(target, source, rules, is_factory=is_factory)
     if drive and target is not None:
         report = _driven(report, target, asked, is_factory=is_factory)
+    report = msgspec.structs.replace(report, at_least=at_least / 100)
     _tell(report, form, output, rules)
     sys.exit(report.exit_code)
 
@@ -126,6 +147,7 @@ class _Asked(Struct, frozen=True):
     headers: dict[str, str]
     openapi: dict[str, Any] | None
     database: str
+    within_s: float | None = None
 
 
 def _headers(given: tuple[str, ...]) -> dict[str, str]:
@@ -181,24 +203,39 @@ def _driven(report: Report, target: str, asked: _Asked, *, is_factory: bool) -> 
     """The report with what driving found; where the application can't be driven, that ends the command."""
     import asyncio
 
-    from flatwater.audit.dynamic import CouldNotStart, NoDocument, NotDisposable, drive_application
+    from flatwater.audit.dynamic import (
+        CouldNotStart,
+        Driven,
+        NoDocument,
+        NotDisposable,
+        Stop,
+        drive_application,
+    )
     from flatwater.audit.merging import with_driven
     from flatwater.audit.static import load_app, root_of
 
     app = cast("AsgiApp", load_app(target, is_factory=is_factory))
-    try:
-        driven = asyncio.run(
-            drive_application(
-                app,
-                openapi=asked.openapi,
-                headers=asked.headers,
-                calls=asked.calls,
-                seed=asked.seed,
-                writes=bool(asked.database),
-                database=asked.database,
-                root=root_of(target.partition(":")[0]),
-            )
+
+    async def drive() -> Driven:
+        stop, loop = Stop(), asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, stop.ask)
+        return await drive_application(
+            app,
+            openapi=asked.openapi,
+            headers=asked.headers,
+            calls=asked.calls,
+            seed=asked.seed,
+            writes=bool(asked.database),
+            database=asked.database,
+            root=root_of(target.partition(":")[0]),
+            within_s=asked.within_s or float("inf"),
+            stop=stop,
+            tell=lambda number, count, route: click.echo(f"[{number + 1}/{count}] {route}", err=True),
         )
+
+    try:
+        driven = asyncio.run(drive())
     except (CouldNotStart, NoDocument, NotDisposable) as error:
         click.echo(str(error), err=True)
         sys.exit(COULD_NOT_LOOK)

@@ -20,6 +20,12 @@ from flatwater.doctor.snapshot import place_of, read_kept
 @click.command()
 @click.argument("dsn", type=DsnParameter())
 @click.option("--application", help="Whose sessions may be cured: the application_name up to its first '/'.")
+@click.option(
+    "--pool",
+    type=click.IntRange(min=1),
+    metavar="CONNECTIONS",
+    help="How many connections the application may hold in all: processes x pool size. Only what is beyond it, and unused, is ended.",
+)
 @click.option("--watch", type=click.FloatRange(min=1.0), metavar="SECONDS", help="Look again every so often.")
 @click.option("--looks", type=click.IntRange(min=1), help="With --watch: stop after so many looks.")
 @click.option(
@@ -30,6 +36,7 @@ def doctor(
     dsn: str,
     *,
     application: str | None,
+    pool: int | None,
     watch: float | None,
     looks: int | None,
     snapshot: Path | None,
@@ -42,13 +49,17 @@ def doctor(
     """
     if asked.fixes and application is None:
         raise click.UsageError("Name the application whose sessions may be cured: --application NAME.")
+    if pool is not None and application is None:
+        raise click.UsageError("Say whose pool that is: --application NAME.")
     pool_numbers = None if asked.healthz is None else partial(read_pool, asked.healthz)
     path, code, number = snapshot or place_of(dsn), 0, 0
     try:
         with telling_why_not(asked):
             kept = read_kept(path)
             ward = Doctor()
-            with Look(dsn, application=application, history=kept.looks, pool_numbers=pool_numbers) as look:
+            with Look(
+                dsn, application=application, pool=pool, history=kept.looks, pool_numbers=pool_numbers
+            ) as look:
                 while True:
                     number += 1
                     code, kept = consult(look, path, kept, ward.examine, asked)

@@ -21,8 +21,9 @@ from flatwater.doctor.catalog import queries
 from flatwater.doctor.machine import is_on_this_machine, machine_memory_bytes
 from flatwater.doctor.model import NotExamined, Snapshot
 from flatwater.doctor.pool_numbers import PoolNumbers
-from flatwater.dsn import NotADsn, read_dsn
+from flatwater.dsn import NotADsn, read_dsn, said_of
 from flatwater.queries import Query
+from flatwater.refusals import refusal_of
 from flatwater.supervisor import after
 
 MAX_ROWS: Final = 200
@@ -98,11 +99,14 @@ class Look:
         dsn: str,
         *,
         application: str | None = None,
+        pool: int | None = None,
         history: tuple[Snapshot, ...] = (),
         pool_numbers: Callable[[], PoolNumbers] | None = None,
         application_numbers: Callable[[], ApplicationNumbers | None] | None = None,
     ) -> None:
         self.application = application
+        self.pool = pool
+        """The most connections that the application's pools may hold together, where somebody said so."""
         self.pool_numbers = pool_numbers
         self._application_numbers = application_numbers
         self.history = history
@@ -136,7 +140,7 @@ class Look:
                 _careful(self._dsn), autocommit=True, row_factory=_by_name, prepare_threshold=None
             )
         except psycopg.Error as error:
-            raise CouldNotLook(_why_not_connected(error)) from error
+            raise CouldNotLook(_why_not_connected(error, self._dsn)) from None
         try:
             self._begin()
         except BaseException:
@@ -273,17 +277,20 @@ def _careful(dsn: str) -> str:
     )
 
 
-def _why_not_connected(error: psycopg.Error) -> str:
-    # A refusal while connecting carries no SQLSTATE in libpq; the server's words are all there is.
-    said = str(error)
-    full = ("too many clients", "remaining connection slots are reserved", "too many connections")
-    if any(words in said for words in full):
+def _why_not_connected(error: psycopg.Error, dsn: str) -> str:
+    refusal = refusal_of(error, dsn)
+    if refusal.is_pooler:
         return (
-            f"Every connection is taken: {_first_line(error)}. Look through a reserved one: as a superuser "
+            "The server does not hold the limits of the look: a pooler in between refuses start-up options; "
+            f"give the address of PostgreSQL itself ({said_of(error, dsn)})."
+        )
+    if refusal.sentence.startswith("Every connection"):
+        return (
+            f"{refusal.sentence} Look through a reserved one: as a superuser "
             "(superuser_reserved_connections), or from PostgreSQL 16 as a role with pg_use_reserved_connections "
             "(reserved_connections). Keep `flatwater doctor --watch` running and it has its connection before the trouble."
         )
-    return f"No connection: {_first_line(error)}."
+    return refusal.sentence
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -17,7 +17,7 @@ class Cure(Struct, frozen=True):
     """One way to put a finding right, to be pasted as it is.
 
     *Shape*: `sql` is the exact statement; where it must act on one session it names pid, start and application in its
-    own condition, so it does nothing when that session is gone. `command` is a shell command where SQL can't do it.
+    own condition, so it does nothing when that session is gone or has moved since. `command` is a shell command where SQL can't do it.
     `is_safe` allows `--fix` to run `sql`; only for what belongs to the application that was named.
     """
 
@@ -25,6 +25,8 @@ class Cure(Struct, frozen=True):
     command: str = ""
     undo: str = ""
     is_safe: bool = False
+    checks_itself: bool = False
+    """All that the finding rests on stands in the statement's own condition. Where it can't (a vacuum), the check looks again first."""
     explanation: str = ""
 
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import Final
 
+from msgspec import Struct
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -37,16 +38,37 @@ def literal(value: str | int | float) -> str:
     return sql.Literal(value).as_string().strip()
 
 
-def on_session(deed: str, *, pid: int, started: str, application_name: str, state: str) -> str:
-    """`pg_cancel_backend` or `pg_terminate_backend` on one session, if it is still that one and still in that state.
+class Seen(Struct, frozen=True):
+    """What a look saw of one session, as far as a cure for it rests on that. *Shape*: instants as the server writes them."""
 
-    A pid is given away again, and a session that waited may work by now; so what was seen stands in the condition.
+    pid: int
+    started: str
+    application_name: str
+    role: str
+    state: str
+    state_changed: str
+    """Since when it is in its state: it moves with every statement and every transaction, so that while it stands nothing was done."""
+
+
+def on_session(deed: str, seen: Seen, *conditions: str) -> str:
+    """`pg_cancel_backend` or `pg_terminate_backend` on one session, if it has done nothing since it was seen and all else is still so.
+
+    A pid is given away again, and a session that waited may work by now or wait in another transaction; so all that was seen stands
+    in the condition, and with it how old its state is. Further `conditions` speak of the session as `a`.
     """
+    changed = f"= {literal(seen.state_changed)}" if seen.state_changed else "is null"
+    more = "".join(f" and {each}" for each in conditions)
     return (
-        f"select {deed}(pid) from pg_stat_activity where pid = {pid} "  # noqa: S608  a text to show; values are quoted
-        f"and backend_start = {literal(started)} and application_name = {literal(application_name)} "
-        f"and state = {literal(state)};"
+        f"select {deed}(a.pid) from pg_stat_activity a where a.pid = {seen.pid} "  # noqa: S608  a text to show; values are quoted
+        f"and a.backend_start = {literal(seen.started)} and a.application_name = {literal(seen.application_name)} "
+        f"and a.usename = {literal(seen.role)} and a.state = {literal(seen.state)} and a.state_change {changed}{more};"
     )
+
+
+HOLDS_SOMEBODY_UP: Final = (
+    "exists (select 1 from pg_locks w where not w.granted and a.pid = any(pg_blocking_pids(w.pid)))"
+)
+"""A condition of `on_session`: somebody still waits for it."""
 
 
 def statement_shape(statement: str) -> str:

@@ -9,9 +9,15 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding
-from flatwater.doctor.quoting import identifier, on_session
+from flatwater.doctor.quoting import Seen, identifier, on_session
 
 NO_UNDO: Final = "none; the application opens a new connection when it needs one"
+FORGOTTEN_S: Final = 30.0
+OVERLONG_S: Final = 30.0
+"""*Source*: the guard: where flatwater's own pool ends such a session or statement. Told of much earlier; ended without thought only then."""
+ROLLED_BACK_WHOLE: Final = frozenset(
+    {"select", "with", "insert", "update", "delete", "merge", "values", "table"}
+)
 MAX_CURES: Final = 20
 """Cures in one finding; a look that comes after the first twenty offers the next ones."""
 
@@ -35,6 +41,19 @@ class Session(Struct, frozen=True):
     waits_for: str
     is_superuser: bool
     statement: str
+    state_changed: str
+
+    @property
+    def seen(self) -> Seen:
+        """What a cure rests on."""
+        return Seen(
+            self.pid,
+            self.started,
+            self.application_name,
+            self.role,
+            self.state,
+            state_changed=self.state_changed,
+        )
 
     @property
     def application(self) -> str:
@@ -82,30 +101,40 @@ def hidden(look: Look, check: str, sessions: list[Session]) -> list[Finding]:
     ]
 
 
-def terminate(look: Look, session: Session) -> Cure:
-    """Ends this session only if it is still the one that was seen and still in the state it was seen in."""
-    return _end("pg_terminate_backend", look, session)
+def terminate(look: Look, session: Session, *, is_safe: bool) -> Cure:
+    """Ends this session only if it is still the one that was seen and has not moved since.
+
+    `is_safe` where ending it harms nobody; it is done without thought only for the application's own.
+    """
+    return _end("pg_terminate_backend", look, session, is_safe=is_safe)
 
 
-def cancel(look: Look, session: Session) -> Cure:
-    """Cancels the statement of this session only if it is still the one that was seen."""
-    return _end("pg_cancel_backend", look, session)
+def cancel(look: Look, session: Session, *, is_safe: bool) -> Cure:
+    """Cancels the statement of this session only if it is still the very one that was seen."""
+    return _end("pg_cancel_backend", look, session, is_safe=is_safe)
 
 
-def _end(deed: str, look: Look, session: Session) -> Cure:
-    mine = look.belongs_to_application(session.application_name)
+def is_forgotten(session: Session) -> bool:
+    """Whether a session waits in its transaction for longer than a request lasts, so that ending it breaks no request of a healthy service."""
+    return session.state.startswith("idle in transaction") and session.in_state_s >= FORGOTTEN_S
+
+
+def is_cancelled_without_harm(session: Session) -> bool:
+    """Whether the statement runs for longer than any of a service's own should, and leaves nothing half done when it is cancelled:
+    an index that was being built concurrently would stay behind, invalid."""
+    first = (session.statement.split(None, 1) or [""])[0].lower().lstrip("(")
+    return session.state == "active" and session.statement_s >= OVERLONG_S and first in ROLLED_BACK_WHOLE
+
+
+def _end(deed: str, look: Look, session: Session, *, is_safe: bool) -> Cure:
+    mine = is_safe and look.belongs_to_application(session.application_name)
     verb = "Ends the session" if deed == "pg_terminate_backend" else "Cancels the statement"
     return Cure(
-        sql=on_session(
-            deed,
-            pid=session.pid,
-            started=session.started,
-            application_name=session.application_name,
-            state=session.state,
-        ),
+        sql=on_session(deed, session.seen),
         undo=NO_UNDO if deed == "pg_terminate_backend" else "none; the statement was rolled back",
         is_safe=mine,
-        explanation=f"{verb} of {who(session)} if it is still {session.state}.",
+        checks_itself=True,
+        explanation=f"{verb} of {who(session)} if it is still {session.state} and has done nothing since.",
     )
 
 

@@ -9,8 +9,12 @@ import time
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from flatwater.doctor.checks.definer_functions import DefinerFunctions
+from flatwater.doctor.checks.disabled_triggers import DisabledTriggers
+from flatwater.doctor.checks.md5_passwords import Md5Passwords
 from flatwater.doctor.checks.missing_tls import MissingTls
 from flatwater.doctor.checks.pooler import Pooler
 from flatwater.doctor.checks.public_write_rights import PublicWriteRights
@@ -227,3 +231,102 @@ def _until(ward: Ward, condition: str) -> None:
     while not ward.value(f"select {condition}"):
         assert time.monotonic() < until, condition
         time.sleep(0.02)
+
+
+def test_triggers_that_are_switched_off_are_found_and_switched_on(ward: Ward) -> None:
+    ward.run(
+        "create table author (id int primary key)",
+        "create table note (id int primary key, author_id int constraint note_has_author references author)",
+        "create function stamp() returns trigger language plpgsql as 'begin return new; end'",
+        "create trigger stamps before insert on author for each row execute function stamp()",
+    )
+    assert ward.loud(DisabledTriggers()) == set()
+    ward.run("alter table author disable trigger stamps", "alter table note disable trigger all")
+    found = ward.see(DisabledTriggers())
+    assert found["disabled_triggers/public.author"].severity == "warning"
+    assert "stamps" in found["disabled_triggers/public.author"].saw
+    assert found["disabled_triggers/public.note"].severity == "critical"
+    assert "note_has_author" in found["disabled_triggers/public.note"].saw
+    ward.run("insert into note values (1, 77)")
+    for each in found.values():
+        ward.cure(each.cures[0])
+    assert ward.loud(DisabledTriggers()) == set()
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        ward.run("insert into note values (2, 77)")
+
+
+def test_what_runs_as_its_owner_without_a_path_is_found_and_given_one(ward: Ward) -> None:
+    body = "language sql security definer as 'select 1'"
+    ward.run(
+        f'create function "of all"(n int, w text) returns int {body}',
+        f"create function of_some() returns int {body}",
+        "revoke execute on function of_some() from public",
+        "create function safe() returns int language sql security definer set search_path = pg_catalog as 'select 1'",
+        "create function plain() returns int language sql as 'select 1'",
+        "create procedure done() language sql security definer as 'select 1'",
+    )
+    found = ward.see(DefinerFunctions())
+    assert {key: each.severity for key, each in found.items()} == {
+        "definer_functions/public.of all(n integer, w text)": "critical",
+        "definer_functions/public.of_some()": "warning",
+        "definer_functions/public.done()": "critical",
+    }
+    for each in found.values():
+        ward.cure(*each.cures)
+    assert ward.loud(DefinerFunctions()) == set()
+    for each in found.values():
+        ward.run(each.cures[0].undo)
+    assert len(ward.loud(DefinerFunctions())) == 3
+    ward.run(
+        'drop function "of all"',
+        "drop function of_some",
+        "drop procedure done",
+        "drop function safe",
+        "drop function plain",
+    )
+
+
+def test_passwords_kept_as_md5_are_found_and_only_by_who_may_see(ward: Ward) -> None:
+    assert ward.loud(Md5Passwords()) == set()
+    ward.run(
+        "set password_encryption = 'md5'",
+        "create role clerk3 login password 'x'",
+        "reset password_encryption",
+    )
+    try:
+        finding = ward.see(Md5Passwords())["md5_passwords/all"]
+        assert finding.severity == "warning"
+        assert "clerk3" in finding.saw
+        ward.run("alter role clerk3 superuser")
+        assert ward.see(Md5Passwords())["md5_passwords/all"].severity == "critical"
+        ward.run("alter role clerk3 nosuperuser password 'x'")
+        assert ward.loud(Md5Passwords()) == set()
+    finally:
+        ward.run("drop role clerk3")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "key"),
+    [
+        ("password_encryption", "md5", "risky_settings/password_encryption"),
+        ("log_min_duration_statement", "0", "risky_settings/log_min_duration_statement"),
+        ("max_wal_size", "64MB", "risky_settings/max_wal_size"),
+    ],
+)
+def test_more_settings_that_harm_are_found_and_cured(ward: Ward, setting: str, value: str, key: str) -> None:
+    def settled() -> None:
+        ward.run("select pg_reload_conf()")
+        time.sleep(0.3)
+
+    assert key not in ward.loud(RiskySettings())
+    ward.run(f"alter system set {setting} = '{value}'")
+    settled()
+    try:
+        finding = ward.see(RiskySettings())[key]
+        assert finding.severity == "warning"
+        ward.cure(*finding.cures)
+        settled()
+        assert key not in ward.loud(RiskySettings())
+    finally:
+        ward.run(f"alter system reset {setting}")
+        settled()

@@ -1046,14 +1046,7 @@ begin
                 having sum(b.seats * m.seats) <> 0) d;
         end if;
     end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
-    if cardinality(deltas) > 0 then
-        perform add_school_counts(deltas);
-        perform add_place_counts(deltas);
-    end if;
+    perform add_counts('{}', '{}', rolls, deltas);
     return null;
 end $$;
 create trigger result_counts_on_insert after insert on result referencing new table as new_rows
@@ -1164,6 +1157,69 @@ $$;
 create function told_day(at timestamptz) returns date language sql stable as $$
     select coalesce(nullif(current_setting('rightlevel.today', true), '')::date, (at at time zone 'UTC')::date)
 $$;
+
+-- Adds to the counts what one statement changed. A transaction that changes much (an import) has said `rightlevel.counts_wait` and made a table
+-- waiting_count: there it waits until `add_waiting_counts`, for a count that was changed is held until the transaction ends, and everybody who
+-- enters something at that school would wait for as long.
+create function add_counts(enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[]) returns void
+language plpgsql as $$
+begin
+    if coalesce(cardinality(enrolled), 0) + coalesce(cardinality(standing), 0) + coalesce(cardinality(rolls), 0)
+            + coalesce(cardinality(results), 0) = 0 then
+        return;
+    end if;
+    if current_setting('rightlevel.counts_wait', true) = 'on' then
+        insert into waiting_count (enrolled, standing, rolls, results) values (enrolled, standing, rolls, results);
+        return;
+    end if;
+    if cardinality(enrolled) > 0 then
+        perform add_school_enrolled(enrolled);
+        perform add_place_enrolled(enrolled);
+    end if;
+    if cardinality(standing) > 0 then
+        perform add_school_standing(standing);
+    end if;
+    if cardinality(rolls) > 0 then
+        perform add_school_roll(rolls);
+        perform add_place_roll(rolls);
+    end if;
+    if cardinality(results) > 0 then
+        perform add_school_counts(results);
+        perform add_place_counts(results);
+    end if;
+end $$;
+
+-- Adds what waited, each count once, and lets nothing wait any more.
+create function add_waiting_counts() returns void language plpgsql as $$
+begin
+    perform set_config('rightlevel.counts_wait', '', true);
+    perform add_counts(
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.enrolled) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.school_year_id, d.school_id, d.grade, d.sex, sum(d.children))::enrolled_delta
+            from waiting_count w
+            cross join unnest(w.standing) d
+            group by d.school_year_id, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.children))::roll_delta
+            from waiting_count w
+            cross join unnest(w.rolls) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex
+            having sum(d.children) <> 0),
+        array(
+            select row(d.round_id, d.subject, d.school_id, d.grade, d.sex, sum(d.absent), sum(d.refused), sum(d.went),
+                sum(d.rank_1), sum(d.rank_2), sum(d.rank_3), sum(d.rank_4), sum(d.rank_5), sum(d.rank_6), sum(d.rank_7), sum(d.rank_8),
+                sum(d.rank_9))::result_delta
+            from waiting_count w
+            cross join unnest(w.results) d
+            group by d.round_id, d.subject, d.school_id, d.grade, d.sex));
+end $$;
 
 -- What follows from children standing elsewhere: the former stint is written down, enrolled counts and rolls are kept, and a correction goes
 -- on into the results of rounds whose roll is not fixed. A fixed roll holds the former stint instead of the present one, so nothing of it changes.
@@ -1292,15 +1348,7 @@ begin
             group by round_id, subject, school_id, grade, sex
             having sum(seats) <> 0) d;
     end if;
-    if cardinality(enrolled) > 0 then
-        perform add_school_enrolled(enrolled);
-        perform add_place_enrolled(enrolled);
-        perform add_school_standing(enrolled);
-    end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
+    perform add_counts(enrolled, enrolled, rolls, '{}');
     return null;
 end $$;
 create trigger student_counts_on_insert after insert on student referencing new table as new_rows
@@ -1513,8 +1561,11 @@ create table import_run (
     mapping text not null default '' constraint import_run_mapping_is_bounded check (length(mapping) <= 65536),
     source text not null default '' constraint import_run_source_is_short check (length(source) <= 100),
     owner uuid,
-    seen_at timestamptz not null default clock_timestamp()
+    seen_at timestamptz not null default clock_timestamp(),
+    undoes uuid references import_run on delete cascade,
+    undone_at timestamptz
 );
+create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
 create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
 create index import_run_by_time on import_run (started_at desc, id);
 
@@ -1539,6 +1590,30 @@ create table import_row (
     primary key (run_id, number)
 );
 
+-- What an import did, so that it can be undone for thirty days: what it added by id, of what it changed how it was before. It holds names: an erased
+-- child's go. An undoing is a run of its own, which says what it undoes.
+create table import_added (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint generated always as identity,
+    thing text not null constraint import_added_thing_is_known check (thing in ('student', 'class', 'school', 'place')),
+    student_ids uuid[],
+    other_ids bigint[],
+    primary key (run_id, number),
+    constraint import_added_is_of_one_kind check (num_nonnulls(student_ids, other_ids) = 1)
+);
+
+create table import_changed (
+    run_id uuid not null references import_run on delete cascade,
+    number bigint generated always as identity,
+    student_id uuid,
+    school_id bigint,
+    version integer not null,
+    before jsonb not null,
+    primary key (run_id, number),
+    constraint import_changed_is_of_one_thing check (num_nonnulls(student_id, school_id) = 1)
+);
+create index import_changed_by_student on import_changed (student_id) where student_id is not null;
+
 -- What was said of the files of one source, for its next file.
 create table import_source (
     id bigint generated always as identity primary key,
@@ -1548,6 +1623,40 @@ create table import_source (
     used_at timestamptz not null default now()
 );
 create unique index import_source_by_name on import_source (kind, lower(name));
+
+-- A text as a spreadsheet shows it and never computes it. *Source*: OWASP, CSV injection. Imports take the apostrophe away again.
+create function sheet_text(words text, defuse boolean) returns text language sql immutable parallel safe as $$
+    select case when defuse and words ~ '^[-=+@\t\r\n＝＋－＠]' then '''' || words else words end
+$$;
+
+-- The age of a child on a day in bands of two years, for files that don't say who it is.
+create function age_band(birth_on date, age smallint, on_day date) returns text language sql immutable parallel safe as $$
+    select case when years < 8 then 'under 8' when years < 10 then '8-9' when years < 12 then '10-11' when years < 14 then '12-13' else '14 and over' end
+    from (select coalesce(extract(year from pg_catalog.age(on_day, birth_on))::smallint, age) as years) child
+    where years is not null
+$$;
+
+-- A file that was taken out: by whom, of what, as of when, and what it held. Rows are counted, never kept.
+create table export_run (
+    id uuid primary key default new_id(),
+    what text not null,
+    format text not null,
+    filters jsonb not null,
+    is_deidentified boolean not null,
+    person_id bigint not null references person,
+    state text not null default 'running' constraint export_run_state_is_known check (state in ('running', 'done', 'stopped', 'failed')),
+    started_at timestamptz not null,
+    ended_at timestamptz,
+    as_of timestamptz,
+    rows_sent bigint not null default 0,
+    bytes_sent bigint not null default 0,
+    sha256 text,
+    counts jsonb not null default '{}',
+    constraint export_run_done_is_proven check ((state = 'done') <= (sha256 is not null and as_of is not null)),
+    constraint export_run_ends_once check ((state = 'running') = (ended_at is null))
+);
+create index export_run_by_time on export_run (started_at desc, id);
+create index export_run_by_person on export_run (person_id, started_at desc, id);
 
 -- Staying flat -------------------------------------------------------------------------------------------------------------
 
@@ -2935,14 +3044,7 @@ begin
             where p.counts_in_fixed and not p.is_hidden) each
         group by round_id, subject, school_id, grade, sex
         having sum(seats) <> 0) d;
-    if cardinality(enrolled) > 0 then
-        perform add_school_enrolled(enrolled);
-        perform add_place_enrolled(enrolled);
-    end if;
-    if cardinality(rolls) > 0 then
-        perform add_school_roll(rolls);
-        perform add_place_roll(rolls);
-    end if;
+    perform add_counts(enrolled, '{}', rolls, '{}');
     return null;
 end $$;
 create trigger closed_counts_on_insert after insert on past_enrolment referencing new table as new_rows

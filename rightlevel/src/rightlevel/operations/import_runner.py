@@ -43,6 +43,7 @@ from rightlevel.programme.exchange import (
     read_run,
     refuse_file,
     start_run,
+    undo_run,
 )
 from rightlevel.programme.permissions import Actor, require
 
@@ -70,10 +71,10 @@ class ImportsBusy(Refused):
 
 
 class ImportRequest(msgspec.Struct, frozen=True):
-    """A file to import: where it lies, what it is, who asks (None for the command line)."""
+    """A file to import: where it lies, what it is, who asks (None for the command line). Without a path an earlier import is undone."""
 
     new: NewRun
-    path: Path
+    path: Path | None
     mapping: ColumnMapping | None = None
     actor: Actor | None = None
 
@@ -144,9 +145,15 @@ async def perform_import(
 async def _import(
     database: Database, clock: Clock, run_id: str, request: ImportRequest, progress: Progress
 ) -> ImportOutcome:
-    mapping, new = request.mapping, request.new
+    mapping, new, path = request.mapping, request.new, request.path
+    if path is None:
+        await database.renew()
+        async with database.transaction(deadline_s=IMPORT_S) as session:
+            return await undo_run(
+                session, request.actor, run_id=run_id, new=new, progress=progress, clock=clock
+            )
     try:
-        sheet = await asyncio.to_thread(open_table, request.path, new.kind, mapping)
+        sheet = await asyncio.to_thread(open_table, path, new.kind, mapping)
     except SheetFault as fault:
         async with database.transaction(deadline_s=SHORT_S) as session:
             return await refuse_file(session, request.actor, run_id=run_id, new=new, fault=fault, clock=clock)
@@ -164,7 +171,7 @@ async def _import(
                 mapping=mapping,
                 progress=progress,
                 clock=clock,
-                reopen=lambda: open_table(request.path, new.kind, mapping),
+                reopen=lambda: open_table(path, new.kind, mapping),
             )
 
 
@@ -239,15 +246,19 @@ class ImportRunner:
     async def submit(
         self, request: ImportRequest, keep: Callable[[Session, ImportRun], Awaitable[None]] | None = None
     ) -> ImportRun:
-        """Takes over the file (it is moved away) and queues it; `keep` is done where its run is written down. *Errors*: ImportsBusy, Forbidden."""
+        """Takes over the file (it is moved away), or what is to be undone, and queues it; `keep` is done where its run is written down.
+
+        *Errors*: ImportsBusy, Forbidden.
+        """
         if request.actor is not None:
             require(request.actor, "run", "import")
         if self._taken >= MOST_WAITING:
             raise ImportsBusy
         self._taken += 1
-        kept = self._spool.folder / uuid.uuid4().hex
+        kept = None if request.path is None else self._spool.folder / uuid.uuid4().hex
         try:
-            await asyncio.to_thread(shutil.move, request.path, kept)
+            if request.path is not None and kept is not None:
+                await asyncio.to_thread(shutil.move, request.path, kept)
             own = msgspec.structs.replace(request, path=kept)
             run_id = await begin_import(
                 self._database, self._clock, own, is_waiting=True, owner=self._spool.owner, keep=keep
@@ -256,7 +267,8 @@ class ImportRunner:
                 run = await read_run(session, request.actor, run_id) if request.actor else None
         except BaseException:
             self._taken -= 1
-            kept.unlink(missing_ok=True)
+            if kept is not None:
+                kept.unlink(missing_ok=True)
             raise
         self._in_hand.add(run_id)
         self._queue.put_nowait(_Waiting(run_id, own))
@@ -294,7 +306,8 @@ class ImportRunner:
             finally:
                 self._is_importing = False
                 self._in_hand.discard(waiting.run_id)
-                waiting.request.path.unlink(missing_ok=True)
+                if waiting.request.path is not None:
+                    waiting.request.path.unlink(missing_ok=True)
                 self._queue.task_done()
 
     async def _keep_marks(self) -> None:

@@ -48,6 +48,16 @@ where id in (
     limit %(rows_per_batch)s
     for update skip locked)
 
+-- name: sweep_exports
+-- Removes what is known of files that were taken long ago, one batch. Served by export_run_by_time.
+delete from export_run
+where id in (
+    select id from export_run
+    where started_at < %(before)s
+    order by started_at
+    limit %(rows_per_batch)s
+    for update skip locked)
+
 -- name: sweep_imports
 -- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
 delete from import_run

@@ -1,10 +1,5 @@
--- name: compare_places
--- Kept result counts of places, as they were and what today's have more or less, beside what rows and memberships say: how many were compared, how
--- many differ, and the first that differ. Reads every result and every membership once, and asks none of the functions that keep the counts.
-with truth as materialized (
-    select school_id, round_id, subject, grade, sex, absent, refused, went,
-        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
-    from counted_result
+-- fragment: where_schools_stood
+-- Where each school stood in each round, and where it stands now.
 ), stood as materialized (
     select pair.school_id, pair.round_id, t.lineage as then_lineage, n.lineage as now_lineage
     from (select distinct school_id, round_id from truth) pair
@@ -14,6 +9,15 @@ with truth as materialized (
         and then_m.from_at <= r.roll_at and coalesce(then_m.until_at, 'infinity') > r.roll_at
     left join place n on n.id = now_m.place_id
     left join place t on t.id = case when r.roll_at is null then now_m.place_id else then_m.place_id end
+
+-- name: compare_places
+-- Kept result counts of places, as they were and what today's have more or less, beside what rows and memberships say: how many were compared, how
+-- many differ, and the first that differ. Reads every result and every membership once, and asks none of the functions that keep the counts.
+with truth as materialized (
+    select school_id, round_id, subject, grade, sex, absent, refused, went,
+        rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from counted_result
+--> where_schools_stood
 ), expected as (
     select 'place' as unit, u.id, t.round_id, t.subject, t.grade, t.sex,
         row(sum(absent)::bigint, sum(refused)::bigint, sum(went)::bigint, sum(rank_1)::bigint, sum(rank_2)::bigint, sum(rank_3)::bigint,
@@ -100,15 +104,7 @@ with stint as (
             select 1 from tested t where t.round_id = s.round_id and t.subject = sub.subject and t.student_id = s.student_id)) each
     join school sc on sc.id = each.school_id and not sc.is_practice
     group by each.round_id, each.subject, each.school_id, each.grade, each.sex
-), stood as materialized (
-    select pair.school_id, pair.round_id, t.lineage as then_lineage, n.lineage as now_lineage
-    from (select distinct school_id, round_id from truth) pair
-    join round r on r.id = pair.round_id
-    left join school_place now_m on now_m.school_id = pair.school_id and now_m.until_at is null
-    left join school_place then_m on then_m.school_id = pair.school_id and r.roll_at is not null
-        and then_m.from_at <= r.roll_at and coalesce(then_m.until_at, 'infinity') > r.roll_at
-    left join place n on n.id = now_m.place_id
-    left join place t on t.id = case when r.roll_at is null then now_m.place_id else then_m.place_id end
+--> where_schools_stood
 ), expected as (
     select 'place' as unit, u.id, t.round_id, t.subject, t.grade, t.sex, sum(t.children)::bigint as children
     from truth t

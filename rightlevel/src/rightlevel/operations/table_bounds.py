@@ -186,11 +186,32 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound("place_roll", "the same for each place, in 32 parts", "recounting", "place_roll_pkey", 1_000),
     Bound(
+        "export_run",
+        "a file that is taken out",
+        "sweeping two years after it was begun",
+        "sweep:sweep_exports",
+        100,
+    ),
+    Bound(
         "import_run",
         "a file that is imported",
         "sweeping two years after it ended",
         "sweep:sweep_imports",
         100,
+    ),
+    Bound(
+        "import_added",
+        "what an import adds, by id, some thousand in a row",
+        "its undoing; imports begun later, when it is 30 days old",
+        "sweep:forget_old_additions",
+        200,
+    ),
+    Bound(
+        "import_changed",
+        "each child or school that an import changes, as it was before",
+        "its undoing; imports begun later, when it is 30 days old; erasing the child",
+        "sweep:forget_old_changes",
+        2_000,
     ),
     Bound(
         "import_fault",

@@ -38,6 +38,7 @@ KEEP_RECEIPTS = timedelta(days=30)
 KEEP_FAILURES = timedelta(days=2)
 KEEP_ENDED_TOKENS = timedelta(days=365)
 KEEP_IMPORTS = timedelta(days=730)
+KEEP_EXPORTS = timedelta(days=730)
 IMPORTS_PER_BATCH = 20
 """An import may take 100,000 faults along."""
 MAX_SEEN = 5_000
@@ -79,6 +80,7 @@ async def sweep(database: Database, clock: Clock) -> dict[str, int]:
         ("receipts", "sweep_receipts", {"before": now - KEEP_RECEIPTS}, ROWS_PER_BATCH),
         ("failures", "sweep_failures", {"before": now - KEEP_FAILURES}, ROWS_PER_BATCH),
         ("tokens", "sweep_tokens", {"before": now - KEEP_ENDED_TOKENS}, ROWS_PER_BATCH),
+        ("exports", "sweep_exports", {"before": now - KEEP_EXPORTS}, ROWS_PER_BATCH),
         ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
     ):
         try:

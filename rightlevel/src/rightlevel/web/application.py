@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
@@ -26,7 +26,13 @@ from flatwater.paging import BadCursor
 from flatwater.rate_limit import MemoryRateLimiter, RateClass
 from flatwater.transaction import ConstraintViolated, Session, ValueRefused
 from rightlevel.assembly import Platform
-from rightlevel.programme.accounts import Scopes, actor_by_session, actor_by_token
+from rightlevel.programme.accounts import (
+    Holding,
+    Scopes,
+    actor_by_session,
+    actor_by_token,
+    actors_together,
+)
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.constraints import translated
 from rightlevel.programme.errors import Conflict, Forbidden, Kind, NotFound, ProgrammeError, Stale
@@ -209,18 +215,37 @@ class RightLevelApplication(WebApplication[Actor, Platform]):
         else:
             actor = await read_actor(call, call.session, scopes=scopes)
         self._note(call, actor)
-        if actor is not None and cookie is not None:
-            if call.endpoint.method in UNSAFE:
-                require_same_site(call)
-                if not call.endpoint.who.needs_actor and not holds_csrf_token(call, actor):
-                    # A page of before signing in, in a second tab or gone back to: its form may do what a stranger's may, and no more.
-                    return None
-                require_csrf_token(call, actor)
-            if actor.session_id is not None:
-                call.app.seen_sessions.note(actor.session_id)
-        if actor is not None and bearer is not None:
-            require_reach(call, actor)
-        return actor
+        return None if actor is None else _let_in(call, actor)
+
+    async def authenticate_together(
+        self, session: Session, calls: Sequence[Call[Actor, Platform]]
+    ) -> list[Actor | None]:
+        """The actors of requests that share a transaction; whoever may not do this, or whose form isn't ours, is looked at alone."""
+        shown = [
+            Holding(
+                bearer_of(call) or own_cookie(call, SESSION_COOKIE) or "",
+                is_session=bearer_of(call) is None,
+                address=call.address,
+            )
+            for call in calls
+        ]
+        app = calls[0].app
+        actors = await actors_together(session, shown, app.clock, idle_s=app.settings.session_idle_s)
+        for number, (call, actor) in enumerate(zip(calls, actors, strict=True)):
+            if actor is None:
+                continue
+            try:
+                actors[number] = _let_in(call, actor)
+            except Forbidden:
+                call.actor = actors[number] = None  # alone it is refused, told and written down
+                continue
+            self._note(call, actor)
+        return actors
+
+    def may_share(self, call: Call[Actor, Platform]) -> bool:
+        """Only who was found to be somebody before shares a transaction, and only a write whose own id is all that it is known by."""
+        has_receipt = "idempotency-key" in call.headers or bool(sent_write_id(call))
+        return not has_receipt and token_mark(call) in self._known_tokens
 
     async def recall(self, call: Call[Actor, Platform]) -> Answer | None:
         return await claimed(call, call.session, call.actor)
@@ -361,6 +386,22 @@ async def _actor_of(call: Ask, session: Session, *, scopes: Scopes | None) -> Ac
         idle_s=call.app.settings.session_idle_s,
         scopes=scopes,
     )
+
+
+def _let_in(call: Ask, actor: Actor) -> Actor | None:
+    """Who asks, once what came with it is from our own page and within a token's reach. *Errors*: those of Forbidden."""
+    if bearer_of(call) is not None:
+        require_reach(call, actor)
+        return actor
+    if call.endpoint.method in UNSAFE:
+        require_same_site(call)
+        if not call.endpoint.who.needs_actor and not holds_csrf_token(call, actor):
+            # A page of before signing in, in a second tab or gone back to: its form may do what a stranger's may, and no more.
+            return None
+        require_csrf_token(call, actor)
+    if actor.session_id is not None:
+        call.app.seen_sessions.note(actor.session_id)
+    return actor
 
 
 class KeptAnswer(msgspec.Struct, frozen=True):

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
 
 from flatwater.paging import PageRequest
 from flatwater.pool import Database
+from rightlevel.operations.import_runner import ImportRequest
 from rightlevel.programme.errors import Fault, Invalid
 from rightlevel.programme.exchange import (
     ColumnMapping,
+    ImportRun,
     Kind,
     list_left_rows,
     mapping_of_source,
     read_mapping,
+    run_to_undo,
 )
 from rightlevel.programme.exchange.left_rows import MARK, row_to_mend
 from rightlevel.programme.permissions import Actor
+from rightlevel.web.authority import keeping
+from rightlevel.web.call import Ask, actor_of
 
 READ_S: Final = 10.0
 LONGEST_SOURCE: Final = 100
@@ -77,6 +82,14 @@ async def said_of(
         async with database.read(deadline_s=READ_S) as session:
             mapping = await mapping_of_source(session, actor, kind, source)
     return (read_mapping(mapping, kind), mapping) if mapping.strip() else (None, "")
+
+
+async def undo_run_of(call: Ask, run_id: str, answer: Callable[[ImportRun], object]) -> ImportRun:
+    """The run that undoes an import, queued behind the files that wait. *Errors*: NotFound, ImportNotUndoable, ImportUndoneBefore, ImportTooOld."""
+    actor = actor_of(call)
+    async with call.database.read(deadline_s=READ_S) as session:
+        new = await run_to_undo(session, actor, run_id, call.clock)
+    return await call.app.imports.submit(ImportRequest(new, None, None, actor), keeping(call, answer))
 
 
 async def left_rows_csv(

@@ -54,6 +54,7 @@ WAYS = (
     Way("/next-week", N_("Next week"), "week", "read", "planned_visit"),
     Way("/tools", N_("Test tools"), "test", "read", "tool"),
     Way("/imports", N_("Imports"), "import", "run", "import"),
+    Way("/exports", N_("Exports"), "export", "export", "file"),
     Way("/places", N_("Places"), "place", "create", "place", also=("/boundary-changes",)),
     Way("/years", N_("School years"), "year", "create", "school_year"),
     Way("/settings", N_("Settings"), "settings", "change", "time_zone"),
@@ -82,7 +83,7 @@ LEADING: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "board",
         ("/rounds", "/verification", "/visits", "/next-week", "/groups", "/resources", "/tools"),
     ),
-    (N_("Figures"), "figures", ("/figures",)),
+    (N_("Figures"), "figures", ("/figures", "/exports")),
     (N_("Setup"), "flag", ("/people", "/years", "/settings", "/audit", "/operations")),
 )
 """The headings of whoever leads, with what is inside each; every entry is in exactly one."""

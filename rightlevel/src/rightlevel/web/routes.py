@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypedDict, Unpack
 
-from flatwater.contract import UNSAFE, Handler, Registry, Who, Work
+from flatwater.contract import UNSAFE, Handler, Registry, Together, Who, Work
 from flatwater.load_shedding import Priority
 from flatwater.memory_budget import RequestBudget
 from flatwater.paging import PageLimit
@@ -30,6 +30,7 @@ class Deviations(TypedDict, total=False):
     refusals: dict[str, int]
     priority: Priority
     budget: RequestBudget
+    together: Together
 
 
 class GuessBound(TypedDict):
@@ -61,6 +62,7 @@ class Routes(Registry):
     | GET, and what says `work="read"` | `READS` | `READ_S` | read | `SMALL_BODY` where it takes one |
     | POST, PUT, PATCH, DELETE | `WRITES` | `WRITE_S` | write | `SMALL_BODY` where it takes one |
 
+    `work="snapshot"` is a read in which every statement sees the same moment: for what lists things and then reads each.
     A handler that takes `page` gives `PageLimit()` of rows at once. `tags` are those of every route that names none.
     """
 
@@ -94,7 +96,7 @@ class Routes(Registry):
         def declare(handler: Handler) -> Handler:
             inputs = inspect.signature(handler).parameters
             work: Work = deviations.get("work", "write" if method in UNSAFE else "read")
-            is_reading = method not in UNSAFE or work == "read"
+            is_reading = method not in UNSAFE or work in ("read", "snapshot")
             takes_body = bool({"body", "form", "upload"} & inputs.keys())
             declared = self.endpoint(
                 method,
@@ -111,6 +113,7 @@ class Routes(Registry):
                 refusals=deviations.get("refusals"),
                 priority=deviations.get("priority"),
                 budget=deviations.get("budget"),
+                together=deviations.get("together"),
             )
             return declared(handler)
 

@@ -216,6 +216,7 @@ WORDS: dict[str, dict[str, str]] = {
         "roll_over": N_("The school went into a new year"),
         "undo_roll_over": N_("The school went back into the old year"),
         "import": N_("Imported"),
+        "undo_import": N_("Import undone"),
         "put_back": N_("Name put back"),
         "unknown": N_("Changed"),
     },

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
 
+import psycopg
 import pytest
+from people import NOW
 from serving import OneDatabase, Served, serving
 
 from rightlevel.web import offline
@@ -109,3 +113,50 @@ async def test_a_pack_comes_to_whom_may_enter_results_and_to_nobody_else(house: 
     assert len(pack["tools"]) == 16
     async with house.client("viewer", by="cookie") as client:
         assert (await client.get("/api/v1/pack")).status_code == 403
+
+
+async def _group_in(house: Served, subject: str, level: str) -> int:
+    """A group of one child that is in use; its number."""
+    cast = house.cast
+    async with house.client("coordinator") as client:
+        entered = await client.post(
+            "/api/v1/results",
+            json={
+                "id": str(uuid4()),
+                "student_id": cast.students_a[0],
+                "round_id": cast.round,
+                "subject": subject,
+                "tested_on": NOW.date().isoformat(),
+                "level": level,
+            },
+        )
+        assert entered.status_code == 201, entered.text
+        wish = {"school_id": cast.school_a, "subject": subject, "grade_from": 3, "grade_to": 5}
+        proposal = (await client.post("/api/v1/groupings", json=wish)).json()
+        address = f"/api/v1/groupings/{proposal['id']}/accept"
+        accepted = await client.post(address, json={"version": proposal["version"]})
+        assert accepted.status_code == 200, accepted.text
+        shown = await client.get("/api/v1/groups", params={"school_id": cast.school_a, "subject": subject})
+    return shown.json()["groups"][0]["id"]
+
+
+async def test_what_is_removed_while_a_pack_is_made_is_in_it_as_it_was(house: Served) -> None:
+    first = await _group_in(house, "language", "beginner")
+    second = await _group_in(house, "math", "beginner")
+    async with (
+        await psycopg.AsyncConnection.connect(house.server.conninfo) as other,
+        house.client("teacher") as client,
+    ):
+        # Reading the children of the first group waits here; the list of groups was read before it, the second group comes after.
+        await other.execute("lock table level_check in access exclusive mode")
+        asked = asyncio.create_task(client.get("/api/v1/pack"))
+        waits = "select count(*) from pg_locks where not granted and relation = 'level_check'::regclass"
+        async with asyncio.timeout(10):
+            while not (await (await other.execute(waits)).fetchone() or (0,))[0]:
+                await asyncio.sleep(0.02)
+        await other.execute("delete from group_member where group_id = %s", (second,))
+        await other.execute("delete from teaching_group where id = %s", (second,))
+        await other.commit()
+        answer = await asked
+    assert answer.status_code == 200, answer.text
+    assert [each["id"] for each in answer.json()["groups"]] == [first, second]

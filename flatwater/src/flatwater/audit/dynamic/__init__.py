@@ -6,7 +6,7 @@ with an interval, tasks, connections, threads, files), on good calls and on faul
 
 from flatwater.audit.dynamic.client import CouldNotStart
 from flatwater.audit.dynamic.document import NoDocument
-from flatwater.audit.dynamic.drive import Driven, NotDisposable, audit_dynamically, drive_application
+from flatwater.audit.dynamic.drive import Driven, NotDisposable, Stop, audit_dynamically, drive_application
 from flatwater.audit.dynamic.reading import EndpointReading
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "EndpointReading",
     "NoDocument",
     "NotDisposable",
+    "Stop",
     "audit_dynamically",
     "drive_application",
 ]

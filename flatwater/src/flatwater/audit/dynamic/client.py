@@ -163,7 +163,13 @@ class AppClient:
             return
         await self._told.put({"type": "lifespan.shutdown"})
         lifespan = self._lifespan
-        answer = await self._lifespan_answer()
+        try:
+            answer = await self._lifespan_answer()
+        except CouldNotStart as reason:
+            # What was measured by then is told all the same; it may be why the application can't end.
+            self.ended_badly = str(reason)
+            lifespan.cancel()
+            return
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             self.ended_badly = answer.get("message") or "its shutdown failed"
         await asyncio.wait({lifespan}, timeout=LIFESPAN_S)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +19,10 @@ from flatwater.audit.dynamic.hostile import be_hostile, rows_of
 from flatwater.audit.dynamic.left import Standing, left_since
 from flatwater.audit.dynamic.measure import costs_of
 from flatwater.audit.dynamic.places import Source
-from flatwater.audit.dynamic.probe import Probe
+from flatwater.audit.dynamic.probe import COUNTED, Probe, uncounted_drivers
 from flatwater.audit.dynamic.reading import EndpointReading
 from flatwater.audit.dynamic.run import Heap, Run
+from flatwater.audit.dynamic.tally import tallied
 from flatwater.audit.dynamic.verdicts import judge
 from flatwater.audit.model import Finding, Unseen, in_order
 from flatwater.clock import Clock, SystemClock
@@ -29,10 +32,34 @@ COSTED: Final = 10
 FEWEST_COSTED: Final = 3
 WARM_UP_S: Final = 5.0
 GOOD_SHARE: Final = 0.5
+FOR_EVER: Final = float("inf")
+STOPPED: Final = "the audit was stopped before its end"
 
 
 class NotDisposable(Exception):
     """The application works on another database than the one that was named as made for this."""
+
+
+class Stop:
+    """A wish to stop, as Ctrl-C utters it: the call under way is given up, and the rest is told as not examined."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._task: asyncio.Task[Any] | None = None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        self._task = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._task = None
+
+    def ask(self) -> None:
+        """Asks for it, from the same event loop; again does nothing more."""
+        if not self.is_asked and self._task is not None:
+            self._task.cancel()
+        self.is_asked = True
 
 
 class Driven(msgspec.Struct, frozen=True):
@@ -69,9 +96,15 @@ async def drive_application(
     writes: bool = False,
     database: str = "",
     root: Path | None = None,
+    within_s: float = FOR_EVER,
+    stop: Stop | None = None,
+    tell: Callable[[int, int, str], None] | None = None,
     clock: Clock | None = None,
 ) -> Driven:
     """Starts the application, drives each endpoint alone, and stops it again; the same seed asks the same.
+
+    After `within_s`, or when `stop` is asked for, what was driven by then is told, and the rest as not examined. `tell` hears before each
+    endpoint how many were driven, of how many, and which is next.
 
     Endpoints that change something are driven with `writes` only: it is for a database that may be written to. Where `database`
     names that one, no statement is sent to another, and changes are driven only after one was seen to reach it.
@@ -82,26 +115,81 @@ async def drive_application(
     listed = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
     clock = clock or SystemClock()
     source = Source(app, root or Path.cwd())
-    async with AppClient(app, listed, clock) as client:
-        document = openapi or await _document(client)
-        ids = KnownIds()
-        probe, readings = Probe(clock, only=database), list[EndpointReading]()
-        with probe.in_place():
-            drive = _Drive(app=app, client=client, ids=ids, source=source, calls=calls, seed=seed)
-            for operation in operations_of(document):
-                why_not = _why_not(operation, writes, probe, database)
-                readings.append(
-                    _not_driven(operation, source, why_not) if why_not else await drive.endpoint(operation)
-                )
-                if probe.strayed:
-                    raise NotDisposable(
-                        f"{operation.route} asked the database {probe.strayed}, not {database}: nothing was sent there, and the audit stopped"
-                    )
+    until = clock.monotonic() + within_s
+    stop = stop or Stop()
+    probe, readings = Probe(clock, only=database), list[EndpointReading]()
+    # psycopg2's connections are seen from their making on, so this probe stands before the application opens any.
+    with probe.on_connecting(), stop.listening():
+        async with AppClient(app, listed, clock) as client:
+            document = openapi or await _document(client)
+            ids, operations = KnownIds(), list(operations_of(document))
+            with probe.in_place():
+                drive = _Drive(app=app, client=client, ids=ids, source=source, calls=calls, seed=seed)
+                for number, operation in enumerate(operations):
+                    if tell is not None:
+                        tell(number, len(operations), operation.route)
+                    why_not = _why_not(operation, writes, probe, database)
+                    if stop.is_asked:
+                        why_not = STOPPED
+                    elif not why_not and clock.monotonic() >= until:
+                        why_not = f"the {within_s:.0f} s that driving may take were over before it"
+                    if why_not:
+                        readings.append(_not_driven(operation, source, why_not))
+                    else:
+                        left_s = until - clock.monotonic()
+                        readings.append(await _in_time(drive, operation, source, left_s, stop))
+                    if probe.strayed:
+                        raise NotDisposable(
+                            f"{operation.route} asked the database {probe.strayed}, not {database}: nothing was sent there, and the audit stopped"
+                        )
+    readings = _without_uncounted(readings, uncounted := uncounted_drivers())
     findings = [finding for reading in readings for finding in judge(reading, source)]
     unseen = _unseen(readings)
+    if uncounted:
+        names = ", ".join(uncounted)
+        unseen.append(
+            Unseen(
+                "statements and rows",
+                f"what is asked through {names} can't be counted; {', '.join(COUNTED)} are",
+            )
+        )
     if client.ended_badly:
         unseen.append(Unseen("the application's end", client.ended_badly))
     return Driven(tuple(readings), in_order(findings), tuple(unseen))
+
+
+async def _in_time(
+    drive: _Drive, operation: Operation, source: Source, left_s: float, stop: Stop
+) -> EndpointReading:
+    """The endpoint's reading; where its time is over, or it was stopped, one that says so."""
+    limit = asyncio.timeout(left_s if left_s < FOR_EVER else None)
+    try:
+        # Calls that are not measured keep connections too: they are given back, or the next endpoints find none.
+        with tallied() as unmeasured:
+            try:
+                async with limit:
+                    return await drive.endpoint(operation)
+            finally:
+                await unmeasured.take_back()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return _not_driven(operation, source, "the time that driving may take was over in the middle of it")
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not stop.is_asked or (task is not None and task.uncancel() > 0):
+            raise
+        return _not_driven(operation, source, STOPPED)
+
+
+def _without_uncounted(readings: list[EndpointReading], uncounted: tuple[str, ...]) -> list[EndpointReading]:
+    """The readings, and nothing told as none where what was asked could not be seen."""
+    return [
+        msgspec.structs.replace(each, is_counted=False)
+        if uncounted and each.costs is not None and not each.costs.statements
+        else each
+        for each in readings
+    ]
 
 
 async def _document(client: AppClient) -> Mapping[str, Any]:
@@ -124,7 +212,7 @@ def _why_not(operation: Operation, writes: bool, probe: Probe, database: str) ->
     if not writes:
         return "it changes something, and the audit was not told that it may write"
     if database and not probe.has_reached:
-        return f"it changes something, and no statement was seen to reach {database} through psycopg, so where it writes is not known"
+        return f"it changes something, and no statement was seen to reach {database} through {', '.join(COUNTED)}, so where it writes is not known"
     return ""
 
 
@@ -222,7 +310,9 @@ class _Drive:
             gc.unfreeze()
         statuses = {status: times for status, times in enumerate(run.statuses) if times}
         reason = "" if run.good_share >= GOOD_SHARE else f"its calls were answered {run.answers}"
-        if growth is None:
+        if growth is None and self._calls < FEWEST_CALLS:
+            reason = f"{self._calls} calls were asked for, and with fewer than {FEWEST_CALLS} it can't be seen whether it grows"
+        elif growth is None:
             reason = f"one call takes {costs.seconds:.1f} s, too long to see whether it grows"
         return msgspec.structs.replace(
             reading,

@@ -1,15 +1,17 @@
 """What a request does at the database: statements, rows, repeats, time with a connection, connections it keeps.
 
-While the probe is in place psycopg's cursors, connections and pools tell the tally of the request that they work for; a
-context variable carries it, so that what else the application does at the same time is not counted.
+While the probe is in place the cursors, connections and pools of psycopg, asyncpg and psycopg2 (and with them SQLAlchemy and Django)
+tell the tally of the request that they work for; a context variable carries it, so that what else the application does at the same time is
+not counted. What other drivers do is told as not counted.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import psycopg
 import psycopg_pool
@@ -25,6 +27,29 @@ def _put(stack: ExitStack, owner: Any, name: str, instead: Any) -> None:
     else:
         stack.callback(delattr, owner, name)
     setattr(owner, name, instead)
+
+
+COUNTED: Final = ("psycopg", "asyncpg", "psycopg2")
+_UNCOUNTED: Final = (
+    "pg8000",
+    "aiopg",
+    "psqlpy",
+    "pymysql",
+    "MySQLdb",
+    "aiomysql",
+    "asyncmy",
+    "aiosqlite",
+    "oracledb",
+    "pymongo",
+    "motor",
+    "django.db.backends.sqlite3",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+)
+
+
+def uncounted_drivers() -> tuple[str, ...]:
+    """The loaded drivers of databases whose statements nobody counts here."""
+    return tuple(each for each in _UNCOUNTED if each in sys.modules)
 
 
 class OtherDatabase(Exception):
@@ -46,6 +71,8 @@ class Probe:
         """The name of another database that was asked; empty where none was."""
         self._holders: dict[int, Tally] = {}
         """Who holds which connection; no more than the pools have."""
+        self._kinds: dict[Any, Any] = {}
+        self._is_asking = False
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -72,7 +99,150 @@ class Probe:
             _put(stack, sync_pool, "putconn", self._given(sync_pool.putconn))
             for connection in (psycopg.AsyncConnection, psycopg.Connection):
                 _put(stack, connection, "connect", self._connected(vars(connection)["connect"].__func__))
+            if (asyncpg := sys.modules.get("asyncpg")) is not None:
+                self._on_asyncpg(stack, asyncpg)
             yield
+
+    def _on_asyncpg(self, stack: ExitStack, asyncpg: Any) -> None:
+        ways = ("execute", "executemany", "fetch", "fetchrow", "fetchval")
+        for owner in (asyncpg.Connection, asyncpg.prepared_stmt.PreparedStatement):
+            for name in ways:
+                if hasattr(owner, name):
+                    _put(stack, owner, name, self._asked(getattr(owner, name)))
+            _put(stack, owner, "cursor", self._walked(owner.cursor))
+        # What a pool gives out is asked through its connections; only taking and giving is the pool's own.
+        taking = asyncpg.pool.PoolAcquireContext
+        _put(stack, taking, "__aenter__", self._entered(taking.__aenter__))
+        _put(stack, taking, "__await__", self._acquired(taking.__await__))
+        _put(stack, asyncpg.pool.Pool, "release", self._released(asyncpg.pool.Pool.release))
+
+    def _entered(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def enter(taking: Any) -> Any:
+            began = self._clock.monotonic()
+            connection = await original(taking)
+            self._take(_AsyncpgPool(taking.pool), _AsyncpgConnection(connection), began)
+            return connection
+
+        return enter
+
+    def _acquired(self, original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        def wait(taking: Any) -> Any:
+            began = self._clock.monotonic()
+            connection: Any = yield from original(taking)
+            self._take(_AsyncpgPool(taking.pool), _AsyncpgConnection(connection), began)
+            return connection
+
+        return wait
+
+    def _asked(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def ask(owner: Any, *more: Any, **named: Any) -> Any:
+            query = owner.get_query() if hasattr(owner, "get_query") else (more or list(named.values()))[0]
+            await self._may_asyncpg(owner)
+            tally = current.get()
+            if tally is None:
+                return await original(owner, *more, **named)
+            began = self._clock.monotonic()
+            try:
+                result = await original(owner, *more, **named)
+            finally:
+                tally.count(query, self._clock.monotonic() - began)
+            if not isinstance(result, str):  # the command's own word
+                tally.rows += 0 if result is None else _length(result)
+            return result
+
+        return ask
+
+    def _walked(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def cursor(owner: Any, *more: Any, **named: Any) -> Any:
+            if (tally := current.get()) is not None:
+                tally.count(owner.get_query() if hasattr(owner, "get_query") else more[0], 0.0)
+            return original(owner, *more, **named)
+
+        return cursor
+
+    async def _may_asyncpg(self, owner: Any) -> None:
+        if not self._only or self._is_asking or hasattr(owner, "get_query"):
+            return
+        self._is_asking = True
+        try:
+            name = str(await owner.fetchval("select current_database()"))
+        finally:
+            self._is_asking = False
+        if name != self._only:
+            self.strayed = name
+            raise OtherDatabase(f"{name} is asked, and only {self._only} may be")
+        self.has_reached = True
+
+    def _released(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def release(pool: Any, connection: Any, *more: Any, **named: Any) -> Any:
+            self._give(connection)
+            return await original(pool, connection, *more, **named)
+
+        return release
+
+    @contextmanager
+    def on_connecting(self) -> Iterator[None]:
+        """Stands where psycopg2 makes its connections, whose classes are not Python's to change."""
+        psycopg2: Any = sys.modules.get("psycopg2")
+        with ExitStack() as stack:
+            if psycopg2 is not None:
+                original, probe = psycopg2.connect, self
+
+                def connect(*more: Any, connection_factory: Any = None, **named: Any) -> Any:
+                    base = connection_factory or psycopg2.extensions.connection
+                    return original(*more, connection_factory=probe._watched(base), **named)
+
+                _put(stack, psycopg2, "connect", connect)
+            yield
+
+    def _watched(self, base: Any) -> Any:
+        """A kind of psycopg2's connections whose cursors tell; one for each kind that the application makes."""
+        if base in self._kinds:
+            return self._kinds[base]
+        probe = self
+
+        class Watched(base):
+            def cursor(self, *more: Any, **named: Any) -> Any:
+                made: Any = super().cursor(*more, **named)
+                return made if made.name is not None else probe._telling(made, more, named, super().cursor)
+
+        self._kinds[base] = Watched
+        return Watched
+
+    def _telling(
+        self, made: Any, more: tuple[Any, ...], named: dict[str, Any], again: Callable[..., Any]
+    ) -> Any:
+        kind = cast("Any", type(made))
+        if kind not in self._kinds:
+            around = self._called_psycopg2
+
+            class Telling(kind):
+                execute = around(kind.execute)
+                executemany = around(kind.executemany)
+
+            self._kinds[kind] = Telling
+        made.close()
+        return again(*more, **{**named, "cursor_factory": self._kinds[kind]})
+
+    def _called_psycopg2(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def execute(cursor: Any, query: Any, *more: Any, **named: Any) -> Any:
+            name = str(cursor.connection.info.dbname)
+            if self._only and name != self._only:
+                self.strayed = name
+                raise OtherDatabase(f"{name} is asked, and only {self._only} may be")
+            self.has_reached = self.has_reached or bool(self._only)
+            tally = current.get()
+            if tally is None:
+                return original(cursor, query, *more, **named)
+            began = self._clock.monotonic()
+            try:
+                result = original(cursor, query, *more, **named)
+            finally:
+                tally.count(query, self._clock.monotonic() - began)
+            tally.rows += max(cursor.rowcount, 0) if cursor.description is not None else 0
+            return result
+
+        return execute
 
     def _may(self, cursor: Any) -> None:
         if not self._only:
@@ -182,8 +352,9 @@ class Probe:
         if (tally := current.get()) is not None:
             now = self._clock.monotonic()
             tally.waited_s += now - began
-            tally.held[id(connection)] = (pool, connection, now)
-            self._holders[id(connection)] = tally
+            held = connection.proxy if isinstance(connection, _AsyncpgConnection) else connection
+            tally.held[id(held)] = (pool, connection, now)
+            self._holders[id(held)] = tally
 
     def _give(self, connection: Any) -> None:
         # Whoever gives it back may be another task than the one that took it.
@@ -211,6 +382,28 @@ class Probe:
             return finish()
 
         return classmethod(connect)
+
+
+class _AsyncpgConnection:
+    """A connection of asyncpg's pool with the words of psycopg's, for whoever takes back what was kept."""
+
+    def __init__(self, proxy: Any) -> None:
+        self.proxy = proxy
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.proxy.is_closed())
+
+    def rollback(self) -> None:
+        """Nothing: asyncpg's pool resets what it is given back."""
+
+
+class _AsyncpgPool:
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def putconn(self, connection: _AsyncpgConnection) -> Awaitable[None]:
+        return self._pool.release(connection.proxy)
 
 
 def _length(fetched: Any) -> int:

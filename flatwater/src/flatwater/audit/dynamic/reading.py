@@ -27,6 +27,8 @@ class EndpointReading(msgspec.Struct, frozen=True, kw_only=True):
     has_page_size: bool = False
     rows: int = 0
     costs: Costs | None = None
+    is_counted: bool = True
+    """Whether its statements and rows could be seen."""
     growth: Growth | None = None
     growth_on_faults: Growth | None = None
     left: Left = Left()
@@ -66,8 +68,8 @@ class EndpointReading(msgspec.Struct, frozen=True, kw_only=True):
             return told
         return msgspec.structs.replace(
             told,
-            statements=costs.statements,
-            rows=costs.rows,
+            statements=costs.statements if self.is_counted else None,
+            rows=costs.rows if self.is_counted else None,
             with_connection_s=costs.held_s,
             waited_for_connection_s=costs.waited_s,
             peak_bytes=costs.peak_bytes,

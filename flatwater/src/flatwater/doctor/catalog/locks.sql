@@ -25,7 +25,8 @@ select w.pid,
        coalesce(b.state, 'hidden') as blocker_state,
        coalesce(b.in_state_s, 0)::float8 as blocker_in_state_s,
        coalesce(b.in_transaction_s, 0)::float8 as blocker_in_transaction_s,
-       coalesce(b.statement, '') as blocker_statement
+       coalesce(b.statement, '') as blocker_statement,
+       coalesce(b.state_changed, '') as blocker_state_changed
 from waiting w
 cross join lateral unnest(pg_blocking_pids(w.pid)) as by(pid)
 join ungranted l on l.pid = w.pid
@@ -33,10 +34,10 @@ left join lateral (
     select coalesce(a.backend_start::text, '') as started, a.application_name, a.usename::text as role, a.state,
            extract(epoch from clock_timestamp() - a.state_change) as in_state_s,
            extract(epoch from clock_timestamp() - a.xact_start) as in_transaction_s,
-           left(a.query, 400) as statement
+           left(a.query, 400) as statement, a.state_change::text as state_changed
     from pg_stat_activity a where a.pid = by.pid limit 1
 ) s on true
-cross join lateral (select by.pid, s.started, s.application_name, s.role, s.state, s.in_state_s, s.in_transaction_s, s.statement) b
+cross join lateral (select by.pid, s.started, s.application_name, s.role, s.state, s.in_state_s, s.in_transaction_s, s.statement, s.state_changed) b
 order by waited_s desc, w.pid, b.pid
 limit 200
 
@@ -49,6 +50,8 @@ select l.relation::regclass::text as subject,
        coalesce(a.application_name, '') as application_name,
        coalesce(a.state, 'hidden') as state,
        left(coalesce(a.query, ''), 400) as statement,
+       coalesce(a.usename::text, '') as role,
+       coalesce(a.state_change::text, '') as state_changed,
        coalesce(extract(epoch from clock_timestamp() - a.query_start), 0)::float8 as waited_s,
        (select count(*) from pg_locks q
         where q.locktype = 'relation' and q.relation = l.relation and q.database = l.database

@@ -70,3 +70,49 @@ limit 100
 select current_setting('ssl')::bool as is_on, current_setting('listen_addresses') as listens,
        (select count(*) from pg_stat_activity a where a.client_addr is null and a.backend_type = 'client backend')::int as hidden_or_local
 limit 1
+
+-- name: disabled_triggers
+-- Triggers of the application's tables that are switched off, those that hold foreign keys among them.
+select n.nspname::text as schema, c.relname::text as table_name, t.tgname::text as name, t.tgisinternal as is_of_constraint,
+       coalesce(k.conname::text, '') as constraint_name
+from pg_trigger t
+join pg_class c on c.oid = t.tgrelid
+join pg_namespace n on n.oid = c.relnamespace
+left join pg_constraint k on k.oid = t.tgconstraint
+where t.tgenabled = 'D' and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\_%%'
+order by n.nspname, c.relname, t.tgname
+limit 100
+
+-- name: triggers_looked_at
+-- How many triggers there are, and how many functions that run as their owner; one row.
+select (select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid where not t.tgisinternal)::int as triggers,
+       (select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema'))::int as definers
+limit 1
+
+-- name: definers_without_path
+-- Functions that run with their owner's rights and look names up wherever their caller says; extensions' own are left out.
+select n.nspname::text as schema, p.proname::text as name, pg_get_function_identity_arguments(p.oid) as arguments,
+       r.rolname::text as owner, r.rolsuper as is_superusers, has_function_privilege('public', p.oid, 'execute') as is_everybodys,
+       case p.prokind when 'p' then 'procedure' else 'function' end as kind
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+join pg_roles r on r.oid = p.proowner
+where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')
+  and not exists (select 1 from unnest(coalesce(p.proconfig, '{}')) as set(text) where set.text like 'search\_path=%%')
+  and not exists (select 1 from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+order by n.nspname, p.proname, 3
+limit 100
+
+-- name: md5_passwords
+-- Roles whose passwords are kept as md5; for a superuser's look only.
+select a.rolname::text as role, a.rolsuper as is_superuser, (select count(*) from pg_authid where rolpassword is not null)::int as passwords
+from pg_authid a
+where a.rolpassword like 'md5%%'
+order by a.rolname
+limit 100
+
+-- name: passwords_looked_at
+-- How many roles have a password; for a superuser's look only; one row.
+select count(*)::int as passwords from pg_authid where rolpassword is not null
+limit 1

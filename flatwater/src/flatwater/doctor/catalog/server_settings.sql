@@ -17,7 +17,7 @@ from pg_settings s
 where s.name in ('fsync', 'full_page_writes', 'synchronous_commit', 'data_checksums', 'zero_damaged_pages', 'ignore_checksum_failure',
                  'track_activities', 'random_page_cost', 'enable_seqscan', 'enable_indexscan', 'enable_indexonlyscan', 'enable_bitmapscan',
                  'enable_nestloop', 'enable_hashjoin', 'enable_mergejoin', 'enable_hashagg', 'enable_sort', 'enable_material',
-                 'log_lock_waits')
+                 'log_lock_waits', 'password_encryption', 'log_min_duration_statement', 'max_wal_size')
 order by s.name
 limit 50
 

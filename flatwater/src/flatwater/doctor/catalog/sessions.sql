@@ -16,7 +16,8 @@ select a.pid,
        coalesce(a.wait_event_type, '') as waits_for_kind,
        coalesce(a.wait_event, '') as waits_for,
        coalesce(r.rolsuper, false) as is_superuser,
-       left(coalesce(a.query, ''), 400) as statement
+       left(coalesce(a.query, ''), 400) as statement,
+       coalesce(a.state_change::text, '') as state_changed
 from pg_stat_activity a
 left join pg_roles r on r.oid = a.usesysid
 where coalesce(a.backend_type, 'client backend') = 'client backend' and a.datid is not null and a.pid <> pg_backend_pid()

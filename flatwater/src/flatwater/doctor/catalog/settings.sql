@@ -36,6 +36,7 @@ limit 20
 -- Every process of the server with what it is for; clients first, the oldest first.
 select a.pid, coalesce(a.backend_type, 'client backend') as kind, coalesce(a.application_name, '') as application_name,
        coalesce(a.usename::text, '') as role, coalesce(a.backend_start::text, '') as started, coalesce(a.state, '') as state,
+       coalesce(a.state_change::text, '') as state_changed,
        coalesce(extract(epoch from clock_timestamp() - a.backend_start), 0)::float8 as age_s
 from pg_stat_activity a
 where a.pid <> pg_backend_pid()

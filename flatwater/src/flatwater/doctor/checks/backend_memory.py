@@ -11,7 +11,7 @@ from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.doctor.processes import ProcessMemory, in_words, memory_of
-from flatwater.doctor.quoting import on_session
+from flatwater.doctor.quoting import Seen, on_session
 from flatwater.doctor.sessions import NO_UNDO, spent
 
 NAME: Final = "backend_memory"
@@ -25,6 +25,7 @@ class _Process(Struct, frozen=True):
     role: str
     started: str
     state: str
+    state_changed: str
     age_s: float
 
 
@@ -87,17 +88,20 @@ class BackendMemory(Struct, frozen=True):
             if process.kind != "client backend" or memory.own_bytes < self.own_warning_bytes:
                 continue
             severity: Severity = "critical" if memory.own_bytes >= self.own_critical_bytes else "warning"
+            seen = Seen(
+                process.pid,
+                process.started,
+                process.application_name,
+                process.role,
+                "idle",
+                state_changed=process.state_changed,
+            )
             end = Cure(
-                sql=on_session(
-                    "pg_terminate_backend",
-                    pid=process.pid,
-                    started=process.started,
-                    application_name=process.application_name,
-                    state="idle",
-                ),
+                sql=on_session("pg_terminate_backend", seen),
                 undo=NO_UNDO,
-                is_safe=look.belongs_to_application(process.application_name),
-                explanation="Ends it if it is idle; a pool opens a small one. Give the pool a longest life for good.",
+                # No statement can ask again what it holds, and a pool that does not test its connections answers its next
+                # request with an error: whoever ends it has seen that.
+                explanation="Ends it if it is still idle; a pool opens a small one. Give the pool a longest life for good.",
             )
             tell = Cure(
                 sql=f"select pg_log_backend_memory_contexts({process.pid});",

@@ -10,7 +10,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
-from flatwater.doctor.quoting import on_session, statement_shape
+from flatwater.doctor.quoting import HOLDS_SOMEBODY_UP, Seen, on_session, statement_shape
 from flatwater.doctor.sessions import NO_UNDO, spent
 
 NAME: Final = "blocking"
@@ -36,6 +36,7 @@ class Wait(Struct, frozen=True):
     blocker_in_state_s: float
     blocker_in_transaction_s: float
     blocker_statement: str
+    blocker_state_changed: str
 
 
 def all_waits(look: Look) -> list[Wait]:
@@ -135,7 +136,7 @@ class Blocking(Struct, frozen=True):
             severity=severity,
             saw="\n".join([head, *shown]),
             why=self.why,
-            cures=(self._cure(look, root, first),),
+            cures=(cure_of(look, first, is_safe=longest_s >= self.critical_s),),
             numbers={
                 "waiting": len(lines),
                 "longest_s": round(longest_s, 1),
@@ -144,29 +145,49 @@ class Blocking(Struct, frozen=True):
             },
         )
 
-    def _cure(self, look: Look, root: int, first: Wait) -> Cure:
-        if not first.blocker_started:
-            return Cure(
-                sql="select gid, prepared, owner, database from pg_prepared_xacts order by prepared limit 20;",
-                explanation="The blocker is no session but a prepared transaction left behind: find it, then ROLLBACK PREPARED its gid.",
-            )
-        idle = first.blocker_state.startswith("idle in transaction")
-        deed = "pg_terminate_backend" if idle else "pg_cancel_backend"
+
+def cure_of(look: Look, wait: Wait, *, is_safe: bool) -> Cure:
+    """What lets those go on who wait for the blocker of this wait; it does nothing when nobody waits for it any more.
+
+    `is_safe` where they waited long enough for it to be ended without thought, if it forgot its transaction. A lock that the session
+    itself holds (an advisory one) outlives its statement and its transaction: only the session's end frees it, and that is a person's
+    decision, for whoever leads by such a lock is idle and well.
+    """
+    if not wait.blocker_started:
         return Cure(
-            sql=on_session(
-                deed,
-                pid=root,
-                started=first.blocker_started,
-                application_name=first.blocker_application_name,
-                state=first.blocker_state,
-            ),
-            undo=NO_UNDO if idle else "none; the statement was rolled back",
-            # Who works is asked first: only one that forgot its transaction is ended without anybody's thought.
-            is_safe=idle and look.belongs_to_application(first.blocker_application_name),
-            explanation="Ends the session that forgot its transaction."
-            if idle
-            else "Cancels what it does; those behind go on.",
+            sql="select gid, prepared, owner, database from pg_prepared_xacts order by prepared limit 20;",
+            explanation="The blocker is no session but a prepared transaction left behind: find it, then ROLLBACK PREPARED its gid.",
         )
+    seen = Seen(
+        wait.blocker_pid,
+        wait.blocker_started,
+        wait.blocker_application_name,
+        wait.blocker_role,
+        wait.blocker_state,
+        state_changed=wait.blocker_state_changed,
+    )
+    forgot = wait.blocker_state.startswith("idle in transaction")
+    outlives = wait.kind == "advisory" or wait.blocker_state == "idle"
+    deed = "pg_terminate_backend" if forgot or outlives else "pg_cancel_backend"
+    explanation = "Cancels what it does; those behind go on."
+    if outlives:
+        explanation = (
+            "Ends the session: it may hold the lock for itself, beyond its transaction, and then nothing less frees it. "
+            "Ask first whether it is meant to (a leader, a job that runs once)."
+        )
+    elif forgot:
+        explanation = "Ends the session that forgot its transaction."
+    return Cure(
+        sql=on_session(deed, seen, HOLDS_SOMEBODY_UP),
+        undo=NO_UNDO if deed == "pg_terminate_backend" else "none; the statement was rolled back",
+        # Who works is asked first: only one that forgot its transaction is ended without anybody's thought.
+        is_safe=is_safe
+        and forgot
+        and not outlives
+        and look.belongs_to_application(wait.blocker_application_name),
+        checks_itself=True,
+        explanation=explanation,
+    )
 
 
 CHECK = Blocking()

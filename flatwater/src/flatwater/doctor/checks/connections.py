@@ -10,7 +10,18 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
-from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, hidden, spent, terminate, who
+from flatwater.doctor.pool_size import PoolSize, pool_size, seen_key
+from flatwater.doctor.sessions import (
+    FORGOTTEN_S,
+    MAX_CURES,
+    Session,
+    all_sessions,
+    hidden,
+    is_forgotten,
+    spent,
+    terminate,
+    who,
+)
 
 NAME: Final = "connections"
 
@@ -31,12 +42,13 @@ class _Group(Struct, frozen=True):
 
 
 class Connections(Struct, frozen=True):
-    """*Source*: the guard's service levels (3 to 5 connections an application, warning over 8, critical over 15; idle over
-    5 minutes; any idle in transaction), and 75 and 90 per cent of the server's room as pg-healthcheck has them."""
+    """What an application holds is judged by its own pools' size, and where that isn't known by the server's room alone.
 
-    target: int = 5
-    warning: int = 8
-    critical: int = 15
+    *Source*: the guard (idle over 5 minutes; any idle in transaction), and 75 and 90 per cent of the server's room as pg-healthcheck has
+    them; a quarter of the room for what does nothing.
+    """
+
+    idle_share: float = 0.25
     share_warning: float = 0.75
     share_critical: float = 0.90
     idle_s: float = 300.0
@@ -52,17 +64,17 @@ class Connections(Struct, frozen=True):
         room = look.rows(queries["connection_room"], into=_Room)[0]
         groups = look.rows(queries["connections_by_state"], into=_Group)
         sessions = all_sessions(look)
+        usable = max(room.allowed - room.reserved, 1)
         look.remember("trend/connections", room.taken)
-        yield self._room(room, groups)
+        yield self._room(room, usable, groups)
         if look.application is not None:
             mine = [each for each in groups if each.application == look.application]
             yield self._application(look, mine, sessions)
-        yield from self._idle(look, sessions)
+        yield from self._idle(look, sessions, usable)
         yield from self._idle_in_transaction(look, sessions)
         yield from hidden(look, NAME, sessions)
 
-    def _room(self, room: _Room, groups: list[_Group]) -> Finding:
-        usable = max(room.allowed - room.reserved, 1)
+    def _room(self, room: _Room, usable: int, groups: list[_Group]) -> Finding:
         share = room.taken / usable
         severity: Severity = "ok"
         if share >= self.share_critical:
@@ -93,46 +105,67 @@ class Connections(Struct, frozen=True):
         count = sum(each.sessions for each in groups)
         states = ", ".join(f"{each.sessions} {each.state}" for each in groups) or "none"
         oldest_s = max((each.oldest_s for each in groups), default=0.0)
+        size = pool_size(look)
+        look.remember(seen_key(look), count)
         severity: Severity = "ok"
-        if count > self.critical:
-            severity = "critical"
-        elif count > self.warning:
-            severity = "warning"
-        elif count > self.target:
-            severity = "notice"
         cures: tuple[Cure, ...] = ()
-        if severity not in {"ok", "notice"}:
-            idle = [s for s in sessions if s.application == look.application and s.state == "idle"]
-            # As many as bring it down to its target; a pool that needs one opens it again.
-            cures = tuple(terminate(look, each) for each in idle[: min(count - self.target, MAX_CURES)])
+        if size is None:
+            judged = "How many its pools may hold isn't known: say it with --pool, processes x pool size."
+        else:
+            judged = f"Its pools may hold {size.connections} ({size.known_by})."
+            if count > size.connections:
+                severity = "critical" if count > 2 * size.connections else "warning"
+                cures = self._back_to(size, count, look, sessions)
         return Finding(
             check=NAME,
             key=f"{NAME}/{look.application}",
             severity=severity,
-            saw=f"{look.application} holds {count} connections ({states}), the oldest for {spent(oldest_s)}; "
-            f"3 to {self.target} are its target.",
-            why="An application that holds more than it uses at once leaks them, or its pool is too big.",
+            saw=f"{look.application} holds {count} connections ({states}), the oldest for {spent(oldest_s)}. {judged}",
+            why="More connections than its pools can hold come from a leak, from a pool made anew for each module or request, "
+            "or from more processes than were counted.",
             cures=cures,
-            numbers={"connections": count, "target": self.target},
+            numbers={"connections": count, "oldest_s": round(oldest_s, 1)},
         )
 
-    def _idle(self, look: Look, sessions: list[Session]) -> Iterator[Finding]:
+    def _back_to(self, size: PoolSize, count: int, look: Look, sessions: list[Session]) -> tuple[Cure, ...]:
+        """Ends as many as are beyond the pools' size, and of those only what nobody used for minutes: a pool that is asked uses its own."""
+        unused = [
+            each
+            for each in sessions
+            if each.application == look.application
+            and each.state == "idle"
+            and each.in_state_s >= self.idle_s
+        ]
+        beyond = unused[: min(count - size.connections, MAX_CURES)]
+        return (
+            *(terminate(look, each, is_safe=size.is_told) for each in beyond),
+            Cure(
+                explanation="Make one pool for each process, when the application starts, and give its connections back."
+            ),
+        )
+
+    def _idle(self, look: Look, sessions: list[Session], usable: int) -> Iterator[Finding]:
         by_application: dict[str, list[Session]] = {}
         for each in sessions:
             if each.state == "idle" and each.in_state_s >= self.idle_s:
                 by_application.setdefault(each.application or each.role, []).append(each)
         for application, idle in by_application.items():
-            # Up to a pool's target may rest; a pool keeps one or two warm. More than that is what the guard calls a warning.
-            severity: Severity = "warning" if len(idle) > self.target else "notice"
-            cures = tuple(terminate(look, each) for each in idle[:MAX_CURES])
+            # A pool may rest with all it has; what rests with a large part of the server's room keeps others out.
+            severity: Severity = "warning" if len(idle) >= usable * self.idle_share else "notice"
             yield Finding(
                 check=NAME,
                 key=f"{NAME}/idle/{application}",
                 severity=severity,
-                saw=f"{len(idle)} connections of {application} did nothing for over {spent(self.idle_s)}, "
+                saw=f"{len(idle)} of {usable} connections are {application}'s and did nothing for over {spent(self.idle_s)}, "
                 f"the longest for {spent(idle[0].in_state_s)}.",
                 why="Idle connections keep their memory and their place; eleven of them began the 2.29 GiB that this tool exists for.",
-                cures=cures,
+                cures=(
+                    Cure(
+                        explanation="Let the pool give back what rests (psycopg_pool max_idle, asyncpg max_inactive_connection_lifetime, "
+                        "Django CONN_MAX_AGE), or make it smaller."
+                    ),
+                    *(terminate(look, each, is_safe=False) for each in idle[:MAX_CURES]),
+                ),
                 numbers={"idle": len(idle), "longest_s": round(idle[0].in_state_s, 1)},
             )
 
@@ -143,8 +176,7 @@ class Connections(Struct, frozen=True):
                 by_name.setdefault(each.application_name or each.role, []).append(each)
         for name, waiting in by_name.items():
             longest = waiting[0]
-            # 30 s is where flatwater's pool ends such a session by itself.
-            severity: Severity = "critical" if longest.in_state_s >= 30 else "warning"
+            severity: Severity = "critical" if longest.in_state_s >= FORGOTTEN_S else "warning"
             route = f" in route {longest.route}" if longest.route else ""
             yield Finding(
                 check=NAME,
@@ -154,7 +186,7 @@ class Connections(Struct, frozen=True):
                 f"{who(longest)} for {spent(longest.in_state_s)}.",
                 why="It keeps its locks and holds back vacuum while the application does something else, or forgot it.",
                 cures=(
-                    *(terminate(look, each) for each in waiting[:MAX_CURES]),
+                    *(terminate(look, each, is_safe=is_forgotten(each)) for each in waiting[:MAX_CURES]),
                     Cure(
                         explanation="Do the slow work before or after the transaction, and give it a deadline."
                     ),

@@ -11,8 +11,19 @@ from msgspec import Struct
 from flatwater.doctor.checks.blocking import Wait, all_waits, below, roots
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
+from flatwater.doctor.pool_size import pool_size
 from flatwater.doctor.quoting import statement_shape
-from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, hidden, route_of, spent, terminate
+from flatwater.doctor.sessions import (
+    FORGOTTEN_S,
+    MAX_CURES,
+    Session,
+    all_sessions,
+    hidden,
+    is_forgotten,
+    route_of,
+    spent,
+    terminate,
+)
 
 NAME: Final = "diagnosis"
 
@@ -20,12 +31,12 @@ NAME: Final = "diagnosis"
 class Diagnosis(Struct, frozen=True):
     """Tells a leak, a forgotten transaction, a pile-up behind one lock and a pool that is too small or too large apart.
 
-    *Source*: the guard's levels (5 connections are the target, 15 critical; idle over 5 minutes).
+    A leak is told where the pools' size is known (see `pool_size`). *Source*: the guard's levels (idle over 5 minutes; a pool's
+    target of five connections for how many in one line are critical whatever the pool).
     """
 
-    pool: int = 5
-    """Connections that an application has at most when all is well."""
-    leak: int = 8
+    many: int = 5
+    idle_s: float = 300.0
     forgotten_s: float = 1.0
     name: str = NAME
     title: str = "Application and database together"
@@ -68,7 +79,7 @@ class Diagnosis(Struct, frozen=True):
                 continue
             first = held_up[0]
             share = len(behind) / max(len(mine), 1)
-            severity: Severity = "critical" if len(behind) >= self.pool or share >= 0.5 else "warning"
+            severity: Severity = "critical" if len(behind) >= self.many or share >= 0.5 else "warning"
             route = route_of(first.blocker_application_name)
             held_by = (
                 f"route {route} of {look.application}"
@@ -103,7 +114,7 @@ class Diagnosis(Struct, frozen=True):
             return
         first = forgotten[0]
         severity: Severity = (
-            "critical" if len(forgotten) >= self.pool or first.in_state_s >= 30 else "warning"
+            "critical" if len(forgotten) >= self.many or first.in_state_s >= FORGOTTEN_S else "warning"
         )
         yield Finding(
             check=NAME,
@@ -112,26 +123,31 @@ class Diagnosis(Struct, frozen=True):
             saw=f"{len(forgotten)} of {len(mine)} connections of {look.application} sit in an open transaction, the longest for "
             f"{spent(first.in_state_s)}{_routes(each.route for each in forgotten)}. It last ran: {statement_shape(first.statement)}",
             why="The code waits for something else (a call, a file, a person) inside a transaction, or lost its way out.",
-            cures=tuple(terminate(look, each) for each in forgotten[:MAX_CURES]),
+            cures=tuple(terminate(look, each, is_safe=is_forgotten(each)) for each in forgotten[:MAX_CURES]),
             numbers={"forgotten": len(forgotten), "connections": len(mine)},
         )
 
     def _leak(self, look: Look, mine: list[Session]) -> Iterator[Finding]:
-        idle = [each for each in mine if each.state == "idle"]
-        if len(idle) <= self.leak:
+        size = pool_size(look)
+        idle = [each for each in mine if each.state == "idle" and each.in_state_s >= self.idle_s]
+        if size is None or len(mine) <= size.connections or not idle:
             return
         statements = Counter(statement_shape(each.statement) for each in idle)
         most, count = statements.most_common(1)[0]
         yield Finding(
             check=NAME,
             key=f"{NAME}/leak/{look.application}",
-            severity="critical" if len(mine) > 15 else "warning",
-            saw=f"{look.application} holds {len(idle)} connections that do nothing, of {len(mine)}"
+            severity="critical" if len(mine) > 2 * size.connections else "warning",
+            saw=f"{look.application} holds {len(idle)} connections that did nothing for over {spent(self.idle_s)}, of {len(mine)} "
+            f"where its pools may hold {size.connections} ({size.known_by})"
             f"{_routes(each.route for each in idle)}; {count} of them last ran: {most}",
             why="Connections are taken and not given back, made for each module or request, or there are more processes than the "
             "pools were sized for.",
             cures=(
-                *(terminate(look, each) for each in idle[: min(len(mine) - self.pool, MAX_CURES)]),
+                *(
+                    terminate(look, each, is_safe=size.is_told)
+                    for each in idle[: min(len(mine) - size.connections, MAX_CURES)]
+                ),
                 Cure(
                     explanation="Make one pool for each process, in the application's lifespan, and give its connections back."
                 ),

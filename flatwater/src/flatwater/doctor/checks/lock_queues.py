@@ -10,7 +10,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
-from flatwater.doctor.quoting import on_session, statement_shape
+from flatwater.doctor.quoting import Seen, literal, on_session, statement_shape
 from flatwater.doctor.sessions import spent
 
 NAME: Final = "lock_queues"
@@ -24,6 +24,8 @@ class _Queue(Struct, frozen=True):
     application_name: str
     state: str
     statement: str
+    role: str
+    state_changed: str
     waited_s: float
     behind: int
 
@@ -53,16 +55,24 @@ class LockQueues(Struct, frozen=True):
         severity: Severity = "warning"
         if queue.behind and queue.waited_s >= self.critical_s:
             severity = "critical"
+        seen = Seen(
+            queue.pid,
+            queue.started,
+            queue.application_name,
+            queue.role,
+            queue.state,
+            state_changed=queue.state_changed,
+        )
+        still_waits = (
+            f"exists (select 1 from pg_locks l join pg_locks q on q.relation = l.relation and q.database = l.database "  # noqa: S608  a text to show
+            f"where l.pid = a.pid and not l.granted and l.relation = to_regclass({literal(queue.subject)}) "
+            "and not q.granted and q.pid <> l.pid)"
+        )
         cancel = Cure(
-            sql=on_session(
-                "pg_cancel_backend",
-                pid=queue.pid,
-                started=queue.started,
-                application_name=queue.application_name,
-                state="active",
-            ),
+            sql=on_session("pg_cancel_backend", seen, *([still_waits] if queue.behind else [])),
             undo=f"run it again: {statement_shape(queue.statement)}",
-            is_safe=look.belongs_to_application(queue.application_name),
+            is_safe=severity == "critical" and look.belongs_to_application(queue.application_name),
+            checks_itself=True,
             explanation="Cancels the change, and everybody behind it goes on at once.",
         )
         again = Cure(

@@ -10,7 +10,16 @@ from msgspec import Struct
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
 from flatwater.doctor.quoting import statement_shape
-from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, cancel, hidden, spent, who
+from flatwater.doctor.sessions import (
+    MAX_CURES,
+    Session,
+    all_sessions,
+    cancel,
+    hidden,
+    is_cancelled_without_harm,
+    spent,
+    who,
+)
 
 NAME: Final = "long_statements"
 
@@ -66,7 +75,7 @@ class LongStatements(Struct, frozen=True):
             saw=f"{who(first)} has been running for {spent(first.statement_s)}: {statement_shape(first.statement)}.{waits}",
             why=self.why,
             cures=(
-                *(cancel(look, each) for each in group[:MAX_CURES]),
+                *(cancel(look, each, is_safe=is_cancelled_without_harm(each)) for each in group[:MAX_CURES]),
                 Cure(
                     explanation=f"Give the operation a time-out of its own, and the role {role} one for all (see timeouts_unset)."
                 ),

@@ -8,11 +8,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from flatwater.doctor.checks.blocking import all_waits, below, roots
+from flatwater.doctor.checks.blocking import Blocking, all_waits, below, cure_of, roots
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, NotExamined, Severity
 from flatwater.doctor.quoting import statement_shape
-from flatwater.doctor.sessions import MAX_CURES, Session, all_sessions, cancel, route_of, spent, terminate
+from flatwater.doctor.sessions import (
+    MAX_CURES,
+    Session,
+    all_sessions,
+    cancel,
+    is_cancelled_without_harm,
+    is_forgotten,
+    route_of,
+    spent,
+    terminate,
+)
 
 NAME: Final = "pool_waits"
 
@@ -83,13 +93,13 @@ def _held_up(look: Look, mine: list[Session]) -> Cause | None:
         behind = [wait for wait in below(waits, root) if wait.pid in pids]
         if not behind:
             continue
-        session = next((each for each in all_sessions(look) if each.pid == root), None)
         text = (
             f": {len(behind)} of its {len(mine)} connections stand behind {_who(first.blocker_application_name, look)} (pid {root}), which holds "
             f"{first.subject or first.kind} for {spent(first.blocker_in_transaction_s)} and is {first.blocker_state}"
             f"{_routes(wait.application_name for wait in behind)}. It last ran: {statement_shape(first.blocker_statement)}"
         )
-        return text, (terminate(look, session),) if session is not None else ()
+        longest_s = max(each.waited_s for each in behind)
+        return text, (cure_of(look, first, is_safe=longest_s >= Blocking().critical_s),)
     return None
 
 
@@ -103,7 +113,7 @@ def _forgotten(look: Look, mine: list[Session]) -> Cause | None:
         f": {len(open_)} of its {len(mine)} connections sit in an open transaction, the longest for {spent(first.in_state_s)}"
         f"{_routes(each.application_name for each in open_)}. It last ran: {statement_shape(first.statement)}"
     )
-    return text, tuple(terminate(look, each) for each in open_[:MAX_CURES])
+    return text, tuple(terminate(look, each, is_safe=is_forgotten(each)) for each in open_[:MAX_CURES])
 
 
 def _busy(look: Look, mine: list[Session]) -> Cause | None:
@@ -116,7 +126,7 @@ def _busy(look: Look, mine: list[Session]) -> Cause | None:
         f": {len(active)} of its {len(mine)} connections are at work, the longest statement for {spent(first.statement_s)}"
         f"{_routes(each.application_name for each in active)}. It runs: {statement_shape(first.statement)}"
     )
-    return text, (cancel(look, first),)
+    return text, (cancel(look, first, is_safe=is_cancelled_without_harm(first)),)
 
 
 def _who(application_name: str, look: Look) -> str:

@@ -27,6 +27,8 @@ class _Risk(Struct, frozen=True):
     why: str
 
 
+SMALL_WAL_MB: Final = 512
+"""Half the server's own default. *Source*: our own level; pg-extras and PgHero have none."""
 RISKS: Final[dict[str, _Risk]] = {
     "fsync": _Risk("on", "critical", "After a crash of the machine the database can be beyond mending."),
     "full_page_writes": _Risk("on", "critical", "A page half written at a crash can't be mended."),
@@ -41,6 +43,21 @@ RISKS: Final[dict[str, _Risk]] = {
         "",
         "notice",
         "On SSD and in memory, a page out of order costs about what one in order does; at 4 the planner reads whole tables instead.",
+    ),
+    "password_encryption": _Risk(
+        "scram-sha-256",
+        "warning",
+        "A password kept as md5 is as good as the password itself to whoever reads it; PostgreSQL 18 gives md5 up.",
+    ),
+    "log_min_duration_statement": _Risk(
+        "250",
+        "warning",
+        "Every statement is written to the log with its values: a disk's time for each one, and the log holds what people typed.",
+    ),
+    "max_wal_size": _Risk(
+        "1024",
+        "warning",
+        "So little log is full within moments, and a checkpoint is forced each time; each writes whole pages again.",
     ),
     "log_lock_waits": _Risk("on", "notice", "Who waited for whom can't be told afterwards."),
 }
@@ -74,6 +91,10 @@ class RiskySettings(Struct, frozen=True):
             ),
         )
         wanted = risk.wanted
+        if setting.name == "log_min_duration_statement":
+            wanted = risk.wanted if setting.value == "0" else setting.value
+        if setting.name == "max_wal_size":
+            wanted = risk.wanted if int(setting.value) < SMALL_WAL_MB else setting.value
         if setting.name == "random_page_cost":
             wanted = "1.1" if setting.value == "4" else setting.value
         if setting.value == wanted or (

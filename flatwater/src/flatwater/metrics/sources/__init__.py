@@ -6,6 +6,7 @@ Names are OpenTelemetry's where it has one (dots become underscores, the unit st
 
 from flatwater.metrics.sources.background import loops
 from flatwater.metrics.sources.database import breakers, caches, pools, rate_limits, second_levels
+from flatwater.metrics.sources.ledgers import ledger
 from flatwater.metrics.sources.levels import alerts, service_levels
 from flatwater.metrics.sources.program import garbage, growth, process, shedding
 
@@ -15,6 +16,7 @@ __all__ = [
     "caches",
     "garbage",
     "growth",
+    "ledger",
     "loops",
     "pools",
     "process",

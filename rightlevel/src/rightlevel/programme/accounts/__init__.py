@@ -4,7 +4,7 @@ Public: sign-in and sessions (`sign_in`, `finish_sign_in`, `sign_in_by_pin`, `si
 `end_other_sessions`, `change_password`), people (`create_person`, `list_people`, `read_person`, `change_person`, `set_active`,
 `delete_person`, `restore_person`, `reset_password`, `choose_language`, `choose_digits`), one-time codes (`reset_with_code`, `choose_password_with_code`),
 the second factor (`second_factor`), PINs (`pins`), devices of schools (`devices`), tokens (`create_token`, `list_tokens`, `revoke_token`,
-`list_tokens_of`, `revoke_token_of`), `actor_by_session`, `actor_by_token`, and what is assigned to whom (`Scopes`, `forget_assignments`).
+`list_tokens_of`, `revoke_token_of`), `actor_by_session`, `actor_by_token`, `actors_together`, and what is assigned to whom (`Scopes`, `forget_assignments`).
 """
 
 from rightlevel.programme.accounts.devices import (
@@ -85,8 +85,10 @@ from rightlevel.programme.accounts.sign_in import (
     sign_out,
 )
 from rightlevel.programme.accounts.store import (
+    Holding,
     actor_by_session,
     actor_by_token,
+    actors_together,
     find_person_by_username,
     touch_sessions,
 )
@@ -110,6 +112,7 @@ __all__ = [
     "DeviceRow",
     "Enrolment",
     "FactorState",
+    "Holding",
     "LinkCode",
     "LinkRefused",
     "NameHere",
@@ -130,6 +133,7 @@ __all__ = [
     "WrongCode",
     "actor_by_session",
     "actor_by_token",
+    "actors_together",
     "begin_second_factor",
     "change_password",
     "end_assignments_of",

@@ -32,6 +32,33 @@ left join lateral (
 ) h on true
 where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at is null
 
+-- name: actors_together
+-- Who holds each of some sessions and API tokens, for what is written together, with everything assigned to them today; nothing of a mark that is nobody's.
+-- Served by the primary key of person_session, api_token's unique hash and assignment_by_person.
+select p.id, p.role, p.username, p.display_name, p.language, k.session_id, k.csrf_token,
+    k.pending, k.is_by_pin, k.may_write, k.resources,
+    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes, w.number
+from unnest(%(numbers)s::integer[], %(hashes)s::bytea[], %(by_session)s::boolean[]) as w (number, token_hash, is_session)
+cross join lateral (
+    select s.person_id, s.id::text as session_id, s.csrf_token, s.pending, s.school_device_id is not null as is_by_pin,
+        true as may_write, null::text[] as resources
+    from person_session s
+    where w.is_session and s.token_hash = w.token_hash and s.expires_at > %(now)s and s.last_seen_at > %(idle_since)s
+    union all
+    select t.person_id, null, '', '', false, t.may_write, t.resources
+    from api_token t
+    where not w.is_session and t.token_hash = w.token_hash and t.expires_at > %(now)s and t.revoked_at is null
+) k
+join person p on p.id = k.person_id and p.is_active and p.deleted_at is null
+cross join programme_zone z
+left join lateral (
+    select array_agg(a.school_id order by a.id) as schools, array_agg(a.subject::text order by a.id) as subjects,
+        array_agg(a.class_id order by a.id) as classes
+    from assignment a
+    where a.person_id = p.id and a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
+) h on true
+order by w.number
+
 -- name: held_by
 -- What is assigned to a person today. Served by assignment_by_person.
 select school_id, subject::text as subject, class_id

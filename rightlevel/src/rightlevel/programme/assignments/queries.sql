@@ -1,6 +1,5 @@
--- name: list_assignments
--- Assignments in the order in which they were made. Served by the primary key, assignment_by_person and assignment_by_school.
---! plan each time
+-- fragment: shown_assignment
+-- What is shown of an assignment, and whether it is in force.
 select a.id, a.person_id, p.display_name as person_name, a.school_id, s.name_local as school_name, a.subject::text as subject,
     a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at,
     case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state
@@ -8,6 +7,11 @@ from assignment a
 join person p on p.id = a.person_id
 join school s on s.id = a.school_id
 left join class c on c.id = a.class_id
+
+-- name: list_assignments
+-- Assignments in the order in which they were made. Served by the primary key, assignment_by_person and assignment_by_school.
+--! plan each time
+--> shown_assignment
 where true
     and case %(state)s::text
         when 'in_force' then a.ended_at is null and a.from_on <= %(today)s and (a.to_on is null or a.to_on >= %(today)s)
@@ -24,13 +28,7 @@ limit %(rows)s
 
 -- name: read_assignment
 -- One assignment. Served by the primary key.
-select a.id, a.person_id, p.display_name as person_name, a.school_id, s.name_local as school_name, a.subject::text as subject,
-    a.class_id, c.grade as class_grade, c.section as class_section, a.from_on, a.to_on, a.ended_at,
-    case when a.ended_at is not null or a.to_on < %(today)s then 'over' when a.from_on > %(today)s then 'to_come' else 'in_force' end as state
-from assignment a
-join person p on p.id = a.person_id
-join school s on s.id = a.school_id
-left join class c on c.id = a.class_id
+--> shown_assignment
 where a.id = %(assignment_id)s
 
 -- name: insert_assignment

@@ -53,6 +53,17 @@ from standing s
 on conflict (at, repeat_key) where repeat_key is not null do update
 set times = a.times + 1, last_at = excluded.last_at
 
+-- fragment: looked_entries
+-- Which entries (e) are looked through: what an index serves.
+and (e.id < %(after)s::bigint or %(after)s::bigint is null)
+and (e.person_id = any(%(person_ids)s::bigint[]) or %(person_ids)s::bigint[] is null)
+and (e.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
+and (e.resource = %(resource)s::text or %(resource)s::text is null)
+and (e.resource_id = %(pair_id)s::text or %(pair_id)s::text is null)
+and (e.outcome <> 'done' or not %(not_done)s::boolean)
+and (e.at >= %(since)s::timestamptz or %(since)s::timestamptz is null)
+and (e.at < %(until)s::timestamptz or %(until)s::timestamptz is null)
+
 -- name: list_audit
 -- The newest entries first, after a given one, of every month together. By whom, of what and when is found in an index and its order; what else is
 -- asked for is looked for among so many of those. Served by each month's primary key, audit_entry_by_person, audit_entry_by_kind,
@@ -64,14 +75,7 @@ from (
     select e.id, e.at, e.person_id, e.role, e.action, e.resource, e.resource_id, e.outcome, e.before, e.after, e.reason, e.address, e.times, e.last_at
     from audit_entry e
     where true
-        and (e.id < %(after)s::bigint or %(after)s::bigint is null)
-        and (e.person_id = any(%(person_ids)s::bigint[]) or %(person_ids)s::bigint[] is null)
-        and (e.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
-        and (e.resource = %(resource)s::text or %(resource)s::text is null)
-        and (e.resource_id = %(pair_id)s::text or %(pair_id)s::text is null)
-        and (e.outcome <> 'done' or not %(not_done)s::boolean)
-        and (e.at >= %(since)s::timestamptz or %(since)s::timestamptz is null)
-        and (e.at < %(until)s::timestamptz or %(until)s::timestamptz is null)
+        --> looked_entries
     order by e.id desc
     limit %(looked)s
 ) a
@@ -94,14 +98,7 @@ from (
     select e.id
     from audit_entry e
     where true
-        and (e.id < %(after)s::bigint or %(after)s::bigint is null)
-        and (e.person_id = any(%(person_ids)s::bigint[]) or %(person_ids)s::bigint[] is null)
-        and (e.person_id = %(person_id)s::bigint or %(person_id)s::bigint is null)
-        and (e.resource = %(resource)s::text or %(resource)s::text is null)
-        and (e.resource_id = %(pair_id)s::text or %(pair_id)s::text is null)
-        and (e.outcome <> 'done' or not %(not_done)s::boolean)
-        and (e.at >= %(since)s::timestamptz or %(since)s::timestamptz is null)
-        and (e.at < %(until)s::timestamptz or %(until)s::timestamptz is null)
+        --> looked_entries
     order by e.id desc
     limit %(looked)s
 ) a

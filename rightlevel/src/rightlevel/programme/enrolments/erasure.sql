@@ -119,6 +119,10 @@ set value = ''
 where run_id in (select id from import_run where kind = 'students') and value <> ''
     and (lower(btrim(value)) = any(%(names)s) or lower(btrim(value)) = any(%(codes)s))
 
+-- name: erase_before_imports
+-- Takes away how the children were before imports changed them. Served by import_changed_by_student.
+delete from import_changed where student_id = any(%(ids)s::uuid[])
+
 -- name: erase_left_rows
 -- Takes the rows with the child's name or code out of what imports of children left out. Reads every such row.
 delete from import_row

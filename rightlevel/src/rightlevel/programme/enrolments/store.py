@@ -256,6 +256,7 @@ ERASURES = (
     "erase_audit_of_results",
     "erase_faults",
     "erase_left_rows",
+    "erase_before_imports",
 )
 """Each place that may hold something of a child's identity, beside its own record and the receipts."""
 

@@ -1,7 +1,7 @@
 """In and out: reading spreadsheets, and imports that save a whole file or nothing of it.
 
 Public: `open_sheet`, `open_table` (which finds sheet and header by itself) and what they give; `read_mapping` (which column fills which field); `import_sheet`, `start_run`,
-`refuse_file`, `fail_run`, `list_runs`, `read_run`, `list_faults`, `list_left_rows`, `list_sources` (the deeds); `ImportRun` and the other values.
+`refuse_file`, `run_to_undo`, `undo_run`, `fail_run`, `list_runs`, `read_run`, `list_faults`, `list_left_rows`, `list_sources` (the deeds); `ImportRun` and the other values.
 """
 
 from rightlevel.programme.exchange.actions import (
@@ -18,6 +18,7 @@ from rightlevel.programme.exchange.actions import (
     refuse_file,
     said_of_file,
     start_run,
+    undo_run,
 )
 from rightlevel.programme.exchange.fields import FIELDS, KINDS, Kind
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
@@ -33,6 +34,7 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
 from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
+from rightlevel.programme.exchange.undoing import is_undoable, run_to_undo
 
 __all__ = [
     "FIELDS",
@@ -54,6 +56,9 @@ __all__ = [
     "SheetFault",
     "end_left_runs",
     "fail_run",
+    "is_undoable",
+    "run_to_undo",
+    "undo_run",
     "import_sheet",
     "list_faults",
     "list_left_rows",

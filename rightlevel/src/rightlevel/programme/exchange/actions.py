@@ -32,6 +32,7 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
+from rightlevel.programme.exchange.undoing import forget_old_changes, undo_import
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import changing, tell_today
 
@@ -72,6 +73,7 @@ async def start_run(
     if actor is not None:
         require(actor, "run", "import")
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
+    await forget_old_changes(session, clock.now())
     if new.source and new.mapping:
         await store.remember_source(session, new, clock.now())
     person_id = actor.person_id if actor else None
@@ -142,6 +144,17 @@ async def _require_importer(session: Session, actor: Actor | None, *, hold: bool
     if actor is not None:
         require(actor, "run", "import")
         await require_still(session, actor, "run", "import", hold=hold)
+
+
+async def undo_run(
+    session: Session, actor: Actor | None, run_id: str, new: NewRun, progress: Progress, clock: Clock
+) -> ImportOutcome:
+    """Undoes an import and ends the run that does; what stands on it is kept as that run's faults. *Errors*: those of `undo_import`, Forbidden."""
+    await _require_importer(session, actor)
+    outcome = await undo_import(session, actor, new, progress, clock)
+    await _end(session, actor, run_id=run_id, new=new, outcome=outcome, clock=clock)
+    await _require_importer(session, actor, hold=True)
+    return outcome
 
 
 async def refuse_file(

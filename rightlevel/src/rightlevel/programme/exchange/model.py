@@ -25,6 +25,8 @@ class NewRun(msgspec.Struct, frozen=True):
     """What was said of the file, as it was written (TOML)."""
     source: str = ""
     """Whose file it is: what was said of it is kept for the next one."""
+    undoes: str | None = None
+    """The import that is undone, where this is no file."""
 
 
 class ImportRun(msgspec.Struct, frozen=True):
@@ -50,6 +52,10 @@ class ImportRun(msgspec.Struct, frozen=True):
     """Rows that were not asked for."""
     skipped: int = 0
     """Rows that were left out because they are wrong, as somebody asked; the others were saved."""
+    undoes: str | None = None
+    """The import that this one undoes, where it is no file: what was added is removed, what was changed is put back."""
+    undone_at: datetime | None = None
+    """When it was undone itself."""
 
 
 class ImportFault(msgspec.Struct, frozen=True):

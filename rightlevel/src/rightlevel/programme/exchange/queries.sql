@@ -17,7 +17,7 @@ select id, name, is_current from school_year where deleted_at is null order by s
 -- name: drop_staging
 -- Removes the staging tables of an import before, in the same session.
 drop table if exists pg_temp.staged_student, pg_temp.matched_student, pg_temp.staged_school, pg_temp.matched_school,
-    pg_temp.staged_path, pg_temp.found_fault
+    pg_temp.staged_path, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: make_found_fault
 -- Makes the table that faults are gathered in; it goes with the transaction.
@@ -270,7 +270,8 @@ kept as (
 select count(*) as faults from found
 
 -- name: create_classes
--- Makes the classes that the file names and that are not there.
+-- Makes the classes that the file names and that are not there, and keeps which, so that they can be taken back.
+with made as (
 insert into class (school_id, school_year_id, grade, section)
 select distinct sc.id, s.school_year_id, s.grade, s.section
 from staged_student s
@@ -278,6 +279,9 @@ join school sc on sc.code = s.school_code
 where s.section is not null
 order by 1, 2, 3, 4
 on conflict on constraint class_is_unique do nothing
+returning id)
+insert into import_added (run_id, thing, other_ids)
+select %(run_id)s::uuid, 'class', array_agg(id) from made having count(*) > 0
 
 -- name: match_students
 -- Finds the children that are already there and whether the file changes them. Served by student_code_is_unique_in_its_school.
@@ -339,6 +343,16 @@ join student st on st.id = m.student_id
 where m.is_changed and m.row_number > %(after)s and m.row_number <= %(up_to)s
     and s.row_number > %(after)s and s.row_number <= %(up_to)s
 
+-- name: keep_before_students
+-- Keeps how the children that the file changes were before, so that they can be put back.
+insert into import_changed (run_id, student_id, version, before)
+select %(run_id)s::uuid, st.id, st.version + 1, jsonb_build_object('name', st.name, 'name_key', st.name_key, 'sex', st.sex, 'grade', st.grade,
+    'school_year_id', st.school_year_id, 'class_id', st.class_id, 'birth_on', st.birth_on, 'age', st.age, 'stint_number', st.stint_number,
+    'past', (select max(p.id) from past_enrolment p where p.student_id = st.id), 'is_moved', m.is_moved)
+from matched_student m
+join student st on st.id = m.student_id
+where m.is_changed and m.row_number > %(after)s and m.row_number <= %(up_to)s
+
 -- name: change_students
 -- Changes the children that differ from the file; a mapped column is taken as it is, its blanks included.
 update student st
@@ -350,6 +364,18 @@ from matched_student m
 join staged_student s on s.row_number = m.row_number
 where m.is_changed and st.id = m.student_id and m.row_number > %(after)s and m.row_number <= %(up_to)s
     and s.row_number > %(after)s and s.row_number <= %(up_to)s
+
+-- name: make_waiting_count
+-- Makes the table in which counts wait for the transaction's end; it goes with the transaction.
+create temporary table waiting_count (enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[]) on commit drop
+
+-- name: let_counts_wait
+-- From here on counts wait, in this transaction only.
+select set_config('rightlevel.counts_wait', 'on', true) as said
+
+-- name: add_waiting_counts
+-- Adds what waited. Whoever enters something at one of these schools waits from here to the commit.
+select add_waiting_counts() is null as done
 
 -- name: add_students
 -- Adds the children that are not there, in the order of their school, which the indexes take twice as fast. The audit gets a row for every 500 of
@@ -373,7 +399,10 @@ told as (
         jsonb_build_object('import_run', %(run_id)s::text, 'added', jsonb_agg(b.id)), %(filename)s, %(address)s
     from (select id, (row_number() over () - 1) / 500 as block from made) b
     group by b.block
-    order by b.block)
+    order by b.block),
+kept as (
+    insert into import_added (run_id, thing, student_ids)
+    select %(run_id)s::uuid, 'student', array_agg(id) from made having count(*) > 0)
 select count(*) as added from made
 
 -- name: last_staged_student
@@ -486,7 +515,10 @@ with made as (
     from staged_path p
     where p.is_missing
     order by p.parent_id, p.path[%(at)s + 1], p.path[%(at)s + 2]
-    returning id, parent_id, kind, code, name_local)
+    returning id, parent_id, kind, code, name_local),
+kept as (
+    insert into import_added (run_id, thing, other_ids)
+    select %(run_id)s::uuid, 'place', array_agg(id) from made having count(*) > 0)
 insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
 select %(person_id)s, %(role)s::role, 'import', 'place', m.id::text, 'done', to_jsonb(m) - 'id' || jsonb_build_object('import_run', %(run_id)s::text),
     %(filename)s, %(address)s
@@ -677,6 +709,15 @@ from (
     join school sc on sc.id = m.school_id
     where m.is_changed) e
 
+-- name: keep_before_schools
+-- Keeps how the schools that the file changes were before, so that they can be put back.
+insert into import_changed (run_id, school_id, version, before)
+select %(run_id)s::uuid, sc.id, sc.version + 1, jsonb_build_object('name_local', sc.name_local, 'place_id', sc.place_id, 'name_latin', sc.name_latin,
+    'ownership', sc.ownership, 'area', sc.area, 'latitude', sc.latitude, 'longitude', sc.longitude, 'is_practice', sc.is_practice, 'status', sc.status)
+from matched_school m
+join school sc on sc.id = m.school_id
+where m.is_changed
+
 -- name: change_schools
 -- Changes the schools that differ from the file; a mapped column is taken as it is, its blanks included.
 update school sc
@@ -704,7 +745,10 @@ with made as (
     join staged_path p on p.path = s.path
     where not exists (select 1 from matched_school m where m.row_number = s.row_number)
     order by s.row_number
-    returning id, place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status)
+    returning id, place_id, code, name_local, name_latin, ownership, area, latitude, longitude, is_practice, status),
+kept as (
+    insert into import_added (run_id, thing, other_ids)
+    select %(run_id)s::uuid, 'school', array_agg(id) from made having count(*) > 0)
 insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
 select %(person_id)s, %(role)s::role, 'import', 'school', m.id::text, 'done', to_jsonb(m) - 'id' || jsonb_build_object('import_run', %(run_id)s::text),
     %(filename)s, %(address)s
@@ -713,9 +757,9 @@ order by m.id
 
 -- name: start_run
 -- Writes down that an import begins.
-insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner)
+insert into import_run (kind, filename, is_dry_run, state, person_id, started_at, bytes_total, leaves_bad_rows, mapping, source, owner, undoes)
 values (%(kind)s, %(filename)s, %(is_dry_run)s, %(state)s::import_state, %(person_id)s, %(now)s, %(bytes_total)s, %(leaves_bad_rows)s,
-    %(mapping)s, %(source)s, %(owner)s::uuid)
+    %(mapping)s, %(source)s, %(owner)s::uuid, %(undoes)s::uuid)
 returning id::text as id
 
 -- name: forget_old_faults
@@ -817,7 +861,7 @@ where state in ('waiting', 'reading', 'saving')
 -- name: list_runs
 -- The newest imports first, after a given one. Served by import_run_by_time.
 select r.id::text as id, r.kind, r.filename, r.is_dry_run, r.state, p.username, r.started_at, r.ended_at, r.bytes_done, r.bytes_total,
-    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message, r.left_out, r.skipped
+    r.rows_read, r.added, r.changed, r.unchanged, r.faults, r.message, r.left_out, r.skipped, r.undoes::text as undoes, r.undone_at
 from import_run r
 left join person p on p.id = r.person_id
 where true

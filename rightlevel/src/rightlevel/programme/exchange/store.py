@@ -32,7 +32,7 @@ ROWS_PER_STATEMENT: Final = 5_000
 """PostgreSQL keeps a few dozen bytes in memory for each row and foreign key until a statement ends; this bounds them."""
 
 _STAGING: Final[dict[Kind, tuple[str, ...]]] = {
-    "students": ("make_staged_student", "make_matched_student"),
+    "students": ("make_staged_student", "make_matched_student", "make_waiting_count"),
     "schools": ("make_staged_school", "make_staged_path", "make_matched_school"),
 }
 
@@ -69,6 +69,22 @@ async def make_staging(session: Session, kind: Kind) -> None:
     await session.execute(_queries["drop_staging"], {})
     for name in ("make_found_fault", *_STAGING[kind]):
         await session.execute(_queries[name], {})
+
+
+async def make_fault_table(session: Session) -> None:
+    """An empty table of faults that goes with the transaction, for what is no file."""
+    await session.execute(_queries["allow_import_memory"], {})
+    await session.execute(_queries["make_found_fault"], {})
+
+
+async def hold_rolls(session: Session) -> None:
+    """Before schools are moved: no round's roll is fixed or let go meanwhile."""
+    await session.fetch_value(_queries["hold_rolls"], {})
+
+
+async def say_who_moves(session: Session, person_id: int | None, now: datetime) -> None:
+    """Says for the rest of the transaction by whom and when schools are moved."""
+    await session.execute(_queries["say_who_moves"], {"person_id": person_id, "now": now})
 
 
 def copy_rows(session: Session, kind: Kind) -> AbstractAsyncContextManager[Any]:
@@ -108,7 +124,7 @@ async def find_faults(
         checks += [("find_deleted_classes", "section")] if "section" in mapped else []
         checks += [("find_clashing_ids", "id")] if "id" in mapped else []
     else:
-        await session.fetch_value(_queries["hold_rolls"], {})
+        await hold_rolls(session)
         await session.fetch_value(_queries["hold_staged_schools"], {})
         await _resolve_places(session)
         checks = [
@@ -235,8 +251,9 @@ async def apply_schools(
     await session.execute(_queries["keep_unmapped"], columns)
     await session.execute(_queries["match_schools"], {})
     moved = await session.fetch_value(_queries["count_school_moves"], {})
-    await session.execute(_queries["say_who_moves"], {"person_id": audited["person_id"], "now": now})
+    await say_who_moves(session, audited["person_id"], now)
     await session.execute(_queries["audit_school_changes"], audited)
+    await session.execute(_queries["keep_before_schools"], audited)
     changed = await session.execute(_queries["change_schools"], columns)
     if moved:
         await session.execute(_queries["say_why_moved"], {})
@@ -248,22 +265,29 @@ async def apply_students(
 ) -> Saved:
     """Adds classes and children, changes those that differ; what a single deed writes of a change is written of each.
 
+    Children that are there are held from their change to the commit, so they are changed after all others were added, and counts come last.
+
     `audited`: who imports (person_id, role, address), by which run, and the file's name.
     """
     columns = {"columns": sorted(mapped)}
     if "section" in mapped:
-        await session.execute(_queries["create_classes"], {})
+        await session.execute(_queries["create_classes"], audited)
     matched = await session.execute(_queries["match_students"], columns)
     await session.execute(_queries["analyze_matched_student"], {})
     last = await session.fetch_value(_queries["last_staged_student"], {})
     moves = await session.fetch_one(_queries["count_moves"], {}, into=_Moves) if matched else None
-    added = changed = 0
-    for after in range(0, last, ROWS_PER_STATEMENT):
-        some = audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
-        if matched:
-            await session.execute(_queries["audit_changes"], some)
-            changed += await session.execute(_queries["change_students"], some)
-        added += await session.fetch_value(_queries["add_students"], some)
+    blocks = [
+        audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
+        for after in range(0, last, ROWS_PER_STATEMENT)
+    ]
+    await session.fetch_value(_queries["let_counts_wait"], {})
+    added = sum([await session.fetch_value(_queries["add_students"], some) for some in blocks])
+    changed = 0
+    for some in blocks if matched else ():
+        await session.execute(_queries["audit_changes"], some)
+        await session.execute(_queries["keep_before_students"], some)
+        changed += await session.execute(_queries["change_students"], some)
+    await session.fetch_value(_queries["add_waiting_counts"], {})
     if moves is None:
         return Saved(added, changed)
     return Saved(

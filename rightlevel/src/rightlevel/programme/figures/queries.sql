@@ -1,3 +1,11 @@
+-- fragment: summed_counts
+-- The counts (c) in one row, with how many were enrolled.
+select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
+    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
+    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
+    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
+    (select children from enrolled) as enrolled
+
 -- name: place_figures
 -- The counts of a place, or (without one) of all countries, from their 32 shards: by the districts of the round's time, or by today's, which adds what
 -- moved. Place by place: joined as a whole, the counts of every place would be read for one of them. Served by the primary keys of place_count,
@@ -23,11 +31,7 @@ with unit as materialized (
         where n.place_id = unit.id and n.school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e
     where (%(grade)s::smallint is null or e.grade = %(grade)s) and (%(sex)s::smallint is null or e.sex = %(sex)s)
 )
-select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
-    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
-    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
-    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
-    (select children from enrolled) as enrolled
+--> summed_counts
 from unit
 cross join lateral (
     select k.grade, k.sex, k.absent, k.refused, k.went, k.rank_1, k.rank_2, k.rank_3, k.rank_4, k.rank_5, k.rank_6,
@@ -65,15 +69,33 @@ with unit as materialized (
         where n.school_id = unit.id and n.school_year_id = (select school_year_id from round where id = %(round_id)s and roll_number is null)) e
     where (%(grade)s::smallint is null or e.grade = %(grade)s) and (%(sex)s::smallint is null or e.sex = %(sex)s)
 )
-select coalesce(sum(c.absent), 0)::bigint as absent, coalesce(sum(c.refused), 0)::bigint as refused, coalesce(sum(c.went), 0)::bigint as went,
-    coalesce(sum(c.rank_1), 0)::bigint as rank_1, coalesce(sum(c.rank_2), 0)::bigint as rank_2, coalesce(sum(c.rank_3), 0)::bigint as rank_3,
-    coalesce(sum(c.rank_4), 0)::bigint as rank_4, coalesce(sum(c.rank_5), 0)::bigint as rank_5, coalesce(sum(c.rank_6), 0)::bigint as rank_6,
-    coalesce(sum(c.rank_7), 0)::bigint as rank_7, coalesce(sum(c.rank_8), 0)::bigint as rank_8, coalesce(sum(c.rank_9), 0)::bigint as rank_9,
-    (select children from enrolled) as enrolled
+--> summed_counts
 from unit
 join school_count c on c.school_id = unit.id
 where c.round_id = %(round_id)s and c.subject = %(subject)s::subject
     and (%(grade)s::smallint is null or c.grade = %(grade)s) and (%(sex)s::smallint is null or c.sex = %(sex)s)
+
+-- fragment: shown_breakdown
+-- What is counted under each key, in order; of rounds also those without anything.
+select key.key, key.label,
+    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
+    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
+    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
+    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
+    coalesce(e.children, 0)::bigint as enrolled
+from key
+left join counted c on c.key = key.key
+left join enrolled e on e.key = key.key
+where %(by)s::text = 'rounds' or c.key is not null or e.key is not null
+order by key.place_in_order
+
+-- fragment: keys_of_breakdown
+-- By what counts are told apart: the rounds, grades or sexes.
+select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from rounds r where %(by)s::text = 'rounds'
+union all
+select g.grade, to_char(g.grade, '000'), g.grade::text from generate_series(1, 12) g (grade) where %(by)s::text = 'grades'
+union all
+select s.sex, s.sex::text, s.sex::text from unnest(array[1, 2, 0, 9]) s (sex) where %(by)s::text = 'sexes'
 
 -- name: place_breakdown
 -- The counts of a place or all countries, apart by round, grade or sex. Served by the primary keys of place_count, place_roll, place_enrolled and of what
@@ -90,11 +112,7 @@ with unit as materialized (
     where r.deleted_at is null
         and case %(by)s::text when 'rounds' then r.school_year_id = asked.school_year_id else r.id = asked.id end
 ), key as (
-    select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from rounds r where %(by)s::text = 'rounds'
-    union all
-    select g.grade, to_char(g.grade, '000'), g.grade::text from generate_series(1, 12) g (grade) where %(by)s::text = 'grades'
-    union all
-    select s.sex, s.sex::text, s.sex::text from unnest(array[1, 2, 0, 9]) s (sex) where %(by)s::text = 'sexes'
+    --> keys_of_breakdown
 ), counted as (
     select case %(by)s::text when 'rounds' then c.round_id when 'grades' then c.grade else c.sex end as key,
         sum(c.absent) as absent, sum(c.refused) as refused, sum(c.went) as went, sum(c.rank_1) as rank_1, sum(c.rank_2) as rank_2,
@@ -133,17 +151,7 @@ with unit as materialized (
     where (%(grade)s::smallint is null or e.grade = %(grade)s) and (%(sex)s::smallint is null or e.sex = %(sex)s)
     group by 1
 )
-select key.key, key.label,
-    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
-    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
-    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
-    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
-    coalesce(e.children, 0)::bigint as enrolled
-from key
-left join counted c on c.key = key.key
-left join enrolled e on e.key = key.key
-where %(by)s::text = 'rounds' or c.key is not null or e.key is not null
-order by key.place_in_order
+--> shown_breakdown
 limit 20
 
 -- name: school_breakdown
@@ -157,11 +165,7 @@ with rounds as materialized (
     where r.deleted_at is null
         and case %(by)s::text when 'rounds' then r.school_year_id = asked.school_year_id else r.id = asked.id end
 ), key as (
-    select r.id as key, to_char(r.starts_on, 'YYYY-MM-DD') as place_in_order, r.kind::text as label from rounds r where %(by)s::text = 'rounds'
-    union all
-    select g.grade, to_char(g.grade, '000'), g.grade::text from generate_series(1, 12) g (grade) where %(by)s::text = 'grades'
-    union all
-    select s.sex, s.sex::text, s.sex::text from unnest(array[1, 2, 0, 9]) s (sex) where %(by)s::text = 'sexes'
+    --> keys_of_breakdown
 ), unit as materialized (
     select s.id, r.id as round_id, r.school_year_id, r.roll_number
     from school s
@@ -195,17 +199,7 @@ with rounds as materialized (
     where (%(grade)s::smallint is null or e.grade = %(grade)s) and (%(sex)s::smallint is null or e.sex = %(sex)s)
     group by 1
 )
-select key.key, key.label,
-    coalesce(c.absent, 0)::bigint as absent, coalesce(c.refused, 0)::bigint as refused, coalesce(c.went, 0)::bigint as went,
-    coalesce(c.rank_1, 0)::bigint as rank_1, coalesce(c.rank_2, 0)::bigint as rank_2, coalesce(c.rank_3, 0)::bigint as rank_3,
-    coalesce(c.rank_4, 0)::bigint as rank_4, coalesce(c.rank_5, 0)::bigint as rank_5, coalesce(c.rank_6, 0)::bigint as rank_6,
-    coalesce(c.rank_7, 0)::bigint as rank_7, coalesce(c.rank_8, 0)::bigint as rank_8, coalesce(c.rank_9, 0)::bigint as rank_9,
-    coalesce(e.children, 0)::bigint as enrolled
-from key
-left join counted c on c.key = key.key
-left join enrolled e on e.key = key.key
-where %(by)s::text = 'rounds' or c.key is not null or e.key is not null
-order by key.place_in_order
+--> shown_breakdown
 limit 20
 
 -- name: figures_below

@@ -280,8 +280,8 @@ where k.student_id = %(student_id)s::uuid and k.subject = any(%(subjects)s::subj
 order by k.checked_on desc, k.id desc
 limit %(rows)s
 
--- name: checks_of_everybody
--- A page of all quick re-tests, child by child. Served by level_check_is_one_a_day, and of one school by student_by_school.
+-- fragment: shown_check
+-- What is shown of a quick re-test of a child that is there.
 select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
     p.display_name as person_name
 from level_check k
@@ -289,6 +289,10 @@ join person p on p.id = k.person_id
 join scale sc on sc.subject = k.subject and sc.is_default
 join scale_level l on l.scale_id = sc.id and l.rank = k.rank
 join student st on st.id = k.student_id and st.deleted_at is null
+
+-- name: checks_of_everybody
+-- A page of all quick re-tests, child by child. Served by level_check_is_one_a_day, and of one school by student_by_school.
+--> shown_check
 where true
 --? by_school: and st.school_id = %(school_id)s
 --? by_subject: and k.subject = %(subject)s::subject
@@ -298,13 +302,7 @@ limit %(rows)s
 
 -- name: checks_in_scope
 -- A page of the quick re-tests of the children whom somebody's assignments reach, child by child. Served by student_by_school and level_check_is_one_a_day.
-select k.id::text as id, k.student_id::text as student_id, k.subject::text as subject, l.code as level, k.checked_on, k.version,
-    p.display_name as person_name
-from level_check k
-join person p on p.id = k.person_id
-join scale sc on sc.subject = k.subject and sc.is_default
-join scale_level l on l.scale_id = sc.id and l.rank = k.rank
-join student st on st.id = k.student_id and st.deleted_at is null
+--> shown_check
 where st.school_id = any(%(held_schools)s)
 and exists (
     select 1

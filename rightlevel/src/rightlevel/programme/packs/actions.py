@@ -47,6 +47,7 @@ LAST_SESSIONS = PageRequest(14)
 async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Sequence[int] = ()) -> Pack:
     """What the actor's phone may hold: of the schools that are named, else of all of theirs, as many as there is room for.
 
+    In a session of one moment: visits and groups are listed and then read, and one that is deleted in between would be not found.
     *Errors*: Forbidden; Invalid for more than MOST_SCHOOLS. *Cost*: six statements, two for each school and three for each group; at most
     MOST_CHILDREN children are held.
     """

@@ -1,6 +1,6 @@
 """Results: what a child could do in a round, in a subject. One write guard for every way in.
 
-Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
+Public: `enter_results` (one, a class, a device's batch), `enter_together` (single writes of several people at once), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
 `history_of_student`, `list_results`, `read_moved_child`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_rules`,
 `read_guided_tests`, `add_guided_rules`); locks (`lock_results`,
 `unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
@@ -8,10 +8,12 @@ Public: `enter_results` (one, a class, a device's batch), `class_sheet`, `read_r
 
 from rightlevel.programme.results.actions import (
     MAX_WRITES,
+    Tap,
     add_guided_rules,
     class_sheet,
     delete_result,
     enter_results,
+    enter_together,
     history_of_student,
     list_results,
     list_without_baseline,
@@ -79,6 +81,7 @@ __all__ = [
     "Standing",
     "Step",
     "StudentResult",
+    "Tap",
     "TestingStatus",
     "Threshold",
     "WithoutBaseline",
@@ -86,6 +89,7 @@ __all__ = [
     "class_sheet",
     "delete_result",
     "enter_results",
+    "enter_together",
     "history_of_student",
     "list_results",
     "list_without_baseline",

@@ -115,21 +115,23 @@ left join result changed on changed.id = change.result_id
 order by w.number
 
 -- name: write_results
--- Saves judged writes, new ones and (where there are any) changes, with their history and one audit row, in one statement; those saved.
--- What another was faster to save is left out and judged again.
+-- Saves judged writes, new ones and (where there are any) changes, with their history and an audit row for each who asks, in one statement; those
+-- saved. What another was faster to save is left out and judged again. `asker` tells whose a write is: the number in the arrays of who asks.
 with wanted as materialized (
     select w.write_id, w.result_id, w.version, w.student_id, w.round_id, w.subject, w.outcome, w.rank, w.tested_on, w.tool, w.assent,
-        w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason
+        w.is_selected, w.method, w.notes, w.school_id, w.class_id, w.grade, w.sex, w.before, w.after, w.reason, w.asker,
+        (%(person_ids)s::bigint[])[w.asker] as person_id
     from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(versions)s::integer[], %(student_ids)s::uuid[], %(round_ids)s::bigint[],
         %(subjects)s::subject[], %(outcomes)s::outcome[], %(ranks)s::smallint[], %(tested)s::date[], %(tools)s::smallint[],
         %(assents)s::boolean[], %(selected)s::boolean[], %(methods)s::entry_method[], %(notes)s::text[], %(school_ids)s::bigint[],
-        %(class_ids)s::bigint[], %(grades)s::smallint[], %(sexes)s::smallint[], %(befores)s::jsonb[], %(afters)s::jsonb[], %(reasons)s::text[])
+        %(class_ids)s::bigint[], %(grades)s::smallint[], %(sexes)s::smallint[], %(befores)s::jsonb[], %(afters)s::jsonb[], %(reasons)s::text[],
+        %(askers)s::integer[])
         as w (write_id, result_id, version, student_id, round_id, subject, outcome, rank, tested_on, tool, assent, is_selected, method,
-            notes, school_id, class_id, grade, sex, before, after, reason)
+            notes, school_id, class_id, grade, sex, before, after, reason, asker)
 ), added as (
     insert into result (id, student_id, round_id, school_id, class_id, assessor_id, tested_on, subject, outcome, method, rank, grade, sex,
         tool, assent, is_selected, notes, created_at, changed_at)
-    select write_id, student_id, round_id, school_id, class_id, %(person_id)s, tested_on, subject, outcome, method, rank, grade, sex,
+    select write_id, student_id, round_id, school_id, class_id, person_id, tested_on, subject, outcome, method, rank, grade, sex,
         tool, assent, is_selected, notes, %(now)s, %(now)s
     from wanted
     where result_id is null
@@ -143,21 +145,23 @@ with wanted as materialized (
 --? changes:         method = w.method, notes = w.notes, version = r.version + 1, changed_at = %(now)s
 --? changes:     from wanted w
 --? changes:     where r.id = w.result_id and r.version = w.version and r.deleted_at is null
---? changes:     returning r.id, r.version, w.write_id, w.before, w.after, w.reason
+--? changes:     returning r.id, r.version, w.write_id, w.before, w.after, w.reason, w.person_id
 --? changes: ), kept as (
 --? changes:     insert into result_change (write_id, result_id, version, at, person_id, before, after, reason)
---? changes:     select write_id, id, version, %(now)s, %(person_id)s, before, after, reason
+--? changes:     select write_id, id, version, %(now)s, person_id, before, after, reason
 --? changes:     from changed
 ), written as (
     select id as write_id, id as result_id, version from added
     --? changes: union all select write_id, id, version from changed
 ), audited as (
     insert into audit_entry (person_id, role, action, resource, resource_id, outcome, after, reason, address)
-    select %(person_id)s, %(role)s::role, 'enter', 'result', min(result_id::text), 'done',
-        jsonb_build_object('count', count(*), 'round_id', min(%(round_id)s::bigint), 'results', jsonb_agg(result_id), 'overridden', %(overridden)s::text[]),
-        %(reason)s, %(address)s
-    from written
-    having count(*) > 0
+    select min(w.person_id), (%(roles)s::role[])[w.asker], 'enter', 'result', min(d.result_id::text), 'done',
+        jsonb_build_object('count', count(*), 'round_id', min(w.round_id), 'results', jsonb_agg(d.result_id), 'overridden', %(overridden)s::text[]),
+        %(reason)s, (%(addresses)s::text[])[w.asker]
+    from written d
+    join wanted w on w.write_id = d.write_id
+    group by w.asker
+    order by w.asker
 )
 select write_id::text as write_id, result_id::text as result_id, version
 from written
@@ -215,18 +219,26 @@ from (
 -- What a child is called. Served by the primary key.
 select name from student where id = %(student_id)s::uuid and deleted_at is null
 
--- name: student_results
--- Every live result of a child in the order of its rounds, of some subjects or made within somebody's schools. Served by result_is_unique.
+-- fragment: shown_result
+-- What is shown of a result: its own columns (r), with the words of its round, year, assessor and level.
 select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
     r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
     r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
     r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
-from result r
+
+-- fragment: with_its_words
+-- What a shown result is joined with.
 join round rd on rd.id = r.round_id
 join school_year y on y.id = rd.school_year_id
 join person p on p.id = r.assessor_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+
+-- name: student_results
+-- Every live result of a child in the order of its rounds, of some subjects or made within somebody's schools. Served by result_is_unique.
+--> shown_result
+from result r
+--> with_its_words
 where r.deleted_at is null
 --? by_student: and r.student_id = %(student_id)s::uuid
 --? by_reach: and (r.subject = any(%(subjects)s::subject[])
@@ -275,17 +287,10 @@ with found as (
     order by s.id, x.student_id, x.round_id, x.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_of_school
@@ -301,17 +306,10 @@ with found as (
     order by e.student_id, e.round_id, e.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_of_round
@@ -350,17 +348,10 @@ with recursive schools as (
     -- schools come in their order, and no more of them than fill the page
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.school_id, r.student_id, r.round_id, r.subject
 
 -- name: results_in_scope
@@ -414,17 +405,10 @@ with children as (
     order by c.id, x.round_id, x.subject
     limit %(rows)s
 )
-select r.id::text as id, r.student_id::text as student_id, r.round_id, rd.kind::text as round_kind, y.name as year_name, r.school_id,
-    r.subject::text as subject, r.outcome::text as outcome, r.rank, l.code as level, r.tested_on, r.tool, r.assent, r.is_selected,
-    r.method::text as method, r.notes, p.display_name as assessor_name, r.assessor_id, r.version, r.locked_at is not null as is_locked, r.lock_reason, r.is_verified,
-    r.changed_at, exists (select 1 from verification v where v.result_id = r.id and v.state = 'pending' offset 0) as is_blind
+--> shown_result
 from found f
 join result r on r.id = f.id
-join round rd on rd.id = r.round_id
-join school_year y on y.id = rd.school_year_id
-join person p on p.id = r.assessor_id
-left join scale sc on sc.subject = r.subject and sc.is_default
-left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+--> with_its_words
 order by r.student_id, r.round_id, r.subject
 
 -- name: student_changes
@@ -554,9 +538,8 @@ update result
 set locked_at = null, locked_by = null, lock_reason = null, version = version + 1, changed_at = %(now)s
 where id = any(%(result_ids)s::uuid[]) and locked_at is not null and deleted_at is null
 
--- name: results_without_baseline
--- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
--- schools' primary key, result_by_school and result_is_unique.
+-- fragment: looked_through
+-- So many schools in their order, and so many of their assessed results in a round.
 with schools as materialized (
     select s.id
     from school s
@@ -578,6 +561,11 @@ with schools as materialized (
     ) x
     order by s.id, x.id
     limit %(looked)s
+
+-- name: results_without_baseline
+-- Assessed results of a later round whose child has no baseline in that year, among so many results of so many schools, school by school. Served by the
+-- schools' primary key, result_by_school and result_is_unique.
+--> looked_through
 )
 select r.id::text as id, st.id::text as student_id, st.code, st.name, r.school_id, s.name_local as school_name, r.subject::text as subject,
     l.code as level, r.tested_on
@@ -598,27 +586,7 @@ limit %(rows)s
 
 -- name: looked_for_baselines
 -- How far results_without_baseline looked: how many schools and results, and the last of each. Served by the same indexes.
-with schools as materialized (
-    select s.id
-    from school s
-    where not s.is_practice
-    --? by_school: and s.id = %(school_id)s
-    --? in_scope: and s.id = any(%(held_schools)s)
-    --? after: and s.id >= %(after_school)s
-    order by s.id
-    limit %(schools)s
-), looked as materialized (
-    select x.id, x.school_id, x.student_id, x.subject, x.rank, x.tested_on
-    from schools s
-    cross join lateral (
-        select e.id, e.school_id, e.student_id, e.subject, e.rank, e.tested_on
-        from result e
-        where e.school_id = s.id and e.round_id = %(round_id)s and e.deleted_at is null and e.outcome = 'assessed'
-        --? after: and (e.school_id, e.id) > (%(after_school)s, %(after_id)s::uuid)
-        order by e.id
-    ) x
-    order by s.id, x.id
-    limit %(looked)s
+--> looked_through
 )
 select (select count(*) from schools) as schools, (select max(id) from schools) as last_school, count(*) as results,
     (array_agg(school_id order by school_id desc, id desc))[1] as school_id, (array_agg(id::text order by school_id desc, id desc))[1] as id

@@ -127,12 +127,12 @@ async def read_facts(session: Session, writes: Sequence[ResultWrite]) -> list[Fa
 
 async def write_results(
     session: Session,
-    actor: Actor,
+    actors: Sequence[Actor],
     judged: Sequence[tuple[ResultWrite, Facts]],
     now: datetime,
     overridden: list[str],
 ) -> dict[str, Written]:
-    """The writes that were saved, by write id. *Cost*: one statement; counts are kept by its triggers."""
+    """The writes that were saved, by write id: all of one actor, or each of its own. *Cost*: one statement; counts are kept by its triggers."""
     if len(judged) == 1:
         has_changes = judged[0][1].result_id is not None
         values = _one(*judged[0])
@@ -140,13 +140,13 @@ async def write_results(
         has_changes = any(fact.result_id for _, fact in judged)
         values = _many(judged, has_changes=has_changes)
     values |= {
-        "person_id": actor.person_id,
-        "role": actor.role,
-        "address": actor.address,
+        "askers": _plain([1] * len(judged) if len(actors) == 1 else range(1, len(judged) + 1)),
+        "person_ids": _plain([actor.person_id for actor in actors]),
+        "roles": _plain([actor.role for actor in actors]),
+        "addresses": [actor.address for actor in actors],
         "now": now,
         "overridden": overridden,
         "reason": next((write.reason for write, _ in judged if write.reason), None),
-        "round_id": judged[0][0].round_id,
     }
     rows = await session.fetch_all(_write.plus("changes") if has_changes else _write, values, into=Written)
     return {row.write_id: row for row in rows}

@@ -1,3 +1,13 @@
+-- fragment: sought_schools
+-- Which schools (s, in their place p) are asked for.
+and (s.deleted_at is not null) = %(deleted)s::boolean
+and (p.lineage @> array[%(place_id)s::bigint] or %(place_id)s::bigint is null)
+and (s.name_key like %(search)s::text or %(search)s::text is null)
+and (s.status = %(status)s::text or %(status)s::text is null)
+and (s.is_practice = %(is_practice)s::boolean or %(is_practice)s::boolean is null)
+and (%(untested_in)s::bigint is null or s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id)))
+and (s.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
+
 -- name: list_schools
 -- Schools by name. Served by school_by_name, school_by_place and place_by_lineage.
 --! plan each time
@@ -9,13 +19,7 @@ select s.id, s.code, s.name_local, s.name_latin, s.place_id, p.name_local as pla
 from school s
 join place p on p.id = s.place_id
 where true
-    and (s.deleted_at is not null) = %(deleted)s::boolean
-    and (p.lineage @> array[%(place_id)s::bigint] or %(place_id)s::bigint is null)
-    and (s.name_key like %(search)s::text or %(search)s::text is null)
-    and (s.status = %(status)s::text or %(status)s::text is null)
-    and (s.is_practice = %(is_practice)s::boolean or %(is_practice)s::boolean is null)
-    and (%(untested_in)s::bigint is null or s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id)))
-    and (s.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
+    --> sought_schools
     and ((lower(s.name_local), s.id) > (select lower(k.name_local), k.id from school k where k.id = %(after_id)s::bigint) or %(after_id)s::bigint is null)
 order by lower(s.name_local), s.id
 limit %(rows)s
@@ -29,13 +33,7 @@ from (
     from school s
     join place p on p.id = s.place_id
     where true
-    and (s.deleted_at is not null) = %(deleted)s::boolean
-    and (p.lineage @> array[%(place_id)s::bigint] or %(place_id)s::bigint is null)
-    and (s.name_key like %(search)s::text or %(search)s::text is null)
-    and (s.status = %(status)s::text or %(status)s::text is null)
-    and (s.is_practice = %(is_practice)s::boolean or %(is_practice)s::boolean is null)
-    and (%(untested_in)s::bigint is null or s.id in (select u.id from schools_untested(%(untested_in)s::bigint) u (id)))
-    and (s.id = any(%(scope_schools)s::bigint[]) or %(scope_schools)s::bigint[] is null)
+    --> sought_schools
     limit 100001) found
 
 -- name: read_school

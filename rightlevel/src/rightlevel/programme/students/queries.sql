@@ -45,10 +45,8 @@ from (
     limit %(bound)s
 ) counted
 
--- name: find_students
--- Children of all schools of some grades, sexes and statuses, whose name begins with a text, or whose code it is, by name. Each kind (grade, sex and
--- status) goes down its own stretch of one index and gives at most a page, so that what is rare, or nowhere, is found as fast as what is everywhere.
--- Served by student_by_kind and student_by_code; of deleted ones by student_deleted_by_kind and student_deleted_by_code.
+-- fragment: kinds_and_coded
+-- The kinds (grade, sex and status) that are asked for, and the children whose code it is.
 with kinds as materialized (
     select g.grade, x.sex, t.status
     from unnest(%(grades)s::bigint[]) g (grade)
@@ -63,6 +61,12 @@ with kinds as materialized (
         --? live: and by_code.deleted_at is null
         --? deleted: and by_code.deleted_at is not null and by_code.merged_into is null
         offset 0) c
+
+-- name: find_students
+-- Children of all schools of some grades, sexes and statuses, whose name begins with a text, or whose code it is, by name. Each kind (grade, sex and
+-- status) goes down its own stretch of one index and gives at most a page, so that what is rare, or nowhere, is found as fast as what is everywhere.
+-- Served by student_by_kind and student_by_code; of deleted ones by student_deleted_by_kind and student_deleted_by_code.
+--> kinds_and_coded
     where (c.grade, c.sex, c.status) in (select k.grade, k.sex, k.status from kinds k)
     --? after: and (c.name_key, c.id) > (select k.name_key, k.id from student k where k.id = %(after_id)s::uuid)
 ), named as materialized (
@@ -100,20 +104,7 @@ limit %(rows)s
 
 -- name: count_found_students
 -- How many children find_students has, counted up to a bound. Served by the same indexes, which alone are read.
-with kinds as materialized (
-    select g.grade, x.sex, t.status
-    from unnest(%(grades)s::bigint[]) g (grade)
-    cross join unnest(%(sexes)s::bigint[]) x (sex)
-    cross join unnest(%(statuses)s::student_status[]) t (status)
-), coded as materialized (
-    select c.id, c.name_key
-    from (
-        select by_code.id, by_code.name_key, by_code.grade, by_code.sex, by_code.status
-        from student by_code
-        where lower(by_code.code) = lower(%(code)s)
-        --? live: and by_code.deleted_at is null
-        --? deleted: and by_code.deleted_at is not null and by_code.merged_into is null
-        offset 0) c
+--> kinds_and_coded
     where (c.grade, c.sex, c.status) in (select k.grade, k.sex, k.status from kinds k)
 )
 select count(*) as children

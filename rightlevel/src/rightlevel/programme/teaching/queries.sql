@@ -69,15 +69,8 @@ where a.session_id = %(session_id)s::uuid
 order by a.student_id
 limit %(rows)s
 
--- name: dose_of_children
--- What each child of a group was taught in a school year beside its first and last tested level in it. Served by group_member_is_unique,
--- attendance_by_student and result_is_unique. What waits for a blind re-test shows no level to those who might do it.
-select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
-    coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
-    coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
-    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
-from teaching_group g
-join grouping gr on gr.id = g.grouping_id
+-- fragment: year_of_group
+-- The year (y) of a group (g) that is told of.
 left join lateral (
     -- the year asked for, else the last one in which there was a session, else the current one
     select each.id, each.name, each.starts_on, each.ends_on
@@ -92,6 +85,17 @@ left join lateral (
     order by seen.was_taught desc, each.starts_on desc
     limit 1
 ) y on true
+
+-- name: dose_of_children
+-- What each child of a group was taught in a school year beside its first and last tested level in it. Served by group_member_is_unique,
+-- attendance_by_student and result_is_unique. What waits for a blind re-test shows no level to those who might do it.
+select st.id::text as student_id, st.code, st.name, st.grade::integer as grade,
+    coalesce(d.minutes, 0)::integer as minutes, coalesce(d.present, 0)::integer as present, coalesce(d.late, 0)::integer as late,
+    coalesce(d.absent, 0)::integer as absent, fl.code as first_level, ll.code as last_level,
+    case when r.rounds > 1 then r.last_rank - r.first_rank end::integer as moved, y.id as school_year_id, y.name as year_name
+from teaching_group g
+join grouping gr on gr.id = g.grouping_id
+--> year_of_group
 cross join lateral members_of_group(g.id, y.id) w (student_id)
 join student st on st.id = w.student_id
 left join lateral (
@@ -132,20 +136,7 @@ from grouping gr
 join school sch on sch.id = gr.school_id and not sch.is_practice
 join teaching_group g on g.grouping_id = gr.id
 left join person p on p.id = g.teacher_id
-left join lateral (
-    -- the year asked for, else the last one in which there was a session, else the current one
-    select each.id, each.name, each.starts_on, each.ends_on
-    from school_year each
-    cross join lateral (
-        select exists (select 1 from teaching_session t where t.group_id = g.id and t.held_on between each.starts_on and each.ends_on) as was_taught) seen
-    where each.deleted_at is null
-    --? by_year: and each.id = %(school_year_id)s
-    and (each.is_current or seen.was_taught
-    --? by_year: or true
-    )
-    order by seen.was_taught desc, each.starts_on desc
-    limit 1
-) y on true
+--> year_of_group
 left join lateral (
     select count(*) as sessions, sum(s.minutes) as minutes, sum(s.minutes * (s.present + s.late)) as child_minutes,
         sum(s.present + s.late) as attended, sum(s.present + s.late + s.absent) as marked, sum(s.expected) as expected

@@ -28,7 +28,7 @@ from rightlevel.programme.visits.calendars import (
     revoke_calendar_link,
     sweep_calendar_links,
 )
-from rightlevel.programme.visits.export import begin_export, visits_csv
+from rightlevel.programme.visits.export import forms_in_use, question_columns, rows_of_visits
 from rightlevel.programme.visits.follow_ups import (
     close_follow_up,
     is_above,
@@ -70,6 +70,7 @@ from rightlevel.programme.visits.planning import (
     to_do_of,
 )
 from rightlevel.programme.visits.reading import (
+    check_search,
     list_visits,
     read_visit,
     visible_visit,
@@ -78,6 +79,10 @@ from rightlevel.programme.visits.reading import (
 from rightlevel.programme.visits.store import Choice
 
 __all__ = [
+    "check_search",
+    "forms_in_use",
+    "question_columns",
+    "rows_of_visits",
     "CalendarLink",
     "CalendarMade",
     "Choice",
@@ -101,7 +106,6 @@ __all__ = [
     "answers_of_page",
     "as_written",
     "blank_visit",
-    "begin_export",
     "calendar_of",
     "cancel_planned_visit",
     "changeable_visit",
@@ -137,6 +141,5 @@ __all__ = [
     "to_do_of",
     "visible_visit",
     "visit_in_print",
-    "visits_csv",
     "visits_per_school_month",
 ]

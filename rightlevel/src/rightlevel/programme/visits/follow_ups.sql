@@ -24,8 +24,8 @@ insert into follow_up (id, visit_id, school_id, subject, owner_id, words, due_on
 values (%(id)s::uuid, %(visit_id)s::uuid, %(school_id)s, %(subject)s::subject, %(owner_id)s, %(words)s, %(due_on)s, %(person_id)s, %(now)s)
 on conflict (id) do nothing
 
--- name: read_follow_up
--- One thing that was agreed, not of a deleted visit. Served by the primary key.
+-- fragment: shown_follow_up
+-- What is shown of a follow-up action.
 select f.id::text as id, f.visit_id::text as visit_id, f.school_id, s.name_local as school_name, f.subject::text as subject, f.owner_id,
     o.display_name as owner_name, o.role::text as owner_role, f.words, f.due_on, f.state::text as state, f.version, f.raised_by,
     f.closed_at as closed_on, f.closed_words
@@ -33,6 +33,10 @@ from follow_up f
 join visit v on v.id = f.visit_id and v.deleted_at is null
 join school s on s.id = f.school_id
 join person o on o.id = f.owner_id
+
+-- name: read_follow_up
+-- One thing that was agreed, not of a deleted visit. Served by the primary key.
+--> shown_follow_up
 where f.id = %(follow_up_id)s::uuid
 --? for_update: for update of f
 
@@ -46,13 +50,7 @@ where id = %(id)s::uuid and version = %(version)s and state = 'open'
 -- Things that were agreed, the most urgent first. Served by follow_up_open_by_owner, follow_up_open_by_school, follow_up_open_by_due,
 -- follow_up_closed or follow_up_by_visit.
 --! plan each time
-select f.id::text as id, f.visit_id::text as visit_id, f.school_id, s.name_local as school_name, f.subject::text as subject, f.owner_id,
-    o.display_name as owner_name, o.role::text as owner_role, f.words, f.due_on, f.state::text as state, f.version, f.raised_by,
-    f.closed_at as closed_on, f.closed_words
-from follow_up f
-join visit v on v.id = f.visit_id and v.deleted_at is null
-join school s on s.id = f.school_id
-join person o on o.id = f.owner_id
+--> shown_follow_up
 where true
     and case %(which)s::text when 'open' then f.state = 'open' when 'overdue' then f.state = 'open' and f.due_on < %(today)s::date
         when 'closed' then f.state <> 'open' else true end

@@ -20,9 +20,9 @@ from rightlevel.programme.exchange import (
 )
 from rightlevel.programme.permissions import May
 from rightlevel.web.authority import keeping
-from rightlevel.web.call import IMPORTS, Ask, actor_of
+from rightlevel.web.call import IMPORTS, Ask, ByUuid, actor_of
 from rightlevel.web.feature import Deeds
-from rightlevel.web.importing import said_of
+from rightlevel.web.importing import said_of, undo_run_of
 
 routes = Deeds("imports", "import", deeds={"read": "run"})
 
@@ -71,6 +71,17 @@ async def send_import(call: Ask, *, form: ImportForm, upload: Upload | None) -> 
     )
     request = ImportRequest(new, upload.path, mapping, actor_of(call))
     return _accepted(await call.app.imports.submit(request, keeping(call, _accepted)))
+
+
+@routes.post(
+    "/api/v1/imports/{id}/undo", May("undo", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S
+)
+async def undo_import(call: Ask, *, path: ByUuid) -> Accepted[ImportRun]:
+    """Undoes an import when its turn comes: what it added is removed, what it changed is put back; 202 with the run to watch.
+
+    Where later work stands on it nothing is undone, and the run's faults name each child or school, and what stands on it.
+    """
+    return _accepted(await undo_run_of(call, path.id, _accepted))
 
 
 def _accepted(run: ImportRun) -> Accepted[ImportRun]:

@@ -21,6 +21,7 @@ from rightlevel.programme.exchange import (
     MappingInvalid,
     NewRun,
     SaidOfFile,
+    is_undoable,
     list_faults,
     list_runs,
     list_sources,
@@ -28,10 +29,10 @@ from rightlevel.programme.exchange import (
     read_run,
     said_of_file,
 )
-from rightlevel.programme.permissions import May
+from rightlevel.programme.permissions import May, may
 from rightlevel.web.authority import keeping
 from rightlevel.web.call import IMPORTS, READ_S, Ask, ByUuid, actor_of
-from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, with_fields
+from rightlevel.web.importing import SaidInFields, left_rows_csv, said_of, undo_run_of, with_fields
 from rightlevel.web.language import N_
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
@@ -187,7 +188,16 @@ async def import_page(call: Ask, *, path: ByUuid, page: PageRequest) -> Html:
     """One import: how far it is, how it ended, and what is wrong in the file."""
     run = await read_run(call.session, actor_of(call), path.id)
     faults = await list_faults(call.session, actor_of(call), path.id, page)
-    return render(call, "imports/one.html", **_run(call, run), page=faults, is_fragment=False)
+    may_undo = may(actor_of(call), "undo", "import") and await is_undoable(call.session, path.id, call.clock)
+    return render(
+        call, "imports/one.html", **_run(call, run), page=faults, is_fragment=False, may_undo=may_undo
+    )
+
+
+@routes.post("/imports/{id}/undo", May("undo", "import"), rate=IMPORTS, work="none", deadline_s=SUBMIT_S)
+async def undo_import_here(call: Ask, *, path: ByUuid, form: NoFields) -> Redirect:
+    """Undoes an import when its turn comes."""
+    return _to(await undo_run_of(call, path.id, _to))
 
 
 @routes.get("/imports/{id}/progress", May("run", "import"))

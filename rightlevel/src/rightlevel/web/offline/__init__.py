@@ -87,7 +87,7 @@ class ShellPath(msgspec.Struct, frozen=True):
     language: str
 
 
-@routes.get("/api/v1/pack", May("enter", "result"), deadline_s=PACK_S)
+@routes.get("/api/v1/pack", May("enter", "result"), deadline_s=PACK_S, work="snapshot")
 async def read_my_pack(call: Ask, *, query: PackWanted) -> Pack:
     """What the caller's phone may hold of their own work, to go on without a network; bounded, and what is left out is named."""
     return await read_pack(call.session, actor_of(call), call.clock, query.school_id)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from flatwater.contract import Created, Declined
+from flatwater.contract import Created, Declined, Together
 from flatwater.openapi import Problem
 from flatwater.paging import PageLimit
 from rightlevel.programme import results
@@ -16,6 +16,7 @@ from rightlevel.web.application import PRECONDITION_FAILED
 from rightlevel.web.call import CLASS_BODY, Ask, actor_of
 from rightlevel.web.feature import Deeds, Filters
 from rightlevel.web.results import entry, grid, of_round
+from rightlevel.web.results.together import TAPS
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -115,24 +116,14 @@ def _status(code: str) -> int:
     return 409 if code in _CONFLICTS else 422
 
 
-routes = Deeds("results", "result", deeds={"change": "lock"})
+def _one(call: Ask, *, body: results.ResultWrite) -> results.Tap:
+    """What a program sends is what is saved."""
+    return results.Tap(body)
 
 
-@routes.post(
-    "/api/v1/results",
-    May("enter", "result"),
-    statuses={
-        201: "saved",
-        409: "refused, with what is there",
-        412: "stale, where the version came as If-Match",
-    },
-    refusals={code: _status(code) for code in REFUSALS},
-)
-async def enter_one_result(
-    call: Ask, *, body: results.ResultWrite
+def _told(
+    call: Ask, tap: results.Tap, answer: results.ResultAnswer
 ) -> results.ResultAnswer | Created[results.ResultAnswer] | Declined[ResultProblem]:
-    """Saves one result, or changes one; the same write again gets the same answer."""
-    answer = (await results.enter_results(call.session, actor_of(call), [body], call.clock))[0]
     if answer.code == "saved":
         return Created(answer, f"/api/v1/results/{answer.result_id}")
     if answer.code == "changed":
@@ -146,11 +137,33 @@ async def enter_one_result(
         answer.code,
         answer.message,
         current=answer.current,
-        yours=body,
+        yours=tap.write,
         faults=msgspec.to_builtins(answer.faults),
         merged_into=answer.merged_into,
     )
     return Declined(told, status)
+
+
+routes = Deeds("results", "result", deeds={"change": "lock"})
+
+
+@routes.post(
+    "/api/v1/results",
+    May("enter", "result"),
+    statuses={
+        201: "saved",
+        409: "refused, with what is there",
+        412: "stale, where the version came as If-Match",
+    },
+    refusals={code: _status(code) for code in REFUSALS},
+    together=Together(TAPS, _one, _told),
+)
+async def enter_one_result(
+    call: Ask, *, body: results.ResultWrite
+) -> results.ResultAnswer | Created[results.ResultAnswer] | Declined[ResultProblem]:
+    """Saves one result, or changes one; the same write again gets the same answer."""
+    answer = (await results.enter_results(call.session, actor_of(call), [body], call.clock))[0]
+    return _told(call, results.Tap(body), answer)
 
 
 routes.answers(

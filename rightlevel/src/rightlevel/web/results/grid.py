@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from flatwater.contract import Html, Redirect
+from flatwater.contract import Html, Redirect, Together
 from flatwater.paging import Page, PageLimit, PageRequest
 from rightlevel.programme.errors import Fault, Invalid, NotFound, OutOfScope
 from rightlevel.programme.ids import time_ordered_id
@@ -19,6 +19,7 @@ from rightlevel.programme.results import (
     ResultAnswer,
     ResultWrite,
     SheetRow,
+    Tap,
     class_sheet,
     enter_results,
     read_moved_child,
@@ -29,6 +30,7 @@ from rightlevel.programme.schools import School, read_school
 from rightlevel.programme.students import read_student
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.language import N_, Language
+from rightlevel.web.results.together import TAPS
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import day_of
 from rightlevel.web.templating import done, language_of, render
@@ -118,9 +120,14 @@ async def read_grid(call: Ask, school_id: int, query: GridWanted) -> Grid:
 
 async def _about(call: Ask, school_id: int, query: GridWanted, form: dict[str, list[str]]) -> About:
     """Read off the address and the form as they are rendered, else looked up. *Cost*: no statement, or four."""
-    if query.round is not None and query.subject in SCALES and "tested_on" in form:
-        return About(query.round, query.subject)
-    return _about_grid(call, await read_grid(call, school_id, query))
+    return _named(query, form) or _about_grid(call, await read_grid(call, school_id, query))
+
+
+def _named(query: GridWanted, form: dict[str, list[str]]) -> About | None:
+    """What marks are of, where the address and the form say it as they are rendered."""
+    if query.round is None or query.subject not in SCALES or "tested_on" not in form:
+        return None
+    return About(query.round, "math" if query.subject == "math" else "language")
 
 
 def _about_grid(call: Ask, grid: Grid) -> About:
@@ -235,7 +242,26 @@ async def grid_page(call: Ask, *, path: ById, query: GridWanted, page: PageReque
     return render(call, "results/grid.html", **await _page(call, grid, page, query))
 
 
-@routes.post("/schools/{id}/grid/row", May("enter", "result"), body_bytes=CLASS_BODY)
+def _tapped(_call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Tap | None:
+    """The tap of a row as it is rendered; what isn't so plain is read by the handler, which has the database to ask."""
+    about = _named(query, form)
+    try:
+        write = None if about is None else _write_of(about, form, _sent(form, "student"))
+    except Invalid:
+        return None
+    return None if write is None else Tap(write, keeps_details=True)
+
+
+def _shown(call: Ask, tap: Tap, answer: ResultAnswer) -> Html:
+    return render(call, "results/answer.html", row=_row_after(call, tap.write, answer))
+
+
+@routes.post(
+    "/schools/{id}/grid/row",
+    May("enter", "result"),
+    body_bytes=CLASS_BODY,
+    together=Together(TAPS, _tapped, _shown),
+)
 async def save_row(call: Ask, *, path: ById, query: GridWanted, form: dict[str, list[str]]) -> Html:
     """Saves the tapped level of one child and answers with what its row now says about itself.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from flatwater.clock import today
 from flatwater.contract import Raw, Redirect, Streamed, Upload
 from rightlevel.programme.errors import ProgrammeError
+from rightlevel.programme.exports import ExportAsk
 from rightlevel.programme.permissions import May
 from rightlevel.programme.photos import Photo
-from rightlevel.programme.visits import VisitSearch, begin_export, visits_csv
-from rightlevel.web.authority import write_as
-from rightlevel.web.call import READ_S, WRITE_S, Ask, ByUuid, actor_of
+from rightlevel.programme.visits import VisitSearch, check_search
+from rightlevel.web.call import READ_S, Ask, ByUuid, actor_of
+from rightlevel.web.exporting import stream_export
 from rightlevel.web.feature import IN_PAGES, SAVED
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
@@ -71,8 +71,8 @@ async def photo_of_page(call: Ask, *, path: ByUuid, query: PhotoMark) -> Raw:
 
 @routes.post("/api/v1/visits-export", May("export", "visit"), work="none", deadline_s=READ_S, media=(CSV,))
 async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
-    """Submitted visits in scope as CSV; at most 50,000, practice schools left out."""
-    return await _export(call, body)
+    """Submitted visits in scope as CSV, practice schools left out."""
+    return await stream_export(call, _asked(body))
 
 
 @routes.post(
@@ -80,16 +80,17 @@ async def export_all_visits(call: Ask, *, body: VisitSearch) -> Streamed:
 )
 async def export_visits_here(call: Ask, *, form: NoFields) -> Streamed:
     """Submitted visits in scope, as CSV for a spreadsheet."""
-    headers = {"content-disposition": f'attachment; filename="visits-{today(call.clock)}.csv"'}
-    return await _export(call, VisitSearch(), headers)
+    return await stream_export(call, _asked(VisitSearch()))
 
 
-async def _export(call: Ask, asked: VisitSearch, headers: dict[str, str] | None = None) -> Streamed:
-    forms = await write_as(
-        call,
-        lambda session, actor: begin_export(session, actor, asked),
-        deadline_s=WRITE_S,
-        answer=lambda begun: begun,
-        is_kept=False,
+def _asked(search: VisitSearch) -> ExportAsk:
+    check_search(search)
+    subject = "math" if search.subject == "math" else "language" if search.subject else None
+    return ExportAsk(
+        "visits",
+        school_id=search.school_id,
+        mentor_id=search.mentor_id,
+        subject=subject,
+        from_on=search.from_on,
+        to_on=search.to_on,
     )
-    return Streamed(visits_csv(call.database, actor_of(call), asked, forms), CSV, headers or {})

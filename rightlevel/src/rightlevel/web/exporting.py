@@ -1,0 +1,45 @@
+"""A file that is begun and streamed, whichever page or program asks for it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from flatwater.clock import today
+from flatwater.contract import Streamed
+from flatwater.transaction import Session
+from rightlevel.programme.exports import ExportAsk, begin_export
+from rightlevel.programme.permissions import Actor
+from rightlevel.web.authority import write_as
+from rightlevel.web.call import WRITE_S, Ask, actor_of
+
+MEDIA: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "jsonl": "application/jsonl; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+KINDS: Final = tuple(MEDIA.values())
+
+
+async def stream_export(call: Ask, ask: ExportAsk) -> Streamed:
+    """A file that is begun and streamed, whoever asks for it. *Errors*: ExportsBusy, Forbidden, OutOfScope, Invalid."""
+    exports = call.app.exports
+    exports.require_room()
+
+    async def begin(session: Session, actor: Actor) -> str:
+        return await begin_export(session, actor, ask, call.clock)
+
+    export_id = await write_as(call, begin, deadline_s=WRITE_S, answer=lambda made: made, is_kept=False)
+    headers = {
+        "content-disposition": f'attachment; filename="{file_name(ask, today(call.clock))}"',
+        "link": f'</api/v1/exports/{export_id}>; rel="describedby"',
+        "cache-control": "private, no-store",
+    }
+    return Streamed(exports.stream(actor_of(call), export_id, ask), MEDIA[ask.format], headers)
+
+
+def file_name(ask: ExportAsk, day: date) -> str:
+    """Such as `results-2026-11-23.csv`."""
+    kind = "-de-identified" if ask.is_deidentified else ""
+    return f"{ask.what}{kind}-{day}.{ask.format}"

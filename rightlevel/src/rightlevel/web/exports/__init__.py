@@ -1,0 +1,149 @@
+"""Files to take out: chosen on a page or asked for by a program, made while they are sent, each with a manifest that proves it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from flatwater.contract import Html, Streamed
+from flatwater.paging import PageLimit, PageRequest
+from rightlevel.programme.errors import Fault, Invalid
+from rightlevel.programme.exports import (
+    FORMATS,
+    CodebookLine,
+    ExportAsk,
+    choices_of,
+    list_exports,
+    read_codebook,
+    read_export,
+)
+from rightlevel.programme.permissions import May, may
+from rightlevel.programme.rounds import list_rounds
+from rightlevel.web.call import READ_S, Ask, ByUuid, actor_of
+from rightlevel.web.exporting import KINDS, stream_export
+from rightlevel.web.feature import IN_PAGES, Deeds
+from rightlevel.web.sent import day_or_none
+from rightlevel.web.templating import render
+
+routes = Deeds("exports", "file", deeds={"read": "export"})
+
+TAKES: Final = May("export", "file")
+ROUNDS: Final = PageRequest(100)
+
+
+class ExportForm(msgspec.Struct, frozen=True):
+    """Which file is asked for, as people choose it. What a kind of file is not narrowed by is not asked of it."""
+
+    what: str = ""
+    format: str = "xlsx"
+    is_deidentified: bool = False
+    round_id: str = ""
+    school_id: str = ""
+    class_id: str = ""
+    place_id: str = ""
+    grade: str = ""
+    sex: str = ""
+    status: str = ""
+    search: str = ""
+    subject: str = ""
+    from_on: str = ""
+    to_on: str = ""
+
+
+class CodebookPage(msgspec.Struct, frozen=True):
+    """Every column of the files that somebody may take."""
+
+    columns: list[CodebookLine]
+
+
+@routes.post("/api/v1/exports", TAKES, work="none", deadline_s=READ_S, media=KINDS)
+async def take_export(call: Ask, *, body: ExportAsk) -> Streamed:
+    """A file, made while it is sent: CSV, XLSX, JSON lines or Parquet. Its manifest is found where the header `link` says.
+
+    Rows are those that the caller reaches. Every child is in it once, tested or not; formulas are defused in CSV.
+    """
+    return await stream_export(call, body)
+
+
+routes.answers("list_exports", "GET /api/v1/exports", list_exports)
+routes.answers(
+    "read_export",
+    "GET /api/v1/exports/{id}",
+    read_export,
+    says="The manifest of a file that was taken: definition, filters, rows, children without a result, SHA-256, as of when.",
+)
+
+
+@routes.get("/api/v1/export-codebook", TAKES)
+async def export_codebook(call: Ask) -> CodebookPage:
+    """Every column of the files that the caller may take, with what it means."""
+    return CodebookPage(read_codebook(actor_of(call)))
+
+
+@routes.get("/exports", TAKES, page=PageLimit(), **IN_PAGES)
+async def exports_page(call: Ask, *, query: ExportForm, page: PageRequest) -> Html:
+    """The form for a file, and the files taken before, newest first."""
+    return await _page(call, query, page)
+
+
+@routes.post("/exports", TAKES, work="none", deadline_s=READ_S, media=KINDS, **IN_PAGES)
+async def take_export_here(call: Ask, *, form: ExportForm) -> Streamed:
+    """A file, made while it is sent."""
+    return await stream_export(call, meant(form))
+
+
+@routes.get("/exports/{id}", TAKES, **IN_PAGES)
+async def export_page(call: Ask, *, path: ByUuid) -> Html:
+    """The manifest of a file."""
+    found = await read_export(call.session, actor_of(call), path.id, call.clock)
+    return render(call, "exports/one.html", export=found)
+
+
+async def _page(call: Ask, form: ExportForm, page: PageRequest) -> Html:
+    actor = actor_of(call)
+    return render(
+        call,
+        "exports/list.html",
+        form=form,
+        page=await list_exports(call.session, actor, page, call.clock),
+        choices=choices_of(actor),
+        formats=FORMATS,
+        narrowed=any(
+            each
+            for name, each in msgspec.structs.asdict(form).items()
+            if name not in ("what", "format", "is_deidentified")
+        ),
+        may_code=may(actor, "export", "deidentified"),
+        rounds=(await list_rounds(call.session, actor, ROUNDS)).items,
+    )
+
+
+def meant(form: ExportForm) -> ExportAsk:
+    """What a form asks for. *Errors*: Invalid."""
+    faults: list[Fault] = []
+    values: dict[str, Any] = {
+        "what": form.what,
+        "format": form.format,
+        "is_deidentified": form.is_deidentified,
+        "status": form.status or None,
+        "search": form.search.strip() or None,
+        "subject": form.subject or None,
+    }
+    for name in ("round_id", "school_id", "class_id", "place_id", "grade", "sex"):
+        text = getattr(form, name).strip()
+        if text and not (text.isascii() and text.isdigit() and len(text) < 16):
+            faults.append(Fault(name, "A whole number", text[:40]))
+        elif text:
+            values[name] = int(text)
+    try:
+        values |= day_or_none(from_on=form.from_on, to_on=form.to_on)
+    except Invalid as invalid:
+        faults += invalid.faults
+    if faults:
+        raise Invalid(faults=tuple(faults))
+    try:
+        return msgspec.convert(values, ExportAsk)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].rstrip("`") or "what"
+        raise Invalid(faults=(Fault(field, "Please choose one"),)) from error
