@@ -31,7 +31,7 @@ by_page(
     action=lambda *_: "/languages",
     typed=lambda _w, d: {"code": _code(d)},
 )
-plain("offer_language", "PATCH /api/v1/languages/{code}", roles=LEAD, weight=0.03)
+plain("offer_language", "PATCH /api/v1/languages/{language}", roles=LEAD, weight=0.03)
 
 
 async def _offer(go: Any, _w: World, d: Deed) -> Any:
@@ -43,21 +43,21 @@ async def _offer(go: Any, _w: World, d: Deed) -> Any:
     code, version = (row["code"], row["version"]) if row else (_code(d), 1)
     is_offered = row is not None and not row["is_offered"]
     return await go.write(
-        "PATCH", f"/api/v1/languages/{code}", {"is_offered": is_offered, "version": version}
+        "PATCH", f"/api/v1/languages/{language}", {"is_offered": is_offered, "version": version}
     )
 
 
 KINDS["offer_language"].send = _offer
 by_page(
     "offer_language",
-    "POST /languages/{code}",
+    "POST /languages/{language}",
     page=lambda *_: "/languages",
     action=lambda _w, d: f"/languages/{_code(d)}",
     typed=lambda *_: {},
 )
 plain(
     "translate_text",
-    "PUT /api/v1/languages/{code}/texts",
+    "PUT /api/v1/languages/{language}/texts",
     roles=LEAD,
     weight=0.04,
     path=lambda *_: "/api/v1/languages/km/texts",
@@ -65,12 +65,12 @@ plain(
 )
 by_page(
     "translate_text",
-    "POST /languages/{code}/text",
+    "POST /languages/{language}/text",
     page=lambda *_: f"/languages/km/text?text={TEXT}",
     action=lambda *_: "/languages/km/text",
     typed=lambda _w, d: {"forms": f"តួលេខ {d.key % 5}"},
 )
-plain("import_catalogue", "POST /languages/{code}/po", roles=LEAD, weight=0.03)
+plain("import_catalogue", "POST /languages/{language}/po", roles=LEAD, weight=0.03)
 
 
 async def _import(go: Any, _w: World, d: Deed) -> Any:

@@ -87,24 +87,28 @@ async def add_language(session: Session, actor: Actor, new: NewLanguage, *, know
     return await _one(session, code)
 
 
-async def change_language(session: Session, actor: Actor, code: str, change: LanguageChange) -> LanguageRow:
+async def change_language(
+    session: Session, actor: Actor, language: str, change: LanguageChange
+) -> LanguageRow:
     """Offers a language to everybody, or stops: whoever read in it reads in the browser's, else in English, and finds it again.
 
     *Errors*: Forbidden, NotFound, Stale, SourceStays, TooManyLanguages. *Cost*: five statements.
     """
     require(actor, "change", "language")
-    there = await _one(session, code)
-    if code == SOURCE and not change.is_offered:
+    there = await _one(session, language)
+    if language == SOURCE and not change.is_offered:
         raise SourceStays
     rows = await store.list_languages(session)
-    if change.is_offered and sum(each.is_offered for each in rows if each.code != code) >= MOST_LANGUAGES:
+    if change.is_offered and sum(each.is_offered for each in rows if each.code != language) >= MOST_LANGUAGES:
         raise TooManyLanguages
-    if not await store.change_language(session, code, is_offered=change.is_offered, version=change.version):
+    if not await store.change_language(
+        session, language, is_offered=change.is_offered, version=change.version
+    ):
         raise Stale(current=msgspec.to_builtins(there), yours=msgspec.to_builtins(change))
     await _changed(session)
     before, after = {"is_offered": there.is_offered}, {"is_offered": change.is_offered}
-    await write_audit(session, actor, "change", "language", code, before=before, after=after)
-    return await _one(session, code)
+    await write_audit(session, actor, "change", "language", language, before=before, after=after)
+    return await _one(session, language)
 
 
 async def _one(session: Session, code: str) -> LanguageRow:

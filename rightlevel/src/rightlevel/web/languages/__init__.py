@@ -27,7 +27,7 @@ from rightlevel.programme.languages import (
     translation_faults,
 )
 from rightlevel.programme.permissions import Actor, May
-from rightlevel.web.call import CLASS_BODY, Ask, ByCode, actor_of
+from rightlevel.web.call import CLASS_BODY, Ask, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.language import (
     LANGUAGES,
@@ -47,6 +47,12 @@ ROWS: Final = 20
 PO: Final = "text/x-gettext-translation; charset=utf-8"
 CHANGES: Final = May("change", "language")
 MOST_FAULTS: Final = 50
+
+
+class ByLanguage(msgspec.Struct, frozen=True):
+    """A path with a language's code in it."""
+
+    language: str
 
 
 class SentTranslation(msgspec.Struct, frozen=True):
@@ -96,13 +102,14 @@ async def add_known_language(session: Session, actor: Actor, new: NewLanguage) -
 
 
 async def translate_text(
-    session: Session, actor: Actor, code: str, text: str, *, forms: list[str], version: int
+    session: Session, actor: Actor, language: str, text: str, *, forms: list[str], version: int
 ) -> Translation:
     """Puts a translation in the place of the program's own, from the next request on.
 
     *Errors*: Forbidden, NotFound for a text that the program has not, Invalid, TranslationStale.
     """
-    return await translate(session, actor, code, _source(code, text), forms=forms, version=version)
+    source = _source(language, text)
+    return await translate(session, actor, language, source, forms=forms, version=version)
 
 
 def _source(code: str, text: str) -> SourceText:
@@ -120,33 +127,32 @@ routes.does(
     json=("add_one_language", "POST /api/v1/languages"),
     html=("add_language_here", "/languages"),
     then="/languages/{made.code}",
-    made="/api/v1/languages/{made.code}",
     may="change",
 )
 routes.does(
     change_language,
     LanguageChange,
-    json=("change_one_language", "PATCH /api/v1/languages/{code}"),
-    html=("change_language_here", "/languages/{code}"),
+    json=("change_one_language", "PATCH /api/v1/languages/{language}"),
+    html=("change_language_here", "/languages/{language}"),
     then="/languages",
-    path=ByCode,
+    path=ByLanguage,
     says="Offers a language to everybody, or stops.",
 )
 
 
 async def _back_to_list(_call: Ask, given: dict[str, Any]) -> str:
     form: TranslationForm = given["form"]
-    return local_path(form.next, f"/languages/{given['path'].code}")
+    return local_path(form.next, f"/languages/{given['path'].language}")
 
 
 routes.does(
     translate_text,
     SentTranslation,
-    json=("translate_one_text", "PUT /api/v1/languages/{code}/texts"),
-    html=("translate_text_here", "/languages/{code}/text"),
+    json=("translate_one_text", "PUT /api/v1/languages/{language}/texts"),
+    html=("translate_text_here", "/languages/{language}/text"),
     form=TranslationForm,
     then=_back_to_list,
-    path=ByCode,
+    path=ByLanguage,
 )
 
 
@@ -164,11 +170,11 @@ async def languages_page(call: Ask) -> Html:
     )
 
 
-@routes.get("/languages/{code}", CHANGES, **IN_PAGES)
-async def language_page(call: Ask, *, path: ByCode, query: TextsWanted) -> Html:
+@routes.get("/languages/{language}", CHANGES, **IN_PAGES)
+async def language_page(call: Ask, *, path: ByLanguage, query: TextsWanted) -> Html:
     """The texts of the program in one language, those that nobody translated first to be found."""
-    language, own = await _known(call, path.code)
-    machine = starting_texts(path.code)
+    language, own = await _known(call, path.language)
+    machine = starting_texts(path.language)
     entries = entries_of(language, own, machine)
     shown = [each for each in entries if _is_asked(each, query)]
     page = [each for each in shown if each.source.text > query.after][: ROWS + 1]
@@ -207,43 +213,43 @@ async def _known(call: Ask, code: str) -> tuple[Language, dict[str, Translation]
     return base_language(code), own
 
 
-@routes.get("/languages/{code}/text", CHANGES, **IN_PAGES)
-async def text_page(call: Ask, *, path: ByCode, query: TextWanted) -> Html:
+@routes.get("/languages/{language}/text", CHANGES, **IN_PAGES)
+async def text_page(call: Ask, *, path: ByLanguage, query: TextWanted) -> Html:
     """One text: in English, as it is now, and the form that translates it."""
-    language, own = await _known(call, path.code)
-    _source(path.code, query.text)
-    machine = starting_texts(path.code)
+    language, own = await _known(call, path.language)
+    _source(path.language, query.text)
+    machine = starting_texts(path.language)
     entry = next(each for each in entries_of(language, own, machine) if each.source.text == query.text)
     forms = [*entry.forms, *[""] * entry.source.forms][: entry.source.forms]
     return render(call, "languages/text.html", shown=language, entry=entry, forms=forms, query=query)
 
 
-@routes.get("/languages/{code}/po", CHANGES, media=(PO,), **IN_PAGES)
-async def catalogue_page(call: Ask, *, path: ByCode) -> Raw:
+@routes.get("/languages/{language}/po", CHANGES, media=(PO,), **IN_PAGES)
+async def catalogue_page(call: Ask, *, path: ByLanguage) -> Raw:
     """Every text of the program in one language as a .po file; what a machine made is marked as fuzzy."""
-    language, own = await _known(call, path.code)
-    machine = starting_texts(path.code)
+    language, own = await _known(call, path.language)
+    machine = starting_texts(path.language)
     content = await asyncio.to_thread(catalogue_file, language, entries_of(language, own, machine))
-    headers = {"content-disposition": f'attachment; filename="rightlevel-{path.code}.po"'}
+    headers = {"content-disposition": f'attachment; filename="rightlevel-{path.language}.po"'}
     return Raw(content, PO, headers=headers)
 
 
-@routes.post("/languages/{code}/po", CHANGES, body_bytes=CLASS_BODY, **IN_PAGES)
-async def import_catalogue_here(call: Ask, *, path: ByCode, upload: Upload | None) -> Redirect:
+@routes.post("/languages/{language}/po", CHANGES, body_bytes=CLASS_BODY, **IN_PAGES)
+async def import_catalogue_here(call: Ask, *, path: ByLanguage, upload: Upload | None) -> Redirect:
     """Takes a .po file, whole or not at all; texts marked as fuzzy and those without a translation are left as they are."""
-    language, own = await _known(call, path.code)
+    language, own = await _known(call, path.language)
     if upload is None or not upload.size_bytes:
         raise Invalid(faults=(Fault("file", "Please fill this in"),))
-    texts = await asyncio.to_thread(_read, path.code, upload.path.read_bytes())
+    texts = await asyncio.to_thread(_read, path.language, upload.path.read_bytes())
     if faults := _file_faults(language, texts):
         raise Invalid(faults=tuple(faults[:MOST_FAULTS]))
     now = {each.source.text: tuple(each.forms) for each in entries_of(language, own, {})}
     others = {text: forms for text, forms in texts.items() if now.get(text) != forms}
-    changed = await translate_many(call.session, actor_of(call), path.code, others) if others else 0
+    changed = await translate_many(call.session, actor_of(call), path.language, others) if others else 0
     text = language_of(call).ngettext(
         "{n} text is other than before.", "{n} texts are other than before.", changed
     )
-    return done(call, f"/languages/{path.code}", text)
+    return done(call, f"/languages/{path.language}", text)
 
 
 def _read(code: str, content: bytes) -> dict[str, tuple[str, ...]]:
