@@ -737,7 +737,7 @@ class UndoImport:
             undone = await go.form(page, f"{page}/undo")
             last = undone.data["location"].split("?")[0].rsplit("/", 1)[-1] if undone.is_done else None
         else:
-            undone = await go.write("POST", f"/api/v1{page}/undo")
+            undone = await go.write("POST", f"/api/v1{page}/undo", None)
             last = undone.data["id"] if undone.is_done else None
         if last is None:
             return undone

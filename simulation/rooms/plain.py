@@ -984,9 +984,9 @@ plain(
     "take_export",
     "POST /api/v1/exports",
     roles=FIELDS,
-    body=lambda _go, w, _d: {
-        "what": w.pick(("roster", "results", "statistics", "attendance")),
-        "format": w.pick(("csv", "xlsx", "jsonl", "parquet")),
+    body=lambda _go, _w, d: {
+        "what": ("roster", "results", "statistics", "attendance")[d.key % 4],
+        "format": ("csv", "xlsx", "jsonl", "parquet")[d.key // 4 % 4],
     },
     weight=0.06,
     audit=("export", "file"),
