@@ -37,7 +37,9 @@ class KeptStatements(PrepareManager):
             return None
         return super().maybe_add_to_cache(query, prep, name)
 
-    def _should_discard(self, prep: Prepare, results: Sequence[PGresult], *_: Any) -> bool:
+    def _should_discard(  # pyright: ignore[reportIncompatibleMethodOverride]  the driver's last is its own pattern, never given
+        self, prep: Prepare, results: Sequence[PGresult], *_: Any
+    ) -> bool:
         done = (result.command_status or b"" for result in results)
         return bool(self._names or prep is Prepare.SHOULD) and any(map(_FORGETS.match, done)) and self.clear()
 
