@@ -195,7 +195,7 @@ class GroupCommit(Generic[ItemT, OutcomeT]):
             log.info("a group of %d is done one by one: %s", len(taken), error or type(error).__name__)
             self._dissolved += 1
             outcomes = [None] * len(taken)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  written down here, and each goes alone
             self._tell(error)
             self._dissolved += 1
             outcomes = [None] * len(taken)
