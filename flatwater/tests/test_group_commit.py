@@ -108,6 +108,17 @@ async def test_a_group_that_comes_to_nothing_is_done_one_by_one(works: Works) ->
     assert await send(group, "c") == "C"
 
 
+async def test_a_mistake_of_ours_is_written_down_once_though_each_is_done_alone(
+    works: Works, caplog: pytest.LogCaptureFixture
+) -> None:
+    group, works.error = GroupCommit(works, groups=1), TypeError("columns are not the fields")
+    assert await send(group, "a") == "a alone"
+    assert await send(group, "b") == "b alone"
+    (told,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert told.exc_info is not None
+    assert "columns are not the fields" in str(told.exc_info[1])
+
+
 @pytest.mark.parametrize("error", [DatabaseUnavailable(retry_after_s=7.0), PoolFull(), CommitUnknown()])
 async def test_what_would_end_each_alone_too_is_told_to_each(works: Works, error: Exception) -> None:
     group, works.error = GroupCommit(works, groups=1), error

@@ -29,6 +29,7 @@ from flatwater.errors import (
     Refused,
 )
 from flatwater.supervisor import beside
+from flatwater.transaction import ConstraintViolated, Serialization, ValueRefused
 
 log = logging.getLogger("flatwater.group_commit")
 
@@ -43,6 +44,10 @@ RefusedT = TypeVar("RefusedT", bound=Refused)
 
 TOLD_TO_EACH: Final = (PoolFull, PoolTimeout, DatabaseUnavailable, DatabaseFull, CommitUnknown)
 """What ends a group and would end each of its members by itself too: nobody tries again for it."""
+
+EXPECTED: Final = (Refused, ConstraintViolated, Serialization, ValueRefused)
+"""What may end a group and is no mistake of ours: each of its members is told alone, if it meets it again."""
+TELL_AGAIN_S: Final = 60.0
 
 
 class GroupStatistics(msgspec.Struct, frozen=True):
@@ -97,6 +102,7 @@ class GroupCommit(Generic[ItemT, OutcomeT]):
         self._largest = 0
         self._alone = 0
         self._dissolved = 0
+        self._told_at_s = float("-inf")
 
     def statistics(self) -> GroupStatistics:
         return GroupStatistics(self._groups, self._members, self._largest, self._alone, self._dissolved)
@@ -185,8 +191,12 @@ class GroupCommit(Generic[ItemT, OutcomeT]):
                 if not seat.outcome.done():
                     seat.outcome.set_exception(_same(error))
             return
-        except Exception as error:  # noqa: BLE001  each meets it again alone, where it is told and written down
+        except EXPECTED as error:
             log.info("a group of %d is done one by one: %s", len(taken), error or type(error).__name__)
+            self._dissolved += 1
+            outcomes = [None] * len(taken)
+        except Exception as error:  # noqa: BLE001  written down here, and each goes alone
+            self._tell(error)
             self._dissolved += 1
             outcomes = [None] * len(taken)
         except BaseException:
@@ -197,6 +207,13 @@ class GroupCommit(Generic[ItemT, OutcomeT]):
             self._alone += outcome is None
             if not seat.outcome.done():
                 seat.outcome.set_result(outcome)
+
+    def _tell(self, error: Exception) -> None:
+        """A mistake of ours, which nobody alone may meet: it would only make everything slower. Written down once a minute."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._told_at_s >= TELL_AGAIN_S:
+            self._told_at_s = now_s
+            log.error("groups are done one by one for an unexpected error", exc_info=error)
 
 
 def _same(error: RefusedT) -> RefusedT:

@@ -231,6 +231,9 @@ class RightLevelApplication(WebApplication[Actor, Platform]):
         ]
         app = calls[0].app
         actors = await actors_together(session, shown, app.clock, idle_s=app.settings.session_idle_s)
+        known = next((actor for actor in actors if actor is not None), None)
+        if known is not None:
+            await learn_languages(session, app.languages, mark=known.language_mark)
         for number, (call, actor) in enumerate(zip(calls, actors, strict=True)):
             if actor is None:
                 continue

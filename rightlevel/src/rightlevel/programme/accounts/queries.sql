@@ -1,9 +1,18 @@
+-- fragment: who_asks
+-- What the row of whoever asks (p) tells of them.
+select p.id, p.role, p.username, p.display_name, p.language, p.has_own_digits,
+
+-- fragment: programme_and_held
+-- What of the programme every request is judged by, and what is assigned to whoever asks (h).
+z.chosen as time_zone, z.country, (select l.value #>> '{}' from setting l where l.key = 'language_mark') as language_mark,
+h.schools, h.subjects, h.classes
+
 -- name: actor_by_session
 -- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_by_person.
-select p.id, p.role, p.username, p.display_name, p.language, p.has_own_digits, s.id::text as session_id, s.csrf_token,
+--> who_asks
+    s.id::text as session_id, s.csrf_token,
     s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources,
-    z.chosen as time_zone, z.country, (select l.value #>> '{}' from setting l where l.key = 'language_mark') as language_mark,
-    h.schools, h.subjects, h.classes
+    --> programme_and_held
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
@@ -17,10 +26,10 @@ where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_a
 
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
-select p.id, p.role, p.username, p.display_name, p.language, p.has_own_digits, null::text as session_id, '' as csrf_token,
+--> who_asks
+    null::text as session_id, '' as csrf_token,
     '' as pending, false as is_by_pin, t.may_write, t.resources,
-    z.chosen as time_zone, z.country, (select l.value #>> '{}' from setting l where l.key = 'language_mark') as language_mark,
-    h.schools, h.subjects, h.classes
+    --> programme_and_held
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
@@ -35,9 +44,11 @@ where t.token_hash = %(token_hash)s and t.expires_at > %(now)s and t.revoked_at 
 -- name: actors_together
 -- Who holds each of some sessions and API tokens, for what is written together, with everything assigned to them today; nothing of a mark that is nobody's.
 -- Served by the primary key of person_session, api_token's unique hash and assignment_by_person.
-select p.id, p.role, p.username, p.display_name, p.language, k.session_id, k.csrf_token,
+--> who_asks
+    k.session_id, k.csrf_token,
     k.pending, k.is_by_pin, k.may_write, k.resources,
-    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes, w.number
+    --> programme_and_held
+    , w.number
 from unnest(%(numbers)s::integer[], %(hashes)s::bytea[], %(by_session)s::boolean[]) as w (number, token_hash, is_session)
 cross join lateral (
     select s.person_id, s.id::text as session_id, s.csrf_token, s.pending, s.school_device_id is not null as is_by_pin,
