@@ -250,7 +250,12 @@ def codebook(whats: tuple[What, ...] | None = None) -> list[CodebookLine]:
         every = (*named, *(other for other in coded if other.name not in known))
         lines += [
             CodebookLine(
-                what, each.name, each.kind, each.meaning, each.name in known, each.name in coded_names
+                what=what,
+                column=each.name,
+                kind=each.kind,
+                meaning=each.meaning,
+                is_in_named=each.name in known,
+                is_in_deidentified=each.name in coded_names,
             )
             for each in every
         ]

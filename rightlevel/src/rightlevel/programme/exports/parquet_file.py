@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -83,11 +83,9 @@ class ParquetFile:
         for number, column in enumerate(self._columns):
             page = _page([row[number] for row in rows], column.kind)
             squeezed = _gzip(page)
+            levels = {1: _i32(len(rows)), 2: _i32(_PLAIN), 3: _i32(_RLE), 4: _i32(_RLE)}
             header = _struct(
-                (1, _i32(_DATA_PAGE)),
-                (2, _i32(len(page))),
-                (3, _i32(len(squeezed))),
-                (5, _struct_of((1, _i32(len(rows))), (2, _i32(_PLAIN)), (3, _i32(_RLE)), (4, _i32(_RLE)))),
+                {1: _i32(_DATA_PAGE), 2: _i32(len(page)), 3: _i32(len(squeezed)), 5: _struct_of(levels)}
             )
             group.chunks.append((self._at, len(header) + len(squeezed), len(header) + len(page)))
             parts.append(self._sent(header + squeezed))
@@ -96,39 +94,31 @@ class ParquetFile:
         return b"".join(parts)
 
     def _footer(self) -> bytes:
-        schema = [_struct((4, _binary("export")), (5, _i32(len(self._columns))))]
+        schema = [_struct({4: _binary("export"), 5: _i32(len(self._columns))})]
         for column in self._columns:
-            fields: list[tuple[int, _Value]] = [
-                (1, _i32(_TYPES[column.kind])),
-                (3, _i32(_OPTIONAL)),
-                (4, _binary(column.name)),
-            ]
-            fields += [(6, _i32(_MEANT[column.kind]))] if column.kind in _MEANT else []
-            schema.append(_struct(*fields))
-        return _struct(
-            (1, _i32(1)),
-            (2, _list(schema)),
-            (3, _i64(self._rows)),
-            (4, _list(self._groups)),
-            (6, _binary(MADE_BY)),
-        )
+            fields = {1: _i32(_TYPES[column.kind]), 3: _i32(_OPTIONAL), 4: _binary(column.name)}
+            if column.kind in _MEANT:
+                fields[6] = _i32(_MEANT[column.kind])
+            schema.append(_struct(fields))
+        groups = {3: _i64(self._rows), 4: _list(self._groups), 6: _binary(MADE_BY)}
+        return _struct({1: _i32(1), 2: _list(schema), **groups})
 
     def _group_meta(self, group: _Group) -> bytes:
         chunks: list[bytes] = []
         for column, (at, size, plain) in zip(self._columns, group.chunks, strict=True):
-            meta = _struct_of(
-                (1, _i32(_TYPES[column.kind])),
-                (2, _list([_zigzag(_PLAIN), _zigzag(_RLE)], _T_I32)),
-                (3, _list([_varint(len(column.name)) + column.name.encode()], _T_BINARY)),
-                (4, _i32(_GZIP)),
-                (5, _i64(group.rows)),
-                (6, _i64(plain)),
-                (7, _i64(size)),
-                (9, _i64(at)),
-            )
-            chunks.append(_struct((2, _i64(at)), (3, meta)))
+            meta = {
+                1: _i32(_TYPES[column.kind]),
+                2: _list([_zigzag(_PLAIN), _zigzag(_RLE)], _T_I32),
+                3: _list([_varint(len(column.name)) + column.name.encode()], _T_BINARY),
+                4: _i32(_GZIP),
+                5: _i64(group.rows),
+                6: _i64(plain),
+                7: _i64(size),
+                9: _i64(at),
+            }
+            chunks.append(_struct({2: _i64(at), 3: _struct_of(meta)}))
         plain_bytes = sum(plain for _, _, plain in group.chunks)
-        return _struct((1, _list(chunks)), (2, _i64(plain_bytes)), (3, _i64(group.rows)))
+        return _struct({1: _list(chunks), 2: _i64(plain_bytes), 3: _i64(group.rows)})
 
 
 def _page(cells: list[Cell], kind: str) -> bytes:
@@ -216,14 +206,15 @@ def _list(items: list[bytes], kind: int = _T_STRUCT) -> _Value:
     return _T_LIST, head + b"".join(items)
 
 
-def _struct_of(*fields: tuple[int, _Value]) -> _Value:
-    return _T_STRUCT, _struct(*fields)
+def _struct_of(fields: Mapping[int, _Value]) -> _Value:
+    return _T_STRUCT, _struct(fields)
 
 
-def _struct(*fields: tuple[int, _Value]) -> bytes:
+def _struct(fields: Mapping[int, _Value]) -> bytes:
+    """Fields by their number, in their order."""
     parts: list[bytes] = []
     before = 0
-    for number, (kind, content) in fields:
+    for number, (kind, content) in fields.items():
         parts += (bytes([((number - before) << 4) | kind]), content)
         before = number
     return b"".join([*parts, b"\0"])

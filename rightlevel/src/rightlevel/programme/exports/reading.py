@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ class SheetBegun(msgspec.Struct, frozen=True):
 class Rows(msgspec.Struct, frozen=True):
     """Rows that are made here."""
 
-    cells: list[list[Cell]]
+    cells: Sequence[Sequence[Cell]]
 
 
 Part = SheetBegun | CopiedBlock | Rows
@@ -182,7 +182,7 @@ class Reading:
         there = [line for line in lines if (line.is_in_deidentified if is_coded else line.is_in_named)]
         yield Rows([[line.what, line.column, line.kind, line.meaning] for line in there])
         yield SheetBegun("about", ABOUT)
-        told: list[list[Cell]] = [["of", self._ask.what]]
+        told: list[Sequence[Cell]] = [["of", self._ask.what]]
         told += [[f"definition: {what}", DEFINITIONS[what]] for what in whats]
         told += [[name, str(value)] for name, value in self._ask.filters().items()]
         told.append(["de-identified", "yes" if self._ask.is_deidentified else "no"])
