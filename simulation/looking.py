@@ -298,6 +298,24 @@ class Looker:
             key: pair for key, pair in wrong.items() if key not in self.player.audit_marks.get("reset", ())
         }
         self.same("the list of all children", {}, wrong)
+        await self._roster_file(expected)
+
+    async def _roster_file(self, expected: dict[str, tuple[Any, ...]]) -> None:
+        """The same children, each once, in the file of the roster, but for those at practice schools."""
+        text = (await self.told("admin", "/api/v1/exports", {"what": "roster"})).text
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+        sexes = {"male": 1, "female": 2, "not known": 0, "not applicable": 9}
+        found = {
+            self.w.word("child", row["id"]): (int(row["grade"]), sexes[row["sex"]], row["standing"])
+            for row in rows
+        }
+        wanted = {
+            key: (grade, sex, status)
+            for key, (school, grade, sex, status) in expected.items()
+            if not self.p.schools[school].is_practice
+        }
+        self.same("how many rows the file of the roster has", len(wanted), len(rows))
+        self.same("the children in the file of the roster", wanted, found)
 
     async def histories(self) -> None:
         """Some children's lines: each result of each round, where it was made, with its level."""

@@ -76,6 +76,26 @@ create index person_by_name on person (lower(display_name), id) where deleted_at
 create index person_by_username on person (username);
 create index person_by_grams on person using gin (search_grams(search_text(display_name || ' ' || username))) where deleted_at is null;
 
+-- The languages that pages are offered in. Texts of the program lie in its catalogues; those translated here stand before them.
+create table language (
+    code text primary key constraint language_code_is_short check (code ~ '^[a-z]{2,3}$'),
+    is_offered boolean not null default false,
+    version integer not null default 1,
+    changed_at timestamptz not null default now()
+);
+insert into language (code, is_offered) values ('en', true), ('km', true);
+
+-- What a text of the program (its English words) is in a language, as somebody wrote it here: one form, or one for each plural.
+create table translation (
+    language text not null references language,
+    text text not null constraint translation_text_is_short check (length(text) between 1 and 2000),
+    forms text[] not null constraint translation_has_forms check (cardinality(forms) between 1 and 6),
+    version integer not null default 1,
+    changed_at timestamptz not null default now(),
+    changed_by bigint not null references person,
+    primary key (language, text)
+);
+
 -- The token itself is never stored: token_hash is SHA-256 of it.
 create table person_session (
     token_hash bytea primary key constraint person_session_hash_is_sha256 check (length(token_hash) = 32),
@@ -2112,6 +2132,18 @@ begin
 end $$;
 create trigger test_tools_are_kept before update or delete on test_tool for each row execute function keep_test_tools();
 
+-- What passes each task of the guided test, in versions that never change: a test is judged by the version that it was run with, also when it
+-- comes from a phone weeks later.
+create table guided_rules (
+    version integer primary key constraint guided_rules_count_from_one check (version >= 1),
+    thresholds jsonb not null constraint guided_rules_are_small check (pg_column_size(thresholds) <= 8192),
+    made_at timestamptz not null default now(),
+    made_by bigint references person
+);
+
+-- Which version of the tool was shown, and of the rules it was run by.
+alter table guided_test add column tool_id bigint references test_tool, add column rules_version integer not null default 0;
+
 -- A seeded sample of results to test again. The same seed draws the same children.
 create table verification_draw (
     id bigint generated always as identity primary key,
@@ -2373,6 +2405,9 @@ create table known_device (
 -- Of whom a password comes: the role of whoever gave it or the code it was chosen with; none is the command line. Whoever rises above
 -- that role has it ended, for somebody below may still know it.
 alter table person add column password_from role;
+
+-- Whether somebody reads digits in their language's own script.
+alter table person add column has_own_digits boolean not null default false;
 
 -- Requests to join: at most 200 open ones (accounts/joining), the old ones swept by the daily clean-up.
 create table join_request (
