@@ -227,13 +227,16 @@ async def still_page(call: Ask, *, query: StillWanted, page: PageRequest) -> Htm
 
 
 async def settled(call: Ask, query: WantedT) -> tuple[WantedT, list[Round]]:
-    """The query with a subject, a place and two rounds in order: those asked for, else the two that began last."""
+    """The query with a subject, a place and two rounds in order: those asked for, else the newest year's first and
+    newest, else the two that began last."""
     actor = actor_of(call)
     subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
     known = (await list_rounds(call.session, actor, SOME_ROUNDS)).items
     begun = [each for each in known if each.state != "planned"]
     wanted = [each for each in known if each.id in (query.earlier, query.later)]
-    pair = sorted(wanted if len(wanted) == 2 else begun[:2], key=lambda each: each.starts_on)
+    of_year = [each for each in begun if each.school_year_id == begun[0].school_year_id]
+    usual = [of_year[0], of_year[-1]] if len(of_year) > 1 else begun[:2]
+    pair = sorted(wanted if len(wanted) == 2 else usual, key=lambda each: each.starts_on)
     boundaries = query.boundaries if sees_small_cells(actor) else "then"
     settled = msgspec.structs.replace(
         query,
