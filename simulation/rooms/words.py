@@ -43,7 +43,7 @@ async def _offer(go: Any, _w: World, d: Deed) -> Any:
     code, version = (row["code"], row["version"]) if row else (_code(d), 1)
     is_offered = row is not None and not row["is_offered"]
     return await go.write(
-        "PATCH", f"/api/v1/languages/{language}", {"is_offered": is_offered, "version": version}
+        "PATCH", f"/api/v1/languages/{code}", {"is_offered": is_offered, "version": version}
     )
 
 

@@ -10,6 +10,7 @@ by a request's life, and by `MOST_ROUTES`.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import sysconfig
@@ -18,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import msgspec
@@ -363,7 +363,7 @@ def _plain(name: str) -> str:
 
 def line_of_caller() -> str:
     """The innermost line that belongs to the application: `views.py:12 in notes`; empty where all is libraries' own."""
-    frame: FrameType | None = sys._getframe(1)
+    frame = inspect.currentframe()
     greenlet: Any = sys.modules.get("greenlet")
     below: Any = greenlet.getcurrent().parent if greenlet is not None else None
     while frame is not None or below is not None:

@@ -11,6 +11,9 @@ Counted are psycopg, psycopg2 and asyncpg, and so SQLAlchemy and Django; a test 
 than pass unseen.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# The classes here are made of a base that is known only when its library is loaded.
+
 from __future__ import annotations
 
 import sys

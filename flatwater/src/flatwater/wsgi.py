@@ -166,11 +166,11 @@ class _Body:
         self._most_bytes = most_bytes
         self._read_bytes = 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         left = self._most_bytes - self._read_bytes + 1
         return self._counted(self._inner.read(left if size is None or size < 0 else min(size, left)))
 
-    def readline(self, size: int = -1) -> bytes:
+    def readline(self, size: int | None = -1) -> bytes:
         left = self._most_bytes - self._read_bytes + 1
         return self._counted(self._inner.readline(left if size is None or size < 0 else min(size, left)))
 

@@ -1,5 +1,8 @@
 """asyncpg's pools: a pool that tells, with limits of time for each connection."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# The classes here are made of a base that is known only when its library is loaded.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

@@ -1,5 +1,8 @@
 """psycopg 3, sync and async: cursors that tell, for pools of psycopg_pool and for connections of one's own."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# The classes here are made of a base that is known only when its library is loaded.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

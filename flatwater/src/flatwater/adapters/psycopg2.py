@@ -1,5 +1,8 @@
 """psycopg2: connections and pools that tell."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# The classes here are made of a base that is known only when its library is loaded.
+
 from __future__ import annotations
 
 from importlib import import_module

@@ -34,6 +34,9 @@ def watch_engine(engine: Any, ledger: Ledger, limits: SessionLimits | None = Non
         if connection is not None:
             ledger.given(connection)
 
+    def invalidated(connection: Any, record: Any, error: Any) -> None:
+        given(connection, record)
+
     def before(
         connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> tuple[str, Any]:
@@ -62,15 +65,16 @@ def watch_engine(engine: Any, ledger: Ledger, limits: SessionLimits | None = Non
             ledger.rests(connection.connection.dbapi_connection, in_transaction=False)
 
     pool = engine.pool
-    for name, hears in (
+    hearers: tuple[tuple[str, Callable[..., None]], ...] = (
         ("connect", connected),
         ("checkout", taken),
         ("checkin", given),
         ("close", given),
         ("detach", given),
-        ("invalidate", lambda connection, record, error: given(connection, record)),
-    ):
+    )
+    for name, hears in hearers:
         event.listen(pool, name, hears)
+    event.listen(pool, "invalidate", invalidated)
     event.listen(engine, "before_cursor_execute", before, retval=True)
     event.listen(engine, "after_cursor_execute", after)
     event.listen(engine, "handle_error", failed)

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
-from inspect import iscoroutinefunction, markcoroutinefunction
 from typing import Any
 
 import msgspec
@@ -44,13 +43,16 @@ class Middleware:
         ledger.enforces, ledger.tags_statements = given.enforces, given.tags_statements
         self._limits = SessionLimits(given.statement_s, given.lock_s, given.idle_in_transaction_s)
         self._get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
+        self._sync: Any = import_module(
+            "asgiref.sync"
+        )  # Django's own; inspect can't mark an object before Python 3.12
+        if self._sync.iscoroutinefunction(get_response):
+            self._sync.markcoroutinefunction(self)
         signals: Any = import_module("django.db.backends.signals")
         signals.connection_created.connect(self._limit, dispatch_uid="flatwater.limits", weak=False)
 
     def __call__(self, request: Any) -> Any:
-        if iscoroutinefunction(self):
+        if self._sync.iscoroutinefunction(self):
             return self._answer_async(request)
         with ledger.request(partial(_name, request)), ExitStack() as stack:
             held = _watch(stack)
@@ -62,14 +64,13 @@ class Middleware:
     async def _answer_async(self, request: Any) -> Any:
         response: Awaitable[Any] = self._get_response(request)
         # The views of one request run in one thread; the wrappers stand in that thread's connections.
-        sync: Any = import_module("asgiref.sync")
         stack = ExitStack()
         with ledger.request(partial(_name, request)):
-            held = await sync.sync_to_async(_watch, thread_sensitive=True)(stack)
+            held = await self._sync.sync_to_async(_watch, thread_sensitive=True)(stack)
             try:
                 return await response
             finally:
-                await sync.sync_to_async(stack.close, thread_sensitive=True)()
+                await self._sync.sync_to_async(stack.close, thread_sensitive=True)()
                 _give(held)
 
     def _limit(self, sender: Any, connection: Any, **_: Any) -> None:

@@ -168,6 +168,23 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound("place_count", "the same for each place, in 32 parts", "recounting", "place_count_pkey", 4_000),
     Bound(
+        "school_movement",
+        "one for each school, two rounds, subject, grade, sex and level in the first of the two",
+        "recounting",
+        "school_movement_pkey",
+        8_000,
+    ),
+    Bound(
+        "place_movement", "the same for each place, in 32 parts", "recounting", "place_movement_pkey", 8_000
+    ),
+    Bound(
+        "place_movement_moved",
+        "what districts as they are today have of it more or less",
+        "recounting",
+        "place_movement_moved_pkey",
+        500,
+    ),
+    Bound(
         "school_enrolled",
         "one for each school, year, grade and sex",
         "a school that leaves the counts",
@@ -202,15 +219,15 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound(
         "import_added",
         "what an import adds, by id, some thousand in a row",
-        "its undoing; imports begun later, when it is 30 days old",
-        "sweep:forget_old_additions",
+        "its undoing; sweeping when the import is 30 days old",
+        "sweep:sweep_import_additions",
         200,
     ),
     Bound(
         "import_changed",
         "each child or school that an import changes, as it was before",
-        "its undoing; imports begun later, when it is 30 days old; erasing the child",
-        "sweep:forget_old_changes",
+        "its undoing; sweeping when the import is 30 days old; erasing the child",
+        "sweep:sweep_import_changes",
         2_000,
     ),
     Bound(

@@ -193,6 +193,17 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "boundary": {"move": N_("Moved"), "split": N_("Split"), "merge": N_("Merged")},
     "import_state": {"waiting": N_("waiting"), "reading": N_("reading"), "saving": N_("saving")},
+    "fate": {
+        "improved": N_("Improved"),
+        "same": N_("Same level"),
+        "declined": N_("Fell"),
+        "absent": N_("Absent"),
+        "refused": N_("Refused"),
+        "left": N_("Left school"),
+        "gone": N_("Not taught here any more"),
+        "moved": N_("At another school now"),
+        "to_do": N_("Not tested yet"),
+    },
     "outcome": {
         "assessed": N_("Tested"),
         "absent": N_("Absent"),
@@ -241,7 +252,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "at_school": {"active": N_("Yes"), "left": N_("No")},
     "yes_no": {"yes": N_("Yes"), "no": N_("No")},
-    "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Declined")},
+    "request_state": {"open": N_("Waiting"), "approved": N_("Approved"), "declined": N_("Fell")},
     "sex": {"0": N_("Not known"), "1": N_("Boy"), "2": N_("Girl"), "9": N_("Not stated")},
     "deed": {
         "create": N_("Create"),

@@ -49,6 +49,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
+        """Lets what runs in the block be given up; the start and the end of the application are not."""
         self._task = asyncio.current_task()
         try:
             yield
@@ -119,7 +120,7 @@ async def drive_application(
     stop = stop or Stop()
     probe, readings = Probe(clock, only=database), list[EndpointReading]()
     # psycopg2's connections are seen from their making on, so this probe stands before the application opens any.
-    with probe.on_connecting(), stop.listening():
+    with probe.on_connecting():
         async with AppClient(app, listed, clock) as client:
             document = openapi or await _document(client)
             ids, operations = KnownIds(), list(operations_of(document))
@@ -167,8 +168,9 @@ async def _in_time(
         # Calls that are not measured keep connections too: they are given back, or the next endpoints find none.
         with tallied() as unmeasured:
             try:
-                async with limit:
-                    return await drive.endpoint(operation)
+                with stop.listening():
+                    async with limit:
+                        return await drive.endpoint(operation)
             finally:
                 await unmeasured.take_back()
     except TimeoutError:

@@ -5,6 +5,9 @@ tell the tally of the request that they work for; a context variable carries it,
 not counted. What other drivers do is told as not counted.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownLambdaType=false
+# The classes here are made of a base that is known only when its library is loaded.
+
 from __future__ import annotations
 
 import sys

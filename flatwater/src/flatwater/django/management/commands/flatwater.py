@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -35,10 +35,10 @@ class Command(BaseCommand):
             target = getattr(settings, "ASGI_APPLICATION", None) or settings.WSGI_APPLICATION
             module, _, name = target.rpartition(".")
             return [f"{module}:{name}"]
-        connection = connections["default"]
+        connection: Any = cast("Any", connections["default"])
         if connection.vendor != "postgresql":
             self.stderr.write("The default database of this project is no PostgreSQL.")
             sys.exit(3)
-        given = connection.get_connection_params()
+        given: dict[str, Any] = connection.get_connection_params()
         known = {"dbname", "user", "password", "host", "port", "sslmode", "service", "passfile"}
         return [make_conninfo(**{name: value for name, value in given.items() if name in known and value})]
