@@ -221,7 +221,7 @@ async def text_page(call: Ask, *, path: ByLanguage, query: TextWanted) -> Html:
     machine = starting_texts(path.language)
     entry = next(each for each in entries_of(language, own, machine) if each.source.text == query.text)
     forms = [*entry.forms, *[""] * entry.source.forms][: entry.source.forms]
-    return render(call, "languages/text.html", shown=language, entry=entry, forms=forms, query=query)
+    return render(call, "languages/text.html", shown=language, item=entry, forms=forms, query=query)
 
 
 @routes.get("/languages/{language}/po", CHANGES, media=(PO,), **IN_PAGES)
