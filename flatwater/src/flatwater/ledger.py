@@ -167,6 +167,16 @@ current: ContextVar[Request | None] = ContextVar("flatwater_request", default=No
 """The request that this context works for."""
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is asked in this block is no request's: what a pool asks for itself when it makes or takes back a connection."""
+    token = current.set(None)
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
 class Ledger:
     """The book of one process. With `enforces`, a statement over the budget is refused; without, it is counted and logged once a request.
 

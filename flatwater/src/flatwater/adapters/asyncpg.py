@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from flatwater.adapters.session_limits import SessionLimits
-from flatwater.ledger import Ledger
+from flatwater.ledger import Ledger, apart
 
 
 def create_pool(
@@ -32,7 +32,10 @@ def create_pool(
     async def opened(connection: Any) -> None:
         if limits is not None and limits.settings():
             names = list(limits.settings())
-            rows = await connection.fetch("select name, setting from pg_settings where name = any($1)", names)
+            with apart():
+                rows = await connection.fetch(
+                    "select name, setting from pg_settings where name = any($1)", names
+                )
             limits.verify({row["name"]: row["setting"] for row in rows})
         if init is not None:
             await init(connection)
@@ -47,7 +50,8 @@ def create_pool(
         if reset is not None:
             await reset(connection)
         else:
-            await connection.reset()
+            with apart():
+                await connection.reset()
 
     return asyncpg.create_pool(
         dsn,
