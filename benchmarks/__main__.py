@@ -20,6 +20,7 @@ BENCHES = (
     "start",
     "right",
     "import_rows",
+    "export_rows",
     "read",
     "write",
     "dashboards",

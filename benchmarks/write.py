@@ -107,8 +107,10 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
     say(f"reconcile: {found.stdout.strip()}")
     with_audit = "a bare INSERT with its audit row"
     return [
-        lone.figure("results from one device", "results/s", ONE_SHARE, f"{with_audit} on one connection"),
-        some.figure(f"results one at a time, {DEVICES} devices", "results/s", ONE_SHARE, with_audit),
+        lone.figure(
+            "results one at a time, one device", "results/s", ONE_SHARE, f"{with_audit} on one connection"
+        ),
+        some.figure("results one at a time", "results/s", ONE_SHARE, with_audit),
         many.figure(f"results one at a time, {MANY_DEVICES} devices", "results/s", MANY_SHARE, with_audit),
         classes.figure("results a class at a time", "rows/s", CLASS_SHARE, "a bare INSERT of a class"),
     ]

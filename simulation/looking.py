@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import csv
 import io
+import itertools
 import re
 import time
 from collections import Counter
@@ -189,6 +190,37 @@ class Looker:
             where,
         )
 
+    async def movement(self) -> None:
+        """How the same children came between rounds that follow each other, and from the first to the last, at every place and what hangs on it."""
+        rounds = sorted(
+            (each for each in self.p.rounds.values() if not each.is_deleted), key=lambda each: each.starts_on
+        )
+        pairs = list(itertools.pairwise(rounds))
+        if len(rounds) > 2:
+            pairs.append((rounds[0], rounds[-1]))
+        for (held, later), subject in itertools.product(pairs, SUBJECTS):
+            moved = self.p.movement(held, later, subject)
+            of_places: dict[str, Counter[str]] = {}
+            for school_id, counted in moved.items():
+                stood = self.p.school_place(self.p.schools[school_id], held.roll_at)
+                for above in self.p.lineage(stood):
+                    of_places.setdefault(above, Counter()).update(counted)
+            where = f"{held.id} ({held.kind}) to {later.id} ({later.kind}), {subject}"
+            asked = f"round_id={self.w.ids[held.id]}&later_round_id={self.w.ids[later.id]}&subject={subject}"
+            for place in self.p.places.values():
+                if place.is_deleted:
+                    continue
+                path = f"{asked}&place_id={self.w.ids[place.id]}"
+                told = await self.ask(f"/api/v1/movement?{path}")
+                expected = dict(of_places.get(place.id, {}))
+                self.same("movement of a place", expected, flat_movement(told), f"{place.id}, {where}")
+                for unit in await self.all(f"/api/v1/movement/below?{path}", rows=PAGE * 10):
+                    sort = "school" if unit["is_school"] else "place"
+                    word = self.w.word(sort, unit["id"])
+                    wanted = (moved if unit["is_school"] else of_places).get(str(word), {})
+                    got = flat_movement(unit["movement"])
+                    self.same(f"movement of a {sort} below", dict(wanted), got, f"{word}, {where}")
+
     # Sheets, rosters, histories --------------------------------------------------------------------------------------
 
     async def sheets(self) -> None:
@@ -266,6 +298,24 @@ class Looker:
             key: pair for key, pair in wrong.items() if key not in self.player.audit_marks.get("reset", ())
         }
         self.same("the list of all children", {}, wrong)
+        await self._roster_file(expected)
+
+    async def _roster_file(self, expected: dict[str, tuple[Any, ...]]) -> None:
+        """The same children, each once, in the file of the roster, but for those at practice schools."""
+        text = (await self.told("admin", "/api/v1/exports", {"what": "roster"})).text
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+        sexes = {"male": 1, "female": 2, "not known": 0, "not applicable": 9}
+        found = {
+            self.w.word("child", row["id"]): (int(row["grade"]), sexes[row["sex"]], row["standing"])
+            for row in rows
+        }
+        wanted = {
+            key: (grade, sex, status)
+            for key, (school, grade, sex, status) in expected.items()
+            if not self.p.schools[school].is_practice
+        }
+        self.same("how many rows the file of the roster has", len(wanted), len(rows))
+        self.same("the children in the file of the roster", wanted, found)
 
     async def histories(self) -> None:
         """Some children's lines: each result of each round, where it was made, with its level."""
@@ -583,6 +633,17 @@ def flat_figures(figures: dict[str, Any]) -> dict[str, int]:
     return flat | {f"rank {each['rank']}": each["count"] for each in figures["levels"] if each["count"]}
 
 
+def flat_movement(movement: dict[str, Any]) -> dict[str, int]:
+    """Movement as the model names it."""
+    found: dict[str, int] = {}
+    for row in movement["rows"]:
+        named = {str(rank): count for rank, count in enumerate(row["to"], start=1)}
+        named |= {name: row[name] for name in ("absent", "refused", "left")}
+        named["without a result"] = row["without_result"]
+        found |= {f"{row['rank']} to {name}": count for name, count in named.items() if count}
+    return found
+
+
 def _marked(row: dict[str, Any]) -> int:
     """Of how many children somebody said whether they came."""
     return row["present"] + row["late"] + row["absent"]
@@ -595,6 +656,7 @@ def _sheet_row(row: dict[str, Any]) -> tuple[Any, ...]:
 LOOKS = (
     "rosters",
     "figures",
+    "movement",
     "sheets",
     "histories",
     "rights",

@@ -529,6 +529,8 @@ class Player:
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.met: Counter[str] = Counter()
+        """How often a deed was refused of which the model had a reason to say so, by the reason."""
         self.seen: list[tuple[str, set[bytes], str]] = []
         self.acknowledged: list[Deed] = []
         self.denied: Counter[str] = Counter()
@@ -696,6 +698,8 @@ class Player:
                 self.acknowledged.append(deed)
             for name, why, saved, code in self.world.keys_made.pop("verdicts", []):
                 self.counts["comparisons"] += 1
+                if why and not saved:
+                    self.met[why.removesuffix("?")] += 1
                 if saved and why and not why.endswith("?"):
                     self.differ(f"accepted although {why}: {name}", f"refused: {why}", code, deed=deed)
                 elif not saved and not why:
@@ -704,6 +708,8 @@ class Player:
         if told.status == 429:
             self.counts["turned away"] += 1
             return
+        if verdict:
+            self.met[verdict.removesuffix("?")] += 1
         code = told.data.get("code", told.code) if isinstance(told.data, dict) else told.code
         faults = told.data.get("faults", "") if isinstance(told.data, dict) else ""
         self.refused[deed.kind, f"{code}{'' if verdict else ' !'}"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import Counter
@@ -50,6 +51,29 @@ ENOUGH_DEEDS = 12_000
 """In so many deeds each kind is accepted at least once: the rarest need what seldom stands there, and are tried until they are."""
 
 
+JUDGING = re.compile(r"judge|_?why.*|_reached|leaders_only")
+
+
+def reasons_known() -> frozenset[str]:
+    """Every reason for which the model may say that a deed is refused, as its rules are written."""
+    found: set[str] = set()
+    for path in sorted(Path(__file__).parent.glob("[mr]o*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and JUDGING.fullmatch(node.name):
+                for each in ast.walk(node):
+                    if isinstance(each, ast.Return):
+                        found |= _texts(each.value)
+    return frozenset(each.removesuffix("?") for each in found) - {""}
+
+
+def _texts(value: ast.expr | None) -> set[str]:
+    """The texts that an expression may be: itself, or one of two."""
+    if isinstance(value, ast.IfExp):
+        return _texts(value.body) | _texts(value.orelse)
+    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    return {str(value.value)} if is_text and isinstance(value, ast.Constant) else set()
+
+
 class Report:
     """Seeds, deeds, comparisons, faults and differences of all programmes of one call."""
 
@@ -62,6 +86,7 @@ class Report:
         self.counts: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.met: Counter[str] = Counter()
         self.differences: list[tuple[int, list[Step], Difference]] = []
 
     def add(self, player: Player, seconds: float) -> None:
@@ -74,6 +99,7 @@ class Report:
         self.counts += player.counts
         self.done += player.done
         self.refused += player.refused
+        self.met += player.met
 
     @property
     def not_accepted(self) -> list[str]:
@@ -114,6 +140,8 @@ class Report:
             f"by pages         {self.counts['by pages']}; answers lost {self.counts['answers lost']}; repeated {self.counts['repeated']}",
             f"faults           {faults}",
             f"never accepted   {', '.join(never) or 'none'}",
+            f"refusals         {self._refusals()}",
+            f"passed over      {self._passed_over() or 'nothing'}",
             f"differences      {len(self.differences)}",
         ]
         surprising = {
@@ -127,6 +155,18 @@ class Report:
             if name.startswith(("field ", "ignored"))
         ]
         return "\n".join(lines)
+
+    def _refusals(self) -> str:
+        known = reasons_known()
+        missed = sorted(known - self.met.keys())
+        return f"{len(known) - len(missed)} of {len(known)} reasons met; never {', '.join(missed) or 'none'}"
+
+    def _passed_over(self) -> str:
+        """Kinds of which there was nothing to do when their turn came, with how often."""
+        told = {name.removeprefix("passed over: "): count for name, count in self.counts.items()}
+        return ", ".join(
+            f"{name} {told[name]}" for name in sorted(told) if f"passed over: {name}" in self.counts
+        )
 
     def never(self, name: str) -> str:
         """A kind that was never accepted, with how often it was refused and why."""

@@ -11,7 +11,9 @@ from flatwater.contract import (
     Html,
     Redirect,
     Registry,
+    SharedWork,
     SignedIn,
+    Together,
     Upload,
 )
 from flatwater.paging import Page, PageLimit, PageRequest
@@ -87,6 +89,9 @@ def declare(registry: Registry, handler: Handler, method: str = "GET", path: str
     registry.endpoint(method, path, **{**promised, **more})(handler)
 
 
+TOGETHER = Together(SharedWork("shared", cast("Any", None)), lambda _call: None, lambda *_: None)
+
+
 @pytest.mark.parametrize(
     ("gap", "handler", "more"),
     [
@@ -116,6 +121,7 @@ def declare(registry: Registry, handler: Handler, method: str = "GET", path: str
         ("both or neither", whole, {"page": PageLimit()}),
         ("limit belong to the page", takes_page_and_limit, {"page": PageLimit()}),
         ("a GET never writes", whole, {"work": "write"}),
+        ("shares a transaction but has none", whole, {"together": TOGETHER}),
     ],
 )
 def test_a_route_with_a_gap_does_not_start(gap: str, handler: Handler, more: dict[str, Any]) -> None:

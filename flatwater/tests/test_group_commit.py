@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
+import httpx
+import msgspec
 import pytest
+from network import Onlooker, query
 
+from flatwater.asgi import ContractApp, WebApplication
+from flatwater.clock import Clock, SystemClock
+from flatwater.contract import Call, Created, Registry, SharedWork, SignedIn, Together
 from flatwater.errors import CommitUnknown, DatabaseUnavailable, DeadlineExceeded, LockTimeout, PoolFull
 from flatwater.group_commit import GroupCommit
+from flatwater.guards import Guards
+from flatwater.memory_budget import MemoryBudgets, RequestBudget
+from flatwater.pool import Database
+from flatwater.rate_limit import RateClass
+from flatwater.transaction import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -183,3 +196,149 @@ async def test_nothing_is_left_behind(works: Works) -> None:
         *(send(group, f"{'odd ' if n % 7 == 0 else ''}{n}", lane=str(n % 5)) for n in range(100))
     )
     assert (group._running, len(group._queue), group._lanes) == (0, 0, set())  # pyright: ignore[reportPrivateUsage]
+
+
+# --- routes whose requests share a transaction
+
+ADD = query("insert into note (author, words) values (%(author)s, %(words)s) returning id")
+ADD_ALL = query(
+    "insert into note (author, words) select author, words from unnest(%(authors)s::text[], %(words)s::text[]) w (author, words) returning id"
+)
+
+
+class NewNote(msgspec.Struct):
+    words: str
+
+
+class Note(msgspec.Struct):
+    id: int
+    words: str
+
+
+class Made(msgspec.Struct):
+    id: int
+
+
+class Things(msgspec.Struct):
+    database: Database
+    clock: Clock
+
+
+class ByName(WebApplication[str, Things]):
+    """Knows everybody by the name they say; of those who come together all but the new."""
+
+    async def authenticate(self, call: Call[str, Things]) -> str | None:
+        return call.headers.get("x-name")
+
+    async def authenticate_together(
+        self, session: Session, calls: Sequence[Call[str, Things]]
+    ) -> list[str | None]:
+        names = [call.headers.get("x-name") for call in calls]
+        return [None if name == "new" else name for name in names]
+
+    def identity(self, call: Call[str, Things]) -> str:
+        return call.headers.get("x-name", "nobody")
+
+
+async def add_together(
+    session: Session, asked: Sequence[tuple[str, NewNote]], _clock: Clock
+) -> list[int | None]:
+    plain = [(name, note.words) for name, note in asked if note.words != "alone"]
+    values = {"authors": [name for name, _ in plain], "words": [words for _, words in plain]}
+    made = iter(await session.fetch_all(ADD_ALL, values, into=Made))
+    return [None if note.words == "alone" else next(made).id for _, note in asked]
+
+
+routes = Registry()
+
+
+@routes.endpoint(
+    "POST",
+    "/notes",
+    who=SignedIn(),
+    rate=RateClass("any", per_s=1_000, burst=1_000),
+    deadline_s=5.0,
+    work="write",
+    body_bytes=1_000,
+    budget=RequestBudget(rows=20),
+    together=Together(
+        SharedWork("notes_together", add_together),
+        lambda _call, *, body: None if body.words == "not shared" else body,
+        lambda _call, note, made: Created(Note(made, note.words), f"/notes/{made}"),
+    ),
+)
+async def add_note(call: Call[str, Things], *, body: NewNote) -> Created[Note]:
+    """Adds a note."""
+    made = await call.session.fetch_value(ADD, {"author": call.actor, "words": body.words})
+    return Created(Note(made, body.words), f"/notes/{made}")
+
+
+class Notes(msgspec.Struct):
+    database: Database
+    client: httpx.AsyncClient
+
+    async def add(self, name: str | None, body: dict[str, Any]) -> httpx.Response:
+        return await self.client.post("/notes", json=body, headers={"x-name": name} if name else {})
+
+
+@pytest.fixture
+async def notes(database: Database) -> AsyncIterator[Notes]:
+    things = Things(database, SystemClock())
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[Things]:
+        yield things
+
+    app = ContractApp(routes, ByName(), lifespan, guards=lambda _: Guards(budgets=MemoryBudgets()))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.running(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield Notes(database, client)
+
+
+async def test_requests_that_arrive_together_are_one_transaction_and_each_is_answered(
+    notes: Notes, onlooker: Onlooker
+) -> None:
+    answers = await asyncio.gather(*(notes.add(f"n{n}", {"words": f"w{n}"}) for n in range(12)))
+    assert [each.status_code for each in answers] == [201] * 12
+    assert [each.json()["words"] for each in answers] == [f"w{n}" for n in range(12)]
+    assert all(each.headers["location"] == f"/notes/{each.json()['id']}" for each in answers)
+    cursor = await onlooker.connection.execute(
+        "select count(*), count(distinct xmin::text), count(*) filter (where 'w' || substr(author, 2) = words) from note"
+    )
+    total, transactions, matching = (await cursor.fetchone()) or (0, 0, 0)
+    assert (total, matching) == (12, 12)
+    assert transactions <= 4
+
+
+async def test_who_can_not_share_is_answered_as_if_there_were_no_groups(
+    notes: Notes, onlooker: Onlooker
+) -> None:
+    answers = await asyncio.gather(
+        notes.add("a", {"words": "x"}),
+        notes.add(None, {"words": "x"}),
+        notes.add("new", {"words": "x"}),
+        notes.add("b", {"words": "alone"}),
+        notes.add("c", {"words": "not shared"}),
+        notes.add("d", {"wrong": "x"}),
+        notes.add("e", {"words": "y"}),
+    )
+    assert [each.status_code for each in answers] == [201, 401, 201, 201, 201, 422, 201]
+    cursor = await onlooker.connection.execute("select author from note order by author")
+    assert [row[0] for row in await cursor.fetchall()] == ["a", "b", "c", "e", "new"]
+
+
+async def test_one_that_the_database_refuses_leaves_the_others_theirs(notes: Notes) -> None:
+    answers = await asyncio.gather(
+        notes.add("a", {"words": "x"}), notes.add("b", {"words": "y" * 200}), notes.add("c", {"words": "z"})
+    )
+    assert [each.status_code for each in answers] == [201, 500, 201]
+    assert notes.database.statistics().groups_dissolved == 1
+
+
+async def test_a_group_may_read_what_its_members_may(notes: Notes) -> None:
+    answers = await asyncio.gather(*(notes.add(f"n{n}", {"words": f"w{n}"}) for n in range(64)))
+    assert {each.status_code for each in answers} == {201}
+    (group,) = notes.database.groups
+    assert group.statistics().largest > 20
+    stood = notes.database.statistics()
+    assert (stood.group_members, stood.group_members_alone, stood.groups_dissolved) == (64, 0, 0)

@@ -117,6 +117,10 @@ def with_ids(body: Any, ids: dict[str, Any]) -> Any:
     return body
 
 
+NO_ROUND = 2**40
+"""The cast has one round, so that there is none to compare it with."""
+
+
 def own(cast: Cast) -> dict[str, Any]:
     return {
         "schools": cast.school_a,
@@ -124,6 +128,7 @@ def own(cast: Cast) -> dict[str, Any]:
         "students": cast.students_a[0],
         "student_id": cast.students_a[0],
         "round_id": cast.round,
+        "later_round_id": NO_ROUND,
         "round": cast.round,
         "subject": "math",
     }
@@ -136,6 +141,7 @@ def other_school(cast: Cast) -> dict[str, Any]:
         "students": cast.students_b[0],
         "student_id": cast.students_b[0],
         "round_id": cast.round,
+        "later_round_id": NO_ROUND,
         "round": cast.round,
         "subject": "math",
     }

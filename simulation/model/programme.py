@@ -210,6 +210,26 @@ class Programme:
                 counts.ranks[result.rank] += 1
         return counted
 
+    def movement(self, held: Round, later: Round, subject: str) -> dict[str, dict[str, int]]:
+        """For every school: what came, in a later round, of the children assessed at each level in a round, where they sat in that one."""
+        moved: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for child in self.children.values():
+            first = self.live_result(child.id, held.id, subject)
+            if (
+                not child.is_live
+                or first is None
+                or first.rank is None
+                or self.schools[first.school].is_practice
+            ):
+                continue
+            second = self.live_result(child.id, later.id, subject)
+            if second is None or self.schools[second.school].is_practice:
+                fate = "without a result"
+            else:
+                fate = second.outcome if second.rank is None else str(second.rank)
+            moved[first.school][f"{first.rank} to {fate}"] += 1
+        return moved
+
     def sheet(self, school: str, held: Round, subject: str) -> dict[str, Seat]:
         """The children on a school's sheet in a round, with their seats."""
         found: dict[str, Seat] = {}

@@ -11,6 +11,7 @@ from simulation.rooms import (
     plain,
     results,
     rounds,
+    words,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "plain",
     "results",
     "rounds",
+    "words",
 ]

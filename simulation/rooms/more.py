@@ -699,6 +699,66 @@ class ImportChildren:
         return [EVERYTHING]
 
 
+@kind("undo_import", "POST /api/v1/imports/{id}/undo", "POST /imports/{id}/undo", weight=0.06)
+class UndoImport:
+    """A file with a new child, undone at once: afterwards everything is as before, and the child is nowhere."""
+
+    @staticmethod
+    def make(w: World) -> Any:
+        school = w.pick(
+            sorted(key for key, each in w.p.schools.items() if not each.is_deleted and each.is_open)
+        )
+        return None if school is None or w.p.current_year() is None else (w.leader(), {"school": school})
+
+    @staticmethod
+    def judge(w: World, d: Deed) -> str:
+        school = w.p.schools[d.given["school"]]
+        if school.is_deleted or not school.is_open:
+            return "import faulty?"
+        return leaders_only(w, d)
+
+    @staticmethod
+    async def send(go: Any, w: World, d: Deed) -> Any:
+        here = f"/api/v1/schools/{w.ids[d.given['school']]}"
+        school = await go.read("GET", here)
+        if not school.is_done:
+            return school
+        text = CSV + f"{school.data['code']},U{d.key},{name_of(d.key)} Gone,1,3\n"
+        fields = {"kind": "students", "dry_run": "false"}
+        told = await go.upload("/api/v1/imports", fields, "undone.csv", text.encode(), "text/csv")
+        if not told.is_done:
+            return told
+        run = await go.until_ended(f"/api/v1/imports/{told.data['id']}")
+        if run["state"] != "done":
+            told.status, told.code, told.data = 409, f"import {run['state']}", None
+            return told
+        page = f"/imports/{run['id']}"
+        if d.key % 2:
+            undone = await go.form(page, f"{page}/undo")
+            last = undone.data["location"].split("?")[0].rsplit("/", 1)[-1] if undone.is_done else None
+        else:
+            undone = await go.write("POST", f"/api/v1{page}/undo")
+            last = undone.data["id"] if undone.is_done else None
+        if last is None:
+            return undone
+        ended = await go.until_ended(f"/api/v1/imports/{last}")
+        found = await go.read("GET", f"/api/v1/students?school_id={w.ids[d.given['school']]}&search=U{d.key}")
+        undone.data = {**ended, "left": len(found.data["items"])}
+        return undone
+
+    @staticmethod
+    def apply(w: World, _d: Deed, answer: Any) -> None:
+        told = (answer["state"], answer["added"], answer["left"])
+        if told != ("done", 1, 0):
+            w.keys_made.setdefault("verdicts", []).append(
+                ("the undoing of an import", "done, 1 removed, none left", True, str(told))
+            )
+
+    @staticmethod
+    def touches(_w: World, _d: Deed) -> Any:
+        return [EVERYTHING]
+
+
 # Schools by a file ------------------------------------------------------------------------------------------------------------
 
 

@@ -743,6 +743,13 @@ plain(
     form=(lambda *_: "/visits", lambda *_: "/visits/export", no_fields),
 )
 plain(
+    "take_export_here",
+    "POST /exports",
+    roles=FIELDS,
+    weight=0.04,
+    form=(lambda *_: "/exports", lambda *_: "/exports", lambda *_: {"what": "roster", "format": "csv"}),
+)
+plain(
     "follow_up_here",
     "POST /visits/{id}/follow-ups",
     roles=MENTORS,

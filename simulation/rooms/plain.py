@@ -981,6 +981,17 @@ plain(
 )
 plain("export_visits", "POST /api/v1/visits-export", roles=MENTORS, body=lambda *_: {}, weight=0.05)
 plain(
+    "take_export",
+    "POST /api/v1/exports",
+    roles=FIELDS,
+    body=lambda _go, w, _d: {
+        "what": w.pick(("roster", "results", "statistics", "attendance")),
+        "format": w.pick(("csv", "xlsx", "jsonl", "parquet")),
+    },
+    weight=0.06,
+    audit=("export", "file"),
+)
+plain(
     "follow_up",
     "POST /api/v1/visits/{id}/follow-ups",
     roles=MENTORS,

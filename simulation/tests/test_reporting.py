@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulation import rooms
 from simulation.deeds import KINDS
-from simulation.reporting import ENOUGH_DEEDS, REFUSED_ALWAYS, Report
+from simulation.reporting import ENOUGH_DEEDS, REFUSED_ALWAYS, Report, reasons_known
 
 assert rooms
 
@@ -35,3 +35,14 @@ def test_a_short_run_names_them_and_is_clean() -> None:
 
 def test_what_is_refused_always_is_a_kind_of_deed() -> None:
     assert REFUSED_ALWAYS.keys() <= KINDS.keys()
+
+
+def test_a_run_names_the_reasons_of_refusal_that_it_never_met_and_what_it_passed_over() -> None:
+    known = reasons_known()
+    assert {"round_is_open", "school_locked", "code_taken", "out_of_scope", "roll_over_stands"} <= known
+    report = _with_all_accepted(1)
+    report.met.update(known - {"round_is_open"})
+    report.counts["passed over: retest"] = 2
+    words = report.words(1, 2)
+    assert f"refusals         {len(known) - 1} of {len(known)} reasons met; never round_is_open" in words
+    assert "passed over      retest 2" in words

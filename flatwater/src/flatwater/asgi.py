@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from time import perf_counter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
+import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flatwater.answers import Answer, answer_with, kept_of, problem, problem_for, squeezed
@@ -468,7 +469,10 @@ class ContractApp(Generic[ActorT, AppT]):
 
         async def work(members: Sequence[_Member], within_s: float) -> Sequence[Any | None]:
             endpoint, budgets = members[0].call.endpoint, self._guards.budgets
-            meter = None if budgets is None else budgets.meter(endpoint.budget)
+            # The rows of all its members, and the memory of one: what they hold at once is small, or they would not go together.
+            rows = sum(member.call.endpoint.budget.rows for member in members)
+            budget = msgspec.structs.replace(endpoint.budget, rows=rows)
+            meter = None if budgets is None else budgets.meter(budget)
 
             async def do(session: Session) -> Sequence[Any | None]:
                 session.charge_rows = None if meter is None else meter.charge_rows
@@ -483,6 +487,7 @@ class ContractApp(Generic[ActorT, AppT]):
 
         made = GroupCommit(work, groups=max(1, database.limits.connections - 1))
         self._groups[shared.name] = made
+        database.groups.append(made)
         return made
 
     async def _do_together(
@@ -513,8 +518,11 @@ class _Member(NamedTuple):
     item: Any
 
 
-LOCK_TOGETHER_S = 0.25
-"""So long a group waits for a lock. Then each of it goes alone, and only who wants what is locked waits for it."""
+LOCK_TOGETHER_S = 1.0
+"""So long a group waits for a lock. Then each of it goes alone, and only who wants what is locked waits for it.
+
+Longer than a slow disk takes to commit, for the rows that count are held by the group before until then; shorter than anybody waits in vain.
+"""
 SHORTEST_S = 0.05
 
 

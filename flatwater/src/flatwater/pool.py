@@ -37,6 +37,8 @@ from flatwater.errors import (
     RetriesExhausted,
     ServerFull,
 )
+from flatwater.group_commit import GroupCommit
+from flatwater.prepared import keep_statements
 from flatwater.refusals import Refusal, refusal_of
 from flatwater.retry_budget import RetryBudget
 from flatwater.statement_times import StatementTimes
@@ -121,6 +123,12 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     breaker_opened: int = 0
     waiting_routes: dict[str, int] = {}
     """Who waits now: how many of each route; at most as many as may wait."""
+    groups: int = 0
+    """Transactions for those who came together; with how many there were in them, how many of those were done alone after all, and how many groups came
+    to nothing."""
+    group_members: int = 0
+    group_members_alone: int = 0
+    groups_dissolved: int = 0
 
 
 class Database:
@@ -163,6 +171,8 @@ class Database:
         self._retries = 0
         self._random = random.Random()  # noqa: S311  spreads retries, guards no secret
         self._waiting: dict[str, int] = {}
+        self.groups: list[GroupCommit[Any, Any]] = []
+        """Whoever does together what comes together tells so here, to be counted."""
         self.statements = StatementTimes(clock=self.clock)
         """How long statements took, all of them and each query."""
         self._routes: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
@@ -225,7 +235,7 @@ class Database:
             task.cancel()
 
     async def _configure(self, connection: Connection) -> None:
-        connection.prepared_max = self.limits.prepared_statements
+        keep_statements(connection, self.limits.prepared_statements)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -324,6 +334,7 @@ class Database:
     def statistics(self) -> PoolStatistics:
         """Counters since the start and the state now. *Cost*: no statement."""
         stats = self._pool.get_stats()
+        groups = [group.statistics() for group in self.groups]
         return PoolStatistics(
             connections=stats.get("pool_size", 0),
             idle=stats.get("pool_available", 0),
@@ -340,6 +351,10 @@ class Database:
             breaker=self.breaker.state,
             breaker_opened=self.breaker.statistics().opened,
             waiting_routes=dict(self._waiting),
+            groups=sum(each.groups for each in groups),
+            group_members=sum(each.members for each in groups),
+            group_members_alone=sum(each.alone for each in groups),
+            groups_dissolved=sum(each.dissolved for each in groups),
         )
 
     @asynccontextmanager

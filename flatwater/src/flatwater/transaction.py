@@ -32,6 +32,7 @@ from flatwater.errors import (
     StatementTimeout,
     TableAway,
 )
+from flatwater.prepared import CHANGED_SHAPE, forget
 from flatwater.queries import Query
 from flatwater.statement_times import StatementTimes
 from flatwater.supervisor import beside
@@ -379,6 +380,8 @@ class translated:  # noqa: N801  reads as a word where it is used
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None or not isinstance(error, errors.Error):
             return
+        if error.sqlstate == CHANGED_SHAPE:
+            forget(self._deadline.connection)
         ours = translate(error, has_struck=self._deadline.has_struck)
         if ours is not None:
             raise ours from error
@@ -479,6 +482,11 @@ class Deadline:
         self._cancelling: asyncio.Task[None] | None = None
         self.has_struck = False
         self.has_cancelled_task = False
+
+    @property
+    def connection(self) -> Connection:
+        """What it watches."""
+        return self._connection
 
     def _strike(self) -> None:
         self.has_struck = True

@@ -40,6 +40,7 @@ from rightlevel.operations.vitals import Vitals, watching
 from rightlevel.operations.watch import alerting, channels_of, declare_metrics
 from rightlevel.programme.accounts import PasswordHasher, Scopes
 from rightlevel.programme.forms import ensure_first_form
+from rightlevel.programme.languages import KeptLanguages, learn_languages
 from rightlevel.programme.photos import Album, PhotoLinks
 from rightlevel.programme.time_zone import ProgrammeClock, learn_time_zone
 from rightlevel.programme.tools import ensure_first_tools
@@ -77,6 +78,7 @@ class Platform(msgspec.Struct, frozen=True):
     exports: Exports
     supervisor: Supervisor
     proxies: TrustedProxies
+    languages: KeptLanguages
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -129,6 +131,8 @@ async def open_platform(
         database = Database(conninfo, limits=limits, application_name=name, clock=clock)
         await opened.enter_async_context(database)
         await database.run(partial(learn_time_zone, clock=clock), deadline_s=FIRST_FORM_S, idempotent=True)
+        languages = KeptLanguages()
+        await database.run(partial(learn_languages, kept=languages), deadline_s=FIRST_FORM_S, idempotent=True)
         passwords = PasswordHasher()
         opened.callback(passwords.close)
         album = open_album(database, settings, clock)
@@ -228,6 +232,7 @@ async def open_platform(
             exports=await open_exports(database, clock),
             supervisor=supervisor,
             proxies=TrustedProxies(settings.trusted_proxies),
+            languages=languages,
         )
 
 

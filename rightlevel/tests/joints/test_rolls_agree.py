@@ -25,6 +25,7 @@ from rightlevel.programme.students import read_student
 
 pytestmark = pytest.mark.anyio
 CLOCK = StandingClock(NOW)
+LEVELS = {"language": ("beginner", "letter", "word"), "math": ("number_1digit", "subtraction", "division")}
 
 QUERIES = read_queries(
     """
@@ -253,15 +254,21 @@ class World:
         key = (child_id, round_id, subject)
         if key in self.model.results:
             return
-        write = ResultWrite(
-            str(uuid4()), child_id, round_id, subject, NOW.date(), outcome="absent", reason="test"
-        )
+        write = self.a_result(child_id, round_id, subject)
         answer = (await enter_results(self.session, self.cast.coordinator, [write], CLOCK))[0]
         cell = self.model.cell_for(child, self.model.rounds[round_id])
         assert answer.code == ("saved" if cell else "not_enrolled_in_year")
         if cell:
             self.model.results[key] = cell
             self.result_ids[key] = write.id
+
+    def a_result(self, child_id: str, round_id: int, subject: str) -> ResultWrite:
+        """Mostly a level, so that children move between rounds."""
+        level = self.chance.choice([*LEVELS[subject], None])
+        outcome = "assessed" if level else "absent"
+        return ResultWrite(
+            str(uuid4()), child_id, round_id, subject, NOW.date(), outcome, level=level, reason="test"
+        )
 
     async def take_away(self) -> None:
         keys = [key for key in self.model.results if not self.model.children[key[0]].is_deleted]
@@ -433,9 +440,7 @@ class World:
                 self.chance.choice(list(self.model.rounds)),
                 self.chance.choice(("language", "math")),
             )
-            write = ResultWrite(
-                str(uuid4()), found[0], round_id, subject, NOW.date(), outcome="absent", reason="test"
-            )
+            write = self.a_result(found[0], round_id, subject)
             await enter_results(self.session, self.cast.coordinator, [write], CLOCK)
 
     async def seats(self, query: str) -> dict[tuple[int, str, int, int, int], int]:

@@ -529,7 +529,7 @@ def test_a_new_version_waits_until_it_is_asked_for_and_takes_what_is_kept_along(
     phone.cut()
     tap(page, "Bopha", "Words")
     expect(row_of(page, "Bopha")).to_contain_text("On this phone")
-    monkeypatch.setattr(offline, "shell_version", lambda: "another")
+    monkeypatch.setattr(offline, "shell_version", lambda _languages: "another")
     phone.mend()
     phone.line.cut()
     phone.line.mend()

@@ -89,6 +89,21 @@ insert into school_visits (school_id, month, place_id, visits, fidelity, rated) 
 -- name: spoil_schools
 -- A place with a school too many.
 update place_schools set schools = schools + 1 where place_id = %(place)s and shard = (select min(shard) from place_schools where place_id = %(place)s)
+-- name: invent_movement
+-- A child that moved between two rounds, of which no result tells.
+insert into school_movement (school_id, round_id, later_round_id, subject, grade, sex, from_rank, absent, refused, went,
+    rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+values (%(school)s, %(round)s, %(round)s + 1, 'math', 3, 1, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+-- name: invent_place_movement
+-- The same of a place.
+insert into place_movement (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
+    rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+values (%(place)s, %(round)s, %(round)s + 1, 'math', 3, 1, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+-- name: invent_moved_movement
+-- The same of what today's districts have more.
+insert into place_movement_moved (place_id, round_id, later_round_id, subject, grade, sex, from_rank, shard, absent, refused, went,
+    rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)
+values (%(place)s, %(round)s, %(round)s + 1, 'math', 3, 1, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
 -- name: stand_twice
 -- A child at two places at once.
 insert into past_enrolment (student_id, school_id, school_year_id, grade, sex, until_on, reason, from_number, until_number)
@@ -154,6 +169,9 @@ async def test_every_school_and_place_is_compared(session: Session, entered: Cas
         ("spoil_untested", "school"),
         ("invent_visits", "place"),
         ("invent_school_visits", "school"),
+        ("invent_movement", "movement"),
+        ("invent_place_movement", "movement"),
+        ("invent_moved_movement", "movement"),
         ("spoil_schools", "place"),
     ],
 )

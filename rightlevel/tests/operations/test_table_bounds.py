@@ -112,6 +112,10 @@ OLD_ROWS = {
     "write_receipt": "insert into write_receipt (write_id, person_id, operation, created_at) "
     "select gen_random_uuid(), min(id), 'old', %(long_ago)s from person",
     "import_run": "insert into import_run (kind, filename, started_at, ended_at) values ('schools', 'old.csv', %(long_ago)s, %(long_ago)s)",
+    "import_added": "insert into import_added (run_id, thing, other_ids) select min(id::text)::uuid, 'place', array[1] from import_run",
+    "import_changed": "insert into import_changed (run_id, school_id, version, before) select min(id::text)::uuid, 1, 1, '{}' from import_run",
+    "export_run": "insert into export_run (what, format, filters, is_deidentified, person_id, started_at) "
+    "select 'roster', 'csv', '{}', false, min(id), %(long_ago)s from person",
     "join_request": "insert into join_request (name, contact, role_wished, address, made_at) values ('Old', 'old@x', 'teacher', 'x', %(long_ago)s)",
     "one_time_code": "insert into one_time_code (person_id, code_hash, made_at, expires_at, attempts_left) select min(id), 'old', %(long_ago)s, %(long_ago)s, 3 from person",
     "device_link_code": "insert into device_link_code (code_hash, school_id, made_by, expires_at) "

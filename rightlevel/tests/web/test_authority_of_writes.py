@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 CHANGES = re.compile(
     r"\b(insert\s+into|update|delete\s+from|truncate|for\s+update|merge\s+into)\b", re.IGNORECASE
 )
-AUTHORITY = {"actor_by_session", "actor_by_token"}
+AUTHORITY = {"actor_by_session", "actor_by_token", "actors_together"}
 HOUSEKEEPING = {"take_rate", "notify", "count_denied"}
 """What the service writes for itself, whoever asks; what was denied is counted after its own transaction was taken back."""
 ASKED = ContextVar("asked", default=False)

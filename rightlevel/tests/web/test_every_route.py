@@ -30,6 +30,7 @@ OPEN_TO_ALL = {
     "/language",
     "/api/cron/cleanup-rate-limits",
     "/calendar/{secret}",
+    "/live/{secret}/{what}",
     "/join",
     "/api/v1/join",
     "/code",

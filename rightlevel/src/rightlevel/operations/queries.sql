@@ -58,6 +58,26 @@ where id in (
     limit %(rows_per_batch)s
     for update skip locked)
 
+-- name: sweep_import_changes
+-- Removes what imports of long ago changed, as it was before, one batch: they are undone no more. Served by import_run_by_time and the primary key.
+delete from import_changed
+where (run_id, number) in (
+    select c.run_id, c.number
+    from import_run r
+    join import_changed c on c.run_id = r.id
+    where r.started_at < %(before)s
+    limit %(rows_per_batch)s)
+
+-- name: sweep_import_additions
+-- The same of what they added.
+delete from import_added
+where (run_id, number) in (
+    select a.run_id, a.number
+    from import_run r
+    join import_added a on a.run_id = r.id
+    where r.started_at < %(before)s
+    limit %(rows_per_batch)s)
+
 -- name: sweep_imports
 -- Removes imports that ended long ago, with their faults, one batch. Served by import_run_by_time.
 delete from import_run

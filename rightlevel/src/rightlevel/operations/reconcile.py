@@ -14,15 +14,16 @@ _work = load_queries(__package__ or "", "reconcile_work.sql")
 MAX_SHOWN = 100
 COMPARISONS = (
     "compare_results",
+    "compare_movement",
     "compare_enrolled",
     "compare_seats",
     "compare_standing",
     "compare_cells",
     "compare_stints",
 )
-"""What is compared: counts of results, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
+"""What is compared: counts of results, of the same children in two rounds, of children and of seats, then results and stints themselves, which a repair leaves as they are."""
 
-OF_PLACES = ("compare_places", "compare_place_seats", "compare_memberships")
+OF_PLACES = ("compare_places", "compare_place_movement", "compare_place_seats", "compare_memberships")
 """The same of places, by where schools stood; and where they stood itself."""
 
 OF_WORK = ("compare_untested", "compare_held", "compare_mentors", "compare_visits", "compare_place_schools")
@@ -59,7 +60,7 @@ async def reconcile(session: Session, *, repair: bool = False) -> Reconciliation
     await session.execute(_queries["count_results_again"], {})
     await session.execute(_queries["count_enrolled_again"], {})
     await session.execute(_queries["count_rolls_again"], {})
-    for name in ("standing", "untested", "held", "visits"):
+    for name in ("movement", "standing", "untested", "held", "visits"):
         await session.execute(_queries[f"count_{name}_again"], {})
     await write_audit(session, None, "repair", "figure", after={"different": found.different})
     return msgspec.structs.replace(found, is_repaired=True)

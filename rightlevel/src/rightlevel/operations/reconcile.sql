@@ -128,6 +128,32 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
         order by unit, id) filter (where expected is distinct from kept))[1:100], '{}') as differences
 from beside
 
+-- name: compare_movement
+-- Kept movement of schools' children between two rounds beside what their results say. Reads every result once.
+with truth as materialized (
+    select school_id, round_id, later_round_id, subject, grade, sex, from_rank,
+        row(absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::text as counts
+    from counted_movement
+), kept as (
+    select school_id, round_id, later_round_id, subject, grade, sex, from_rank,
+        row(absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9)::text as counts
+    from school_movement
+    where (absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+), beside as (
+    select coalesce(e.school_id, k.school_id) as school_id, coalesce(e.round_id, k.round_id) as round_id,
+        coalesce(e.later_round_id, k.later_round_id) as later_round_id, coalesce(e.subject, k.subject)::text as subject,
+        coalesce(e.grade, k.grade) as grade, coalesce(e.sex, k.sex) as sex, coalesce(e.from_rank, k.from_rank) as from_rank,
+        e.counts as expected, k.counts as kept
+    from truth e
+    full join kept k on k.school_id = e.school_id and k.round_id = e.round_id and k.later_round_id = e.later_round_id and k.subject = e.subject
+        and k.grade = e.grade and k.sex = e.sex and k.from_rank = e.from_rank
+)
+select count(*) as compared, count(*) filter (where expected is distinct from kept) as different,
+    coalesce((array_agg(format('movement of school %%s, rounds %%s to %%s, %%s, grade %%s, sex %%s, level %%s: kept %%s, rows say %%s',
+        school_id, round_id, later_round_id, subject, grade, sex, from_rank, kept, expected)
+        order by school_id, round_id) filter (where expected is distinct from kept))[1:100], '{}') as differences
+from beside
+
 -- name: compare_standing
 -- Kept counts of active children by school and year beside the children themselves. Reads every child once.
 with beside as (
@@ -203,7 +229,7 @@ from seen
 -- name: empty_counts
 -- Makes room for the counts to be made again.
 truncate school_count, place_count, place_count_moved, school_enrolled, place_enrolled, school_roll, place_roll, place_roll_moved, school_standing,
-    school_untested, school_held, school_visits, place_visits, place_schools
+    school_movement, place_movement, place_movement_moved, school_untested, school_held, school_visits, place_visits, place_schools
 
 -- name: count_results_again
 -- Every result count of schools and places from the rows. Reads every result once.
@@ -232,6 +258,10 @@ from (
         select row(round_id, subject, school_id, grade, sex, children)::roll_delta
         from counted_roll) as deltas
 ) counted
+
+-- name: count_movement_again
+-- Every line of movement of schools and places from the rows. Reads every result once.
+select count_movement()
 
 -- name: count_standing_again
 -- Every count of active children by school and year from the rows. Reads every child once.

@@ -147,6 +147,60 @@ select count(*) as compared, count(*) filter (where expected is distinct from ke
         order by id, unit) filter (where expected is distinct from kept))[1:100], '{}') as differences
 from beside
 
+-- name: compare_place_movement
+-- Kept movement of places between two rounds, as they were and what today's have more or less, beside what rows and memberships say. Reads every
+-- result and every membership once, and asks none of the functions that keep it.
+with truth as materialized (
+    select school_id, round_id, later_round_id, subject, grade, sex, from_rank, absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9
+    from counted_movement
+), stood as materialized (
+    select pair.school_id, pair.round_id, t.lineage as then_lineage, n.lineage as now_lineage
+    from (select distinct school_id, round_id from truth) pair
+    join round r on r.id = pair.round_id
+    left join school_place now_m on now_m.school_id = pair.school_id and now_m.until_at is null
+    left join school_place then_m on then_m.school_id = pair.school_id and r.roll_at is not null
+        and then_m.from_at <= r.roll_at and coalesce(then_m.until_at, 'infinity') > r.roll_at
+    left join place n on n.id = now_m.place_id
+    left join place t on t.id = case when r.roll_at is null then now_m.place_id else then_m.place_id end
+), expected as (
+    select each.unit, each.id, t.round_id, t.later_round_id, t.subject, t.grade, t.sex, t.from_rank,
+        array[sum(each.sign * absent), sum(each.sign * refused), sum(each.sign * went), sum(each.sign * rank_1), sum(each.sign * rank_2),
+            sum(each.sign * rank_3), sum(each.sign * rank_4), sum(each.sign * rank_5), sum(each.sign * rank_6), sum(each.sign * rank_7),
+            sum(each.sign * rank_8), sum(each.sign * rank_9)] as counts
+    from truth t
+    join stood s on s.school_id = t.school_id and s.round_id = t.round_id
+    cross join lateral (
+        select 'place' as unit, a as id, 1 as sign from unnest(s.then_lineage) a
+        union all
+        select 'moved', b, 1 from unnest(s.now_lineage) b where s.then_lineage is distinct from s.now_lineage
+        union all
+        select 'moved', c, -1 from unnest(s.then_lineage) c where s.then_lineage is distinct from s.now_lineage) each
+    group by each.unit, each.id, t.round_id, t.later_round_id, t.subject, t.grade, t.sex, t.from_rank
+), kept as (
+    select unit, id, round_id, later_round_id, subject, grade, sex, from_rank,
+        array[sum(absent), sum(refused), sum(went), sum(rank_1), sum(rank_2), sum(rank_3), sum(rank_4), sum(rank_5), sum(rank_6), sum(rank_7),
+            sum(rank_8), sum(rank_9)] as counts
+    from (
+        select 'place' as unit, place_id as id, round_id, later_round_id, subject, grade, sex, from_rank, absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9 from place_movement
+        union all
+        select 'moved', place_id, round_id, later_round_id, subject, grade, sex, from_rank, absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8, rank_9 from place_movement_moved) each
+    group by unit, id, round_id, later_round_id, subject, grade, sex, from_rank
+), beside as (
+    select coalesce(e.unit, k.unit) as unit, coalesce(e.id, k.id) as id, coalesce(e.round_id, k.round_id) as round_id,
+        coalesce(e.later_round_id, k.later_round_id) as later_round_id, coalesce(e.subject, k.subject)::text as subject,
+        coalesce(e.grade, k.grade) as grade, coalesce(e.sex, k.sex) as sex, coalesce(e.from_rank, k.from_rank) as from_rank,
+        e.counts as expected, k.counts as kept
+    from (select unit, id, round_id, later_round_id, subject, grade, sex, from_rank, counts from expected where 0 <> any(counts)) e
+    full join (select unit, id, round_id, later_round_id, subject, grade, sex, from_rank, counts from kept where 0 <> any(counts)) k
+        on k.unit = e.unit and k.id = e.id and k.round_id = e.round_id and k.later_round_id = e.later_round_id and k.subject = e.subject
+        and k.grade = e.grade and k.sex = e.sex and k.from_rank = e.from_rank
+)
+select count(*) as compared, count(*) filter (where expected is distinct from kept) as different,
+    coalesce((array_agg(format('movement of %%s %%s, rounds %%s to %%s, %%s, grade %%s, sex %%s, level %%s: kept %%s, rows say %%s',
+        unit, id, round_id, later_round_id, subject, grade, sex, from_rank, kept, expected)
+        order by unit, id, round_id) filter (where expected is distinct from kept))[1:100], '{}') as differences
+from beside
+
 -- name: compare_memberships
 -- Where schools stood: each somewhere at every instant, at one place only, and today where the school says. Reads every membership once.
 with chain as (

@@ -24,6 +24,14 @@ class Bound(msgspec.Struct, frozen=True):
 
 BOUNDS: Final[tuple[Bound, ...]] = (
     Bound("setting", "one for each thing that may be set", "nothing; a key is set again", "setting_pkey", 1),
+    Bound("language", "a language that is added", "nothing; it is no longer offered", "language_pkey", 1),
+    Bound(
+        "translation",
+        "a text that is translated in the product, once for each language",
+        "nothing; it is translated again",
+        "translation_pkey",
+        50,
+    ),
     Bound(
         "person",
         "people who are added or join",
@@ -160,6 +168,23 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     ),
     Bound("place_count", "the same for each place, in 32 parts", "recounting", "place_count_pkey", 4_000),
     Bound(
+        "school_movement",
+        "one for each school, two rounds, subject, grade, sex and level in the first of the two",
+        "recounting",
+        "school_movement_pkey",
+        8_000,
+    ),
+    Bound(
+        "place_movement", "the same for each place, in 32 parts", "recounting", "place_movement_pkey", 8_000
+    ),
+    Bound(
+        "place_movement_moved",
+        "what districts as they are today have of it more or less",
+        "recounting",
+        "place_movement_moved_pkey",
+        500,
+    ),
+    Bound(
         "school_enrolled",
         "one for each school, year, grade and sex",
         "a school that leaves the counts",
@@ -194,15 +219,15 @@ BOUNDS: Final[tuple[Bound, ...]] = (
     Bound(
         "import_added",
         "what an import adds, by id, some thousand in a row",
-        "its undoing; imports begun later, when it is 30 days old",
-        "sweep:forget_old_additions",
+        "its undoing; sweeping when the import is 30 days old",
+        "sweep:sweep_import_additions",
         200,
     ),
     Bound(
         "import_changed",
         "each child or school that an import changes, as it was before",
-        "its undoing; imports begun later, when it is 30 days old; erasing the child",
-        "sweep:forget_old_changes",
+        "its undoing; sweeping when the import is 30 days old; erasing the child",
+        "sweep:sweep_import_changes",
         2_000,
     ),
     Bound(
@@ -255,6 +280,13 @@ BOUNDS: Final[tuple[Bound, ...]] = (
         "the process as it ends; a day without a word of it",
         "sweep:forget_loops",
         10,
+    ),
+    Bound(
+        "guided_rules",
+        "a version of what passes each task",
+        "nothing; tests name theirs",
+        "guided_rules_pkey",
+        5,
     ),
     Bound("guided_test", "one for each guided test that was saved", "its result", "guided_test_pkey", 8_000),
     Bound("test_tool", "a version of a tool, four a subject and language", "nothing", "test_tool_pkey", 20),

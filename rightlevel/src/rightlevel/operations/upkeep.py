@@ -24,6 +24,7 @@ from rightlevel.operations.months import Months
 from rightlevel.operations.readings import Readings
 from rightlevel.operations.sealing import seal_rounds
 from rightlevel.programme.accounts import touch_sessions
+from rightlevel.programme.exchange import UNDONE_WITHIN
 
 _queries = load_queries(__package__ or "")
 
@@ -81,6 +82,8 @@ async def sweep(database: Database, clock: Clock) -> dict[str, int]:
         ("failures", "sweep_failures", {"before": now - KEEP_FAILURES}, ROWS_PER_BATCH),
         ("tokens", "sweep_tokens", {"before": now - KEEP_ENDED_TOKENS}, ROWS_PER_BATCH),
         ("exports", "sweep_exports", {"before": now - KEEP_EXPORTS}, ROWS_PER_BATCH),
+        ("import changes", "sweep_import_changes", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
+        ("import additions", "sweep_import_additions", {"before": now - UNDONE_WITHIN}, ROWS_PER_BATCH),
         ("imports", "sweep_imports", {"before": now - KEEP_IMPORTS}, IMPORTS_PER_BATCH),
     ):
         try:

@@ -46,6 +46,7 @@ _OF_STATES = frozenset(
         "round_is_frozen",
         "school_has_a_past",
         "school_is_for_practice",
+        "rounds_keep_their_order",
         "school_was_real",
         "test_tool_is_kept",
     }

@@ -139,6 +139,8 @@ TABLE: dict[tuple[str, str], frozenset[Role]] = {
     ("change", "setting"): _ADMIN,
     ("read", "time_zone"): _ALL,
     ("change", "time_zone"): _LEADERS,
+    ("read", "language"): _ALL,
+    ("change", "language"): _LEADERS,
     ("read", "metric"): _ADMIN,
 }
 """(action, resource) → the roles that may. What is not here, nobody may."""
@@ -227,6 +229,10 @@ class Actor(msgspec.Struct, frozen=True):
     """What their sign-in still lacks: `second_factor`, `enrol`, or nothing."""
     is_by_pin: bool = False
     token: TokenReach | None = None
+    has_own_digits: bool = False
+    """Whether they read digits in their language's own script."""
+    language_mark: str = ""
+    """That of the last change to the programme's languages, as this request found it."""
 
 
 def allowed(role: Role, action: str, resource: str) -> bool:

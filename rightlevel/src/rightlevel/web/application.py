@@ -36,10 +36,11 @@ from rightlevel.programme.accounts import (
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.constraints import translated
 from rightlevel.programme.errors import Conflict, Forbidden, Kind, NotFound, ProgrammeError, Stale
+from rightlevel.programme.languages import learn_languages
 from rightlevel.programme.permissions import Actor
 from rightlevel.programme.receipts import Receipt, WriteIdReused, claim_write, keep_answer, read_receipt
 from rightlevel.web.call import Ask, secret_fields
-from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language
+from rightlevel.web.language import LANGUAGE_COOKIE, Language, choose_language, languages_in
 
 log = logging.getLogger("rightlevel.web")
 
@@ -351,7 +352,10 @@ class RightLevelApplication(WebApplication[Actor, Platform]):
 def language_of(call: Ask) -> Language:
     """The language in which this caller reads."""
     own = call.actor.language if call.actor is not None else None
-    return choose_language(own, cookie_of(call, LANGUAGE_COOKIE), call.headers.get("accept-language", ""))
+    accept = call.headers.get("accept-language", "")
+    chosen = choose_language(own, cookie_of(call, LANGUAGE_COOKIE), accept, languages_in(call.app.languages))
+    is_own = call.actor is not None and call.actor.has_own_digits
+    return chosen.in_own_digits() if is_own else chosen
 
 
 def is_answered_with_pages(endpoint: Endpoint) -> bool:
@@ -361,7 +365,16 @@ def is_answered_with_pages(endpoint: Endpoint) -> bool:
 
 
 async def read_actor(call: Ask, session: Session, *, scopes: Scopes | None) -> Actor | None:
-    """Who holds the session or token that was sent, or None. *Cost*: one statement, and past `scopes` one more on a miss."""
+    """Who holds the session or token that was sent, or None. *Cost*: one statement, and past `scopes` one more on a miss; three more where
+    languages were changed since this process's last request.
+    """
+    actor = await _actor_of(call, session, scopes=scopes)
+    if actor is not None:
+        await learn_languages(session, call.app.languages, mark=actor.language_mark)
+    return actor
+
+
+async def _actor_of(call: Ask, session: Session, *, scopes: Scopes | None) -> Actor | None:
     bearer = bearer_of(call)
     if bearer is not None:
         return await actor_by_token(session, bearer, call.app.clock, address=call.address, scopes=scopes)

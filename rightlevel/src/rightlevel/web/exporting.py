@@ -31,12 +31,17 @@ async def stream_export(call: Ask, ask: ExportAsk) -> Streamed:
         return await begin_export(session, actor, ask, call.clock)
 
     export_id = await write_as(call, begin, deadline_s=WRITE_S, answer=lambda made: made, is_kept=False)
+    return streamed(call, actor_of(call), export_id, ask)
+
+
+def streamed(call: Ask, actor: Actor, export_id: str, ask: ExportAsk) -> Streamed:
+    """The answer that sends a file which was begun."""
     headers = {
         "content-disposition": f'attachment; filename="{file_name(ask, today(call.clock))}"',
         "link": f'</api/v1/exports/{export_id}>; rel="describedby"',
         "cache-control": "private, no-store",
     }
-    return Streamed(exports.stream(actor_of(call), export_id, ask), MEDIA[ask.format], headers)
+    return Streamed(call.app.exports.stream(actor, export_id, ask), MEDIA[ask.format], headers)
 
 
 def file_name(ask: ExportAsk, day: date) -> str:

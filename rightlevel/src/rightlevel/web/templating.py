@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, tzinfo
@@ -44,7 +45,7 @@ from rightlevel.web.application import (
 )
 from rightlevel.web.call import Ask, secret_fields
 from rightlevel.web.form_again import FormAgain, Line, Summary, Wrong
-from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language
+from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES, N_, Language, choose_language, languages_in
 from rightlevel.web.navigation import headings_of
 from rightlevel.web.words import WORDS, word
 
@@ -125,7 +126,6 @@ _shared: dict[str, Any] = {
     "version": __version__,
     "languages": LANGUAGES,
     "static": _static.__getitem__,
-    "languages_named": [(each.code, each.name) for each in LANGUAGES.values()],
 }
 _environment.globals.update(_shared)
 _environment.filters["device"] = device_name
@@ -150,6 +150,8 @@ def render(
     """A page in the caller's language; `error` marks its fields and is told above the form. *Cost*: no query."""
     language = language_of(call)
     context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
+    context["languages"] = languages = languages_in(call.app.languages)
+    context["languages_named"] = [(each.code, each.name) for each in languages.values()]
     context |= _error_context(language, error)
     context["csrf_field"] = partial(_form_fields, call)
     notice = _take_notice(call)
@@ -159,7 +161,7 @@ def render(
     )
     # Whoever signed in by another door than the one that was offered with it finds it on their first page.
     context["has_held"] = bool(call.state.get(HAS_HELD))
-    text = _environment.get_template(template).render(context | values)
+    text = in_digits(language, _environment.get_template(template).render(context | values))
     if error is not None and call.sent.fields and "hx-request" not in call.headers:
         text = filled(call, text, error, shown=values.get("fault_list"), is_own=True)
     return Html(text, status)
@@ -233,15 +235,35 @@ def is_static_address(address: str) -> bool:
     return address in _static_set
 
 
-def impersonal(code: str, template: str, path: str, **values: Any) -> str:
+def impersonal(language: Language, template: str, path: str, **values: Any) -> str:
     """A page in a language for nobody in particular: the same text for whoever asks, so that it may be kept. *Cost*: no query."""
-    return _environment.get_template(template).render(_context(LANGUAGES[code], None, path, "") | values)
+    return _environment.get_template(template).render(_context(language, None, path, "") | values)
+
+
+_NO_WORDS = re.compile(r"<(script|style|code|textarea)\b.*?</\1>|<[^>]*>|&[#\w]+;", re.DOTALL)
+"""What of a page is no text that people read: its tags, what stands between some of them, and characters by their numbers."""
+
+
+def in_digits(language: Language, page: str) -> str:
+    """A page with every digit that people read as this reader reads digits; what is typed into fields stays as it is.
+
+    *Cost*: none for 0 to 9; else 2 ms for a page of 100 kB.
+    """
+    if language.digits == "0123456789":
+        return page
+    parts: list[str] = []
+    at = 0
+    for found in _NO_WORDS.finditer(page):
+        parts += (language.in_digits(page[at : found.start()]), found[0])
+        at = found.end()
+    return "".join((*parts, language.in_digits(page[at:])))
 
 
 def part(call: Ask, template: str, **values: Any) -> str:
     """A part of a page in the caller's language, to be put into one that is there already. *Cost*: no query."""
-    context = _context(language_of(call), call.actor, call.path, call.query_string, call.clock.zone)
-    return _environment.get_template(template).render(context | values)
+    language = language_of(call)
+    context = _context(language, call.actor, call.path, call.query_string, call.clock.zone)
+    return in_digits(language, _environment.get_template(template).render(context | values))
 
 
 def render_once(call: Ask, template: str, **values: Any) -> Html:

@@ -79,7 +79,7 @@ async def test_every_fault_of_a_new_account_is_named_at_once(session: Session, c
         await create_person(
             session,
             cast.admin,
-            NewPerson("No Spaces!", "", "king", email="nowhere", language="xx", password="short"),
+            NewPerson("No Spaces!", "", "king", email="nowhere", language="no language", password="short"),
             password_hash="",
         )
     assert {fault.field for fault in invalid.value.faults} == {

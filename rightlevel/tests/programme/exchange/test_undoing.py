@@ -62,9 +62,6 @@ update student set name = 'Other', version = version + 1 where code = %(code)s
 -- name: close_round
 -- Closes the round, which fixes its roll.
 update round set state = 'closed' where id = %(round)s
--- name: kept
--- What is kept of imports.
-select (select count(*) from import_added) + (select count(*) from import_changed) as rows
 """,
     origin="tests/programme/exchange/test_undoing.py",
 )
@@ -221,8 +218,6 @@ async def test_what_can_not_be_undone_says_why(desk: Desk) -> None:
     assert await refusal("nonsense") == NotFound.code
     desk.clock.advance(31 * 86_400)
     assert await refusal(added) == "import_too_old"
-    await desk.imports("students", HEADER + "A,A0,Bopha,m,3,A\n")
-    assert await desk.session.fetch_value(QUERIES["kept"], {}) == 0
 
 
 async def test_an_erased_child_is_in_nothing_that_is_kept(desk: Desk) -> None:

@@ -17,7 +17,15 @@ from flatwater.clock import StandingClock
 from flatwater.queries import read_queries
 from flatwater.transaction import CopiedBlock, Session
 from rightlevel.programme.errors import Forbidden, Invalid, OutOfScope
-from rightlevel.programme.exports import WRITERS, ExportAsk, Reading, SheetBegun, begin_export
+from rightlevel.programme.exports import (
+    WRITERS,
+    Column,
+    ExportAsk,
+    Reading,
+    SheetBegun,
+    begin_export,
+    sheet_file,
+)
 from rightlevel.programme.permissions import Actor
 
 pytestmark = pytest.mark.anyio
@@ -323,6 +331,30 @@ async def test_a_workbook_of_everything_has_a_sheet_for_each_and_says_what_it_is
     assert explained["roster"] == len(list(book["roster"].columns))
     teachers, _ = await taken(session, cast.teacher, ExportAsk("everything", "xlsx"), clock)
     assert "people" not in openpyxl.load_workbook(io.BytesIO(teachers)).sheetnames
+
+
+def test_a_sheet_that_is_full_goes_on_in_a_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet_file, "MOST_ROWS", 4)
+    book = sheet_file.Workbook()
+    content = book.sheet("roster", [Column("n", "integer", "")])
+    content += book.rows([[n] for n in range(8)]) + book.end()
+    sheets = openpyxl.load_workbook(io.BytesIO(content))
+    assert sheets.sheetnames == ["roster", "roster (2)", "roster (3)"]
+    assert [cell.value for sheet in sheets for cell in sheet["A"]] == ["n", 0, 1, 2, "n", 3, 4, 5, "n", 6, 7]
+
+
+def test_many_groups_of_a_parquet_file_are_one_table() -> None:
+    file = WRITERS["parquet"]()
+    content = file.sheet("x", [Column("n", "integer", ""), Column("t", "text", ""), Column("d", "date", "")])
+    content += file.rows(
+        [[n, f"t{n}" if n % 3 else None, "2026-02-28" if n % 2 else None] for n in range(6_001)]
+    )
+    content += file.end()
+    table = parquet.read_table(io.BytesIO(content))
+    assert parquet.ParquetFile(io.BytesIO(content)).num_row_groups == 3
+    assert table["n"].to_pylist() == list(range(6_001))
+    assert table["t"].to_pylist()[:3] == [None, "t1", "t2"]
+    assert table["d"].null_count == 3_001
 
 
 async def test_statistics_are_the_counts_that_are_kept(

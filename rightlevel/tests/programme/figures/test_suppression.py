@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from linear_span import Span
 from people import NOW, Cast
 
 from flatwater.paging import PageRequest
@@ -38,7 +39,6 @@ from rightlevel.programme.schools import list_classes
 
 pytestmark = pytest.mark.anyio
 
-PRIME = 2_147_483_647
 STATUSES = (*(f"rank {rank}" for rank in range(1, 10)), "absent", "refused", "went", "to do")
 GRADES, SEXES = (3, 4), (1, 2)
 BaseCell = tuple[int, int, int, str]
@@ -97,38 +97,6 @@ def numbers_in(
         assert each.count is not None or each.share is None
     assert subject
     return [(cells_of(schools, grade, sex, *names), count) for names, count in told if count is not None]
-
-
-class Span:
-    """What follows from numbers by adding and subtracting: Gaussian elimination modulo a prime. Cells known to be empty drop out."""
-
-    def __init__(self, released: Released) -> None:
-        self._rows: dict[BaseCell, dict[BaseCell, int]] = {}
-        self.empty = frozenset(cell for cells, count in released if count == 0 for cell in cells)
-        for cells, _ in released:
-            rest = self._rest(cells)
-            if rest:
-                pivot = next(iter(rest))
-                scale = pow(rest[pivot], PRIME - 2, PRIME)
-                self._rows[pivot] = {cell: value * scale % PRIME for cell, value in rest.items()}
-
-    def tells(self, cells: frozenset[BaseCell]) -> bool:
-        """Whether the number of these children follows."""
-        return not self._rest(cells)
-
-    def _rest(self, cells: frozenset[BaseCell]) -> dict[BaseCell, int]:
-        rest = dict.fromkeys(sorted(cells - self.empty), 1)
-        while True:
-            pivot = next((cell for cell in rest if cell in self._rows), None)
-            if pivot is None:
-                return rest
-            times = rest[pivot]
-            for cell, value in self._rows[pivot].items():
-                left = (rest.get(cell, 0) - times * value) % PRIME
-                if left:
-                    rest[cell] = left
-                else:
-                    rest.pop(cell, None)
 
 
 def small_cells_told(

@@ -141,6 +141,47 @@ def test_thresholds_that_can_not_be_are_refused(given_: dict[str, Threshold], fi
     assert [fault.field for fault in threshold_faults(given_)] == [field]
 
 
+IN_A_MINUTE = {**THRESHOLDS, "letters": Threshold(100, 40, seconds=60)}
+
+
+@pytest.mark.parametrize(
+    ("given_", "is_right"),
+    [
+        ({"letters": Threshold(100, 40, seconds=60)}, True),
+        ({"words": Threshold(50, 20, seconds=60), "numbers_1digit": Threshold(20, 10, seconds=30)}, True),
+        ({"letters": Threshold(101, 40, seconds=60)}, False),
+        ({"letters": Threshold(50, 40)}, False),
+        ({"letters": Threshold(20, 10, seconds=5)}, False),
+        ({"letters": Threshold(20, 10, seconds=301)}, False),
+        ({"subtractions": Threshold(2, 2, seconds=60)}, False),
+        ({"fact_questions": Threshold(2, 2, seconds=60)}, False),
+    ],
+)
+def test_only_what_is_read_item_by_item_is_timed_and_its_grid_is_bounded(
+    given_: dict[str, Threshold], is_right: bool
+) -> None:
+    assert (threshold_faults({**THRESHOLDS, **given_}) == ()) is is_right
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (Step("letters", right=41, items=[True] * 41 + [False] * 9, took_s=60), "letter"),
+        (Step("letters", right=40, took_s=31), "letter"),
+        (Step("letters", right=39, items=[True] * 39 + [False], took_s=60), "beginner"),
+        (Step("letters", right=40), "letter"),  # without a script nobody tells the time
+        (Step("letters", right=40, items=[True] * 41, took_s=60), "steps.2.items"),
+        (Step("letters", right=100, items=[True] * 100 + [False], took_s=60), "steps.2.items"),
+        (Step("letters", right=101, items=[True] * 101, took_s=60), "steps.2.right"),
+        (Step("letters", right=50, took_s=62), "steps.2.took_s"),
+    ],
+)
+def test_a_timed_subtest_counts_what_was_right_in_its_time(step: Step, said: str) -> None:
+    before = [a_step("paragraph", passed=False), a_step("words", passed=False)]
+    standing, faults = stand_after("language", [*before, step], IN_A_MINUTE)
+    assert (standing.level if not faults else faults[0].field) == said
+
+
 STEPS = st.builds(
     Step,
     task=st.sampled_from([*TASKS, "?"]),

@@ -51,6 +51,22 @@ update school set latitude = %(latitude)s, longitude = %(longitude)s where id = 
 -- name: assign
 -- Assigns a mentor.
 insert into assignment (person_id, school_id, subject, from_on) values (%(person)s, %(school)s, 'math', '2026-01-01')
+-- name: make_midline
+-- A round after the cast's own, and begun already.
+insert into round (school_year_id, kind, starts_on, ends_on, state)
+values (%(year)s, 'midline', %(from_on)s, %(to_on)s, 'open')
+returning id
+-- name: shorten_round
+-- Lets the cast's round end sooner.
+update round set ends_on = %(to_on)s, state = 'closed' where id = %(id)s
+-- name: count_two_rounds
+-- Reading fell from words to letters, mathematics rose from 1-digit numbers to subtraction.
+insert into school_count (round_id, subject, school_id, grade, sex, absent, refused, went, rank_1, rank_2, rank_3, rank_4, rank_5, rank_6,
+    rank_7, rank_8, rank_9)
+values (%(before)s, 'language', %(school)s, 3, 1, 0, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0),
+    (%(now)s, 'language', %(school)s, 3, 1, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0),
+    (%(before)s, 'math', %(school)s, 3, 1, 0, 0, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0),
+    (%(now)s, 'math', %(school)s, 3, 1, 0, 0, 0, 0, 0, 0, 30, 0, 0, 0, 0, 0)
 -- name: end_person
 -- Switches an account off.
 update person set is_active = false where id = %(id)s
@@ -181,7 +197,7 @@ async def test_next_week_is_ranked_with_the_reasons_shown(
     assert fresh[0].missing_points == 3.0  # nobody is tested in the open round
     await sent_visit(session, cast, clock)
     seen = (await rank_next_week(session, cast.mentor, clock)).schools[0]
-    assert (seen.last_on, seen.overdue_points, seen.km) == (date(2026, 11, 20), 0.0, 0.0)
+    assert (seen.last_on, seen.overdue_points, seen.km) == (date(2026, 11, 20), 0.0, None)
     assert seen.points == pytest.approx(
         seen.overdue_points
         + seen.agreement_points
@@ -203,8 +219,25 @@ async def test_the_distance_is_that_on_the_globe_from_where_the_mentor_was_last(
     week = await rank_next_week(session, cast.coordinator, clock, mentor_id=cast.mentor.person_id)
     km = {each.school_id: each.km for each in week.schools}
     # One degree of a meridian on a sphere of 6,371.0088 km.
-    assert km == {cast.school_a: 0.0, cast.school_b: pytest.approx(111.195, abs=0.001)}
+    # Where the mentor was last says nothing for going there again.
+    assert km == {cast.school_a: None, cast.school_b: pytest.approx(111.195, abs=0.001)}
     assert [each.school_id for each in week.schools] == [cast.school_b, cast.school_a]
+
+
+async def test_the_movement_is_that_of_the_subject_that_moved_least_with_its_rounds_and_counts(
+    session: Session, cast: Cast, clock: StandingClock
+) -> None:
+    await session.execute(QUERIES["shorten_round"], {"id": cast.round, "to_on": date(2026, 11, 10)})
+    days = {"from_on": date(2026, 11, 11), "to_on": date(2026, 12, 20)}
+    midline = await session.fetch_value(QUERIES["make_midline"], {"year": cast.school_year, **days})
+    rounds = {"before": cast.round, "now": midline, "school": cast.school_a}
+    await session.execute(QUERIES["count_two_rounds"], rounds)
+    due = (await rank_next_week(session, cast.mentor, clock)).schools[0]
+    assert due.shift is not None
+    # Reading: from 12 children at words to 10 at letters; mathematics rose, and would have hidden it where both are put together.
+    assert (due.shift_subject, due.from_round, due.to_round) == ("language", "baseline", "midline")
+    assert (due.shift, due.tested_before, due.tested_now) == (-1.0, 12, 10)
+    assert due.movement_points == 2.0
 
 
 async def test_a_mentor_sees_their_own_week_only_and_leaders_set_the_rules(

@@ -183,6 +183,10 @@ async def test_anybody_asks_to_join_and_a_coordinator_approves(scene: Served) ->
         assert "1 request to join" in (await client.get("/people")).text
         page = await client.get(f"/requests/{found[1]}")
         assert "Alpha School" in page.text
+        assert f'<option value="{scene.cast.school_a}" selected>' in page.text
+        unclear = (await client.get(f"/requests/{found[1]}", params={"search": "School"})).text
+        assert unclear.count("</option>") > 2
+        assert "selected" not in unclear
         form = {
             "csrf_token": "csrf",
             "username": "sok.dara",

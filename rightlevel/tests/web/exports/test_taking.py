@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from collections.abc import AsyncIterator, Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,28 @@ async def test_people_take_a_file_from_the_page(site: Served) -> None:
         wrong = await client.post("/exports", data={"what": "roster", "format": "csv", "grade": "three"})
         assert wrong.status_code == 422
         assert "A whole number" in wrong.text
+
+
+async def test_the_list_of_children_leads_to_its_own_file(site: Served) -> None:
+    async with site.client("coordinator", by="cookie") as client:
+        page = (await client.get(f"/schools/{site.cast.school_a}/students?grade=3&search=bo")).text
+        found = re.search(r'href="(/exports\?what=roster[^"]*)"', page)
+        assert found
+        asked = unescape(found[1])
+        form = (await client.get(asked)).text
+        sent = dict(pair.split("=") for pair in asked.partition("?")[2].split("&"))
+        assert sent == {
+            "what": "roster",
+            "school_id": str(site.cast.school_a),
+            "grade": "3",
+            "status": "active",
+            "search": "bo",
+        }
+        for name in ("school_id", "grade", "status", "search"):
+            assert re.search(rf'name="{name}"[^>]*value="{sent[name]}"', form), name
+        answer = await client.post("/exports", data={**sent, "format": "csv"})
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row["name"] for row in rows] == ["Bopha"]
 
 
 async def test_a_viewer_takes_what_names_nobody(site: Served) -> None:
@@ -194,3 +217,38 @@ async def test_visits_come_out_by_their_old_address_too(site: Served) -> None:
             "visit_id,school_code,school,subject,mentor,teacher"
         )
         assert (await client.post("/api/v1/visits-export", json={"subject": "art"})).status_code == 422
+
+
+async def test_a_live_address_gives_what_its_tokens_holder_reaches_now(site: Served) -> None:
+    async with site.client("teacher", by="cookie") as client:
+        made = await client.post(
+            "/api/v1/me/tokens",
+            json={"label": "sheet", "days": 30, "may_write": False, "resources": ["file", "student"]},
+        )
+        assert made.status_code == 201, made.text
+        token, token_id = made.json()["token"], made.json()["id"]
+    async with site.client() as stranger:
+        first = await stranger.get(f"/live/{token}/roster?grade=3")
+        assert first.status_code == 200, first.text
+        rows = list(csv.DictReader(io.StringIO(first.content.decode("utf-8-sig"))))
+        assert {row["school_code"] for row in rows} == {"A"}
+        # What the token does not reach, what nobody holds, and what is no file, are all no address.
+        assert (await stranger.get(f"/live/{token}/results")).status_code == 404
+        assert (await stranger.get("/live/rl_nonsense/roster")).status_code == 404
+        assert (await stranger.get(f"/live/{token}/roster?subject=math")).status_code == 422
+        # A token that may write is no address for a spreadsheet.
+        assert (await stranger.get(f"/live/{token_of('teacher')}/roster")).status_code == 404
+        with psycopg.connect(site.server.conninfo, autocommit=True) as connection:
+            connection.execute(
+                "update assignment set ended_at = now() where person_id = %s", [site.cast.teacher.person_id]
+            )
+            site.platform.scopes.cache.clear()
+            emptied = await stranger.get(f"/live/{token}/roster")
+            assert len(emptied.content.splitlines()) == 1
+            connection.execute("update api_token set revoked_at = now() where id = %s", [token_id])
+            assert (await stranger.get(f"/live/{token}/roster")).status_code == 404
+            told = connection.execute(
+                "select coalesce(jsonb_agg(to_jsonb(a))::text, '') from audit_entry a"
+            ).fetchone()
+            assert told
+            assert token not in told[0]

@@ -75,7 +75,7 @@ async def test_a_class_list_has_a_box_for_each_child_and_level_and_leads_to_its_
     assert lines_of(page) == on_grid
     assert page.count('class="tick"') == (len(on_grid) + 5) * (7 + 3)
     assert '<svg class="qr"' in page
-    for said in ("Alpha School", "Grade 3 A", "Reading", "Baseline 2026", "As of Nov 23, 2026"):
+    for said in ("Alpha School", "Grade 3 A", "Reading", "Baseline 2026", "As of 23 Nov 2026"):
         assert said in page
 
 
@@ -148,7 +148,7 @@ async def test_figures_on_paper_say_what_they_are_of(site: Served) -> None:
         "Grade 3",
         "Girls",
         "As the districts were",
-        "As of Nov 23, 2026",
+        "As of 23 Nov 2026",
     ):
         assert said in head, said
     notes = page.partition('id="definitions">')[2].partition("</dl>")[0]

@@ -230,6 +230,56 @@ async def test_a_child_is_added_in_four_fields_and_the_next_one_is_asked_for(ser
         assert empty.status_code == 422
 
 
+async def test_the_next_code_is_proposed_and_a_likely_duplicate_is_told_before_it_is_added(
+    served: Served,
+) -> None:
+    school = served.cast.school_b
+    async with served.client("teacher_elsewhere", by="cookie") as client:
+        form = await client.get(f"/schools/{school}/students/new")
+        codes = [
+            each["code"]
+            for each in (await client.get(f"/api/v1/students?school_id={school}&limit=100")).json()["items"]
+        ]
+        proposed = form_at(form).fields["code"]
+        assert proposed == f"B{max(int(each[1:]) for each in codes if each[1:].isdigit()) + 1}"
+        again = await send(client, form, name="Beta  child 0", sex=1, grade=3)
+        assert again.status_code == 409
+        assert "Beta child 0 (B0)" in again.text
+        assert form_at(again).fields["code"] == proposed
+        saved = await send(client, again, name="Beta child 0", sex=1, grade=3, is_another="true")
+        assert saved.status_code == 303, saved.text
+        # The next form proposes the next one; a name that is like nobody's is not asked about.
+        form = await client.get(f"/schools/{school}/students/new")
+        assert form_at(form).fields["code"] == f"B{int(proposed[1:]) + 1}"
+        assert (await send(client, form, name="Somaly Vireak", sex=2, grade=3)).status_code == 303
+    async with served.client("teacher", by="cookie") as client:
+        assert (await client.get(f"/schools/{school}/students/new")).status_code in (403, 404)
+
+
+async def test_the_audit_log_says_names_where_ids_are_kept(served: Served) -> None:
+    school = served.cast.school_b
+    async with served.client("teacher_elsewhere", by="cookie") as client:
+        form = await client.get(f"/schools/{school}/students/new")
+        child = (
+            (await send(client, form, name="Kunthea Rith", sex=2, grade=3)).headers["location"].split("/")[-1]
+        )
+    async with served.client("coordinator") as client:
+        rows = (
+            await client.get("/api/v1/audit", params={"resource": "student", "resource_id": child})
+        ).json()["items"]
+        assert len(rows) == 1
+        assert "Kunthea" not in str(rows)  # what is kept holds ids alone
+    async with served.client("coordinator", by="cookie") as client:
+        page = (await client.get("/audit", params={"resource": "student", "resource_id": child})).text
+        assert "Kunthea Rith" in page
+        assert f'Beta School <span class="mute small" dir="ltr">{school}</span>' in page
+        # What somebody tried with is no id of ours, whatever it looks like.
+        for odd in ("urn:uuid:" + child, "99999999999999999999", "{" + child + "}", "²"):
+            await client.get("/students/" + odd)
+        assert (await client.get("/audit", params={"outcome": "denied"})).status_code == 200
+        assert (await client.get("/audit")).status_code == 200
+
+
 async def test_a_child_leaves_returns_is_deleted_and_brought_back(served: Served) -> None:
     school = served.cast.school_a
     async with served.client("teacher", by="cookie") as client:

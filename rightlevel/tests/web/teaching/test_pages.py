@@ -103,7 +103,12 @@ async def test_a_teacher_takes_attendance_in_two_taps(school: Served) -> None:
         )
         assert fixed.status_code == 303, fixed.text[-2000:]
         dose = await client.get(f"/groups/{held['group_id']}/dose")
-    assert "45 minutes" in dose.text
+        assert "45 minutes" in dose.text
+        correct = await client.get(f"/teaching-sessions/{held['id']}")
+        fix = fields(correct.text, to[1])
+        assert (await client.post(to[1], data={**fix, "minutes": "125"})).status_code == 303
+        dose = await client.get(f"/groups/{held['group_id']}/dose")
+    assert "2 h 5 min" in dose.text
 
 
 PAGES = (

@@ -68,7 +68,9 @@ async def test_a_visit_saves_itself_and_is_sent_when_it_is_whole(site: Served) -
             visit, data=typed(3, session_ran="no", not_ran_reason="Holiday", feedback="Good", submit="yes")
         )
         assert sent.status_code == 303, sent.text
-        assert "Sent" in (await client.get(visit)).text
+        read = (await client.get(visit)).text
+        assert ("Sent" in read, 'name="visited_on"' in read, "Holiday" in read) == (True, False, True)
+        assert 'name="visited_on"' in (await client.get(f"{visit}?correct=yes")).text
         paper = await client.get(f"{visit}/print")
         assert ("Alpha School" in paper.text, "Holiday" in paper.text, "Good" in paper.text) == (
             True,
@@ -113,6 +115,12 @@ async def test_what_is_agreed_is_closed_by_its_owner(site: Served) -> None:
             f"/follow-ups/{close}", data={"version": "1", "words": "Done", "state": "done"}
         )
         assert done.status_code == 303, done.text
+
+
+async def test_a_sent_visit_is_read_by_others_and_corrected_by_its_mentor_alone(site: Served) -> None:
+    visit = await begin(site)
+    async with site.client("coordinator", by="cookie") as client:
+        assert 'name="visited_on"' not in (await client.get(f"{visit}?correct=yes")).text
 
 
 async def test_the_week_is_planned_and_read_by_a_calendar_program(site: Served) -> None:

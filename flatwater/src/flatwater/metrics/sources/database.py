@@ -64,6 +64,30 @@ POOL: Final[tuple[Row[tuple[str, PoolStatistics]], ...]] = (
         "counter",
         lambda row: row[1].retries,
     ),
+    (
+        "flatwater_pool_groups_total",
+        "Transactions for requests that arrived together.",
+        "counter",
+        lambda row: row[1].groups,
+    ),
+    (
+        "flatwater_pool_group_members_total",
+        "Requests in them.",
+        "counter",
+        lambda row: row[1].group_members,
+    ),
+    (
+        "flatwater_pool_group_members_alone_total",
+        "Requests of them that were done alone after all.",
+        "counter",
+        lambda row: row[1].group_members_alone,
+    ),
+    (
+        "flatwater_pool_groups_dissolved_total",
+        "Such transactions that came to nothing, so that each request was done alone.",
+        "counter",
+        lambda row: row[1].groups_dissolved,
+    ),
 )
 
 

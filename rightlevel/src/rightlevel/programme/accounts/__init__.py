@@ -2,7 +2,7 @@
 
 Public: sign-in and sessions (`sign_in`, `finish_sign_in`, `sign_in_by_pin`, `sign_out`, `list_sessions`, `revoke_session`,
 `end_other_sessions`, `change_password`), people (`create_person`, `list_people`, `read_person`, `change_person`, `set_active`,
-`delete_person`, `restore_person`, `reset_password`, `choose_language`), one-time codes (`reset_with_code`, `choose_password_with_code`),
+`delete_person`, `restore_person`, `reset_password`, `choose_language`, `choose_digits`), one-time codes (`reset_with_code`, `choose_password_with_code`),
 the second factor (`second_factor`), PINs (`pins`), devices of schools (`devices`), tokens (`create_token`, `list_tokens`, `revoke_token`,
 `list_tokens_of`, `revoke_token_of`), `actor_by_session`, `actor_by_token`, `actors_together`, and what is assigned to whom (`Scopes`, `forget_assignments`).
 """
@@ -37,6 +37,7 @@ from rightlevel.programme.accounts.model import (
 from rightlevel.programme.accounts.passwords import PasswordHasher, generate_code, generate_password
 from rightlevel.programme.accounts.people import (
     change_person,
+    choose_digits,
     choose_language,
     create_person,
     delete_person,
@@ -137,6 +138,7 @@ __all__ = [
     "change_password",
     "end_assignments_of",
     "change_person",
+    "choose_digits",
     "choose_language",
     "choose_password_with_code",
     "choose_pin",

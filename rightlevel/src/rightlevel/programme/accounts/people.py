@@ -22,6 +22,7 @@ from rightlevel.programme.accounts.model import (
 from rightlevel.programme.accounts.scopes import end_assignments_of
 from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import AlreadyTaken, Fault, Forbidden, Invalid, NotFound, Stale
+from rightlevel.programme.languages import SOURCE, is_offered
 from rightlevel.programme.permissions import RANK, Actor, Role, allowed, require
 
 
@@ -33,6 +34,8 @@ async def create_person(
     if actor is not None:
         require(actor, "create", "person")
         require_manage(actor, role)
+    if new.language != SOURCE:
+        await _require_offered(session, new.language)
     try:
         person_id = await store.insert_person(
             session,
@@ -90,6 +93,8 @@ async def change_person(
     fields = check_person_change(person, change, actor)
     if person.role == "admin" and fields["role"] != "admin":
         await _require_another_admin(session, person_id)
+    if fields["language"] != person.language:
+        await _require_offered(session, fields["language"])
     try:
         changed = await store.change_person_row(session, person_id, change.version, fields)
     except ConstraintViolated as error:
@@ -221,11 +226,26 @@ async def choose_language(session: Session, actor: Actor, language: str) -> None
     require(actor, "manage", "self")
     if faults := language_faults(language):
         raise Invalid(faults=tuple(faults))
+    await _require_offered(session, language)
     await store.set_language(session, actor.person_id, language)
     before, after = {"language": actor.language}, {"language": language}
     await write_audit(
         session, actor, "choose_language", "person", actor.person_id, before=before, after=after
     )
+
+
+async def _require_offered(session: Session, language: str) -> None:
+    """Passes for a language that pages are offered in. *Errors*: Invalid. *Cost*: one statement."""
+    if not await is_offered(session, language):
+        raise Invalid(faults=(Fault("language", "Pages are not offered in this language", language[:20]),))
+
+
+async def choose_digits(session: Session, actor: Actor, *, has_own_digits: bool) -> None:
+    """Keeps whether the actor reads digits in their language's own script, or 0 to 9. *Cost*: two statements."""
+    require(actor, "manage", "self")
+    await store.set_digits(session, actor.person_id, is_own=has_own_digits)
+    before, after = {"has_own_digits": actor.has_own_digits}, {"has_own_digits": has_own_digits}
+    await write_audit(session, actor, "change", "person", actor.person_id, before=before, after=after)
 
 
 async def require_still(

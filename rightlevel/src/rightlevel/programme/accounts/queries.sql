@@ -1,8 +1,9 @@
 -- name: actor_by_session
 -- Who holds this session, and in a write everything assigned to them today. Served by the primary key and assignment_by_person.
-select p.id, p.role, p.username, p.display_name, p.language, s.id::text as session_id, s.csrf_token,
+select p.id, p.role, p.username, p.display_name, p.language, p.has_own_digits, s.id::text as session_id, s.csrf_token,
     s.pending, s.school_device_id is not null as is_by_pin, true as may_write, null::text[] as resources,
-    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes
+    z.chosen as time_zone, z.country, (select l.value #>> '{}' from setting l where l.key = 'language_mark') as language_mark,
+    h.schools, h.subjects, h.classes
 from person_session s
 join person p on p.id = s.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
@@ -16,9 +17,10 @@ where s.token_hash = %(token_hash)s and s.expires_at > %(now)s and s.last_seen_a
 
 -- name: actor_by_token
 -- Who holds this API token, and in a write everything assigned to them today. Served by api_token's unique hash.
-select p.id, p.role, p.username, p.display_name, p.language, null::text as session_id, '' as csrf_token,
+select p.id, p.role, p.username, p.display_name, p.language, p.has_own_digits, null::text as session_id, '' as csrf_token,
     '' as pending, false as is_by_pin, t.may_write, t.resources,
-    z.chosen as time_zone, z.country, h.schools, h.subjects, h.classes
+    z.chosen as time_zone, z.country, (select l.value #>> '{}' from setting l where l.key = 'language_mark') as language_mark,
+    h.schools, h.subjects, h.classes
 from api_token t
 join person p on p.id = t.person_id and p.is_active and p.deleted_at is null
 cross join programme_zone z
@@ -223,6 +225,12 @@ where id = %(person_id)s and deleted_at is null
 -- Keeps the language in which a person reads.
 update person
 set language = %(language)s, version = version + 1
+where id = %(person_id)s and deleted_at is null
+
+-- name: set_digits
+-- Keeps whether a person reads digits in their language's own script.
+update person
+set has_own_digits = %(is_own)s, version = version + 1
 where id = %(person_id)s and deleted_at is null
 
 -- name: set_active

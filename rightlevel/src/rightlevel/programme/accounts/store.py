@@ -51,6 +51,7 @@ class Who(msgspec.Struct, frozen=True):
     username: str
     display_name: str
     language: str
+    has_own_digits: bool
     session_id: str | None
     csrf_token: str
     pending: str
@@ -59,6 +60,7 @@ class Who(msgspec.Struct, frozen=True):
     resources: tuple[str, ...] | None
     time_zone: str | None
     country: str | None
+    language_mark: str | None
     schools: list[int] | None
     subjects: list[str] | None
     classes: list[int | None] | None
@@ -181,6 +183,8 @@ def _actor_of(who: Who, address: str, scope: Scope) -> Actor:
         pending=who.pending,
         is_by_pin=who.is_by_pin,
         token=TokenReach(who.may_write, who.resources) if who.session_id is None else None,
+        has_own_digits=who.has_own_digits,
+        language_mark=who.language_mark or "",
     )
 
 
@@ -385,6 +389,10 @@ async def set_password_hash(session: Session, person_id: int, password_hash: str
     return await session.execute(
         _query("set_password"), {"person_id": person_id, "password_hash": password_hash}
     )
+
+
+async def set_digits(session: Session, person_id: int, *, is_own: bool) -> int:
+    return await session.execute(_query("set_digits"), {"person_id": person_id, "is_own": is_own})
 
 
 async def set_language(session: Session, person_id: int, language: str) -> int:

@@ -12,6 +12,7 @@ from rightlevel.programme.duplicates.actions import (
     merge_duplicates,
     undo_merge_of_duplicates,
 )
+from rightlevel.programme.duplicates.adding import LikelyDuplicate, StudentToAdd, add_student
 from rightlevel.programme.duplicates.finding import find_pairs
 from rightlevel.programme.duplicates.model import (
     Duplicates,
@@ -32,6 +33,9 @@ from rightlevel.programme.duplicates.renames import (
 from rightlevel.programme.duplicates.scoring import Child, likeness_of
 
 __all__ = [
+    "LikelyDuplicate",
+    "StudentToAdd",
+    "add_student",
     "Child",
     "Merge",
     "Merged",

@@ -15,12 +15,13 @@ from rightlevel.programme.exchange.actions import (
     list_sources,
     mapping_of_source,
     read_run,
+    read_terms,
     refuse_file,
     said_of_file,
     start_run,
     undo_run,
 )
-from rightlevel.programme.exchange.fields import FIELDS, KINDS, Kind
+from rightlevel.programme.exchange.fields import FIELDS, KINDS, VALUES, Kind, Terms
 from rightlevel.programme.exchange.mapping import ColumnMapping, MappingInvalid, read_mapping
 from rightlevel.programme.exchange.model import (
     ImportFault,
@@ -34,11 +35,14 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault, open_table
 from rightlevel.programme.exchange.sheets import SheetFault, open_sheet
 from rightlevel.programme.exchange.store import SaidOfFile, end_left_runs, keep_runs, note_progress
-from rightlevel.programme.exchange.undoing import is_undoable, run_to_undo
+from rightlevel.programme.exchange.undoing import UNDONE_WITHIN, is_undoable, run_to_undo
 
 __all__ = [
     "FIELDS",
     "KINDS",
+    "UNDONE_WITHIN",
+    "VALUES",
+    "Terms",
     "ColumnMapping",
     "ImportCollided",
     "ImportFault",
@@ -71,6 +75,7 @@ __all__ = [
     "open_table",
     "read_mapping",
     "read_run",
+    "read_terms",
     "refuse_file",
     "said_of_file",
     "start_run",

@@ -17,7 +17,7 @@ from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.binding import HeadersInvalid, bind
 from rightlevel.programme.exchange.fault_file import MOST_KEPT, FaultFile
-from rightlevel.programme.exchange.fields import Kind
+from rightlevel.programme.exchange.fields import Kind, Terms
 from rightlevel.programme.exchange.left_rows import TooMuchLeft, chunks_of, left_rows
 from rightlevel.programme.exchange.mapping import ColumnMapping, mapping_by_headers
 from rightlevel.programme.exchange.model import (
@@ -32,7 +32,7 @@ from rightlevel.programme.exchange.model import (
 from rightlevel.programme.exchange.opening import OpeningFault
 from rightlevel.programme.exchange.row_plan import Block, RowPlan
 from rightlevel.programme.exchange.sheets import Sheet, SheetFault
-from rightlevel.programme.exchange.undoing import forget_old_changes, undo_import
+from rightlevel.programme.exchange.undoing import undo_import
 from rightlevel.programme.permissions import Actor, require
 from rightlevel.programme.students import changing, tell_today
 
@@ -73,7 +73,6 @@ async def start_run(
     if actor is not None:
         require(actor, "run", "import")
     await store.forget_old_faults(session, clock.now() - KEEP_FAULTS)
-    await forget_old_changes(session, clock.now())
     if new.source and new.mapping:
         await store.remember_source(session, new, clock.now())
     person_id = actor.person_id if actor else None
@@ -376,6 +375,12 @@ async def fail_run(
     await write_audit(
         session, actor, "run", "import", run_id, after=after, outcome="failed", reason=message[:500]
     )
+
+
+async def read_terms(session: Session, actor: Actor, clock: Clock) -> Terms:
+    """What rows are judged by today: grades, school years, the one country. *Errors*: Forbidden."""
+    require(actor, "run", "import")
+    return await store.read_terms(session, today(clock))
 
 
 async def list_runs(session: Session, actor: Actor, page: PageRequest) -> Page[ImportRun]:

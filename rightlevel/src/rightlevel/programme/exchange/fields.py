@@ -292,6 +292,14 @@ FIELDS: Final[dict[Kind, tuple[Field, ...]]] = {
 """In the order of the staging tables' columns; a school's place comes last, from all its fields together."""
 
 
+VALUES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "sex": _SEXES,
+    "ownership": _OWNERSHIP,
+    "area": _AREA,
+    "is_practice": _YES_NO,
+    "status": _STATUS,
+}
+"""The values of each field that has a few only, with the words that each is known by: English ones first."""
 CHOICES: Final = {
     "sex": "female",
     "grade": "3",

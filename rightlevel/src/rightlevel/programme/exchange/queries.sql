@@ -367,7 +367,8 @@ where m.is_changed and st.id = m.student_id and m.row_number > %(after)s and m.r
 
 -- name: make_waiting_count
 -- Makes the table in which counts wait for the transaction's end; it goes with the transaction.
-create temporary table waiting_count (enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[]) on commit drop
+create temporary table waiting_count (enrolled enrolled_delta[], standing enrolled_delta[], rolls roll_delta[], results result_delta[],
+    movement movement_delta[]) on commit drop
 
 -- name: let_counts_wait
 -- From here on counts wait, in this transaction only.

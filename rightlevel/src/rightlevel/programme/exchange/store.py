@@ -77,6 +77,18 @@ async def make_fault_table(session: Session) -> None:
     await session.execute(_queries["make_found_fault"], {})
 
 
+async def let_counts_wait(session: Session, *, has_table: bool = False) -> None:
+    """From here on counts wait until `add_waiting_counts`, so that nobody who enters something meanwhile waits for this transaction."""
+    if not has_table:
+        await session.execute(_queries["make_waiting_count"], {})
+    await session.fetch_value(_queries["let_counts_wait"], {})
+
+
+async def add_waiting_counts(session: Session) -> None:
+    """Adds what waited; the last thing that a transaction does."""
+    await session.fetch_value(_queries["add_waiting_counts"], {})
+
+
 async def hold_rolls(session: Session) -> None:
     """Before schools are moved: no round's roll is fixed or let go meanwhile."""
     await session.fetch_value(_queries["hold_rolls"], {})
@@ -280,14 +292,14 @@ async def apply_students(
         audited | columns | {"after": after, "up_to": after + ROWS_PER_STATEMENT, "now": now}
         for after in range(0, last, ROWS_PER_STATEMENT)
     ]
-    await session.fetch_value(_queries["let_counts_wait"], {})
+    await let_counts_wait(session, has_table=True)
     added = sum([await session.fetch_value(_queries["add_students"], some) for some in blocks])
     changed = 0
     for some in blocks if matched else ():
         await session.execute(_queries["audit_changes"], some)
         await session.execute(_queries["keep_before_students"], some)
         changed += await session.execute(_queries["change_students"], some)
-    await session.fetch_value(_queries["add_waiting_counts"], {})
+    await add_waiting_counts(session)
     if moves is None:
         return Saved(added, changed)
     return Saved(

@@ -18,6 +18,7 @@ from rightlevel.programme.audit import write_audit
 from rightlevel.programme.errors import Conflict, NotFound
 from rightlevel.programme.exchange import store
 from rightlevel.programme.exchange.fault_file import MOST_KEPT
+from rightlevel.programme.exchange.fields import PLACE_KINDS
 from rightlevel.programme.exchange.model import ImportOutcome, NewRun, Progress
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, require
@@ -25,7 +26,7 @@ from rightlevel.programme.students import changing, tell_today
 
 _queries = load_queries(__package__ or "", "undoing.sql")
 UNDONE_WITHIN: Final = timedelta(days=30)
-LEVELS_OF_PLACES: Final = len(store.PLACE_KINDS)
+LEVELS_OF_PLACES: Final = len(PLACE_KINDS)
 WHY_MOVED_BACK: Final = "Import undone"
 
 
@@ -157,6 +158,7 @@ async def _undo_children(
         faults += await session.fetch_value(_queries[name], values)
     if faults:
         return ImportOutcome(0, faults=faults)
+    await store.let_counts_wait(session)
     await changing(session, actor, "undo_import", new.filename)
     await tell_today(session, today(clock))
     await session.execute(_queries["audit_children_put_back"], values)
@@ -170,6 +172,7 @@ async def _undo_children(
         some = values | {"after": after, "up_to": after + store.ROWS_PER_STATEMENT}
         removed += await session.fetch_value(_queries["remove_added_children"], some)
     await session.fetch_value(_queries["remove_added_classes"], values)
+    await store.add_waiting_counts(session)
     return ImportOutcome(removed + back, added=removed, changed=back)
 
 
@@ -195,13 +198,6 @@ async def _undo_schools(
         if not await session.fetch_value(_queries["remove_added_places"], values):
             break
     return ImportOutcome(removed + back, added=removed, changed=back)
-
-
-async def forget_old_changes(session: Session, now: datetime) -> None:
-    """Drops what imports did that can't be undone any more, some of it."""
-    before = {"before": now - UNDONE_WITHIN}
-    await session.execute(_queries["forget_old_changes"], before)
-    await session.execute(_queries["forget_old_additions"], before)
 
 
 async def _find(session: Session, run_id: str, *, hold: bool = False) -> Undoable:

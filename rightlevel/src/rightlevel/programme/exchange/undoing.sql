@@ -22,7 +22,7 @@ analyze undone_child
 
 -- name: drop_undone
 -- Removes the tables of an undoing before, in the same session.
-drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.found_fault
+drop table if exists pg_temp.undone_child, pg_temp.undone_school, pg_temp.found_fault, pg_temp.waiting_count
 
 -- name: stage_added_children
 -- The children that an import added, those that are still there.
@@ -311,21 +311,3 @@ with forgotten as (
 dropped as (
     delete from import_added where run_id = %(id)s::uuid)
 update import_run set undone_at = %(now)s where id = %(id)s::uuid and undone_at is null
-
--- name: forget_old_changes
--- Drops what imports of long ago did, a few runs each time one begins: they are undone no more. Served by import_run_by_time and the primary key.
-delete from import_changed
-where run_id in (
-    select r.id from import_run r
-    where r.started_at < %(before)s and exists (select 1 from import_changed f where f.run_id = r.id)
-    order by r.started_at
-    limit 3)
-
--- name: forget_old_additions
--- The same of what they added.
-delete from import_added
-where run_id in (
-    select r.id from import_run r
-    where r.started_at < %(before)s and exists (select 1 from import_added f where f.run_id = r.id)
-    order by r.started_at
-    limit 3)

@@ -117,8 +117,10 @@ def choices_of(actor: Actor) -> list[What]:
     """The files that the actor may take in some form."""
     coded = list(DEIDENTIFIED) if may(actor, "export", "deidentified") else []
     named = [what for what in COLUMNS if may(actor, "export", RESOURCES[what])]
-    found = [what for what in COLUMNS if what in named or what in coded]
-    return [*found, "everything"] if found else []
+    found: list[What] = [what for what in COLUMNS if what in named or what in coded]
+    if found:
+        found.append("everything")
+    return found
 
 
 def read_codebook(actor: Actor) -> list[CodebookLine]:

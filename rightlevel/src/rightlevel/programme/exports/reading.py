@@ -182,14 +182,12 @@ class Reading:
         there = [line for line in lines if (line.is_in_deidentified if is_coded else line.is_in_named)]
         yield Rows([[line.what, line.column, line.kind, line.meaning] for line in there])
         yield SheetBegun("about", ABOUT)
-        told: list[list[Cell]] = [
-            ["of", self._ask.what],
-            *([f"definition: {what}", DEFINITIONS[what]] for what in whats),
-            *([name, str(value)] for name, value in self._ask.filters().items()),
-            ["de-identified", "yes" if self._ask.is_deidentified else "no"],
-            ["as of", (await store.moment(self._session)).isoformat()],
-            ["rows", str(self.rows)],
-        ]
+        told: list[list[Cell]] = [["of", self._ask.what]]
+        told += [[f"definition: {what}", DEFINITIONS[what]] for what in whats]
+        told += [[name, str(value)] for name, value in self._ask.filters().items()]
+        told.append(["de-identified", "yes" if self._ask.is_deidentified else "no"])
+        told.append(["as of", (await store.moment(self._session)).isoformat()])
+        told.append(["rows", str(self.rows)])
         for round_id, counts in self.counts.items():
             told += [[f"round {round_id}: {name}", str(value)] for name, value in counts.items()]
         yield Rows(told)

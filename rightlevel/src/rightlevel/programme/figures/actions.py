@@ -132,10 +132,10 @@ class Telling:
 
         *Cost*: the first time a statement for each place on the way, and one.
         """
-        way = await self._way(asked)
+        way = await self.way(asked)
         if way is None:
             return Detail.NOTHING
-        family = await self._family(asked.round_id, subject, None)
+        family = await self.family(asked.round_id, subject, None)
         detail = detail_of_all(family.whole, subject) if family else Detail.NOTHING
         for key in way:
             if family is None or detail is Detail.NOTHING:
@@ -143,16 +143,16 @@ class Telling:
             detail = details_below(family.whole, detail, family.units, subject).get(key, Detail.NOTHING)
             is_school, place_id = key
             if not is_school and key != way[-1]:
-                family = await self._family(asked.round_id, subject, place_id)
+                family = await self.family(asked.round_id, subject, place_id)
         return detail
 
     async def details_below(self, asked: FigureQuery, subject: Subject) -> dict[tuple[bool, int], Detail]:
         """How far each unit that hangs on a place is told apart, or each country."""
         detail = await self.detail(msgspec.structs.replace(asked, school_id=None), subject)
-        family = await self._family(asked.round_id, subject, asked.place_id)
+        family = await self.family(asked.round_id, subject, asked.place_id)
         return details_below(family.whole, detail, family.units, subject) if family else {}
 
-    async def _way(self, asked: FigureQuery) -> list[tuple[bool, int]] | None:
+    async def way(self, asked: FigureQuery) -> list[tuple[bool, int]] | None:
         """The places down to what was asked, and the school; None for what isn't there."""
         key = (asked.place_id, asked.school_id)
         if key not in self._ways:
@@ -162,7 +162,8 @@ class Telling:
             self._ways[key] = way if way or asked.place_id is None else None
         return self._ways[key]
 
-    async def _family(self, round_id: int, subject: Subject, place_id: int | None) -> Family | None:
+    async def family(self, round_id: int, subject: Subject, place_id: int | None) -> Family | None:
+        """The counts of what hangs on a place in a round, or None where they are too many. *Cost*: a statement, the first time."""
         if self._of != (round_id, subject):
             self._of = (round_id, subject)
             self._families.clear()
@@ -184,17 +185,17 @@ async def children_behind(
 ) -> Page[ChildBehind]:
     """The children of a school behind a figure, for those who may see children. *Errors*: Forbidden, OutOfScope. *Cost*: one statement."""
     require(actor, "read", "student")
-    subject = _subject(asked.subject)
+    subject = subject_asked(asked.subject)
     if asked.outcome is not None and asked.outcome not in OUTCOMES:
         raise Invalid(faults=(Fault("outcome", f"One of: {', '.join(OUTCOMES)}", asked.outcome[:60]),))
     if not actor.scope.is_everything and subject not in actor.scope.subjects(asked.school_id):
         raise OutOfScope
-    return await store.page_of_children(session, asked, subject, actor.scope, page)
+    return await store.page_of_children(session, actor, asked, subject, page)
 
 
 def _allowed(actor: Actor, asked: FigureQuery) -> Subject:
     require(actor, "read", "figure")
-    subject = _subject(asked.subject)
+    subject = subject_asked(asked.subject)
     if asked.boundaries not in BOUNDARIES:
         raise Invalid(faults=(Fault("boundaries", "One of: then, today", asked.boundaries[:60]),))
     if asked.boundaries != "then" and not sees_small_cells(actor):
@@ -212,7 +213,8 @@ def _allowed(actor: Actor, asked: FigureQuery) -> Subject:
     return subject
 
 
-def _subject(text: str) -> Subject:
+def subject_asked(text: str) -> Subject:
+    """The subject that is meant. *Errors*: Invalid."""
     if text == "language":
         return "language"
     if text == "math":

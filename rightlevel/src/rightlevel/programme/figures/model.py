@@ -224,7 +224,7 @@ class MovedSchools(msgspec.Struct, frozen=True):
 
 
 class ChildBehind(msgspec.Struct, frozen=True):
-    """One child behind a figure."""
+    """One child behind a figure. Whoever has to test it again without knowing its level (`is_blind`) isn't told it."""
 
     student_id: str
     code: str
@@ -235,6 +235,7 @@ class ChildBehind(msgspec.Struct, frozen=True):
     outcome: str | None
     level: str | None
     tested_on: date | None
+    is_blind: bool
 
 
 def hold_different_children(slices: Iterable[Slice]) -> bool:

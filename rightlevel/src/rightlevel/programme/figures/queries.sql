@@ -341,16 +341,21 @@ limit %(rows)s
 
 -- name: children_behind
 -- The children that stand behind a figure of one school, by name: those who sit there in the round, wherever they are now. So the list is as
--- long as the figure says. Served by student_by_school, past_enrolment_by_school, result_by_school and result_is_unique.
-select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id, r.outcome::text as outcome, l.code as level, r.tested_on
+-- long as the figure says. Whoever has to test one again without knowing its level isn't told it. Served by student_by_school,
+-- past_enrolment_by_school, result_by_school and result_is_unique.
+select st.id::text as student_id, st.code, st.name, seat.sex, seat.grade, seat.class_id, r.outcome::text as outcome,
+    case when not b.is_blind then l.code end as level, r.tested_on, b.is_blind
 from seats_of_school(%(round_id)s::bigint, %(subject)s::subject, %(school_id)s::bigint) seat
 join student st on st.id = seat.student_id and st.deleted_at is null
 left join result r on r.id = seat.result_id
 left join scale sc on sc.subject = r.subject and sc.is_default
 left join scale_level l on l.scale_id = sc.id and l.rank = r.rank
+cross join lateral (
+    select %(is_verifier)s and r.id is not null and r.assessor_id <> %(person_id)s
+        and exists (select from verification v where v.result_id = r.id and v.state = 'pending') as is_blind) b
 where (%(grade)s::smallint is null or seat.grade = %(grade)s)
     and (%(sex)s::smallint is null or seat.sex = %(sex)s)
-    and (%(rank)s::smallint is null or r.rank = %(rank)s)
+    and (%(rank)s::smallint is null or (r.rank = %(rank)s and not b.is_blind))
     and case %(outcome)s::text when 'missing' then seat.result_id is null else %(outcome)s is null or r.outcome::text = %(outcome)s end
     and (%(scope_schools)s::bigint[] is null or %(school_id)s = any(%(scope_schools)s) or seat.class_id = any(%(scope_classes)s::bigint[])
         or st.school_id = any(%(scope_schools)s) or st.class_id = any(%(scope_classes)s))

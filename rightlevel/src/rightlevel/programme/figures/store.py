@@ -22,7 +22,7 @@ from rightlevel.programme.figures.model import (
     figures_of,
 )
 from rightlevel.programme.figures.suppression import Cell, Unit
-from rightlevel.programme.permissions import Scope, Subject
+from rightlevel.programme.permissions import Actor, Scope, Subject
 
 _queries = load_queries(__package__ or "")
 NOTHING = Counts(*([0] * 13))
@@ -121,16 +121,22 @@ def _by_schools(asked: FigureQuery, scope: Scope) -> bool:
     return asked.school_id is not None or not scope.is_everything
 
 
+def units_of(asked: FigureQuery, subject: Subject, scope: Scope) -> tuple[list[int] | None, list[int]]:
+    """What is summed for a choice: places (None for all countries, of those who reach everything), or else schools."""
+    if not _by_schools(asked, scope):
+        return (None if asked.place_id is None else [asked.place_id]), []
+    own = None if scope.is_everything else scope.schools(subject)
+    if asked.school_id is not None:
+        return [], [asked.school_id] if own is None or asked.school_id in own else []
+    return [], own or []
+
+
 def _values(asked: FigureQuery, subject: Subject, scope: Scope) -> dict[str, Any]:
     """What the statements are asked with; null is what isn't asked for."""
-    own = None if scope.is_everything else scope.schools(subject)
-    schools = own or []
-    if asked.school_id is not None:
-        schools = [asked.school_id] if own is None or asked.school_id in own else []
     return {
         **msgspec.structs.asdict(asked),
-        "school_ids": schools,
-        "own_schools": own,
+        "school_ids": units_of(asked, subject, scope)[1],
+        "own_schools": None if scope.is_everything else scope.schools(subject),
         "in_place": asked.place_id if asked.school_id is None else None,
     }
 
@@ -191,10 +197,12 @@ async def moved_schools(
 
 
 async def page_of_children(
-    session: Session, asked: BehindQuery, subject: Subject, scope: Scope, page: PageRequest
+    session: Session, actor: Actor, asked: BehindQuery, subject: Subject, page: PageRequest
 ) -> Page[ChildBehind]:
-    after = page.key(tuple[str])
+    after, scope = page.key(tuple[str]), actor.scope
     values = {
+        "is_verifier": actor.role == "mentor",
+        "person_id": actor.person_id,
         **msgspec.structs.asdict(asked),
         "scope_schools": None if scope.is_everything else scope.whole_schools(subject),
         "scope_classes": scope.classes(subject),

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -57,7 +58,7 @@ def detail_of_all(whole: Iterable[Cell], subject: Subject) -> Detail:
     cells = tuple(whole)
     reached = Detail.NOTHING
     for detail in list(Detail)[1:]:
-        if not _is_safe(_parts(cells, detail, subject)):
+        if not is_safe(_parts(cells, detail, subject)):
             break
         reached = detail
     return reached
@@ -75,11 +76,11 @@ def details_below(
     shown = sorted(units, key=lambda key: sum(cell.counts.enrolled for cell in units[key]))
     for step in list(Detail)[1 : detail + 1]:
         parts = {key: _parts(units[key], step, subject) for key in shown}
-        shown = [key for key in shown if _is_safe(parts[key])]
+        shown = [key for key in shown if is_safe(parts[key])]
         rest = _parts(all_cells, step, subject)
         for key in shown:
             rest.subtract(parts[key])
-        while shown and not _is_safe(rest):
+        while shown and not is_safe(rest):
             rest.update(parts[shown.pop(0)])
         found.update(dict.fromkeys(shown, step))
     return found
@@ -113,7 +114,8 @@ def withhold(figures: Figures, detail: Detail, *, grade: int | None, sex: int | 
     return hidden if told >= Detail.ROLL else msgspec.structs.replace(hidden, enrolled=None)
 
 
-def _is_safe(parts: Parts) -> bool:
+def is_safe(parts: Mapping[Any, int]) -> bool:
+    """Whether no cell holds one to nine children."""
     return all(count == 0 or count >= FEWEST for count in parts.values())
 
 

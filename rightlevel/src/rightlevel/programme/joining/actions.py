@@ -25,6 +25,7 @@ from rightlevel.programme.joining.model import (
     TooManyRequests,
     request_faults,
 )
+from rightlevel.programme.languages import SOURCE, is_offered
 from rightlevel.programme.permissions import Actor, require
 
 _queries = load_queries(__package__ or "")
@@ -116,9 +117,8 @@ async def approve_request(
         faults.append(Fault("subject", "Choose at least one"))
     if faults:
         raise Invalid(faults=tuple(faults))
-    new = NewPerson(
-        approval.username, approval.display_name, approval.role, approval.email or None, request.language
-    )
+    language = request.language if await is_offered(session, request.language) else SOURCE
+    new = NewPerson(approval.username, approval.display_name, approval.role, approval.email or None, language)
     person = await create_person(session, actor, new, password_hash=None)
     for subject in sorted(set(approval.subjects)):
         await create_assignment(session, actor, NewAssignment(person.id, approval.school_id, subject), clock)

@@ -102,6 +102,7 @@ async def read_pack(session: Session, actor: Actor, clock: Clock, school_ids: Se
         most_children=MOST_CHILDREN,
         left_out=left_out,
         is_cut=is_cut,
+        has_own_digits=actor.has_own_digits,
     )
 
 

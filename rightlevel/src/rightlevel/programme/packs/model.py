@@ -187,6 +187,7 @@ class Pack(msgspec.Struct, frozen=True):
     most_children: int
     left_out: list[str]
     is_cut: bool = False
+    has_own_digits: bool = False
 
 
 def child_of(school_id: int, found: list[tuple[str, SheetRow]]) -> PackChild:

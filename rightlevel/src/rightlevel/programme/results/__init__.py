@@ -2,13 +2,14 @@
 
 Public: `enter_results` (one, a class, a device's batch), `enter_together` (single writes of several people at once), `class_sheet`, `read_result`, `delete_result`, `results_of_student`, `results_of_children`,
 `history_of_student`, `list_results`, `read_moved_child`, `list_without_baseline`; the guided test (`next_in_guided_test`, `read_guided_rules`,
-`read_guided_tests`); locks (`lock_results`,
+`read_guided_tests`, `add_guided_rules`); locks (`lock_results`,
 `unlock_results`, `lock_results_of_school`); how far testing is (`TestingStatus`, `sum_of`); `ResultWrite`, `ResultAnswer`, `SheetRow`, `StudentResult`, `ResultChange`.
 """
 
 from rightlevel.programme.results.actions import (
     MAX_WRITES,
     Tap,
+    add_guided_rules,
     class_sheet,
     delete_result,
     enter_results,
@@ -24,7 +25,19 @@ from rightlevel.programme.results.actions import (
     results_of_children,
     results_of_student,
 )
-from rightlevel.programme.results.guided import MAX_STEPS, TESTED, GuidedRules, Standing, Step, Threshold
+from rightlevel.programme.results.guided import (
+    MAX_STEPS,
+    TASKS,
+    TESTED,
+    THRESHOLDS,
+    TIMED,
+    GuidedRules,
+    NewRules,
+    Standing,
+    Step,
+    Threshold,
+    most_items,
+)
 from rightlevel.programme.results.locks import (
     MAX_LOCKS,
     lock_results,
@@ -48,11 +61,15 @@ from rightlevel.programme.results.testing_status import TestingStatus, sum_of
 
 __all__ = [
     "MAX_STEPS",
+    "TASKS",
     "TESTED",
+    "THRESHOLDS",
+    "TIMED",
     "MAX_LOCKS",
     "MAX_WRITES",
     "CurrentResult",
     "GuidedRules",
+    "NewRules",
     "GuidedTest",
     "LockAnswer",
     "MovedChild",
@@ -68,6 +85,7 @@ __all__ = [
     "TestingStatus",
     "Threshold",
     "WithoutBaseline",
+    "add_guided_rules",
     "class_sheet",
     "delete_result",
     "enter_results",
@@ -77,6 +95,7 @@ __all__ = [
     "list_without_baseline",
     "lock_results",
     "lock_results_of_school",
+    "most_items",
     "next_in_guided_test",
     "read_guided_rules",
     "read_guided_tests",

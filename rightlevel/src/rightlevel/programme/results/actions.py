@@ -26,10 +26,12 @@ from rightlevel.programme.results import store
 from rightlevel.programme.results.guided import (
     MAX_STEPS,
     GuidedRules,
+    NewRules,
     Standing,
     Step,
     rules_with,
     stand_after,
+    threshold_faults,
 )
 from rightlevel.programme.results.model import (
     FORBIDDING,
@@ -94,10 +96,12 @@ async def enter_results(
     require(actor, "enter", "result")
     _require_batch(writes)
     answers: dict[int, ResultAnswer] = {}
-    is_guided = any(write.method == "guided" for write in writes)
-    thresholds = await store.read_thresholds(session) if is_guided else {}
+    guided = [write for write in writes if write.method == "guided"]
+    rules = await store.read_rules(session, {write.rules_version for write in guided}) if guided else {}
+    told = {write.tool_id for write in guided if write.tool_id is not None}
+    tools = await store.tools_told(session, told) if told else ()
     for number, write in enumerate(writes):
-        faults = write_faults(write, thresholds)
+        faults = write_faults(write, rules.get(write.rules_version), tools=tools)
         if faults:
             answers[number] = ResultAnswer(write.id, "invalid", message=REFUSALS["invalid"], faults=faults)
     numbers = [number for number in range(len(writes)) if number not in answers]
@@ -509,7 +513,8 @@ async def next_in_guided_test(session: Session, actor: Actor, subject: str, step
     require(actor, "enter", "result")
     if len(steps) > MAX_STEPS:
         raise Invalid(faults=(Fault("steps", f"At most {MAX_STEPS} steps", str(len(steps))),))
-    standing, faults = stand_after(_subject(subject), steps, await store.read_thresholds(session))
+    newest = await store.newest_rules(session)
+    standing, faults = stand_after(_subject(subject), steps, newest.thresholds)
     if faults:
         raise Invalid(faults=faults)
     return standing
@@ -518,7 +523,27 @@ async def next_in_guided_test(session: Session, actor: Actor, subject: str, step
 async def read_guided_rules(session: Session, actor: Actor) -> GuidedRules:
     """The guided test as data, with the programme's thresholds, for a page or device that runs it by itself. *Cost*: one statement."""
     require(actor, "enter", "result")
-    return rules_with(await store.read_thresholds(session))
+    newest = await store.newest_rules(session)
+    return rules_with(newest.thresholds, newest.version)
+
+
+async def add_guided_rules(session: Session, actor: Actor, new: NewRules) -> GuidedRules:
+    """A new version of what passes each task, for every test that begins from now on; whoever works without a network goes on with the
+    version that they have, and is judged by it.
+
+    *Errors*: Forbidden; Invalid with every fault; Stale when a newer one than it follows is there. *Cost*: four statements.
+    """
+    require(actor, "create", "tool")
+    if faults := threshold_faults(new.thresholds):
+        raise Invalid(faults=faults)
+    before = await store.newest_rules(session)
+    version = await store.insert_rules(session, new, person_id=actor.person_id)
+    if version is None:
+        raise Stale(current=msgspec.to_builtins(before), yours=msgspec.to_builtins(new))
+    after = {"version": version, "thresholds": msgspec.to_builtins(new.thresholds)}
+    was = {"version": before.version, "thresholds": msgspec.to_builtins(before.thresholds)}
+    await write_audit(session, actor, "create", "guided_rules", version, before=was, after=after)
+    return rules_with(new.thresholds, version)
 
 
 async def list_without_baseline(

@@ -1,6 +1,7 @@
 """The guided test as a state machine: from what a child did so far to what to ask next, or the level reached.
 
-Nothing is kept here: the steps taken are the state. *Source*: product.md section 3; the thresholds are data (setting `guided_test`).
+Nothing is kept here: the steps taken are the state. *Source*: product.md section 3; the thresholds are data, in versions (guided_rules), and a
+result is judged by the version that its test was run with.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ Task = Literal[
 ]
 TASKS: tuple[Task, ...] = get_args(Task)
 MAX_ITEMS = 20
+MAX_TIMED_ITEMS = 100
+"""*Source*: RTI International, EGRA Toolkit, 2nd edition, 2016: a grid of 100 letters, of which a child reads what it can in a minute."""
+TIMED: frozenset[str] = frozenset({"words", "letters", "numbers_2digit", "numbers_1digit"})
+"""Tasks that may be a timed subtest: their items are read, not worked out or asked."""
+LEAST_SECONDS, MOST_SECONDS = 10, 300
 MAX_TOOK_S = 7_200
 """Two hours: a page that was left open says nothing of a child."""
 MAX_STEPS = 8
@@ -35,11 +41,15 @@ MAX_STEPS = 8
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """What it takes to pass a task: `needed` of `items` right, or a text read with at most so many mistakes, fluently."""
+    """What it takes to pass a task: `needed` of `items` right, or a text read with at most so many mistakes, fluently.
+
+    With `seconds` it is a timed subtest: the child reads as many of the items as it can in that time, and those not reached are not wrong.
+    """
 
     items: int = 1
     needed: int = 1
     most_mistakes: int | None = None
+    seconds: int | None = None
 
 
 Thresholds = dict[str, Threshold]
@@ -61,10 +71,18 @@ THRESHOLDS: Thresholds = {
 """What everyone starts with. *Source*: product.md section 3; both questions of a kind, for a story has two of each."""
 
 
+class NewRules(msgspec.Struct, frozen=True):
+    """What passes each task from now on. `follows` is the version that it was made from, the newest; 0 for the first."""
+
+    thresholds: Thresholds
+    follows: int = 0
+
+
 class Step(msgspec.Struct, frozen=True):
     """What a child did at one task: how many items were right, or how a text was read.
 
-    `items` says of each item shown, in order, whether it was right; `right` must be their number. *Units*: `took_s` is in seconds.
+    `items` says of each item shown, in order, whether it was right; `right` must be their number. Of a timed subtest they go as far as the
+    child came, and `took_s` is what the reading took: `right` * 60 / `took_s` is right in a minute. *Units*: `took_s` is in seconds.
     """
 
     task: str
@@ -151,9 +169,11 @@ class GuidedRules(msgspec.Struct, frozen=True):
     first: dict[str, str]
     after: dict[str, Fork]
     thresholds: Thresholds
+    version: int = 0
+    """That of the programme's own thresholds; 0 while it has none."""
 
 
-def rules_with(thresholds: Thresholds) -> GuidedRules:
+def rules_with(thresholds: Thresholds, version: int = 0) -> GuidedRules:
     """The rules of the test with a programme's own thresholds."""
 
     def onward(task: Task, *, passed: bool) -> Onward:
@@ -163,7 +183,7 @@ def rules_with(thresholds: Thresholds) -> GuidedRules:
     after = {
         task: Fork(onward(task, passed=True), onward(task, passed=False), TESTED[task]) for task in TASKS
     }
-    return GuidedRules({str(each): task for each, task in _FIRST.items()}, after, thresholds)
+    return GuidedRules({str(each): task for each, task in _FIRST.items()}, after, thresholds, version)
 
 
 def has_passed(step: Step, threshold: Threshold) -> bool:
@@ -217,8 +237,20 @@ def _step_faults(field: str, step: Step, threshold: Threshold) -> tuple[Fault, .
         return ()
     if step.right is None or not 0 <= step.right <= threshold.items:
         return (Fault(f"{field}.right", f"Between 0 and {threshold.items}", str(step.right)[:20]),)
+    if threshold.seconds is not None:
+        return _timed_faults(field, step, threshold.seconds, threshold.items)
     if step.items is not None and (len(step.items) != threshold.items or sum(step.items) != step.right):
         rule = f"What was right and wrong of {threshold.items} items, as many right as told"
+        return (Fault(f"{field}.items", rule, str(len(step.items))),)
+    return ()
+
+
+def _timed_faults(field: str, step: Step, seconds: int, items: int) -> tuple[Fault, ...]:
+    """Of a timed subtest that was not past its time; a second more is a tap that came late."""
+    if step.took_s is not None and step.took_s > seconds + 1:
+        return (Fault(f"{field}.took_s", f"At most {seconds} seconds", str(step.took_s)[:20]),)
+    if step.items is not None and (len(step.items) > items or sum(step.items) != step.right):
+        rule = f"What was right and wrong of at most {items} items, as many right as told"
         return (Fault(f"{field}.items", rule, str(len(step.items))),)
     return ()
 
@@ -246,8 +278,20 @@ def threshold_faults(given: Thresholds) -> tuple[Fault, ...]:
             faults.append(Fault(task, "This task needs a threshold"))
         elif (threshold.most_mistakes is None) != (THRESHOLDS[task].most_mistakes is None):
             faults.append(Fault(task, "A text is judged by mistakes, everything else by how many are right"))
-        elif not (1 <= threshold.needed <= threshold.items <= MAX_ITEMS):
-            faults.append(Fault(task, f"Between 1 and {MAX_ITEMS} items, and no more needed than there are"))
+        elif not (1 <= threshold.needed <= threshold.items <= most_items(threshold)):
+            rule = f"Between 1 and {most_items(threshold)} items, and no more needed than there are"
+            faults.append(Fault(task, rule))
+        elif threshold.seconds is not None and task not in TIMED:
+            faults.append(Fault(task, "Only what is read item by item can be timed"))
+        elif threshold.seconds is not None and not LEAST_SECONDS <= threshold.seconds <= MOST_SECONDS:
+            faults.append(
+                Fault(task, f"Between {LEAST_SECONDS} and {MOST_SECONDS} seconds", str(threshold.seconds))
+            )
         elif threshold.most_mistakes is not None and not 0 <= threshold.most_mistakes <= 50:
             faults.append(Fault(task, "Between 0 and 50 mistakes", str(threshold.most_mistakes)[:20]))
     return tuple(faults)
+
+
+def most_items(threshold: Threshold) -> int:
+    """How many items a task may have at most."""
+    return MAX_ITEMS if threshold.seconds is None else MAX_TIMED_ITEMS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Literal, get_args
 
@@ -76,6 +76,10 @@ class ResultWrite(msgspec.Struct, frozen=True):
     reason: str | None = None
     steps: list[Step] = []
     """What a guided test consisted of; the level must follow from it."""
+    tool_id: int | None = None
+    """The version of the tool that the child was shown in a guided test."""
+    rules_version: int | None = None
+    """By which version of its rules a guided test was run; the newest where it is not told."""
 
 
 class CurrentResult(msgspec.Struct, frozen=True):
@@ -248,10 +252,13 @@ class StudentResult(msgspec.Struct, frozen=True):
 
 
 class GuidedTest(msgspec.Struct, frozen=True):
-    """What one guided test of a result consisted of, by the write that brought it."""
+    """What one guided test of a result consisted of, by the write that brought it: the version of the tool that was shown, and of the rules."""
 
     write_id: str
     steps: list[Step]
+    tool_id: int | None
+    tool_version: int | None
+    rules_version: int
 
 
 class WithoutBaseline(msgspec.Struct, frozen=True):
@@ -315,8 +322,17 @@ def with_details_of(write: ResultWrite, facts: Facts) -> ResultWrite:
     )
 
 
-def write_faults(write: ResultWrite, thresholds: Thresholds = THRESHOLDS) -> list[Fault]:
-    """Everything wrong with a write by itself. *Cost*: half a microsecond for one without faults; a class has forty."""
+def write_faults(
+    write: ResultWrite,
+    thresholds: Thresholds | None = THRESHOLDS,
+    *,
+    tools: Collection[tuple[int, str, int]] = (),
+) -> list[Fault]:
+    """Everything wrong with a write by itself. `thresholds` are None for a version of them that there is not; `tools` are those there are, of
+    which the write names one, as (id, subject, number).
+
+    *Cost*: half a microsecond for one without faults; a class has forty.
+    """
     faults: list[Fault] = []
     if not _is_uuid(write.id):
         faults.append(Fault("id", "A UUID", write.id[:60]))
@@ -341,6 +357,8 @@ def write_faults(write: ResultWrite, thresholds: Thresholds = THRESHOLDS) -> lis
         faults.append(Fault("version", f"A whole number from 1 to {MAX_VERSION}", str(write.version)[:60]))
     if write.method == "guided" or write.steps:
         faults += _guided_faults(write, thresholds)
+    if write.tool_id is not None or write.rules_version is not None:
+        faults += _shown_faults(write, tools, is_known=thresholds is not None)
     if write.notes:
         faults += _text_faults("notes", write.notes, MAX_NOTES)
     if write.reason:
@@ -352,7 +370,21 @@ def _one_of(field: str, known: Sequence[str], given: str) -> Fault:
     return Fault(field, f"One of: {', '.join(known)}", given[:60])
 
 
-def _guided_faults(write: ResultWrite, thresholds: Thresholds) -> list[Fault]:
+def _shown_faults(
+    write: ResultWrite, tools: Collection[tuple[int, str, int]], *, is_known: bool
+) -> list[Fault]:
+    """What is wrong with what is said to have been shown in a guided test."""
+    if write.method != "guided":
+        name = "tool_id" if write.tool_id is not None else "rules_version"
+        return [Fault(name, "Only a guided test tells this")]
+    if write.tool_id is not None and (write.tool_id, write.subject, write.tool) not in tools:
+        return [Fault("tool_id", "A version of the tool and subject that are told", str(write.tool_id)[:20])]
+    if not is_known:
+        return [Fault("rules_version", "There is no such version", str(write.rules_version)[:20])]
+    return []
+
+
+def _guided_faults(write: ResultWrite, thresholds: Thresholds | None) -> list[Fault]:
     """What is wrong with a guided test's steps: its level follows from them, and no other kind of entry has any."""
     if write.method != "guided":
         return [Fault("steps", "Only a guided test has steps")] if write.steps else []
@@ -360,7 +392,7 @@ def _guided_faults(write: ResultWrite, thresholds: Thresholds) -> list[Fault]:
         return [Fault("steps", f"At most {MAX_STEPS} steps", str(len(write.steps)))]
     if write.outcome != "assessed" or write.subject not in SUBJECTS:
         return []
-    return list(guided_faults(write.subject, write.level, write.steps, thresholds))
+    return list(guided_faults(write.subject, write.level, write.steps, thresholds or THRESHOLDS))
 
 
 def _text_faults(field: str, text: str, longest: int) -> list[Fault]:

@@ -462,22 +462,41 @@ from removed
 
 -- name: keep_guided
 -- Keeps what guided tests consisted of. Served by the primary key.
-insert into guided_test (write_id, result_id, steps)
-select w.write_id, w.result_id, w.steps
-from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(steps)s::jsonb[]) as w (write_id, result_id, steps)
+insert into guided_test (write_id, result_id, steps, tool_id, rules_version)
+select w.write_id, w.result_id, w.steps, w.tool_id,
+    coalesce(w.rules_version, (select max(r.version) from guided_rules r), 0)
+from unnest(%(write_ids)s::uuid[], %(result_ids)s::uuid[], %(steps)s::jsonb[], %(tool_ids)s::bigint[], %(rules)s::integer[])
+    as w (write_id, result_id, steps, tool_id, rules_version)
 on conflict (write_id) do nothing
 
 -- name: read_guided
 -- What the guided tests of a result consisted of, the latest write last. Served by guided_test_by_result.
-select write_id::text as write_id, steps
-from guided_test
-where result_id = %(result_id)s::uuid
-order by guided_test.write_id
+select g.write_id::text as write_id, g.steps, g.tool_id, t.version as tool_version, g.rules_version
+from guided_test g
+left join test_tool t on t.id = g.tool_id
+where g.result_id = %(result_id)s::uuid
+order by g.write_id
 limit 100
 
--- name: guided_thresholds
+-- name: newest_rules
 -- What it takes to pass the tasks of the guided test, where the programme sets its own. Served by the primary key.
-select value from setting where key = 'guided_test'
+select version, thresholds from guided_rules order by guided_rules.version desc limit 1
+
+-- name: rules_of
+-- Some versions of it. Served by the primary key.
+select version, thresholds from guided_rules where version = any(%(versions)s::integer[])
+
+-- name: insert_rules
+-- A version that follows the newest; nothing where another one is newer than it says.
+insert into guided_rules (version, thresholds, made_by)
+select %(follows)s + 1, %(thresholds)s::jsonb, %(person_id)s
+where %(follows)s = coalesce((select max(r.version) from guided_rules r), 0)
+on conflict do nothing
+returning version
+
+-- name: tools_told
+-- Which of these versions of tools there are. Served by the primary key.
+select t.id, t.subject::text as subject, t.number from test_tool t where t.id = any(%(ids)s::bigint[])
 
 -- name: verify_again
 -- Results that were returned to their teacher and saved again wait for a re-test again; a changed level has seen to it by itself. Served by

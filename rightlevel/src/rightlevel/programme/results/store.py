@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from flatwater.queries import load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import Actor, Scope, Subject
-from rightlevel.programme.results.guided import THRESHOLDS, Thresholds
+from rightlevel.programme.results.guided import THRESHOLDS, NewRules, Thresholds
 from rightlevel.programme.results.model import (
     SUBJECTS,
     Facts,
@@ -74,10 +74,6 @@ class LockableResult(msgspec.Struct, frozen=True):
     school_id: int
     subject: str
     is_locked: bool
-
-
-class _Setting(msgspec.Struct, frozen=True):
-    value: Thresholds
 
 
 def _plain(values: Sequence[object]) -> str:
@@ -455,18 +451,75 @@ async def delete_result_row(
     return await session.execute(_queries["delete_result"], values)
 
 
-async def read_thresholds(session: Session) -> Thresholds:
+class KeptRules(msgspec.Struct, frozen=True):
+    """One version of what passes each task; 0 is what everyone starts with."""
+
+    version: int
+    thresholds: Thresholds
+
+
+class _KeptRules(msgspec.Struct, frozen=True):
+    version: int
+    thresholds: Any
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _ToolTold(msgspec.Struct, frozen=True):
+    id: int
+    subject: str
+    number: int
+
+
+async def newest_rules(session: Session) -> KeptRules:
     """What it takes to pass the tasks of the guided test: the programme's own, or what everyone starts with."""
-    own = await session.fetch_one(_queries["guided_thresholds"], {}, into=_Setting)
-    return THRESHOLDS if own is None else {**THRESHOLDS, **own.value}
+    found = await session.fetch_one(_queries["newest_rules"], {}, into=_KeptRules)
+    return KeptRules(0, THRESHOLDS) if found is None else _kept(found)
+
+
+async def read_rules(session: Session, versions: Collection[int | None]) -> dict[int | None, Thresholds]:
+    """The thresholds of these versions, of those there are; None is the newest. *Cost*: one statement, two where versions are named."""
+    found: dict[int | None, Thresholds] = {0: THRESHOLDS}
+    named = [each for each in versions if each is not None and 0 < each < 2**31]
+    if named:
+        rows = await session.fetch_all(_queries["rules_of"], {"versions": named}, into=_KeptRules)
+        found |= {row.version: _kept(row).thresholds for row in rows}
+    if None in versions:
+        found[None] = (await newest_rules(session)).thresholds
+    return found
+
+
+def _kept(row: _KeptRules) -> KeptRules:
+    return KeptRules(row.version, {**THRESHOLDS, **msgspec.convert(row.thresholds, Thresholds)})
+
+
+async def insert_rules(session: Session, new: NewRules, *, person_id: int) -> int | None:
+    values = {
+        "follows": new.follows,
+        "thresholds": _encoder.encode(new.thresholds).decode(),
+        "person_id": person_id,
+    }
+    made = await session.fetch_one(_queries["insert_rules"], values, into=_Version)
+    return None if made is None else made.version
+
+
+async def tools_told(session: Session, ids: Collection[int]) -> set[tuple[int, str, int]]:
+    """Of these versions of tools those there are, as (id, subject, number)."""
+    known = [each for each in ids if 0 < each < 2**63]
+    rows = await session.fetch_all(_queries["tools_told"], {"ids": known}, into=_ToolTold)
+    return {(row.id, row.subject, row.number) for row in rows}
 
 
 async def keep_guided(session: Session, guided: Sequence[tuple[ResultWrite, str]]) -> None:
-    """Keeps the steps of guided writes with the ids of their results."""
+    """Keeps the steps of guided writes with the ids of their results, and which tool and rules they were run with."""
     values = {
         "write_ids": _plain([write.id for write, _ in guided]),
         "result_ids": _plain([result_id for _, result_id in guided]),
         "steps": [_encoder.encode(write.steps).decode() for write, _ in guided],
+        "tool_ids": [write.tool_id for write, _ in guided],
+        "rules": [write.rules_version for write, _ in guided],
     }
     await session.execute(_queries["keep_guided"], values)
 

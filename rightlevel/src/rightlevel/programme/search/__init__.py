@@ -1,6 +1,6 @@
 """Search: children, schools and people by any part of a name or code, from everywhere.
 
-Public: `search`; `Found`, `FoundStudents`, `FoundSchools`, `FoundPeople`; `MOST_FOUND`.
+Public: `search`; `Found`, `FoundStudents`, `FoundSchools`, `FoundPeople`; `MOST_FOUND`; `names_of`, `FIELDS`, `Named`.
 """
 
 from rightlevel.programme.search.actions import search
@@ -14,9 +14,12 @@ from rightlevel.programme.search.model import (
     FoundSchools,
     FoundStudent,
     FoundStudents,
+    Named,
 )
+from rightlevel.programme.search.naming import FIELDS, names_of
 
 __all__ = [
+    "FIELDS",
     "LONGEST_SEARCH",
     "MOST_FOUND",
     "Found",
@@ -26,5 +29,7 @@ __all__ = [
     "FoundSchools",
     "FoundStudent",
     "FoundStudents",
+    "Named",
+    "names_of",
     "search",
 ]

@@ -79,6 +79,15 @@ class FoundPeople(msgspec.Struct, frozen=True):
     is_more: bool
 
 
+class Named(msgspec.Struct, frozen=True):
+    """What something is called; a class and a round also say a number or a code that the reader's language has a word for."""
+
+    kind: str
+    id: str
+    name: str
+    code: str | None = None
+
+
 class Found(msgspec.Struct, frozen=True):
     """What was found of each kind; null for a kind that the caller may not read."""
 

@@ -145,3 +145,26 @@ from found
 join person p on p.id = found.id
 order by found.place, lower(p.display_name), p.id
 limit %(rows)s
+
+-- name: find_names
+-- What things are called, by their ids: at most so many of each kind. An erased child has no name. Served by primary keys.
+select 'student' as kind, st.id::text as id, st.name, null::text as code
+from student st where st.id = any(%(student)s::uuid[]) and st.erased_at is null
+union all
+select 'result', r.id::text, st.name, null from result r join student st on st.id = r.student_id
+where r.id = any(%(result)s::uuid[]) and st.erased_at is null
+union all
+select 'visit', v.id::text, s.name_local, null from visit v join school s on s.id = v.school_id where v.id = any(%(visit)s::uuid[])
+union all
+select 'school', s.id::text, s.name_local, s.code from school s where s.id = any(%(school)s::bigint[])
+union all
+select 'person', p.id::text, p.display_name, p.username from person p where p.id = any(%(person)s::bigint[])
+union all
+select 'class', c.id::text, c.section, c.grade::text from class c where c.id = any(%(class)s::bigint[])
+union all
+select 'round', r.id::text, y.name, r.kind::text from round r join school_year y on y.id = r.school_year_id where r.id = any(%(round)s::bigint[])
+union all
+select 'place', p.id::text, p.name_local, p.code from place p where p.id = any(%(place)s::bigint[])
+union all
+select 'school_year', y.id::text, y.name, null from school_year y where y.id = any(%(school_year)s::bigint[])
+limit 10000

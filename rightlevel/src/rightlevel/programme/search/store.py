@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
 from rightlevel.programme.permissions import Scope
-from rightlevel.programme.search.model import FoundPerson, FoundSchool, FoundStudent, Words
+from rightlevel.programme.search.model import FoundPerson, FoundSchool, FoundStudent, Named, Words
 
 _queries = load_queries(__package__ or "")
 SAMPLED = 3_000
@@ -50,4 +51,10 @@ async def find_people(session: Session, words: Words, rows: int) -> list[FoundPe
     query = _queries["find_people"]
     return await session.fetch_all(
         query.plus("by_grams") if words.grams else query, _values(words, rows), into=FoundPerson
+    )
+
+
+async def find_names(session: Session, ids: Mapping[str, Sequence[str]]) -> list[Named]:
+    return await session.fetch_all(
+        _queries["find_names"], {kind: list(found) for kind, found in ids.items()}, into=Named
     )

@@ -144,6 +144,18 @@ async def create_student(session: Session, actor: Actor, new: NewStudent, clock:
     return student
 
 
+async def propose_code(session: Session, actor: Actor, school_id: int) -> str:
+    """A code for the next child of a school: after the largest of those that are written as most are there, as a phone proposes it too.
+
+    Another child may have been given it by the time it is saved. *Errors*: Forbidden, OutOfScope. *Cost*: one statement over the school's children.
+    """
+    require(actor, "create", "student")
+    if not actor.scope.reaches_school(school_id):
+        raise OutOfScope
+    usual = await store.usual_codes(session, school_id)
+    return "1" if usual is None else usual.prefix + str(usual.most + 1).zfill(usual.digits)
+
+
 async def _checked(session: Session, new: NewStudent, clock: Clock) -> dict[str, Any]:
     """The record as stored, when everything about it is right."""
     faults = student_faults(new, await read_grades(session), today(clock))

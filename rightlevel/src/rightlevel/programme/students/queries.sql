@@ -263,3 +263,17 @@ where c.student_id = %(student_id)s::uuid
 --? after: and c.id < %(after_id)s
 order by c.id desc
 limit %(rows)s
+
+-- name: usual_codes
+-- How the codes of a school's children end: what most of them begin with, the largest number behind it and how many digits that has. Served by
+-- student_by_school.
+select k.prefix, max(k.digits::bigint) as most, max(length(k.digits)) as digits
+from (
+    select m[1] as prefix, m[2] as digits
+    from (
+        select st.code from student st where st.school_id = %(school_id)s and st.deleted_at is null order by st.name_key, st.id limit 5000) c
+    cross join lateral regexp_match(c.code, '^(.*?)([0-9]{1,9})$') m
+    where m is not null) k
+group by k.prefix
+order by count(*) desc, k.prefix
+limit 1

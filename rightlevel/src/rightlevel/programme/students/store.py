@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, cast
 
+import msgspec
+
 from flatwater.paging import Page, PageRequest, page_of
 from flatwater.queries import like_text, load_queries
 from flatwater.transaction import Session
@@ -244,3 +246,15 @@ async def page_of_record_changes(session: Session, student_id: str, page: PageRe
     values = {"student_id": student_id, "after_id": after[0] if after else None, "rows": page.rows_to_ask}
     rows = await session.fetch_all(query.plus("after") if after else query, values, into=RecordChange)
     return page_of(rows, page, lambda row: (row.id,))
+
+
+class UsualCodes(msgspec.Struct, frozen=True):
+    """What most codes of a school begin with, the largest number behind it, and how many digits that has."""
+
+    prefix: str
+    most: int
+    digits: int
+
+
+async def usual_codes(session: Session, school_id: int) -> UsualCodes | None:
+    return await session.fetch_one(_queries["usual_codes"], {"school_id": school_id}, into=UsualCodes)

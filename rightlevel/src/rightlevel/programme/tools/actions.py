@@ -9,9 +9,9 @@ import msgspec
 
 from flatwater.transaction import ConstraintViolated, Session
 from rightlevel.programme.audit import write_audit
-from rightlevel.programme.errors import Conflict, Invalid, NotFound
+from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound
 from rightlevel.programme.permissions import Actor, require
-from rightlevel.programme.results import read_guided_rules
+from rightlevel.programme.results import GuidedRules, NewRules, add_guided_rules, read_guided_rules
 from rightlevel.programme.tools import store
 from rightlevel.programme.tools.model import (
     Content,
@@ -22,6 +22,8 @@ from rightlevel.programme.tools.model import (
     ToolVersion,
     tool_faults,
 )
+
+MOST_FAULTS = 20
 
 
 class ToolFollowed(Conflict):
@@ -109,3 +111,21 @@ def _trimmed(content: Content) -> Content:
         task: [ToolItem(item.text.strip(), item.answer.strip()) for item in items]
         for task, items in content.items()
     }
+
+
+async def change_guided_rules(session: Session, actor: Actor, new: NewRules) -> GuidedRules:
+    """A new version of what passes each task, for which the newest version of every tool has enough to show.
+
+    *Errors*: those of `add_guided_rules`; Invalid naming the tools that show too little: add a version of each first. *Cost*: five statements.
+    """
+    require(actor, "create", "tool")
+    faults: list[Fault] = []
+    for tool in await list_tools(session, actor, ToolSearch()):
+        for task, items in tool.content.items():
+            threshold = new.thresholds.get(task)
+            if threshold is not None and threshold.most_mistakes is None and len(items) < threshold.items:
+                called = f"{tool.subject} {tool.language} {tool.number}"
+                faults.append(Fault(task, f"Tool {called} shows {len(items)}: add a version of it first"))
+    if faults:
+        raise Invalid(faults=tuple(faults[:MOST_FAULTS]))
+    return await add_guided_rules(session, actor, new)

@@ -12,7 +12,7 @@ import msgspec
 
 from rightlevel.programme.errors import Fault
 from rightlevel.programme.permissions import Subject
-from rightlevel.programme.results.guided import MAX_ITEMS, Thresholds
+from rightlevel.programme.results.guided import MAX_ITEMS, MAX_TIMED_ITEMS, TIMED, Thresholds
 
 TOOL_NUMBERS = (1, 2, 3, 4)
 TASKS_OF: dict[Subject, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ class ToolSearch(msgspec.Struct, frozen=True):
 
 
 def items_of(tool: Tool, task: str, thresholds: Thresholds) -> list[ToolItem]:
-    """What a child is shown at a task: as many items as its threshold asks for, or the text."""
+    """What a child is shown at a task: as many items as its threshold asks for (of a timed subtest, the whole grid), or the text."""
     shown = tool.content["paragraph" if task == "paragraph_again" else task]
     threshold = thresholds[task]
     return shown[: 1 if threshold.most_mistakes is not None else threshold.items]
@@ -120,7 +120,7 @@ def content_faults(subject: Subject, content: Content, thresholds: Thresholds) -
         items = content.get(task, [])
         threshold = thresholds[task]
         needed = 1 if threshold.most_mistakes is not None else threshold.items
-        most = 1 if threshold.most_mistakes is not None else MAX_ITEMS
+        most = 1 if threshold.most_mistakes is not None else MAX_TIMED_ITEMS if task in TIMED else MAX_ITEMS
         if not needed <= len(items) <= most:
             faults.append(Fault(task, f"Between {needed} and {most} items", str(len(items))))
         faults += _item_faults(task, items)
@@ -135,6 +135,8 @@ def _item_faults(task: str, items: Sequence[ToolItem]) -> Iterator[Fault]:
             yield Fault(task, f"An answer has at most {LONGEST_ANSWER} characters", item.answer[:60])
         if task in ANSWERED and not item.answer.strip():
             yield Fault(task, "Each needs its answer", item.text[:60])
+    # A grid to read against the clock shows a letter more than once.
+    most = 1 if len(items) <= MAX_ITEMS else len(items)
     for text, times in Counter(_folded(item.text) for item in items).items():
-        if times > 1:
+        if times > most:
             yield Fault(task, "The same text stands here twice", text[:60])

@@ -28,7 +28,11 @@ class WeekRules(msgspec.Struct, frozen=True):
 
 
 class DueSchool(msgspec.Struct, frozen=True):
-    """A school and how much a visit is called for: points in all and for each reason, and what they were given for (None: not known)."""
+    """A school and how much a visit is called for: points in all and for each reason, and what they were given for (None: not known).
+
+    `shift` is the change of the mean level in the subject that moved least, from the round before the latest to the latest, and of how many
+    children tested in each: not the same children. `km` is from the school of the mentor's last visit, and of that school itself not known.
+    """
 
     school_id: int
     school_name: str
@@ -37,6 +41,11 @@ class DueSchool(msgspec.Struct, frozen=True):
     last_on: date | None
     planned_on: date | None
     shift: float | None
+    shift_subject: Subject | None
+    from_round: str | None
+    to_round: str | None
+    tested_before: int | None
+    tested_now: int | None
     covered: float | None
     km: float | None
     agreement: float | None

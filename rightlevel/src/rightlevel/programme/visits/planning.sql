@@ -110,20 +110,20 @@ with held as materialized (
     order by a.school_id
     limit %(most_schools)s
 ), rounds as materialized (
-    select r.id, r.school_year_id, r.state, row_number() over (order by r.starts_on desc) as nth
+    select r.id, r.school_year_id, r.state, r.kind, row_number() over (order by r.starts_on desc) as nth
     from round r
     where r.deleted_at is null and r.state <> 'planned' and r.starts_on <= %(today)s
     order by r.starts_on desc
     limit 2
 ), here as materialized (
-    select s.latitude, s.longitude
+    select s.id, s.latitude, s.longitude
     from visit v
     join school s on s.id = v.school_id
     where v.mentor_id = %(mentor_id)s and v.state = 'submitted' and v.deleted_at is null and s.latitude is not null
     order by v.visited_on desc, v.id desc
     limit 1
 ), counted as materialized (
-    select h.school_id, r.nth, sum(c.absent + c.refused + c.went + n.tested) as recorded, sum(n.tested) as tested,
+    select h.school_id, c.subject, r.nth, r.kind, sum(c.absent + c.refused + c.went + n.tested) as recorded, sum(n.tested) as tested,
         sum(n.ranks) as ranks
     from held h
     cross join rounds r
@@ -132,26 +132,33 @@ with held as materialized (
         c.rank_1 + c.rank_2 + c.rank_3 + c.rank_4 + c.rank_5 + c.rank_6 + c.rank_7 + c.rank_8 + c.rank_9 as tested,
         c.rank_1 + 2 * c.rank_2 + 3 * c.rank_3 + 4 * c.rank_4 + 5 * c.rank_5 + 6 * c.rank_6 + 7 * c.rank_7 + 8 * c.rank_8 + 9 * c.rank_9
             as ranks) n
-    group by h.school_id, r.nth
+    group by h.school_id, c.subject, r.nth, r.kind
+), moved as materialized (
+    -- Each subject by itself, for their ladders differ: the one that moved least speaks for the school.
+    select distinct on (n.school_id) n.school_id, n.subject, b.kind as from_round, n.kind as to_round, b.tested as tested_before,
+        n.tested as tested_now, (n.ranks / n.tested - b.ranks / b.tested)::float8 as shift
+    from counted n
+    join counted b on b.school_id = n.school_id and b.subject = n.subject and b.nth = 2
+    where n.nth = 1 and n.tested >= %(least)s and b.tested >= %(least)s
+    order by n.school_id, shift, n.subject
 ), known as (
     select s.id as school_id, s.name_local as school_name, p.name_local as place_name, h.subjects,
         (select max(v.visited_on) from visit v where v.school_id = s.id and v.state = 'submitted' and v.deleted_at is null) as last_on,
         (select min(x.planned_on) from planned_visit x where x.mentor_id = %(mentor_id)s and x.school_id = s.id and x.state = 'planned')
             as planned_on,
-        case when now_.tested >= %(least)s and then_.tested >= %(least)s
-            then (now_.ranks / now_.tested - then_.ranks / then_.tested)::float8 end as shift,
+        m.shift, m.subject as shift_subject, m.from_round, m.to_round, m.tested_before, m.tested_now,
         case when r.id is not null and e.children > 0
-            then least(1, coalesce(now_.recorded, 0)::float8 / e.children) end as covered,
+            then least(1, coalesce((select sum(c.recorded) from counted c where c.school_id = h.school_id and c.nth = 1), 0)::float8
+                / e.children) end as covered,
         g.agreed, g.compared,
-        case when s.latitude is not null then 2 * 6371.0088 * asin(least(1, sqrt(
+        case when s.latitude is not null and s.id <> here.id then 2 * 6371.0088 * asin(least(1, sqrt(
             power(sin(radians(s.latitude - here.latitude) / 2), 2)
             + cos(radians(s.latitude)) * cos(radians(here.latitude)) * power(sin(radians(s.longitude - here.longitude) / 2), 2)))) end as km
     from held h
     join school s on s.id = h.school_id and s.deleted_at is null and not s.is_practice and s.status = 'open'
     join place p on p.id = s.place_id
     left join here on true
-    left join counted now_ on now_.school_id = h.school_id and now_.nth = 1
-    left join counted then_ on then_.school_id = h.school_id and then_.nth = 2
+    left join moved m on m.school_id = h.school_id
     left join rounds r on r.nth = 1 and r.state = 'open'
     left join lateral (
         -- the seats of both subjects: all of the roll, or the enrolled of the year with what results change about them
@@ -169,7 +176,8 @@ with held as materialized (
         where w.school_id = h.school_id and w.subject = any(h.subjects) and w.round_id in (select id from rounds)
             and coalesce(w.ended_from, w.state) in ('agreed', 'disagreed', 'resolved')) g on true
 ), judged as (
-    select k.school_id, k.school_name, k.place_name, k.subjects, k.last_on, k.planned_on, k.shift, k.covered, k.km,
+    select k.school_id, k.school_name, k.place_name, k.subjects, k.last_on, k.planned_on, k.shift, k.shift_subject, k.from_round, k.to_round,
+        k.tested_before, k.tested_now, k.covered, k.km,
         case when k.compared >= %(least)s then k.agreed::float8 / k.compared end as agreement,
         case when k.planned_on < %(today)s or k.last_on is null then 1
             else least(1, greatest(0, (%(today)s::date + 7 - k.last_on - %(every_days)s)::float8 / %(every_days)s)) end as overdue_part,
@@ -181,7 +189,9 @@ with held as materialized (
         coalesce(greatest(0, 1 - k.km / %(near_km)s), 0) as near_part
     from known k
 )
-select j.school_id, j.school_name, j.place_name, j.subjects::text[] as subjects, j.last_on, j.planned_on, j.shift, j.covered, j.km, j.agreement,
+select j.school_id, j.school_name, j.place_name, j.subjects::text[] as subjects, j.last_on, j.planned_on, j.shift,
+    j.shift_subject::text as shift_subject, j.from_round::text as from_round, j.to_round::text as to_round, j.tested_before::integer as tested_before,
+    j.tested_now::integer as tested_now, j.covered, j.km, j.agreement,
     (%(overdue)s * j.overdue_part)::float8 as overdue_points, (%(agreement)s * j.agreement_part)::float8 as agreement_points,
     (%(movement)s * j.movement_part)::float8 as movement_points, (%(missing)s * j.missing_part)::float8 as missing_points,
     (%(near)s * j.near_part)::float8 as near_points,

@@ -12,6 +12,7 @@ from rightlevel.programme.accounts import (
     RESOURCES,
     TokenMade,
     change_password,
+    choose_digits,
     choose_pin,
     create_token,
     end_other_sessions,
@@ -39,6 +40,12 @@ from rightlevel.web.templating import done, render, render_once
 OWN = May("manage", "self")
 SESSIONS = PageRequest(limit=20)
 """As many as a person may have (programme/accounts), so one page shows them all."""
+
+
+class ChosenDigits(msgspec.Struct, frozen=True):
+    """Whether digits are those of the language's own script."""
+
+    has_own_digits: bool
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -133,6 +140,15 @@ routes.does(
     html=("revoke_own_token", "/account/tokens/{id}/revoke"),
     then="/account/tokens",
     word=N_("The token is revoked."),
+)
+
+routes.does(
+    choose_digits,
+    ChosenDigits,
+    json=("choose_my_digits", "PUT /api/v1/me/digits"),
+    html=("choose_digits_here", "/account/digits"),
+    then="/account",
+    says="Whether the asker reads digits in their language's own script, or 0 to 9.",
 )
 
 

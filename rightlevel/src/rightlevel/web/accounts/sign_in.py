@@ -21,7 +21,7 @@ from rightlevel.web.application import (
     set_cookie,
 )
 from rightlevel.web.call import Ask, Secret, actor_of
-from rightlevel.web.language import LANGUAGE_COOKIE, LANGUAGES
+from rightlevel.web.language import LANGUAGE_COOKIE, languages_in
 from rightlevel.web.routes import HASHING, Routes
 from rightlevel.web.sent import require_filled
 from rightlevel.web.templating import local_path, refusal, render
@@ -120,7 +120,7 @@ async def sign_out_here(call: Ask, *, form: Asked) -> Redirect:
 @routes.post("/language", Everyone())
 async def choose_my_language(call: Ask, *, form: LanguageForm) -> Redirect:
     """Shows this device, and whoever is signed in, everything in another language."""
-    if form.code in LANGUAGES:
+    if form.code in languages_in(call.app.languages):
         call.cookies_to_set.append(language_cookie(call, form.code))
         if call.actor is not None and not call.actor.pending:
             await choose_language(call.session, call.actor, form.code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import TypeAlias
 
 import msgspec
 
@@ -13,13 +15,18 @@ from flatwater.transaction import Session
 from rightlevel.programme.audit import AuditEntry, AuditFilter, audit_csv, dated, list_audit, write_audit
 from rightlevel.programme.errors import Invalid
 from rightlevel.programme.permissions import May, require
+from rightlevel.programme.search import FIELDS, names_of
 from rightlevel.web.call import READ_S, WRITE_S, Ask, actor_of
 from rightlevel.web.feature import IN_PAGES
 from rightlevel.web.routes import SIGNING_IN, Routes
 from rightlevel.web.sent import day_or_none
-from rightlevel.web.templating import render
+from rightlevel.web.templating import language_of, render
+from rightlevel.web.words import word
+from rightlevel.web.work import class_name
 
 routes = Routes("audit")
+Naming: TypeAlias = Callable[[str, str | None], str]
+"""What something is called, by its kind and id; an empty text where that is not known or not told."""
 
 CSV = "text/csv; charset=utf-8"
 OUTCOMES = ("done", "denied", "failed")
@@ -43,6 +50,7 @@ RESOURCES = (
     "join_request",
     "setting",
     "audit",
+    "file",
 )
 
 
@@ -79,11 +87,13 @@ class AuditForm(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """One field that a deed touched."""
+    """One field that a deed touched; of an id, what it is called, where the reader may know."""
 
     field: str
     before: str
     after: str
+    was: str = ""
+    is_now: str = ""
 
 
 @routes.get("/api/v1/audit", May("read", "audit"), page=PageLimit(50))
@@ -107,22 +117,47 @@ async def audit_page(call: Ask, *, query: AuditForm, page: PageRequest) -> Html:
         entries, error = await list_audit(call.session, page, filter_of(query, call.clock)), None
     except Invalid as found:
         entries, error = Page[AuditEntry]([]), found
+    named = await _names(call, entries.items)
     return render(
         call,
         "audit/list.html",
         status=422 if error else 200,
         error=error,
         entries=entries,
-        changes={entry.id: changes_of(entry) for entry in entries.items},
+        names={entry.id: named(entry.resource, entry.resource_id) for entry in entries.items},
+        changes={entry.id: changes_of(entry, named) for entry in entries.items},
         query=query,
         outcomes=OUTCOMES,
         resources=RESOURCES,
     )
 
 
+async def _names(call: Ask, entries: Sequence[AuditEntry]) -> Naming:
+    """How ids in these entries are called in the reader's language, of those that the reader may know; nothing of others. *Cost*: one statement."""
+    told = [(entry.resource, entry.resource_id) for entry in entries if entry.resource_id is not None]
+    for entry in entries:
+        for each in (entry.before, entry.after):
+            kept: dict[str, object] = each or {}
+            told += [(FIELDS[name], str(value)) for name, value in kept.items() if name in FIELDS]
+    found = await names_of(call.session, actor_of(call), told)
+    language = language_of(call)
+
+    def named(kind: str, text: str | None) -> str:
+        thing = found.get((kind, text or ""))
+        if thing is None:
+            return ""
+        if thing.kind == "round":
+            return f"{language.gettext(word('round', thing.code))} {thing.name}"
+        if thing.kind == "class":
+            return class_name(language, int(thing.code or 0), thing.name)
+        return thing.name
+
+    return named
+
+
 @routes.post("/api/v1/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,))
 async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
-    """The audit log as CSV, newest first; at most 50,000 rows."""
+    """The audit log as CSV, newest first, to its end."""
     return await _export(call, _asked(body, call.clock), "activity.csv")
 
 
@@ -130,7 +165,7 @@ async def export_audit(call: Ask, *, body: AuditWanted) -> Streamed:
     "/audit/export", May("export", "audit"), **SIGNING_IN, deadline_s=READ_S, media=(CSV,), **IN_PAGES
 )
 async def export_audit_here(call: Ask, *, form: AuditForm) -> Streamed:
-    """What is shown, as CSV for a spreadsheet; at most 50,000 rows."""
+    """What is shown, as CSV for a spreadsheet, to its end."""
     return await _export(call, filter_of(form, call.clock), f"activity-{today(call.clock)}.csv")
 
 
@@ -162,13 +197,19 @@ def filter_of(query: AuditForm, clock: Clock) -> AuditFilter:
     return dated(asked, clock)
 
 
-def changes_of(entry: AuditEntry) -> list[Changed]:
+def changes_of(entry: AuditEntry, named: Naming) -> list[Changed]:
     """The fields whose value a deed changed, in the order in which they were kept."""
     before: dict[str, object] = entry.before or {}
     after: dict[str, object] = entry.after or {}
     names = list(dict.fromkeys([*before, *after]))
     return [
-        Changed(name, _shown(before.get(name)), _shown(after.get(name)))
+        Changed(
+            name,
+            _shown(before.get(name)),
+            _shown(after.get(name)),
+            named(FIELDS.get(name, ""), _shown(before.get(name))),
+            named(FIELDS.get(name, ""), _shown(after.get(name))),
+        )
         for name in names
         if before.get(name) != after.get(name)
     ]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from datetime import date
+from typing import Any, Final, Literal
 
 import msgspec
 
-from flatwater.contract import Html, Streamed
+from flatwater.contract import Everyone, Html, Streamed
 from flatwater.paging import PageLimit, PageRequest
-from rightlevel.programme.errors import Fault, Invalid
+from flatwater.rate_limit import RateClass
+from flatwater.transaction import Session
+from rightlevel.programme.accounts import actor_by_token
+from rightlevel.programme.errors import Fault, Forbidden, Invalid, NotFound
 from rightlevel.programme.exports import (
     FORMATS,
     CodebookLine,
     ExportAsk,
+    Format,
+    What,
+    begin_export,
     choices_of,
     list_exports,
     read_codebook,
     read_export,
 )
-from rightlevel.programme.permissions import May, may
+from rightlevel.programme.permissions import Actor, May, may
 from rightlevel.programme.rounds import list_rounds
-from rightlevel.web.call import READ_S, Ask, ByUuid, actor_of
-from rightlevel.web.exporting import KINDS, stream_export
+from rightlevel.web.call import READ_S, WRITE_S, Ask, ByUuid, actor_of
+from rightlevel.web.exporting import KINDS, stream_export, streamed
 from rightlevel.web.feature import IN_PAGES, Deeds
 from rightlevel.web.sent import day_or_none
 from rightlevel.web.templating import render
@@ -29,6 +36,7 @@ from rightlevel.web.templating import render
 routes = Deeds("exports", "file", deeds={"read": "export"})
 
 TAKES: Final = May("export", "file")
+LIVE: Final = RateClass("live_files", per_s=0.2, burst=30)
 ROUNDS: Final = PageRequest(100)
 
 
@@ -49,6 +57,31 @@ class ExportForm(msgspec.Struct, frozen=True):
     subject: str = ""
     from_on: str = ""
     to_on: str = ""
+
+
+class SecretAndWhat(msgspec.Struct, frozen=True):
+    """A token that only reads, and which file."""
+
+    secret: str
+    what: What
+
+
+class LiveAsk(msgspec.Struct, frozen=True):
+    """Which kind of file, and what it is narrowed by."""
+
+    format: Format = "csv"
+    is_deidentified: bool = False
+    round_id: int | None = None
+    place_id: int | None = None
+    school_id: int | None = None
+    class_id: int | None = None
+    grade: int | None = None
+    sex: int | None = None
+    status: Literal["active", "left"] | None = None
+    subject: Literal["language", "math"] | None = None
+    mentor_id: int | None = None
+    from_on: date | None = None
+    to_on: date | None = None
 
 
 class CodebookPage(msgspec.Struct, frozen=True):
@@ -98,6 +131,36 @@ async def export_page(call: Ask, *, path: ByUuid) -> Html:
     """The manifest of a file."""
     found = await read_export(call.session, actor_of(call), path.id, call.clock)
     return render(call, "exports/one.html", export=found)
+
+
+@routes.get(
+    "/live/{secret}/{what}",
+    Everyone(),
+    rate=LIVE,
+    work="none",
+    deadline_s=READ_S,
+    tags=("service",),
+    media=KINDS,
+)
+async def live_file(call: Ask, *, path: SecretAndWhat, query: LiveAsk) -> Streamed:
+    """A file under an address that a spreadsheet loads again by itself: the secret is an API token that only reads, whose holder's rights and schools
+    count as they are now. It ends when the token runs out or is revoked.
+    """
+    ask = ExportAsk(path.what, **msgspec.structs.asdict(query))
+
+    async def begin(session: Session) -> tuple[Actor, str]:
+        actor = await actor_by_token(session, path.secret, call.app.clock, address=call.address)
+        # An address is passed on, pasted and kept: one that could write is none.
+        if actor is None or actor.token is None or actor.token.may_write:
+            raise NotFound
+        try:
+            return actor, await begin_export(session, actor, ask, call.clock)
+        except Forbidden as error:
+            raise NotFound from error
+
+    call.app.exports.require_room()
+    actor, export_id = await call.database.run(begin, deadline_s=WRITE_S)
+    return streamed(call, actor, export_id, ask)
 
 
 async def _page(call: Ask, form: ExportForm, page: PageRequest) -> Html:

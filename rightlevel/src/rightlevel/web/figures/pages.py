@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -60,6 +61,32 @@ class FiguresWanted(msgspec.Struct, frozen=True):
     boundaries: str = "then"
 
 
+class Placed(Protocol):
+    """A query that may name a place or a school."""
+
+    @property
+    def place(self) -> int | None: ...
+
+    @property
+    def school(self) -> int | None: ...
+
+
+class Filtered(Placed, Protocol):
+    """A query with the filters that every page of figures has."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def grade(self) -> int | None: ...
+
+    @property
+    def sex(self) -> int | None: ...
+
+    @property
+    def boundaries(self) -> str: ...
+
+
 class ChildShown(msgspec.Struct, frozen=True):
     """One child behind a figure."""
 
@@ -70,6 +97,7 @@ class ChildShown(msgspec.Struct, frozen=True):
     outcome: str
     rank: int | None
     level: str | None
+    is_blind: bool = False
 
 
 class Indicated(msgspec.Struct, frozen=True):
@@ -84,9 +112,14 @@ class Indicated(msgspec.Struct, frozen=True):
 
 def address(query: FiguresWanted, **changes: Any) -> str:
     """The address of other figures."""
-    fields = msgspec.structs.asdict(query) | {"rank": None, "outcome": ""} | changes
+    return address_at("/figures", query, **({"rank": None, "outcome": ""} | changes))
+
+
+def address_at(path: str, query: msgspec.Struct, **changes: Any) -> str:
+    """An address with what a query asks, but for what changes; what isn't asked stands not there."""
+    fields = msgspec.structs.asdict(query) | changes
     kept = {name: value for name, value in fields.items() if value not in (None, "", "then")}
-    return "/figures" + (f"?{urlencode(kept)}" if kept else "")
+    return path + (f"?{urlencode(kept)}" if kept else "")
 
 
 @routes.get("/figures", May("read", "figure"), page=BELOW)
@@ -99,8 +132,8 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     """What a page of figures shows."""
     actor, language = actor_of(call), language_of(call)
     round_ = await (read_round(call.session, actor, query.round) if query.round else round_of_today(call))
-    subject = query.subject if query.subject in SUBJECTS else await _first_subject(call, query)
-    query = await _placed(call, query, subject)
+    subject = query.subject if query.subject in SUBJECTS else await first_subject(call, query.school)
+    query = msgspec.structs.replace(query, subject=subject, place=await only_country(call, query))
     if not sees_small_cells(actor):
         query = msgspec.structs.replace(query, boundaries="then")
     nothing: Page[Any] = Page([])
@@ -118,11 +151,15 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
         "children": None,
         "address": address,
         "moved": None,
-        **await _where(call, query),
-        "round_choices": await _round_choices(call),
+        **await where_of(call, query, address),
+        "round_choices": await round_choices(call),
         "printed_on": today(call.clock),
     }
-    values["of_what"] = _of_what(call, query, round_, values["where"])
+    values["same_children"] = "/movement" + address(
+        msgspec.structs.replace(query, round=None), rank=None
+    ).removeprefix("/figures")
+    values["comparison"] = "/comparison" + values["same_children"].removeprefix("/movement")
+    values["of_what"] = of_what(call, query, [round_] if round_ else [], values["where"])
     if round_ is None:
         return values
     asked = FigureQuery(
@@ -144,50 +181,49 @@ async def figures_values(call: Ask, query: FiguresWanted, page: PageRequest) -> 
     return values | below | {"moved": await moved_schools(call.session, actor, asked)}
 
 
-def _of_what(call: Ask, query: FiguresWanted, round_: Round | None, where: str) -> list[str]:
+def of_what(call: Ask, query: Filtered, rounds: Sequence[Round], where: str) -> list[str]:
     """What the figures are of, in words, for a page that lies on a table: the place and every filter."""
     _ = language_of(call).gettext
-    round_name = f"{_(word('round', round_.kind))} {round_.year_name}" if round_ is not None else ""
+    named = " – ".join(f"{_(word('round', each.kind))} {each.year_name}" for each in rounds)
     grade = _("Grade {number}", number=query.grade) if query.grade else _("All grades")
     sex, by = SEXES.get(query.sex or "", SEXES[""]), DISTRICTS.get(query.boundaries, DISTRICTS["then"])
-    said = (where, round_name, _(word("subject", query.subject)), grade, _(sex), _(by))
+    said = (where, named, _(word("subject", query.subject)), grade, _(sex), _(by))
     return [each for each in said if each]
 
 
-async def _first_subject(call: Ask, query: FiguresWanted) -> str:
+async def first_subject(call: Ask, school_id: int | None) -> str:
     """The reading scale, or the one subject that somebody has at the school they look at."""
     scope = actor_of(call).scope
-    held = scope.subjects(query.school) if query.school else sorted({each.subject for each in scope.held})
+    held = scope.subjects(school_id) if school_id else sorted({each.subject for each in scope.held})
     return held[0] if held else "language"
 
 
-async def _placed(call: Ask, query: FiguresWanted, subject: str) -> FiguresWanted:
-    """The query, at the one country there is when it names no place."""
+async def only_country(call: Ask, query: Placed) -> int | None:
+    """The place that is asked for, or the one country there is when there is none, for whoever sees everything."""
     actor = actor_of(call)
-    query = msgspec.structs.replace(query, subject=subject)
     if query.place or query.school or not actor.scope.is_everything:
-        return query
+        return query.place
     countries = (await list_places(call.session, actor, PageRequest(2))).items
-    return msgspec.structs.replace(query, place=countries[0].id) if len(countries) == 1 else query
+    return countries[0].id if len(countries) == 1 else None
 
 
-async def _where(call: Ask, query: FiguresWanted) -> dict[str, Any]:
-    """The name of where the figures are of, and the way up from there."""
+async def where_of(call: Ask, query: Placed, to: Callable[..., str]) -> dict[str, Any]:
+    """The name of where figures are of, and the way up from there, by the addresses that `to` makes."""
     actor, _ = actor_of(call), language_of(call).gettext
     top = _("All places") if actor.scope.is_everything else _("My schools")
-    way = [(top, address(query, place=None, school=None))]
+    way = [(top, to(query, place=None, school=None))]
     school = await read_school(call.session, actor, query.school) if query.school else None
     place_id = school.place_id if school else query.place
     if place_id is not None and actor.scope.is_everything:
         place = await read_place(call.session, actor, place_id)
-        names = [(each.name_local, address(query, place=each.id, school=None)) for each in place.lineage]
+        names = [(each.name_local, to(query, place=each.id, school=None)) for each in place.lineage]
         way = names if school or len(names) > 1 else [way[0], *names]
     if school is not None:
         way.append((school.name_local, ""))
     return {"where": way[-1][0], "above": way[:-1], "school": school}
 
 
-async def _round_choices(call: Ask) -> list[tuple[int, str]]:
+async def round_choices(call: Ask) -> list[tuple[int, str]]:
     _ = language_of(call).gettext
     rounds = await list_rounds(call.session, actor_of(call), SOME_ROUNDS)
     return [(each.id, f"{_(word('round', each.kind))} {each.year_name}") for each in rounds.items]
@@ -272,4 +308,5 @@ def _shown(child: ChildBehind, subject: str) -> ChildShown:
         outcome=child.outcome or "",
         rank=rank,
         level=child.level,
+        is_blind=child.is_blind,
     )

@@ -33,7 +33,7 @@ from rightlevel.programme.results import (
 from rightlevel.programme.schools import read_school
 from rightlevel.programme.tools import TOOL_NUMBERS, Tool, ToolSearch, items_of, list_tools
 from rightlevel.web.call import Ask, actor_of
-from rightlevel.web.language import LANGUAGES, N_, Language
+from rightlevel.web.language import N_, Language, languages_in
 from rightlevel.web.results.entry import Entry, ResultPath, entry_of, refusal_of
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import done, language_of, render
@@ -70,6 +70,8 @@ class LevelForm(msgspec.Struct, frozen=True):
     language: str = ""
     assent: str = ""
     version: int | None = None
+    rules: int | None = None
+    tool_id: int | None = None
     write_id: str = ""
 
 
@@ -173,7 +175,7 @@ async def _values(
         "scale": SCALES[test.subject],
         "may_enter": not test.is_held,
         "tool_numbers": [(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
-        "tool_languages": _languages(test.tools),
+        "tool_languages": _languages(call, test.tools),
         "chosen": chosen,
         "assent": asked.assent,
         "steps": steps,
@@ -190,9 +192,9 @@ async def _values(
     }
 
 
-def _languages(tools: list[Tool]) -> list[tuple[str, str]]:
-    codes = dict.fromkeys(each.language for each in tools)
-    return [(code, LANGUAGES[code].name if code in LANGUAGES else code) for code in codes]
+def _languages(call: Ask, tools: list[Tool]) -> list[tuple[str, str]]:
+    known, codes = languages_in(call.app.languages), dict.fromkeys(each.language for each in tools)
+    return [(code, known[code].name if code in known else code) for code in codes]
 
 
 def _address(test: Test, query: dict[str, Any]) -> str:
@@ -209,7 +211,7 @@ def _for_script(call: Ask, test: Test, asked: TestWanted, steps: list[Step]) -> 
         "tools": test.tools,
         "tool": test.tool.number,
         "language": test.tool.language,
-        "languages": dict(_languages(test.tools)),
+        "languages": dict(_languages(call, test.tools)),
         "rules": test.rules,
         "words": guided_words(language_of(call)),
         "levels": [[each.rank, each.code] for each in SCALES[test.subject]],
@@ -236,6 +238,12 @@ def guided_words(language: Language) -> dict[str, Any]:
         "needed": _("{needed} of {items} are needed"),
         "most": _("At most {most} mistakes"),
         "right_so_far": _("{right} of {items} right"),
+        "timed": _("{needed} right in {seconds} seconds are needed"),
+        "start": _("Start"),
+        "stop": _("Everything is read"),
+        "time_over": _("The time is over. Tap what the child read last."),
+        "tap_wrong": _("Tap each one that is wrong."),
+        "seconds_left": _("{n} s"),
         "next": _("Next"),
         "back": _("Back one step"),
         "step": _("Step {number}"),
@@ -264,6 +272,8 @@ async def save_guided_test(call: Ask, *, path: ResultPath, form: LevelForm) -> R
         method="guided",
         version=form.version,
         steps=[] if is_refused else _steps_of(form.steps),
+        tool_id=None if is_refused else form.tool_id,
+        rules_version=None if is_refused else form.rules,
     )
     (answer,) = await enter_results(call.session, actor_of(call), [write], call.clock)
     if not answer.is_saved:

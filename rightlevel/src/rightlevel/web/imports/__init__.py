@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rightlevel.web.imports import api, pages
+from rightlevel.web.imports import api, pages, templates
 from rightlevel.web.routes import Routes
 
 routes = Routes("pages")
 routes.include(api.routes)
 routes.include(pages.routes)
+routes.include(templates.routes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +22,7 @@ from rightlevel.programme.joining import (
     read_request,
 )
 from rightlevel.programme.permissions import May
-from rightlevel.programme.schools import SchoolSearch, list_schools
+from rightlevel.programme.schools import SchoolRow, SchoolSearch, list_schools
 from rightlevel.web.authority import with_secret
 from rightlevel.web.call import JOINS, Ask, ById, Secret, WithReason, actor_of
 from rightlevel.web.feature import IN_PAGES, Deeds
@@ -163,7 +163,23 @@ async def request_page(call: Ask, *, path: ById, query: ApprovalForm) -> Html:
         asked = SchoolSearch(search=(form.search or "").strip() or None)
         found = await list_schools(call.session, actor_of(call), SCHOOLS_SHOWN, asked)
         schools = [(each.id, f"{each.name_local} · {each.code}") for each in found.items]
+        if form.school_id is None:
+            form = msgspec.structs.replace(form, school_id=_school_meant(form.search or "", found.items))
     return render(call, "joining/request.html", request=request, form=form, schools=schools)
+
+
+def _school_meant(wished: str, found: Sequence[SchoolRow]) -> int | None:
+    """The school that a request names by its name or code, or the only one that its words find; none where that is not clear."""
+    if not wished.strip():
+        return None
+    text = wished.strip().casefold()
+    called = [
+        each.id
+        for each in found
+        if text in (each.code.casefold(), each.name_local.casefold(), (each.name_latin or "").casefold())
+    ]
+    likely = called or [each.id for each in found]
+    return likely[0] if len(likely) == 1 else None
 
 
 def _username_of(name: str) -> str:

@@ -6,8 +6,9 @@ encrypted (static/phone_store.js).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from flatwater.contract import Everyone, Html, Raw, Redirect
 from rightlevel import __version__
 from rightlevel.cldr import locale_of
 from rightlevel.programme.errors import NotFound
+from rightlevel.programme.languages import MOST_LANGUAGES
 from rightlevel.programme.levels import SCALES
 from rightlevel.programme.packs import Pack, read_pack
 from rightlevel.programme.permissions import May
@@ -26,7 +28,7 @@ from rightlevel.programme.results.model import REFUSALS
 from rightlevel.programme.verification.model import REFUSALS as RETEST_REFUSALS
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.guided import guided_words
-from rightlevel.web.language import LANGUAGES, Language
+from rightlevel.web.language import BUDDHIST_YEARS, IN_BUDDHIST_ERA, Language, languages_in
 from rightlevel.web.routes import Routes
 from rightlevel.web.templating import impersonal, language_of, static_address
 from rightlevel.web.words import word
@@ -107,17 +109,19 @@ async def phone_page(call: Ask) -> Redirect:
 @routes.get("/phone/{language}", Everyone(), work="none", tags=("pages",))
 async def phone_shell(call: Ask, *, path: ShellPath) -> Html:
     """The page for work without a network: the same for everybody, for it is kept on the phone; what is somebody's comes after."""
-    if path.language not in LANGUAGES:
+    languages = languages_in(call.app.languages)
+    if path.language not in languages:
         raise NotFound
-    return Html(_shell(path.language))
+    return Html(_shell(languages[path.language], tuple(languages.values())))
 
 
 @routes.get("/worker.js", Everyone(), work="none", tags=("pages",), media=("text/javascript",))
 async def worker_script(call: Ask) -> Raw:
     """The script that keeps the page on the phone, with the list of what it keeps."""
+    languages = tuple(languages_in(call.app.languages).values())
     kept = {
-        "version": shell_version(),
-        "pages": {code: f"/phone/{code}" for code in LANGUAGES},
+        "version": shell_version(languages),
+        "pages": {each.code: f"/phone/{each.code}" for each in languages},
         "files": [static_address(each) for each in SHELL_FILES],
     }
     text = f"const KEPT = {msgspec.json.encode(kept).decode()};\n{_worker()}"
@@ -129,23 +133,24 @@ def _worker() -> str:
     return WORKER.read_text("utf-8")
 
 
-@cache
-def shell_version() -> str:
+@lru_cache(maxsize=2)
+def shell_version(languages: tuple[Language, ...]) -> str:
     """A mark of everything that is kept on a phone: another one where any of it is another."""
     parts = [__version__, _worker(), *(static_address(each) for each in SHELL_FILES)]
-    parts += [_shell(code) for code in LANGUAGES]
+    parts += [_shell(each, languages) for each in languages]
     return sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-@cache
-def _shell(code: str) -> str:
-    """The page of a language there is: made once, since strangers may ask for it and it takes 6 ms. *Cost*: 10 kB for each language."""
-    words = msgspec.json.encode(phone_words(LANGUAGES[code])).decode().replace("<", "\\u003c")
-    return impersonal(code, "offline/phone.html", f"/phone/{code}", words=words)
+@lru_cache(maxsize=2 * MOST_LANGUAGES)
+def _shell(language: Language, languages: tuple[Language, ...]) -> str:
+    """The page in a language: made once, since strangers may ask for it and it takes 6 ms. *Cost*: 10 kB for each language."""
+    words = msgspec.json.encode(phone_words(language, languages)).decode().replace("<", "\\u003c")
+    named = {each.code: each for each in languages}
+    return impersonal(language, "offline/phone.html", f"/phone/{language.code}", words=words, languages=named)
 
 
-def phone_words(language: Language) -> dict[str, Any]:
-    """Every text that the page's scripts show, in one language."""
+def phone_words(language: Language, languages: Sequence[Language]) -> dict[str, Any]:
+    """Every text that the page's scripts show, in one language, and the languages that pages are offered in."""
     _ = language.gettext
     locale, _name, _direction = locale_of(language.code)
     return {
@@ -166,7 +171,12 @@ def phone_words(language: Language) -> dict[str, Any]:
         "round": {each: _(word("round", each)) for each in ("baseline", "midline", "endline")},
         "other": {"absent": _("Absent"), "refused": _("Refused"), "left": _("Left school")},
         "presence": {"present": _("Present"), "late": _("Late"), "absent": _("Absent")},
-        "languages": {code: each.name for code, each in LANGUAGES.items()},
+        "languages": {each.code: each.name for each in languages},
+        "digits": language.own_digits,
+        "date": "{day} {month} {year}"
+        if language.calendar == "gregorian"
+        else _(IN_BUDDHIST_ERA, day="{day} {month}", year="{year}"),
+        "later_years": 0 if language.calendar == "gregorian" else BUDDHIST_YEARS,
         "refusal": {code: _(text) for code, text in REFUSALS.items()},
         "months": [format_date(date(2000, month, 1), "LLL", locale=locale) for month in range(1, 13)],
         "grade": _("Grade {number}"),
@@ -201,6 +211,8 @@ def phone_words(language: Language) -> dict[str, Any]:
         ),
         "offline": _("No network"),
         "kept": _("{n} on this phone, not yet on the server"),
+        "for_hours": _("the oldest for {n} h"),
+        "for_days": _("the oldest for {n} days"),
         "all_sent": _("Everything is on the server"),
         "sending": _("Sending…"),
         "on_phone": _("On this phone"),

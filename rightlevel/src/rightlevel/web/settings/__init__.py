@@ -1,10 +1,11 @@
-"""What coordinators set for the whole programme: its time zone."""
+"""What coordinators set for the whole programme: its time zone, and the calendar by which days are written."""
 
 from __future__ import annotations
 
 import msgspec
 
 from flatwater.contract import Html
+from rightlevel.programme.languages import CALENDARS, ChosenCalendar, choose_calendar
 from rightlevel.programme.permissions import May
 from rightlevel.programme.time_zone import change_time_zone, read_time_zone
 from rightlevel.web.call import Ask, actor_of
@@ -27,10 +28,19 @@ routes.does(
     html=("change_time_zone_here", "/settings/time-zone"),
     then="/settings",
 )
+routes.does(
+    choose_calendar,
+    ChosenCalendar,
+    json=("choose_programme_calendar", "PUT /api/v1/settings/calendar"),
+    html=("choose_calendar_here", "/settings/calendar"),
+    then="/settings",
+    says="By which calendar days are written; what is typed and what programs send stays Gregorian.",
+)
 
 
 @routes.get("/settings", May("change", "time_zone"), **IN_PAGES)
 async def settings_page(call: Ask) -> Html:
     """The settings of the programme."""
     zone = await read_time_zone(call.session, actor_of(call), call.app.clock)
-    return render(call, "settings/page.html", zone=zone)
+    calendar = call.app.languages.learned.calendar
+    return render(call, "settings/page.html", zone=zone, calendar=calendar, calendars=CALENDARS)

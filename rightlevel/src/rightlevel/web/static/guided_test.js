@@ -53,10 +53,11 @@ const guidedTest = (() => {
       const own = about.tools.filter((each) => each.language === now.language);
       return (own.length ? own : about.tools).find((each) => each.number === now.tool);
     };
-    const result = (more) => ({ assent: now.assent, tool: now.tool, language: now.language, steps: now.steps, ...more });
+    const result = (more) => ({ assent: now.assent, tool: now.tool, tool_id: toolNow().id, language: now.language, steps: now.steps, ...more });
 
+    let ticking = 0;
     const step = (known) => {
-      now.steps.push({ ...known, took_s: Math.min(LONGEST_S, Math.max(0, Math.round((Date.now() - began) / 1000))) });
+      now.steps.push({ took_s: Math.min(LONGEST_S, Math.max(0, Math.round((Date.now() - began) / 1000))), ...known });
       answer = { mistakes: 0, right: new Set() };
       began = Date.now();
       const stands = standAfter(about.subject, now.steps, about.rules);
@@ -131,7 +132,58 @@ const guidedTest = (() => {
       ];
     }
 
+    // A timed subtest: the clock runs from a tap on, what is wrong is tapped, and when the time is over what the child read last.
+    function timed(task, threshold, shown) {
+      let last = null;
+      let took = threshold.seconds;
+      const wrong = new Set();
+      const said = make("p", { class: "hint", role: "status" }, filled(words.timed, { needed: threshold.needed, seconds: threshold.seconds }));
+      const clock = make("p", { class: "clock", role: "timer" }, filled(words.seconds_left, { n: threshold.seconds }));
+      const tapped = (number) => {
+        if (ticking) wrong[wrong.has(number) ? "delete" : "add"](number);
+        else last = number;
+        each.forEach((one, at) => {
+          one.setAttribute("aria-pressed", String(wrong.has(at)));
+          one.classList.toggle("is-after", last !== null && at > last);
+        });
+        next.disabled = last === null;
+      };
+      const each = shown.map((item, number) => make("button", { class: "timed-item", type: "button", disabled: true, "aria-pressed": "false", lang: now.language,
+        onclick: () => tapped(number) }, item.text));
+      const over = () => {
+        clearInterval(ticking);
+        ticking = 0;
+        stop.hidden = true;
+      };
+      const start = make("button", { class: "button", type: "button", onclick: () => {
+        began = Date.now();
+        start.hidden = true;
+        stop.hidden = false;
+        said.textContent = words.tap_wrong;
+        for (const one of each) one.disabled = false;
+        ticking = setInterval(() => {
+          const left = Math.max(0, Math.ceil(threshold.seconds - (Date.now() - began) / 1000));
+          clock.textContent = filled(words.seconds_left, { n: left });
+          if (left) return;
+          over();
+          said.textContent = words.time_over;
+        }, 200);
+      } }, words.start);
+      const stop = make("button", { class: "button second", type: "button", hidden: true, onclick: () => {
+        took = Math.min(took, Math.max(1, Math.round((Date.now() - began) / 1000)));
+        over();
+        tapped(shown.length - 1);
+      } }, words.stop);
+      const next = make("button", { class: "button", type: "button", disabled: true, onclick: () => {
+        const items = shown.slice(0, last + 1).map((_, at) => !wrong.has(at));
+        step({ task, right: items.filter(Boolean).length, items, took_s: took });
+      } }, words.next);
+      return [clock, said, make("p", { class: "answers" }, start, stop), make("div", { class: "timed-items" }, each), make("p", { class: "answers" }, next)];
+    }
+
     function show() {
+      clearInterval(ticking);
+      ticking = 0;
       if (!now.assent) {
         place.replaceChildren(...begin());
         return;
@@ -144,7 +196,7 @@ const guidedTest = (() => {
         make("p", { class: "under" }, filled(words.step, { number: now.steps.length + 1 })),
         heading,
         make("p", {}, words.asks[task]),
-        ...(threshold.most_mistakes === null ? items : text)(task, threshold, shown),
+        ...(threshold.most_mistakes !== null ? text : threshold.seconds ? timed : items)(task, threshold, shown),
         ladder(about, about.rules.after[task].tests),
         make("p", {}, make("button", { class: "button quiet", type: "button", onclick: back }, words.back)),
       );

@@ -43,12 +43,17 @@
     hash === undefined ? null : make("a", { class: "back", href: `#${hash}` }, icon("back"), backText),
     make("h1", { tabindex: -1 }, text), under ? make("p", { class: "under" }, under) : null);
   const show = (...parts) => main.replaceChildren(...parts.flat().filter(Boolean));
-  const number = new Intl.NumberFormat(language === "km" ? "km-u-nu-latn" : language);
+  // Digits as the owner of the work reads them; what is typed into fields stays as it is.
+  const inDigits = (text) => (pack?.has_own_digits ? String(text).replace(/[0-9]/g, (each) => words.digits[each]) : String(text));
+  const grouped = new Intl.NumberFormat(`${language}-u-nu-latn`);
+  const number = { format: (n) => inDigits(grouped.format(n)) };
   // Months are named by us: many phones have no Khmer names for them.
-  const dayText = (day) => `${Number(day.slice(8, 10))} ${words.months[Number(day.slice(5, 7)) - 1]} ${day.slice(0, 4)}`;
+  const dayText = (day) => inDigits(filled(words.date, {
+    day: Number(day.slice(8, 10)), month: words.months[Number(day.slice(5, 7)) - 1], year: Number(day.slice(0, 4)) + words.later_years,
+  }));
   const two = (n) => String(n).padStart(2, "0");
   const moment = {
-    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${two(at.getHours())}:${two(at.getMinutes())}`,
+    format: (at) => `${dayText(`${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`)}, ${inDigits(`${two(at.getHours())}:${two(at.getMinutes())}`)}`,
   };
   const counted = (text, n) => text.replace("{n}", number.format(n));
 
@@ -89,6 +94,11 @@
     standing = text;
     showLine();
   };
+  // How long what was entered first is not on the server: said from an hour on.
+  const waitedFor = () => {
+    const hours = Math.floor((Date.now() - (items[0]?.at ?? Date.now())) / 3600000);
+    return hours < 1 ? null : hours < 48 ? counted(words.for_hours, hours) : counted(words.for_days, Math.floor(hours / 24));
+  };
   function showLine() {
     if (!vault) {
       line.hidden = true;
@@ -98,7 +108,7 @@
     const waiting = items.length ? counted(words.kept, items.length) : words.all_sent;
     line.hidden = false;
     line.className = isOffline ? "line is-offline" : "line";
-    line.textContent = [isOffline ? words.offline : null, standing || null, waiting].filter(Boolean).join(" · ");
+    line.textContent = [isOffline ? words.offline : null, standing || null, waiting, waitedFor()].filter(Boolean).join(" · ");
   }
   const later = (seconds = 0) => {
     clearTimeout(timer);
@@ -811,6 +821,7 @@
         await keepResult(child, subject, {
           outcome: came.level ? "assessed" : "refused", level: came.level, method: "guided", tested_on: day.value,
           assent: came.assent, tool: came.level ? came.tool : null, steps: came.steps,
+          ...(came.level ? { tool_id: came.tool_id, rules_version: about.rules.version } : {}),
         });
         const said = `${filled(words.child_of_level, { name: child.name, level: came.level ? words.level[came.level] : words.other.refused })} ✓ ${words.on_phone}`;
         const next = nextChild(child, subject);
@@ -983,7 +994,7 @@
       item.state === "conflict" ? make("div", { class: "both" }, bothOf(item).map(([what, there, here]) => make("dl", {}, what ? make("dt", { class: "what" }, what) : null,
         make("dt", {}, words.server_has), make("dd", {}, there), make("dt", {}, words.yours), make("dd", {}, here))))
         : item.state === "refused" ? make("p", { class: "bad-text" }, reasonOf(item))
-          : make("p", { class: "mute" }, isHeld(item) ? words.after_other : words.on_phone),
+          : make("p", { class: "mute" }, `${isHeld(item) ? words.after_other : words.on_phone} · ${moment.format(new Date(item.at))}`),
       acts.length ? make("div", { class: "acts" }, acts) : null);
   }
   // What can't be sent without an item: what was entered about a child that was added here, the photos of a visit.

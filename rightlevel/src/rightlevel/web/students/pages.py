@@ -9,6 +9,7 @@ import msgspec
 from flatwater.clock import today
 from flatwater.contract import Html
 from flatwater.paging import CEILING_ROWS, PageLimit, PageRequest
+from rightlevel.programme.duplicates import StudentToAdd, add_student
 from rightlevel.programme.errors import NotFound
 from rightlevel.programme.permissions import May, allowed
 from rightlevel.programme.results import read_moved_child, results_of_student
@@ -19,9 +20,9 @@ from rightlevel.programme.students import (
     StudentSearch,
     children_by_year,
     count_students,
-    create_student,
     is_settled,
     list_students,
+    propose_code,
     read_student,
 )
 from rightlevel.web.call import Ask, ById, ByUuid, actor_of
@@ -55,9 +56,11 @@ class ChildForm(msgspec.Struct, frozen=True):
     grade: int
     class_id: int | None = None
     another: str = ""
+    is_another: bool = False
 
-    def meant(self, path: ById) -> NewStudent:
-        return NewStudent(path.id, self.code, self.name, self.sex, self.grade, class_id=self.class_id)
+    def meant(self, path: ById) -> StudentToAdd:
+        new = NewStudent(path.id, self.code, self.name, self.sex, self.grade, class_id=self.class_id)
+        return StudentToAdd(new, self.is_another)
 
 
 class ChildBegun(msgspec.Struct, frozen=True):
@@ -104,8 +107,10 @@ async def _children(
 
 @routes.get("/schools/{id}/students/new", May("create", "student"))
 async def new_student_page(call: Ask, *, path: ById, query: ChildBegun) -> Html:
-    """The everyday form: code, name, sex, grade."""
-    return render(call, "students/form.html", **await _form(call, path.id, None, query))
+    """The everyday form: code, name, sex, grade. The next code is there already."""
+    code = query.code or await propose_code(call.session, actor_of(call), path.id)
+    begun = msgspec.structs.replace(query, code=code)
+    return render(call, "students/form.html", **await _form(call, path.id, None, begun))
 
 
 async def _form(
@@ -149,7 +154,7 @@ def _is_saved(language: Language, student: Student) -> str:
 routes.sends(
     "create_student_here",
     "/schools/{id}/students/new",
-    create_student,
+    add_student,
     ChildForm,
     may="create",
     path=ById,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from flatwater.contract import Html
 from rightlevel.programme.permissions import May, Subject
-from rightlevel.programme.results import read_guided_rules
+from rightlevel.programme.results import (
+    TASKS,
+    THRESHOLDS,
+    TIMED,
+    NewRules,
+    Threshold,
+    read_guided_rules,
+)
 from rightlevel.programme.tools import (
     ANSWERED,
     TASKS_OF,
@@ -18,6 +25,7 @@ from rightlevel.programme.tools import (
     ToolItem,
     ToolSearch,
     add_tool_version,
+    change_guided_rules,
     items_of,
     list_tool_versions,
     list_tools,
@@ -25,7 +33,7 @@ from rightlevel.programme.tools import (
 )
 from rightlevel.web.call import CLASS_BODY, Ask, ById, actor_of
 from rightlevel.web.feature import Deeds
-from rightlevel.web.language import LANGUAGES
+from rightlevel.web.language import languages_in
 from rightlevel.web.templating import language_of, render
 
 routes = Deeds("results", "tool")
@@ -99,8 +107,9 @@ def _typed(items: list[ToolItem]) -> str:
     return "\n".join(f"{item.text}{IS}{item.answer}" if item.answer else item.text for item in items)
 
 
-def _language_name(code: str) -> str:
-    return LANGUAGES[code].name if code in LANGUAGES else code
+def _language_name(call: Ask, code: str) -> str:
+    known = languages_in(call.app.languages)
+    return known[code].name if code in known else code
 
 
 @routes.get("/tools", May("read", "tool"), tags=("pages",))
@@ -111,7 +120,8 @@ async def tools_page(call: Ask) -> Html:
     for tool in tools:
         sets.setdefault((tool.subject, tool.language), []).append(tool)
     rows = [
-        (subject, language, _language_name(language), found) for (subject, language), found in sets.items()
+        (subject, language, _language_name(call, language), found)
+        for (subject, language), found in sets.items()
     ]
     return render(call, "tools/list.html", sets=rows)
 
@@ -136,7 +146,7 @@ async def new_tool_page(call: Ask, *, query: ToolBegun) -> Html:
         }
         for task in TASKS_OF[query.subject]
     ]
-    known = dict.fromkeys([*LANGUAGES, *(each.language for each in newest)])
+    known = dict.fromkeys([*languages_in(call.app.languages), *(each.language for each in newest)])
     return render(
         call,
         "tools/form.html",
@@ -145,7 +155,7 @@ async def new_tool_page(call: Ask, *, query: ToolBegun) -> Html:
         follows=follows,
         tasks=tasks,
         numbers=[(each, language_of(call).number(each)) for each in TOOL_NUMBERS],
-        tool_languages=[(code, _language_name(code)) for code in known],
+        tool_languages=[(code, _language_name(call, code)) for code in known],
     )
 
 
@@ -161,6 +171,54 @@ routes.sends(
 )
 
 
+ITEMS: Final = tuple(task for task in TASKS if THRESHOLDS[task].most_mistakes is None)
+TEXTS: Final = tuple(task for task in TASKS if task not in ITEMS)
+
+
+def _meant(form: Any) -> NewRules:
+    """What a form of the editor means: of a text the mistakes, of everything else how many of how many, and in which time if it is timed."""
+    thresholds = {task: Threshold(most_mistakes=getattr(form, f"{task}_mistakes")) for task in TEXTS}
+    for task in ITEMS:
+        items, needed = getattr(form, f"{task}_items"), getattr(form, f"{task}_needed")
+        seconds = getattr(form, f"{task}_seconds") if task in TIMED else None
+        thresholds[task] = Threshold(items, needed, seconds=seconds)
+    return NewRules(thresholds, form.follows)
+
+
+_meant.__annotations__ = {"form": Any, "return": NewRules}
+RulesForm: Final = msgspec.defstruct(
+    "RulesForm",
+    [
+        ("follows", int),
+        *((f"{task}_mistakes", int) for task in TEXTS),
+        *((f"{task}_{each}", int) for task in ITEMS for each in ("items", "needed")),
+        *((f"{task}_seconds", int | None, None) for task in ITEMS if task in TIMED),
+    ],
+    namespace={
+        "meant": _meant,
+        "__doc__": "What passes each task, as people type it: a field for each number.",
+    },
+    frozen=True,
+)
+routes.does(
+    change_guided_rules,
+    NewRules,
+    json=("change_rules_of_guided_test", "POST /api/v1/guided-tests/rules"),
+    html=("change_guided_rules_here", "/tools/rules"),
+    form=RulesForm,
+    then="/tools/rules",
+    may="create",
+    says="A new version of what passes each task of the guided test; a task with `seconds` is a timed subtest.",
+)
+
+
+@routes.get("/tools/rules", May("create", "tool"), tags=("pages",))
+async def guided_rules_page(call: Ask) -> Html:
+    """What passes each task of the guided test, to be changed by a new version."""
+    rules = await read_guided_rules(call.session, actor_of(call))
+    return render(call, "tools/rules.html", rules=rules, texts=TEXTS, items=ITEMS, timed=TIMED)
+
+
 @routes.get("/tools/{id}", May("read", "tool"), tags=("pages",))
 async def tool_page(call: Ask, *, path: ById) -> Html:
     """One version of a tool as a sheet: what the child reads, in large type, and on a page of its own what the tester is told."""
@@ -174,7 +232,7 @@ async def tool_page(call: Ask, *, path: ById) -> Html:
         call,
         "tools/one.html",
         tool=tool,
-        language_name=_language_name(tool.language),
+        language_name=_language_name(call, tool.language),
         parts=parts,
         thresholds=rules.thresholds,
         versions=versions,

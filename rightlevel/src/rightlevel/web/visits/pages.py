@@ -95,6 +95,12 @@ class VisitForm(msgspec.Struct, frozen=True):
     after: str = ""
 
 
+class VisitWanted(msgspec.Struct, frozen=True):
+    """Whether a visit that was sent is opened to be corrected."""
+
+    correct: str = ""
+
+
 class LockForm(msgspec.Struct, frozen=True):
     """Why a visit is locked or unlocked."""
 
@@ -172,13 +178,18 @@ routes.sends(
 
 
 @routes.get("/visits/{id}", May("read", "visit"), **IN_PAGES)
-async def visit_page(call: Ask, *, path: ByUuid) -> Html:
-    """One visit: its form, follow-up actions, its photos."""
-    return render(call, "visits/one.html", **await _one(call, path.id))
+async def visit_page(call: Ask, *, path: ByUuid, query: VisitWanted) -> Html:
+    """One visit: its form while it is a draft or is corrected, else what was answered; follow-up actions, its photos."""
+    return render(call, "visits/one.html", **await _one(call, path.id, is_corrected=query.correct == "yes"))
 
 
 async def _one(
-    call: Ask, visit_id: str, form: VisitForm | None = None, *, is_printed: bool = False
+    call: Ask,
+    visit_id: str,
+    form: VisitForm | None = None,
+    *,
+    is_printed: bool = False,
+    is_corrected: bool = False,
 ) -> dict[str, Any]:
     actor = actor_of(call)
     visit = await read_visit(call.session, actor, visit_id)
@@ -198,11 +209,13 @@ async def _one(
     )
     asked = await questions_of_visit(call.session, visit, typed, language, call.clock)
     may_write = is_own and not visit.is_locked
-    is_read = is_printed or not may_write
+    is_form = may_write and (visit.state == "draft" or is_corrected or form is not None)
+    is_read = is_printed or not is_form
     lines = await visit_in_print(call.session, visit, language) if is_read else []
     return {
         "visit": visit,
         "may_write": may_write,
+        "is_form": is_form,
         "form": form,
         "asked": asked,
         "lines": lines,

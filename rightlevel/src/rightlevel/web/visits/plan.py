@@ -31,7 +31,7 @@ from rightlevel.programme.visits import (
 from rightlevel.programme.visits.planning import LEADERS
 from rightlevel.web.call import Ask, actor_of
 from rightlevel.web.feature import SAVED
-from rightlevel.web.language import LANGUAGES
+from rightlevel.web.language import choose_language, languages_in
 from rightlevel.web.routes import Routes
 from rightlevel.web.sent import NoFields
 from rightlevel.web.templating import done, render, render_once
@@ -129,7 +129,7 @@ async def calendar_feed(call: Ask, *, path: BySecret) -> Raw:
     """The planned visits of whoever made this secret address, for their calendar program."""
     await learn_time_zone(call.session, call.app.clock)
     shown = await read_calendar(call.session, path.secret.removesuffix(".ics"), call.clock)
-    language = LANGUAGES.get(shown.language, LANGUAGES["en"])
+    language = choose_language(shown.language, None, "", languages_in(call.app.languages))
     subjects = {each: language.gettext(word("subject", each)) for each in ("language", "math")}
     content = calendar_of(shown.visits, title=language.gettext("Visits"), subjects=subjects)
     return Raw(content, "text/calendar; charset=utf-8")

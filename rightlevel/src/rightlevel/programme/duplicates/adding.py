@@ -1,0 +1,76 @@
+"""Adding a child by hand: whoever does is told first where the school has one very much like it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from flatwater.clock import Clock, today
+from flatwater.transaction import Session
+from rightlevel.programme.duplicates import store
+from rightlevel.programme.duplicates.model import Record
+from rightlevel.programme.duplicates.names import read_name
+from rightlevel.programme.duplicates.scoring import THRESHOLD, Child, likeness_of, sounds_like
+from rightlevel.programme.errors import Conflict, Fault
+from rightlevel.programme.permissions import Actor, require, require_scope
+from rightlevel.programme.students import NewStudent, Student, create_student
+
+MOST_TOLD: Final = 3
+
+
+class LikelyDuplicate(Conflict):
+    """This school has a child very much like this one: {names}. If it is another child, say so below and save once more."""
+
+    code = "likely_duplicate"
+
+
+class StudentToAdd(msgspec.Struct, frozen=True):
+    """A child to be added, and whether somebody has looked and says that it is another one than those like it."""
+
+    student: NewStudent
+    is_another: bool = False
+
+
+async def add_student(
+    session: Session, actor: Actor, student: NewStudent, clock: Clock, *, is_another: bool = False
+) -> Student:
+    """A newly enrolled child, as `create_student`; one like a child of its school within the actor's reach only where `is_another` says so.
+
+    *Errors*: those of `create_student`; LikelyDuplicate with names and codes of at most three. *Cost*: one statement more; comparing takes 40 ms
+    for a school of 1,200, beside the loop.
+    """
+    require(actor, "create", "student")
+    require_scope(actor, student.school_id, class_id=student.class_id)
+    if not is_another and student.name.strip():
+        records = await store.children(session, student.school_id)
+        alike = await asyncio.to_thread(_alike, student, records, clock)
+        told = [each for each in alike if actor.scope.covers(each.school_id, class_id=each.class_id)]
+        if told:
+            names = ", ".join(f"{each.name} ({each.code})" for each in told[:MOST_TOLD])
+            fault = Fault("name", "A child of this school is very much like this one", student.name[:60])
+            raise LikelyDuplicate(names=names, faults=(fault,))
+    return await create_student(session, actor, student, clock)
+
+
+def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]:
+    """The children of the school who may be the new one, the likeliest first."""
+    own = Child("", read_name(new.name), new.sex, new.grade, new.school_id, new.birth_on, new.age)
+    compared = [
+        Child(each.id, read_name(each.name), each.sex, each.grade, each.school_id, each.birth_on, each.age)
+        for each in records
+        if each.code.lower() != new.code.strip().lower()  # of that code is told by the code
+    ]
+    sounds = Counter(sounds_like(each.name) for each in compared)
+    found: list[tuple[float, str]] = []
+    for each in compared:
+        around = max(sounds[sounds_like(own.name)], sounds[sounds_like(each.name)])
+        likeness = likeness_of(
+            own, each, namesakes=max(around - 1, 0), today=today(clock), at_least=THRESHOLD
+        )
+        if likeness is not None and likeness.weight >= THRESHOLD:
+            found.append((likeness.weight, each.id))
+    by_id = {each.id: each for each in records}
+    return [by_id[student_id] for _, student_id in sorted(found, reverse=True)]
