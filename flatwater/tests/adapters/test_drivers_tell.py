@@ -221,7 +221,12 @@ async def test_asyncpg_tells_who_holds_what_and_holds_its_limits(conninfo: str) 
 
 async def test_asyncpg_keeps_its_limits_from_one_holder_to_the_next(conninfo: str) -> None:
     pool = await watched_asyncpg.create_pool(
-        ledger=Ledger(), limits=LIMITS, host=conninfo_to_dict(conninfo)["host"], user="postgres", max_size=1
+        ledger=Ledger(),
+        limits=LIMITS,
+        host=conninfo_to_dict(conninfo)["host"],
+        user="postgres",
+        min_size=1,
+        max_size=1,
     )
     for _ in range(3):
         async with pool.acquire() as connection:

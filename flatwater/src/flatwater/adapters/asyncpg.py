@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
 from flatwater.adapters.session_limits import SessionLimits
 from flatwater.ledger import Ledger, apart
+
+_STATUS = re.compile(r"[A-Z]+(?: [A-Z]+)*(?: \d+){0,2}")
 
 
 def create_pool(
@@ -78,11 +81,7 @@ def _telling(base: Any, ledger: Ledger) -> Any:
         rows = 0
         try:
             result = await ask(ledger.tagged(query))
-            rows = (
-                len(result)
-                if isinstance(result, list)
-                else int(not isinstance(result, str) and result is not None)
-            )
+            rows = _rows(result)
         finally:
             ledger.end(connection, began, rows=rows, in_transaction=connection.is_in_transaction())
         return result
@@ -117,6 +116,13 @@ def _telling(base: Any, ledger: Ledger) -> Any:
             return await told(self, query, lambda text: super(Telling, self).fetchval(text, *values, **named))
 
     return Telling
+
+
+def _rows(result: Any) -> int:
+    """Rows of an answer; a command's own word ("INSERT 0 1") is none, and comes only from `execute`."""
+    if isinstance(result, list):
+        return len(result)
+    return int(result is not None and not (isinstance(result, str) and _STATUS.fullmatch(result)))
 
 
 def _is_control(query: str) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -37,7 +38,7 @@ def _pool(pool_class: Any, ledger: Ledger, limits: SessionLimits | None) -> Any:
 
         def getconn(self, *given: Any, **named: Any) -> Any:
             connection = super().getconn(*given, **named)
-            ledger.taken(connection, "psycopg", connection.cancel_safe)
+            ledger.taken(connection, "psycopg", connection.cancel_safe, partial(_sits, connection))
             return connection
 
         def putconn(self, connection: Any) -> None:
@@ -61,7 +62,9 @@ def _async_pool(pool_class: Any, ledger: Ledger, limits: SessionLimits | None) -
 
         async def getconn(self, *given: Any, **named: Any) -> Any:
             connection = await super().getconn(*given, **named)
-            ledger.taken(connection, "psycopg")  # a cancelled task ends its statement on the server by itself
+            ledger.taken(
+                connection, "psycopg", None, partial(_sits, connection)
+            )  # a cancelled task ends its statement on the server by itself
             return connection
 
         async def putconn(self, connection: Any) -> None:
@@ -110,14 +113,16 @@ def _tagged(query: object, ledger: Ledger) -> Any:
     return ledger.tagged(query) if isinstance(query, str) else query
 
 
-def _answered(cursor: Any, ledger: Ledger, began: float) -> None:
-    rows = max(cursor.rowcount, 0) if cursor.description is not None else 0
-    connection = cursor.connection
-    in_transaction = connection.info.transaction_status in {
+def _sits(connection: Any) -> bool:
+    return connection.info.transaction_status in {
         psycopg.pq.TransactionStatus.INTRANS,
         psycopg.pq.TransactionStatus.INERROR,
     }
-    ledger.end(connection, began, rows=rows, in_transaction=in_transaction)
+
+
+def _answered(cursor: Any, ledger: Ledger, began: float) -> None:
+    rows = max(cursor.rowcount, 0) if cursor.description is not None else 0
+    ledger.end(cursor.connection, began, rows=rows, in_transaction=_sits(cursor.connection))
 
 
 def _telling(base: Any, ledger: Ledger) -> Any:
