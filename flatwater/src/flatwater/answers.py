@@ -13,7 +13,7 @@ import msgspec
 
 from flatwater.contract import Accepted, Created, Declined, Html, Raw, Redirect, Streamed
 from flatwater.errors import Refused
-from flatwater.inputs import InputInvalid, SentTwice, UnknownField
+from flatwater.input_refusals import InputInvalid, SentTwice, UnknownField
 from flatwater.paging import BadCursor
 from flatwater.shown_once import without_shown_once
 from flatwater.transaction import ValueRefused

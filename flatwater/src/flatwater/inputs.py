@@ -25,6 +25,9 @@ from starlette.types import Message, Receive, Scope
 
 from flatwater.contract import UNSAFE, Call, Endpoint, Sent, Upload
 from flatwater.errors import SpoolsFull, TooBig, TooSlow
+from flatwater.input_refusals import InputInvalid as InputInvalid
+from flatwater.input_refusals import SentTwice as SentTwice
+from flatwater.input_refusals import UnknownField as UnknownField
 from flatwater.paging import PageRequest
 from flatwater.unseen import LINE_ENDS, STEERING, any_of
 
@@ -49,32 +52,8 @@ _LIST_TYPES = (list, set, frozenset, tuple)
 _WHERE = re.compile(r"(?P<message>.*?) - at (?:`key` in )?`\$(?P<at>.*)`", re.DOTALL)
 
 
-class InputInvalid(Exception):
-    """What was sent does not have the shape that this address takes."""
-
-    def __init__(self, message: str, *, where: str) -> None:
-        super().__init__(message)
-        self.where = where
-
-
 class UnseenMarks(InputInvalid):
     """A text holds control marks, which nobody sees, or a line's end where a name goes on one line."""
-
-
-class UnknownField(InputInvalid):
-    """This address does not take {names}. Nothing was done."""
-
-    def __init__(self, names: Sequence[str], *, where: str) -> None:
-        self.names = list(names)
-        super().__init__((type(self).__doc__ or "").format(names=", ".join(names)), where=where)
-
-
-class SentTwice(InputInvalid):
-    """{names} was sent more than once. Nothing was done."""
-
-    def __init__(self, names: Sequence[str], *, where: str) -> None:
-        self.names = list(names)
-        super().__init__((type(self).__doc__ or "").format(names=", ".join(names)), where=where)
 
 
 class FormInvalid(InputInvalid):

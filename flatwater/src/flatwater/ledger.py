@@ -142,6 +142,7 @@ class _Held:
         "line",
         "request",
         "since_s",
+        "sits",
         "state_s",
         "statement",
     )
@@ -161,10 +162,21 @@ class _Held:
         self.cancel = cancel
         self.is_active = self.in_transaction = False
         self.statement = ""
+        self.sits: Callable[[], bool] | None = None
 
 
 current: ContextVar[Request | None] = ContextVar("flatwater_request", default=None)
 """The request that this context works for."""
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What is asked in this block is no request's: what a pool asks for itself when it makes or takes back a connection."""
+    token = current.set(None)
+    try:
+        yield
+    finally:
+        current.reset(token)
 
 
 class Ledger:
@@ -221,11 +233,22 @@ class Ledger:
         if request.over:
             log.warning("%s went over its budget: %s", name, request.over)
 
-    def taken(self, connection: object, driver: str, cancel: Callable[[], object] | None = None) -> None:
-        """A connection was taken from its pool, or opened. `cancel` ends on the server what it does; called from another thread."""
+    def taken(
+        self,
+        connection: object,
+        driver: str,
+        cancel: Callable[[], object] | None = None,
+        sits: Callable[[], bool] | None = None,
+    ) -> None:
+        """A connection was taken from its pool, or opened. `cancel` ends on the server what it does; called from another thread.
+
+        `sits` says whether it is in a transaction, for a driver that ends one without telling.
+        """
         self.taken_total += 1
         if len(self._held) < MOST_HELD:
-            self._held[id(connection)] = _Held(driver, line_of_caller(), current.get(), self._now(), cancel)
+            held = _Held(driver, line_of_caller(), current.get(), self._now(), cancel)
+            held.sits = sits
+            self._held[id(connection)] = held
 
     def given(self, connection: object) -> None:
         """It was given back, or closed. One that is not known is none of this book's."""
@@ -293,6 +316,9 @@ class Ledger:
     def holders(self) -> list[Holder]:
         """Who holds a connection now, the longest first. *Cost*: a step for each."""
         now = self._now()
+        for each in list(self._held.values()):
+            if each.sits is not None and not each.is_active:
+                each.in_transaction = each.sits()
         found = [
             Holder(
                 route=each.request.name if each.request is not None else "",

@@ -1,6 +1,6 @@
 """A rate on a function or a request, in any framework: as a decorator, as a FastAPI dependency, around a Flask or Django view.
 
-    limit = Limited(RateClass("sign-in", per_s=1, burst=5), who=lambda request: request.client.host)
+    limit = Limited(RateClass("sign_in", per_s=1, burst=5), who=lambda request: request.client.host)
 
     @limit                                    # any function, async or not: `who` is given its arguments
     @app.get("/notes", dependencies=[Depends(limit.request)])     # FastAPI, where `who` takes a Starlette request
@@ -15,6 +15,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Coroutine
+from importlib import import_module
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast
 
 from flatwater.errors import TooMany
@@ -95,9 +96,17 @@ class Limited(Generic[Arguments]):
         if who is not None:
             self._decided(self._in_memory(who))
 
-    async def request(self, request: Any) -> None:
+    @property
+    def request(self) -> Callable[..., Coroutine[Any, Any, None]]:
         """As a dependency: `Depends(limit.request)`, for a `who` that takes the request. *Errors*: TooMany, StoreFailed."""
-        await self.require(request)  # pyright: ignore[reportCallIssue]  whoever limits requests has a `who` of one
+        require: Callable[..., Coroutine[Any, Any, None]] = self.require
+
+        async def limited(request: Any) -> None:
+            await require(request)
+
+        # FastAPI gives its request to a parameter of this type; it is looked up when it is used, for nothing here needs Starlette.
+        limited.__annotations__["request"] = import_module("starlette.requests").Request
+        return limited
 
     def _in_memory(self, who: str) -> Decision:
         with self._lock:

@@ -230,7 +230,7 @@ class Database:
         """The server can't be reached and no connection is left: whoever waits for one need not wait to the end."""
         if self._is_opening or self._held:
             return
-        for task in list(self._takers.get(pool, ())):
+        for task in self._takers.get(pool, set()) - self._told_away:
             self._told_away.add(task)
             task.cancel()
 

@@ -52,12 +52,8 @@ class Held:
 
 @contextmanager
 def by_psycopg(conninfo: str, ledger: Ledger) -> Iterator[Held]:
-    with (
-        psycopg_pool.ConnectionPool(
-            conninfo, min_size=1, max_size=2, **watched_psycopg.pool_options(ledger, LIMITS)
-        ) as pool,
-        pool.connection() as connection,
-    ):
+    kind = watched_psycopg.watched_pool(psycopg_pool.ConnectionPool, ledger, LIMITS)
+    with kind(conninfo, min_size=1, max_size=2) as pool, pool.connection() as connection:
         yield Held(lambda text: connection.execute(text).fetchall(), connection.commit)
 
 
@@ -225,7 +221,12 @@ async def test_asyncpg_tells_who_holds_what_and_holds_its_limits(conninfo: str) 
 
 async def test_asyncpg_keeps_its_limits_from_one_holder_to_the_next(conninfo: str) -> None:
     pool = await watched_asyncpg.create_pool(
-        ledger=Ledger(), limits=LIMITS, host=conninfo_to_dict(conninfo)["host"], user="postgres", max_size=1
+        ledger=Ledger(),
+        limits=LIMITS,
+        host=conninfo_to_dict(conninfo)["host"],
+        user="postgres",
+        min_size=1,
+        max_size=1,
     )
     for _ in range(3):
         async with pool.acquire() as connection:
@@ -257,8 +258,8 @@ async def test_a_task_that_is_cancelled_ends_its_statement_on_the_server(conninf
 
 async def test_an_asynchronous_pool_of_psycopg_tells_alike(conninfo: str) -> None:
     ledger = Ledger()
-    options = watched_psycopg.async_pool_options(ledger, LIMITS)
-    async with psycopg_pool.AsyncConnectionPool(conninfo, min_size=1, open=False, **options) as pool:
+    kind = watched_psycopg.watched_pool(psycopg_pool.AsyncConnectionPool, ledger, LIMITS)
+    async with kind(conninfo, min_size=1, open=False) as pool:
         with ledger.request("GET /notes") as request:
             async with pool.connection() as connection:
                 assert await (await connection.execute(SHOWN)).fetchone() == (HELD,)

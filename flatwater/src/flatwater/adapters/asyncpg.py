@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any
 
 from flatwater.adapters.session_limits import SessionLimits
-from flatwater.ledger import Ledger
+from flatwater.ledger import Ledger, apart
+
+_STATUS = re.compile(r"[A-Z]+(?: [A-Z]+)*(?: \d+){0,2}")
 
 
 def create_pool(
@@ -32,7 +35,10 @@ def create_pool(
     async def opened(connection: Any) -> None:
         if limits is not None and limits.settings():
             names = list(limits.settings())
-            rows = await connection.fetch("select name, setting from pg_settings where name = any($1)", names)
+            with apart():
+                rows = await connection.fetch(
+                    "select name, setting from pg_settings where name = any($1)", names
+                )
             limits.verify({row["name"]: row["setting"] for row in rows})
         if init is not None:
             await init(connection)
@@ -47,7 +53,8 @@ def create_pool(
         if reset is not None:
             await reset(connection)
         else:
-            await connection.reset()
+            with apart():
+                await connection.reset()
 
     return asyncpg.create_pool(
         dsn,
@@ -74,11 +81,7 @@ def _telling(base: Any, ledger: Ledger) -> Any:
         rows = 0
         try:
             result = await ask(ledger.tagged(query))
-            rows = (
-                len(result)
-                if isinstance(result, list)
-                else int(not isinstance(result, str) and result is not None)
-            )
+            rows = _rows(result)
         finally:
             ledger.end(connection, began, rows=rows, in_transaction=connection.is_in_transaction())
         return result
@@ -113,6 +116,13 @@ def _telling(base: Any, ledger: Ledger) -> Any:
             return await told(self, query, lambda text: super(Telling, self).fetchval(text, *values, **named))
 
     return Telling
+
+
+def _rows(result: Any) -> int:
+    """Rows of an answer; a command's own word ("INSERT 0 1") is none, and comes only from `execute`."""
+    if isinstance(result, list):
+        return len(result)
+    return int(result is not None and not (isinstance(result, str) and _STATUS.fullmatch(result)))
 
 
 def _is_control(query: str) -> bool:

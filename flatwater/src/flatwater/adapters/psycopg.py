@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 import psycopg
@@ -14,31 +16,62 @@ from flatwater.adapters.session_limits import SessionLimits
 from flatwater.ledger import Ledger
 
 
-def pool_options(ledger: Ledger, limits: SessionLimits | None = None) -> dict[str, Any]:
-    """What `psycopg_pool.ConnectionPool(..., **pool_options(ledger))` takes so that it writes into the ledger: configure, check and reset."""
+def watched_pool(pool_class: Any, ledger: Ledger, limits: SessionLimits | None = None) -> Any:
+    """A kind of pool, of `ConnectionPool`'s or `AsyncConnectionPool`'s, whose connections are held from `getconn` to `putconn`.
 
-    def configure(connection: psycopg.Connection[Any]) -> None:
-        watch_connection(connection, ledger, limits)
-
-    def check(connection: psycopg.Connection[Any]) -> None:
-        ledger.taken(connection, "psycopg", connection.cancel_safe)
-
-    return {"configure": configure, "check": check, "reset": ledger.given}
+    All its options may be given, `configure` too. *Errors*: LimitsNotHeld from a connection that does not take its limits, as the pool tells it.
+    """
+    return (_async_pool if iscoroutinefunction(pool_class.getconn) else _pool)(pool_class, ledger, limits)
 
 
-def async_pool_options(ledger: Ledger, limits: SessionLimits | None = None) -> dict[str, Any]:
-    """As `pool_options`, for `AsyncConnectionPool`."""
+def _pool(pool_class: Any, ledger: Ledger, limits: SessionLimits | None) -> Any:
+    class Watched(pool_class):
+        def __init__(
+            self, *given: Any, configure: Callable[[Any], None] | None = None, **options: Any
+        ) -> None:
+            def configured(connection: psycopg.Connection[Any]) -> None:
+                watch_connection(connection, ledger, limits)
+                if configure is not None:
+                    configure(connection)
 
-    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
-        await watch_async_connection(connection, ledger, limits)
+            super().__init__(*given, configure=configured, **options)
 
-    async def check(connection: psycopg.AsyncConnection[Any]) -> None:
-        ledger.taken(connection, "psycopg")  # a cancelled task ends its statement on the server by itself
+        def getconn(self, *given: Any, **named: Any) -> Any:
+            connection = super().getconn(*given, **named)
+            ledger.taken(connection, "psycopg", connection.cancel_safe, partial(_sits, connection))
+            return connection
 
-    async def reset(connection: psycopg.AsyncConnection[Any]) -> None:
-        ledger.given(connection)
+        def putconn(self, connection: Any) -> None:
+            ledger.given(connection)
+            super().putconn(connection)
 
-    return {"configure": configure, "check": check, "reset": reset}
+    return Watched
+
+
+def _async_pool(pool_class: Any, ledger: Ledger, limits: SessionLimits | None) -> Any:
+    class Watched(pool_class):
+        def __init__(
+            self, *given: Any, configure: Callable[[Any], Awaitable[None]] | None = None, **options: Any
+        ) -> None:
+            async def configured(connection: psycopg.AsyncConnection[Any]) -> None:
+                await watch_async_connection(connection, ledger, limits)
+                if configure is not None:
+                    await configure(connection)
+
+            super().__init__(*given, configure=configured, **options)
+
+        async def getconn(self, *given: Any, **named: Any) -> Any:
+            connection = await super().getconn(*given, **named)
+            ledger.taken(
+                connection, "psycopg", None, partial(_sits, connection)
+            )  # a cancelled task ends its statement on the server by itself
+            return connection
+
+        async def putconn(self, connection: Any) -> None:
+            ledger.given(connection)
+            await super().putconn(connection)
+
+    return Watched
 
 
 def watch_connection(
@@ -80,14 +113,16 @@ def _tagged(query: object, ledger: Ledger) -> Any:
     return ledger.tagged(query) if isinstance(query, str) else query
 
 
-def _answered(cursor: Any, ledger: Ledger, began: float) -> None:
-    rows = max(cursor.rowcount, 0) if cursor.description is not None else 0
-    connection = cursor.connection
-    in_transaction = connection.info.transaction_status in {
+def _sits(connection: Any) -> bool:
+    return connection.info.transaction_status in {
         psycopg.pq.TransactionStatus.INTRANS,
         psycopg.pq.TransactionStatus.INERROR,
     }
-    ledger.end(connection, began, rows=rows, in_transaction=in_transaction)
+
+
+def _answered(cursor: Any, ledger: Ledger, began: float) -> None:
+    rows = max(cursor.rowcount, 0) if cursor.description is not None else 0
+    ledger.end(cursor.connection, began, rows=rows, in_transaction=_sits(cursor.connection))
 
 
 def _telling(base: Any, ledger: Ledger) -> Any:

@@ -62,6 +62,12 @@ def routes_of(app: object, modules: Mapping[str, Module]) -> tuple[Handlers, lis
     return found, unseen
 
 
+def load_routes(app: object) -> None:
+    """Walks the application's addresses once, so that what it imports only then (Django's urls and views) is among its files."""
+    for _ in _declared(app, "", 0):
+        pass
+
+
 def _declared(app: Any, prefix: str, depth: int) -> Iterator[tuple[str, str, Any]]:
     if depth > MAX_DEPTH or app is None:
         return

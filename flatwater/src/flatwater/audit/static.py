@@ -14,7 +14,7 @@ from typing import Final, cast
 from flatwater.audit.app import App
 from flatwater.audit.ignores import OF_NOTHING, WITHOUT_REASON, sift
 from flatwater.audit.model import Finding, Ignored, Report, Unseen, Verdict, in_order
-from flatwater.audit.routes import routes_in, routes_of
+from flatwater.audit.routes import load_routes, routes_in, routes_of
 from flatwater.audit.rule import Rule
 from flatwater.audit.rules import RULES
 from flatwater.audit.source import Module, SourceBroken, dotted_name, read_module
@@ -69,6 +69,7 @@ def _needs(factory: Callable[..., object]) -> bool:
 def audit_app(target: str, *, is_factory: bool = False, rules: Iterable[Rule] = RULES) -> Report:
     """What the rules find in an importable application's own source. *Errors*: NoApp."""
     app = load_app(target, is_factory=is_factory)
+    load_routes(app)
     files = sorted(_files_of_app(target.partition(":")[0]).items())
     root = root_of(target.partition(":")[0])
     modules, unseen = _parsed(((file, root, name) for name, file in files))

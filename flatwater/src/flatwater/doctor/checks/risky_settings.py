@@ -10,6 +10,7 @@ from msgspec import Struct
 from flatwater.doctor.catalog import queries
 from flatwater.doctor.look import Look
 from flatwater.doctor.model import Cure, Finding, Severity
+from flatwater.doctor.quoting import literal
 from flatwater.doctor.relations import well
 
 NAME: Final = "risky_settings"
@@ -123,8 +124,8 @@ class RiskySettings(Struct, frozen=True):
             why=risk.why,
             cures=(
                 Cure(
-                    sql=f"alter system set {setting.name} = {wanted};",
-                    undo=f"alter system set {setting.name} = {setting.value};",
+                    sql=f"alter system set {setting.name} = {literal(wanted)};",
+                    undo=f"alter system set {setting.name} = {literal(setting.value)};",
                     explanation="Where it came from the server's own command line, change it there. A role or a transaction that wants it otherwise can set it for itself.",
                 ),
                 Cure(
