@@ -99,7 +99,7 @@ class Limited(Generic[Arguments]):
     @property
     def request(self) -> Callable[..., Coroutine[Any, Any, None]]:
         """As a dependency: `Depends(limit.request)`, for a `who` that takes the request. *Errors*: TooMany, StoreFailed."""
-        require: Callable[..., Coroutine[Any, Any, None]] = self.require
+        require = cast("Callable[..., Coroutine[Any, Any, None]]", self.require)
 
         async def limited(request: Any) -> None:
             await require(request)
