@@ -241,6 +241,8 @@ def _on_psycopg(stack: ExitStack, psycopg: Any) -> None:
 
         stack.callback(setattr, kind, "connect", original)
         kind.connect = classmethod(connect)
+    # The module's own name for it was bound to the class when it was imported.
+    _put(stack, psycopg, "connect", lambda _original: psycopg.Connection.connect)
 
 
 def _on_psycopg2(stack: ExitStack, psycopg2: Any) -> None:

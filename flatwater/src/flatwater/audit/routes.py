@@ -139,7 +139,11 @@ def _functions(
 ) -> Iterator[tuple[str, Function | None]]:
     handler = _unwrapped(handler)
     if isinstance(handler, type):
-        spoken = [each for each in METHODS if callable(getattr(cast("object", handler), each, None))]
+        spoken = [
+            each
+            for each in METHODS
+            if each not in {"head", "options"} and callable(getattr(cast("object", handler), each, None))
+        ]
         for each in spoken:
             yield each.upper(), _located(_unwrapped(getattr(cast("object", handler), each)), by_file)
         if not spoken:

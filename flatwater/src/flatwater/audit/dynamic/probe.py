@@ -179,7 +179,11 @@ class Probe:
     def _released(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def release(pool: Any, connection: Any, *more: Any, **named: Any) -> Any:
             self._give(connection)
-            return await original(pool, connection, *more, **named)
+            asked_by = current.set(None)  # what the pool asks to make a connection clean is no request's
+            try:
+                return await original(pool, connection, *more, **named)
+            finally:
+                current.reset(asked_by)
 
         return release
 
