@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from babel import Locale, core, localedata
 
 from rightlevel.cldr import WRITTEN_WITH, locale_of, zones_of_territory
-from rightlevel.web.language import LANGUAGES, Language
+from rightlevel.web.language import DAY, LANGUAGES, Language
 
 DAYS = [date(2026, 1, 1) + timedelta(days=each * 11) for each in range(34)]
 NUMBERS = (0.0, 1.0, 0.5, 999.0, 1_234_567.891)
@@ -20,10 +20,10 @@ from datetime import date
 from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
-code, days, numbers = json.loads(sys.stdin.read())
+code, pattern, days, numbers = json.loads(sys.stdin.read())
 locale = Locale.parse(code)
 print(json.dumps([
-    [format_date(date.fromisoformat(day), "medium", locale=locale) for day in days],
+    [format_date(date.fromisoformat(day), pattern, locale=locale) for day in days],
     [format_decimal(number, format="#,##0.00", locale=locale) for number in numbers],
     [format_percent(number, format="#,##0.0%", locale=locale) for number in numbers],
     locale.display_name,
@@ -44,7 +44,7 @@ def written(language: Language) -> list[object]:
 
 def test_each_language_writes_as_with_all_of_the_data() -> None:
     for code, language in LANGUAGES.items():
-        asked = json.dumps([code, [day.isoformat() for day in DAYS], NUMBERS])
+        asked = json.dumps([code, DAY, [day.isoformat() for day in DAYS], NUMBERS])
         said = subprocess.run(
             [sys.executable, "-c", WITH_ALL_OF_IT],
             input=asked,

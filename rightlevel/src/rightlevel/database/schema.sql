@@ -1897,6 +1897,7 @@ create table import_run (
     undone_at timestamptz
 );
 create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
+create index import_run_by_undone on import_run (undoes) where undoes is not null;
 create index import_run_under_way on import_run (seen_at) where state in ('waiting', 'reading', 'saving');
 create index import_run_by_time on import_run (started_at desc, id);
 

@@ -122,8 +122,9 @@ NO_DAY_OF_THE_PROGRAMME = {
     "ends_at timestamptz := (date_trunc('month', month) + interval '1 month')::timestamp at time zone 'UTC';",
     "select date_trunc('month', min(at) at time zone 'UTC')::date as month",
     "select coalesce(nullif(current_setting('rightlevel.today', true), '')::date, (at at time zone 'UTC')::date)",
+    "from (select coalesce(extract(year from pg_catalog.age(on_day, birth_on))::smallint, age) as years) child",
 }
-"""Months of partitions, which lie in UTC whatever the zone is; and what is told of a change that nobody told the day of."""
+"""Months of partitions, which lie in UTC whatever the zone is; what is told of a change that nobody told the day of; an age on a day that is given."""
 ENDS_OF_DAYS = (
     "(v.visited_on + 1)::timestamp at time zone 'UTC'",
     "(new.from_at at time zone 'UTC')::date - 1",

@@ -39,6 +39,7 @@ create index export_run_by_person on export_run (person_id, started_at desc, id)
 alter table import_run add column undoes uuid references import_run on delete cascade;
 alter table import_run add column undone_at timestamptz;
 create unique index import_run_is_undone_once on import_run (undoes) where undoes is not null and state in ('waiting', 'reading', 'saving', 'done');
+create index import_run_by_undone on import_run (undoes) where undoes is not null;
 
 create table import_added (
     run_id uuid not null references import_run on delete cascade,

@@ -57,9 +57,9 @@ async def add_student(
 
 def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]:
     """The children of the school who may be the new one, the likeliest first."""
-    own = Child("", read_name(new.name), new.sex, new.grade, new.school_id, new.birth_on, new.age)
+    own = _compared("", new)
     compared = [
-        Child(each.id, read_name(each.name), each.sex, each.grade, each.school_id, each.birth_on, each.age)
+        _compared(each.id, each)
         for each in records
         if each.code.lower() != new.code.strip().lower()  # of that code is told by the code
     ]
@@ -74,3 +74,15 @@ def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]
             found.append((likeness.weight, each.id))
     by_id = {each.id: each for each in records}
     return [by_id[student_id] for _, student_id in sorted(found, reverse=True)]
+
+
+def _compared(student_id: str, of: NewStudent | Record) -> Child:
+    return Child(
+        student_id,
+        read_name(of.name),
+        sex=of.sex,
+        grade=of.grade,
+        school_id=of.school_id,
+        birth_on=of.birth_on,
+        age=of.age,
+    )
