@@ -30,8 +30,9 @@ CHANGES = re.compile(
     r"\b(insert\s+into|update|delete\s+from|truncate|for\s+update|merge\s+into)\b", re.IGNORECASE
 )
 AUTHORITY = {"actor_by_session", "actor_by_token", "actors_together"}
-HOUSEKEEPING = {"take_rate", "notify", "count_denied"}
-"""What the service writes for itself, whoever asks; what was denied is counted after its own transaction was taken back."""
+HOUSEKEEPING = {"take_rate", "notify", "count_denied", "end_export"}
+"""What the service writes for itself, whoever asks; what was denied is counted after its own transaction was taken back, and how a file that was
+sent ended is kept whoever lost what meanwhile."""
 ASKED = ContextVar("asked", default=False)
 """Whether this is the work of the request that is looked at; what runs in the background began before it."""
 OF_ONESELF = {"self", "sign_in"}
