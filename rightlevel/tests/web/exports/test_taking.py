@@ -242,7 +242,7 @@ async def test_a_live_address_gives_what_its_tokens_holder_reaches_now(site: Ser
             connection.execute(
                 "update assignment set ended_at = now() where person_id = %s", [site.cast.teacher.person_id]
             )
-            site.platform.scopes.cache.clear()
+            site.platform.scopes.cache.drop_all()
             emptied = await stranger.get(f"/live/{token}/roster")
             assert len(emptied.content.splitlines()) == 1
             connection.execute("update api_token set revoked_at = now() where id = %s", [token_id])

@@ -111,7 +111,7 @@ async def test_a_translation_is_read_at_once_in_every_process(site: Served, tmp_
 async def test_a_translation_puts_no_markup_and_no_code_into_a_page(site: Served) -> None:
     async with site.client("coordinator", by="cookie") as client:
         for form, said in (
-            ("<script>alert(1)</script>", "No markup: leave out"),
+            ("<script>alert(1)</script> {n}", "No markup: leave out"),
             ("{n.__class__} {n}", "In braces only these"),
         ):
             answer = await translated(client, "en", "{n} tested", form)
