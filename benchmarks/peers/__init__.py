@@ -111,18 +111,11 @@ class _Turns:
         ]
         self._children = children
         with psycopg.connect(children.conninfo) as connection:
-            # a school whose list is full, and those children who have nothing in the open round yet
+            # a school whose list is full, and as many children as are written about who have nothing in the open round yet
             self._school = connection.execute(
                 "select school_id from student where status = 'active' group by 1 order by count(*) desc, 1 limit 1"
             ).fetchone()[0]  # type: ignore[index]
-            self._untested = [
-                str(row[0])
-                for row in connection.execute(
-                    "select s.id from student s where s.status = 'active' and not exists (select 1 from result r "
-                    "where r.student_id = s.id and r.round_id = %s) order by s.id",
-                    [children.round_id],
-                )
-            ]
+            self._untested = _made_untested(children, len(ports) * TURNS * CLIENTS * WRITES)
         self._taken = 0
 
     def figures(self, say: Callable[[str], None]) -> list[Figure]:
@@ -183,6 +176,25 @@ class _Turns:
         if set(outcome.statuses) != wanted:
             raise RuntimeError(f"{name} answered {outcome.statuses}")
         return outcome.per_s
+
+
+def _made_untested(children: Children, wanted: int) -> list[str]:
+    """Children without a result in the open round, from whom it was taken where they had one. *Errors*: RuntimeError where there are too few."""
+    with psycopg.connect(children.conninfo, options="-c default_transaction_read_only=off") as connection:
+        rows = connection.execute(
+            "select s.id from student s where s.status = 'active' and not exists (select 1 from result r join verification v "
+            "on v.result_id = r.id where r.student_id = s.id) order by s.id limit %s",
+            [wanted],
+        ).fetchall()
+        found = [row[0] for row in rows]
+        if len(found) < wanted:
+            raise RuntimeError(f"there are {len(found)} children to write about, and {wanted} are needed")
+        for table in ("result", "peer_result"):
+            connection.execute(
+                f"delete from {table} where round_id = %s and student_id = any(%s)",  # type: ignore[arg-type]
+                [children.round_id, found],
+            )
+    return [str(each) for each in found]
 
 
 def _times(title: str, peer: str, ours: list[float], theirs: list[float]) -> Figure:

@@ -22,8 +22,8 @@ ASKS_A_LEADER = re.compile(r"(?i)\b(ask|tell) your coordinator")
 INTERNAL = re.compile(r"\b[a-z]+_(?:on|id|ids|code)\b|\bNone\b(?!\.| of)|\bUndefined\b|\{[a-z_]+\}")
 LAST_CHOICES = re.compile(rf"\b{WHO[-2][1]},? {WHO[-1][1]}(?=\W|$)")
 """Of a visit's form, where "None" is an answer that people choose and no value that is missing; it stands after "A few" only."""
-OF_COLUMNS = ("/imports", "/operations")
-"""They name columns, of files and of the database, to those who work with them."""
+OF_COLUMNS = ("/imports", "/operations", "/languages/")
+"""They name columns, of files and of the database, and blanks of texts, to those who work with them."""
 ELSEWHERE = ("/photos/", "/calendar/", "/operations/live", "/export")
 
 
