@@ -63,6 +63,9 @@ def path_of(endpoint: Endpoint, ids: dict[str, Any]) -> str:
         if known is not None and not (noun in ("results", "sessions", "tokens", "imports") and name == "id"):
             return str(known)
         kinds = {field.encode_name: field.type for field in msgspec.structs.fields(endpoint.inputs["path"])}
+        known = msgspec.inspect.type_info(kinds[name])
+        if isinstance(known, msgspec.inspect.LiteralType):
+            return str(known.values[0])
         return NOBODY_UUID if "int" not in str(kinds.get(name)) else "999999999"
 
     return re.sub(r"\{(\w+)\}", one, endpoint.path)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 SAID = ("aria-label", "title", "placeholder", "alt")
 NOT_READ = ("script", "style", "code", "pre")
 SAME_EVERYWHERE = frozenset(
-    """RightLevel English QR CSV XLSX PIN GPS PostgreSQL XLSForm SHA- UTC Asia TOTP API Mentoring""".casefold().split()
+    """RightLevel English QR CSV XLSX Parquet PIN GPS PostgreSQL XLSForm SHA- UTC Asia TOTP API Mentoring""".casefold().split()
 )
 """Names of things, which no language translates, and the name of the form that comes along, which a coordinator may change."""
 OF_MACHINES = ("/operations", "/audit", "/imports")
