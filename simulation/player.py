@@ -508,7 +508,11 @@ def _pattern(path: str) -> str:
 
 
 def _told(answer: Answer) -> Told:
-    is_json = "json" in answer.headers.get("content-type", "")
+    # A file of JSON lines is many of them, and is looked at by whoever took it.
+    is_json = answer.headers.get("content-type", "").partition(";")[0] in (
+        "application/json",
+        "application/problem+json",
+    )
     return Told(answer.status, answer.code, answer.json() if is_json else None)
 
 

@@ -96,6 +96,9 @@ def every_page(site: Site, name: str) -> list[str]:
         parts = route.path.split("/")
         if route.method != "GET" or not route.is_page or not route.who.allows(getattr(cast, name)):
             continue
+        if route.path == "/standing-still":  # always of a school
+            paths.append(f"/standing-still?school={cast.school_a}")
+            continue
         if route.path == "/schools/{id}/reset-practice":  # only of a practice school
             paths.append(f"/schools/{cast.practice_school}/reset-practice")
             continue

@@ -23,6 +23,7 @@ NOT_THE_PROGRAMMES = frozenset(
         "person_session",
         "sign_in_failure",
         "held_form",
+        "export_run",
         "rate_limit",
         "known_device",
     }

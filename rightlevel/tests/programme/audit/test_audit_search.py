@@ -17,7 +17,7 @@ from flatwater.pool import Database
 from flatwater.queries import read_queries
 from flatwater.transaction import Session
 from rightlevel.programme.audit import AuditFilter, audit_csv, dated, export, list_audit, store, write_audit
-from rightlevel.programme.audit.export import STOPPED, defused
+from rightlevel.programme.audit.export import defused
 from rightlevel.programme.audit.store import span_of
 
 pytestmark = pytest.mark.anyio
@@ -149,21 +149,6 @@ async def test_the_export_has_every_row_denied_ones_too_and_computes_nothing(
         assert [row[5] for row in rows[1:]] == [str(n) for n in range(39, -1, -1)]
         assert {row[6] for row in rows[1:]} == {"done", "denied"}
         assert {row[7] for row in rows[1:]} == {'\'=HYPERLINK("x")'}
-
-
-@pytest.mark.parametrize(("most", "is_stopped"), [(20, True), (40, False)])
-async def test_the_export_is_bounded_and_says_so(
-    new_database: Callable[[], object], monkeypatch: pytest.MonkeyPatch, most: int, is_stopped: bool
-) -> None:
-    monkeypatch.setattr(export, "ROWS_AT_ONCE", 8)
-    monkeypatch.setattr(export, "MAX_ROWS", most)
-    async with Database(new_database().conninfo) as database:  # type: ignore[attr-defined]
-        async with database.transaction(deadline_s=30) as session:
-            for number in range(40):
-                await write_audit(session, None, "create", "student", number)
-        rows = await rows_of(database, AuditFilter())
-    assert (rows[-1] == [STOPPED]) is is_stopped
-    assert len(rows) == 1 + most + is_stopped
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "＝1"])
