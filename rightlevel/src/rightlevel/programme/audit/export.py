@@ -32,7 +32,7 @@ COLUMNS: Final = (
     "last_at",
 )
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""*Source*: OWASP, CSV injection."""
+"""As the database's `sheet_text` has them. *Source*: OWASP, CSV injection."""
 
 
 async def audit_csv(database: Database, wanted: AuditFilter) -> AsyncIterator[bytes]:

@@ -25,8 +25,7 @@ from rightlevel.programme.duplicates.model import (
     Swap,
     standing,
 )
-from rightlevel.programme.duplicates.names import read_name
-from rightlevel.programme.duplicates.scoring import Child
+from rightlevel.programme.duplicates.scoring import compared
 from rightlevel.programme.errors import Conflict, Fault, Invalid, NotFound, RoundSealing, Stale, reason_faults
 from rightlevel.programme.ids import is_uuid
 from rightlevel.programme.permissions import Actor, allowed, require, require_scope
@@ -119,19 +118,9 @@ async def find_duplicates(session: Session, actor: Actor, school_id: int, clock:
 
 
 def _found(records: list[Record], apart: set[tuple[str, str]], clock: Clock) -> Found:
-    compared = [
-        Child(
-            id=each.id,
-            name=read_name(each.name),
-            sex=each.sex,
-            grade=each.grade,
-            school_id=each.school_id,
-            birth_on=each.birth_on,
-            age=each.age,
-        )
-        for each in records
-    ]
-    return find_pairs(compared, today=today(clock), apart=apart, most=MOST_PAIRS)
+    return find_pairs(
+        [compared(each.id, each) for each in records], today=today(clock), apart=apart, most=MOST_PAIRS
+    )
 
 
 async def merge_duplicates(session: Session, actor: Actor, merge: Merge, clock: Clock) -> Merged:

@@ -12,8 +12,7 @@ from flatwater.clock import Clock, today
 from flatwater.transaction import Session
 from rightlevel.programme.duplicates import store
 from rightlevel.programme.duplicates.model import Record
-from rightlevel.programme.duplicates.names import read_name
-from rightlevel.programme.duplicates.scoring import THRESHOLD, Child, likeness_of, sounds_like
+from rightlevel.programme.duplicates.scoring import THRESHOLD, compared, likeness_of, sounds_like
 from rightlevel.programme.errors import Conflict, Fault
 from rightlevel.programme.permissions import Actor, require, require_scope
 from rightlevel.programme.students import NewStudent, Student, create_student
@@ -57,15 +56,15 @@ async def add_student(
 
 def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]:
     """The children of the school who may be the new one, the likeliest first."""
-    own = _compared("", new)
-    compared = [
-        _compared(each.id, each)
+    own = compared("", new)
+    others = [
+        compared(each.id, each)
         for each in records
         if each.code.lower() != new.code.strip().lower()  # of that code is told by the code
     ]
-    sounds = Counter(sounds_like(each.name) for each in compared)
+    sounds = Counter(sounds_like(each.name) for each in others)
     found: list[tuple[float, str]] = []
-    for each in compared:
+    for each in others:
         around = max(sounds[sounds_like(own.name)], sounds[sounds_like(each.name)])
         likeness = likeness_of(
             own, each, namesakes=max(around - 1, 0), today=today(clock), at_least=THRESHOLD
@@ -74,15 +73,3 @@ def _alike(new: NewStudent, records: list[Record], clock: Clock) -> list[Record]
             found.append((likeness.weight, each.id))
     by_id = {each.id: each for each in records}
     return [by_id[student_id] for _, student_id in sorted(found, reverse=True)]
-
-
-def _compared(student_id: str, of: NewStudent | Record) -> Child:
-    return Child(
-        student_id,
-        read_name(of.name),
-        sex=of.sex,
-        grade=of.grade,
-        school_id=of.school_id,
-        birth_on=of.birth_on,
-        age=of.age,
-    )

@@ -13,7 +13,9 @@ from itertools import pairwise
 
 import msgspec
 
-from rightlevel.programme.duplicates.names import Name, skeleton_of
+from rightlevel.programme.duplicates.model import Record
+from rightlevel.programme.duplicates.names import Name, read_name, skeleton_of
+from rightlevel.programme.students import NewStudent
 
 THRESHOLD = 2.8
 """*Source*: docs/rules/duplicates.md: the highest F2 (a missed duplicate weighs more than a needless look) on the half of the generated set that was for choosing."""
@@ -37,6 +39,19 @@ class Child(msgspec.Struct, frozen=True):
     school_id: int
     birth_on: date | None = None
     age: int | None = None
+
+
+def compared(student_id: str, of: Record | NewStudent) -> Child:
+    """What of a record, or of a child who is to be added, is compared."""
+    return Child(
+        student_id,
+        read_name(of.name),
+        sex=of.sex,
+        grade=of.grade,
+        school_id=of.school_id,
+        birth_on=of.birth_on,
+        age=of.age,
+    )
 
 
 class Likeness(msgspec.Struct, frozen=True):

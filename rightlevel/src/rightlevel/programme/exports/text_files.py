@@ -8,12 +8,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
+from rightlevel.programme.audit.export import defused
 from rightlevel.programme.exports.model import Column
 
 MARK: Final = b"\xef\xbb\xbf"
 """Spreadsheets know UTF-8 by it."""
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""As `sheet_text` has them. *Source*: OWASP, CSV injection."""
 Cell = str | int | float | None
 
 _ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -105,7 +104,7 @@ def _unescaped(text: str) -> str:
 
 
 def _defused(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    return defused(cell) if isinstance(cell, str) else cell
 
 
 def _line(cells: Iterable[Any]) -> bytes:

@@ -129,12 +129,18 @@ def _as_reader(actor: Actor, subject: Subject) -> dict[str, Any]:
     }
 
 
+def _page_values(
+    actor: Actor, asked: MovedChildrenQuery | StillQuery, subject: Subject, page: PageRequest
+) -> dict[str, Any]:
+    after = page.key(tuple[str])
+    values = msgspec.structs.asdict(asked) | _as_reader(actor, subject)
+    return values | {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+
+
 async def page_of_moved(
     session: Session, actor: Actor, asked: MovedChildrenQuery, subject: Subject, page: PageRequest
 ) -> Page[MovedChild]:
-    after = page.key(tuple[str])
-    values = msgspec.structs.asdict(asked) | _as_reader(actor, subject)
-    values |= {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    values = _page_values(actor, asked, subject, page)
     rows = await session.fetch_all(_queries["moved_children"], values, into=MovedChild)
     return page_of(rows, page, lambda row: (row.student_id,))
 
@@ -142,9 +148,7 @@ async def page_of_moved(
 async def page_of_still(
     session: Session, actor: Actor, asked: StillQuery, subject: Subject, page: PageRequest
 ) -> Page[StillChild]:
-    after = page.key(tuple[str])
-    values = msgspec.structs.asdict(asked) | _as_reader(actor, subject)
-    values |= {"after_id": after[0] if after else None, "rows": page.rows_to_ask}
+    values = _page_values(actor, asked, subject, page)
     rows = await session.fetch_all(_queries["still_children"], values, into=StillChild)
     return page_of(rows, page, lambda row: (row.student_id,))
 
