@@ -32,7 +32,7 @@ $(READY): $(UV) requirements/runtime.txt flatwater/pyproject.toml rightlevel/pyp
 	@echo "[3/3] installing flatwater and rightlevel, editable, and compiling them (a program that compiles itself keeps 5 MB for it)"
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e flatwater -e rightlevel
 	@$(BIN)/python -m compileall -q flatwater/src rightlevel/src
-	@$(BIN)/python -c 'from rightlevel.web.templating import compile_templates; compile_templates()'
+	@$(BIN)/python -c 'from rightlevel.web import app, document, templating; templating.compile_templates(); document.kept_document(app.all_routes())'
 	@touch $@
 
 $(DEV_READY): $(READY) requirements/dev.txt

@@ -90,7 +90,13 @@ class Client:
         reader, writer = self._streams
         writer.write(f"GET {path} HTTP/1.1\r\nhost: test\r\n\r\n".encode())
         await writer.drain()
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        except asyncio.IncompleteReadError as error:
+            if error.partial:
+                raise
+            # Closed in order with nothing said: what a reset says of a request that was on its way in.
+            raise ConnectionResetError("closed before an answer began") from error
         headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in head[1:-2])}
         await asyncio.sleep(pause_s)
         content = await reader.readexactly(int(headers["content-length"]))

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from flatwater.asgi import ContractApp
 from flatwater.contract import Endpoint, Registry
 from rightlevel.web.application import is_answered_with_pages
-from rightlevel.web.service import document
+from rightlevel.web.document import document
 
 ALWAYS = frozenset({"content-type", "content-length", "connection", "date", "server"})
 JSON_TYPES = ("application/json", "application/problem+json")

@@ -19,6 +19,8 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, LiteralString, NamedTuple, cast
 
@@ -51,7 +53,9 @@ class QueryFileBroken(ValueError):
     """A file of queries can't be used as it is; the message says where and why."""
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _Lines(msgspec.Struct, frozen=True):
+    """Lines that follow each other and are switched on together, in one text: a line for each costs 80 bytes, and a program has 20,000."""
+
     text: str
     part: str | None = None
 
@@ -67,7 +71,7 @@ class _Block(NamedTuple):
 class _Source(msgspec.Struct, frozen=True, eq=False):
     """What all variants of one query share."""
 
-    lines: tuple[_Line, ...]
+    lines: tuple[_Lines, ...]
     parts: frozenset[str]
     variants: dict[frozenset[str], Query]
     where: str
@@ -241,23 +245,28 @@ def _query(name: str, lines: list[str], where: str) -> Query:
         raise QueryFileBroken(f"{where}: '--! {unknown[0]}' says nothing; there is '--! {_EACH_TIME}'")
     lines = [line for line, each in zip(lines, said, strict=True) if each is None]
     sentence, lines = _without_sentence(lines, where)
-    body = tuple(_line(line) for line in lines)
-    if not any(line.part is None and not line.text.lstrip().startswith("--") for line in body):
+    cut = [_line(line) for line in lines]
+    if not any(part is None and not line.lstrip().startswith("--") for line, part in cut):
         raise QueryFileBroken(f"{where} has no SQL")
-    parts = frozenset(line.part for line in body if line.part)
+    body = tuple(
+        _Lines("\n".join(line for line, _ in run), part) for part, run in groupby(cut, key=itemgetter(1))
+    )
+    parts = frozenset(part for _, part in cut if part)
     is_planned_each_time = any(each is not None for each in said)
     source = _Source(body, parts, {}, where, False if is_planned_each_time else None)
-    _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", "\n".join(line.text for line in body)), where)
-    if any(_PER_CENT.findall("\n".join(line.text for line in body))):
+    whole = "\n".join(line for line, _ in cut)
+    _refuse_unsafe(_COMMENT_OR_TEXT.sub(" ", whole), where)
+    if any(_PER_CENT.findall(whole)):
         raise QueryFileBroken(f"{where}: a per cent sign is written %%, a parameter %(name)s")
     plain = _variant(name, sentence, source, frozenset())
     source.variants[frozenset()] = plain
     return plain
 
 
-def _line(line: str) -> _Line:
+def _line(line: str) -> tuple[str, str | None]:
+    """A line and the part that it belongs to."""
     part = _PART.match(line)
-    return _Line(line) if part is None else _Line(part[2], part[1])
+    return (line, None) if part is None else (part[2], part[1])
 
 
 def _refuse_unsafe(text: str, where: str) -> None:
@@ -296,7 +305,8 @@ def _variant(name: str, sentence: str, source: _Source, chosen: frozenset[str]) 
 
 
 def _lines_of(source: _Source, chosen: frozenset[str]) -> list[str]:
-    return [line.text for line in source.lines if line.part is None or line.part in chosen]
+    chosen_runs = (run.text for run in source.lines if run.part is None or run.part in chosen)
+    return [line for text in chosen_runs for line in text.split("\n")]
 
 
 def main(words: list[str]) -> None:

@@ -24,7 +24,7 @@ from serving import NewDatabase, Served, serving
 from visiting import WHOLE
 
 from rightlevel.web.app import all_routes
-from rightlevel.web.service import document
+from rightlevel.web.document import document
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from serving import NewDatabase, Served, serving
 
 from rightlevel.web.app import all_routes
+from rightlevel.web.document import document
 from rightlevel.web.operations import pages as operations
-from rightlevel.web.service import document
 
 pytestmark = pytest.mark.anyio
 

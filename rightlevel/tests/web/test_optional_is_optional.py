@@ -11,7 +11,7 @@ from people import NOW
 from serving import NewDatabase, Served, serving
 
 from rightlevel.web.app import all_routes
-from rightlevel.web.service import document
+from rightlevel.web.document import document
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from serving import Served
 from flatwater.contract import Endpoint
 from flatwater.paging import CEILING_ROWS
 from rightlevel.web.app import all_routes
-from rightlevel.web.service import document
+from rightlevel.web.document import document
 
 pytestmark = pytest.mark.anyio
 

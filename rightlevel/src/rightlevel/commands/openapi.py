@@ -9,6 +9,6 @@ import click
 def openapi_command() -> None:
     """Print the OpenAPI document."""
     from rightlevel.web.app import all_routes
-    from rightlevel.web.service import document
+    from rightlevel.web.document import document
 
     click.echo(document(all_routes()).decode())

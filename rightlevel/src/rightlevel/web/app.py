@@ -24,10 +24,14 @@ from rightlevel.assembly import Platform
 from rightlevel.programme.permissions import Actor
 from rightlevel.web import service
 from rightlevel.web.application import RightLevelApplication
+from rightlevel.web.document import document_route
 from rightlevel.web.showing_again import FormsAgain
 from rightlevel.web.templating import is_static_address, not_found_page
 
 STATIC = Path(__file__).parent / "static"
+mimetypes.init(
+    []
+)  # a file's kind is the same on every machine, and the machine's own list of 2,000 takes 0.4 MB
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 
 Opening = Callable[[], AbstractAsyncContextManager[Platform]]
@@ -37,7 +41,7 @@ def all_routes() -> Registry:
     """Every route there is: each feature's folder, and the service's own."""
     registry = Registry()
     registry.include(service.routes)
-    registry.include(service.document_route(registry))
+    registry.include(document_route(registry))
     for module in sorted(iter_modules(web.__path__), key=lambda each: each.name):
         if module.ispkg:
             registry.include(import_module(f"{web.__name__}.{module.name}").routes)

@@ -6,16 +6,14 @@ import asyncio
 
 import msgspec
 
-from flatwater.contract import Everyone, Raw, Registry
+from flatwater.contract import Everyone, Raw
 from flatwater.metrics import CONTENT_TYPE, text_of
-from flatwater.openapi import openapi
 from flatwater.queries import load_queries
 from rightlevel import __version__
 from rightlevel.operations.health import read_health
 from rightlevel.programme.permissions import May, may
-from rightlevel.web.application import is_answered_with_pages, is_on_this_machine
+from rightlevel.web.application import is_on_this_machine
 from rightlevel.web.call import Ask
-from rightlevel.web.refusals import EVERY_ANSWER, ProblemsOfRoutes
 from rightlevel.web.routes import Routes
 
 routes = Routes("service")
@@ -67,43 +65,3 @@ async def metrics(call: Ask) -> Raw:
     families = call.app.vitals.metrics.families()
     # The text takes tens of milliseconds to write, which nobody else should wait for.
     return Raw(await asyncio.to_thread(text_of, families), CONTENT_TYPE)
-
-
-DOCUMENT_S = 30.0
-"""Making the document takes a second or two of a processor; where many work on a small machine, that is more than a read may take."""
-SECURITY = {
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "session": {"type": "apiKey", "in": "cookie", "name": "rl_session"},
-}
-
-
-def document(registry: Registry) -> bytes:
-    """The OpenAPI document of all routes, as bytes."""
-    told = openapi(
-        registry,
-        title="RightLevel",
-        version=__version__,
-        security=SECURITY,
-        problems=ProblemsOfRoutes(),
-        in_pages=is_answered_with_pages,
-        headers=EVERY_ANSWER,
-    )
-    return msgspec.json.encode(told)
-
-
-def document_route(registry: Registry) -> Registry:
-    """The route that serves the document of a registry, itself included; the bytes are made at the first request."""
-    own = Routes("service")
-    made: list[bytes] = []
-
-    @own.get(
-        "/api/v1/openapi.json", Everyone(), work="none", deadline_s=DOCUMENT_S, media=("application/json",)
-    )
-    async def openapi_document(call: Ask) -> Raw:  # pyright: ignore[reportUnusedFunction]
-        """This API, described for programs."""
-        if not made:
-            # Looking through the code of every handler takes half a second, once; others go on meanwhile.
-            made.append(await asyncio.to_thread(document, registry))
-        return Raw(made[0], "application/json")
-
-    return own

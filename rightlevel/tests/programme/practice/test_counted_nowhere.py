@@ -89,6 +89,7 @@ LOOKED_AT_ELSEWHERE = {
     "/operations/live": "what the process measures of itself",
     "/healthz": "what the process measures of itself",
     "/version": "what is running",
+    "/live/{secret}/{what}": "the file of an export, which is compared; asked more than 30 times it makes whoever asks wait",
 }
 CHANGING = re.compile(r'name="(write(_id|\.[^"]*)|id)" value="[^"]*"')
 """Ids that a page makes for the writes to come."""

@@ -16,9 +16,17 @@ from form_reading import form_at, send
 from serving import OneDatabase, Served, serving
 
 from rightlevel.assembly import Platform, open_platform
+from rightlevel.cldr import locale_of
 from rightlevel.programme.languages import translation_faults
 from rightlevel.web.app import build_app
-from rightlevel.web.language import LANGUAGES, base_language, source_text, starting_codes, starting_texts
+from rightlevel.web.language import (
+    LANGUAGES,
+    STARTING_NAMES,
+    base_language,
+    source_text,
+    starting_codes,
+    starting_texts,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -53,6 +61,10 @@ def test_every_text_that_a_machine_made_could_be_saved_by_a_person(code: str) ->
         source = source_text(language, text)
         assert source is not None, text
         assert translation_faults(source, forms) == [], text
+
+
+def test_what_a_started_language_calls_itself_is_what_cldr_says() -> None:
+    assert {code: locale_of(code)[1] for code in starting_codes()} == STARTING_NAMES
 
 
 def test_what_a_machine_made_is_marked_in_its_file() -> None:
